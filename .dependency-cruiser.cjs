@@ -1,0 +1,53 @@
+/** The arrows of the design: cli, cluster, components, policypack → findings, reports, observability → reachability, plan, charts. */
+const pure = "^sdk/(plan|charts|reachability|findings|observability|reports)/";
+module.exports = {
+  forbidden: [
+    {
+      name: "pure-rooms-have-no-effects",
+      comment: "A pure room imports no Pulumi SDK, no cluster client, no file system, no process.",
+      severity: "error",
+      from: { path: pure },
+      to: {
+        path: "node_modules/(@pulumi|@kubernetes)/|^(node:)?(fs|fs/promises|child_process|net|http|https|tls|os|process)$",
+      },
+    },
+    {
+      name: "pure-rooms-know-no-effectful-room",
+      severity: "error",
+      from: { path: pure },
+      to: { path: "^(sdk/(components|cluster|cli)|policypack|lab|examples|tests)/" },
+    },
+    {
+      name: "foundations-know-no-consumers",
+      comment: "reachability and charts stand alone; plan may use reachability to prove itself.",
+      severity: "error",
+      from: { path: "^sdk/(reachability|charts)/" },
+      to: { path: "^sdk/(plan|findings|observability|reports)/" },
+    },
+    {
+      name: "reachability-and-plan-know-no-findings",
+      severity: "error",
+      from: { path: "^sdk/(reachability|plan|charts)/" },
+      to: { path: "^sdk/(findings|observability|reports)/" },
+    },
+    {
+      name: "sdk-never-imports-lab",
+      severity: "error",
+      from: { path: "^(sdk|policypack|index\\.ts)" },
+      to: { path: "^(lab|examples|tests)/" },
+    },
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "declared-dependencies-only",
+      severity: "error",
+      from: {},
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown"] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "/bin/" },
+  },
+};

@@ -1,0 +1,117 @@
+/**
+ * `npm test`: static checks, every suite that needs no engine, then every suite that runs on the real Pulumi engine and
+ * the real API server. Prints the sum of all of them as its last line. Where the engine cannot be had, the suites that
+ * need it are named as skipped and the rest still counts.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { provideTools, ToolchainError } from "../lab/toolchain/index";
+
+const root = path.resolve(__dirname, "..");
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs one program with this terminal as its output; resolves to its exit code. */
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+    child.on("error", reject);
+    child.on("exit", (code, signal) => resolve(code ?? (signal ? 1 : 0)));
+  });
+}
+
+function bin(name: string): string {
+  return path.join(root, "node_modules", ".bin", name);
+}
+
+/** A check that passes or fails as a whole: compiler, linter, formatter, dependency rule. */
+async function check(title: string, command: string, args: readonly string[]): Promise<Counts> {
+  const code = await run(command, args);
+  console.log(`${code === 0 ? "✔" : "✘"} ${title}`);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+/** One mocha run; a run that ends without counts (a crash, no test at all) is one failure. */
+async function mocha(title: string, args: readonly string[]): Promise<Counts> {
+  console.log(`\n── ${title}`);
+  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-test-"));
+  const file = path.join(folder, "counts.json");
+  try {
+    const reporter = path.join(root, "tests", "support", "counting-reporter.cjs");
+    const code = await run(bin("mocha"), ["--reporter", reporter, ...args], { TEST_COUNTS_FILE: file });
+    const counts = readCounts(file);
+    if (!counts) return { passed: 0, failed: 1, skipped: 0 };
+    // a hook or a leak can fail the run without failing a test
+    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readCounts(file: string): Counts | undefined {
+  try {
+    const counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
+    return counts.passed + counts.failed + counts.skipped > 0 ? counts : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function main(): Promise<number> {
+  const results: Counts[] = [];
+  const quick = process.argv.includes("--quick");
+
+  results.push(await check("types", bin("tsc"), ["-p", "tsconfig.json", "--noEmit"]));
+  results.push(await check("lint", bin("eslint"), ["."]));
+  results.push(await check("format", bin("prettier"), ["--check", "--log-level", "warn", "."]));
+  results.push(
+    await check("arrows between rooms", bin("depcruise"), [
+      "--config",
+      ".dependency-cruiser.cjs",
+      ...["sdk", "policypack", "lab", "examples", "index.ts"],
+    ]),
+  );
+  results.push(await check("build", "npm", ["run", "--silent", "build"]));
+  results.push(await mocha("everything that needs no engine", []));
+
+  if (!quick) {
+    const missing = await engineMissing();
+    if (missing) {
+      console.log(`\nskipped: the suites on the real engine (tests/**/*.engine.test.ts)\n${missing}`);
+      results.push({ passed: 0, failed: 0, skipped: 1 });
+    } else {
+      results.push(await mocha("on the real engine and API server", ["--config", "tests/engine/.mocharc.json"]));
+    }
+  }
+
+  const sum = (pick: (counts: Counts) => number): number => results.reduce((total, counts) => total + pick(counts), 0);
+  const [passed, failed, skipped] = [sum((c) => c.passed), sum((c) => c.failed), sum((c) => c.skipped)];
+  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** Why the engine suites cannot run here, or undefined where they can. Builds the tools where they are missing. */
+async function engineMissing(): Promise<string | undefined> {
+  try {
+    await provideTools(["pulumi", "etcd", "kube-apiserver", "kube-controller-manager"]);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ToolchainError) return error.message;
+    throw error;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error);
+    console.log("\n0 passed, 1 failed");
+    process.exit(1);
+  },
+);
