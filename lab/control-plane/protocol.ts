@@ -1,0 +1,25 @@
+/** A process that the supervisor runs. */
+export interface Command {
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** File that gets its output. */
+  readonly log: string;
+}
+
+/** What the owner asks of the supervisor. */
+export type Request = { readonly id: number } & (
+  | { readonly do: "start"; readonly command: Command }
+  | { readonly do: "stop"; readonly name: string }
+  /** Outlive the owner. */
+  | { readonly do: "stay" }
+  | { readonly do: "end" }
+);
+
+/** What the supervisor tells the owner. */
+export type Reply =
+  | { readonly id: number; readonly error?: string }
+  | { readonly event: "supervising" }
+  /** A process ended that nobody asked to end; all others follow. */
+  | { readonly event: "ended"; readonly name: string; readonly how: string };

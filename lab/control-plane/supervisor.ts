@@ -1,0 +1,130 @@
+/**
+ * Runs the processes of one control plane, in a session of its own, for a process that talks to it over Node's channel.
+ * When that process goes – by any means, since the kernel closes the channel – everything here is killed, unless the
+ * supervisor was told to stay. SIGTERM ends everything in order. An unexpected end of one process ends all.
+ */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { dyingWithParent } from "../toolchain/run";
+import type { ProcessIdentity } from "./identity";
+import { identify } from "./identity";
+import type { Command, Reply, Request } from "./protocol";
+import { removeState, writeState } from "./state";
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+  expectedToEnd: boolean;
+}
+
+const dataDir = process.argv[2] ?? "";
+const ownerPid = Number(process.argv[3]);
+const self = identify(process.pid);
+if (!dataDir || !self) throw new Error("usage: supervisor DATA-FOLDER OWNER-PID");
+
+let owner: ProcessIdentity | undefined = identify(ownerPid);
+let ending = false;
+const running = new Map<string, Running>();
+
+function record(): void {
+  const processes: Record<string, ProcessIdentity> = {};
+  for (const [name, { child }] of running) {
+    const identity = child.pid === undefined ? undefined : identify(child.pid);
+    if (identity) processes[name] = identity;
+  }
+  writeState(dataDir, { supervisor: self as ProcessIdentity, ...(owner ? { owner } : {}), processes });
+}
+
+function start(command: Command): void {
+  if (ending) throw new Error("the control plane is being stopped");
+  if (running.has(command.name)) throw new Error(`${command.name} runs already`);
+  const log = openSync(command.log, "a", 0o600);
+  const [program, args] = dyingWithParent(command.path, command.args);
+  const child = spawn(program, args, { cwd: dataDir, env: command.env, stdio: ["ignore", log, log] });
+  closeSync(log);
+  const entry: Running = {
+    child,
+    expectedToEnd: false,
+    ended: new Promise((resolve) => {
+      child.once("error", () => resolve());
+      child.once("exit", () => resolve());
+    }),
+  };
+  running.set(command.name, entry);
+  child.once("exit", (code, signal) => ended(command.name, entry, code === null ? `signal ${signal}` : `code ${code}`));
+  child.once("error", (error) => ended(command.name, entry, error.message));
+  record();
+}
+
+function ended(name: string, entry: Running, how: string): void {
+  running.delete(name);
+  if (!ending) record();
+  if (entry.expectedToEnd || ending) return;
+  tell({ event: "ended", name, how });
+  void endAll(1);
+}
+
+/** Ends one process: asked first, killed when it has not gone after three seconds. */
+async function stop(name: string): Promise<void> {
+  const entry = running.get(name);
+  if (!entry) return;
+  entry.expectedToEnd = true;
+  entry.child.kill("SIGTERM");
+  const timer = setTimeout(() => entry.child.kill("SIGKILL"), 3000);
+  await entry.ended;
+  clearTimeout(timer);
+}
+
+/** Ends all in the reverse order of their start, then this process. */
+async function endAll(code: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  for (const name of [...running.keys()].reverse()) await stop(name);
+  removeState(dataDir);
+  process.exit(code);
+}
+
+/** Nobody is left to ask: kills all at once. The store survives that, each of its writes has reached the kernel. */
+async function killAll(): Promise<void> {
+  ending = true;
+  const all = [...running.values()];
+  for (const { child } of all) child.kill("SIGKILL");
+  await Promise.all(all.map((entry) => entry.ended));
+  removeState(dataDir);
+  process.exit(0);
+}
+
+function tell(reply: Reply): void {
+  if (process.connected) process.send?.(reply, undefined, undefined, () => undefined);
+}
+
+async function handle(request: Request): Promise<void> {
+  switch (request.do) {
+    case "start":
+      return start(request.command);
+    case "stop":
+      return await stop(request.name);
+    case "stay":
+      owner = undefined;
+      return record();
+    case "end":
+      return await endAll(0);
+  }
+}
+
+process.on("message", (request: Request) => {
+  handle(request).then(
+    () => tell({ id: request.id }),
+    (error: unknown) => tell({ id: request.id, error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+process.on("disconnect", () => {
+  if (owner) void killAll();
+});
+process.on("SIGTERM", () => void endAll(0));
+process.on("SIGINT", () => void endAll(0));
+process.on("SIGHUP", () => undefined);
+
+record();
+tell({ event: "supervising" });

@@ -1,0 +1,178 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+/** The programs that the lab runs. `helm` is the lab's own small program around Helm's library. */
+export type ToolName = "pulumi" | "etcd" | "kube-apiserver" | "kube-controller-manager" | "kubectl" | "helm";
+
+/** An operating system and processor as Go names them. */
+export interface Platform {
+  readonly os: "linux" | "darwin";
+  readonly arch: "amd64" | "arm64";
+}
+
+/** Where a publisher offers the program: an archive or the program itself, and the file with its sha256. */
+export interface Release {
+  readonly url: string;
+  readonly checksumUrl: string;
+  /** Name by which the checksum file lists `url`; a checksum file of one bare hash has none. */
+  readonly listedAs?: string;
+  /** Folder inside the archive whose files are kept; absent when the download is the program itself. */
+  readonly archiveFolder?: string;
+  /** Which files of that folder are kept; all of them where absent. */
+  readonly keep?: readonly string[];
+}
+
+/** What the lab knows about one program. */
+export interface ToolSpec {
+  readonly name: ToolName;
+  /** Folder below lab/ with the go.mod that pins the version. */
+  readonly moduleFolder: string;
+  /** The package that is built. */
+  readonly goPackage: string;
+  readonly ldflags: (version: string) => string;
+  readonly version: (labFolder: string) => string;
+  /** Arguments that make the program print its version, which costs no network and no cluster. */
+  readonly versionArgs: readonly string[];
+  /** The official release; undefined where the publisher offers none for this platform. */
+  readonly release: (version: string, platform: Platform) => Release | undefined;
+  /** Whether KUBEBUILDER_ASSETS may hold it. */
+  readonly kubebuilderAsset: boolean;
+  /** Whether a program of this name on PATH is the same program. */
+  readonly onPath: boolean;
+}
+
+const kubernetesModule = "k8s.io/kubernetes";
+
+/** Version of a module as the `require` lines of a go.mod pin it, without the leading "v". */
+export function requiredVersion(goMod: string, module: string): string {
+  for (const line of goMod.split("\n")) {
+    const words = line.replace(/^\s*require\s+/, "").trim().split(/\s+/);
+    if (words[0] === module && words[1]?.startsWith("v")) return words[1].slice(1);
+  }
+  throw new Error(`go.mod does not require ${module}`);
+}
+
+function pinned(moduleFolder: string, module: string): (labFolder: string) => string {
+  return (labFolder) => requiredVersion(readFileSync(path.join(labFolder, moduleFolder, "go.mod"), "utf8"), module);
+}
+
+function kubernetesFlags(version: string): string {
+  const [major, minor] = version.split(".");
+  const symbol = "k8s.io/component-base/version";
+  return [
+    "-s -w",
+    `-X ${symbol}.gitVersion=v${version}`,
+    `-X ${symbol}.gitMajor=${major ?? ""}`,
+    `-X ${symbol}.gitMinor=${minor ?? ""}`,
+    `-X ${symbol}.gitTreeState=clean`,
+  ].join(" ");
+}
+
+function kubernetes(name: "kube-apiserver" | "kube-controller-manager" | "kubectl"): ToolSpec {
+  return {
+    name,
+    moduleFolder: "modules/control-plane",
+    goPackage: `${kubernetesModule}/cmd/${name}`,
+    ldflags: kubernetesFlags,
+    version: pinned("modules/control-plane", kubernetesModule),
+    versionArgs: name === "kubectl" ? ["version", "--client"] : ["--version"],
+    release: (version, { os, arch }) => {
+      // server programs are released for Linux only
+      if (os !== "linux" && name !== "kubectl") return undefined;
+      const url = `https://dl.k8s.io/release/v${version}/bin/${os}/${arch}/${name}`;
+      return { url, checksumUrl: `${url}.sha256` };
+    },
+    kubebuilderAsset: true,
+    onPath: true,
+  };
+}
+
+const specs: readonly ToolSpec[] = [
+  {
+    name: "pulumi",
+    moduleFolder: "modules/pulumi",
+    goPackage: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    ldflags: (version) => `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`,
+    version: pinned("modules/pulumi", "github.com/pulumi/pulumi/pkg/v3"),
+    versionArgs: ["version"],
+    release: (version, { os, arch }) => {
+      const base = "https://get.pulumi.com/releases/sdk";
+      const file = `pulumi-v${version}-${os}-${arch === "amd64" ? "x64" : arch}.tar.gz`;
+      return {
+        url: `${base}/${file}`,
+        checksumUrl: `${base}/pulumi-${version}-checksums.txt`,
+        listedAs: file,
+        archiveFolder: "pulumi",
+      };
+    },
+    kubebuilderAsset: false,
+    onPath: true,
+  },
+  {
+    name: "etcd",
+    moduleFolder: "modules/control-plane",
+    goPackage: "go.etcd.io/etcd/server/v3",
+    ldflags: () => "-s -w",
+    version: pinned("modules/control-plane", "go.etcd.io/etcd/server/v3"),
+    versionArgs: ["--version"],
+    release: (version, { os, arch }) => {
+      // for macOS etcd is released as zip only
+      if (os !== "linux") return undefined;
+      const folder = `etcd-v${version}-${os}-${arch}`;
+      const base = `https://github.com/etcd-io/etcd/releases/download/v${version}`;
+      return {
+        url: `${base}/${folder}.tar.gz`,
+        checksumUrl: `${base}/SHA256SUMS`,
+        listedAs: `${folder}.tar.gz`,
+        archiveFolder: folder,
+        keep: ["etcd"],
+      };
+    },
+    kubebuilderAsset: true,
+    onPath: true,
+  },
+  kubernetes("kube-apiserver"),
+  kubernetes("kube-controller-manager"),
+  kubernetes("kubectl"),
+  {
+    name: "helm",
+    moduleFolder: "helm",
+    goPackage: ".",
+    ldflags: () => "-s -w",
+    // ours has no release: its version is its source
+    version: (labFolder) => sourceVersion(path.join(labFolder, "helm")),
+    versionArgs: ["version"],
+    release: () => undefined,
+    kubebuilderAsset: false,
+    // the helm of PATH is another program
+    onPath: false,
+  },
+];
+
+/** What the lab knows about `name`. */
+export function toolSpec(name: ToolName): ToolSpec {
+  const spec = specs.find((candidate) => candidate.name === name);
+  if (!spec) throw new Error(`${name} is no tool of the lab`);
+  return spec;
+}
+
+/** Names of all tools, in the order in which they are provided. */
+export const toolNames: readonly ToolName[] = specs.map((spec) => spec.name);
+
+function sourceVersion(folder: string): string {
+  const hash = createHash("sha256");
+  if (!existsSync(folder)) throw new Error(`${folder} does not exist`);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => /(\.go|^go\.mod|^go\.sum)$/.test(file) && !file.endsWith("_test.go"))
+    .sort();
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(path.join(folder, file))).update("\0");
+  return `source-${hash.digest("hex").slice(0, 16)}`;
+}
+
+/** This machine, or undefined where no tool is offered or tried for it. */
+export function thisPlatform(): Platform | undefined {
+  const os = process.platform === "linux" || process.platform === "darwin" ? process.platform : undefined;
+  const arch = process.arch === "x64" ? "amd64" : process.arch === "arm64" ? "arm64" : undefined;
+  return os && arch ? { os, arch } : undefined;
+}

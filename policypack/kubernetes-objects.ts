@@ -1,0 +1,166 @@
+import type { KubeObject } from "../sdk/reachability/objects";
+import { isUnknown, unknownValue } from "../sdk/reachability/unknown";
+import { readProperty, toPlain, toPlainObject } from "./plain-values";
+
+/**
+ * Which Kubernetes objects a Pulumi resource stands for.
+ *
+ * Objects are recognised by their `apiVersion` and `kind`, not by the class of the SDK: `CustomResource` has no type of
+ * its own, and generated SDKs have tokens of their own. The token `kubernetes:<apiVersion>:<Kind>` fills in what the
+ * properties do not say (they may be empty in a preview).
+ */
+
+/** A resource as both phases of a policy see it. */
+export interface ResourceLike {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  readonly props: unknown;
+}
+
+/** What a resource turned out to be. */
+export type Reading =
+  /** Nothing that matters for reachability. */
+  | { readonly is: "other" }
+  /** Objects whose contents are visible. */
+  | { readonly is: "objects"; readonly objects: readonly KubeObject[] }
+  /** Something that creates objects which the policy does not get to see. */
+  | { readonly is: "opaque"; readonly what: string; readonly release?: HelmRelease }
+  /** A change to an object that is defined elsewhere: only a part of it is visible. */
+  | { readonly is: "patch"; readonly object: KubeObject };
+
+/** A Helm release: its values are visible, the objects of its chart are not. */
+export interface HelmRelease {
+  readonly chart: unknown;
+  readonly version: unknown;
+  readonly namespace: unknown;
+  readonly values: unknown;
+}
+
+/**
+ * Kinds of the core API groups that no verdict depends on. Copying them would cost time and would put the contents of
+ * Secrets into memory for nothing. Everything else goes to the engine, which names what it does not understand.
+ */
+const irrelevantKinds: ReadonlySet<string> = new Set([
+  "Secret",
+  "ConfigMap",
+  "PersistentVolume",
+  "PersistentVolumeClaim",
+  "StorageClass",
+  "VolumeAttachment",
+  "CSIDriver",
+  "CSINode",
+  "CustomResourceDefinition",
+  "Event",
+  "Lease",
+  "LimitRange",
+  "ResourceQuota",
+  "PriorityClass",
+  "PodDisruptionBudget",
+  "HorizontalPodAutoscaler",
+  "ControllerRevision",
+  "RuntimeClass",
+]);
+
+const coreGroup = /^(v1|[a-z]+\/v\d\w*|[a-z.]+\.k8s\.io\/v\d\w*)$/;
+
+/** Reads one resource. Never throws. */
+export function readResource(resource: ResourceLike): Reading {
+  const token = parseToken(resource.type);
+  const props = resource.props;
+  const identity = typeof props === "object" && props !== null ? props : {};
+  const statedKind = readProperty(identity, "kind");
+  const statedVersion = readProperty(identity, "apiVersion");
+  const looksLikeObject = typeof statedKind === "string" && typeof statedVersion === "string";
+  if (token === undefined && !looksLikeObject) return { is: "other" };
+  if (token !== undefined && opaqueTypes.has(resource.type)) return readOpaque(resource);
+  if (token !== undefined && !token.isKind) return { is: "other" };
+
+  const kind = known(statedKind) ?? token?.kind.replace(/Patch$/, "") ?? "";
+  const apiVersion = known(statedVersion) ?? token?.apiVersion ?? "";
+  if (irrelevantKinds.has(kind) && coreGroup.test(apiVersion)) return { is: "other" };
+  if (token?.kind === "List" || token?.kind === `${kind}List` || /List$/.test(kind)) {
+    return { is: "objects", objects: readList(identity, kind.replace(/List$/, ""), apiVersion, resource) };
+  }
+  const object = asObject(toPlainObject(props) ?? {}, apiVersion, kind, resource.name);
+  return token?.kind.endsWith("Patch") === true ? { is: "patch", object } : { is: "objects", objects: [object] };
+}
+
+/** Types that stand for many objects whose contents may be out of sight. Their visible children are resources too. */
+const opaqueTypes: ReadonlyMap<string, string> = new Map([
+  ["kubernetes:helm.sh/v3:Release", "Helm release"],
+  ["kubernetes:helm.sh/v4:Chart", "Helm chart"],
+  ["kubernetes:yaml/v2:ConfigGroup", "group of YAML documents"],
+  ["kubernetes:yaml/v2:ConfigFile", "YAML file"],
+  ["kubernetes:kustomize/v2:Directory", "Kustomize directory"],
+]);
+
+function readOpaque(resource: ResourceLike): Reading {
+  const what = opaqueTypes.get(resource.type) ?? "component";
+  if (resource.type !== "kubernetes:helm.sh/v3:Release") return { is: "opaque", what };
+  const props = toPlainObject(resource.props) ?? {};
+  return {
+    is: "opaque",
+    what,
+    release: { chart: props.chart, version: props.version, namespace: props.namespace, values: props.values ?? {} },
+  };
+}
+
+interface Token {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** False for types of the provider that are no API kinds: `pulumi:providers:kubernetes`, functions, components. */
+  readonly isKind: boolean;
+}
+
+/** `kubernetes:apps/v1:Deployment`; `core/v1` is the API version `v1`. */
+function parseToken(type: string): Token | undefined {
+  const [pkg, version, kind, ...rest] = typeof type === "string" ? type.split(":") : [];
+  if (pkg !== "kubernetes" || version === undefined || kind === undefined || rest.length > 0) return undefined;
+  return {
+    apiVersion: version.replace(/^core\//, "").replace(/^extensions\/v1beta1$/, "networking.k8s.io/v1"),
+    kind,
+    isKind: /\/v\d\w*$|^v\d\w*$/.test(version) && !/^(yaml|helm\.sh|kustomize)(\/|$)/.test(version),
+  };
+}
+
+function readList(list: object, kind: string, apiVersion: string, resource: ResourceLike): KubeObject[] {
+  const items = toPlain(readProperty(list, "items"));
+  // A list that cannot be read might hold anything; it goes on as one object that the engine does not understand.
+  if (!Array.isArray(items)) {
+    return [asObject({ items: unknownValue }, apiVersion, kind === "" ? "List" : `${kind}List`, resource.name)];
+  }
+  return items.map((item: unknown, index) => {
+    const plain = toPlainObject(item) ?? { spec: unknownValue };
+    return asObject(plain, apiVersion, kind, `${resource.name}[${index}]`);
+  });
+}
+
+function asObject(plain: Record<string, unknown>, apiVersion: string, kind: string, fallbackName: string): KubeObject {
+  const nothingKnown = Object.keys(plain).length === 0;
+  const metadata: Record<string, unknown> =
+    nothingKnown || isUnknown(plain.metadata)
+      ? { name: unknownValue, namespace: unknownValue, labels: unknownValue, annotations: unknownValue }
+      : { ...toPlainObject(plain.metadata) };
+  return {
+    ...(nothingKnown ? { spec: unknownValue } : plain),
+    apiVersion: known(plain.apiVersion) ?? apiVersion,
+    kind: known(plain.kind) ?? kind,
+    metadata: { ...metadata, name: nameOf(metadata.name, kind, fallbackName) },
+  };
+}
+
+/**
+ * The object's name. One that is not known yet, or that the provider has yet to make up, will begin with the logical
+ * name, and for most kinds the name only serves to be shown. A namespace's name is what policies select by, so there
+ * it stays unknown.
+ */
+function nameOf(name: unknown, kind: string, fallbackName: string): string {
+  if (typeof name === "string" && !isUnknown(name) && name !== "") return name;
+  // typed as a name because that is where it stands; the engine asks isUnknown before it reads any field
+  return kind === "Namespace" ? (unknownValue as unknown as string) : fallbackName;
+}
+
+function known(value: unknown): string | undefined {
+  return typeof value === "string" && !isUnknown(value) && value !== "" ? value : undefined;
+}

@@ -1,0 +1,132 @@
+import type { PolicyProviderResource } from "@pulumi/policy";
+import type { Finding } from "../sdk/findings";
+import type { KubeObject, Source, SourcedObject } from "../sdk/reachability";
+import { isUnknown } from "../sdk/reachability";
+import { ciliumConfigOf } from "./cilium-release";
+import type { ClusterIdentity } from "./clusters";
+import { clusterOf } from "./clusters";
+import type { HelmRelease, Reading } from "./kubernetes-objects";
+import { readResource } from "./kubernetes-objects";
+import type { OutOfSight } from "./visibility";
+import { describeOutOfSight, describePatch, describeUnknownSetting } from "./visibility";
+
+/** A Pulumi resource with what is known of it. */
+export interface ObservedResource {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  /** Inputs or outputs; may be a proxy that throws on unknown values. */
+  readonly props: unknown;
+  readonly provider?: PolicyProviderResource | undefined;
+  readonly parentUrn?: string | undefined;
+}
+
+/** What a stack puts into one cluster. */
+export interface ClusterContents {
+  readonly cluster: ClusterIdentity;
+  readonly objects: SourcedObject[];
+  /** Findings about what could not be seen. */
+  readonly findings: Finding[];
+}
+
+/** Sorts the Kubernetes objects of a stack by cluster. Never throws. */
+export function contentsByCluster(resources: readonly ObservedResource[]): Map<string, ClusterContents> {
+  const parents = new Set(resources.map((resource) => resource.parentUrn));
+  const clusters = new Map<string, ClusterContents>();
+  for (const resource of resources) {
+    const reading = readResource(resource);
+    if (reading.is === "other") continue;
+    const cluster = clusterOf(resource.provider);
+    const contents = clusters.get(cluster.key) ?? { cluster, objects: [], findings: [] };
+    clusters.set(cluster.key, contents);
+    addReading(contents, resource, reading, parents.has(resource.urn));
+  }
+  return clusters;
+}
+
+/** The objects of one resource, as {@link contentsByCluster} would add them. */
+export function objectsOf(resource: ObservedResource): { cluster: ClusterIdentity; objects: SourcedObject[] } {
+  const cluster = clusterOf(resource.provider);
+  const contents: ClusterContents = { cluster, objects: [], findings: [] };
+  addReading(contents, resource, readResource(resource), false);
+  return { cluster, objects: contents.objects };
+}
+
+function addReading(
+  contents: ClusterContents,
+  resource: ObservedResource,
+  reading: Reading,
+  hasChildren: boolean,
+): void {
+  const source: Source = { urn: resource.urn };
+  const { urn, name } = resource;
+  switch (reading.is) {
+    case "other":
+      return;
+    case "objects":
+      for (const object of reading.objects) {
+        contents.objects.push({ object: withNamespace(object, contents.cluster), source });
+      }
+      return;
+    case "patch":
+      // A patch of a namespace adds labels, which is what its object is read for; of a policy it shows too little.
+      if (reading.object.kind === "Namespace") contents.objects.push({ object: reading.object, source });
+      else if (decidesTraffic(reading.object)) {
+        contents.findings.push(describePatch({ urn, name, what: "Patch", kind: reading.object.kind }));
+      }
+      return;
+    case "opaque":
+      if (reading.release !== undefined) addRelease(contents, source, { urn, name, what: reading.what }, reading.release);
+      if (!hasChildren) contents.findings.push(describeOutOfSight({ urn, name, what: reading.what }));
+  }
+}
+
+/** The release itself goes along, for what its values say about the enforcer. */
+function addRelease(contents: ClusterContents, source: Source, item: OutOfSight, release: HelmRelease): void {
+  const { chart, version, namespace, values } = release;
+  const metadata = { name: item.name, ...(typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {}) };
+  contents.objects.push({
+    object: { apiVersion: "helm.sh/v3", kind: "Release", metadata, spec: { chart, version, values } },
+    source,
+  });
+  const config = ciliumConfigOf(release);
+  if (config === undefined) return;
+  contents.objects.push({ object: config.object, source });
+  for (const path of config.unknownPaths) contents.findings.push(describeUnknownSetting(item, path));
+}
+
+function decidesTraffic(object: KubeObject): boolean {
+  return isPolicyKind(object.kind) || isWorkloadKind(object.kind);
+}
+
+/** Kinds of every dialect that allow or deny traffic end in "Policy". */
+export function isPolicyKind(kind: string): boolean {
+  return kind.endsWith("Policy") || kind === "PeerAuthentication";
+}
+
+/** Kinds that run pods. */
+export function isWorkloadKind(kind: string): boolean {
+  return workloadKinds.has(kind);
+}
+
+const workloadKinds: ReadonlySet<string> = new Set([
+  "Pod",
+  "Deployment",
+  "StatefulSet",
+  "DaemonSet",
+  "ReplicaSet",
+  "ReplicationController",
+  "Job",
+  "CronJob",
+]);
+
+/** Kinds that lie in no namespace; a namespace must not be made up for them. */
+const clusterScoped = /^(Namespace|Node|Tier|HostEndpoint|APIService|.*WebhookConfiguration|(Cluster|Global|Cilium(Clusterwide|CIDR|LoadBalancer|BGP|Node|Egress)|Baseline|Admin).*)$/;
+
+/** The provider's default namespace, where the object names none. The provider fills it in once it is configured. */
+function withNamespace(object: KubeObject, cluster: ClusterIdentity): KubeObject {
+  if (cluster.defaultNamespace === undefined || clusterScoped.test(object.kind)) return object;
+  if (object.metadata?.namespace !== undefined) return object;
+  // an unknown default namespace is handed on as it is: the engine asks isUnknown before it reads any field
+  return { ...object, metadata: { ...object.metadata, namespace: cluster.defaultNamespace as string } };
+}

@@ -1,0 +1,71 @@
+import type { Finding, Rule } from "../sdk/findings";
+import { controls, notUnderstood } from "../sdk/findings";
+
+type Description = Omit<Rule, "check">;
+
+/** Resources that create objects out of the policy's sight are named, so that nobody takes silence for a verdict. */
+export const contentsNotVisible: Description = {
+  id: "contents-not-visible",
+  title: "Contents out of sight are named",
+  severity: "info",
+  description:
+    "A Helm release shows its values and not the objects of its chart; charts and YAML groups show none in a preview " +
+    "whose provider is not configured yet. The objects they create are not judged.",
+  remediation:
+    "Audit the cluster after the update, render the chart into the program, or give the namespace a default deny, " +
+    "which holds for pods of any origin.",
+  controls: [controls.pciRuleSets],
+};
+
+/** A resource whose contents the policy does not get to see. */
+export interface OutOfSight {
+  readonly urn: string;
+  readonly name: string;
+  /** `Helm release`, `YAML file`. */
+  readonly what: string;
+}
+
+export function describeOutOfSight(item: OutOfSight): Finding {
+  return {
+    id: contentsNotVisible.id,
+    severity: "info",
+    certainty: "definite",
+    subject: { kind: item.what, name: item.name, source: { urn: item.urn } },
+    message: `The objects that ${item.what} "${item.name}" creates are not visible here and were not judged`,
+    because: [`the engine shows a policy the inputs of a ${item.what}, not what it creates`],
+    fix: contentsNotVisible.remediation,
+    controls: contentsNotVisible.controls,
+    exempt: true,
+  };
+}
+
+/**
+ * A patch of a policy or a workload that is defined elsewhere: it may open anything, and what it changes is not there to
+ * be judged. That is a thing not understood, not a thing unseen.
+ */
+export function describePatch(item: OutOfSight & { readonly kind: string }): Finding {
+  return {
+    id: notUnderstood.id,
+    severity: notUnderstood.severity,
+    certainty: "possible",
+    subject: { kind: item.kind, name: item.name, source: { urn: item.urn } },
+    message: `${item.what} "${item.name}" changes a ${item.kind} of which only the changed part is visible`,
+    because: ["the object itself is defined outside the stack"],
+    fix: "Define the whole object in the stack, or import it.",
+    controls: notUnderstood.controls,
+  };
+}
+
+/** A setting of the enforcer's release that decides what policies mean and is not known yet. */
+export function describeUnknownSetting(item: OutOfSight, path: string): Finding {
+  return {
+    id: notUnderstood.id,
+    severity: notUnderstood.severity,
+    certainty: "possible",
+    subject: { kind: item.what, name: item.name, source: { urn: item.urn } },
+    message: `${item.what} "${item.name}": values.${path} is not known yet, and it decides whether policies are enforced`,
+    because: ["unknown-value"],
+    fix: "Pass a literal instead of another resource's output.",
+    controls: notUnderstood.controls,
+  };
+}

@@ -1,0 +1,48 @@
+import type { Reachability } from "../reachability";
+import { rules as allRules } from "./rules";
+import { defaultTiers, severities } from "./types";
+import type { Finding, FindingOptions, RuleContext } from "./types";
+
+/**
+ * Everything the rules find in a snapshot, sorted: violations before what is only possible before what is exempt, then
+ * by severity, rule, subject and message. The order does not depend on the order of the objects.
+ */
+export function evaluate(reachability: Reachability, options: FindingOptions = {}): Finding[] {
+  const context: RuleContext = {
+    reachability,
+    tiers: {
+      exemptNamespaces: options.exemptNamespaces ?? defaultTiers.exemptNamespaces,
+      platformNamespaces: options.platformNamespaces ?? defaultTiers.platformNamespaces,
+    },
+    standIns: options.standIns ?? new Map(),
+  };
+  const findings: Finding[] = [];
+  for (const rule of options.rules ?? allRules) findings.push(...rule.check(context));
+  return sortFindings(findings);
+}
+
+/** The order of {@link evaluate}, for findings from more than one snapshot. */
+export function sortFindings(findings: readonly Finding[]): Finding[] {
+  return findings
+    .map((finding) => ({ finding, key: sortKey(finding) }))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map((item) => item.finding);
+}
+
+function sortKey(finding: Finding): string {
+  const { subject } = finding;
+  return JSON.stringify([
+    finding.exempt === true ? 2 : finding.certainty === "definite" ? 0 : 1,
+    severities.indexOf(finding.severity),
+    finding.id,
+    subject.namespace ?? "",
+    subject.kind,
+    subject.name,
+    finding.message,
+  ]);
+}
+
+/** Whether a finding says that something is wrong (or may be), and not merely that something is exempt. */
+export function isViolation(finding: Finding): boolean {
+  return finding.exempt !== true && finding.severity !== "info";
+}

@@ -1,0 +1,13 @@
+/**
+ * What is wrong in a cluster, decided by computed reachability. Each rule stands in a file of its own with its severity,
+ * explanation, fix and controls. Pure: no Pulumi, no cluster, no file system.
+ */
+export type { ControlRef } from "./controls";
+export { controls, describeControl } from "./controls";
+export { evaluate, isViolation, sortFindings } from "./evaluate";
+export { rules } from "./rules";
+export { metadataEndpointsClosed } from "./rules/metadata-endpoints-closed";
+export { namespaceDefaultDeny } from "./rules/namespace-default-deny";
+export { notUnderstood } from "./rules/not-understood";
+export type { Certainty, Finding, FindingOptions, Rule, RuleContext, Severity, Subject, Tiers } from "./types";
+export { defaultTiers, severities } from "./types";

@@ -1,0 +1,97 @@
+import type { Address, AddressRange, KubeObject, Snapshot } from "../reachability";
+import { formatAddress, parseCidr } from "../reachability";
+
+/**
+ * "A random public address", made exact: the public address space is cut at every CIDR that some policy names, so that
+ * all addresses of a piece are treated alike. Asking one address of each piece, weighed by the piece's size, says how
+ * much of the world is open. A fixed probe address could be evaded by an exception for that one address.
+ */
+
+/** One piece of the public space. */
+export interface PublicPiece {
+  readonly family: 4 | 6;
+  /** An address in the middle of the piece. */
+  readonly sample: string;
+  /** The piece's share of its family's public space, 0 to 1. */
+  readonly share: number;
+}
+
+/** Special-purpose blocks that are no public addresses (IANA special-purpose registry, RFC 6890). */
+const specialV4 = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
+  "224.0.0.0/3",
+];
+const publicV6 = "2000::/3";
+const specialV6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
+
+/** Pieces asked for each family; the largest come first, so what is left out is small. */
+const maxPieces = 64;
+
+/** The public space in the pieces that a snapshot's policies can tell apart, the largest of each family. */
+export function publicPieces(snapshot: Snapshot): PublicPiece[] {
+  const named = snapshot.policies.flatMap((policy) => cidrsIn(policy.object));
+  return [
+    ...cut({ family: 4, from: 0n, to: 0xffffffffn }, specialV4, named),
+    ...cut(parseCidr(publicV6) as AddressRange, specialV6, named),
+  ];
+}
+
+function cut(space: AddressRange, special: readonly string[], named: readonly AddressRange[]): PublicPiece[] {
+  const excluded = special.map((text) => parseCidr(text) as AddressRange);
+  const points = new Set<bigint>([space.from, space.to + 1n]);
+  for (const range of [...excluded, ...named.filter((item) => item.family === space.family)]) {
+    for (const point of [range.from, range.to + 1n]) {
+      if (point > space.from && point <= space.to) points.add(point);
+    }
+  }
+  const sorted = [...points].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const pieces: AddressRange[] = [];
+  for (let index = 0; index + 1 < sorted.length; index++) {
+    const piece = { family: space.family, from: sorted[index] as bigint, to: (sorted[index + 1] as bigint) - 1n };
+    if (!excluded.some((range) => piece.from >= range.from && piece.to <= range.to)) pieces.push(piece);
+  }
+  const size = (piece: AddressRange): bigint => piece.to - piece.from + 1n;
+  const total = pieces.reduce((sum, piece) => sum + size(piece), 0n);
+  return pieces
+    .sort((a, b) => (size(a) > size(b) ? -1 : size(a) < size(b) ? 1 : 0))
+    .slice(0, maxPieces)
+    .map((piece) => ({ family: piece.family, sample: middle(piece), share: fraction(size(piece), total) }));
+}
+
+function middle(piece: AddressRange): string {
+  const address: Address = { family: piece.family, value: (piece.from + piece.to) / 2n };
+  return formatAddress(address);
+}
+
+function fraction(part: bigint, whole: bigint): number {
+  return Number((part * 1_000_000n) / whole) / 1_000_000;
+}
+
+/** Every CIDR or address that stands anywhere in an object. Text that is none costs one failed parse. */
+function cidrsIn(object: KubeObject): AddressRange[] {
+  const found: AddressRange[] = [];
+  const walk = (value: unknown, depth: number): void => {
+    if (typeof value === "string") {
+      // the cheap test first: almost all strings are labels
+      const range = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/.test(value) ? parseCidr(value) : undefined;
+      if (range !== undefined) found.push(range);
+    } else if (typeof value === "object" && value !== null && depth < 32) {
+      for (const item of Object.values(value)) walk(item, depth + 1);
+    }
+  };
+  walk(object.spec, 0);
+  walk(object.specs, 0);
+  return found;
+}

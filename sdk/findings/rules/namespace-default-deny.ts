@@ -1,0 +1,217 @@
+import type { Direction, Peer, Reachability, Source, TrafficSet } from "../../reachability";
+import { controls } from "../controls";
+import type { PublicPiece } from "../public-addresses";
+import { publicPieces } from "../public-addresses";
+import { causeOf, freshPod, isExempt, list, namespaceNames, sampleFlow, sourceOfNamespace } from "../subjects";
+import type { Cause } from "../subjects";
+import type { Certainty, Finding, Rule, RuleContext, Subject } from "../types";
+
+/**
+ * Every namespace outside tier 0 is closed by default, in both directions.
+ *
+ * What that means, exactly: a fresh pod of the namespace (no labels, account `default`) can exchange nothing, on any
+ * protocol and port, with somebody that no policy knows:
+ *
+ * - a fresh pod of a foreign, unlabelled namespace,
+ * - the public internet, IPv4 and IPv6: at most 1/256 of either address space is open, so that a namespace-wide rule may
+ *   name an address range of its own but not the world (see `publicPieces`),
+ * - another node of the cluster.
+ *
+ * The pod's own node is left out: for the kubelet's probes several enforcers always let it in.
+ *
+ * An allow that every pod of the namespace gets does not break this as long as it names its peers: DNS to the pods of
+ * `kube-dns`, the API server, a scraper in `observability` are none of the three. A rule that names nobody does
+ * break it, also one with ports (`toPorts: 53` without peers is a tunnel to any server on port 53), and so does a rule
+ * that names everybody (`ingress: [{}]` in a NetworkPolicy leaves the pod "isolated" and open).
+ *
+ * Tier 1 (platform namespaces): a rule of theirs may name the other pods of the cluster and the nodes for egress, since
+ * metrics are scraped everywhere. It is reported as exempt. Ingress and the world are held to the same as everywhere.
+ */
+export const namespaceDefaultDeny: Rule = {
+  id: "namespace-default-deny",
+  title: "Every namespace is closed by default",
+  severity: "critical",
+  description:
+    "A fresh, unlabelled pod of every namespace outside tier 0 is denied to and from a fresh pod of a foreign " +
+    "namespace, the public internet (IPv4 and IPv6) and other nodes, on every protocol and port; decided by computed " +
+    "reachability, never by the name or the presence of a policy.",
+  remediation:
+    "Give the namespace a policy that selects all its pods and closes ingress and egress " +
+    "(NetworkPolicy: podSelector {} with policyTypes [Ingress, Egress] and no rules), after the allows that it needs.",
+  controls: [
+    controls.cisEveryNamespaceHasPolicies,
+    controls.nistDenyByDefault,
+    controls.cmmcDenyByDefault,
+    controls.nsaDefaultDeny,
+    controls.pciInbound,
+    controls.pciOutbound,
+    controls.isoSegregation,
+  ],
+  check: checkDefaultDeny,
+};
+
+/** A namespace that no object knows, so that only rules without names match it. */
+const foreignNamespace = "a-namespace-that-no-policy-names";
+
+/** More than this share of a family's public addresses is "the world". */
+const worldShare = 1 / 256;
+
+type Openness = "closed" | "possible" | "open";
+
+interface Opening {
+  readonly direction: Direction;
+  readonly certainty: Certainty;
+  /** `pods of foreign namespaces`. */
+  readonly who: string;
+  /** `every protocol and port`, `TCP 80,443`. */
+  readonly what: string;
+  readonly cause: Cause;
+  /** A tier-1 egress rule that may name the cluster. */
+  readonly tolerated: boolean;
+}
+
+function* checkDefaultDeny(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  const pieces = publicPieces(snapshot);
+  for (const namespace of namespaceNames(snapshot)) {
+    if (isExempt(context.tiers, namespace)) {
+      yield exemptNamespace(context, namespace);
+      continue;
+    }
+    const openings = (["ingress", "egress"] as const).flatMap((direction) =>
+      openingsOf(context, namespace, direction, pieces),
+    );
+    const violations = openings.filter((opening) => !opening.tolerated);
+    const definite = violations.filter((opening) => opening.certainty === "definite");
+    if (definite.length > 0) yield violation(context, namespace, definite);
+    else if (violations.length > 0) yield violation(context, namespace, violations);
+    const tolerated = openings.filter((opening) => opening.tolerated);
+    if (tolerated.length > 0) yield toleratedOpenings(context, namespace, tolerated);
+  }
+}
+
+function openingsOf(
+  context: RuleContext,
+  namespace: string,
+  direction: Direction,
+  pieces: readonly PublicPiece[],
+): Opening[] {
+  const { reachability } = context;
+  const pod = freshPod(namespace);
+  const openings: Opening[] = [];
+  const probe = (peer: Peer, name: string, inCluster: boolean): void => {
+    const found = ask(reachability, pod, peer, direction);
+    if (found.openness === "closed") return;
+    const cause = causeOf(reachability, found.sample, direction, "every pod");
+    openings.push({
+      direction,
+      certainty: found.openness === "open" ? "definite" : "possible",
+      who: name,
+      what: found.traffic.isAll() ? "every protocol and port" : found.traffic.toString(),
+      cause,
+      tolerated:
+        inCluster &&
+        direction === "egress" &&
+        cause.isolated &&
+        context.tiers.platformNamespaces.includes(namespace),
+    });
+  };
+  probe(freshPod(foreignNamespace), "pods of foreign namespaces", true);
+  probe({ kind: "node", where: "remote" }, "other nodes", true);
+  for (const family of [4, 6] as const) {
+    const open = openPieces(reachability, pod, direction, pieces, family);
+    if (open !== undefined) probe({ kind: "address", address: open.sample }, `the internet (IPv${family})`, false);
+  }
+  return openings;
+}
+
+/** The largest piece that is open, if what is open amounts to the world. Definite openness goes before possible. */
+function openPieces(
+  reachability: Reachability,
+  pod: Peer,
+  direction: Direction,
+  pieces: readonly PublicPiece[],
+  family: 4 | 6,
+): PublicPiece | undefined {
+  const answers = pieces
+    .filter((piece) => piece.family === family)
+    .map((piece) => ({ piece, ...ask(reachability, pod, { kind: "address", address: piece.sample }, direction) }));
+  for (const wanted of [["open"], ["open", "possible"]] as const) {
+    const open = answers.filter((answer) => (wanted as readonly Openness[]).includes(answer.openness));
+    const share = open.reduce((sum, answer) => sum + answer.piece.share, 0);
+    if (share > worldShare) return open[0]?.piece;
+  }
+  return undefined;
+}
+
+function ask(reachability: Reachability, pod: Peer, peer: Peer, direction: Direction) {
+  const [source, destination] = direction === "ingress" ? [peer, pod] : [pod, peer];
+  const traffic = reachability.traffic(source, destination);
+  const openness: Openness = !traffic.allowed.isEmpty() ? "open" : !traffic.possible.isEmpty() ? "possible" : "closed";
+  const shown: TrafficSet = openness === "open" ? traffic.allowed : traffic.possible;
+  return { openness, traffic: shown, sample: sampleFlow(source, destination, shown, [443, 80]) };
+}
+
+function violation(context: RuleContext, namespace: string, openings: readonly Opening[]): Finding {
+  const certainty: Certainty = openings[0]?.certainty ?? "possible";
+  const directions = [...new Set(openings.map((opening) => opening.direction))];
+  const sources = openings.flatMap((opening) => (opening.cause.source === undefined ? [] : [opening.cause.source]));
+  const doubt = certainty === "definite" ? "is" : "is possibly";
+  const how = directions.map((direction) => describeDirection(direction, openings)).join("; ");
+  return {
+    id: namespaceDefaultDeny.id,
+    severity: namespaceDefaultDeny.severity,
+    certainty,
+    subject: namespaceSubject(context, namespace),
+    message: `Namespace ${namespace} ${doubt} not closed by default for ${directions.join(" and ")}: a new pod ${how}`,
+    because: [...new Set(openings.map((opening) => opening.cause.text))],
+    fix:
+      sources.length === 0
+        ? `Add a policy to ${namespace} that selects all pods and closes ${directions.join(" and ")}.`
+        : "Let the rule name its peers, or select the pods that need it instead of all.",
+    controls: namespaceDefaultDeny.controls,
+    ...(sources.length === 0 ? {} : { causes: sources }),
+  };
+}
+
+function describeDirection(direction: Direction, openings: readonly Opening[]): string {
+  const whoByTraffic = new Map<string, string[]>();
+  for (const opening of openings.filter((each) => each.direction === direction)) {
+    whoByTraffic.set(opening.what, [...(whoByTraffic.get(opening.what) ?? []), opening.who]);
+  }
+  const parts = [...whoByTraffic].map(([what, who]) => `${list(who)} on ${what}`);
+  return `${direction === "ingress" ? "is reached from" : "reaches"} ${parts.join(", and ")}`;
+}
+
+function toleratedOpenings(context: RuleContext, namespace: string, openings: readonly Opening[]): Finding {
+  return {
+    id: namespaceDefaultDeny.id,
+    severity: "info",
+    certainty: openings[0]?.certainty ?? "definite",
+    subject: namespaceSubject(context, namespace),
+    message: `Namespace ${namespace} is tier 1: any pod in it ${describeDirection("egress", openings)}`,
+    because: [...new Set(openings.map((opening) => opening.cause.text))],
+    fix: "Select the workload that needs it by its labels; then nothing has to be tolerated.",
+    controls: namespaceDefaultDeny.controls,
+    exempt: true,
+  };
+}
+
+function exemptNamespace(context: RuleContext, namespace: string): Finding {
+  return {
+    id: namespaceDefaultDeny.id,
+    severity: "info",
+    certainty: "definite",
+    subject: namespaceSubject(context, namespace),
+    message: `Namespace ${namespace} is tier 0: it needs no default deny`,
+    because: [`${namespace} is in the list of exempt namespaces`],
+    fix: "Nothing to do while the namespace belongs to the platform; take it off the list to have it checked.",
+    controls: namespaceDefaultDeny.controls,
+    exempt: true,
+  };
+}
+
+function namespaceSubject(context: RuleContext, namespace: string): Subject {
+  const source: Source | undefined = sourceOfNamespace(context.reachability.snapshot, namespace);
+  return { kind: "Namespace", name: namespace, ...(source === undefined ? {} : { source }) };
+}

@@ -1,0 +1,105 @@
+import type { Reachability, Source } from "../reachability";
+import type { ControlRef } from "./controls";
+
+/** How bad it is when the finding is true. `info` is worth knowing and nothing to repair. */
+export type Severity = "critical" | "high" | "medium" | "low" | "info";
+
+/** From bad to harmless. */
+export const severities: readonly Severity[] = ["critical", "high", "medium", "low", "info"];
+
+/**
+ * `definite`: the objects show it. `possible`: some value is not known yet, or something was not understood, and one of
+ * the ways to fill it in makes the finding true.
+ */
+export type Certainty = "definite" | "possible";
+
+/** What a finding is about. */
+export interface Subject {
+  /** A Kubernetes kind (`Namespace`, `Deployment`, `CiliumNetworkPolicy`) or `Cluster`. */
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly source?: Source;
+}
+
+/**
+ * One thing that is wrong, or possibly wrong, or right only because it is exempt.
+ *
+ * `message`, `because` and `fix` hold object names, field paths, addresses and ports, and no other value of any field:
+ * they may go into a log that must not hold secrets. `detail` may quote values; print it only where the reader may see
+ * the objects themselves.
+ */
+export interface Finding {
+  /** The id of the rule that found it. */
+  readonly id: string;
+  readonly severity: Severity;
+  readonly certainty: Certainty;
+  readonly subject: Subject;
+  /** What is wrong, in one sentence. */
+  readonly message: string;
+  /** The objects and fields that make it so, one sentence each, most important first. */
+  readonly because: readonly string[];
+  /** What to do about it. */
+  readonly fix: string;
+  readonly controls: readonly ControlRef[];
+  /** True when the subject is exempt (tier 0, host network): reported, never a violation. */
+  readonly exempt?: boolean;
+  readonly detail?: readonly string[];
+  /** The objects that cause it, where some object does (nothing causes an absence). */
+  readonly causes?: readonly Source[];
+}
+
+/** The tiers of the cluster (requirement S3: tier 0 is unrestricted, tier 1 controlled, tier 2 default deny). */
+export interface Tiers {
+  /** Tier 0: namespaces that no rule holds to account; each is reported as exempt. */
+  readonly exemptNamespaces: readonly string[];
+  /**
+   * Tier 1: shared services. A rule of theirs may name other pods of the cluster and the nodes for the whole namespace
+   * (metrics are scraped everywhere); it must not name the world.
+   */
+  readonly platformNamespaces: readonly string[];
+}
+
+/** What every rule sees. */
+export interface RuleContext {
+  readonly reachability: Reachability;
+  readonly tiers: Tiers;
+  /**
+   * Workloads that stand for pods which do not exist yet, by workload id, and what to call them ("pods that
+   * CiliumNetworkPolicy shop/x selects").
+   */
+  readonly standIns: ReadonlyMap<string, string>;
+}
+
+/** One rule over a snapshot. Rules are pure and total: malformed input is a finding or a problem, never an exception. */
+export interface Rule {
+  /** Kebab-case, stable: configuration, reports and exemptions name it. */
+  readonly id: string;
+  readonly title: string;
+  /** The severity of its definite violations. */
+  readonly severity: Severity;
+  /** What is checked and how it is decided. */
+  readonly description: string;
+  /** The general way to repair it; each finding carries the specific one. */
+  readonly remediation: string;
+  readonly controls: readonly ControlRef[];
+  check(context: RuleContext): Iterable<Finding>;
+}
+
+/** Options of {@link evaluate}. */
+export interface FindingOptions {
+  /** Tier 0. Default: {@link defaultTiers}. */
+  readonly exemptNamespaces?: readonly string[];
+  /** Tier 1. Default: {@link defaultTiers}. */
+  readonly platformNamespaces?: readonly string[];
+  /** See {@link RuleContext.standIns}. Default: none. */
+  readonly standIns?: ReadonlyMap<string, string>;
+  /** Only these rules. Default: all. */
+  readonly rules?: readonly Rule[];
+}
+
+/** Tier 0 and tier 1 of requirements S3-04 and S3-05 to S3-07. */
+export const defaultTiers: Tiers = Object.freeze({
+  exemptNamespaces: Object.freeze(["kube-system", "flux-system", "cilium", "cilium-secrets"]),
+  platformNamespaces: Object.freeze(["observability", "cert-manager", "external-secrets"]),
+});

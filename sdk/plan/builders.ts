@@ -1,0 +1,140 @@
+/** Functions that write a declaration as sentences. Each returns plain data; nothing is checked before `plan`. */
+import type { FlowDeclaration, NamespaceDeclaration, PeerDeclaration, PortDeclaration, WorkloadDeclaration } from "./declaration";
+import { Entity, Protocol, Tier } from "./declaration";
+
+/** A peer, or the name of a workload (`frontend`, `shop/frontend`). */
+export type PeerLike = string | PeerDeclaration;
+
+/** `flow("frontend")`: the source is known, next comes `to`. */
+export interface FlowFrom {
+  /** The destination: a workload's name or a peer such as `fqdn("api.example.com")`. */
+  to(destination: PeerLike): FlowTo;
+}
+
+/** Source and destination are known, next come the ports. */
+export interface FlowTo {
+  /** The ports at the destination: `tcp(3000)`, `udp(53)`, `port("http")`. */
+  on(...ports: PortDeclaration[]): FlowOn;
+}
+
+/** The ports are known, next comes the reason. */
+export interface FlowOn {
+  /** Why the flow exists; it is written into the policy. */
+  because(reason: string): FlowBecause;
+}
+
+/** The reason is known, the owner completes the flow. */
+export interface FlowBecause {
+  /** The team that answers for the flow. Completes the declaration. */
+  ownedBy(owner: string): FlowDeclaration;
+}
+
+function toPeer(peer: PeerLike): PeerDeclaration {
+  return typeof peer === "string" ? { workload: peer } : peer;
+}
+
+/**
+ * Declares a flow as a sentence that is complete when it names its owner:
+ * `flow("frontend").to("backend-api").on(tcp(3000)).because("pages need data").ownedBy("web")`.
+ */
+export function flow(source: PeerLike): FlowFrom {
+  const from = toPeer(source);
+  return {
+    to: (destination) => ({
+      on: (...ports) => ({
+        because: (reason) => ({
+          ownedBy: (owner) => ({ from, to: toPeer(destination), ports, reason, owner }),
+        }),
+      }),
+    }),
+  };
+}
+
+/** A TCP port, with its name on the workload if it has one. */
+export function tcp(number: number, name?: string): PortDeclaration {
+  return transport(Protocol.TCP, number, name);
+}
+
+/** A UDP port. */
+export function udp(number: number, name?: string): PortDeclaration {
+  return transport(Protocol.UDP, number, name);
+}
+
+/** An SCTP port. */
+export function sctp(number: number, name?: string): PortDeclaration {
+  return transport(Protocol.SCTP, number, name);
+}
+
+function transport(protocol: Protocol, number: number, name?: string): PortDeclaration {
+  return name === undefined ? { port: number, protocol } : { port: number, protocol, name };
+}
+
+/** A range of TCP ports, both ends included. */
+export function tcpRange(first: number, last: number): PortDeclaration {
+  return { port: first, endPort: last, protocol: Protocol.TCP };
+}
+
+/** In a flow: the destination's port of this name. */
+export function port(name: string): PortDeclaration {
+  return { name };
+}
+
+/** On a workload: a TCP port that serves Prometheus metrics. */
+export function metrics(number: number, name?: string): PortDeclaration {
+  return { ...tcp(number, name), metrics: true };
+}
+
+/**
+ * A workload: `workload("shop/frontend", { ports: [tcp(3000, "http")] })`.
+ *
+ * @param path `namespace/name`.
+ * @param details What differs from the defaults; labels default to `app: <name>`.
+ */
+export function workload(path: string, details: WorkloadDetails = {}): WorkloadDeclaration {
+  const slash = path.indexOf("/");
+  // a path without a namespace is refused by `plan`, together with everything else that is wrong
+  return { namespace: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1), ...details };
+}
+
+/** The parts of a workload beside its name. */
+export interface WorkloadDetails {
+  labels?: { [key: string]: string };
+  serviceAccount?: string;
+  ports?: PortDeclaration[];
+  hostNetwork?: boolean;
+}
+
+/** A namespace of applications (tier 2), created by the stack unless `existing`. */
+export function namespace(name: string, details: Omit<NamespaceDeclaration, "name"> = {}): NamespaceDeclaration {
+  return { name, tier: Tier.Applications, ...details };
+}
+
+/** Every pod of a namespace, as a peer. */
+export function allOf(namespaceName: string): PeerDeclaration {
+  return { namespace: namespaceName };
+}
+
+/** An address range outside the cluster, as a peer. */
+export function cidr(range: string, except: string[] = []): PeerDeclaration {
+  return except.length === 0 ? { cidr: range } : { cidr: range, except };
+}
+
+/** A DNS name or a pattern of one, as a destination. */
+export function fqdn(name: string): PeerDeclaration {
+  return { fqdn: name };
+}
+
+/** The public internet, as a peer. */
+export function internet(): PeerDeclaration {
+  return { entity: Entity.Internet };
+}
+
+/** The Kubernetes API server, as a peer. */
+export function kubeApiserver(): PeerDeclaration {
+  return { entity: Entity.KubeApiserver };
+}
+
+/** The cluster's nodes and everything on their host network, as a peer. */
+export function nodes(): PeerDeclaration {
+  return { entity: Entity.Nodes };
+}

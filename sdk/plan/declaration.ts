@@ -1,0 +1,262 @@
+/**
+ * The declaration: who may talk to whom, and why.
+ *
+ * Plain data throughout (interfaces, string enums, no unions), so that the same shapes are the arguments of the Pulumi
+ * components in every language that Pulumi speaks. `builders.ts` has functions that write it as sentences.
+ */
+
+/** The kind of policy that is written, chosen by what enforces it. */
+export enum Dialect {
+  /** `cilium.io/v2`: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy. */
+  Cilium = "cilium",
+  /** `networking.k8s.io/v1`: NetworkPolicy, which every enforcing CNI reads. */
+  Kubernetes = "kubernetes",
+}
+
+/** How strictly a namespace is held. */
+export enum Tier {
+  /** Tier 0: the platform itself (kube-system and the like). Exempt from the default deny, and reported as exempt. */
+  Platform = "platform",
+  /** Tier 1: shared services such as cert-manager. Default deny; presets open what the service needs. */
+  SharedServices = "shared-services",
+  /** Tier 2: applications. Default deny; only declared flows pass. */
+  Applications = "applications",
+}
+
+/** Transport protocol of a port. */
+export enum Protocol {
+  TCP = "TCP",
+  UDP = "UDP",
+  SCTP = "SCTP",
+}
+
+/** A peer that is neither a workload nor an address range. */
+export enum Entity {
+  /**
+   * The public internet: 0.0.0.0/0 without private, link-local, carrier-grade-NAT, multicast and metadata ranges, and
+   * 2000::/3 without 6to4. The same addresses in every dialect.
+   */
+  Internet = "internet",
+  /** The Kubernetes API server; as a source also the nodes it runs on (admission webhooks). */
+  KubeApiserver = "kube-apiserver",
+  /** The cluster's nodes and everything on their host network. */
+  Nodes = "nodes",
+  /** Cilium's own Ingress and Gateway API proxies. */
+  Ingress = "ingress",
+}
+
+/** What happens to a part of the declaration that the dialect cannot say. */
+export enum UnsupportedHandling {
+  /** The flow is left out, or the selector loses the part, and the plan carries a warning. */
+  Warn = "warn",
+  /** The declaration is refused. */
+  Refuse = "refuse",
+}
+
+/** Which pods the default deny of the Cilium dialect covers. */
+export enum DenyScope {
+  /** Every pod of the cluster outside tier 0, also those this declaration does not know. */
+  Cluster = "cluster",
+  /** Only pods in the declared namespaces of tiers 1 and 2. */
+  DeclaredNamespaces = "declared-namespaces",
+}
+
+/** A port that a workload serves, or that a flow uses. */
+export interface PortDeclaration {
+  /** Port number, 1 to 65535. A flow may leave it out and give `name` instead. */
+  port?: number;
+  /** Last port of a range that begins at `port`, inclusive. */
+  endPort?: number;
+  /** Defaults to TCP. */
+  protocol?: Protocol;
+  /** Name of the port on the workload, as in the pod template. In a flow: the port of that name at the destination. */
+  name?: string;
+  /** On a workload: this port serves Prometheus metrics, and the declared scrapers may reach it. Defaults to false. */
+  metrics?: boolean;
+}
+
+/** A set of pods that act as one: what a Deployment, StatefulSet, DaemonSet or Job runs. */
+export interface WorkloadDeclaration {
+  /** Name, unique in its namespace; policies are named after it. A DNS label. */
+  name: string;
+  /** Namespace, one of the declared ones. */
+  namespace: string;
+  /** Labels that select its pods, and no pods of another workload. Defaults to `app: <name>`. */
+  labels?: { [key: string]: string };
+  /** Service account of its pods. Where the dialect knows identities, it becomes part of every selector. */
+  serviceAccount?: string;
+  /** Ports it serves. Flows to ports that are not listed are refused; with no list any port may be named. */
+  ports?: PortDeclaration[];
+  /** Its pods run on the host network, where pod policies do not apply. Defaults to false. */
+  hostNetwork?: boolean;
+}
+
+/** One end of a flow. Exactly one of `workload`, `namespace`, `cidr`, `fqdn` and `entity` is given. */
+export interface PeerDeclaration {
+  /** A declared workload: `name`, or `namespace/name` where the name alone is ambiguous. */
+  workload?: string;
+  /** Every pod of a declared namespace. */
+  namespace?: string;
+  /** An address range outside the cluster, IPv4 or IPv6, such as `198.51.100.0/24`. */
+  cidr?: string;
+  /** Parts of `cidr` that stay closed. Metadata endpoints are always added. */
+  except?: string[];
+  /** A DNS name or a pattern of one (`api.example.com`, `*.example.com`); only as a destination. */
+  fqdn?: string;
+  /** A peer with a meaning of its own. */
+  entity?: Entity;
+}
+
+/** One declared flow. Both halves (egress at the source, ingress at the destination) are derived from it. */
+export interface FlowDeclaration {
+  from: PeerDeclaration;
+  to: PeerDeclaration;
+  /** At least one; only flows to the API server may leave them out (the cluster's API server ports then). */
+  ports?: PortDeclaration[];
+  /** Why the flow exists. Written into the policy. */
+  reason: string;
+  /** Who answers for it. Written into the policy. */
+  owner: string;
+}
+
+/** A namespace that the declaration speaks about. */
+export interface NamespaceDeclaration {
+  name: string;
+  /** Defaults to `applications`. */
+  tier?: Tier;
+  /** The namespace is there already: it is not created, only labelled when `labels` are given. Defaults to false. */
+  existing?: boolean;
+  /** Labels to set on the namespace. */
+  labels?: { [key: string]: string };
+}
+
+/** Where the cluster's DNS servers are. */
+export interface DnsDeclaration {
+  /** Namespace of the DNS pods, always of tier 0. Defaults to `kube-system`. */
+  namespace?: string;
+  /** Labels of the DNS pods. Defaults to `k8s-app: kube-dns`. */
+  labels?: { [key: string]: string };
+  /** Port on which the pods listen, UDP and TCP. Defaults to 53 (OpenShift: 5353). */
+  port?: number;
+  /** Address of NodeLocal DNSCache on every node, such as `169.254.20.10`. Defaults to none. */
+  nodeLocalCache?: string;
+}
+
+/** How the Kubernetes API server is reached. */
+export interface ApiServerDeclaration {
+  /** Addresses of the API server, as CIDRs. Needed by dialects that have no name for it (`kubernetes`). */
+  cidrs?: string[];
+  /** Ports on which it listens behind its Service. Defaults to 443 and 6443. */
+  ports?: number[];
+}
+
+/** Facts about the cluster that policies depend on. */
+export interface ClusterFacts {
+  dns?: DnsDeclaration;
+  apiServer?: ApiServerDeclaration;
+  /** Addresses of the nodes. Needed where the dialect knows nodes only by address (`kubernetes`). */
+  nodeCidrs?: string[];
+  /** Version of the enforcer, such as `1.18.5` for Cilium. Defaults to the newest that is known. */
+  enforcerVersion?: string;
+  /** Addresses of the pods, kept out of address ranges where the enforcer matches pods by address. */
+  podCidrs?: string[];
+}
+
+/** cert-manager, with its issuers. */
+export interface CertManagerService {
+  /** Defaults to `cert-manager`. */
+  namespace?: string;
+  /** ACME directories. Defaults to Let's Encrypt production and staging. */
+  acmeServers?: string[];
+  /** API hosts of the DNS-01 providers, such as `api.cloudflare.com`. Defaults to none. */
+  dnsProviders?: string[];
+  /** DNS-01: let the controller ask public DNS servers itself (its self-check). Defaults to true with `dnsProviders`. */
+  dnsSelfCheck?: boolean;
+  /** HTTP-01: namespaces in which solver pods run. Defaults to none. */
+  http01Namespaces?: string[];
+  /** HTTP-01: the ingress controller, a workload, that forwards challenges to the solvers. */
+  http01From?: string;
+  /** Other platform services (by their policy name, such as `external-secrets`) whose policies come first. */
+  dependsOn?: string[];
+}
+
+/** The External Secrets Operator with 1Password Connect. */
+export interface ExternalSecretsService {
+  /** Defaults to `external-secrets`. */
+  namespace?: string;
+  /** Namespace of 1Password Connect. Defaults to the operator's. */
+  connectNamespace?: string;
+  /** 1Password servers that Connect synchronises with. Defaults to `*.1password.com`. */
+  accountHosts?: string[];
+  /** Other platform services whose policies come first. */
+  dependsOn?: string[];
+}
+
+/** A scraper and its storage: VMAgent or Prometheus, and VictoriaMetrics. */
+export interface ObservabilityService {
+  /** Defaults to `observability`. */
+  namespace?: string;
+  /** The scraper. Defaults to a workload `vmagent` with `app.kubernetes.io/name: vmagent`. */
+  scraper?: WorkloadDeclaration;
+  /** Where it writes. Defaults to a workload `victoria-metrics`, TCP 8428. */
+  storage?: WorkloadDeclaration;
+  /** Hosts outside the cluster that it writes to. Defaults to none. */
+  remoteWriteHosts?: string[];
+  /** Ports scraped on the nodes themselves. Defaults to 9100 (node-exporter) and 10250 (kubelet). */
+  nodePorts?: number[];
+  /** Other platform services whose policies come first. */
+  dependsOn?: string[];
+}
+
+/** A shared service for which there is no preset. */
+export interface PlatformServiceDeclaration {
+  /** Its policies are named `tier1-<name>`. */
+  name: string;
+  /** Its workloads, in declared namespaces. */
+  workloads?: WorkloadDeclaration[];
+  /** Its flows, in both directions. */
+  flows?: FlowDeclaration[];
+  /** Workloads whose admission webhook the API server calls, with the port they listen on. */
+  webhooks?: WebhookDeclaration[];
+  /** Other platform services whose policies come first. */
+  dependsOn?: string[];
+}
+
+/** An admission or conversion webhook. */
+export interface WebhookDeclaration {
+  /** The workload that serves it. */
+  workload: string;
+  /** The port of the pod (not of its Service). */
+  port: number;
+}
+
+/** The shared services of tier 1. */
+export interface PlatformDeclaration {
+  certManager?: CertManagerService;
+  externalSecrets?: ExternalSecretsService;
+  observability?: ObservabilityService;
+  services?: PlatformServiceDeclaration[];
+}
+
+/** Everything that is declared about a cluster's network. */
+export interface ClusterSecurityDeclaration {
+  /** Defaults to `cilium`. */
+  dialect?: Dialect;
+  cluster?: ClusterFacts;
+  /**
+   * Namespaces that are always tier 0, whether declared or not.
+   * Defaults to kube-system, flux-system, cilium and cilium-secrets.
+   */
+  exemptNamespaces?: string[];
+  namespaces?: NamespaceDeclaration[];
+  workloads?: WorkloadDeclaration[];
+  flows?: FlowDeclaration[];
+  platform?: PlatformDeclaration;
+  /** Defaults to `warn`. */
+  unsupported?: UnsupportedHandling;
+  /** Cilium only; defaults to `cluster`. */
+  denyScope?: DenyScope;
+}
+
+/** Tier 0 unless the declaration says otherwise (requirement S3-01). */
+export const defaultExemptNamespaces: readonly string[] = ["kube-system", "flux-system", "cilium", "cilium-secrets"];

@@ -1,0 +1,51 @@
+/** What a declaration is refused with. */
+
+/** One thing that is wrong with a declaration. Never carries a value, which might be a secret. */
+export interface DeclarationProblem {
+  /** Where: `flows[3].ports[0].port`. */
+  readonly path: string;
+  /** What stands there: `number`, `string`, `missing`, `list`, `output` … */
+  readonly kind: string;
+  readonly message: string;
+  /** What to write instead. */
+  readonly fix: string;
+}
+
+/** A declaration that cannot be planned. Carries every problem that was found; nothing has been registered. */
+export class DeclarationError extends Error {
+  readonly problems: readonly DeclarationProblem[];
+
+  constructor(problems: readonly DeclarationProblem[]) {
+    const lines = problems.map((problem) => `  ${problem.path}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`);
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super([`The declaration has ${count}; nothing was registered.`, ...lines].join("\n"));
+    this.name = "DeclarationError";
+    this.problems = problems;
+  }
+}
+
+/** Names the kind of a value without showing it. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "list";
+  if (typeof value === "object") {
+    return "__pulumiOutput" in value ? "output" : "object";
+  }
+  if (value === "") return "empty string";
+  return typeof value;
+}
+
+/** Collects problems while a declaration is read. */
+export class ProblemCollector {
+  readonly problems: DeclarationProblem[] = [];
+
+  add(path: string, value: unknown, message: string, fix: string): void {
+    this.problems.push({ path, kind: kindOf(value), message, fix });
+  }
+
+  /** @throws DeclarationError when anything was collected. */
+  throwIfAny(): void {
+    if (this.problems.length > 0) throw new DeclarationError(this.problems);
+  }
+}

@@ -1,0 +1,184 @@
+/** Splits flows into what each end must allow, and sorts that into policies. */
+import { Tier } from "./declaration";
+import type { Model, ModelFlow, ModelNamespace, ModelPeer, ModelWorkload, PortRange } from "./model";
+import { slug } from "./names";
+import { peerKey } from "./resolve/flows";
+import { describePort, mergePorts } from "./resolve/ports";
+
+/** The pods that a policy selects: those of a workload, or all of a namespace. */
+export type Subject =
+  | { readonly kind: "workload"; readonly workload: ModelWorkload }
+  | { readonly kind: "namespace"; readonly namespace: ModelNamespace };
+
+/** One half of a flow: what one of its ends must allow. */
+export interface Half {
+  readonly direction: "ingress" | "egress";
+  readonly subject: Subject;
+  readonly peer: ModelPeer;
+  readonly ports: readonly PortRange[];
+  readonly flow: ModelFlow;
+}
+
+/** Halves that go into one policy. */
+export interface PolicyGroup {
+  readonly name: string;
+  /** The kind of flows it holds. */
+  readonly group: ModelFlow["group"];
+  readonly halves: readonly Half[];
+}
+
+/** The namespace whose pods a subject selects. */
+export function namespaceOf(subject: Subject): string {
+  return subject.kind === "workload" ? subject.workload.namespace : subject.namespace.name;
+}
+
+export function subjectKey(subject: Subject): string {
+  return peerKey(subject);
+}
+
+/**
+ * Whether policies hold this end: it is a pod of tier 1 or 2 that is not on the host network. An allow policy for a pod
+ * of tier 0 would isolate it wherever the dialect cannot say otherwise (seed defects B17, B18).
+ */
+function isHeld(peer: ModelPeer): peer is Subject {
+  if (peer.kind === "workload") return peer.workload.tier !== Tier.Platform && !peer.workload.hostNetwork;
+  return peer.kind === "namespace" && peer.namespace.tier !== Tier.Platform;
+}
+
+/** Both halves of every flow, as far as policies hold its ends. */
+export function halvesOf(flows: readonly ModelFlow[]): readonly Half[] {
+  return flows.flatMap((flow): Half[] => {
+    const halves: Half[] = [];
+    if (isHeld(flow.from)) {
+      halves.push({ direction: "egress", subject: flow.from, peer: flow.to, ports: flow.ports, flow });
+    }
+    if (isHeld(flow.to)) {
+      halves.push({ direction: "ingress", subject: flow.to, peer: flow.from, ports: flow.ports, flow });
+    }
+    return halves;
+  });
+}
+
+/** Sorts halves into policies by the names that the seeds use. */
+export function groupHalves(halves: readonly Half[]): readonly PolicyGroup[] {
+  const groups = new Map<string, { name: string; group: ModelFlow["group"]; halves: Half[] }>();
+  for (const half of halves) {
+    const { key, name } = placeOf(half);
+    const found = groups.get(key);
+    if (found === undefined) groups.set(key, { name, group: groupOf(half), halves: [half] });
+    else found.halves.push(half);
+  }
+  return [...groups.values()];
+}
+
+/** The scraper's own half of scraping belongs to its service. */
+function groupOf(half: Half): ModelFlow["group"] {
+  const { group } = half.flow;
+  return group.kind === "metrics" && half.direction === "egress" ? { kind: "service", service: group.service } : group;
+}
+
+function placeOf(half: Half): { key: string; name: string } {
+  const group = groupOf(half);
+  switch (group.kind) {
+    case "service":
+      return { key: `service ${group.service}`, name: `tier1-${group.service}` };
+    case "metrics":
+      return { key: "metrics", name: "allow-metrics-scraping" };
+    case "application": {
+      const home = namespaceOf(half.subject);
+      const own = peerName(half.subject, home);
+      const name = half.direction === "egress" ? `allow-${own}-egress` : `allow-${peerName(half.peer, home)}-to-${own}`;
+      // different ends never share a policy, even where their names read the same
+      const ends = half.direction === "egress" ? "" : peerKey(half.peer);
+      return { key: `${home} ${half.direction} ${subjectKey(half.subject)} ${ends}`, name };
+    }
+  }
+}
+
+/** How a peer is called in a policy's name, seen from a namespace. */
+export function peerName(peer: ModelPeer, home: string): string {
+  switch (peer.kind) {
+    case "workload":
+      return peer.workload.namespace === home ? peer.workload.name : `${peer.workload.name}.${peer.workload.namespace}`;
+    case "namespace":
+      return peer.namespace.name === home ? "namespace" : `namespace.${peer.namespace.name}`;
+    case "cidr":
+      return `cidr-${slug(peer.range.cidr)}`;
+    case "fqdn":
+      return `fqdn-${slug(peer.name)}`;
+    case "entity":
+      return peer.entity;
+  }
+}
+
+/** How a peer is called in words. */
+export function describePeer(peer: ModelPeer): string {
+  switch (peer.kind) {
+    case "workload":
+      return peer.workload.id;
+    case "namespace":
+      return `namespace ${peer.namespace.name}`;
+    case "cidr":
+      return peer.range.cidr;
+    case "fqdn":
+      return peer.name;
+    case "entity":
+      return peer.entity;
+  }
+}
+
+/** `shop/frontend → shop/backend-api TCP 3000: reason (owner)`. */
+export function describeFlow(flow: ModelFlow): string {
+  const ports = flow.ports.map(describePort).join(", ");
+  return `${describePeer(flow.from)} → ${describePeer(flow.to)} ${ports}: ${flow.reason} (${flow.owner})`;
+}
+
+/** Peers that one rule can list together, with the ports open to all of them. */
+export interface RuleDraft {
+  readonly peers: readonly ModelPeer[];
+  readonly ports: readonly PortRange[];
+}
+
+/**
+ * The fewest rules for the halves of one subject in one direction: one peer once, with all its ports; peers with the
+ * same ports together.
+ *
+ * @param kindOf Peers of different kinds are kept in different rules, where the dialect asks for it.
+ */
+export function rulesOf(halves: readonly Half[], kindOf: (peer: ModelPeer) => string): readonly RuleDraft[] {
+  const byPeer = new Map<string, { peer: ModelPeer; ports: PortRange[] }>();
+  for (const half of halves) {
+    const key = peerKey(half.peer);
+    const found = byPeer.get(key);
+    if (found === undefined) byPeer.set(key, { peer: half.peer, ports: [...half.ports] });
+    else found.ports.push(...half.ports);
+  }
+  const rules = new Map<string, { peers: ModelPeer[]; ports: readonly PortRange[] }>();
+  for (const { peer, ports } of byPeer.values()) {
+    const merged = mergePorts(ports);
+    const key = `${kindOf(peer)} ${merged.map(describePort).join()}`;
+    const found = rules.get(key);
+    if (found === undefined) rules.set(key, { peers: [peer], ports: merged });
+    else found.peers.push(peer);
+  }
+  return [...rules.values()];
+}
+
+/** Halves by subject, in the order in which the subjects were declared. */
+export function bySubject(halves: readonly Half[]): readonly { subject: Subject; halves: readonly Half[] }[] {
+  const subjects = new Map<string, { subject: Subject; halves: Half[] }>();
+  for (const half of halves) {
+    const key = subjectKey(half.subject);
+    const found = subjects.get(key);
+    if (found === undefined) subjects.set(key, { subject: half.subject, halves: [half] });
+    else found.halves.push(half);
+  }
+  return [...subjects.values()];
+}
+
+/** Declared namespaces of tiers 1 and 2: those that get a default deny. */
+export function heldNamespaces(model: Model): readonly ModelNamespace[] {
+  return [...model.namespaces.values()]
+    .filter((namespace) => namespace.tier !== Tier.Platform)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,19 @@
+import type { FlowDeclaration, NamespaceDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
+
+/** What a preset adds to the declaration: the same shapes a user would write by hand. */
+export interface Expansion {
+  /** Policies are named `tier1-<name>`. */
+  readonly name: string;
+  /** Where its options stand in the declaration. */
+  readonly path: string;
+  readonly namespaces: readonly NamespaceDeclaration[];
+  readonly workloads: readonly WorkloadDeclaration[];
+  readonly flows: readonly FlowDeclaration[];
+  readonly webhooks: readonly WebhookDeclaration[];
+  readonly dependsOn: readonly string[];
+  /** The workload that scrapes every declared metrics port. */
+  readonly scraper?: string;
+}
+
+/** Who answers for what a preset declares. */
+export const presetOwner = "platform";

@@ -1,0 +1,121 @@
+/**
+ * Reads plain data of unknown shape. A declaration may come from a language without these types, or hold a Pulumi
+ * output where a literal is needed, so nothing about its shape is taken for granted.
+ */
+import type { ProblemCollector } from "./errors";
+import { kindOf } from "./errors";
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Reads values at paths and collects what is wrong; every method returns a usable value or undefined. */
+export class Reader {
+  constructor(private readonly problems: ProblemCollector) {}
+
+  /** An object with no keys but the given ones: a misspelt key must not silently lose what it was to say. */
+  fields(path: string, value: unknown, known: readonly string[]): Fields | undefined {
+    if (value === undefined || value === null) return undefined;
+    if (kindOf(value) !== "object") {
+      this.wrongKind(path, value, "an object");
+      return undefined;
+    }
+    const fields = value as Fields;
+    for (const key of Object.keys(fields)) {
+      if (known.includes(key) || fields[key] === undefined) continue;
+      this.problems.add(join(path, key), fields[key], "is not a known field", `Known here: ${known.join(", ")}.`);
+    }
+    return fields;
+  }
+
+  /** A list; missing is empty. */
+  list(path: string, value: unknown): readonly unknown[] {
+    if (value === undefined || value === null) return [];
+    if (Array.isArray(value)) return value as unknown[];
+    this.wrongKind(path, value, "a list");
+    return [];
+  }
+
+  /** A list of texts; missing is undefined. */
+  texts(path: string, value: unknown): readonly string[] | undefined {
+    if (value === undefined || value === null) return undefined;
+    return this.list(path, value).flatMap((item, index) => {
+      const text = this.text(`${path}[${index}]`, item);
+      return text === undefined ? [] : [text];
+    });
+  }
+
+  /** A list of whole numbers; missing is undefined. */
+  portNumbers(path: string, value: unknown): readonly number[] | undefined {
+    if (value === undefined || value === null) return undefined;
+    return this.list(path, value).flatMap((item, index) => {
+      const number = this.portNumber(`${path}[${index}]`, item);
+      return number === undefined ? [] : [number];
+    });
+  }
+
+  /** A text that is not empty. */
+  text(path: string, value: unknown): string | undefined {
+    if (typeof value === "string" && value.trim() !== "") return value;
+    this.wrongKind(path, value, "a text");
+    return undefined;
+  }
+
+  optionalText(path: string, value: unknown): string | undefined {
+    return value === undefined || value === null ? undefined : this.text(path, value);
+  }
+
+  flag(path: string, value: unknown): boolean | undefined {
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === "boolean") return value;
+    this.wrongKind(path, value, "true or false");
+    return undefined;
+  }
+
+  /** A port number, 1 to 65535. */
+  portNumber(path: string, value: unknown): number | undefined {
+    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65535) return value;
+    if (typeof value === "number") {
+      this.problems.add(path, value, "is not a port number", "Use a whole number from 1 to 65535.");
+    } else {
+      this.wrongKind(path, value, "a port number");
+    }
+    return undefined;
+  }
+
+  /** One of an enum's values; missing is undefined. */
+  choice<T extends string>(path: string, value: unknown, choices: Readonly<Record<string, T>>): T | undefined {
+    if (value === undefined || value === null) return undefined;
+    const known = Object.values(choices);
+    const found = known.find((choice) => choice === value);
+    if (found === undefined) {
+      this.problems.add(path, value, "is not one of the known values", `Use ${known.join(", ")}.`);
+    }
+    return found;
+  }
+
+  /** A map of texts. */
+  textMap(path: string, value: unknown): Readonly<Record<string, string>> | undefined {
+    if (value === undefined || value === null) return undefined;
+    if (kindOf(value) !== "object") {
+      this.wrongKind(path, value, "a map of texts");
+      return undefined;
+    }
+    const entries = Object.entries(value as Fields).flatMap(([key, item]): [string, string][] => {
+      if (typeof item === "string") return [[key, item]];
+      this.wrongKind(join(path, key), item, "a text");
+      return [];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  private wrongKind(path: string, value: unknown, wanted: string): void {
+    const fix =
+      kindOf(value) === "output"
+        ? "Pass the literal: policies must be known before the cluster exists. Order follows from dependsOn."
+        : `Give ${wanted}.`;
+    this.problems.add(path, value, `is not ${wanted}`, fix);
+  }
+}
+
+export function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}

@@ -1,0 +1,182 @@
+import { Entity, Protocol } from "../declaration";
+import type { ProblemCollector } from "../errors";
+import type { FlowGroup, ModelFlow, ModelPeer, ModelWorkload, PortRange } from "../model";
+import type { Expansion } from "../presets/index";
+import { presetOwner } from "../presets/index";
+import type { Reader } from "../reader";
+import type { PeerDirectory } from "./peers";
+import { findWorkload, readPeer } from "./peers";
+import { describePort, mergePorts, readFlowPorts } from "./ports";
+
+/** Reads every flow: the declared ones, those of platform services, webhooks and scraping. */
+export function readFlows(
+  reader: Reader,
+  problems: ProblemCollector,
+  declared: unknown,
+  expansions: readonly Expansion[],
+  directory: PeerDirectory,
+  apiServerPorts: readonly number[],
+): readonly ModelFlow[] {
+  const flows: ModelFlow[] = [];
+  const context = { reader, problems, directory, apiServerPorts };
+  for (const expansion of expansions) {
+    const group: FlowGroup = { kind: "service", service: expansion.name };
+    expansion.flows.forEach((value, index) => {
+      const flow = readFlow(context, `${expansion.path}.flows[${index}]`, value, group);
+      if (flow !== undefined) flows.push(flow);
+    });
+    expansion.webhooks.forEach(({ workload: name, port }, index) => {
+      const path = `${expansion.path}.webhooks[${index}]`;
+      const workload = findWorkload(problems, directory, `${path}.workload`, name);
+      if (workload !== undefined) flows.push(webhookFlow(path, workload, port, group));
+    });
+  }
+  const application: FlowGroup = { kind: "application" };
+  reader.list("flows", declared).forEach((value, index) => {
+    const flow = readFlow(context, `flows[${index}]`, value, application);
+    if (flow !== undefined) flows.push(flow);
+  });
+  refuseDuplicates(problems, flows);
+  return [...flows, ...metricsFlows(expansions, directory)];
+}
+
+interface FlowContext {
+  readonly reader: Reader;
+  readonly problems: ProblemCollector;
+  readonly directory: PeerDirectory;
+  readonly apiServerPorts: readonly number[];
+}
+
+function readFlow(context: FlowContext, path: string, value: unknown, group: FlowGroup): ModelFlow | undefined {
+  const { reader, problems, directory } = context;
+  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner"]);
+  if (fields === undefined) {
+    problems.add(path, value, "is not a flow", 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").');
+    return undefined;
+  }
+  const from = readPeer(reader, problems, directory, `${path}.from`, fields["from"]);
+  const to = readPeer(reader, problems, directory, `${path}.to`, fields["to"]);
+  const reason = meaningful(context, `${path}.reason`, fields["reason"], "Say why the flow exists.");
+  const owner = meaningful(context, `${path}.owner`, fields["owner"], "Name the team that answers for the flow.");
+  const destination = to?.kind === "workload" ? to.workload : undefined;
+  const listed = readFlowPorts(reader, problems, `${path}.ports`, fields["ports"], destination);
+  const toApiServer = to?.kind === "entity" && to.entity === Entity.KubeApiserver;
+  const isEmpty = reader.list(`${path}.ports`, fields["ports"]).length === 0;
+  if (isEmpty && !toApiServer && to !== undefined) {
+    const fix = "Name the ports: a flow without ports would open every port (least privilege, seed defect B01).";
+    problems.add(`${path}.ports`, fields["ports"], "names no port", fix);
+  }
+  if (from === undefined || to === undefined || reason === undefined || owner === undefined) return undefined;
+  if (!endsAreUsable(problems, path, from, to)) return undefined;
+  const ports = isEmpty ? apiServerRanges(context.apiServerPorts) : listed;
+  return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path };
+}
+
+function meaningful(context: FlowContext, path: string, value: unknown, fix: string): string | undefined {
+  if (typeof value === "string" && value.trim() !== "") return value.trim();
+  context.problems.add(path, value, "is empty", fix);
+  return undefined;
+}
+
+function apiServerRanges(numbers: readonly number[]): readonly PortRange[] {
+  return mergePorts(numbers.map((number) => ({ protocol: Protocol.TCP, from: number, to: number })));
+}
+
+function endsAreUsable(problems: ProblemCollector, path: string, from: ModelPeer, to: ModelPeer): boolean {
+  if (from.kind === "fqdn") {
+    const fix = "Sources are known by address: use cidr(…), or internet().";
+    problems.add(`${path}.from.fqdn`, from.name, "is a DNS name as a source", fix);
+    return false;
+  }
+  if (to.kind === "entity" && to.entity === Entity.Ingress) {
+    const fix = "Name the workloads behind the gateway as destinations, with the ingress as the source.";
+    problems.add(`${path}.to.entity`, to.entity, "cannot be a destination", fix);
+    return false;
+  }
+  if (!isInside(from) && !isInside(to)) {
+    const fix = "At least one end is a workload or a namespace.";
+    problems.add(path, undefined, "touches no pod of the cluster: no policy could hold it", fix);
+    return false;
+  }
+  return true;
+}
+
+function isInside(peer: ModelPeer): boolean {
+  return peer.kind === "workload" || peer.kind === "namespace";
+}
+
+function webhookFlow(path: string, workload: ModelWorkload, port: number, group: FlowGroup): ModelFlow {
+  return {
+    from: { kind: "entity", entity: Entity.KubeApiserver },
+    to: { kind: "workload", workload },
+    ports: [{ protocol: Protocol.TCP, from: port, to: port }],
+    reason: "calls its admission webhook",
+    owner: presetOwner,
+    group,
+    path,
+  };
+}
+
+/** The scraper of each observability service to every metrics port of every workload, in any namespace. */
+function metricsFlows(expansions: readonly Expansion[], directory: PeerDirectory): readonly ModelFlow[] {
+  return expansions.flatMap((expansion) => {
+    const scraper = expansion.scraper === undefined ? undefined : directory.workloads.get(expansion.scraper);
+    if (scraper === undefined) return [];
+    return [...directory.workloads.values()].flatMap((target): ModelFlow[] => {
+      const ports = mergePorts(target.ports.filter((port) => port.metrics));
+      // ports on the host network are the node's: they are among the scraper's nodePorts
+      if (ports.length === 0 || target.hostNetwork) return [];
+      return [
+        {
+          from: { kind: "workload", workload: scraper },
+          to: { kind: "workload", workload: target },
+          ports,
+          reason: "scrapes metrics",
+          owner: presetOwner,
+          group: { kind: "metrics", service: expansion.name },
+          path: `${expansion.path}.scraper`,
+        },
+      ];
+    });
+  });
+}
+
+/** One text for each peer; equal for equal peers. */
+export function peerKey(peer: ModelPeer): string {
+  switch (peer.kind) {
+    case "workload":
+      return `workload ${peer.workload.id}`;
+    case "namespace":
+      return `namespace ${peer.namespace.name}`;
+    case "cidr":
+      return `cidr ${peer.range.cidr} except ${peer.range.except.join()}`;
+    case "fqdn":
+      return `fqdn ${peer.name}`;
+    case "entity":
+      return `entity ${peer.entity}`;
+  }
+}
+
+function refuseDuplicates(problems: ProblemCollector, flows: readonly ModelFlow[]): void {
+  const byEnds = new Map<string, ModelFlow[]>();
+  for (const flow of flows) {
+    const key = `${peerKey(flow.from)} → ${peerKey(flow.to)}`;
+    const earlier = byEnds.get(key) ?? [];
+    for (const other of earlier) {
+      const shared = flow.ports.find((port) => other.ports.some((taken) => overlap(port, taken)));
+      if (shared === undefined) continue;
+      problems.add(
+        flow.path,
+        flow,
+        `repeats ${other.path}: same ends, same port ${describePort(shared)}`,
+        "Keep one of them, with one reason and one owner.",
+      );
+      break;
+    }
+    byEnds.set(key, [...earlier, flow]);
+  }
+}
+
+function overlap(a: PortRange, b: PortRange): boolean {
+  return a.protocol === b.protocol && a.from <= b.to && b.from <= a.to;
+}

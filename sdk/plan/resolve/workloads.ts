@@ -1,0 +1,124 @@
+import type { ProblemCollector } from "../errors";
+import type { ModelNamespace, ModelWorkload } from "../model";
+import { Dialect, Tier } from "../declaration";
+import { isDnsLabel, isDnsSubdomain } from "../names";
+import type { Expansion } from "../presets/index";
+import type { Reader } from "../reader";
+import { readLabels, readNamespaceName } from "./namespaces";
+import { readServedPorts } from "./ports";
+
+const workloadFields = ["name", "namespace", "labels", "serviceAccount", "ports", "hostNetwork"];
+
+/** Reads every workload, those of platform services first. */
+export function readWorkloads(
+  reader: Reader,
+  problems: ProblemCollector,
+  declared: unknown,
+  expansions: readonly Expansion[],
+  namespaces: ReadonlyMap<string, ModelNamespace>,
+  dialect: Dialect,
+): Map<string, ModelWorkload> {
+  const workloads = new Map<string, ModelWorkload>();
+  const paths = new Map<string, string>();
+  const add = (path: string, value: unknown, service: string | undefined): void => {
+    const workload = readWorkload(reader, problems, path, value, namespaces, service);
+    if (workload === undefined) return;
+    const first = paths.get(workload.id);
+    if (first !== undefined) {
+      return problems.add(`${path}.name`, workload.name, `is declared at ${first} already`, "Declare each workload once.");
+    }
+    paths.set(workload.id, path);
+    workloads.set(workload.id, workload);
+  };
+  for (const expansion of expansions) {
+    expansion.workloads.forEach((value, index) => add(`${expansion.path}.workloads[${index}]`, value, expansion.name));
+  }
+  reader.list("workloads", declared).forEach((value, index) => add(`workloads[${index}]`, value, undefined));
+  refuseSharedSelectors(problems, workloads, paths, dialect);
+  return workloads;
+}
+
+function readWorkload(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: string,
+  value: unknown,
+  namespaces: ReadonlyMap<string, ModelNamespace>,
+  service: string | undefined,
+): ModelWorkload | undefined {
+  const fields = reader.fields(path, value, workloadFields);
+  if (fields === undefined) {
+    problems.add(path, value, "is not a workload", 'Write it as workload("namespace/name").');
+    return undefined;
+  }
+  const name = reader.text(`${path}.name`, fields["name"]);
+  const namespace = readNamespaceName(reader, problems, `${path}.namespace`, fields["namespace"]);
+  const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]);
+  const serviceAccount = reader.optionalText(`${path}.serviceAccount`, fields["serviceAccount"]);
+  const ports = readServedPorts(reader, problems, `${path}.ports`, fields["ports"]);
+  const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
+  if (name !== undefined && !isDnsLabel(name)) {
+    problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens, at most 63.");
+    return undefined;
+  }
+  if (labels !== undefined && Object.keys(labels).length === 0) {
+    const fix = "Give at least one label, or leave labels out for app: <name>.";
+    problems.add(`${path}.labels`, labels, "selects every pod of the namespace", fix);
+  }
+  if (serviceAccount !== undefined && !isDnsSubdomain(serviceAccount)) {
+    problems.add(`${path}.serviceAccount`, serviceAccount, "is not a service account name", "Use a DNS name.");
+  }
+  if (name === undefined || namespace === undefined) return undefined;
+  const home = namespaces.get(namespace);
+  if (home === undefined) {
+    const fix = "Declare it in namespaces, with its tier.";
+    problems.add(`${path}.namespace`, namespace, "is a namespace that is not declared", fix);
+  }
+  return {
+    id: `${namespace}/${name}`,
+    name,
+    namespace,
+    labels: labels ?? { app: name },
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
+    ports,
+    hostNetwork,
+    tier: home?.tier ?? Tier.Applications,
+    ...(service === undefined ? {} : { service }),
+  };
+}
+
+/**
+ * Two workloads of which one selects the pods of the other cannot be held apart: a flow of one would be a flow of both.
+ * Different service accounts hold them apart where the dialect knows identities.
+ */
+function refuseSharedSelectors(
+  problems: ProblemCollector,
+  workloads: ReadonlyMap<string, ModelWorkload>,
+  paths: ReadonlyMap<string, string>,
+  dialect: Dialect,
+): void {
+  const byNamespace = new Map<string, ModelWorkload[]>();
+  for (const workload of workloads.values()) {
+    const group = byNamespace.get(workload.namespace) ?? [];
+    for (const other of group) {
+      const apartByAccount =
+        dialect !== Dialect.Kubernetes &&
+        workload.serviceAccount !== undefined &&
+        other.serviceAccount !== undefined &&
+        workload.serviceAccount !== other.serviceAccount;
+      if (apartByAccount || !(isSubset(workload.labels, other.labels) || isSubset(other.labels, workload.labels))) continue;
+      problems.add(
+        `${paths.get(workload.id)}.labels`,
+        workload.labels,
+        `selects the same pods as ${other.id} (${paths.get(other.id)})`,
+        "Give each workload a label that the other has not, or a service account of its own where the dialect knows it.",
+      );
+    }
+    group.push(workload);
+    byNamespace.set(workload.namespace, group);
+  }
+}
+
+function isSubset(inner: Readonly<Record<string, string>>, outer: Readonly<Record<string, string>>): boolean {
+  return Object.entries(inner).every(([key, value]) => outer[key] === value);
+}

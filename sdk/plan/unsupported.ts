@@ -1,0 +1,42 @@
+import { UnsupportedHandling } from "./declaration";
+import type { PlanWarning, WarningCode } from "./documents";
+import type { DeclarationProblem } from "./errors";
+import { DeclarationError } from "./errors";
+
+/** Collects what a dialect cannot say: as warnings, or as a refusal, as the declaration chooses. */
+export class Shortfalls {
+  private readonly found = new Map<WarningCode, { message: string; fix: string; paths: Set<string>; serious: boolean }>();
+
+  /** Something declared is lost or weakened in this dialect. */
+  lost(code: WarningCode, path: string, message: string, fix: string): void {
+    this.add(code, path, message, fix, true);
+  }
+
+  /** Something to know about; never a reason to refuse. */
+  note(code: WarningCode, path: string, message: string, fix: string): void {
+    this.add(code, path, message, fix, false);
+  }
+
+  private add(code: WarningCode, path: string, message: string, fix: string, serious: boolean): void {
+    const entry = this.found.get(code);
+    if (entry === undefined) this.found.set(code, { message, fix, paths: new Set([path]), serious });
+    else entry.paths.add(path);
+  }
+
+  /** @throws DeclarationError for losses, when the declaration asks for refusal. */
+  settle(handling: UnsupportedHandling): readonly PlanWarning[] {
+    if (handling === UnsupportedHandling.Refuse) {
+      const problems = [...this.found.values()]
+        .filter((entry) => entry.serious)
+        .flatMap(({ message, fix, paths }) =>
+          [...paths].map((path): DeclarationProblem => ({ path, kind: "unsupported", message, fix })),
+        );
+      if (problems.length > 0) throw new DeclarationError(problems);
+    }
+    return [...this.found.entries()].map(([code, { message, fix, paths }]) => ({
+      code,
+      message: `${message} ${fix}`,
+      paths: [...paths],
+    }));
+  }
+}

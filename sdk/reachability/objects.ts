@@ -1,0 +1,47 @@
+/** Kubernetes objects as plain data, and where they came from. */
+
+/** The part of `metadata` that the engine reads. Values may be unknown, hence the loose types. */
+export interface ObjectMeta {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly generateName?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly creationTimestamp?: string;
+  readonly [key: string]: unknown;
+}
+
+/** A Kubernetes object as it stands in YAML, in a Pulumi state or on the API server. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata?: ObjectMeta;
+  readonly spec?: unknown;
+  readonly [key: string]: unknown;
+}
+
+/** Where an object was read: a file and the line its document begins on (1-based), or the URN of a Pulumi resource. */
+export interface Source {
+  readonly file?: string;
+  readonly line?: number;
+  readonly urn?: string;
+}
+
+/** An object together with where it was read. */
+export interface SourcedObject {
+  readonly object: KubeObject;
+  readonly source?: Source;
+}
+
+/** Names one object. */
+export interface ObjectRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** `Kind namespace/name`, or `Kind name` for what lies in no namespace. */
+export function describeRef(ref: ObjectRef): string {
+  return ref.namespace === undefined ? `${ref.kind} ${ref.name}` : `${ref.kind} ${ref.namespace}/${ref.name}`;
+}

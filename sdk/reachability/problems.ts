@@ -1,0 +1,32 @@
+import type { ObjectRef, Source } from "./objects";
+
+/** What kind of thing was not understood. */
+export type ProblemCode =
+  /** A field holds a value of the wrong type or outside its range. */
+  | "invalid-value"
+  /** A field, kind or version that the engine does not know. */
+  | "unsupported"
+  /** The API server or the enforcing agent refuses the object: nothing of it is enforced. */
+  | "not-enforced"
+  /** The value is not known yet (a Pulumi output in preview). */
+  | "unknown-value"
+  /** The text is not YAML or JSON, or not a Kubernetes object. */
+  | "unreadable"
+  /** The same object appears twice. */
+  | "duplicate"
+  /** The API leaves the outcome undefined (for example equal priorities in a tier). */
+  | "ambiguous";
+
+/**
+ * Something that was not understood. Nothing that matters is dropped silently: either the problem has no influence on
+ * any verdict (`affectsVerdicts` false), or the verdicts that depend on it are "unknown".
+ */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly object?: ObjectRef;
+  readonly source?: Source;
+  /** The field's path inside the object, `spec.ingress[0].from`. */
+  readonly path?: string;
+  readonly affectsVerdicts: boolean;
+}

@@ -1,0 +1,161 @@
+/** What differs by enforcer: the same policies mean different things to Cilium, to Calico and to the bare API text. */
+
+import type { SourcedObject } from "./objects";
+
+export type Cni = "kubernetes" | "cilium" | "calico";
+
+/** How an enforcer reads policies. Every field has the enforcer's own default in {@link profileFor}. */
+export interface EnforcerProfile {
+  readonly cni: Cni;
+  /** `major.minor` of the enforcer, when it is known. */
+  readonly version?: string;
+  /** A CIDR rule also matches the addresses of pods. Cilium: `policy-cidr-match-mode` contains `pods`. */
+  readonly cidrMatchesPods: boolean;
+  /** A CIDR rule also matches the addresses of nodes. Cilium: `policy-cidr-match-mode` contains `nodes`. */
+  readonly cidrMatchesNodes: boolean;
+  /** What a CIDR rule does with a pod whose address the snapshot does not state: leave it out, or weigh it. */
+  readonly unknownPodAddresses: "outside-cidrs" | "possible";
+  /** Traffic from a pod's own node always arrives (kubelet probes). Cilium: an explicit deny still stops it. */
+  readonly localNodeAlwaysAllowed: boolean;
+  /** Cilium's `policyEnforcementMode`. */
+  readonly enforcementMode: "default" | "always" | "never";
+  /** Cilium's `policyAuditMode`: drops are only reported, so nothing is enforced. */
+  readonly auditMode: boolean;
+  /** Cilium's `enable-non-default-deny-policies` (default true): `enableDefaultDeny: false` is honoured. */
+  readonly nonDefaultDenyPolicies: boolean;
+  /** The enforcer implements ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2). */
+  readonly clusterNetworkPolicy: boolean;
+  /** The enforcer implements AdminNetworkPolicy and BaselineAdminNetworkPolicy (v1alpha1). */
+  readonly adminNetworkPolicy: boolean;
+  /** Cilium's host firewall: policies with a `nodeSelector` are enforced. */
+  readonly hostFirewall: boolean;
+  /** Cilium's `enable-node-selector-labels`: `fromNodes` / `toNodes` are honoured. */
+  readonly nodeSelectorLabels: boolean;
+  /** The cluster's name for the label `io.cilium.k8s.policy.cluster`. */
+  readonly clusterName: string;
+}
+
+const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
+  kubernetes: {
+    cni: "kubernetes",
+    cidrMatchesPods: true,
+    cidrMatchesNodes: true,
+    unknownPodAddresses: "outside-cidrs",
+    localNodeAlwaysAllowed: true,
+    enforcementMode: "default",
+    auditMode: false,
+    nonDefaultDenyPolicies: true,
+    clusterNetworkPolicy: true,
+    adminNetworkPolicy: true,
+    hostFirewall: false,
+    nodeSelectorLabels: false,
+    clusterName: "default",
+  },
+  cilium: {
+    cni: "cilium",
+    version: "1.20",
+    cidrMatchesPods: false,
+    cidrMatchesNodes: false,
+    unknownPodAddresses: "possible",
+    localNodeAlwaysAllowed: true,
+    enforcementMode: "default",
+    auditMode: false,
+    nonDefaultDenyPolicies: true,
+    clusterNetworkPolicy: false,
+    adminNetworkPolicy: false,
+    hostFirewall: false,
+    nodeSelectorLabels: false,
+    clusterName: "default",
+  },
+  calico: {
+    cni: "calico",
+    version: "3.32",
+    cidrMatchesPods: true,
+    cidrMatchesNodes: true,
+    unknownPodAddresses: "possible",
+    localNodeAlwaysAllowed: true,
+    enforcementMode: "default",
+    auditMode: false,
+    nonDefaultDenyPolicies: true,
+    clusterNetworkPolicy: true,
+    adminNetworkPolicy: false,
+    hostFirewall: false,
+    nodeSelectorLabels: false,
+    clusterName: "default",
+  },
+};
+
+/**
+ * The profile of an enforcer: `cilium`, `cilium@1.20`, `calico@3.32`, `kubernetes` (the API's own text).
+ *
+ * @throws RangeError for a name that is not one of these.
+ */
+export function profileFor(spec: string): EnforcerProfile {
+  const [name = "", version] = spec.split("@", 2);
+  const base = (profiles as Readonly<Record<string, EnforcerProfile | undefined>>)[name];
+  if (base === undefined || !Object.hasOwn(profiles, name)) {
+    throw new RangeError(
+      `unknown enforcer "${spec}": use kubernetes, cilium or calico, with a version if wanted (cilium@1.20)`,
+    );
+  }
+  if (version === undefined) return base;
+  if (!/^v?\d+(\.\d+){0,2}$/.test(version)) {
+    throw new RangeError(`"${version}" is not a version of ${name}: write it as ${name}@1.20`);
+  }
+  const [major = "0", minor = "0"] = version.replace(/^v/, "").split(".");
+  // AdminNetworkPolicy was read by Calico up to 3.31 only; ClusterNetworkPolicy came with 3.32.
+  const calicoBefore332 = base.cni === "calico" && (Number(major) < 3 || (Number(major) === 3 && Number(minor) < 32));
+  return {
+    ...base,
+    version: `${major}.${minor}`,
+    ...(calicoBefore332 ? { clusterNetworkPolicy: false, adminNetworkPolicy: true } : {}),
+  };
+}
+
+/**
+ * The profile that a set of objects suggests: Cilium's or Calico's kinds, a Cilium or Calico Helm release or DaemonSet,
+ * Cilium's ConfigMap. Without any of these: `kubernetes`.
+ */
+export function inferProfile(objects: Iterable<SourcedObject>): EnforcerProfile {
+  let cilium: EnforcerProfile | undefined;
+  let calico = false;
+  for (const { object } of objects) {
+    const group = typeof object.apiVersion === "string" ? (object.apiVersion.split("/")[0] ?? "") : "";
+    if (group === "cilium.io") cilium ??= profiles.cilium;
+    if (group === "crd.projectcalico.org" || group === "projectcalico.org" || group === "operator.tigera.io")
+      calico = true;
+    if (object.kind === "ConfigMap" && object.metadata?.name === "cilium-config") {
+      cilium = fromCiliumConfig(object["data"]);
+    }
+  }
+  if (cilium !== undefined) return cilium;
+  return calico ? profiles.calico : profiles.kubernetes;
+}
+
+/** What the agent's ConfigMap `cilium-config` says; the agent's defaults for what it leaves out. */
+function fromCiliumConfig(data: unknown): EnforcerProfile {
+  const settings: Record<string, unknown> = typeof data === "object" && data !== null ? { ...data } : {};
+  const text = (key: string): string | undefined => {
+    const value = settings[key];
+    return typeof value === "string" ? value : undefined;
+  };
+  const flag = (key: string, otherwise: boolean): boolean => {
+    const value = text(key);
+    return value === undefined ? otherwise : value === "true";
+  };
+  const mode = text("enable-policy");
+  const matchMode = (text("policy-cidr-match-mode") ?? "").split(/[\s,]+/);
+  return {
+    ...profiles.cilium,
+    cidrMatchesPods: matchMode.includes("pods"),
+    cidrMatchesNodes: matchMode.includes("nodes"),
+    enforcementMode: mode === "always" || mode === "never" ? mode : "default",
+    localNodeAlwaysAllowed: text("allow-localhost") !== "policy",
+    auditMode: flag("policy-audit-mode", false),
+    nonDefaultDenyPolicies: flag("enable-non-default-deny-policies", true),
+    clusterNetworkPolicy: flag("enable-k8s-cluster-network-policy", false),
+    hostFirewall: flag("enable-host-firewall", false),
+    nodeSelectorLabels: flag("enable-node-selector-labels", false),
+    clusterName: text("cluster-name") ?? "default",
+  };
+}

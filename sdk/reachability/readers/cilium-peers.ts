@@ -1,0 +1,156 @@
+/** The lists of peers in Cilium rules. */
+import type { Entity, PeerTerm } from "../rules";
+import { always, type Condition } from "../selectors/conditions";
+import { AddressSet, parseAddress, parseCidr } from "../sets/addresses";
+import { isUnknown } from "../unknown";
+import { ciliumKey, peerCondition, type CiliumScope } from "./cilium";
+import { cidrWithout, readCidr, uncertainPeer } from "./common";
+import {
+  NotReadable,
+  onlyFields,
+  readList,
+  readMap,
+  readString,
+  readStrings,
+  required,
+} from "./fields";
+import { ciliumPattern, dnsName } from "./fqdn";
+import { podLabels, readLabelSelector } from "./label-selector";
+import { serviceTerm } from "./service-terms";
+
+/** The world, at addresses that nobody here knows. */
+const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };
+
+/** Reads one of the lists `fromEndpoints`, `toCIDRSet`, …; every entry that cannot be read may be anybody. */
+export function readCiliumPeers(field: string, value: unknown, path: string, scope: CiliumScope): PeerTerm[] {
+  const name = field.replace(/^(from|to)/, "");
+  const read = readers[name];
+  if (read === undefined) throw new NotReadable(path, `${path} is not supported`, "unsupported");
+  return scope.reader.attempt(
+    () =>
+      (readList(value, path) ?? []).map((entry, index) =>
+        scope.reader.attempt(
+          () => read(entry, `${path}[${index}]`, scope),
+          () => uncertainPeer,
+        ),
+      ),
+    () => [uncertainPeer],
+  );
+}
+
+const readers: Readonly<Record<string, (value: unknown, path: string, scope: CiliumScope) => PeerTerm>> = {
+  Endpoints: (value, path, scope) => ({
+    kind: "identities",
+    where: peerCondition(readLabelSelector(value, path, ciliumKey), scope.namespace),
+  }),
+  CIDR: (value, path) => ({ kind: "cidr", set: AddressSet.of(readAddressOrCidr(value, path)) }),
+  CIDRSet: readCidrSet,
+  Entities: readEntity,
+  Nodes: (value, path, scope) => {
+    if (!scope.context.profile.nodeSelectorLabels) {
+      scope.reader.report("not-enforced", "rules by node need Cilium's enable-node-selector-labels", path, false);
+      return { kind: "entity", entity: "none" };
+    }
+    return { kind: "nodes", where: readLabelSelector(value, path, ciliumKey) };
+  },
+  Groups: (_value, path, scope) => {
+    scope.reader.report("unsupported", `${path}: which addresses a cloud's group stands for is not known here`, path, true);
+    return somewhereInTheWorld;
+  },
+  Services: readService,
+  FQDNs: readFqdn,
+};
+
+/** `toCIDR` also takes an address. */
+function readAddressOrCidr(value: unknown, path: string): NonNullable<ReturnType<typeof parseCidr>> {
+  const text = required(readString(value, path), path);
+  const address = parseAddress(text);
+  return address === undefined ? readCidr(text, path) : { family: address.family, from: address.value, to: address.value };
+}
+
+function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["cidr", "cidrGroupRef", "cidrGroupSelector", "except"]);
+  if (entry["cidrGroupRef"] !== undefined || entry["cidrGroupSelector"] !== undefined) {
+    return readCidrGroup(entry, path, scope);
+  }
+  const cidr = readAddressOrCidr(entry["cidr"], `${path}.cidr`);
+  const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
+    readCidr(text, `${path}.except[${index}]`),
+  );
+  return { kind: "cidr", set: cidrWithout(cidr, exceptions, path) };
+}
+
+function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, scope: CiliumScope): PeerTerm {
+  const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
+    readCidr(text, `${path}.except[${index}]`),
+  );
+  const name = readString(entry["cidrGroupRef"], `${path}.cidrGroupRef`);
+  const selector =
+    name === undefined ? readLabelSelector(entry["cidrGroupSelector"], `${path}.cidrGroupSelector`, podLabels) : undefined;
+  const groups = scope.context.cidrGroups(name, selector);
+  if (groups === undefined) {
+    scope.reader.report("unsupported", `${path}: the CiliumCIDRGroup it names is not in the snapshot`, path, true);
+    return somewhereInTheWorld;
+  }
+  return { kind: "cidr", set: groups.subtract(AddressSet.of(...exceptions)) };
+}
+
+const entities: ReadonlySet<string> = new Set<Entity>([
+  "all",
+  "world",
+  "world-ipv4",
+  "world-ipv6",
+  "cluster",
+  "host",
+  "remote-node",
+  "kube-apiserver",
+  "ingress",
+  "health",
+  "init",
+  "unmanaged",
+  "none",
+]);
+
+function readEntity(value: unknown, path: string): PeerTerm {
+  const name = required(readString(value, path), path);
+  if (!entities.has(name)) {
+    throw new NotReadable(path, `${path} is not an entity Cilium knows: ${JSON.stringify(name)}`, "invalid-value");
+  }
+  return { kind: "entity", entity: name as Entity };
+}
+
+function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["k8sService", "k8sServiceSelector"]);
+  const byName = readMap(entry["k8sService"], `${path}.k8sService`);
+  const bySelector = readMap(entry["k8sServiceSelector"], `${path}.k8sServiceSelector`);
+  const where = byName ?? bySelector ?? {};
+  const given = where["namespace"];
+  if (isUnknown(given)) throw new NotReadable(path, `${path}: the namespace is not known yet`, "unknown-value");
+  const own = scope.namespace === undefined || isUnknown(scope.namespace) ? undefined : scope.namespace;
+  const namespace = readString(given, `${path}.namespace`) ?? own;
+  if (byName !== undefined) {
+    const name = required(readString(byName["serviceName"], `${path}.k8sService.serviceName`), path);
+    const service = scope.context.services.find(namespace ?? "default", name);
+    if (service === undefined) {
+      throw new NotReadable(path, `${path}: Service ${namespace ?? "default"}/${name} is not in the snapshot`, "unsupported");
+    }
+    return serviceTerm(service);
+  }
+  if (bySelector === undefined) throw new NotReadable(path, `${path} names no Service`, "invalid-value");
+  const selector: Condition =
+    bySelector["selector"] === undefined
+      ? always
+      : readLabelSelector(bySelector["selector"], `${path}.k8sServiceSelector.selector`, podLabels);
+  return { kind: "or", of: scope.context.services.select(namespace, selector).map(serviceTerm) };
+}
+
+function readFqdn(value: unknown, path: string): PeerTerm {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["matchName", "matchPattern"]);
+  const name = readString(entry["matchName"], `${path}.matchName`);
+  const pattern = readString(entry["matchPattern"], `${path}.matchPattern`);
+  if (name !== undefined && name !== "") return { kind: "fqdn", pattern: dnsName(name) };
+  return { kind: "fqdn", pattern: ciliumPattern(required(pattern, `${path}.matchPattern`)) };
+}

@@ -1,0 +1,159 @@
+/** `toPorts` and `icmps` of Cilium policies. */
+import type { L4Spec } from "../rules";
+import type { RuleVerdict } from "../rules";
+import { TrafficSet } from "../sets/ports";
+import type { Direction } from "../verdicts";
+import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";
+import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
+
+export interface CiliumTraffic {
+  readonly l4: L4Spec;
+  /** The rule speaks of ports or ICMP at all. */
+  readonly restricted: boolean;
+  readonly l7: boolean;
+  readonly dnsProxy: boolean;
+}
+
+export function readCiliumTraffic(rule: Fields, path: string, direction: Direction, verdict: RuleVerdict): CiliumTraffic {
+  const toPorts = readList(rule["toPorts"], `${path}.toPorts`) ?? [];
+  const icmps = readList(rule["icmps"], `${path}.icmps`) ?? [];
+  if (toPorts.length > 0 && icmps.length > 0) {
+    throw new NotReadable(`${path}.icmps`, `${path} may not hold both toPorts and icmps`, "invalid-value");
+  }
+  if (toPorts.length === 0 && icmps.length === 0) {
+    return { l4: everyTraffic, restricted: false, l7: false, dnsProxy: false };
+  }
+  const portRules = toPorts.map((each, index) => readPortRule(each, `${path}.toPorts[${index}]`, verdict));
+  const icmpRules = icmps.flatMap((each, index) => readIcmpRule(each, `${path}.icmps[${index}]`));
+  return {
+    l4: uniteL4([...portRules.map((each) => each.l4), ...icmpRules]),
+    restricted: true,
+    l7: portRules.some((each) => each.l7),
+    dnsProxy: direction === "egress" && portRules.some((each) => each.dnsProxy),
+  };
+}
+
+const allowFields = ["ports", "rules", "terminatingTLS", "originatingTLS", "serverNames", "listener"] as const;
+
+function readPortRule(value: unknown, path: string, verdict: RuleVerdict): { l4: L4Spec; l7: boolean; dnsProxy: boolean } {
+  const rule = required(readMap(value, path), path);
+  onlyFields(rule, path, verdict === "allow" ? allowFields : ["ports"]);
+  const ports = readList(rule["ports"], `${path}.ports`) ?? [];
+  if (ports.length === 0) {
+    throw new NotReadable(`${path}.ports`, `${path} names no ports; what that allows is not documented`, "unsupported");
+  }
+  const rules = readMap(rule["rules"], `${path}.rules`) ?? {};
+  const l7 = Object.keys(rules).length > 0 || allowFields.slice(2).some((field) => rule[field] !== undefined);
+  return {
+    l4: uniteL4(ports.map((port, index) => readPort(port, `${path}.ports[${index}]`))),
+    l7,
+    dnsProxy: Array.isArray(rules["dns"]) && rules["dns"].length > 0,
+  };
+}
+
+/** Protocols without ports that `toPorts` may name, by IP protocol number (IANA). */
+const portless: Readonly<Record<string, number>> = { ICMP: 1, ICMPV6: 58, VRRP: 112, IGMP: 2, ESP: 50, AH: 51, GRE: 47, IPIP: 4 };
+
+function readPort(value: unknown, path: string): L4Spec {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["port", "endPort", "protocol"]);
+  const protocolName = (readString(entry["protocol"], `${path}.protocol`) ?? "ANY").toUpperCase() || "ANY";
+  const protocol = portProtocol(protocolName);
+  if (protocol === undefined && protocolName !== "ANY") {
+    const number = Object.hasOwn(portless, protocolName) ? portless[protocolName] : undefined;
+    if (number !== undefined) return exactly(TrafficSet.ipProtocol(number));
+    const where = `${path}.protocol`;
+    throw new NotReadable(where, `${where} is not a protocol Cilium knows: ${JSON.stringify(protocolName)}`, "invalid-value");
+  }
+  const text = readString(entry["port"], `${path}.port`) ?? "0";
+  const endPort = readInteger(entry["endPort"], `${path}.endPort`, 0, 65535) ?? 0;
+  if (!/^\d+$/.test(text)) {
+    if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text) || text.length > 15 || endPort > 0) {
+      throw new NotReadable(`${path}.port`, `${path}.port is neither a number nor a port name: ${JSON.stringify(text)}`, "invalid-value");
+    }
+    const name = text.toLowerCase();
+    return exactly(TrafficSet.none(), [protocol === undefined ? { name } : { name, protocol }]);
+  }
+  const port = required(readInteger(Number(text), `${path}.port`, 0, 65535), path);
+  if (endPort > 0 && endPort < port) {
+    throw new NotReadable(`${path}.endPort`, `${path}.endPort must not be smaller than port`, "invalid-value");
+  }
+  const setOf = (each: "TCP" | "UDP" | "SCTP"): TrafficSet =>
+    port === 0 ? TrafficSet.protocol(each) : TrafficSet.ports(each, port, endPort > 0 ? endPort : port);
+  if (protocol !== undefined) return exactly(setOf(protocol));
+  const ported = setOf("TCP").union(setOf("UDP")).union(setOf("SCTP"));
+  // port 0 of any protocol: whether that includes protocols without ports is not documented
+  return port === 0 ? { must: ported, may: TrafficSet.all(), named: [] } : exactly(ported);
+}
+
+/** Names of ICMP types that Cilium takes (pkg/policy/api/icmp.go). */
+const icmpNames: Readonly<Record<"IPv4" | "IPv6", Readonly<Record<string, number>>>> = {
+  IPv4: {
+    EchoReply: 0,
+    DestinationUnreachable: 3,
+    Redirect: 5,
+    Echo: 8,
+    EchoRequest: 8,
+    RouterAdvertisement: 9,
+    RouterSelection: 10,
+    TimeExceeded: 11,
+    ParameterProblem: 12,
+    Timestamp: 13,
+    TimestampReply: 14,
+    Photuris: 40,
+    "ExtendedEcho Request": 42,
+    ExtendedEchoRequest: 42,
+    "ExtendedEcho Reply": 43,
+    ExtendedEchoReply: 43,
+  },
+  IPv6: {
+    DestinationUnreachable: 1,
+    PacketTooBig: 2,
+    TimeExceeded: 3,
+    ParameterProblem: 4,
+    EchoRequest: 128,
+    EchoReply: 129,
+    MulticastListenerQuery: 130,
+    MulticastListenerReport: 131,
+    MulticastListenerDone: 132,
+    RouterSolicitation: 133,
+    RouterAdvertisement: 134,
+    NeighborSolicitation: 135,
+    NeighborAdvertisement: 136,
+    RedirectMessage: 137,
+    RouterRenumbering: 138,
+    ICMPNodeInformationQuery: 139,
+    ICMPNodeInformationResponse: 140,
+    InverseNeighborDiscoverySolicitation: 141,
+    InverseNeighborDiscoveryAdvertisement: 142,
+    HomeAgentAddressDiscoveryRequest: 144,
+    HomeAgentAddressDiscoveryReply: 145,
+    MobilePrefixSolicitation: 146,
+    MobilePrefixAdvertisement: 147,
+    DuplicateAddressRequestCodeSuffix: 157,
+    DuplicateAddressConfirmationCodeSuffix: 158,
+    ExtendedEchoRequest: 160,
+    ExtendedEchoReply: 161,
+  },
+};
+
+function readIcmpRule(value: unknown, path: string): L4Spec[] {
+  const rule = required(readMap(value, path), path);
+  onlyFields(rule, path, ["fields"]);
+  const fields = readList(rule["fields"], `${path}.fields`) ?? [];
+  return fields.map((each, index) => readIcmpField(each, `${path}.fields[${index}]`));
+}
+
+function readIcmpField(value: unknown, path: string): L4Spec {
+  const field = required(readMap(value, path), path);
+  onlyFields(field, path, ["family", "type"]);
+  const family = readString(field["family"], `${path}.family`) ?? "IPv4";
+  if (family !== "IPv4" && family !== "IPv6") {
+    throw new NotReadable(`${path}.family`, `${path}.family must be IPv4 or IPv6`, "invalid-value");
+  }
+  const given = field["type"];
+  const named = typeof given === "string" && Object.hasOwn(icmpNames[family], given) ? icmpNames[family][given] : undefined;
+  const number = typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
+  const type = named ?? required(readInteger(number, `${path}.type`, 0, 255), `${path}.type`);
+  return exactly(TrafficSet.icmp(family === "IPv4" ? 4 : 6, type));
+}

@@ -1,0 +1,82 @@
+import type { PolicySource } from "../snapshot/types";
+import type { EnforcerProfile } from "../profile";
+import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, Subject, Tier } from "../rules";
+import { all, perhaps, test, type Condition } from "../selectors/conditions";
+import type { LabelValue } from "../selectors/labels";
+import { AddressSet, parseCidr, type AddressRange } from "../sets/addresses";
+import { MAYBE } from "../unknown";
+import type { Direction } from "../verdicts";
+import { NotReadable, type ObjectReader } from "./fields";
+import { everyTraffic } from "./l4";
+import type { ServiceTable } from "./services";
+
+/** What a reader of policies may consult. */
+export interface ReaderContext {
+  readonly profile: EnforcerProfile;
+  readonly services: ServiceTable;
+}
+
+/** Reads one object into rule form; nothing where the object is not enforced (it then says so). */
+export type PolicyReader = (
+  origin: PolicySource,
+  namespace: LabelValue,
+  reader: ObjectReader,
+  context: ReaderContext,
+) => CompiledPolicy[];
+
+/** Pods of one namespace. */
+export function inNamespace(namespace: LabelValue): Condition {
+  return test("namespace", "", "in", namespace);
+}
+
+export const uncertainPeer: PeerTerm = { kind: "uncertain" };
+export const anyPeer: PeerTerm = { kind: "any" };
+
+/** A rule that may match anything: what is left of a rule that cannot be read. */
+export function uncertainRule(direction: Direction, verdict: Rule["verdict"], path: string): Rule {
+  return { direction, verdict, peers: [uncertainPeer], l4: everyTraffic, path };
+}
+
+/** Both directions of a policy of which nothing can be said but that it exists. */
+export function uncertainDirection(direction: Direction, path: string, mayDeny: boolean): DirectionRules {
+  const rules = [uncertainRule(direction, "allow", path)];
+  if (mayDeny) rules.unshift(uncertainRule(direction, "deny", path));
+  return { isolates: MAYBE, rules };
+}
+
+/** A policy that cannot be read: within its scope it may select anybody, allow and deny anything. */
+export function uncertainPolicy(origin: PolicySource, scope: Condition, tier: Tier, mayDeny: boolean): CompiledPolicy {
+  const subject: Subject = { kind: "pods", where: all(scope, perhaps) };
+  return {
+    origin,
+    tier,
+    order: 0,
+    subject,
+    ingress: uncertainDirection("ingress", "spec", mayDeny),
+    egress: uncertainDirection("egress", "spec", mayDeny),
+  };
+}
+
+/** @throws NotReadable where the text is not a CIDR. */
+export function readCidr(text: string, path: string): AddressRange {
+  const range = text.includes("/") ? parseCidr(text) : undefined;
+  if (range === undefined) {
+    throw new NotReadable(path, `${path} must be a CIDR such as 10.0.0.0/8 or fd00::/8, not ${JSON.stringify(text)}`, "invalid-value");
+  }
+  return range;
+}
+
+/**
+ * A CIDR without its exceptions, each of which must lie inside it.
+ *
+ * @throws NotReadable where one does not.
+ */
+export function cidrWithout(cidr: AddressRange, exceptions: readonly AddressRange[], path: string): AddressSet {
+  for (const [index, exception] of exceptions.entries()) {
+    if (exception.family !== cidr.family || exception.from < cidr.from || exception.to > cidr.to) {
+      const where = `${path}.except[${index}]`;
+      throw new NotReadable(where, `${where} does not lie inside the CIDR it is an exception of`, "invalid-value");
+    }
+  }
+  return AddressSet.of(cidr).subtract(AddressSet.of(...exceptions));
+}

@@ -1,0 +1,183 @@
+/**
+ * NetworkPolicy, networking.k8s.io/v1.
+ * Source: k8s.io/api networking/v1/types.go and the validation in pkg/apis/networking.
+ */
+import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../rules";
+import { tiers } from "../rules";
+import { all, perhaps, type Condition } from "../selectors/conditions";
+import type { LabelValue } from "../selectors/labels";
+import { TrafficSet } from "../sets/ports";
+import { YES } from "../unknown";
+import type { Direction } from "../verdicts";
+import {
+  cidrWithout,
+  inNamespace,
+  readCidr,
+  uncertainDirection,
+  uncertainPeer,
+  uncertainPolicy,
+  uncertainRule,
+  anyPeer,
+  type PolicyReader,
+} from "./common";
+import {
+  NotReadable,
+  onlyFields,
+  readInteger,
+  readList,
+  readMap,
+  readString,
+  readStrings,
+  required,
+  type Fields,
+  type ObjectReader,
+} from "./fields";
+import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
+import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
+
+export const readNetworkPolicy: PolicyReader = (origin, namespace, reader) => {
+  const scope = inNamespace(namespace);
+  return reader.attempt(
+    () => {
+      const spec = readMap(origin.object.spec, "spec") ?? {};
+      onlyFields(spec, "spec", ["podSelector", "policyTypes", "ingress", "egress"]);
+      const selected = reader.attempt(
+        () => readLabelSelector(spec["podSelector"], "spec.podSelector", podLabels),
+        () => perhaps,
+      );
+      const directions = readDirections(spec);
+      const policy: CompiledPolicy = {
+        origin,
+        tier: tiers.normal,
+        order: 0,
+        subject: { kind: "pods", where: all(scope, selected) },
+        ...(directions.has("ingress") ? { ingress: readDirection(spec, "ingress", namespace, reader) } : {}),
+        ...(directions.has("egress") ? { egress: readDirection(spec, "egress", namespace, reader) } : {}),
+      };
+      return [policy];
+    },
+    () => [uncertainPolicy(origin, scope, tiers.normal, false)],
+  );
+};
+
+/** Without `policyTypes` a policy is about ingress, and about egress if it has egress rules (the API server's default). */
+function readDirections(spec: Fields): Set<Direction> {
+  const types = readStrings(spec["policyTypes"], "spec.policyTypes") ?? [];
+  if (types.length > 0) {
+    return new Set(
+      types.map((type, index) => {
+        if (type === "Ingress") return "ingress";
+        if (type === "Egress") return "egress";
+        const path = `spec.policyTypes[${index}]`;
+        throw new NotReadable(path, `${path} must be Ingress or Egress, not ${JSON.stringify(type)}`, "invalid-value");
+      }),
+    );
+  }
+  const egress = readList(spec["egress"], "spec.egress") ?? [];
+  return new Set<Direction>(egress.length > 0 ? ["ingress", "egress"] : ["ingress"]);
+}
+
+function readDirection(spec: Fields, direction: Direction, namespace: LabelValue, reader: ObjectReader): DirectionRules {
+  const path = `spec.${direction}`;
+  return reader.attempt(
+    () => ({
+      isolates: YES,
+      rules: (readList(spec[direction], path) ?? []).map((rule, index) =>
+        readRule(rule, direction, `${path}[${index}]`, namespace, reader),
+      ),
+    }),
+    () => ({ ...uncertainDirection(direction, path, false), isolates: YES }),
+  );
+}
+
+function readRule(value: unknown, direction: Direction, path: string, namespace: LabelValue, reader: ObjectReader): Rule {
+  const peerField = direction === "ingress" ? "from" : "to";
+  return reader.attempt(
+    () => {
+      const rule = readMap(value, path) ?? {};
+      onlyFields(rule, path, [peerField, "ports"]);
+      const peers = readList(rule[peerField], `${path}.${peerField}`) ?? [];
+      return {
+        direction,
+        verdict: "allow",
+        path,
+        peers: peers.length === 0 ? [anyPeer] : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, namespace, reader)),
+        l4: reader.attempt(
+          () => readPorts(rule["ports"], `${path}.ports`),
+          () => uncertainTraffic,
+        ),
+      };
+    },
+    () => uncertainRule(direction, "allow", path),
+  );
+}
+
+function readPeer(value: unknown, path: string, namespace: LabelValue, reader: ObjectReader): PeerTerm {
+  return reader.attempt(
+    () => {
+      const peer = required(readMap(value, path), path);
+      onlyFields(peer, path, ["podSelector", "namespaceSelector", "ipBlock"]);
+      const ipBlock = readMap(peer["ipBlock"], `${path}.ipBlock`);
+      const hasPods = peer["podSelector"] !== undefined && peer["podSelector"] !== null;
+      const hasNamespaces = peer["namespaceSelector"] !== undefined && peer["namespaceSelector"] !== null;
+      if (ipBlock !== undefined) {
+        if (hasPods || hasNamespaces) {
+          throw new NotReadable(path, `${path} may not hold ipBlock together with a selector`, "invalid-value");
+        }
+        return readIpBlock(ipBlock, `${path}.ipBlock`);
+      }
+      if (!hasPods && !hasNamespaces) {
+        throw new NotReadable(path, `${path} must hold podSelector, namespaceSelector or ipBlock`, "invalid-value");
+      }
+      const place: Condition = hasNamespaces
+        ? readLabelSelector(peer["namespaceSelector"], `${path}.namespaceSelector`, namespaceLabels)
+        : inNamespace(namespace);
+      const pods = readLabelSelector(peer["podSelector"], `${path}.podSelector`, podLabels);
+      return { kind: "pods", where: all(place, pods) };
+    },
+    () => uncertainPeer,
+  );
+}
+
+function readIpBlock(block: Fields, path: string): PeerTerm {
+  onlyFields(block, path, ["cidr", "except"]);
+  const cidr = readCidr(required(readString(block["cidr"], `${path}.cidr`), `${path}.cidr`), `${path}.cidr`);
+  const exceptions = (readStrings(block["except"], `${path}.except`) ?? []).map((text, index) =>
+    readCidr(text, `${path}.except[${index}]`),
+  );
+  return { kind: "cidr", set: cidrWithout(cidr, exceptions, path) };
+}
+
+function readPorts(value: unknown, path: string): L4Spec {
+  const ports = readList(value, path) ?? [];
+  return ports.length === 0 ? everyTraffic : uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+}
+
+function readPort(value: unknown, path: string): L4Spec {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["port", "endPort", "protocol"]);
+  const name = readString(entry["protocol"], `${path}.protocol`) ?? "TCP";
+  const protocol = portProtocol(name);
+  if (protocol === undefined) {
+    const where = `${path}.protocol`;
+    throw new NotReadable(where, `${where} must be TCP, UDP or SCTP, not ${JSON.stringify(name)}`, "invalid-value");
+  }
+  const port = entry["port"];
+  const endPort = readInteger(entry["endPort"], `${path}.endPort`, 1, 65535);
+  if (typeof port === "string" && /[a-z]/i.test(port)) {
+    if (endPort !== undefined) {
+      throw new NotReadable(`${path}.endPort`, `${path}.endPort needs a numeric port`, "invalid-value");
+    }
+    const named: NamedPort = { name: readString(port, `${path}.port`) ?? port, protocol };
+    return exactly(TrafficSet.none(), [named]);
+  }
+  const first = readInteger(port, `${path}.port`, 1, 65535);
+  if (first === undefined) {
+    if (endPort !== undefined) throw new NotReadable(`${path}.endPort`, `${path}.endPort needs a port`, "invalid-value");
+    return exactly(TrafficSet.protocol(protocol));
+  }
+  if (endPort !== undefined && endPort < first) {
+    throw new NotReadable(`${path}.endPort`, `${path}.endPort must not be smaller than port`, "invalid-value");
+  }
+  return exactly(TrafficSet.ports(protocol, first, endPort ?? first));
+}

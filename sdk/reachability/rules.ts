@@ -1,0 +1,137 @@
+/** The rule form that every dialect is read into. */
+import type { PolicySource } from "./snapshot/types";
+import type { AddressSet } from "./sets/addresses";
+import type { PortProtocol, TrafficSet } from "./sets/ports";
+import type { Condition } from "./selectors/conditions";
+import type { Tri } from "./unknown";
+import type { Direction } from "./verdicts";
+
+/** Cilium's names for groups of peers (pkg/policy/api/entity.go). */
+export type Entity =
+  | "all"
+  | "world"
+  | "world-ipv4"
+  | "world-ipv6"
+  | "cluster"
+  | "host"
+  | "remote-node"
+  | "kube-apiserver"
+  | "ingress"
+  | "health"
+  | "init"
+  | "unmanaged"
+  | "none";
+
+/** What a rule says about the other end. */
+export type PeerTerm =
+  /** Everything, inside the cluster and outside. */
+  | { readonly kind: "any" }
+  /** Pods of the cluster that are not on the host network. */
+  | { readonly kind: "pods"; readonly where: Condition }
+  /** Whatever carries labels to Cilium: pods and the reserved identities (world, host, …). */
+  | { readonly kind: "identities"; readonly where: Condition }
+  | { readonly kind: "entity"; readonly entity: Entity }
+  /** Addresses outside the cluster; pods and nodes too where the enforcer's profile says so. */
+  | { readonly kind: "cidr"; readonly set: AddressSet }
+  /** Nodes by their labels. */
+  | { readonly kind: "nodes"; readonly where: Condition }
+  /** Names outside the cluster, in the form of {@link DnsPattern}. */
+  | { readonly kind: "fqdn"; readonly pattern: DnsPattern }
+  /** The pods (or addresses) behind a Service. */
+  | { readonly kind: "and"; readonly of: readonly PeerTerm[] }
+  | { readonly kind: "or"; readonly of: readonly PeerTerm[] }
+  | { readonly kind: "not"; readonly of: PeerTerm }
+  /** Not known or not understood: it may be anybody. */
+  | { readonly kind: "uncertain" };
+
+/** A DNS name or pattern; `expression` is anchored and matches lower-case names without the final dot. */
+export interface DnsPattern {
+  readonly text: string;
+  readonly expression: RegExp;
+  /** Strangers can register a name that fits, and point it anywhere. */
+  readonly broad: boolean;
+}
+
+/** A container port by name. Without a protocol: of any. */
+export interface NamedPort {
+  readonly name: string;
+  readonly protocol?: PortProtocol;
+}
+
+/** What a rule says about protocols and ports. Named ports are resolved on the destination. */
+export interface L4Spec {
+  readonly must: TrafficSet;
+  readonly may: TrafficSet;
+  readonly named: readonly NamedPort[];
+  /** Named ports that the rule leaves out (Calico's notPorts). */
+  readonly notNamed?: readonly NamedPort[];
+}
+
+export type RuleVerdict = "allow" | "deny" | "pass";
+
+/** One rule of a policy in one direction. */
+export interface Rule {
+  readonly direction: Direction;
+  readonly verdict: RuleVerdict;
+  /** The peer has to fit one of these; none fits where the list is empty. */
+  readonly peers: readonly PeerTerm[];
+  readonly l4: L4Spec;
+  /** Path inside the object: `spec.ingress[0]`. */
+  readonly path: string;
+  /** The rule also looks at layer 7 (HTTP, DNS, TLS): to the engine an opaque allow. */
+  readonly l7?: boolean;
+  /** The rule lets a DNS proxy see answers, which names in rules depend on. */
+  readonly dnsProxy?: boolean;
+}
+
+/** How the rules of a tier are combined. */
+export type Combinator =
+  /** Deny rules first, then allow rules, in no order. */
+  | "additive"
+  /** The first rule that matches decides. */
+  | "firstMatch";
+
+/** A stage of evaluation. Tiers are consulted in `order`; what no tier decides is allowed. */
+export interface Tier {
+  readonly id: string;
+  readonly order: number;
+  readonly combinator: Combinator;
+}
+
+/** Whom a policy protects. */
+export interface Subject {
+  readonly kind: "pods" | "nodes";
+  readonly where: Condition;
+}
+
+/** What a policy says in one direction. */
+export interface DirectionRules {
+  /** Whether traffic that the tier's rules do not decide is denied for the subjects. */
+  readonly isolates: Tri;
+  readonly rules: readonly Rule[];
+}
+
+/** A policy (or one `specs` entry of a Cilium policy) in rule form. */
+export interface CompiledPolicy {
+  readonly origin: PolicySource;
+  readonly tier: Tier;
+  /** Place inside the tier: smaller first; ties by kind, namespace and name. */
+  readonly order: number;
+  readonly subject: Subject;
+  readonly ingress?: DirectionRules;
+  readonly egress?: DirectionRules;
+}
+
+/** Policies of a snapshot in rule form. */
+export interface RuleBook {
+  readonly policies: readonly CompiledPolicy[];
+}
+
+/** Tiers of Kubernetes and Cilium; Calico's own are made from its Tier objects. */
+export const tiers = {
+  /** Policies that were not understood at all: they may allow or deny anything. */
+  unread: { id: "unread", order: -Infinity, combinator: "firstMatch" },
+  admin: { id: "Admin", order: 0, combinator: "firstMatch" },
+  normal: { id: "NetworkPolicy", order: 1, combinator: "additive" },
+  baseline: { id: "Baseline", order: 2, combinator: "firstMatch" },
+} as const satisfies Record<string, Tier>;

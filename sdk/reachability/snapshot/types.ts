@@ -1,0 +1,86 @@
+import type { KubeObject, ObjectRef, Source, SourcedObject } from "../objects";
+import type { Problem } from "../problems";
+import type { EnforcerProfile } from "../profile";
+import type { PortProtocol } from "../sets/ports";
+import type { LabelSet } from "../selectors/labels";
+
+/** A namespace, declared or implied by an object that lies in it. */
+export interface Namespace {
+  readonly name: string;
+  /** Known labels; always contains `kubernetes.io/metadata.name`, as the API server sees to. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The same labels with what is unknown about them. */
+  readonly labelSet: LabelSet;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** No Namespace object stands in the snapshot; only objects that lie in it do. Its labels may be incomplete. */
+  readonly implied: boolean;
+  readonly source?: Source;
+}
+
+/** A container port that policies may name. */
+export interface WorkloadPort {
+  readonly name?: string;
+  readonly port: number;
+  readonly protocol: PortProtocol;
+}
+
+/** A Pod, or a controller whose pods are all alike. */
+export interface Workload {
+  /** `namespace/name[Kind]`. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: string;
+  /** Known labels of the pods (not of the controller). */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The same labels with what is unknown about them. */
+  readonly labelSet: LabelSet;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  /** The service account's name is not known yet. */
+  readonly serviceAccountUnknown: boolean;
+  /** The pods use the node's network: to every enforcer they are the node. */
+  readonly hostNetwork: boolean;
+  /** Whether the pods use the node's network is not known yet. */
+  readonly hostNetworkUnknown: boolean;
+  readonly ports: readonly WorkloadPort[];
+  /** Some container port is not known yet. */
+  readonly portsUnknown: boolean;
+  /** Addresses the snapshot states (`status.podIP`, `status.podIPs`). */
+  readonly addresses: readonly string[];
+  /** The namespace itself is not known yet; `namespace` is then a stand-in. */
+  readonly namespaceUnknown: boolean;
+  readonly source?: Source;
+  readonly object: KubeObject;
+}
+
+export type PolicyDialect =
+  "kubernetes" | "cluster-network-policy" | "admin-network-policy" | "cilium" | "calico" | "istio";
+
+/** A policy object of any dialect, as read. */
+export interface PolicySource extends ObjectRef {
+  readonly dialect: PolicyDialect;
+  readonly object: KubeObject;
+  readonly source?: Source;
+}
+
+/** A Node of the cluster. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly addresses: readonly string[];
+  readonly podCidrs: readonly string[];
+  readonly source?: Source;
+}
+
+/** Everything the engine knows about a cluster at one moment. Immutable. */
+export interface Snapshot {
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly workloads: readonly Workload[];
+  readonly policies: readonly PolicySource[];
+  readonly nodes: readonly ClusterNode[];
+  /** Services, EndpointSlices, Ingresses, Gateways, routes, network sets, tiers and what else is no policy. */
+  readonly others: readonly SourcedObject[];
+  readonly profile: EnforcerProfile;
+  readonly problems: readonly Problem[];
+}

@@ -1,0 +1,147 @@
+/** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
+import type { EngineEvent, InlineProgramArgs, OutputMap, PulumiFn, Stack } from "@pulumi/pulumi/automation";
+import { CommandError, LocalWorkspace } from "@pulumi/pulumi/automation";
+import type { SourcedObject } from "../../sdk/reachability/index";
+
+/** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
+export interface Operation {
+  readonly events: readonly EngineEvent[];
+  readonly output: string;
+  readonly error?: string;
+  readonly outputs?: OutputMap;
+}
+
+/** One resource that the engine created, changed or deleted, in the order in which it finished. */
+export interface Step {
+  readonly op: string;
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+}
+
+/** A violation as the pack reported it. */
+export interface Violation {
+  readonly policy: string;
+  readonly level: string;
+  readonly message: string;
+  readonly urn?: string;
+}
+
+export interface StackSettings {
+  readonly project: string;
+  readonly stack: string;
+  readonly program: PulumiFn;
+  /** Environment of the engine: backend, home, kubeconfig. */
+  readonly env: Record<string, string>;
+  readonly config?: Record<string, string>;
+}
+
+/** A stack of its own for one test, created when it is not there. */
+export async function openStack(settings: StackSettings): Promise<Stack> {
+  const args: InlineProgramArgs = {
+    stackName: settings.stack,
+    projectName: settings.project,
+    program: settings.program,
+  };
+  const stack = await LocalWorkspace.createOrSelectStack(args, { envVars: settings.env });
+  for (const [key, value] of Object.entries(settings.config ?? {})) await stack.setConfig(key, { value });
+  return stack;
+}
+
+export interface RunOptions {
+  readonly policyPacks?: readonly string[];
+  readonly policyPackConfigs?: readonly string[];
+  readonly refresh?: boolean;
+  /** Sees every event as it comes. */
+  readonly onEvent?: (event: EngineEvent) => void;
+}
+
+type Verb = "preview" | "up" | "destroy" | "refresh";
+
+/** Runs one operation to its end and never throws for what the engine refuses. */
+export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}): Promise<Operation> {
+  const events: EngineEvent[] = [];
+  const output: string[] = [];
+  const shared = {
+    onEvent: (event: EngineEvent): void => {
+      events.push(event);
+      options.onEvent?.(event);
+    },
+    onOutput: (text: string): void => void output.push(text),
+    onError: (text: string): void => void output.push(text),
+    color: "never" as const,
+  };
+  const packs = {
+    ...(options.policyPacks ? { policyPacks: [...options.policyPacks] } : {}),
+    ...(options.policyPackConfigs ? { policyPackConfigs: [...options.policyPackConfigs] } : {}),
+  };
+  try {
+    switch (verb) {
+      case "preview":
+        await stack.preview({ ...shared, ...packs });
+        break;
+      case "up": {
+        const result = await stack.up({ ...shared, ...packs, refresh: options.refresh ?? false });
+        return { events, output: output.join(""), outputs: result.outputs };
+      }
+      case "destroy":
+        await stack.destroy(shared);
+        break;
+      case "refresh":
+        await stack.refresh(shared);
+        break;
+    }
+    return { events, output: output.join("") };
+  } catch (error) {
+    if (!(error instanceof CommandError) && !(error instanceof Error)) throw error;
+    return { events, output: output.join(""), error: error.message };
+  }
+}
+
+/** Resources in the order in which the engine finished them. */
+export function finished(operation: Operation): Step[] {
+  return operation.events.flatMap((event) => {
+    const metadata = event.resOutputsEvent?.metadata;
+    if (!metadata) return [];
+    const name = metadata.urn.split("::").at(-1) ?? "";
+    return [{ op: String(metadata.op), urn: metadata.urn, type: metadata.type, name }];
+  });
+}
+
+/** What the pack reported. */
+export function violations(operation: Operation): Violation[] {
+  return operation.events.flatMap((event) => {
+    const violation = event.policyEvent;
+    if (!violation) return [];
+    return [
+      {
+        policy: violation.policyName,
+        level: String(violation.enforcementLevel),
+        message: violation.message,
+        ...(violation.resourceUrn ? { urn: violation.resourceUrn } : {}),
+      },
+    ];
+  });
+}
+
+/** The Kubernetes objects that stand after each finished step, oldest first. */
+export function* worlds(
+  operation: Operation,
+  before: ReadonlyMap<string, SourcedObject> = new Map(),
+): Generator<{ readonly step: Step; readonly objects: ReadonlyMap<string, SourcedObject> }> {
+  const objects = new Map(before);
+  for (const event of operation.events) {
+    const metadata = event.resOutputsEvent?.metadata;
+    if (!metadata || !metadata.type.startsWith("kubernetes:")) continue;
+    const op = String(metadata.op);
+    const inputs: unknown = metadata.new?.inputs;
+    if (op.startsWith("delete") || op === "discard") objects.delete(metadata.urn);
+    else if (isObject(inputs)) objects.set(metadata.urn, { object: inputs, source: { urn: metadata.urn } });
+    const name = metadata.urn.split("::").at(-1) ?? "";
+    yield { step: { op, urn: metadata.urn, type: metadata.type, name }, objects: new Map(objects) };
+  }
+}
+
+function isObject(value: unknown): value is SourcedObject["object"] {
+  return typeof value === "object" && value !== null && "kind" in value && "apiVersion" in value;
+}

@@ -1,0 +1,130 @@
+/** The form of CNP and CCNP, and which of them the API server or the agent refuses (a refused policy does nothing). */
+import { parseAddress, cidrContains } from "./addresses";
+import type { PolicyObject } from "./cluster";
+import type { LabelSelector } from "./labels";
+
+export type CiliumEndpointSelector = LabelSelector;
+
+export interface CiliumSpec {
+  readonly endpointSelector?: CiliumEndpointSelector | null;
+  readonly nodeSelector?: CiliumEndpointSelector | null;
+  readonly enableDefaultDeny?: { readonly ingress?: boolean | null; readonly egress?: boolean | null } | null;
+  readonly ingress?: readonly CiliumRule[] | null;
+  readonly ingressDeny?: readonly CiliumRule[] | null;
+  readonly egress?: readonly CiliumRule[] | null;
+  readonly egressDeny?: readonly CiliumRule[] | null;
+}
+
+export interface CiliumPort {
+  readonly port: string;
+  readonly endPort?: number | null;
+  readonly protocol?: string | null;
+}
+
+export interface CiliumCidrRule {
+  readonly cidr?: string;
+  readonly cidrGroupRef?: string;
+  readonly except?: readonly string[] | null;
+}
+
+export interface CiliumRule {
+  readonly fromEndpoints?: readonly CiliumEndpointSelector[] | null;
+  readonly fromEntities?: readonly string[] | null;
+  readonly fromCIDR?: readonly string[] | null;
+  readonly fromCIDRSet?: readonly CiliumCidrRule[] | null;
+  readonly toEndpoints?: readonly CiliumEndpointSelector[] | null;
+  readonly toEntities?: readonly string[] | null;
+  readonly toCIDR?: readonly string[] | null;
+  readonly toCIDRSet?: readonly CiliumCidrRule[] | null;
+  readonly toPorts?: readonly { readonly ports?: readonly CiliumPort[] | null; readonly rules?: unknown }[] | null;
+}
+
+/** One direction's L3 members under one set of names. */
+export interface CiliumPeers {
+  readonly endpoints?: readonly CiliumEndpointSelector[] | null;
+  readonly entities?: readonly string[] | null;
+  readonly cidr?: readonly string[] | null;
+  readonly cidrSet?: readonly CiliumCidrRule[] | null;
+}
+
+const entities = [
+  "all",
+  "world",
+  "world-ipv4",
+  "world-ipv6",
+  "cluster",
+  "host",
+  "remote-node",
+  "kube-apiserver",
+  "init",
+  "ingress",
+  "health",
+  "unmanaged",
+  "none",
+];
+
+export function isCiliumPolicy(policy: PolicyObject): boolean {
+  return policy.apiVersion === "cilium.io/v2" && /^Cilium(Clusterwide)?NetworkPolicy$/.test(policy.kind);
+}
+
+export function ciliumSpecs(policy: PolicyObject): readonly CiliumSpec[] {
+  const many = (policy.specs ?? []) as readonly CiliumSpec[];
+  return policy.spec ? [policy.spec as CiliumSpec, ...many] : many;
+}
+
+/** One invalid rule makes the whole policy do nothing. */
+export function ciliumAccepts(policy: PolicyObject): boolean {
+  if (!isCiliumPolicy(policy)) return false;
+  const specs = ciliumSpecs(policy);
+  return specs.length > 0 && specs.every((spec) => specIsValid(policy, spec));
+}
+
+function specIsValid(policy: PolicyObject, spec: CiliumSpec): boolean {
+  const hasEndpoints = !!spec.endpointSelector;
+  const hasNodes = !!spec.nodeSelector;
+  if (hasEndpoints === hasNodes) return false;
+  if (hasNodes && policy.kind === "CiliumNetworkPolicy") return false;
+  const rules = [spec.ingress, spec.ingressDeny, spec.egress, spec.egressDeny].flatMap((section) => section ?? []);
+  // "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny" (measured: stored, not enforced).
+  if (rules.length === 0) return false;
+  return rules.every(ruleIsValid);
+}
+
+function ruleIsValid(rule: CiliumRule): boolean {
+  const members = [
+    rule.fromEndpoints ?? rule.toEndpoints,
+    rule.fromEntities ?? rule.toEntities,
+    rule.fromCIDR ?? rule.toCIDR,
+    rule.fromCIDRSet ?? rule.toCIDRSet,
+  ];
+  // "Combining FromEndpoints and FromCIDR is not supported yet"
+  if (members.filter((member) => (member ?? []).length > 0).length > 1) return false;
+  if (![...(rule.fromEntities ?? []), ...(rule.toEntities ?? [])].every((entity) => entities.includes(entity)))
+    return false;
+  if (![...(rule.fromCIDR ?? []), ...(rule.toCIDR ?? [])].every(isCidrOrAddress)) return false;
+  if (![...(rule.fromCIDRSet ?? []), ...(rule.toCIDRSet ?? [])].every(cidrRuleIsValid)) return false;
+  return (rule.toPorts ?? []).every((entry) => {
+    const ports = entry.ports ?? [];
+    return ports.length <= 40 && ports.every((port) => typeof port.port === "string" && port.port !== "");
+  });
+}
+
+function isCidrOrAddress(text: string): boolean {
+  try {
+    const [address, length] = text.split("/");
+    const { family } = parseAddress(address ?? "");
+    return length === undefined || (/^\d+$/.test(length) && Number(length) <= (family === 4 ? 32 : 128));
+  } catch {
+    return false;
+  }
+}
+
+/** "allow CIDR prefix %s does not contain exclude CIDR prefix %s" */
+function cidrRuleIsValid(rule: CiliumCidrRule): boolean {
+  if (rule.cidrGroupRef) return true;
+  const { cidr } = rule;
+  if (!cidr || !cidr.includes("/") || !isCidrOrAddress(cidr)) return false;
+  return (rule.except ?? []).every(
+    (hole) => hole.includes("/") && isCidrOrAddress(hole) && cidrContains(cidr, hole.split("/")[0] ?? ""),
+  );
+}

@@ -1,0 +1,105 @@
+/** One policy set, judged by the engine and by an oracle: the first flow on which they differ, or nothing. */
+import type { Reachability, Verdict } from "../../sdk/reachability";
+import { worldAddresses, describeFlow, trafficPoints } from "./flows";
+import { engineFlow, workloadId } from "./engine";
+import { parseAddress } from "../oracle/addresses";
+import type { OracleCluster, OracleFlow, Party } from "../oracle/cluster";
+
+export interface Disagreement {
+  readonly flow: string;
+  readonly engine: string;
+  readonly oracle: string;
+}
+
+/** Counts what was compared in a run; printed at its end. */
+export class Tally {
+  verdicts = 0;
+  sets = 0;
+  allowed = 0;
+}
+
+export type Judge = (flow: OracleFlow) => Verdict;
+
+/** `judge` says what the oracle expects: "unknown" where the API leaves it open (for example which node a pod runs on). */
+export function firstDisagreement(
+  engine: Reachability,
+  flows: readonly OracleFlow[],
+  judge: Judge,
+  tally: Tally,
+): Disagreement | undefined {
+  for (const flow of flows) {
+    const expected = judge(flow);
+    const actual = engine.verdict(engineFlow(flow));
+    tally.verdicts++;
+    if (expected === "allowed") tally.allowed++;
+    if (actual !== expected) return { flow: describeFlow(flow), engine: actual, oracle: expected };
+  }
+  return undefined;
+}
+
+/** The verdict of a two-valued oracle over every place a pod on the host network may run: its peer's node or another. */
+export function overNodePlacements(flow: OracleFlow, allows: (flow: OracleFlow) => boolean): Verdict {
+  const answers = placements(flow.source).flatMap((source) =>
+    placements(flow.destination).map((destination) => allows({ ...flow, source, destination })),
+  );
+  if (answers.every((answer) => answer)) return "allowed";
+  return answers.some((answer) => answer) ? "unknown" : "denied";
+}
+
+function placements(party: Party): Party[] {
+  if (party.kind !== "pod" || !party.pod.hostNetwork) return [party];
+  return [
+    { kind: "node", where: "local" },
+    { kind: "node", where: "remote" },
+  ];
+}
+
+/**
+ * The matrix must say what verdict() says: an entry's traffic holds exactly the allowed points, pairs without an entry
+ * allow none, and a range of addresses stands for each of its addresses.
+ */
+export function matrixDisagreement(
+  engine: Reachability,
+  cluster: OracleCluster,
+  judge: Judge,
+  tally: Tally,
+): Disagreement | undefined {
+  const entries = [...engine.matrix()];
+  const find = (source: string, destination: string) =>
+    entries.filter((entry) => covers(entry.sourceId, source) && covers(entry.destinationId, destination));
+  const ends: { readonly id: string; readonly party: Party }[] = [
+    ...cluster.pods.map((pod) => ({ id: workloadId(pod), party: { kind: "pod", pod } as const })),
+    ...worldAddresses.map((address) => ({ id: address, party: { kind: "address", address } as const })),
+  ];
+  for (const from of ends) {
+    for (const to of ends) {
+      if (from === to || (from.party.kind !== "pod" && to.party.kind !== "pod")) continue;
+      const rows = find(from.id, to.id);
+      if (rows.length > 1)
+        return { flow: `${from.id} -> ${to.id}`, engine: `${rows.length} matrix rows`, oracle: "at most one" };
+      for (const point of trafficPoints) {
+        const flow: OracleFlow = { source: from.party, destination: to.party, ...point };
+        const expected = judge(flow);
+        const row = rows[0];
+        const must = row?.allowed.contains(point.protocol, point.port) ?? false;
+        const may = row?.possible.contains(point.protocol, point.port) ?? false;
+        const actual: Verdict = must ? "allowed" : may ? "unknown" : "denied";
+        tally.verdicts++;
+        if (actual !== expected) return { flow: `matrix: ${describeFlow(flow)}`, engine: actual, oracle: expected };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Whether a matrix id is this workload or a range that holds this address. */
+function covers(id: string, wanted: string): boolean {
+  const external = /^(.+)-(.+)\[External\]$/.exec(id);
+  if (!external) return id === wanted;
+  if (wanted.includes("[")) return false;
+  const [, first = "", last = ""] = external;
+  const point = parseAddress(wanted);
+  const low = parseAddress(first);
+  const high = parseAddress(last);
+  return point.family === low.family && low.bits <= point.bits && point.bits <= high.bits;
+}
