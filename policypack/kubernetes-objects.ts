@@ -142,12 +142,31 @@ function asObject(plain: Record<string, unknown>, apiVersion: string, kind: stri
     nothingKnown || isUnknown(plain.metadata)
       ? { name: unknownValue, namespace: unknownValue, labels: unknownValue, annotations: unknownValue }
       : { ...toPlainObject(plain.metadata) };
+  const statedKind = known(plain.kind) ?? kind;
   return {
     ...(nothingKnown ? { spec: unknownValue } : plain),
     apiVersion: known(plain.apiVersion) ?? apiVersion,
-    kind: known(plain.kind) ?? kind,
-    metadata: { ...metadata, name: nameOf(metadata.name, kind, fallbackName) },
+    kind: /^[A-Z][A-Za-z0-9]{0,62}$/.test(statedKind) ? statedKind : "InvalidKind",
+    metadata: {
+      ...metadata,
+      ...(metadata.namespace === undefined ? {} : { namespace: namespaceOf(metadata.namespace) }),
+      name: nameOf(metadata.name, kind, fallbackName),
+    },
   };
+}
+
+/**
+ * Names go into messages. A text that is no name of an object (RFC 1123, and the colons of RBAC and CRDs) is refused by
+ * the API server; it may be a value that strayed there, so it is not shown.
+ */
+function isName(value: unknown): value is string {
+  return typeof value === "string" && /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/.test(value) && !isUnknown(value);
+}
+
+/** What is no name of a namespace is as good as not known. */
+function namespaceOf(namespace: unknown): string {
+  // typed as a name because that is where it stands; the engine asks isUnknown before it reads any field
+  return isName(namespace) ? namespace : (unknownValue as unknown as string);
 }
 
 /**
@@ -156,8 +175,7 @@ function asObject(plain: Record<string, unknown>, apiVersion: string, kind: stri
  * it stays unknown.
  */
 function nameOf(name: unknown, kind: string, fallbackName: string): string {
-  if (typeof name === "string" && !isUnknown(name) && name !== "") return name;
-  // typed as a name because that is where it stands; the engine asks isUnknown before it reads any field
+  if (isName(name)) return name;
   return kind === "Namespace" ? (unknownValue as unknown as string) : fallbackName;
 }
 

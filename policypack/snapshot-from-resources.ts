@@ -76,7 +76,8 @@ function addReading(
       }
       return;
     case "opaque":
-      if (reading.release !== undefined) addRelease(contents, source, { urn, name, what: reading.what }, reading.release);
+      if (reading.release !== undefined)
+        addRelease(contents, source, { urn, name, what: reading.what }, reading.release);
       if (!hasChildren) contents.findings.push(describeOutOfSight({ urn, name, what: reading.what }));
   }
 }
@@ -84,7 +85,10 @@ function addReading(
 /** The release itself goes along, for what its values say about the enforcer. */
 function addRelease(contents: ClusterContents, source: Source, item: OutOfSight, release: HelmRelease): void {
   const { chart, version, namespace, values } = release;
-  const metadata = { name: item.name, ...(typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {}) };
+  const metadata = {
+    name: item.name,
+    ...(typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {}),
+  };
   contents.objects.push({
     object: { apiVersion: "helm.sh/v3", kind: "Release", metadata, spec: { chart, version, values } },
     source,
@@ -121,7 +125,8 @@ const workloadKinds: ReadonlySet<string> = new Set([
 ]);
 
 /** Kinds that lie in no namespace; a namespace must not be made up for them. */
-const clusterScoped = /^(Namespace|Node|Tier|HostEndpoint|APIService|.*WebhookConfiguration|(Cluster|Global|Cilium(Clusterwide|CIDR|LoadBalancer|BGP|Node|Egress)|Baseline|Admin).*)$/;
+const clusterScoped =
+  /^(Namespace|Node|Tier|HostEndpoint|APIService|.*WebhookConfiguration|(Cluster|Global|Cilium(Clusterwide|CIDR|LoadBalancer|BGP|Node|Egress)|Baseline|Admin).*)$/;
 
 /** The provider's default namespace, where the object names none. The provider fills it in once it is configured. */
 function withNamespace(object: KubeObject, cluster: ClusterIdentity): KubeObject {

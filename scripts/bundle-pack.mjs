@@ -36,5 +36,7 @@ if (foreign.length > 0) throw new Error(`the bundle would need ${[...new Set(for
 
 /** Node's own modules, written without `node:` by older packages. */
 function isBuiltin(name) {
-  return ["fs", "path", "os", "util", "crypto", "events", "stream", "buffer", "url", "assert", "process"].includes(name);
+  return ["fs", "path", "os", "util", "crypto", "events", "stream", "buffer", "url", "assert", "process"].includes(
+    name,
+  );
 }

@@ -96,6 +96,8 @@ export function apiServerCommand(
     ],
     env: bareEnvironment(),
     log: path.join(layout.logs, "kube-apiserver.log"),
+    // it would wait for its watches, which have no reason to end
+    grace: 1000,
   };
 }
 
@@ -153,5 +155,6 @@ export function controllerManagerCommand(
     ],
     env: bareEnvironment(),
     log: path.join(layout.logs, "kube-controller-manager.log"),
+    restart: true,
   };
 }

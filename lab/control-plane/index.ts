@@ -94,8 +94,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       const supervised = await Supervised.start(dataDir, layout.logs);
       const starting = new Starting(layout, supervised, credentials, port, options);
       try {
-        await starting.startAll();
         writeFileSync(layout.portFile, `${port}\n`, { mode: 0o600 });
+        await starting.startAll();
         return starting.handle(Date.now() - begun);
       } catch (error) {
         await supervised.endAll();
@@ -268,6 +268,7 @@ class Starting {
       args: ["--require", require.resolve("tsx/cjs"), path.join(__dirname, "namespace-finisher.ts"), this.layout.dataDir],
       env: bareEnvironment(),
       log: path.join(this.layout.logs, "namespace-finisher.log"),
+      restart: true,
     });
   }
 

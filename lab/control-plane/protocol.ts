@@ -6,6 +6,10 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
   /** File that gets its output. */
   readonly log: string;
+  /** Start it again when it ends by itself (controllers end when they lose the API server at the wrong moment). */
+  readonly restart?: boolean;
+  /** Milliseconds between the polite request to end and the kill. Default 3000. */
+  readonly grace?: number;
 }
 
 /** What the owner asks of the supervisor. */

@@ -13,7 +13,9 @@ import type { Command, Reply, Request } from "./protocol";
 import { removeState, writeState } from "./state";
 
 interface Running {
+  readonly command: Command;
   readonly child: ChildProcess;
+  readonly startedAt: number;
   readonly ended: Promise<void>;
   expectedToEnd: boolean;
 }
@@ -26,6 +28,10 @@ if (!dataDir || !self) throw new Error("usage: supervisor DATA-FOLDER OWNER-PID"
 let owner: ProcessIdentity | undefined = identify(ownerPid);
 let ending = false;
 const running = new Map<string, Running>();
+/** How often a program has ended right after its start, by its name. */
+const shortLives = new Map<string, number>();
+const shortLife = 2000;
+const mostShortLives = 20;
 
 function record(): void {
   const processes: Record<string, ProcessIdentity> = {};
@@ -44,7 +50,9 @@ function start(command: Command): void {
   const child = spawn(program, args, { cwd: dataDir, env: command.env, stdio: ["ignore", log, log] });
   closeSync(log);
   const entry: Running = {
+    command,
     child,
+    startedAt: Date.now(),
     expectedToEnd: false,
     ended: new Promise((resolve) => {
       child.once("error", () => resolve());
@@ -52,26 +60,42 @@ function start(command: Command): void {
     }),
   };
   running.set(command.name, entry);
-  child.once("exit", (code, signal) => ended(command.name, entry, code === null ? `signal ${signal}` : `code ${code}`));
-  child.once("error", (error) => ended(command.name, entry, error.message));
+  child.once("exit", (code, signal) => ended(entry, code === null ? `signal ${signal}` : `code ${code}`));
+  child.once("error", (error) => ended(entry, error.message));
   record();
 }
 
-function ended(name: string, entry: Running, how: string): void {
-  running.delete(name);
-  if (!ending) record();
-  if (entry.expectedToEnd || ending) return;
-  tell({ event: "ended", name, how });
+function ended(entry: Running, how: string): void {
+  const { command } = entry;
+  if (running.get(command.name) === entry) running.delete(command.name);
+  if (ending) return;
+  record();
+  if (entry.expectedToEnd) return;
+  if (command.restart && mayRestart(entry)) {
+    setTimeout(() => {
+      if (!ending && !running.has(command.name)) start(command);
+    }, 300);
+    return;
+  }
+  tell({ event: "ended", name: command.name, how });
   void endAll(1);
 }
 
-/** Ends one process: asked first, killed when it has not gone after three seconds. */
+function mayRestart(entry: Running): boolean {
+  const { name } = entry.command;
+  const short = Date.now() - entry.startedAt < shortLife;
+  const count = short ? (shortLives.get(name) ?? 0) + 1 : 0;
+  shortLives.set(name, count);
+  return count <= mostShortLives;
+}
+
+/** Ends one process: asked first, killed when it has not gone after its grace. */
 async function stop(name: string): Promise<void> {
   const entry = running.get(name);
   if (!entry) return;
   entry.expectedToEnd = true;
   entry.child.kill("SIGTERM");
-  const timer = setTimeout(() => entry.child.kill("SIGKILL"), 3000);
+  const timer = setTimeout(() => entry.child.kill("SIGKILL"), entry.command.grace ?? 3000);
   await entry.ended;
   clearTimeout(timer);
 }

@@ -144,8 +144,8 @@ export function withEncodedData<T extends PlainMap>(object: T): T {
       typeof value === "string" ? Buffer.from(value, "utf8").toString("base64") : value,
     ]),
   );
-  const data = rest["data"];
-  return { ...rest, data: { ...(isPlainMap(data) ? data : {}), ...encoded } } as unknown as T;
+  const data: PlainMap = isPlainMap(rest["data"]) ? rest["data"] : {};
+  return { ...rest, data: { ...data, ...encoded } } as unknown as T;
 }
 
 /** The object as it is sent: real keys, nothing that only the server writes, Secrets encoded. */

@@ -47,7 +47,11 @@ export const controls = Object.freeze({
   pciInbound: control(PCI, "1.3.1", "Inbound traffic is limited to what is necessary"),
   pciOutbound: control(PCI, "1.3.2", "Outbound traffic is limited to what is necessary"),
   pciTrustedUntrusted: control(PCI, "1.4.2", "Inbound traffic from untrusted networks is limited"),
-  nsaDefaultDeny: control(NSA, "C-0054", "A default policy denies all ingress and egress; unselected pods are isolated"),
+  nsaDefaultDeny: control(
+    NSA,
+    "C-0054",
+    "A default policy denies all ingress and egress; unselected pods are isolated",
+  ),
   nsaPoliciesPresent: control(NSA, "C-0030", "Ingress and egress are blocked unless allowed"),
   nsaHostNetwork: control(NSA, "C-0041", "Host network access is limited"),
   mitreInstanceMetadata: control(MITRE, "T1552.005", "Credentials from the cloud instance metadata API"),

@@ -33,7 +33,9 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
       const dependsOn = [...new Set([...waits, ...serviceDependencies(draft, current, services)])];
       const logicalName = logicalNameOf(draft);
       ordered.push({ logicalName, stage, object: draft.object, dependsOn });
-      next.set(scope, [...(next.get(scope) ?? []), logicalName]);
+      const names = next.get(scope);
+      if (names === undefined) next.set(scope, [logicalName]);
+      else names.push(logicalName);
     }
     if (anyClusterwide) latest = next;
     else for (const [scope, names] of next) latest.set(scope, names);

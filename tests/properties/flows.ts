@@ -57,11 +57,15 @@ export const worldAddresses: readonly string[] = [
   "2002:a9fe:a9fe::1",
 ];
 
+/** Nodes have addresses that CIDR rules reach where the enforcer lets them. */
+export const localNode = "10.1.9.9";
+export const remoteNode = "198.51.100.200";
+
 const parties = (cluster: OracleCluster, fresh: readonly OraclePod[]): Party[] => [
   ...[...cluster.pods, ...fresh].map((pod): Party => ({ kind: "pod", pod })),
   ...worldAddresses.map((address): Party => ({ kind: "address", address })),
-  { kind: "node", where: "local" },
-  { kind: "node", where: "remote" },
+  { kind: "node", where: "local", address: localNode },
+  { kind: "node", where: "remote", address: remoteNode },
 ];
 
 /** Every pair in which at least one end is a pod, each at every traffic point. */

@@ -110,10 +110,7 @@ function openingsOf(
       what: found.traffic.isAll() ? "every protocol and port" : found.traffic.toString(),
       cause,
       tolerated:
-        inCluster &&
-        direction === "egress" &&
-        cause.isolated &&
-        context.tiers.platformNamespaces.includes(namespace),
+        inCluster && direction === "egress" && cause.isolated && context.tiers.platformNamespaces.includes(namespace),
     });
   };
   probe(freshPod(foreignNamespace), "pods of foreign namespaces", true);

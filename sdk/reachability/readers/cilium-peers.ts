@@ -3,20 +3,12 @@ import type { Entity, PeerTerm } from "../rules";
 import { always, type Condition } from "../selectors/conditions";
 import { AddressSet, parseAddress, parseCidr } from "../sets/addresses";
 import { isUnknown } from "../unknown";
-import { ciliumKey, peerCondition, type CiliumScope } from "./cilium";
+import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
 import { cidrWithout, readCidr, uncertainPeer } from "./common";
-import {
-  NotReadable,
-  onlyFields,
-  readList,
-  readMap,
-  readString,
-  readStrings,
-  required,
-} from "./fields";
+import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
 import { ciliumPattern, dnsName } from "./fqdn";
 import { podLabels, readLabelSelector } from "./label-selector";
-import { serviceTerm } from "./service-terms";
+import { serviceTerm } from "./services";
 
 /** The world, at addresses that nobody here knows. */
 const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };
@@ -54,7 +46,12 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
     return { kind: "nodes", where: readLabelSelector(value, path, ciliumKey) };
   },
   Groups: (_value, path, scope) => {
-    scope.reader.report("unsupported", `${path}: which addresses a cloud's group stands for is not known here`, path, true);
+    scope.reader.report(
+      "unsupported",
+      `${path}: which addresses a cloud's group stands for is not known here`,
+      path,
+      true,
+    );
     return somewhereInTheWorld;
   },
   Services: readService,
@@ -65,7 +62,9 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
 function readAddressOrCidr(value: unknown, path: string): NonNullable<ReturnType<typeof parseCidr>> {
   const text = required(readString(value, path), path);
   const address = parseAddress(text);
-  return address === undefined ? readCidr(text, path) : { family: address.family, from: address.value, to: address.value };
+  return address === undefined
+    ? readCidr(text, path)
+    : { family: address.family, from: address.value, to: address.value };
 }
 
 function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm {
@@ -87,7 +86,9 @@ function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, s
   );
   const name = readString(entry["cidrGroupRef"], `${path}.cidrGroupRef`);
   const selector =
-    name === undefined ? readLabelSelector(entry["cidrGroupSelector"], `${path}.cidrGroupSelector`, podLabels) : undefined;
+    name === undefined
+      ? readLabelSelector(entry["cidrGroupSelector"], `${path}.cidrGroupSelector`, podLabels)
+      : undefined;
   const groups = scope.context.cidrGroups(name, selector);
   if (groups === undefined) {
     scope.reader.report("unsupported", `${path}: the CiliumCIDRGroup it names is not in the snapshot`, path, true);
@@ -134,7 +135,11 @@ function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm
     const name = required(readString(byName["serviceName"], `${path}.k8sService.serviceName`), path);
     const service = scope.context.services.find(namespace ?? "default", name);
     if (service === undefined) {
-      throw new NotReadable(path, `${path}: Service ${namespace ?? "default"}/${name} is not in the snapshot`, "unsupported");
+      throw new NotReadable(
+        path,
+        `${path}: Service ${namespace ?? "default"}/${name} is not in the snapshot`,
+        "unsupported",
+      );
     }
     return serviceTerm(service);
   }

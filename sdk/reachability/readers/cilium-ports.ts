@@ -14,7 +14,12 @@ export interface CiliumTraffic {
   readonly dnsProxy: boolean;
 }
 
-export function readCiliumTraffic(rule: Fields, path: string, direction: Direction, verdict: RuleVerdict): CiliumTraffic {
+export function readCiliumTraffic(
+  rule: Fields,
+  path: string,
+  direction: Direction,
+  verdict: RuleVerdict,
+): CiliumTraffic {
   const toPorts = readList(rule["toPorts"], `${path}.toPorts`) ?? [];
   const icmps = readList(rule["icmps"], `${path}.icmps`) ?? [];
   if (toPorts.length > 0 && icmps.length > 0) {
@@ -35,7 +40,11 @@ export function readCiliumTraffic(rule: Fields, path: string, direction: Directi
 
 const allowFields = ["ports", "rules", "terminatingTLS", "originatingTLS", "serverNames", "listener"] as const;
 
-function readPortRule(value: unknown, path: string, verdict: RuleVerdict): { l4: L4Spec; l7: boolean; dnsProxy: boolean } {
+function readPortRule(
+  value: unknown,
+  path: string,
+  verdict: RuleVerdict,
+): { l4: L4Spec; l7: boolean; dnsProxy: boolean } {
   const rule = required(readMap(value, path), path);
   onlyFields(rule, path, verdict === "allow" ? allowFields : ["ports"]);
   const ports = readList(rule["ports"], `${path}.ports`) ?? [];
@@ -52,7 +61,16 @@ function readPortRule(value: unknown, path: string, verdict: RuleVerdict): { l4:
 }
 
 /** Protocols without ports that `toPorts` may name, by IP protocol number (IANA). */
-const portless: Readonly<Record<string, number>> = { ICMP: 1, ICMPV6: 58, VRRP: 112, IGMP: 2, ESP: 50, AH: 51, GRE: 47, IPIP: 4 };
+const portless: Readonly<Record<string, number>> = {
+  ICMP: 1,
+  ICMPV6: 58,
+  VRRP: 112,
+  IGMP: 2,
+  ESP: 50,
+  AH: 51,
+  GRE: 47,
+  IPIP: 4,
+};
 
 function readPort(value: unknown, path: string): L4Spec {
   const entry = required(readMap(value, path), path);
@@ -63,13 +81,21 @@ function readPort(value: unknown, path: string): L4Spec {
     const number = Object.hasOwn(portless, protocolName) ? portless[protocolName] : undefined;
     if (number !== undefined) return exactly(TrafficSet.ipProtocol(number));
     const where = `${path}.protocol`;
-    throw new NotReadable(where, `${where} is not a protocol Cilium knows: ${JSON.stringify(protocolName)}`, "invalid-value");
+    throw new NotReadable(
+      where,
+      `${where} is not a protocol Cilium knows: ${JSON.stringify(protocolName)}`,
+      "invalid-value",
+    );
   }
   const text = readString(entry["port"], `${path}.port`) ?? "0";
   const endPort = readInteger(entry["endPort"], `${path}.endPort`, 0, 65535) ?? 0;
   if (!/^\d+$/.test(text)) {
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text) || text.length > 15 || endPort > 0) {
-      throw new NotReadable(`${path}.port`, `${path}.port is neither a number nor a port name: ${JSON.stringify(text)}`, "invalid-value");
+      throw new NotReadable(
+        `${path}.port`,
+        `${path}.port is neither a number nor a port name: ${JSON.stringify(text)}`,
+        "invalid-value",
+      );
     }
     const name = text.toLowerCase();
     return exactly(TrafficSet.none(), [protocol === undefined ? { name } : { name, protocol }]);
@@ -152,7 +178,8 @@ function readIcmpField(value: unknown, path: string): L4Spec {
     throw new NotReadable(`${path}.family`, `${path}.family must be IPv4 or IPv6`, "invalid-value");
   }
   const given = field["type"];
-  const named = typeof given === "string" && Object.hasOwn(icmpNames[family], given) ? icmpNames[family][given] : undefined;
+  const named =
+    typeof given === "string" && Object.hasOwn(icmpNames[family], given) ? icmpNames[family][given] : undefined;
   const number = typeof given === "string" && /^\d+$/.test(given) ? Number(given) : given;
   const type = named ?? required(readInteger(number, `${path}.type`, 0, 255), `${path}.type`);
   return exactly(TrafficSet.icmp(family === "IPv4" ? 4 : 6, type));

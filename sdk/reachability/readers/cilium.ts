@@ -5,33 +5,16 @@
  */
 import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, RuleVerdict, Subject } from "../rules";
 import { tiers } from "../rules";
-import { all, always, perhaps, test, type Condition, type Field } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
+import { all, always, perhaps } from "../selectors/conditions";
 import { tri, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
-import { inNamespace, uncertainPolicy, uncertainRule, type PolicyReader, type ReaderContext } from "./common";
+import { inNamespace, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import { readCiliumPeers } from "./cilium-peers";
+import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";
-import {
-  NotReadable,
-  onlyFields,
-  readBoolean,
-  readList,
-  readMap,
-  required,
-  type Fields,
-  type ObjectReader,
-} from "./fields";
+import { onlyFields, readBoolean, readList, readMap, required, type Fields, type ObjectReader } from "./fields";
 import { uncertainTraffic } from "./l4";
 import { readLabelSelector } from "./label-selector";
-
-/** What is common to all rules of one policy. */
-export interface CiliumScope {
-  /** The namespace of a CiliumNetworkPolicy; nothing for a clusterwide one. */
-  readonly namespace: LabelValue | undefined;
-  readonly reader: ObjectReader;
-  readonly context: ReaderContext;
-}
 
 /** The agent takes nothing of the policy: what stands in it has no effect. */
 class NotEnforced extends Error {}
@@ -87,7 +70,9 @@ function readSpec(
   ]);
   const given = sections.filter((section) => spec[section] !== undefined && spec[section] !== null);
   if (given.length === 0) {
-    throw new NotEnforced("the API server refuses the policy: it needs one of ingress, ingressDeny, egress, egressDeny");
+    throw new NotEnforced(
+      "the API server refuses the policy: it needs one of ingress, ingressDeny, egress, egressDeny",
+    );
   }
   if (given.every((section) => Array.isArray(spec[section]) && spec[section].length === 0)) {
     throw new NotEnforced(
@@ -104,7 +89,12 @@ function readSpec(
     ...readDirection(spec, path, "egress", scope),
   };
   if (subject.kind === "nodes" && !context.profile.hostFirewall) {
-    reader.report("not-enforced", "policies with a nodeSelector need Cilium's host firewall", `${path}.nodeSelector`, false);
+    reader.report(
+      "not-enforced",
+      "policies with a nodeSelector need Cilium's host firewall",
+      `${path}.nodeSelector`,
+      false,
+    );
     return undefined;
   }
   return policy;
@@ -116,7 +106,9 @@ function readSubject(spec: Fields, path: string, scope: CiliumScope): Subject {
   const hasEndpoint = endpoint !== undefined && endpoint !== null;
   const hasNode = node !== undefined && node !== null;
   if (hasEndpoint === hasNode) {
-    throw new NotEnforced("the API server refuses the policy: it needs exactly one of endpointSelector and nodeSelector");
+    throw new NotEnforced(
+      "the API server refuses the policy: it needs exactly one of endpointSelector and nodeSelector",
+    );
   }
   if (hasNode) {
     if (scope.namespace !== undefined) {
@@ -174,7 +166,10 @@ function readRules(
   scope: CiliumScope,
 ): Rule[] {
   return scope.reader.attempt(
-    () => (readList(value, path) ?? []).map((rule, index) => readRule(rule, `${path}[${index}]`, direction, verdict, scope)),
+    () =>
+      (readList(value, path) ?? []).map((rule, index) =>
+        readRule(rule, `${path}[${index}]`, direction, verdict, scope),
+      ),
     () => [uncertainRule(direction, verdict, path)],
   );
 }
@@ -230,54 +225,3 @@ function readPeers(
   if (used.length === 0) return restrictsPorts ? [{ kind: "any" }] : [];
   return used.flatMap((field) => readCiliumPeers(field, rule[field], `${path}.${field}`, scope));
 }
-
-const namespaceLabelPrefix = "io.cilium.k8s.namespace.labels.";
-
-/**
- * Where a key of a Cilium selector looks. `k8s:`, `any:` or no source means Kubernetes labels, with three names for the
- * namespace, the service account and the cluster; `reserved:` is Cilium's own identities.
- */
-export function ciliumKey(key: string, path: string): { field: Field; key: string } {
-  const colon = key.indexOf(":");
-  const source = colon < 0 ? "any" : key.slice(0, colon);
-  const name = colon < 0 ? key : key.slice(colon + 1);
-  if (source === "reserved") return { field: "reserved", key: name };
-  if (source !== "any" && source !== "k8s") {
-    throw new NotReadable(path, `${path}: labels of source ${JSON.stringify(source)} are not supported`, "unsupported");
-  }
-  if (name === "io.kubernetes.pod.namespace") return { field: "namespace", key: "" };
-  if (name === "io.cilium.k8s.policy.serviceaccount") return { field: "serviceAccount", key: "" };
-  if (name === "io.cilium.k8s.policy.cluster") return { field: "cluster", key: "" };
-  if (name.startsWith(namespaceLabelPrefix)) {
-    return { field: "namespaceLabel", key: name.slice(namespaceLabelPrefix.length) };
-  }
-  return { field: "label", key: name };
-}
-
-/** Whether a condition looks at a field. */
-export function mentions(condition: Condition, field: Field): boolean {
-  switch (condition.op) {
-    case "test":
-      return condition.field === field;
-    case "constant":
-      return false;
-    case "not":
-      return mentions(condition.of, field);
-    case "and":
-    case "or":
-      return condition.of.some((each) => mentions(each, field));
-  }
-}
-
-/**
- * Who a selector in `fromEndpoints` / `toEndpoints` means: pods of the policy's own namespace, or for a clusterwide policy
- * pods of any namespace, unless the selector itself speaks of namespaces or reserved identities
- * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils).
- */
-export function peerCondition(selector: Condition, namespace: LabelValue | undefined): Condition {
-  if (mentions(selector, "reserved") || mentions(selector, "namespace") || mentions(selector, "namespaceLabel")) {
-    return selector;
-  }
-  return all(namespace === undefined ? test("namespace", "", "exists") : inNamespace(namespace), selector);
-}
-

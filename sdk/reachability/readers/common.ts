@@ -14,6 +14,8 @@ import type { ServiceTable } from "./services";
 export interface ReaderContext {
   readonly profile: EnforcerProfile;
   readonly services: ServiceTable;
+  /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits; nothing where one is missing. */
+  cidrGroups(name: string | undefined, selector: Condition | undefined): AddressSet | undefined;
 }
 
 /** Reads one object into rule form; nothing where the object is not enforced (it then says so). */
@@ -61,7 +63,11 @@ export function uncertainPolicy(origin: PolicySource, scope: Condition, tier: Ti
 export function readCidr(text: string, path: string): AddressRange {
   const range = text.includes("/") ? parseCidr(text) : undefined;
   if (range === undefined) {
-    throw new NotReadable(path, `${path} must be a CIDR such as 10.0.0.0/8 or fd00::/8, not ${JSON.stringify(text)}`, "invalid-value");
+    throw new NotReadable(
+      path,
+      `${path} must be a CIDR such as 10.0.0.0/8 or fd00::/8, not ${JSON.stringify(text)}`,
+      "invalid-value",
+    );
   }
   return range;
 }

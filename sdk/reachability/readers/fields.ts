@@ -65,7 +65,9 @@ export function readInteger(value: unknown, path: string, low: number, high: num
 }
 
 export function readStrings(value: unknown, path: string): readonly string[] | undefined {
-  return readList(value, path)?.map((each, index) => required(readString(each, `${path}[${index}]`), `${path}[${index}]`));
+  return readList(value, path)?.map((each, index) =>
+    required(readString(each, `${path}[${index}]`), `${path}[${index}]`),
+  );
 }
 
 /** A value that has to be there. */
@@ -85,7 +87,11 @@ export function readLabelValue(value: unknown, path: string): LabelValue {
 export function onlyFields(fields: Fields, path: string, known: readonly string[]): void {
   for (const key of Object.keys(fields)) {
     if (!known.includes(key) && fields[key] !== undefined) {
-      throw new NotReadable(`${path}.${key}`, `${path}.${key} is a field that this version does not know`, "unsupported");
+      throw new NotReadable(
+        `${path}.${key}`,
+        `${path}.${key} is a field that this version does not know`,
+        "unsupported",
+      );
     }
   }
 }

@@ -66,10 +66,7 @@ export function ciliumPattern(pattern: string): DnsPattern {
   if (plain === "*" || plain === "**") return { text: pattern, expression: /^.*$/, broad: true };
   const anyDepth = plain.startsWith("**.");
   const rest = anyDepth ? plain.slice(3) : plain;
-  const body = rest
-    .split(/\*+/)
-    .map(escape)
-    .join(`${label}*`);
+  const body = rest.split(/\*+/).map(escape).join(`${label}*`);
   const prefix = anyDepth ? `(${label}+\\.)+` : "";
   return { text: pattern, expression: new RegExp(`^${prefix}${body}$`), broad: isBroad(plain) };
 }
@@ -93,7 +90,10 @@ function isBroad(pattern: string): boolean {
   const cut = fixed.indexOf(".");
   const suffix = cut < 0 ? "" : fixed.slice(cut + 1);
   // "*x.example.com": what precedes the first dot belongs to a label with a wildcard in it
-  return !suffix.includes(".") || openZones.some((zone) => suffix === zone || suffix.endsWith(`.${zone}`) || zone.endsWith(`.${suffix}`));
+  return (
+    !suffix.includes(".") ||
+    openZones.some((zone) => suffix === zone || suffix.endsWith(`.${zone}`) || zone.endsWith(`.${suffix}`))
+  );
 }
 
 /** Whether a name fits a pattern. */

@@ -47,7 +47,9 @@ function readExpression(value: unknown, path: string, mapKey: KeyMapping): Condi
   );
   const takesValues = operator === "in" || operator === "notIn";
   if (takesValues !== values.length > 0) {
-    const message = takesValues ? `${path}.values must not be empty for ${name}` : `${path}.values must be empty for ${name}`;
+    const message = takesValues
+      ? `${path}.values must not be empty for ${name}`
+      : `${path}.values must be empty for ${name}`;
     throw new NotReadable(`${path}.values`, message, "invalid-value");
   }
   const place = mapKey(key, `${path}.key`);

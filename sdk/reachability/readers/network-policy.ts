@@ -77,7 +77,12 @@ function readDirections(spec: Fields): Set<Direction> {
   return new Set<Direction>(egress.length > 0 ? ["ingress", "egress"] : ["ingress"]);
 }
 
-function readDirection(spec: Fields, direction: Direction, namespace: LabelValue, reader: ObjectReader): DirectionRules {
+function readDirection(
+  spec: Fields,
+  direction: Direction,
+  namespace: LabelValue,
+  reader: ObjectReader,
+): DirectionRules {
   const path = `spec.${direction}`;
   return reader.attempt(
     () => ({
@@ -90,7 +95,13 @@ function readDirection(spec: Fields, direction: Direction, namespace: LabelValue
   );
 }
 
-function readRule(value: unknown, direction: Direction, path: string, namespace: LabelValue, reader: ObjectReader): Rule {
+function readRule(
+  value: unknown,
+  direction: Direction,
+  path: string,
+  namespace: LabelValue,
+  reader: ObjectReader,
+): Rule {
   const peerField = direction === "ingress" ? "from" : "to";
   return reader.attempt(
     () => {
@@ -101,7 +112,10 @@ function readRule(value: unknown, direction: Direction, path: string, namespace:
         direction,
         verdict: "allow",
         path,
-        peers: peers.length === 0 ? [anyPeer] : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, namespace, reader)),
+        peers:
+          peers.length === 0
+            ? [anyPeer]
+            : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, namespace, reader)),
         l4: reader.attempt(
           () => readPorts(rule["ports"], `${path}.ports`),
           () => uncertainTraffic,
@@ -173,7 +187,8 @@ function readPort(value: unknown, path: string): L4Spec {
   }
   const first = readInteger(port, `${path}.port`, 1, 65535);
   if (first === undefined) {
-    if (endPort !== undefined) throw new NotReadable(`${path}.endPort`, `${path}.endPort needs a port`, "invalid-value");
+    if (endPort !== undefined)
+      throw new NotReadable(`${path}.endPort`, `${path}.endPort needs a port`, "invalid-value");
     return exactly(TrafficSet.protocol(protocol));
   }
   if (endPort !== undefined && endPort < first) {

@@ -1,16 +1,57 @@
+/** Services, for rules that name them. */
 import type { KubeObject } from "../objects";
+import type { PeerTerm } from "../rules";
+import { all, evaluate, test, type Condition } from "../selectors/conditions";
+import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
+import { AddressSet, parseAddress } from "../sets/addresses";
+import { NO } from "../unknown";
 
-/** Services and their endpoints by `namespace/name`, for rules that name a Service. */
-export interface ServiceTable {
-  find(namespace: string, name: string): ServiceEntry | undefined;
-  list(): Iterable<ServiceEntry>;
-}
-
+/** A Service with the endpoints that its EndpointSlices and Endpoints list. */
 export interface ServiceEntry {
   readonly namespace: string;
   readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly object: KubeObject;
-  /** Addresses in the EndpointSlices and Endpoints of the Service. */
+  readonly labelSet: LabelSet;
+  /** `spec.selector`; nothing for a Service without one. */
+  readonly selector: Readonly<Record<string, LabelValue>> | undefined;
   readonly endpoints: readonly string[];
+  readonly object: KubeObject;
+}
+
+/** The Services of a snapshot. */
+export class ServiceTable {
+  readonly #entries = new Map<string, ServiceEntry>();
+
+  constructor(entries: Iterable<ServiceEntry>) {
+    for (const entry of entries) this.#entries.set(`${entry.namespace}/${entry.name}`, entry);
+  }
+
+  find(namespace: string, name: string): ServiceEntry | undefined {
+    return this.#entries.get(`${namespace}/${name}`);
+  }
+
+  all(): Iterable<ServiceEntry> {
+    return this.#entries.values();
+  }
+
+  /** Services whose own labels fit, in one namespace or in all. */
+  select(namespace: string | undefined, labels: Condition): ServiceEntry[] {
+    return [...this.#entries.values()].filter(
+      (entry) =>
+        (namespace === undefined || entry.namespace === namespace) &&
+        evaluate(labels, (_field, key) => labelOf(entry.labelSet, key)) !== NO,
+    );
+  }
+}
+
+/** The peers behind a Service: the pods it selects, or the addresses its endpoints list. */
+export function serviceTerm(service: ServiceEntry): PeerTerm {
+  if (service.selector !== undefined) {
+    const labels = Object.entries(service.selector).map(([key, value]) => test("label", key, "in", value));
+    return { kind: "pods", where: all(test("namespace", "", "in", service.namespace), ...labels) };
+  }
+  const addresses = service.endpoints.flatMap((text) => {
+    const address = parseAddress(text);
+    return address === undefined ? [] : [{ family: address.family, from: address.value, to: address.value }];
+  });
+  return { kind: "cidr", set: AddressSet.of(...addresses) };
 }

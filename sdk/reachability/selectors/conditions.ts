@@ -9,13 +9,7 @@ import type { LabelValue } from "./labels";
  * the cluster's name (Cilium), or a reserved identity (Cilium: world, host, …).
  */
 export type Field =
-  | "label"
-  | "namespaceLabel"
-  | "namespace"
-  | "serviceAccount"
-  | "serviceAccountLabel"
-  | "cluster"
-  | "reserved";
+  "label" | "namespaceLabel" | "namespace" | "serviceAccount" | "serviceAccountLabel" | "cluster" | "reserved";
 
 export type Operator = "in" | "notIn" | "exists" | "doesNotExist" | "contains" | "startsWith" | "endsWith";
 

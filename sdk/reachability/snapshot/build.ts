@@ -1,10 +1,261 @@
-import type { SourcedObject } from "../objects";
-import type { EnforcerProfile } from "../profile";
-import type { Snapshot } from "./types";
+import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../objects";
+import type { Problem } from "../problems";
+import { inferProfile, type EnforcerProfile } from "../profile";
+import { uncertainPolicy, inNamespace, type ReaderContext } from "../readers/common";
+import { ObjectReader } from "../readers/fields";
+import { ServiceTable } from "../readers/services";
+import type { CompiledPolicy } from "../rules";
+import { tiers } from "../rules";
+import { always } from "../selectors/conditions";
+import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
+import { isUnknown, unknownValue } from "../unknown";
+import { readClusterData } from "./cluster-data";
+import { mayBePolicy, policyKindOf } from "./kinds";
+import type { ClusterNode, Namespace, PolicySource, Snapshot, Workload } from "./types";
+import { labelSetOf, podTemplateOf, readWorkload } from "./workloads";
 
-export function buildSnapshot(
-  _objects: Iterable<SourcedObject>,
-  _options: { profile?: EnforcerProfile } = {},
-): Snapshot {
-  throw new Error("being written");
+export interface SnapshotOptions {
+  /** How policies are enforced. Default: what the objects suggest ({@link inferProfile}). */
+  readonly profile?: EnforcerProfile;
+}
+
+/** The label that the API server puts on every namespace. */
+const namespaceNameLabel = "kubernetes.io/metadata.name";
+
+/** Stands for a namespace that is not known yet; no namespace can have this name. */
+const unknownNamespace = "(unknown)";
+
+/** Kinds that lie in no namespace, of those the engine looks at. */
+const clusterKinds: ReadonlySet<string> = new Set(["Namespace", "Node", "CiliumClusterwideNetworkPolicy"]);
+
+/**
+ * Reads objects into a snapshot. Never throws for what an object holds: what cannot be read is a problem, and the verdicts
+ * that depend on it are "unknown".
+ */
+export function buildSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
+  const problems: Problem[] = [];
+  const flat = flatten(objects, problems);
+  const profile = options.profile ?? inferProfile(flat);
+  return new Builder(flat, profile, problems).build();
+}
+
+/** Unpacks lists of objects, and drops what is no object at all (as a problem). */
+function flatten(objects: Iterable<SourcedObject>, problems: Problem[]): SourcedObject[] {
+  const result: SourcedObject[] = [];
+  const add = (object: unknown, source: Source | undefined): void => {
+    const fields = object as Partial<KubeObject> | null;
+    if (
+      typeof fields !== "object" ||
+      fields === null ||
+      typeof fields.kind !== "string" ||
+      typeof fields.apiVersion !== "string"
+    ) {
+      problems.push({
+        code: "unreadable",
+        message: "not a Kubernetes object: apiVersion and kind must be strings",
+        ...(source === undefined ? {} : { source }),
+        affectsVerdicts: true,
+      });
+      return;
+    }
+    const items = fields["items"];
+    if (fields.kind.endsWith("List") && Array.isArray(items)) {
+      for (const item of items as unknown[]) add(withTypeOfList(item, fields as KubeObject), source);
+      return;
+    }
+    result.push(source === undefined ? { object: fields as KubeObject } : { object: fields as KubeObject, source });
+  };
+  for (const { object, source } of objects) add(object, source);
+  return result;
+}
+
+/** Items of a typed list (`PodList`) may leave out their own type. */
+function withTypeOfList(item: unknown, list: KubeObject): unknown {
+  if (list.kind === "List" || typeof item !== "object" || item === null) return item;
+  const fields = item as Partial<KubeObject>;
+  if (typeof fields.kind === "string" && typeof fields.apiVersion === "string") return item;
+  return {
+    ...item,
+    apiVersion: fields.apiVersion ?? list.apiVersion,
+    kind: fields.kind ?? list.kind.slice(0, -"List".length),
+  };
+}
+
+class Builder {
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #workloads = new Map<string, Workload>();
+  readonly #policies: PolicySource[] = [];
+  readonly #compiled: CompiledPolicy[] = [];
+  readonly #nodes: ClusterNode[] = [];
+  readonly #others: SourcedObject[] = [];
+
+  constructor(
+    private readonly objects: readonly SourcedObject[],
+    private readonly profile: EnforcerProfile,
+    private readonly problems: Problem[],
+  ) {}
+
+  build(): Snapshot {
+    const data = readClusterData(this.objects);
+    const context: ReaderContext = {
+      profile: this.profile,
+      services: new ServiceTable(data.services),
+      cidrGroups: data.cidrGroups,
+    };
+    for (const each of this.objects) this.#addObject(each, context);
+    this.#implyNamespaces();
+    return {
+      namespaces: this.#namespaces,
+      workloads: [...this.#workloads.values()],
+      policies: this.#policies,
+      nodes: this.#nodes,
+      others: this.#others,
+      profile: this.profile,
+      problems: this.problems,
+      rules: { policies: this.#compiled },
+      podAddresses: data.podAddresses,
+      apiServerAddresses: data.apiServerAddresses,
+    };
+  }
+
+  #addObject(sourced: SourcedObject, context: ReaderContext): void {
+    const { object, source } = sourced;
+    const metadata = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
+    const name =
+      typeof metadata["name"] === "string" && !isUnknown(metadata["name"]) ? metadata["name"] : nameStandIn(metadata);
+    const namespace = namespaceOf(metadata);
+    const ref = this.#refOf(object, name, namespace);
+    const reader = new ObjectReader(ref, source, this.problems);
+    const kind = policyKindOf(object.apiVersion, object.kind);
+    if (kind !== undefined) {
+      const origin: PolicySource = {
+        ...ref,
+        dialect: kind.dialect,
+        object,
+        ...(source === undefined ? {} : { source }),
+      };
+      this.#policies.push(origin);
+      const ignored = kind.ignoredBy(this.profile);
+      if (ignored === undefined) this.#compiled.push(...kind.read(origin, namespace, reader, context));
+      else reader.report("not-enforced", ignored, undefined, false);
+      return;
+    }
+    if (mayBePolicy(object.apiVersion, object.kind)) {
+      reader.report(
+        "unsupported",
+        `${object.apiVersion} ${object.kind} is a policy that this version does not know`,
+        undefined,
+        true,
+      );
+      const origin: PolicySource = {
+        ...ref,
+        dialect: "kubernetes",
+        object,
+        ...(source === undefined ? {} : { source }),
+      };
+      this.#policies.push(origin);
+      const scope = metadata["namespace"] === undefined ? always : inNamespace(namespace);
+      this.#compiled.push(uncertainPolicy(origin, scope, tiers.unread, true));
+      return;
+    }
+    if (object.kind === "Namespace" && object.apiVersion === "v1")
+      return this.#addNamespace(object, name, source, reader);
+    if (object.kind === "Node" && object.apiVersion === "v1") this.#nodes.push(nodeOf(object, name, source));
+    if (podTemplateOf(object) !== undefined) return this.#addWorkload(object, namespace, name, source, reader);
+    this.#others.push(sourced);
+  }
+
+  #refOf(object: KubeObject, name: string, namespace: LabelValue): ObjectRef {
+    const place = isUnknown(namespace) ? unknownNamespace : namespace;
+    const kind = policyKindOf(object.apiVersion, object.kind);
+    const clusterwide = kind === undefined ? clusterKinds.has(object.kind) : !kind.namespaced;
+    return { apiVersion: object.apiVersion, kind: object.kind, name, ...(clusterwide ? {} : { namespace: place }) };
+  }
+
+  #addNamespace(object: KubeObject, name: string, source: Source | undefined, reader: ObjectReader): void {
+    if (this.#namespaces.has(name))
+      reader.report("duplicate", `Namespace ${name} appears twice; the later one counts`, undefined, false);
+    const read = labelSetOf(object.metadata?.labels);
+    const labelSet: LabelSet = { ...read, values: { ...read.values, [namespaceNameLabel]: name } };
+    if (!read.complete || Object.values(read.values).some(isUnknown)) {
+      reader.report("unknown-value", "some labels of the namespace are not known", "metadata.labels", true);
+    }
+    this.#namespaces.set(name, {
+      name,
+      labels: knownLabels(labelSet),
+      labelSet,
+      annotations: knownLabels(labelSetOf(object.metadata?.annotations)),
+      implied: false,
+      ...(source === undefined ? {} : { source }),
+    });
+  }
+
+  #addWorkload(
+    object: KubeObject,
+    namespace: LabelValue,
+    name: string,
+    source: Source | undefined,
+    reader: ObjectReader,
+  ): void {
+    const place = isUnknown(namespace) ? unknownNamespace : namespace;
+    const read = readWorkload(object, place, isUnknown(namespace), name, source);
+    if (read === undefined) return;
+    for (const doubt of read.doubts) {
+      reader.report(doubt.unknown ? "unknown-value" : "invalid-value", doubt.message, doubt.path, true);
+    }
+    const { workload } = read;
+    if (this.#workloads.has(workload.id)) {
+      reader.report("duplicate", `${describeRef(reader.ref)} appears twice; the later one counts`, undefined, true);
+    }
+    this.#workloads.set(workload.id, workload);
+  }
+
+  /** Namespaces that something lies in, without an object of their own. Their labels may be more than their name. */
+  #implyNamespaces(): void {
+    const names = new Set<string>();
+    for (const workload of this.#workloads.values()) names.add(workload.namespace);
+    for (const policy of this.#policies) if (policy.namespace !== undefined) names.add(policy.namespace);
+    for (const name of names) {
+      if (this.#namespaces.has(name)) continue;
+      const unknown = name === unknownNamespace;
+      const labels = unknown ? {} : { [namespaceNameLabel]: name };
+      this.#namespaces.set(name, {
+        name,
+        labels,
+        labelSet: { values: labels, complete: !unknown },
+        annotations: {},
+        implied: true,
+      });
+    }
+  }
+}
+
+function nameStandIn(metadata: Readonly<Record<string, unknown>>): string {
+  const generated = metadata["generateName"];
+  return typeof generated === "string" && !isUnknown(generated) ? `${generated}…` : "(unknown)";
+}
+
+/** The namespace of an object; `default` where none is written, as `kubectl apply` does it. */
+function namespaceOf(metadata: Readonly<Record<string, unknown>>): LabelValue {
+  const namespace = metadata["namespace"];
+  if (namespace === undefined || namespace === null || namespace === "") return "default";
+  return typeof namespace === "string" && !isUnknown(namespace) ? namespace : unknownValue;
+}
+
+function nodeOf(object: KubeObject, name: string, source: Source | undefined): ClusterNode {
+  const status = (object["status"] ?? {}) as { addresses?: unknown };
+  const spec = (object.spec ?? {}) as { podCIDR?: unknown; podCIDRs?: unknown };
+  const addresses = Array.isArray(status.addresses) ? (status.addresses as unknown[]) : [];
+  const cidrs = [spec.podCIDR, ...(Array.isArray(spec.podCIDRs) ? (spec.podCIDRs as unknown[]) : [])];
+  return {
+    name,
+    labels: knownLabels(labelSetOf(object.metadata?.labels)),
+    addresses: addresses
+      .map((entry) => entry as { type?: unknown; address?: unknown } | null)
+      .filter((entry) => entry?.type === "InternalIP" || entry?.type === "ExternalIP")
+      .map((entry) => entry?.address)
+      .filter((address): address is string => typeof address === "string"),
+    podCidrs: [...new Set(cidrs.filter((cidr): cidr is string => typeof cidr === "string"))],
+    ...(source === undefined ? {} : { source }),
+  };
 }

@@ -2,6 +2,8 @@ import type { KubeObject, ObjectRef, Source, SourcedObject } from "../objects";
 import type { Problem } from "../problems";
 import type { EnforcerProfile } from "../profile";
 import type { PortProtocol } from "../sets/ports";
+import type { RuleBook } from "../rules";
+import type { AddressSet } from "../sets/addresses";
 import type { LabelSet } from "../selectors/labels";
 
 /** A namespace, declared or implied by an object that lies in it. */
@@ -83,4 +85,10 @@ export interface Snapshot {
   readonly others: readonly SourcedObject[];
   readonly profile: EnforcerProfile;
   readonly problems: readonly Problem[];
+  /** The policies in rule form. */
+  readonly rules: RuleBook;
+  /** The ranges pods get their addresses from, where Nodes say so. */
+  readonly podAddresses: AddressSet | undefined;
+  /** Where the API server answers, where its endpoints say so. */
+  readonly apiServerAddresses: readonly string[];
 }

@@ -1,0 +1,61 @@
+import type { WorkloadDeclaration } from "../../sdk/index";
+import { CiliumEncryption, ClusterSecurity, metrics, tcp, workload } from "../../sdk/index";
+import type { CiliumCniArgs, SecurityPosture } from "../../sdk/index";
+import type * as pulumi from "@pulumi/pulumi";
+import type { ExampleSettings } from "../support/settings";
+import { exampleSettings } from "../support/settings";
+import { deploy } from "../support/workloads";
+import { applications, declaration, observabilityWorkloads, systemWorkloads } from "./declaration";
+
+/** What the presets declare; deployed as placeholders where the cluster has none of it. */
+const platformWorkloads: readonly WorkloadDeclaration[] = [
+  workload("observability/vmagent", {
+    labels: { "app.kubernetes.io/name": "vmagent" },
+    ports: [metrics(8429, "http")],
+  }),
+  workload("observability/victoria-metrics", {
+    labels: { "app.kubernetes.io/name": "victoria-metrics" },
+    ports: [metrics(8428, "http")],
+  }),
+  workload("cert-manager/cert-manager", {
+    labels: { "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" },
+    ports: [metrics(9402, "http-metrics")],
+  }),
+  workload("cert-manager/cert-manager-webhook", {
+    labels: { "app.kubernetes.io/name": "webhook", "app.kubernetes.io/component": "webhook" },
+    ports: [tcp(10250, "https")],
+  }),
+  workload("external-secrets/external-secrets", {
+    labels: { "app.kubernetes.io/name": "external-secrets" },
+    ports: [metrics(8080, "metrics")],
+  }),
+  workload("external-secrets/onepassword-connect", {
+    labels: { "app.kubernetes.io/name": "onepassword-connect" },
+    ports: [tcp(8080, "http")],
+  }),
+];
+
+/** The stack: first everything that protects, then what is protected. */
+export async function program(): Promise<{ posture: pulumi.Output<SecurityPosture> }> {
+  const settings = exampleSettings();
+  const security = new ClusterSecurity("zero-trust", { ...declaration, cni: cniArgs(settings) });
+
+  const standIns = [...systemWorkloads, ...observabilityWorkloads, ...platformWorkloads];
+  const deployed = settings.standIns ? [...standIns, ...applications] : applications;
+  for (const application of deployed) {
+    deploy(application, { nodeless: settings.nodeless, dependsOn: [security] });
+  }
+  return { posture: security.posture };
+}
+
+function cniArgs(settings: ExampleSettings): CiliumCniArgs {
+  const version = settings.ciliumVersion === undefined ? {} : { version: settings.ciliumVersion };
+  if (!settings.installCni) return { existing: true, ...version };
+  return {
+    ...version,
+    encryption: CiliumEncryption.WireGuard,
+    hubble: { relay: true, ui: true },
+    skipAwait: settings.nodeless,
+    ...(settings.ciliumChart === undefined ? {} : { chart: settings.ciliumChart }),
+  };
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { writeLauncher, writeScript, quoted } from "./launcher";
+import type { Tool, ToolOrigin } from "./toolchain/index";
+import { executableIn, findOnPath } from "./toolchain/lookup";
+
+/** Which program answers for `kubernetes` resources. */
+export interface KubernetesProvider {
+  /** "real": Pulumi's own plugin, found on this machine; "lab": the lab's, which talks to the API server by itself. */
+  readonly kind: "real" | "lab";
+  /** The file that the engine starts. */
+  readonly path: string;
+  /** Version of @pulumi/kubernetes that it stands for. */
+  readonly version: string;
+}
+
+/** A Pulumi engine with a home, a backend and secrets of its own. */
+export interface Engine {
+  /** The `pulumi` program. */
+  readonly path: string;
+  readonly version: string;
+  readonly origin: ToolOrigin;
+  /** For the Automation API: `PulumiCommand.get({ root: engine.root })`; holds bin/pulumi. */
+  readonly root: string;
+  readonly provider: KubernetesProvider;
+  /** "own": the lab's language host runs Node programs and packs; "bundled": the one that came with pulumi does. */
+  readonly languageHost: "own" | "bundled";
+  /** Complete environment for a child `pulumi`: nothing of the user's Pulumi or Kubernetes settings reaches it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface EngineOptions {
+  /** Folder of its own; made where it is absent. */
+  readonly dataDir: string;
+  readonly pulumi: Tool;
+  /** What KUBECONFIG says; a file that does not exist where there is no cluster. */
+  readonly kubeconfigPath: string;
+  /** Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Use the lab's own provider even where Pulumi's plugin is installed. Default: CLUSTER_SECURITY_PROVIDER is "lab". */
+  readonly ownProvider?: boolean;
+}
+
+const executable = "pulumi-resource-kubernetes";
+
+/** Lays out home, backend, passphrase and plugins of an engine below `dataDir`. Safe to call again. */
+export function prepareEngine(options: EngineOptions): Engine {
+  const user = options.env ?? process.env;
+  const dataDir = path.resolve(options.dataDir);
+  const bin = path.join(dataDir, "bin");
+  const home = path.join(dataDir, "home");
+  const backend = path.join(dataDir, "state");
+  for (const folder of [bin, home, backend]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+
+  const passphraseFile = path.join(dataDir, "passphrase");
+  if (!existsSync(passphraseFile)) {
+    writeFileSync(passphraseFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  }
+
+  placeLink(options.pulumi.path, path.join(bin, "pulumi"));
+  const languageHost = placeLanguageHost(bin, options.pulumi.path, user);
+  const provider = placeProvider(home, user, options.ownProvider ?? user.CLUSTER_SECURITY_PROVIDER === "lab");
+  return {
+    path: options.pulumi.path,
+    version: options.pulumi.version,
+    origin: options.pulumi.origin,
+    root: dataDir,
+    provider,
+    languageHost,
+    env: {
+      ...withoutUserSettings(user),
+      PATH: [bin, user.PATH].filter(Boolean).join(path.delimiter),
+      PULUMI_HOME: home,
+      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile,
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true",
+      KUBECONFIG: options.kubeconfigPath,
+    },
+  };
+}
+
+/** The user's environment without what would steer Pulumi or a Kubernetes client elsewhere, tokens included. */
+function withoutUserSettings(user: NodeJS.ProcessEnv): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(user)) {
+    if (value === undefined || /^(PULUMI_|KUBECONFIG$|KUBERNETES_|HELM_)/.test(name)) continue;
+    kept[name] = value;
+  }
+  return kept;
+}
+
+/**
+ * The host that comes with pulumi is used where it is (beside the program or on PATH); elsewhere – an engine that was
+ * built from its module has none – the lab's own takes its name. The analyzer shim serves engines that look for a policy
+ * analyzer by name because they see no language host.
+ */
+function placeLanguageHost(bin: string, pulumi: string, user: NodeJS.ProcessEnv): "own" | "bundled" {
+  const name = "pulumi-language-nodejs";
+  const own = path.join(bin, name);
+  const shim = path.join(bin, "pulumi-analyzer-policy-nodejs");
+  const bundled = executableIn(path.dirname(pulumi), name) ?? findOnPath(name, user.PATH);
+  if (bundled) {
+    for (const file of [own, shim]) rmSync(file, { force: true });
+    return "bundled";
+  }
+  const host = path.join(__dirname, "language-host");
+  writeLauncher(own, path.join(host, "main.ts"));
+  const packRunner = require.resolve("@pulumi/pulumi/cmd/run-policy-pack");
+  writeScript(shim, `exec ${quoted(process.execPath)} ${quoted(packRunner)} "$@"`);
+  return "own";
+}
+
+function placeProvider(home: string, user: NodeJS.ProcessEnv, ownOnly: boolean): KubernetesProvider {
+  const version = providerVersion();
+  const folderName = `resource-kubernetes-v${version}`;
+  const folder = path.join(home, "plugins", folderName);
+  const real = ownOnly ? undefined : realProvider(folderName, user);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, executable);
+  if (real) {
+    symlinkSync(real, file);
+    return { kind: "real", path: real, version };
+  }
+  writeLauncher(file, path.join(__dirname, "provider", "main.ts"));
+  return { kind: "lab", path: file, version };
+}
+
+/** Pulumi's own plugin of exactly this version in the user's plugin cache, or the one that PATH names. */
+function realProvider(folderName: string, user: NodeJS.ProcessEnv): string | undefined {
+  const userHome = user.PULUMI_HOME ?? path.join(user.HOME || homedir(), ".pulumi");
+  return executableIn(path.join(userHome, "plugins", folderName), executable) ?? findOnPath(executable, user.PATH);
+}
+
+/** The version of the installed @pulumi/kubernetes: the engine asks for a plugin of that version. */
+export function providerVersion(): string {
+  const manifest = JSON.parse(readFileSync(require.resolve("@pulumi/kubernetes/package.json"), "utf8")) as {
+    version: string;
+  };
+  return manifest.version.replace(/^v/, "");
+}
+
+function placeLink(target: string, link: string): void {
+  rmSync(link, { force: true });
+  symlinkSync(target, link);
+}

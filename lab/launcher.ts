@@ -1,0 +1,25 @@
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+/**
+ * Writes an executable file that runs a TypeScript entry of the lab with this Node and passes its arguments on. Pulumi
+ * starts plugins by file name, so each needs such a file.
+ */
+export function writeLauncher(file: string, entry: string, fixedArgs: readonly string[] = []): void {
+  const words = [process.execPath, "--require", require.resolve("tsx/cjs"), path.resolve(entry), ...fixedArgs];
+  writeScript(file, `exec ${words.map(quoted).join(" ")} "$@"`);
+}
+
+/** Writes an executable shell script of one line, in one step. */
+export function writeScript(file: string, line: string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}.new`;
+  writeFileSync(temporary, `#!/bin/sh\n${line}\n`);
+  chmodSync(temporary, 0o755);
+  renameSync(temporary, file);
+}
+
+/** One word for sh, whatever it holds. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,227 @@
+import type {
+  Policies,
+  Policy,
+  PolicyPackConfig,
+  PolicyResource,
+  ReportViolation,
+  ResourceValidationPolicy,
+  StackValidationPolicy,
+} from "@pulumi/policy";
+import { PolicyPack } from "@pulumi/policy";
+import * as pulumi from "@pulumi/pulumi";
+import type { Finding } from "../sdk/findings";
+import { afterCreation, violationText } from "./messages";
+import { outputsOverInputs } from "./merge";
+import { ObjectPhase } from "./object-phase";
+import { toPlain } from "./plain-values";
+import type { ClusterSecurityGuardArgs, GuardLevel, GuardSettings } from "./settings";
+import { configSchema, configured, levelFor, settingsFrom } from "./settings";
+import type { ObservedResource } from "./snapshot-from-resources";
+import { judgeStack } from "./stack-phase";
+
+export type { ClusterSecurityGuardArgs, GuardLevel, UndecidableLevels } from "./settings";
+export { findingIds } from "./settings";
+
+/** Names of the policies that the pack registers. */
+export const policyNames = {
+  /** Judges each object at its own registration. Its configuration holds for the two others. */
+  objects: "cluster-security",
+  /** Judges the whole stack; findings that stop the operation. */
+  stack: "cluster-security-stack",
+  /** Findings about the whole stack that are only shown. */
+  stackAdvisory: "cluster-security-stack-advisory",
+} as const;
+
+/**
+ * The policies of the pack, for embedding into a pack of one's own:
+ * `new PolicyPack("mine", { policies: [...clusterSecurityPolicies({ all: "mandatory" }), ...others] })`.
+ *
+ * One resource policy records and judges each object; at most one stack policy for each level in use judges the whole.
+ * The snapshot is built and evaluated once for both. Each call returns policies with a memory of their own.
+ *
+ * @throws RangeError for a finding or a level that does not exist.
+ */
+export function clusterSecurityPolicies(args: ClusterSecurityGuardArgs = {}): Policies {
+  const guard = new Guard(settingsFrom(args));
+  const mandatory = guard.canBe("mandatory");
+  return [
+    guard.objectPolicy(mandatory ? "mandatory" : "advisory"),
+    ...(mandatory ? [guard.stackPolicy("mandatory")] : []),
+    guard.stackPolicy("advisory"),
+  ];
+}
+
+/**
+ * The pack as a class: `new ClusterSecurityGuard({ all: "mandatory", "not-understood": "advisory" })` in the index file
+ * of a policy pack. Creating it starts serving policies to the Pulumi engine; importing this module does nothing.
+ */
+export class ClusterSecurityGuard extends PolicyPack {
+  /**
+   * @param args levels for `all` findings and for single ones, tiers, enforcer.
+   * @param name of the pack; default `cluster-security`.
+   * @param initialConfig configuration by policy name, as `--policy-pack-config` would give it.
+   * @throws RangeError for a finding or a level that does not exist.
+   */
+  constructor(args: ClusterSecurityGuardArgs = {}, name = "cluster-security", initialConfig?: PolicyPackConfig) {
+    super(
+      name,
+      {
+        displayName: "Cluster security",
+        description:
+          "Blocks Kubernetes stacks whose namespaces are not closed by default or whose pods reach cloud metadata.",
+        provider: "kubernetes",
+        tags: ["kubernetes", "network-policy", "zero-trust"],
+        policies: clusterSecurityPolicies(args),
+        enforcementLevel: "mandatory",
+      },
+      initialConfig,
+    );
+  }
+}
+
+const about: Pick<Policy, "severity" | "tags" | "framework" | "remediationSteps" | "url"> = {
+  severity: "critical",
+  tags: ["kubernetes", "network-policy", "zero-trust"],
+  framework: {
+    name: "NIST SP 800-53",
+    version: "r5",
+    reference: "SC-7(5)",
+    specification: "Deny network communications traffic by default and allow it by exception.",
+  },
+  remediationSteps: "Each violation names the object and field that cause it and says how to repair it.",
+  url: "https://csrc.nist.gov/projects/cprt/catalog#/cprt/framework/version/SP_800_53_5_1_0/home?element=SC-07-05",
+};
+
+/** The memory that the policies of one pack share. */
+class Guard {
+  readonly #settings: GuardSettings;
+  readonly #objects = new ObjectPhase();
+  readonly #inputs = new Map<string, unknown>();
+  /** Configuration of the resource policy, as far as it has been seen. */
+  #config: unknown;
+  /** What the stack policy that ran first found for the one that runs next. */
+  #pending: { readonly signature: string; readonly forLevel: GuardLevel; readonly findings: Finding[] } | undefined;
+
+  constructor(settings: GuardSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether any finding can have this level, in a preview or in an update. */
+  canBe(level: GuardLevel): boolean {
+    return Object.values(this.#settings.levels).includes(level);
+  }
+
+  objectPolicy(enforcementLevel: "mandatory" | "advisory"): ResourceValidationPolicy {
+    return {
+      ...about,
+      name: policyNames.objects,
+      displayName: "Cluster security, object by object",
+      description: "An object opens nothing that has to stay closed, judged with everything registered before it.",
+      enforcementLevel,
+      configSchema,
+      validateResource: (args, report) => {
+        this.#config = safely(() => args.getConfig(), undefined);
+        const settings = configured(this.#settings, this.#config);
+        const resource: ObservedResource = { ...identity(args), props: toPlain(args.props), provider: args.provider };
+        this.#inputs.set(resource.urn, resource.props);
+        for (const finding of this.#objects.judge(resource, settings)) {
+          // What is only shown is left to the stack's policies: they know more, and say it once.
+          if (levelFor(finding, settings, operation()) === "mandatory") {
+            reportFinding(report, finding, resource.urn, violationText(finding));
+          }
+        }
+      },
+    };
+  }
+
+  stackPolicy(level: "mandatory" | "advisory"): StackValidationPolicy {
+    const mandatory = level === "mandatory";
+    return {
+      ...about,
+      name: mandatory ? policyNames.stack : policyNames.stackAdvisory,
+      displayName: mandatory ? "Cluster security of the stack" : "Cluster security of the stack, to be known",
+      description: mandatory
+        ? "Every namespace is closed by default and no pod reaches cloud metadata, decided by computed reachability."
+        : "Exempt namespaces and pods, contents that are not visible, and what cannot be decided yet.",
+      enforcementLevel: level,
+      configSchema,
+      validateStack: (args, report) => {
+        const config = { ...objectOf(this.#config), ...objectOf(safely(() => args.getConfig(), undefined)) };
+        const settings = configured(this.#settings, config);
+        const resources = args.resources.map((resource) => this.#observe(resource));
+        const urns = new Set(resources.map((resource) => resource.urn));
+        const fallback = rootUrn(resources);
+        const current = operation();
+        for (const finding of this.#findings(level, resources, settings)) {
+          if (levelFor(finding, settings, current) !== level) continue;
+          const text = violationText(finding);
+          const urn = urnOf(finding, urns) ?? fallback;
+          reportFinding(report, finding, urn, mandatory && current === "update" ? `${text}\n${afterCreation}` : text);
+        }
+      },
+    };
+  }
+
+  /** Evaluates once for the stack policies of both levels, which run one after the other on the same resources. */
+  #findings(level: GuardLevel, resources: readonly ObservedResource[], settings: GuardSettings): Finding[] {
+    const signature = JSON.stringify([settings, resources.map((resource) => resource.urn)]);
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending?.signature === signature && pending.forLevel === level) return pending.findings;
+    const findings = judgeStack(resources, settings);
+    this.#pending = { signature, forLevel: level === "mandatory" ? "advisory" : "mandatory", findings };
+    return findings;
+  }
+
+  #observe(resource: PolicyResource): ObservedResource {
+    const known = identity(resource);
+    return {
+      ...known,
+      props: outputsOverInputs(toPlain(resource.props), this.#inputs.get(known.urn)),
+      provider: resource.provider,
+      parentUrn: resource.parent?.urn,
+    };
+  }
+}
+
+function identity(resource: { type: string; name: string; urn: string }): { type: string; name: string; urn: string } {
+  return { type: String(resource.type), name: String(resource.name), urn: String(resource.urn) };
+}
+
+/** Whether this is a preview. Launchers that do not say count as an update, which is the stricter of the two. */
+function operation(): "preview" | "update" {
+  return safely(() => pulumi.runtime.isDryRun(), false) ? "preview" : "update";
+}
+
+/** The resource to repair: what causes the finding, else what it is about. */
+function urnOf(finding: Finding, urns: ReadonlySet<string>): string | undefined {
+  const candidates = [...(finding.causes ?? []).map((cause) => cause.urn), finding.subject.source?.urn];
+  return candidates.find((urn): urn is string => urn !== undefined && urns.has(urn));
+}
+
+/** The stack itself. A violation without a URN makes some versions of the engine panic (pulumi/pulumi#23692). */
+function rootUrn(resources: readonly ObservedResource[]): string {
+  return (resources.find((resource) => resource.type === "pulumi:pulumi:Stack") ?? resources[0])?.urn ?? "";
+}
+
+/**
+ * Reports with the finding's own severity. `reportViolation` takes an object for that (pulumi-policy#424, #427), which
+ * its declaration does not show; a version that does not know it prints the object, so it can be read as text too.
+ */
+function reportFinding(report: ReportViolation, finding: Finding, urn: string, message: string): void {
+  const severity = finding.severity === "info" ? "low" : finding.severity;
+  const violation = { message, urn, severity, toString: () => message };
+  (report as (message: unknown, urn?: string) => void)(violation, urn);
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...(value as Record<string, unknown>) } : {};
+}
+
+function safely<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,38 @@
+/** Chart values as plain data. */
+export interface ChartValues {
+  [key: string]: unknown;
+}
+
+/** A plain object. Anything else, a Pulumi output for one, is a value that is not looked into. */
+function isMap(value: unknown): value is ChartValues {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Merges maps key by key, as Helm does; lists and scalars of `over` replace those of `base`. Changes neither. */
+export function mergeValues(base: ChartValues, over: ChartValues): ChartValues {
+  const merged: ChartValues = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isMap(below) && isMap(value) ? mergeValues(below, value) : value;
+  }
+  return merged;
+}
+
+/** Whether a dotted key such as `hubble.relay.enabled` is set. */
+export function hasKey(values: ChartValues, dotted: string): boolean {
+  let current: unknown = values;
+  for (const key of dotted.split(".")) {
+    if (!isMap(current) || !Object.hasOwn(current, key)) return false;
+    current = current[key];
+  }
+  return true;
+}
+
+/** The plain dotted keys of all scalars and lists in the values. */
+export function leafKeys(values: ChartValues, prefix = ""): string[] {
+  return Object.entries(values).flatMap(([key, value]) =>
+    isMap(value) ? leafKeys(value, `${prefix}${key}.`) : [`${prefix}${key}`],
+  );
+}

@@ -1,0 +1,129 @@
+import type { MatrixEntry } from "../../reachability";
+import { connections, describeTraffic } from "../connections";
+import type { Output } from "../output";
+import type { Format } from "./formats";
+import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";
+import { csvField, markdownCell } from "./text";
+
+export interface MatrixPrinting {
+  readonly format: Format;
+  readonly output: Output;
+  /** A line for stderr. */
+  readonly note: (text: string) => void;
+  /** Widths of the first two columns of a table, so that it can be printed as it comes. */
+  readonly widths: { readonly source: number; readonly destination: number };
+}
+
+/** Prints the matrix as it comes, a line for each pair; nothing is kept but what a format needs. Returns how many pairs. */
+export async function printMatrix(entries: Iterable<MatrixEntry>, printing: MatrixPrinting): Promise<number> {
+  const { output, format } = printing;
+  if (format === "mermaid") return printMermaid(entries, printing);
+  const form = formOf(printing);
+  let count = 0;
+  output.write(form.begin);
+  for (const entry of entries) {
+    output.write(form.line(entry, count++));
+    if (output.full) await output.ready();
+  }
+  output.write(form.end(count));
+  await output.end();
+  if (format === "table" && count === 0) printing.note("nothing is allowed between any two of these");
+  return count;
+}
+
+interface LineForm {
+  readonly begin: string;
+  line(entry: MatrixEntry, index: number): string;
+  end(count: number): string;
+}
+
+function formOf(printing: MatrixPrinting): LineForm {
+  switch (printing.format) {
+    case "json":
+      return jsonForm();
+    case "csv":
+      return {
+        begin: "src,dst,conn,possible\n",
+        line: ({ sourceId, destinationId, allowed, possible }) =>
+          `${csvField(sourceId)},${csvField(destinationId)},${csvField(connections(allowed))},` +
+          `${allowed === possible ? "" : csvField(connections(possible))}\n`,
+        end: () => "",
+      };
+    case "md":
+      return {
+        begin: "| src | dst | conn |\n|-----|-----|------|\n",
+        line: ({ sourceId, destinationId, allowed, possible }) =>
+          `| ${markdownCell(sourceId)} | ${markdownCell(destinationId)} | ${describeTraffic(allowed, possible)} |\n`,
+        end: () => "",
+      };
+    case "dot": {
+      const graph = new DotGraph();
+      return { begin: graph.begin, line: (entry) => graph.edge(edgeOf(entry)), end: () => graph.end() };
+    }
+    default: {
+      const { source, destination } = printing.widths;
+      return {
+        begin: `${"SOURCE".padEnd(source)}  ${"DESTINATION".padEnd(destination)}  CONNECTIONS\n`,
+        line: ({ sourceId, destinationId, allowed, possible }) =>
+          `${sourceId.padEnd(source)}  ${destinationId.padEnd(destination)}  ${describeTraffic(allowed, possible)}\n`,
+        end: () => "",
+      };
+    }
+  }
+}
+
+/**
+ * The array that np-guard's `netpol-analyzer list -o json` prints, one object a line. Where something is unknown the
+ * object has a fourth key, `possible`; `conn` is then what is certain, down to `No Connections`.
+ */
+function jsonForm(): LineForm {
+  // The same few strings come millions of times: each is quoted once.
+  const quoted = new Map<string, string>();
+  const quote = (text: string): string => {
+    let known = quoted.get(text);
+    if (known === undefined) {
+      known = JSON.stringify(text);
+      quoted.set(text, known);
+    }
+    return known;
+  };
+  const conn: string[] = [];
+  let lastSource: string | undefined;
+  let head = "";
+  return {
+    begin: "[",
+    line(entry, index) {
+      const { sourceId, allowed, possible } = entry;
+      if (sourceId !== lastSource) {
+        lastSource = sourceId;
+        head = `{"src":${quote(sourceId)},"dst":`;
+      }
+      const text = (conn[allowed.id] ??= JSON.stringify(connections(allowed)));
+      const start = index === 0 ? "\n" : ",\n";
+      const rest = allowed === possible ? "}" : `,"possible":${JSON.stringify(connections(possible))}}`;
+      return `${start}${head}${quote(entry.destinationId)},"conn":${text}${rest}`;
+    },
+    end: (count) => (count === 0 ? "]\n" : "\n]\n"),
+  };
+}
+
+function edgeOf({ sourceId, destinationId, allowed, possible }: MatrixEntry): Edge {
+  return {
+    source: sourceId,
+    destination: destinationId,
+    label: describeTraffic(allowed, possible),
+    ...(allowed.isEmpty() ? { style: "possible" as const } : {}),
+  };
+}
+
+async function printMermaid(entries: Iterable<MatrixEntry>, { output, note }: MatrixPrinting): Promise<number> {
+  const edges = [...entries].map(edgeOf);
+  if (edges.length > mermaidMaxEdges) {
+    note(
+      `Mermaid draws at most ${mermaidMaxEdges} edges unless configured, and these are ${edges.length}: narrow it with --namespace or --workload`,
+    );
+  }
+  output.write(mermaidGraph(edges));
+  await output.end();
+  return edges.length;
+}

@@ -1,0 +1,37 @@
+/** Escapes for the formats that the commands print. */
+
+/** A field of CSV (RFC 4180). */
+export function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A cell of a Markdown table. */
+export function markdownCell(text: string): string {
+  return text.replaceAll("|", "\\|").replace(/\r?\n/g, " ");
+}
+
+/** A quoted string of Graphviz' DOT language. */
+export function dotString(text: string): string {
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replace(/\r?\n/g, "\\n")}"`;
+}
+
+/** A quoted label of Mermaid, which writes special characters as entities. */
+export function mermaidString(text: string): string {
+  return `"${text.replaceAll("&", "#amp;").replaceAll('"', "#quot;").replaceAll("<", "#lt;").replaceAll(">", "#gt;")}"`;
+}
+
+/** Columns that line up; the last one is not padded. */
+export function columns(rows: readonly (readonly string[])[], indent = ""): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      if (index < row.length - 1) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  }
+  return rows
+    .map((row) => {
+      const cells = row.map((cell, index) => (index < row.length - 1 ? cell.padEnd(widths[index] ?? 0) : cell));
+      return `${indent}${cells.join("  ").trimEnd()}\n`;
+    })
+    .join("");
+}

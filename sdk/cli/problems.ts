@@ -1,0 +1,40 @@
+import { describeRef } from "../reachability";
+import type { Problem, Source } from "../reachability";
+
+/** How many problems are printed unless the user wants all. */
+const shownProblems = 50;
+
+/** Where something was read: `file:line`, or the URN of a Pulumi resource. */
+export function describeSource(source: Source | undefined): string | undefined {
+  if (source === undefined) return undefined;
+  if (source.urn !== undefined) return source.file === undefined ? source.urn : `${source.file}: ${source.urn}`;
+  if (source.file === undefined) return undefined;
+  return source.line === undefined ? source.file : `${source.file}:${source.line}`;
+}
+
+/** One problem in one line: `policies.yaml:12: NetworkPolicy shop/web: spec.ingress[0].from: is no list [invalid-value]`. */
+export function describeProblem(problem: Problem): string {
+  const parts = [
+    describeSource(problem.source),
+    problem.object === undefined ? undefined : describeRef(problem.object),
+    // The message may begin with the path already.
+    problem.path === undefined || problem.message.includes(problem.path) ? undefined : problem.path,
+    `${problem.message} [${problem.code}]`,
+  ];
+  return printable(parts.filter((part) => part !== undefined).join(": "));
+}
+
+/** Control characters in names and messages must not reach a terminal. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+}
+
+/** The lines that tell about problems: each one, or the first ones and how many more there are. */
+export function problemLines(problems: readonly Problem[], all: boolean): string[] {
+  const shown = all ? problems : problems.slice(0, shownProblems);
+  const lines = shown.map((problem) => `problem: ${describeProblem(problem)}`);
+  const rest = problems.length - shown.length;
+  if (rest > 0) lines.push(`problem: and ${rest} more (--all-problems prints them)`);
+  return lines;
+}

@@ -1,0 +1,158 @@
+import { isUnknown, unknownValue } from "../../reachability";
+import type { KubeObject, Problem, Source, SourcedObject } from "../../reachability";
+import { plainValue } from "./pulumi-values";
+import type { SourceContent } from "./types";
+
+/** A resource as `pulumi stack export` and `pulumi preview --json` write it (apitype.ResourceV3). */
+export interface PulumiResource {
+  readonly urn: string;
+  readonly type: string;
+  readonly custom?: boolean;
+  readonly delete?: boolean;
+  readonly pendingReplacement?: boolean;
+  readonly inputs?: unknown;
+  readonly outputs?: unknown;
+}
+
+const releaseType = "kubernetes:helm.sh/v3:Release";
+
+/**
+ * The Kubernetes objects among Pulumi resources. An object is known by its `apiVersion` and `kind`, whatever SDK made it
+ * (a CustomResource, crd2pulumi, a parameterised package); where inputs lack them, by its type token.
+ */
+export function objectsOfResources(
+  resources: readonly PulumiResource[],
+  file: string | undefined,
+  prefer: "inputs" | "outputs",
+): SourceContent {
+  const objects: SourcedObject[] = [];
+  const patches: SourcedObject[] = [];
+  const problems: Problem[] = [];
+  for (const resource of resources) {
+    if (resource.custom === false || resource.pendingReplacement === true) continue;
+    const source: Source = { urn: resource.urn, ...(file === undefined ? {} : { file }) };
+    if (resource.type === releaseType) {
+      const release = releaseOf(resource);
+      objects.push({ object: release, source });
+      problems.push(...problemsOfRelease(resource, source));
+      continue;
+    }
+    const object = objectOf(resource, prefer);
+    if (object === undefined) {
+      if (/^kubernetes:[^:]+:[A-Z]/.test(resource.type) && !resource.type.startsWith("kubernetes:yaml")) {
+        problems.push({
+          code: "unreadable",
+          message: `the resource ${nameOf(resource.urn)} has neither inputs nor outputs that are a Kubernetes object`,
+          source,
+          // A pod that is not there adds no path; a policy that is not there may close or open one.
+          affectsVerdicts: policyKind.test(resource.type),
+        });
+      }
+      continue;
+    }
+    (resource.type.endsWith("Patch") ? patches : objects).push({ object, source });
+  }
+  return { objects: withPatches(objects, patches), problems, notes: [] };
+}
+
+/** In a state the outputs say what the cluster made of the inputs; in a preview only the inputs are of the new state. */
+function objectOf(resource: PulumiResource, prefer: "inputs" | "outputs"): KubeObject | undefined {
+  const { inputs, outputs } = resource;
+  for (const properties of prefer === "inputs" ? [inputs, outputs] : [outputs, inputs]) {
+    const plain = plainValue(properties);
+    if (typeof plain !== "object" || plain === null || isUnknown(plain)) continue;
+    const record = plain as Record<string, unknown>;
+    if (Object.keys(record).length === 0) continue;
+    const token = kindOfToken(resource.type);
+    const apiVersion = typeof record["apiVersion"] === "string" ? record["apiVersion"] : token?.apiVersion;
+    const kind = typeof record["kind"] === "string" ? record["kind"] : token?.kind;
+    if (apiVersion !== undefined && kind !== undefined) return { ...record, apiVersion, kind };
+  }
+  return undefined;
+}
+
+/** `kubernetes:core/v1:Pod` → v1 Pod; `kubernetes:cilium.io/v2:CiliumNetworkPolicy`. */
+function kindOfToken(type: string): { apiVersion: string; kind: string } | undefined {
+  const match = /^kubernetes:([^:]+):([A-Z][A-Za-z0-9]*?)(Patch)?$/.exec(type);
+  if (match === null || match[1] === undefined || match[2] === undefined) return undefined;
+  return { apiVersion: match[1].replace(/^core\//, ""), kind: match[2] };
+}
+
+/** A Helm release as an object of its own kind: chart, version and values, from which the enforcer may be known. */
+function releaseOf(resource: PulumiResource): KubeObject {
+  const inputs = plainValue(resource.inputs);
+  const record = typeof inputs === "object" && inputs !== null ? (inputs as Record<string, unknown>) : {};
+  const name = typeof record["name"] === "string" ? record["name"] : nameOf(resource.urn);
+  const namespace = typeof record["namespace"] === "string" ? record["namespace"] : undefined;
+  const { chart, version, values } = record;
+  return {
+    apiVersion: "helm.sh/v3",
+    kind: "Release",
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+    spec: { chart, version, values },
+  };
+}
+
+/** Kinds that a release may bring along and that change verdicts. */
+const policyKind = /(NetworkPolic(y|ies)|NetworkSet|AuthorizationPolicy|PeerAuthentication|EgressFirewall|\bTier\b)/;
+
+/** A state does not hold what a release installed, only the names (not even these in a preview). */
+function problemsOfRelease(resource: PulumiResource, source: Source): Problem[] {
+  const outputs = plainValue(resource.outputs);
+  const names =
+    typeof outputs === "object" && outputs !== null ? (outputs as Record<string, unknown>)["resourceNames"] : unknownValue;
+  const known = typeof names === "object" && names !== null && !isUnknown(names);
+  const release = nameOf(resource.urn);
+  const problem = (message: string, affectsVerdicts: boolean): Problem => ({
+    code: "unsupported",
+    message,
+    source,
+    path: "resourceNames",
+    affectsVerdicts,
+  });
+  if (!known) {
+    return [problem(`what the Helm release "${release}" will install is not known yet; it is judged without it`, false)];
+  }
+  const policies = Object.keys(names).filter((kind) => policyKind.test(kind));
+  if (policies.length === 0) return [];
+  return [
+    problem(
+      `the Helm release "${release}" installed policies that the state does not hold (${policies.join(", ")}): read the cluster (--context), or add the chart's rendered YAML`,
+      true,
+    ),
+  ];
+}
+
+/** The last part of a URN. */
+function nameOf(urn: string): string {
+  return urn.slice(urn.lastIndexOf("::") + 2);
+}
+
+/** Lays patches (NamespacePatch and its siblings) over the objects they change; one without an object stands for it. */
+function withPatches(objects: readonly SourcedObject[], patches: readonly SourcedObject[]): SourcedObject[] {
+  const result = [...objects];
+  for (const patch of patches) {
+    const key = keyOf(patch.object);
+    const index = result.findIndex((candidate) => keyOf(candidate.object) === key);
+    const target = result[index];
+    if (target === undefined) result.push(patch);
+    else result[index] = { ...target, object: merge(target.object, patch.object) as KubeObject };
+  }
+  return result;
+}
+
+function keyOf(object: KubeObject): string {
+  return [object.apiVersion.split("/")[0], object.kind, object.metadata?.namespace ?? "", object.metadata?.name].join("|");
+}
+
+/** Maps are merged, everything else is replaced, as server-side apply does where lists have no keys. */
+function merge(below: unknown, above: unknown): unknown {
+  if (!isPlainMap(below) || !isPlainMap(above)) return above;
+  const merged: Record<string, unknown> = { ...below };
+  for (const [key, value] of Object.entries(above)) merged[key] = key in below ? merge(below[key], value) : value;
+  return merged;
+}
+
+function isPlainMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
+}

@@ -1,0 +1,10 @@
+/** Components: they plan, then register in a loop. */
+export type { CiliumCniArgs, CniPosture } from "./cilium-cni";
+export { CiliumCni } from "./cilium-cni";
+export type { ClusterSecurityArgs } from "./cluster-security";
+export { ClusterSecurity } from "./cluster-security";
+export type { SecurityPosture } from "./register";
+export type { ServiceFlowsArgs } from "./service-flows";
+export { ServiceFlows } from "./service-flows";
+export type { TieredPoliciesArgs } from "./tiered-policies";
+export { TieredPolicies } from "./tiered-policies";

@@ -1,0 +1,99 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
+import { Tier } from "../plan/index";
+
+/** Says on a created namespace how strictly it is held. */
+export const tierLabel = "pulumi-cluster-security/tier";
+
+/** What stands in the cluster once a component is done; stack policies and other programs read it. */
+export interface SecurityPosture {
+  /** The dialect the policies are written in. */
+  dialect: string;
+  /** Namespaces of tiers 1 and 2 that are declared. */
+  heldNamespaces: string[];
+  /** Tier 0: no default deny applies there. */
+  exemptNamespaces: string[];
+  /** Registered policies, as `name` or `namespace/name`. */
+  policies: string[];
+  /** Declared flows, presets included. */
+  flowCount: number;
+  /** What the dialect could not say. */
+  warnings: string[];
+}
+
+/** The posture that a plan amounts to. */
+export function postureOf(plan: Plan): SecurityPosture {
+  return {
+    dialect: plan.dialect,
+    heldNamespaces: plan.namespaces.filter(({ tier }) => tier !== Tier.Platform).map(({ name }) => name),
+    exemptNamespaces: [...plan.exemptNamespaces],
+    policies: plan.documents.map((document) => document.logicalName),
+    flowCount: plan.flows.length,
+    warnings: plan.warnings.map((warning) => warning.message),
+  };
+}
+
+/**
+ * Registers a plan: a loop, and nothing else. Order is the plan's dependencies, so that destroying runs backwards.
+ *
+ * Namespaces are literal strings with an explicit dependency, which keeps every input known in a preview that runs
+ * before the cluster exists; nothing is made inside `apply`, which `dependsOn: [component]` would not wait for.
+ *
+ * @param after Resources that stand before the first policy, such as the CNI.
+ */
+export function registerPlan(name: string, plan: Plan, parent: pulumi.Resource, after: pulumi.Resource[]): void {
+  for (const warning of plan.warnings) {
+    void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
+  }
+  const policies = new Map<string, pulumi.Resource>();
+  const namespaces = new Map<string, pulumi.Resource>();
+
+  // the explicit metadata deny isolates nothing and covers pods of namespaces that do not exist yet: it comes first
+  const beforeNamespaces = plan.documents.filter((document) => document.stage === "metadata-deny");
+  const rest = plan.documents.filter((document) => document.stage !== "metadata-deny");
+  const register = (document: Plan["documents"][number]): void => {
+    const { namespace } = document.object.metadata;
+    const home = namespace === undefined ? undefined : namespaces.get(namespace);
+    const dependsOn = [
+      ...document.dependsOn.map((earlier) => policies.get(earlier)),
+      home,
+      ...(document.dependsOn.length === 0 ? after : []),
+    ].filter((resource) => resource !== undefined);
+    const resource = registerObject(`${name}-${document.logicalName}`, document.object, { parent, dependsOn });
+    policies.set(document.logicalName, resource);
+  };
+  beforeNamespaces.forEach(register);
+  for (const namespace of plan.namespaces) {
+    const dependsOn = [...after, ...policies.values()];
+    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, { parent, dependsOn });
+    if (resource !== undefined) namespaces.set(namespace.name, resource);
+  }
+  rest.forEach(register);
+}
+
+function registerNamespace(
+  name: string,
+  namespace: PlannedNamespace,
+  options: pulumi.CustomResourceOptions,
+): pulumi.Resource | undefined {
+  if (!namespace.existing) {
+    const labels = { ...namespace.labels, [tierLabel]: namespace.tier };
+    return new k8s.core.v1.Namespace(name, { metadata: { name: namespace.name, labels } }, options);
+  }
+  if (Object.keys(namespace.labels).length === 0) return undefined;
+  // an existing namespace is patched: owning it would mean deleting it on destroy
+  return new k8s.core.v1.NamespacePatch(
+    name,
+    { metadata: { name: namespace.name, labels: { ...namespace.labels } } },
+    options,
+  );
+}
+
+function registerObject(name: string, object: PlannedObject, options: pulumi.CustomResourceOptions): pulumi.Resource {
+  const { apiVersion, kind, metadata, ...sections } = structuredClone(object);
+  if (apiVersion === "networking.k8s.io/v1" && kind === "NetworkPolicy") {
+    return new k8s.networking.v1.NetworkPolicy(name, { metadata, ...sections }, options);
+  }
+  return new k8s.apiextensions.CustomResource(name, { apiVersion, kind, metadata, ...sections }, options);
+}

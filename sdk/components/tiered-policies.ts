@@ -1,0 +1,51 @@
+import * as pulumi from "@pulumi/pulumi";
+import type {
+  ClusterFacts,
+  DenyScope,
+  Dialect,
+  NamespaceDeclaration,
+  PlatformDeclaration,
+  UnsupportedHandling,
+  WorkloadDeclaration,
+} from "../plan/index";
+import { plan } from "../plan/index";
+import type { SecurityPosture } from "./register";
+import { postureOf, registerPlan } from "./register";
+import { typeToken } from "./type-tokens";
+
+/** Arguments of {@link TieredPolicies}. */
+export interface TieredPoliciesArgs {
+  /** Defaults to `cilium`. */
+  dialect?: Dialect;
+  cluster?: ClusterFacts;
+  /** Namespaces that are always tier 0. Defaults to kube-system, flux-system, cilium and cilium-secrets. */
+  exemptNamespaces?: string[];
+  namespaces?: NamespaceDeclaration[];
+  /** Workloads with metrics ports, so that scrapers reach them. */
+  workloads?: WorkloadDeclaration[];
+  platform?: PlatformDeclaration;
+  /** Defaults to `warn`. */
+  unsupported?: UnsupportedHandling;
+  /** Cilium only; defaults to `cluster`. */
+  denyScope?: DenyScope;
+}
+
+/**
+ * The tiers: what is exempt, what shared services need, and the default deny, last. Application flows are put in place
+ * by {@link ServiceFlows}, which this component then names in `dependsOn`.
+ *
+ * @throws DeclarationError with everything that is wrong with the declaration.
+ */
+export class TieredPolicies extends pulumi.ComponentResource {
+  /** What stands once the component is done. */
+  public readonly posture: pulumi.Output<SecurityPosture>;
+
+  constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
+    const planned = plan(args);
+    const posture = postureOf(planned);
+    super(typeToken("TieredPolicies"), name, posture, opts);
+    registerPlan(name, planned, this, []);
+    this.posture = pulumi.output(posture);
+    this.registerOutputs({ posture: this.posture });
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * ClusterNetworkPolicy, policy.networking.k8s.io/v1alpha2.
+ * Source: network-policy-api apis/v1alpha2/clusternetworkpolicy_types.go.
+ */
+import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../rules";
+import { tiers } from "../rules";
+import { all, always, perhaps, type Condition } from "../selectors/conditions";
+import { AddressSet } from "../sets/addresses";
+import { TrafficSet } from "../sets/ports";
+import { MAYBE, NO } from "../unknown";
+import type { Direction } from "../verdicts";
+import { readCidr, uncertainPeer, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
+import {
+  NotReadable,
+  onlyFields,
+  readInteger,
+  readList,
+  readMap,
+  readString,
+  readStrings,
+  required,
+  type Fields,
+  type ObjectReader,
+} from "./fields";
+import { clusterNetworkPolicyPattern } from "./fqdn";
+import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
+import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
+
+export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reader) =>
+  reader.attempt(
+    () => {
+      const spec = required(readMap(origin.object.spec, "spec"), "spec");
+      onlyFields(spec, "spec", ["tier", "priority", "subject", "ingress", "egress"]);
+      const tierName = required(readString(spec["tier"], "spec.tier"), "spec.tier");
+      if (tierName !== "Admin" && tierName !== "Baseline") {
+        throw new NotReadable(
+          "spec.tier",
+          `spec.tier must be Admin or Baseline, not ${JSON.stringify(tierName)}`,
+          "invalid-value",
+        );
+      }
+      const policy: CompiledPolicy = {
+        origin,
+        tier: tierName === "Admin" ? tiers.admin : tiers.baseline,
+        order: required(readInteger(spec["priority"], "spec.priority", 0, 1000), "spec.priority"),
+        subject: {
+          kind: "pods",
+          where: reader.attempt(
+            () => readScope(required(readMap(spec["subject"], "spec.subject"), "spec.subject"), "spec.subject"),
+            () => perhaps,
+          ),
+        },
+        ...readDirection(spec, "ingress", reader),
+        ...readDirection(spec, "egress", reader),
+      };
+      return [policy];
+    },
+    () => [uncertainPolicy(origin, always, tiers.unread, true)],
+  );
+
+/** `namespaces` or `pods`, of which exactly one is given. */
+export function readScope(fields: Fields, path: string): Condition {
+  onlyFields(fields, path, ["namespaces", "pods"]);
+  const namespaces = readMap(fields["namespaces"], `${path}.namespaces`);
+  const pods = readMap(fields["pods"], `${path}.pods`);
+  if ((namespaces === undefined) === (pods === undefined)) {
+    throw new NotReadable(path, `${path} must hold exactly one of namespaces and pods`, "invalid-value");
+  }
+  if (pods === undefined) return readLabelSelector(namespaces, `${path}.namespaces`, namespaceLabels);
+  onlyFields(pods, `${path}.pods`, ["namespaceSelector", "podSelector"]);
+  return all(
+    readLabelSelector(pods["namespaceSelector"], `${path}.pods.namespaceSelector`, namespaceLabels),
+    readLabelSelector(pods["podSelector"], `${path}.pods.podSelector`, podLabels),
+  );
+}
+
+function readDirection(
+  spec: Fields,
+  direction: Direction,
+  reader: ObjectReader,
+): { [key in Direction]?: DirectionRules } {
+  const path = `spec.${direction}`;
+  return reader.attempt(
+    () => {
+      const rules = (readList(spec[direction], path) ?? []).map((rule, index) =>
+        readRule(rule, direction, `${path}[${index}]`, reader),
+      );
+      return rules.length === 0 ? {} : { [direction]: { isolates: NO, rules: rules.flat() } };
+    },
+    () => ({
+      [direction]: {
+        isolates: MAYBE,
+        rules: [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
+      },
+    }),
+  );
+}
+
+const verdicts: Readonly<Record<string, RuleVerdict>> = { Accept: "allow", Deny: "deny", Pass: "pass" };
+
+function readRule(value: unknown, direction: Direction, path: string, reader: ObjectReader): Rule[] {
+  const peerField = direction === "ingress" ? "from" : "to";
+  return reader.attempt(
+    () => {
+      const rule = required(readMap(value, path), path);
+      onlyFields(rule, path, ["name", "action", peerField, "protocols"]);
+      const action = required(readString(rule["action"], `${path}.action`), `${path}.action`);
+      const verdict = Object.hasOwn(verdicts, action) ? verdicts[action] : undefined;
+      if (verdict === undefined) {
+        const message = `${path}.action must be Accept, Deny or Pass, not ${JSON.stringify(action)}`;
+        throw new NotReadable(`${path}.action`, message, "invalid-value");
+      }
+      const peerPath = `${path}.${peerField}`;
+      const peers = required(readList(rule[peerField], peerPath), peerPath).map((peer, index) =>
+        reader.attempt(
+          () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`),
+          () => [uncertainPeer],
+        ),
+      );
+      const l4 = reader.attempt(
+        () => readProtocols(rule["protocols"], `${path}.protocols`),
+        () => uncertainTraffic,
+      );
+      return [{ direction, verdict, path, peers: peers.flat(), l4 }];
+    },
+    () => [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
+  );
+}
+
+function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, path: string): PeerTerm[] {
+  const peer = required(readMap(value, path), path);
+  const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
+  onlyFields(peer, path, ["namespaces", "pods", ...external]);
+  const given = Object.keys(peer).filter((key) => peer[key] !== undefined && peer[key] !== null);
+  if (given.length !== 1) throw new NotReadable(path, `${path} must hold exactly one kind of peer`, "invalid-value");
+  switch (given[0]) {
+    case "networks": {
+      const cidrs = readStrings(peer["networks"], `${path}.networks`) ?? [];
+      const ranges = cidrs.map((cidr, index) => readCidr(cidr, `${path}.networks[${index}]`));
+      return [{ kind: "cidr", set: AddressSet.of(...ranges) }];
+    }
+    case "nodes":
+      return [{ kind: "nodes", where: readLabelSelector(peer["nodes"], `${path}.nodes`, podLabels) }];
+    case "domainNames":
+      if (verdict !== "allow") {
+        throw new NotReadable(`${path}.domainNames`, `${path}.domainNames is for Accept only`, "invalid-value");
+      }
+      return (readStrings(peer["domainNames"], `${path}.domainNames`) ?? []).map((name) => ({
+        kind: "fqdn",
+        pattern: clusterNetworkPolicyPattern(name),
+      }));
+    default:
+      return [{ kind: "pods", where: readScope(peer, path) }];
+  }
+}
+
+function readProtocols(value: unknown, path: string): L4Spec {
+  const protocols = readList(value, path) ?? [];
+  if (protocols.length === 0) return everyTraffic;
+  return uniteL4(protocols.map((each, index) => readProtocol(each, `${path}[${index}]`)));
+}
+
+function readProtocol(value: unknown, path: string): L4Spec {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["tcp", "udp", "sctp", "destinationNamedPort"]);
+  const given = Object.keys(entry).filter((key) => entry[key] !== undefined && entry[key] !== null);
+  if (given.length !== 1) throw new NotReadable(path, `${path} must hold exactly one protocol`, "invalid-value");
+  const [key = ""] = given;
+  if (key === "destinationNamedPort") {
+    return exactly(TrafficSet.none(), [{ name: required(readString(entry[key], `${path}.${key}`), path) }]);
+  }
+  const protocol = key === "tcp" ? "TCP" : key === "udp" ? "UDP" : "SCTP";
+  const fields = required(readMap(entry[key], `${path}.${key}`), `${path}.${key}`);
+  onlyFields(fields, `${path}.${key}`, ["destinationPort"]);
+  const where = `${path}.${key}.destinationPort`;
+  const port = readMap(fields["destinationPort"], where);
+  if (port === undefined) return exactly(TrafficSet.protocol(protocol));
+  onlyFields(port, where, ["number", "range"]);
+  const number = readInteger(port["number"], `${where}.number`, 1, 65535);
+  if (number !== undefined) return exactly(TrafficSet.ports(protocol, number));
+  const range = required(readMap(port["range"], `${where}.range`), `${where}.range`);
+  const start = required(readInteger(range["start"], `${where}.range.start`, 1, 65535), `${where}.range.start`);
+  const end = required(readInteger(range["end"], `${where}.range.end`, 1, 65535), `${where}.range.end`);
+  if (end < start) throw new NotReadable(where, `${where}.range must not end before it starts`, "invalid-value");
+  return exactly(TrafficSet.ports(protocol, start, end));
+}

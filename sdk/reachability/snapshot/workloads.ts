@@ -1,0 +1,176 @@
+/** Reading pods, and whatever holds a pod template, into workloads. */
+import type { KubeObject, Source } from "../objects";
+import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
+import { isUnknown, unknownValue } from "../unknown";
+import type { Workload, WorkloadPort } from "./types";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function mapOf(value: unknown): Fields | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
+    ? (value as Fields)
+    : undefined;
+}
+
+/** Labels; what is not a string is unknown. */
+export function labelSetOf(value: unknown): LabelSet {
+  if (value === undefined || value === null) return { values: {}, complete: true };
+  const fields = mapOf(value);
+  if (fields === undefined) return { values: {}, complete: false };
+  const values: Record<string, LabelValue> = {};
+  for (const [key, label] of Object.entries(fields)) {
+    if (label !== undefined) values[key] = typeof label === "string" && !isUnknown(label) ? label : unknownValue;
+  }
+  return { values, complete: true };
+}
+
+/** What is unknown or wrong in a map of labels. */
+function unknownPartOf(labels: unknown): unknown {
+  return Object.values(mapOf(labels) ?? {}).find((value) => typeof value !== "string" || isUnknown(value)) ?? labels;
+}
+
+/** A pod's template, as it lies in the kinds that have one. Nothing for other kinds. */
+export function podTemplateOf(object: KubeObject): { metadata: unknown; spec: unknown } | undefined {
+  if (object.kind === "Pod" && object.apiVersion === "v1") return { metadata: object.metadata, spec: object.spec };
+  const spec = mapOf(object.spec);
+  if (object.kind === "CronJob") {
+    const job = mapOf(mapOf(mapOf(spec?.["jobTemplate"])?.["spec"])?.["template"]);
+    return job === undefined ? undefined : { metadata: job["metadata"], spec: job["spec"] };
+  }
+  const template = mapOf(spec?.["template"]);
+  if (template === undefined) return undefined;
+  const podSpec = template["spec"];
+  const holdsContainers = mapOf(podSpec)?.["containers"] !== undefined || isUnknown(podSpec);
+  return holdsContainers ? { metadata: template["metadata"], spec: podSpec } : undefined;
+}
+
+export interface ReadWorkload {
+  readonly workload: Workload;
+  /** Paths of parts that are not known or of the wrong type. */
+  readonly doubts: readonly { path: string; message: string; unknown: boolean }[];
+}
+
+/** Reads an object into a workload; nothing where it has no pod template. */
+export function readWorkload(
+  object: KubeObject,
+  namespace: string,
+  namespaceUnknown: boolean,
+  name: string,
+  source?: Source,
+): ReadWorkload | undefined {
+  const template = podTemplateOf(object);
+  if (template === undefined) return undefined;
+  const doubts: { path: string; message: string; unknown: boolean }[] = [];
+  const doubt = (path: string, value: unknown, expected: string): void => {
+    const unknown = isUnknown(value);
+    doubts.push({ path, message: unknown ? `${path} is not known yet` : `${path} must be ${expected}`, unknown });
+  };
+  const base =
+    object.kind === "Pod" ? "" : object.kind === "CronJob" ? "spec.jobTemplate.spec.template." : "spec.template.";
+  const metadata = mapOf(template.metadata);
+  if (metadata === undefined && template.metadata !== undefined && template.metadata !== null) {
+    doubt(`${base}metadata`, template.metadata, "a map");
+  }
+  const labelSet: LabelSet =
+    metadata === undefined && template.metadata !== undefined && template.metadata !== null
+      ? { values: {}, complete: false }
+      : labelSetOf(metadata?.["labels"]);
+  if (!labelSet.complete || Object.values(labelSet.values).some(isUnknown)) {
+    doubt(`${base}metadata.labels`, unknownPartOf(metadata?.["labels"]), "a map of strings");
+  }
+  const spec = mapOf(template.spec);
+  if (spec === undefined) doubt(`${base}spec`, template.spec, "a map");
+  const account = spec === undefined ? template.spec : (spec["serviceAccountName"] ?? spec["serviceAccount"]);
+  const accountKnown =
+    account === undefined || account === null || (typeof account === "string" && !isUnknown(account));
+  if (!accountKnown) doubt(`${base}spec.serviceAccountName`, account, "a string");
+  const hostNetwork = spec === undefined ? template.spec : spec["hostNetwork"];
+  const hostNetworkKnown = hostNetwork === undefined || hostNetwork === null || typeof hostNetwork === "boolean";
+  if (!hostNetworkKnown) doubt(`${base}spec.hostNetwork`, hostNetwork, "true or false");
+  const ports = readPorts(spec, template.spec, base, doubt);
+  const status = object.kind === "Pod" ? mapOf(object["status"]) : undefined;
+  const workload: Workload = {
+    id: `${namespace}/${name}[${object.kind}]`,
+    namespace,
+    name,
+    kind: object.kind,
+    labels: knownLabels(labelSet),
+    labelSet,
+    annotations: knownLabels(labelSetOf(metadata?.["annotations"])),
+    serviceAccount: accountKnown && typeof account === "string" && account !== "" ? account : "default",
+    serviceAccountUnknown: !accountKnown,
+    hostNetwork: hostNetwork === true,
+    hostNetworkUnknown: !hostNetworkKnown,
+    ports: ports.known,
+    portsUnknown: !ports.complete,
+    addresses: podAddresses(status),
+    namespaceUnknown,
+    ...(source === undefined ? {} : { source }),
+    object,
+  };
+  return { workload, doubts };
+}
+
+function readPorts(
+  spec: Fields | undefined,
+  whole: unknown,
+  base: string,
+  doubt: (path: string, value: unknown, expected: string) => void,
+): { known: WorkloadPort[]; complete: boolean } {
+  if (spec === undefined) return { known: [], complete: whole === undefined || whole === null };
+  const known: WorkloadPort[] = [];
+  let complete = true;
+  const give = (path: string, value: unknown, expected: string): void => {
+    complete = false;
+    doubt(path, value, expected);
+  };
+  const listOf = (value: unknown, path: string): readonly unknown[] => {
+    if (value === undefined || value === null) return [];
+    if (Array.isArray(value)) return value as unknown[];
+    give(path, value, "a list");
+    return [];
+  };
+  const sidecars = listOf(spec["initContainers"], `${base}spec.initContainers`).filter(
+    (container) => mapOf(container)?.["restartPolicy"] === "Always",
+  );
+  const containers = listOf(spec["containers"], `${base}spec.containers`);
+  for (const [index, container] of [...containers, ...sidecars].entries()) {
+    const path = `${base}spec.containers[${index}]`;
+    const fields = mapOf(container);
+    if (fields === undefined) {
+      give(path, container, "a map");
+      continue;
+    }
+    for (const [place, entry] of listOf(fields["ports"], `${path}.ports`).entries()) {
+      const port = readPort(entry);
+      if (port === undefined) give(`${path}.ports[${place}]`, entry, "a container port");
+      else known.push(port);
+    }
+  }
+  return { known, complete };
+}
+
+function readPort(value: unknown): WorkloadPort | undefined {
+  const entry = mapOf(value);
+  if (entry === undefined) return undefined;
+  const port = entry["containerPort"];
+  const protocol = entry["protocol"] ?? "TCP";
+  const name = entry["name"];
+  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+  if (protocol !== "TCP" && protocol !== "UDP" && protocol !== "SCTP") return undefined;
+  if (name !== undefined && name !== null && (typeof name !== "string" || isUnknown(name))) return undefined;
+  return { port, protocol, ...(typeof name === "string" ? { name } : {}) };
+}
+
+function podAddresses(status: Fields | undefined): string[] {
+  if (status === undefined) return [];
+  const found = new Set<string>();
+  if (typeof status["podIP"] === "string") found.add(status["podIP"]);
+  if (Array.isArray(status["podIPs"])) {
+    for (const entry of status["podIPs"] as unknown[]) {
+      const ip = mapOf(entry)?.["ip"];
+      if (typeof ip === "string") found.add(ip);
+    }
+  }
+  return [...found];
+}

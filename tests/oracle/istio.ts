@@ -1,0 +1,231 @@
+/**
+ * Oracle for Istio's layer: PeerAuthentication and AuthorizationPolicy at the destination's proxy (sidecar or ztunnel), ANDed
+ * with the network's verdict. Read off istio/api security/v1 (authorization_policy.proto, peer_authentication.proto). Only
+ * TCP passes a proxy; attributes of HTTP are outside of this oracle.
+ */
+import { cidrContains } from "./addresses";
+import {
+  isSamePod,
+  namespaceLabels,
+  type OracleCluster,
+  type OracleFlow,
+  type OraclePod,
+  type Party,
+  type PolicyObject,
+} from "./cluster";
+
+const rootNamespace = "istio-system";
+const trustDomain = "cluster.local";
+
+interface WorkloadSelector {
+  readonly matchLabels?: Readonly<Record<string, string>> | null;
+}
+
+interface AuthorizationSpec {
+  readonly selector?: WorkloadSelector | null;
+  readonly action?: "ALLOW" | "DENY" | "AUDIT";
+  readonly rules?: readonly Rule[] | null;
+}
+
+interface Rule {
+  readonly from?: readonly { readonly source?: Source }[] | null;
+  readonly to?:
+    | readonly { readonly operation?: { readonly ports?: readonly string[]; readonly notPorts?: readonly string[] } }[]
+    | null;
+  readonly when?:
+    | readonly { readonly key: string; readonly values?: readonly string[]; readonly notValues?: readonly string[] }[]
+    | null;
+}
+
+interface Source {
+  readonly principals?: readonly string[];
+  readonly notPrincipals?: readonly string[];
+  readonly namespaces?: readonly string[];
+  readonly notNamespaces?: readonly string[];
+  readonly serviceAccounts?: readonly string[];
+  readonly notServiceAccounts?: readonly string[];
+  readonly ipBlocks?: readonly string[];
+  readonly notIpBlocks?: readonly string[];
+}
+
+type MtlsMode = "UNSET" | "DISABLE" | "PERMISSIVE" | "STRICT";
+
+interface PeerAuthenticationSpec {
+  readonly selector?: WorkloadSelector | null;
+  readonly mtls?: { readonly mode?: MtlsMode } | null;
+  readonly portLevelMtls?: Readonly<Record<string, { readonly mode?: MtlsMode }>> | null;
+}
+
+/** What the destination's proxy knows about the connection. */
+interface Connection {
+  readonly identity?: { readonly namespace: string; readonly serviceAccount: string };
+  readonly addresses: readonly string[];
+  readonly port: number;
+}
+
+export function meshAllows(cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean {
+  if (isSamePod(flow) || flow.protocol !== "TCP" || flow.port === undefined) return true;
+  if (flow.destination.kind !== "pod" || !isMeshed(cluster, flow.destination.pod)) return true;
+  // The kubelet's probes are rewritten or exempted by the proxy.
+  if (flow.source.kind === "node" && flow.source.where === "local") return true;
+  const destination = flow.destination.pod;
+  const mode = mtlsMode(policies, destination, flow.port);
+  const meshed = flow.source.kind === "pod" && isMeshed(cluster, flow.source.pod);
+  if (mode === "STRICT" && !meshed) return false;
+  const identity =
+    meshed && flow.source.kind === "pod" && mode !== "DISABLE"
+      ? { identity: { namespace: flow.source.pod.namespace, serviceAccount: flow.source.pod.serviceAccount } }
+      : {};
+  return authorized(policies, destination, { ...identity, addresses: addressesOf(flow.source), port: flow.port });
+}
+
+/** A sidecar by injection label, or a ztunnel by data plane mode; a pod's own label wins over its namespace's. */
+export function isMeshed(cluster: OracleCluster, pod: OraclePod): boolean {
+  if (pod.hostNetwork) return false;
+  const namespace = namespaceLabels(cluster, pod.namespace);
+  const inject = pod.labels["sidecar.istio.io/inject"];
+  const injected =
+    inject === undefined
+      ? namespace["istio-injection"] === "enabled"
+      : inject === "true" && namespace["istio-injection"] !== "disabled";
+  const mode = pod.labels["istio.io/dataplane-mode"] ?? namespace["istio.io/dataplane-mode"];
+  return injected || mode === "ambient";
+}
+
+// --- PeerAuthentication ---------------------------------------------------------------------------------------------
+
+/** The oldest policy of the mesh, of the namespace and of the workload; UNSET inherits from the wider one. */
+function mtlsMode(policies: readonly PolicyObject[], pod: OraclePod, port: number): MtlsMode {
+  const all = policies.filter((policy) => policy.kind === "PeerAuthentication");
+  const spec = (policy: PolicyObject | undefined): PeerAuthenticationSpec =>
+    (policy?.spec ?? {}) as PeerAuthenticationSpec;
+  const bare = (policy: PolicyObject): boolean => Object.keys(spec(policy).selector?.matchLabels ?? {}).length === 0;
+  const namespaceOf = (policy: PolicyObject): string => policy.metadata.namespace ?? "default";
+  const mesh = oldest(all.filter((policy) => namespaceOf(policy) === rootNamespace && bare(policy)));
+  const own = all.filter((policy) => namespaceOf(policy) === pod.namespace && namespaceOf(policy) !== rootNamespace);
+  const namespace = oldest(own.filter(bare));
+  const workload = oldest(own.filter((policy) => !bare(policy) && selectorMatches(spec(policy).selector, pod)));
+  let mode: MtlsMode = "PERMISSIVE";
+  for (const policy of [mesh, namespace, workload]) {
+    const next = spec(policy).mtls?.mode ?? "UNSET";
+    if (next !== "UNSET") mode = next;
+  }
+  const ofPort = spec(workload).portLevelMtls?.[String(port)]?.mode ?? "UNSET";
+  return ofPort === "UNSET" ? mode : ofPort;
+}
+
+function oldest(policies: readonly PolicyObject[]): PolicyObject | undefined {
+  const time = (policy: PolicyObject): string => policy.metadata.creationTimestamp ?? "";
+  return [...policies].sort((a, b) => (time(a) < time(b) ? -1 : time(a) > time(b) ? 1 : 0))[0];
+}
+
+// --- AuthorizationPolicy --------------------------------------------------------------------------------------------
+
+/** DENY that matches ⇒ deny; no ALLOW policy ⇒ allow; ALLOW that matches ⇒ allow; else deny. AUDIT changes nothing. */
+function authorized(policies: readonly PolicyObject[], pod: OraclePod, connection: Connection): boolean {
+  const candidates = policies.filter((policy) => {
+    if (policy.kind !== "AuthorizationPolicy") return false;
+    if (policy.metadata.annotations?.["istio.io/dry-run"] === "true") return false;
+    const namespace = policy.metadata.namespace ?? "default";
+    if (namespace !== rootNamespace && namespace !== pod.namespace) return false;
+    return selectorMatches(((policy.spec ?? {}) as AuthorizationSpec).selector, pod);
+  });
+  const matches = (policy: PolicyObject): boolean =>
+    (((policy.spec ?? {}) as AuthorizationSpec).rules ?? []).some((rule) =>
+      ruleMatches(rule, policy.metadata.namespace ?? "default", connection),
+    );
+  const action = (policy: PolicyObject): string => ((policy.spec ?? {}) as AuthorizationSpec).action ?? "ALLOW";
+  if (candidates.some((policy) => action(policy) === "DENY" && matches(policy))) return false;
+  const allows = candidates.filter((policy) => action(policy) === "ALLOW");
+  return allows.length === 0 || allows.some(matches);
+}
+
+function selectorMatches(selector: WorkloadSelector | null | undefined, pod: OraclePod): boolean {
+  return Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => pod.labels[key] === value);
+}
+
+/** "A match occurs when at least one source, one operation and all conditions match. An empty rule is always matched." */
+function ruleMatches(rule: Rule, policyNamespace: string, connection: Connection): boolean {
+  const from = rule.from ?? [];
+  const to = rule.to ?? [];
+  return (
+    (from.length === 0 || from.some(({ source }) => sourceMatches(source ?? {}, policyNamespace, connection))) &&
+    (to.length === 0 ||
+      to.some(({ operation }) =>
+        within(operation?.ports, operation?.notPorts, (port) => Number(port) === connection.port),
+      )) &&
+    (rule.when ?? []).every((condition) => conditionHolds(condition, connection))
+  );
+}
+
+function sourceMatches(source: Source, policyNamespace: string, connection: Connection): boolean {
+  return (
+    within(source.principals, source.notPrincipals, (text) => principalIs(text, connection)) &&
+    within(source.namespaces, source.notNamespaces, (text) => namespaceIs(text, connection)) &&
+    within(source.serviceAccounts, source.notServiceAccounts, (text) => accountIs(text, policyNamespace, connection)) &&
+    within(source.ipBlocks, source.notIpBlocks, (block) =>
+      connection.addresses.some((address) => cidrContains(block, address)),
+    )
+  );
+}
+
+function conditionHolds(
+  condition: { readonly key: string; readonly values?: readonly string[]; readonly notValues?: readonly string[] },
+  connection: Connection,
+): boolean {
+  const test = (text: string): boolean => {
+    switch (condition.key) {
+      case "source.principal":
+        return principalIs(text, connection);
+      case "source.namespace":
+        return namespaceIs(text, connection);
+      case "source.ip":
+        return connection.addresses.some((address) => cidrContains(text, address));
+      case "destination.port":
+        return Number(text) === connection.port;
+      default:
+        throw new Error(`the oracle knows no attribute ${condition.key}`);
+    }
+  };
+  return within(condition.values, condition.notValues, test);
+}
+
+/** One of the values if there are any, and none of the others. */
+function within(
+  values: readonly string[] | undefined,
+  others: readonly string[] | undefined,
+  test: (text: string) => boolean,
+): boolean {
+  if (values && values.length > 0 && !values.some(test)) return false;
+  return !others?.some(test);
+}
+
+/** Without mutual TLS there is no principal: nothing matches it, so that its negation holds. */
+function principalIs(pattern: string, { identity }: Connection): boolean {
+  return (
+    identity !== undefined &&
+    textMatches(pattern, `${trustDomain}/ns/${identity.namespace}/sa/${identity.serviceAccount}`)
+  );
+}
+
+function namespaceIs(pattern: string, { identity }: Connection): boolean {
+  return identity !== undefined && textMatches(pattern, identity.namespace);
+}
+
+function accountIs(text: string, policyNamespace: string, { identity }: Connection): boolean {
+  const wanted = text.includes("/") ? text : `${policyNamespace}/${text}`;
+  return identity !== undefined && wanted === `${identity.namespace}/${identity.serviceAccount}`;
+}
+
+/** "Exact match, prefix match (abc*), suffix match (*abc), presence match (*)." */
+function textMatches(pattern: string, text: string): boolean {
+  if (pattern === "*") return text !== "";
+  if (pattern.startsWith("*")) return text.endsWith(pattern.slice(1));
+  if (pattern.endsWith("*")) return text.startsWith(pattern.slice(0, -1));
+  return text === pattern;
+}
+
+function addressesOf(party: Party): readonly string[] {
+  if (party.kind === "pod") return party.pod.addresses;
+  return party.address === undefined ? [] : [party.address];
+}

@@ -1,0 +1,194 @@
+/** Random CiliumNetworkPolicies, CiliumClusterwideNetworkPolicies and CiliumCIDRGroups. */
+import fc from "fast-check";
+import type { PolicyObject } from "../oracle/cluster";
+import {
+  ipBlock,
+  list,
+  namespaceNames,
+  namespaceLabelPair,
+  plain,
+  podLabelPair,
+  portNames,
+  selectorFrom,
+  serviceAccounts,
+} from "./arbitraries";
+
+const prefixed = fc
+  .tuple(podLabelPair, fc.constantFrom("", "", "k8s:", "any:"))
+  .map(([[key, value], source]) => [`${source}${key}`, value] as const);
+const namespacePair = fc
+  .tuple(fc.constantFrom(...namespaceNames), fc.constantFrom("k8s:", "", "any:"))
+  .map(([name, source]) => [`${source}io.kubernetes.pod.namespace`, name] as const);
+const namespaceLabel = namespaceLabelPair.map(
+  ([key, value]) => [`k8s:io.cilium.k8s.namespace.labels.${key}`, value] as const,
+);
+const account = fc
+  .constantFrom(...serviceAccounts)
+  .map((name) => ["io.cilium.k8s.policy.serviceaccount", name] as const);
+
+/** Subjects name their namespace only in clusterwide policies: a namespaced one may not name another. */
+const namespacedSubject = selectorFrom(fc.oneof({ weight: 4, arbitrary: prefixed }, { weight: 1, arbitrary: account }));
+const clusterwideSubject = selectorFrom(
+  fc.oneof({ weight: 4, arbitrary: prefixed }, account, namespacePair, namespaceLabel),
+);
+const endpoint = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: selectorFrom(fc.oneof({ weight: 4, arbitrary: prefixed }, account, namespacePair, namespaceLabel)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      { matchLabels: { "reserved:host": "" } },
+      { matchLabels: { "reserved:world": "" } },
+      { matchLabels: { "reserved:remote-node": "" } },
+    ),
+  },
+);
+
+const entity = fc.constantFrom(
+  "all",
+  "world",
+  "world-ipv4",
+  "world-ipv6",
+  "cluster",
+  "host",
+  "remote-node",
+  "init",
+  "health",
+  "ingress",
+  "unmanaged",
+  "none",
+);
+
+const cidr = fc.constantFrom(
+  "0.0.0.0/0",
+  "::/0",
+  "10.0.0.0/8",
+  "169.254.0.0/16",
+  "169.254.169.254/32",
+  "169.254.169.254",
+  "fd00:ec2::254/128",
+  "128.0.0.0/1",
+);
+const group = fc.constantFrom({ cidrGroupRef: "metadata" }, { cidrGroupRef: "absent" });
+
+const port = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      port: fc.constantFrom("80", "443", "8080", "53"),
+      protocol: fc.constantFrom("TCP", "UDP", "SCTP", "ANY", undefined),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ port: fc.constantFrom(...portNames), protocol: fc.constantFrom("TCP", "UDP", "ANY") }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      { port: "80", endPort: 8080, protocol: "TCP" },
+      { port: "1", endPort: 65535, protocol: "ANY" },
+      { port: "8081", endPort: 0, protocol: "TCP" },
+    ),
+  },
+);
+
+/** Layer 7 rules narrow what is said, not who connects; they stand on TCP only. */
+const portRule = (layer7: boolean) =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.record({ ports: fc.array(port, { minLength: 1, maxLength: 2 }) }) },
+    ...(layer7
+      ? [
+          {
+            weight: 1,
+            arbitrary: fc.constantFrom("80", "8080").map((number) => ({
+              ports: [{ port: number, protocol: "TCP" }],
+              rules: { http: [{ method: "GET", path: "/health" }] },
+            })),
+          },
+        ]
+      : []),
+  );
+
+function rule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<string, unknown>> {
+  const member = fc.oneof(
+    { weight: 4, arbitrary: list(endpoint).map((value) => ({ [`${direction}Endpoints`]: value })) },
+    { weight: 3, arbitrary: list(entity).map((value) => ({ [`${direction}Entities`]: value })) },
+    { weight: 2, arbitrary: list(cidr).map((value) => ({ [`${direction}CIDR`]: value })) },
+    {
+      weight: 3,
+      arbitrary: list(fc.oneof({ weight: 4, arbitrary: ipBlock }, group)).map((value) => ({
+        [`${direction}CIDRSet`]: value,
+      })),
+    },
+    { weight: 2, arbitrary: fc.constant({}) },
+    // Two kinds at once: the agent refuses the whole policy, unless one of them is empty.
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(list(endpoint, 1), list(entity, 1))
+        .map(([endpoints, entities]) => ({ [`${direction}Endpoints`]: endpoints, [`${direction}Entities`]: entities })),
+    },
+  );
+  const ports = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(undefined) },
+    { weight: 4, arbitrary: fc.array(portRule(layer7), { minLength: 1, maxLength: 2 }) },
+    { weight: 1, arbitrary: fc.constantFrom(null, []) },
+  );
+  return fc.tuple(member, ports).map(([peers, toPorts]) => ({ ...peers, toPorts }));
+}
+
+const flag = fc.constantFrom(undefined, undefined, true, false, null);
+
+const sections = fc.record({
+  enableDefaultDeny: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.record({ ingress: flag, egress: flag }) },
+  ),
+  ingress: list(rule("from", true)),
+  egress: list(rule("to", true)),
+  ingressDeny: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: list(rule("from", false)) },
+  ),
+  egressDeny: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: list(rule("to", false)) },
+  ),
+});
+
+const namespaced = fc
+  .tuple(fc.constantFrom(...namespaceNames), namespacedSubject, sections)
+  .map(([namespace, endpointSelector, rest]) => ({
+    kind: "CiliumNetworkPolicy",
+    namespace,
+    spec: { endpointSelector, ...rest },
+  }));
+const clusterwide = fc.tuple(clusterwideSubject, sections).map(([endpointSelector, rest]) => ({
+  kind: "CiliumClusterwideNetworkPolicy",
+  namespace: undefined,
+  spec: { endpointSelector, ...rest },
+}));
+
+/** The group that `cidrGroupRef: metadata` names; `absent` names none. */
+export const cidrGroup: PolicyObject = {
+  apiVersion: "cilium.io/v2",
+  kind: "CiliumCIDRGroup",
+  metadata: { name: "metadata" },
+  spec: { externalCIDRs: ["169.254.169.254/32", "fd00:ec2::254/128", "10.1.0.0/16"] },
+};
+
+export function ciliumPolicies(maxLength = 3): fc.Arbitrary<PolicyObject[]> {
+  return fc.array(fc.oneof(namespaced, clusterwide), { minLength: 0, maxLength }).map((drafts) =>
+    drafts.map(({ kind, namespace, spec }, index) =>
+      plain({
+        apiVersion: "cilium.io/v2",
+        kind,
+        metadata: { name: `c-${index}`, ...(namespace ? { namespace } : {}) },
+        spec,
+      } as PolicyObject),
+    ),
+  );
+}

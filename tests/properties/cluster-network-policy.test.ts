@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import { adminNetworkPolicyAllows } from "../oracle/admin-network-policy";
+import { clusterNetworkPolicyAllows } from "../oracle/cluster-network-policy";
+import { clusters } from "./arbitraries";
+import { adminNetworkPolicies, clusterNetworkPolicies } from "./cluster-network-policies";
+import { profile } from "./engine";
+import { networkPolicies } from "./network-policies";
+import { dialectSuite } from "./suite";
+
+const cluster = fc.oneof(
+  clusters({ podAddresses: true, hostNetwork: false }),
+  clusters({ podAddresses: false, hostNetwork: true }),
+);
+
+dialectSuite({
+  title: "properties: ClusterNetworkPolicy v1alpha2 around NetworkPolicy, engine against oracle",
+  share: 0.1,
+  cluster,
+  policies: fc
+    .tuple(clusterNetworkPolicies({ baselinePassWithPorts: true }), networkPolicies(2))
+    .map((groups) => groups.flat()),
+  profile: fc.constantFrom(profile("kubernetes"), profile("kubernetes", { cidrMatchesPods: false })),
+  allows: (world, policies, flow, settings) =>
+    clusterNetworkPolicyAllows(world, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
+  probe: {
+    apiVersion: "policy.networking.k8s.io/v1alpha2",
+    kind: "ClusterNetworkPolicy",
+    metadata: { name: "probe" },
+    spec: {
+      tier: "Admin",
+      priority: 1,
+      subject: { namespaces: {} },
+      ingress: [{ action: "Accept", from: [{ namespaces: {} }] }],
+    },
+  },
+});
+
+dialectSuite({
+  title:
+    "properties: AdminNetworkPolicy and BaselineAdminNetworkPolicy v1alpha1 around NetworkPolicy, engine against oracle",
+  share: 0.05,
+  cluster,
+  policies: fc.tuple(adminNetworkPolicies(), networkPolicies(2)).map((groups) => groups.flat()),
+  profile: fc.constantFrom(profile("kubernetes"), profile("kubernetes", { cidrMatchesPods: false })),
+  allows: (world, policies, flow, settings) =>
+    adminNetworkPolicyAllows(world, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
+  probe: {
+    apiVersion: "policy.networking.k8s.io/v1alpha1",
+    kind: "AdminNetworkPolicy",
+    metadata: { name: "probe" },
+    spec: { priority: 1, subject: { namespaces: {} }, ingress: [{ action: "Allow", from: [{ namespaces: {} }] }] },
+  },
+});

@@ -1,0 +1,153 @@
+/** Random PeerAuthentications and AuthorizationPolicies whose rules a TCP connection decides. */
+import fc from "fast-check";
+import type { OracleCluster, PolicyObject } from "../oracle/cluster";
+import { namespaceNames, plain, serviceAccounts } from "./arbitraries";
+
+const policyNamespace = fc.constantFrom(...namespaceNames, "istio-system");
+const selector = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(undefined) },
+  { weight: 2, arbitrary: fc.constantFrom("web", "api").map((app) => ({ matchLabels: { app } })) },
+  { weight: 1, arbitrary: fc.constant({ matchLabels: { role: "front", app: "web" } }) },
+);
+
+const principal = fc.oneof(
+  fc
+    .tuple(fc.constantFrom(...namespaceNames), fc.constantFrom(...serviceAccounts))
+    .map(([namespace, account]) => `cluster.local/ns/${namespace}/sa/${account}`),
+  fc.constantFrom("*", "cluster.local/ns/a/*", "*/sa/web", "cluster.local/*", "other.example/ns/a/sa/web"),
+);
+const namespace = fc.constantFrom(...namespaceNames, "*", "a*", "*b");
+const account = fc.oneof(
+  fc.constantFrom(...serviceAccounts),
+  fc.tuple(fc.constantFrom(...namespaceNames), fc.constantFrom(...serviceAccounts)).map((parts) => parts.join("/")),
+);
+const block = fc.constantFrom("10.1.0.0/16", "10.0.0.0/8", "169.254.169.254", "0.0.0.0/0", "198.51.100.128/25", "::/0");
+const port = fc.constantFrom("80", "443", "8080", "1");
+
+const some = <T>(item: fc.Arbitrary<T>) => fc.array(item, { minLength: 1, maxLength: 2 });
+const single = <K extends string, T>(key: K, item: fc.Arbitrary<T>) =>
+  some(item).map((values) => ({ [key]: values }) as Record<string, T[]>);
+
+const source = fc
+  .array(
+    fc.oneof(
+      single("principals", principal),
+      single("notPrincipals", principal),
+      single("namespaces", namespace),
+      single("notNamespaces", namespace),
+      single("ipBlocks", block),
+      single("notIpBlocks", block),
+    ),
+    { minLength: 1, maxLength: 2 },
+  )
+  .map((parts): Record<string, unknown> => Object.assign({}, ...parts) as Record<string, unknown>);
+/** Service accounts may not stand beside principals or namespaces. */
+const accountSource = fc.oneof(
+  single("serviceAccounts", account),
+  single("notServiceAccounts", account),
+) as fc.Arbitrary<Record<string, unknown>>;
+const operation = fc.oneof(single("ports", port), single("notPorts", port)) as fc.Arbitrary<Record<string, unknown>>;
+const condition = fc.oneof(
+  fc
+    .tuple(fc.constantFrom("values", "notValues"), some(principal))
+    .map(([kind, values]) => ({ key: "source.principal", [kind]: values })),
+  fc
+    .tuple(fc.constantFrom("values", "notValues"), some(namespace))
+    .map(([kind, values]) => ({ key: "source.namespace", [kind]: values })),
+  fc
+    .tuple(fc.constantFrom("values", "notValues"), some(block))
+    .map(([kind, values]) => ({ key: "source.ip", [kind]: values })),
+  fc
+    .tuple(fc.constantFrom("values", "notValues"), some(port))
+    .map(([kind, values]) => ({ key: "destination.port", [kind]: values })),
+);
+
+const rule = fc.record({
+  from: fc.option(
+    some(
+      fc
+        .oneof({ weight: 4, arbitrary: source }, { weight: 1, arbitrary: accountSource })
+        .map((one) => ({ source: one })),
+    ),
+    { nil: undefined, freq: 3 },
+  ),
+  to: fc.option(some(operation.map((one) => ({ operation: one }))), { nil: undefined, freq: 1 }),
+  when: fc.option(fc.array(condition, { minLength: 1, maxLength: 2 }), { nil: undefined, freq: 1 }),
+});
+
+const authorization = fc
+  .tuple(
+    policyNamespace,
+    selector,
+    fc.constantFrom(undefined, "ALLOW", "ALLOW", "DENY", "DENY", "AUDIT"),
+    fc.oneof(
+      { weight: 5, arbitrary: fc.array(rule, { minLength: 1, maxLength: 2 }) },
+      { weight: 1, arbitrary: fc.constantFrom(undefined, []) },
+    ),
+    fc.nat({ max: 9 }),
+  )
+  .map(([where, subject, action, rules, dry]) => ({
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    namespace: where,
+    annotations: dry === 9 ? { "istio.io/dry-run": "true" } : undefined,
+    spec: { selector: subject, action, rules } as Record<string, unknown>,
+  }));
+
+const mode = fc.constantFrom("UNSET", "PERMISSIVE", "STRICT", "STRICT");
+const authentication = fc
+  .tuple(
+    policyNamespace,
+    selector,
+    fc.option(mode, { nil: undefined }),
+    fc.option(fc.tuple(fc.constantFrom("80", "8080"), mode), { nil: undefined, freq: 1 }),
+  )
+  .map(([where, subject, own, ofPort]) => ({
+    apiVersion: "security.istio.io/v1",
+    kind: "PeerAuthentication",
+    namespace: where,
+    annotations: undefined,
+    spec: {
+      selector: subject,
+      mtls: own ? { mode: own } : undefined,
+      // Port levels stand on policies with a selector only.
+      portLevelMtls: ofPort && subject ? { [ofPort[0]]: { mode: ofPort[1] } } : undefined,
+    } as Record<string, unknown>,
+  }));
+
+export function istioPolicies(maxLength = 4): fc.Arbitrary<PolicyObject[]> {
+  return fc
+    .array(fc.oneof({ weight: 3, arbitrary: authorization }, { weight: 2, arbitrary: authentication }), {
+      minLength: 1,
+      maxLength,
+    })
+    .map((drafts) =>
+      drafts.map(({ apiVersion, kind, namespace: where, annotations, spec }, index) =>
+        plain({
+          apiVersion,
+          kind,
+          // Written in reverse, so that the oldest is not the first.
+          metadata: {
+            name: `i-${index}`,
+            namespace: where,
+            annotations,
+            creationTimestamp: `2026-01-0${9 - index}T00:00:00Z`,
+          },
+          spec,
+        } as unknown as PolicyObject),
+      ),
+    );
+}
+
+/** The same cluster with namespaces taken into the mesh: `a` always, `b` as rolled, `c` never. */
+export function meshed(cluster: OracleCluster, ambient: boolean, both: boolean): OracleCluster {
+  const label: Record<string, string> = ambient
+    ? { "istio.io/dataplane-mode": "ambient" }
+    : { "istio-injection": "enabled" };
+  return {
+    ...cluster,
+    namespaces: cluster.namespaces.map((one) =>
+      one.name === "a" || (both && one.name === "b") ? { ...one, labels: { ...one.labels, ...label } } : one,
+    ),
+  };
+}
