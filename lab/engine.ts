@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { writeLauncher, writeScript, quoted } from "./launcher";
+import { writeLauncher } from "./launcher";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
@@ -60,7 +60,7 @@ export function prepareEngine(options: EngineOptions): Engine {
   }
 
   placeLink(options.pulumi.path, path.join(bin, "pulumi"));
-  const languageHost = placeLanguageHost(bin, options.pulumi.path, user);
+  const languageHost = placeLanguageHost(home, options.pulumi.path, user);
   const provider = placeProvider(home, user, options.ownProvider ?? user.CLUSTER_SECURITY_PROVIDER === "lab");
   return {
     path: options.pulumi.path,
@@ -95,22 +95,17 @@ function withoutUserSettings(user: NodeJS.ProcessEnv): Record<string, string> {
 
 /**
  * The host that comes with pulumi is used where it is (beside the program or on PATH); elsewhere – an engine that was
- * built from its module has none – the lab's own takes its name. The analyzer shim serves engines that look for a policy
- * analyzer by name because they see no language host.
+ * built from its module has none – the lab's own stands in. It lies in the plugin cache and not on PATH, where the engine
+ * would warn about it at every run.
  */
-function placeLanguageHost(bin: string, pulumi: string, user: NodeJS.ProcessEnv): "own" | "bundled" {
+function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv): "own" | "bundled" {
   const name = "pulumi-language-nodejs";
-  const own = path.join(bin, name);
-  const shim = path.join(bin, "pulumi-analyzer-policy-nodejs");
-  const bundled = executableIn(path.dirname(pulumi), name) ?? findOnPath(name, user.PATH);
-  if (bundled) {
-    for (const file of [own, shim]) rmSync(file, { force: true });
+  const folder = path.join(home, "plugins", "language-nodejs-v0.1.0");
+  if (executableIn(path.dirname(realpathSync(pulumi)), name) ?? findOnPath(name, user.PATH)) {
+    rmSync(folder, { recursive: true, force: true });
     return "bundled";
   }
-  const host = path.join(__dirname, "language-host");
-  writeLauncher(own, path.join(host, "main.ts"));
-  const packRunner = require.resolve("@pulumi/pulumi/cmd/run-policy-pack");
-  writeScript(shim, `exec ${quoted(process.execPath)} ${quoted(packRunner)} "$@"`);
+  writeLauncher(path.join(folder, name), path.join(__dirname, "language-host", "main.ts"));
   return "own";
 }
 

@@ -11,7 +11,7 @@ export function writeLauncher(file: string, entry: string, fixedArgs: readonly s
 }
 
 /** Writes an executable shell script of one line, in one step. */
-export function writeScript(file: string, line: string): void {
+function writeScript(file: string, line: string): void {
   mkdirSync(path.dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, `#!/bin/sh\n${line}\n`);
@@ -20,6 +20,6 @@ export function writeScript(file: string, line: string): void {
 }
 
 /** One word for sh, whatever it holds. */
-export function quoted(word: string): string {
+function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -28,7 +28,9 @@ export function deploy(
           resourceOptions,
         );
   const ports = (workload.ports ?? []).flatMap(({ port, protocol, name: portName }) =>
-    port === undefined ? [] : [{ containerPort: port, protocol: protocol ?? "TCP", ...(portName ? { name: portName } : {}) }],
+    port === undefined
+      ? []
+      : [{ containerPort: port, protocol: protocol ?? "TCP", ...(portName ? { name: portName } : {}) }],
   );
   return new k8s.apps.v1.Deployment(
     `${namespace}-${name}`,

@@ -12,7 +12,7 @@ import {
   udp,
   workload,
 } from "../../sdk/index";
-import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/index";
+import type { ClusterSecurityDeclaration, NamespaceDeclaration, WorkloadDeclaration } from "../../sdk/index";
 
 const appName = (name: string): { [key: string]: string } => ({ "app.kubernetes.io/name": name });
 
@@ -23,12 +23,28 @@ export const systemWorkloads: readonly WorkloadDeclaration[] = [
     ports: [udp(53, "dns"), tcp(53, "dns-tcp"), metrics(9153, "metrics")],
   }),
   workload("kube-system/node-exporter", { labels: appName("node-exporter"), ports: [tcp(9100)], hostNetwork: true }),
-  workload("flux-system/source-controller", { labels: { app: "source-controller" }, ports: [metrics(8080, "http-prom")] }),
+  workload("flux-system/source-controller", {
+    labels: { app: "source-controller" },
+    ports: [metrics(8080, "http-prom")],
+  }),
 ];
+
+/** Namespaces of tiers 0 and 1, which a running cluster has already. */
+export function platformNamespaces(existing: boolean): NamespaceDeclaration[] {
+  return [
+    { name: "flux-system", tier: Tier.Platform, existing },
+    { name: "observability", tier: Tier.SharedServices, existing },
+    { name: "cert-manager", tier: Tier.SharedServices, existing },
+    { name: "external-secrets", tier: Tier.SharedServices, existing },
+  ];
+}
 
 /** Tier 1 beside the presets. */
 export const observabilityWorkloads: readonly WorkloadDeclaration[] = [
-  workload("observability/kube-state-metrics", { labels: appName("kube-state-metrics"), ports: [metrics(8080, "http")] }),
+  workload("observability/kube-state-metrics", {
+    labels: appName("kube-state-metrics"),
+    ports: [metrics(8080, "http")],
+  }),
   workload("observability/blackbox-exporter", { labels: appName("blackbox-exporter"), ports: [metrics(9115, "http")] }),
 ];
 
@@ -37,20 +53,16 @@ export const applications: readonly WorkloadDeclaration[] = [
   workload("business/odoo", { serviceAccount: "odoo", ports: [tcp(8069, "http"), metrics(8080, "metrics")] }),
   workload("business/n8n", { serviceAccount: "n8n", ports: [tcp(5678, "http")] }),
   workload("business/postgres", { serviceAccount: "postgres", ports: [tcp(5432, "postgres")] }),
-  workload("website/storefront", { serviceAccount: "storefront", ports: [tcp(3000, "http"), metrics(9090, "metrics")] }),
+  workload("website/storefront", {
+    serviceAccount: "storefront",
+    ports: [tcp(3000, "http"), metrics(9090, "metrics")],
+  }),
 ];
 
 /** Seed 003 as a declaration: three tiers, and every flow with its reason. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Cilium,
-  namespaces: [
-    { name: "flux-system", tier: Tier.Platform },
-    { name: "observability", tier: Tier.SharedServices },
-    { name: "cert-manager", tier: Tier.SharedServices },
-    { name: "external-secrets", tier: Tier.SharedServices },
-    namespace("business"),
-    namespace("website"),
-  ],
+  namespaces: [...platformNamespaces(true), namespace("business"), namespace("website")],
   platform: {
     observability: {},
     certManager: { dnsProviders: ["api.cloudflare.com"] },
@@ -81,6 +93,10 @@ export const declaration: ClusterSecurityDeclaration = {
     flow("n8n").to("odoo").on(port("http")).because("workflows update orders").ownedBy("automation"),
     flow("odoo").to("postgres").on(port("postgres")).because("Odoo keeps its data there").ownedBy("business"),
     flow("n8n").to(fqdn("api.github.com")).on(tcp(443)).because("workflows open issues").ownedBy("automation"),
-    flow("blackbox-exporter").to(allOf("website")).on(tcp(3000)).because("probes what visitors see").ownedBy("platform"),
+    flow("blackbox-exporter")
+      .to(allOf("website"))
+      .on(tcp(3000))
+      .because("probes what visitors see")
+      .ownedBy("platform"),
   ],
 };

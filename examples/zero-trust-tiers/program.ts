@@ -1,11 +1,11 @@
 import type { WorkloadDeclaration } from "../../sdk/index";
-import { CiliumEncryption, ClusterSecurity, metrics, tcp, workload } from "../../sdk/index";
+import { CiliumEncryption, ClusterSecurity, Tier, metrics, tcp, workload } from "../../sdk/index";
 import type { CiliumCniArgs, SecurityPosture } from "../../sdk/index";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ExampleSettings } from "../support/settings";
 import { exampleSettings } from "../support/settings";
 import { deploy } from "../support/workloads";
-import { applications, declaration, observabilityWorkloads, systemWorkloads } from "./declaration";
+import { applications, declaration, observabilityWorkloads, platformNamespaces, systemWorkloads } from "./declaration";
 
 /** What the presets declare; deployed as placeholders where the cluster has none of it. */
 const platformWorkloads: readonly WorkloadDeclaration[] = [
@@ -38,7 +38,12 @@ const platformWorkloads: readonly WorkloadDeclaration[] = [
 /** The stack: first everything that protects, then what is protected. */
 export async function program(): Promise<{ posture: pulumi.Output<SecurityPosture> }> {
   const settings = exampleSettings();
-  const security = new ClusterSecurity("zero-trust", { ...declaration, cni: cniArgs(settings) });
+  const applicationNamespaces = (declaration.namespaces ?? []).filter(({ tier }) => tier === Tier.Applications);
+  const security = new ClusterSecurity("zero-trust", {
+    ...declaration,
+    namespaces: [...platformNamespaces(!settings.standIns), ...applicationNamespaces],
+    cni: cniArgs(settings),
+  });
 
   const standIns = [...systemWorkloads, ...observabilityWorkloads, ...platformWorkloads];
   const deployed = settings.standIns ? [...standIns, ...applications] : applications;

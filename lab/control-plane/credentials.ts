@@ -47,7 +47,10 @@ export function writeKubeconfig(
     apiVersion: "v1",
     kind: "Config",
     clusters: [
-      { name, cluster: { server: options.server, "certificate-authority": path.resolve(options.certificateAuthority) } },
+      {
+        name,
+        cluster: { server: options.server, "certificate-authority": path.resolve(options.certificateAuthority) },
+      },
     ],
     users: [{ name: options.user, user: { token: options.token } }],
     contexts: [{ name, context: { cluster: name, user: options.user } }],

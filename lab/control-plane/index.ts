@@ -20,10 +20,7 @@ export { ControlPlaneError } from "./errors";
 export type { ControlPlaneErrorCode } from "./errors";
 
 /** The programs of a control plane. */
-export type ControlPlaneTools = Pick<
-  ProvidedTools,
-  "etcd" | "kube-apiserver" | "kube-controller-manager"
->;
+export type ControlPlaneTools = Pick<ProvidedTools, "etcd" | "kube-apiserver" | "kube-controller-manager">;
 
 export interface ControlPlaneOptions {
   /** Folder of its own for data, certificates, token, kubeconfig and logs; made where it is absent, mode 0700. */
@@ -265,7 +262,12 @@ class Starting {
     await this.run({
       name: "namespace-finisher",
       path: process.execPath,
-      args: ["--require", require.resolve("tsx/cjs"), path.join(__dirname, "namespace-finisher.ts"), this.layout.dataDir],
+      args: [
+        "--require",
+        require.resolve("tsx/cjs"),
+        path.join(__dirname, "namespace-finisher.ts"),
+        this.layout.dataDir,
+      ],
       env: bareEnvironment(),
       log: path.join(this.layout.logs, "namespace-finisher.log"),
       restart: true,

@@ -15,7 +15,11 @@ interface NamespaceList {
 }
 
 interface ResourceList {
-  readonly resources: readonly { readonly name: string; readonly namespaced: boolean; readonly verbs: readonly string[] }[];
+  readonly resources: readonly {
+    readonly name: string;
+    readonly namespaced: boolean;
+    readonly verbs: readonly string[];
+  }[];
 }
 
 /** One pass over all namespaces that wait for their end. */
@@ -54,7 +58,9 @@ async function namespacedCollections(client: ApiClient): Promise<((namespace: st
   );
   return lists.flatMap(({ base, list }) =>
     list.resources
-      .filter((resource) => resource.namespaced && ["list", "deletecollection"].every((v) => resource.verbs.includes(v)))
+      .filter(
+        (resource) => resource.namespaced && ["list", "deletecollection"].every((v) => resource.verbs.includes(v)),
+      )
       .map((resource) => (namespace: string) => `${base}/namespaces/${namespace}/${resource.name}`),
   );
 }

@@ -127,7 +127,7 @@ class Comparison {
     byHand: OwnedFields | undefined,
   ): void {
     const before = isPlainMap(old) ? old : {};
-    const whole = isAtomic(owned, live);
+    const whole = path.length > 0 && isAtomic(owned, live);
     const known = [...Object.keys(next), ...Object.keys(before), ...(byHand?.fields.keys() ?? [])];
     for (const key of new Set([...known, ...(whole ? Object.keys(live) : [])])) {
       if (path.length === 0 && typeKeys.has(key)) continue;

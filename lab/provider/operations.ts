@@ -80,9 +80,10 @@ async function sendApply(
   object: KubeObject,
   options: ApplyOptions,
 ): Promise<{ created: boolean; object: KubeObject }> {
-  const { namespace: _, ...metadata } = metadataOf(object);
+  const { namespace, ...others } = metadataOf(object);
   // a kind that turned out to be cluster-wide takes no namespace
-  const body = type.namespaced ? object : { ...object, metadata };
+  const metadata = type.namespaced && namespace !== undefined ? { ...others, namespace } : others;
+  const body = { ...object, metadata };
   try {
     const answer = await context.cluster.request("PATCH", context.cluster.path(type, namespaceOf(object), nameOf(object)), {
       contentType: "application/apply-patch+yaml",
@@ -116,6 +117,15 @@ export async function getOrUndefined(
 function qualifiedName(type: ResourceType): string {
   const slash = type.apiVersion.indexOf("/");
   return slash < 0 ? type.resource : `${type.resource}.${type.apiVersion.slice(0, slash)}`;
+}
+
+/**
+ * The API server keeps no record of a field manager that sets nothing but the name (a bare namespace). Empty annotations
+ * count as set, so the object can be told to be ours.
+ */
+function claimed(object: KubeObject): KubeObject {
+  const metadata = metadataOf(object);
+  return { ...object, metadata: { ...metadata, annotations: metadata["annotations"] ?? {} } };
 }
 
 /** In the words of the API server's answer to a POST of an object that exists. */
@@ -160,7 +170,7 @@ export interface CreateOptions extends UpdateOptions {
  * (`pulumi.com/patchForce`, `upsertExistingObjects`).
  */
 export async function create(context: OperationContext, inputs: KubeObject, options: CreateOptions): Promise<KubeObject> {
-  const object = toSend(inputs);
+  const object = options.isPatch ? toSend(inputs) : claimed(toSend(inputs));
   if (options.preview) return previewCreate(context, object, options);
   return untilKnown(context, options.timeout, async () => {
     const type = await context.cluster.resourceType(object.apiVersion, object.kind);
@@ -216,7 +226,7 @@ export async function update(
   live: PlainMap,
   options: UpdateOptions,
 ): Promise<KubeObject> {
-  const object = toSend(inputs);
+  const object = options.isPatch ? toSend(inputs) : claimed(toSend(inputs));
   const attempt = async (): Promise<KubeObject> => {
     const type = await context.cluster.resourceType(object.apiVersion, object.kind);
     if (!options.isPatch && !options.preview) await takeOverHandWritten(context, type, object, options.manager);

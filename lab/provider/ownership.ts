@@ -79,12 +79,13 @@ export function isAtomic(owned: OwnedFields | undefined, live: Plain | undefined
   return owned.fields.size === 0 && owned.elements.length === 0 && !owned.values;
 }
 
-const handWriters: readonly { prefix: string; operations: readonly string[] }[] = [
-  { prefix: "kubectl", operations: ["Apply", "Update"] },
-  { prefix: "before-first-apply", operations: ["Update"] },
-  { prefix: "pulumi-kubernetes", operations: ["Update"] },
-  { prefix: "pulumi-resource-kubernetes", operations: ["Update"] },
-];
+/** Names under which earlier versions of the provider wrote without server-side apply. */
+const clientSideNames: ReadonlySet<string> = new Set([
+  "before-first-apply",
+  "pulumi-kubernetes",
+  "pulumi-kubernetes.exe",
+  "pulumi-resource-kubernetes",
+]);
 
 /**
  * Managers whose writes to our object count as interference by hand: an update takes their fields over and sets them
@@ -93,9 +94,8 @@ const handWriters: readonly { prefix: string; operations: readonly string[] }[] 
  */
 export function isHandWritten(entry: Pick<ManagedEntry, "manager" | "operation" | "subresource">): boolean {
   if (entry.subresource) return false;
-  return handWriters.some(
-    ({ prefix, operations }) => entry.manager.startsWith(prefix) && operations.includes(entry.operation),
-  );
+  if (entry.operation === "Update" && clientSideNames.has(entry.manager)) return true;
+  return entry.manager.startsWith("kubectl");
 }
 
 function mergeFieldSets(left: Record<string, unknown>, right: Record<string, unknown>): Record<string, unknown> {

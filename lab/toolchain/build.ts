@@ -28,7 +28,11 @@ export async function usableGo(
   const go = findOnPath("go", options.env.PATH);
   if (!go) return { reason: "no go on PATH" };
   const folder = path.join(options.labFolder, spec.moduleFolder);
-  const result = await run(go, ["env", "GOVERSION"], { cwd: folder, env: goEnvironment(options.env), timeout: 120_000 });
+  const result = await run(go, ["env", "GOVERSION"], {
+    cwd: folder,
+    env: goEnvironment(options.env),
+    timeout: 120_000,
+  });
   if (result.code !== 0) return { reason: `${go} cannot build it: ${lastLine(result.stderr)}` };
   return { go };
 }

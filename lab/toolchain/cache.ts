@@ -3,27 +3,26 @@ import { createReadStream, mkdirSync, readdirSync, readFileSync, renameSync, rmS
 import { homedir } from "node:os";
 import path from "node:path";
 import { lock } from "proper-lockfile";
-import { executableIn } from "./lookup";
 
-/** How a cached tool came into the cache. */
+/** How something cached came into the cache. */
 export type CachedOrigin = "download" | "built";
 
-/** `tool.json`, beside the files of one version. */
+/** `manifest.json`, beside the files of one version. */
 interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly origin: CachedOrigin;
-  /** sha256 of each file, by its name. */
+  /** sha256 of each file, by its path below the folder. */
   readonly sha256: Readonly<Record<string, string>>;
 }
 
-/** A tool found in the cache whose files are what was put there. */
-export interface CachedTool {
-  readonly path: string;
+/** An entry of the cache whose files are what was put there. */
+export interface Cached {
+  readonly folder: string;
   readonly origin: CachedOrigin;
 }
 
-const manifestName = "tool.json";
+const manifestName = "manifest.json";
 const halfMade = ".making-";
 
 /**
@@ -45,34 +44,41 @@ export async function sha256(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** One version of one tool: `<cache>/tools/<name>/<version>/`. */
+/** Paths of all files below a folder, relative to it, sorted. A link counts as a file. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** One version of one thing: `<cache>/tools/<name>/<version>/` for programs, `<cache>/manifests/…` for documents. */
 export class CacheEntry {
   readonly folder: string;
 
   constructor(
     cache: string,
+    kind: "tools" | "manifests",
     readonly name: string,
     readonly version: string,
   ) {
-    this.folder = path.join(cache, "tools", name, version);
+    this.folder = path.join(cache, kind, name, version);
   }
 
   /**
-   * The cached tool, or why it cannot be used: "absent", or "altered" where a file is not what was put there. Every file
-   * of the version is read and compared, since a program may load the ones beside it.
+   * What is cached, or why it cannot be used: "absent", or "altered" where a file is not what was put there. Every file of
+   * the version is read and compared, since a program may load the ones beside it.
    */
-  async find(): Promise<CachedTool | "absent" | "altered"> {
+  async find(): Promise<Cached | "absent" | "altered"> {
     const manifest = this.readManifest();
     if (!manifest) return "absent";
-    if (!manifest.sha256[this.name]) return "altered";
+    const present = filesBelow(this.folder).filter((file) => file !== manifestName);
     const expected = Object.entries(manifest.sha256);
-    const present = readdirSync(this.folder).filter((file) => file !== manifestName);
-    if (present.length !== expected.length) return "altered";
-    const same = await Promise.all(
-      expected.map(async ([file, sum]) => present.includes(file) && (await sha256(path.join(this.folder, file))) === sum),
-    );
-    const program = executableIn(this.folder, this.name);
-    return same.every(Boolean) && program ? { path: program, origin: manifest.origin } : "altered";
+    if (expected.length === 0 || present.length !== expected.length) return "altered";
+    for (const [file, sum] of expected) {
+      if (!present.includes(file) || (await sha256(path.join(this.folder, file))) !== sum) return "altered";
+    }
+    return { folder: this.folder, origin: manifest.origin };
   }
 
   private readManifest(): Manifest | undefined {
@@ -85,10 +91,10 @@ export class CacheEntry {
   }
 
   /**
-   * Makes the tool with `make`, which puts its files into the folder it is given, and puts it into the cache in one
+   * Makes it with `make`, which puts its files into the folder it is given, and adds it to the cache in one
    * step: a version folder exists whole or not at all. What an interrupted run left is removed. Call it under `locked`.
    */
-  async put(origin: CachedOrigin, make: (folder: string) => Promise<void>): Promise<CachedTool> {
+  async put(origin: CachedOrigin, make: (folder: string) => Promise<void>): Promise<Cached> {
     const parent = path.dirname(this.folder);
     mkdirSync(parent, { recursive: true });
     const prefix = `${halfMade}${this.version}-`;
@@ -99,7 +105,7 @@ export class CacheEntry {
     mkdirSync(folder);
     try {
       await make(folder);
-      const files = readdirSync(folder);
+      const files = filesBelow(folder);
       const sums = await Promise.all(files.map(async (file) => [file, await sha256(path.join(folder, file))] as const));
       const manifest: Manifest = { name: this.name, version: this.version, origin, sha256: Object.fromEntries(sums) };
       writeFileSync(path.join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -109,7 +115,7 @@ export class CacheEntry {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
-    return { path: path.join(this.folder, this.name), origin };
+    return { folder: this.folder, origin };
   }
 
   /**

@@ -47,7 +47,10 @@ const kubernetesModule = "k8s.io/kubernetes";
 /** Version of a module as the `require` lines of a go.mod pin it, without the leading "v". */
 export function requiredVersion(goMod: string, module: string): string {
   for (const line of goMod.split("\n")) {
-    const words = line.replace(/^\s*require\s+/, "").trim().split(/\s+/);
+    const words = line
+      .replace(/^\s*require\s+/, "")
+      .trim()
+      .split(/\s+/);
     if (words[0] === module && words[1]?.startsWith("v")) return words[1].slice(1);
   }
   throw new Error(`go.mod does not require ${module}`);
@@ -166,7 +169,11 @@ function sourceVersion(folder: string): string {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((file) => /(\.go|^go\.mod|^go\.sum)$/.test(file) && !file.endsWith("_test.go"))
     .sort();
-  for (const file of files) hash.update(`${file}\0`).update(readFileSync(path.join(folder, file))).update("\0");
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(folder, file)))
+      .update("\0");
   return `source-${hash.digest("hex").slice(0, 16)}`;
 }
 

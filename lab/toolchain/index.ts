@@ -2,7 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync } from "n
 import path from "node:path";
 import { build, usableGo } from "./build";
 import { CacheEntry, cacheFolder } from "./cache";
-import type { CachedTool } from "./cache";
+import type { Cached } from "./cache";
 import type { Platform, Release, ToolName, ToolSpec } from "./catalog";
 import { thisPlatform, toolSpec } from "./catalog";
 import { download, fetchChecksum } from "./download";
@@ -137,9 +137,9 @@ async function findOnMachine(spec: ToolSpec, context: Context): Promise<Tool | u
 
 async function findInCache(spec: ToolSpec, context: Context, version?: string): Promise<Tool | undefined> {
   const wanted = version ?? spec.version(context.labFolder);
-  const cached = await new CacheEntry(context.cache, spec.name, wanted).find();
+  const cached = await new CacheEntry(context.cache, "tools", spec.name, wanted).find();
   if (cached === "absent" || cached === "altered") return undefined;
-  return { name: spec.name, path: cached.path, version: wanted, origin: "cache" };
+  return { name: spec.name, path: path.join(cached.folder, spec.name), version: wanted, origin: "cache" };
 }
 
 async function provide(name: ToolName, context: Context): Promise<Tool> {
@@ -147,19 +147,20 @@ async function provide(name: ToolName, context: Context): Promise<Tool> {
   const found = await findOnMachine(spec, context);
   if (found) return found;
   const version = spec.version(context.labFolder);
-  const entry = new CacheEntry(context.cache, name, version);
+  const entry = new CacheEntry(context.cache, "tools", name, version);
   const cached = await entry.find();
-  if (typeof cached === "object") return { name, path: cached.path, version, origin: "cache" };
+  if (typeof cached === "object") return { name, path: path.join(cached.folder, spec.name), version, origin: "cache" };
   return await entry.locked(
     async (lost) => {
       // another start may have made it while this one waited
       const meanwhile = await entry.find();
-      if (typeof meanwhile === "object") return { name, path: meanwhile.path, version, origin: "cache" };
+      if (typeof meanwhile === "object")
+        return { name, path: path.join(meanwhile.folder, name), version, origin: "cache" };
       if (meanwhile === "altered") {
         context.progress.note(`${entry.folder} is not what was put there (sha256 differs): it is made again`);
       }
       const made = (await tryDownload(spec, entry, context, lost)) ?? (await tryBuild(spec, entry, context, lost));
-      return { name, path: made.path, version, origin: made.origin };
+      return { name, path: path.join(made.folder, spec.name), version, origin: made.origin };
     },
     () => context.progress.note(`another start is providing ${name} ${version}: waiting for it`),
   );
@@ -176,12 +177,14 @@ async function managerBeside(server: Tool, context: Context): Promise<Tool | und
   if (found?.version === server.version) return found;
   const cached = await findInCache(spec, context, server.version);
   if (cached) return cached;
-  const entry = new CacheEntry(context.cache, spec.name, server.version);
+  const entry = new CacheEntry(context.cache, "tools", spec.name, server.version);
   const made = await entry.locked(
     (lost) => tryDownload(spec, entry, context, lost),
     () => context.progress.note(`another start is providing ${spec.name} ${server.version}: waiting for it`),
   );
-  return made && { name: spec.name, path: made.path, version: server.version, origin: made.origin };
+  return (
+    made && { name: spec.name, path: path.join(made.folder, spec.name), version: server.version, origin: made.origin }
+  );
 }
 
 async function tryDownload(
@@ -189,7 +192,7 @@ async function tryDownload(
   entry: CacheEntry,
   context: Context,
   lost: AbortSignal,
-): Promise<CachedTool | undefined> {
+): Promise<Cached | undefined> {
   const offered = context.platform && spec.release(entry.version, context.platform);
   if (!offered) return undefined;
   const release = context.mirror(offered);
@@ -235,7 +238,7 @@ async function unpack(release: Release, file: string, folder: string, name: stri
   rmSync(inside, { recursive: true });
 }
 
-async function tryBuild(spec: ToolSpec, entry: CacheEntry, context: Context, lost: AbortSignal): Promise<CachedTool> {
+async function tryBuild(spec: ToolSpec, entry: CacheEntry, context: Context, lost: AbortSignal): Promise<Cached> {
   const go = await usableGo(spec, context);
   if ("reason" in go) throw new ToolchainError("no-way", threeWays(spec, entry.version, go.reason));
   const step = context.progress.step(`building ${spec.name} ${entry.version} from its Go module, once`);

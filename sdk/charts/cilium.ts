@@ -30,13 +30,13 @@ export interface HubbleOptions {
   relay?: boolean;
   /** The user interface; needs the relay. Defaults to true. */
   ui?: boolean;
-  /** Metrics to expose, such as `drop` and `policy:sourceContext=workload`. Defaults to {@link defaultHubbleMetrics}. */
+  /** Metrics to expose, such as `drop` and `policy:sourceContext=workload`. Defaults to verdicts, drops, flows, DNS and TCP. */
   metrics?: string[];
 }
 
 /** What the chart is asked for. Every field has a secure default. */
 export interface CiliumChartOptions {
-  /** Chart version, 1.13.0 or newer. Defaults to {@link defaultCiliumVersion}. */
+  /** Chart version, 1.13.0 or newer. Defaults to 1.20.2. */
   version?: string;
   /** Defaults to WireGuard. */
   encryption?: CiliumEncryption;
@@ -44,6 +44,7 @@ export interface CiliumChartOptions {
   nodeEncryption?: boolean;
   /** Drop unencrypted traffic between pods of this IPv4 range (strict mode, WireGuard only). Defaults to off. */
   strictEncryptionCidr?: string;
+  /** Flow visibility; on unless turned off. */
   hubble?: HubbleOptions;
   /** Defaults to `default`. */
   enforcementMode?: CiliumEnforcementMode;
@@ -207,10 +208,7 @@ function optionProblems(options: CiliumChartOptions, version: semver.SemVer): st
     hubble?.enabled === false && (hubble.relay === true || hubble.ui === true),
     "hubble.enabled: relay and UI need Hubble. Turn it on, or both of them off.",
   );
-  refuse(
-    options.denyResponse === true && semver.lt(version, "1.19.0"),
-    "denyResponse: needs Cilium 1.19 or newer.",
-  );
+  refuse(options.denyResponse === true && semver.lt(version, "1.19.0"), "denyResponse: needs Cilium 1.19 or newer.");
   refuse(
     options.clusterNetworkPolicy === true && semver.lt(version, "1.20.0"),
     "clusterNetworkPolicy: needs Cilium 1.20 or newer.",
@@ -220,7 +218,9 @@ function optionProblems(options: CiliumChartOptions, version: semver.SemVer): st
 
 function absentKeyProblems(values: ChartValues, version: semver.SemVer): string[] {
   return absentKeys
-    .filter(({ key, versions }) => hasKey(values, key) && semver.satisfies(version, versions, { includePrerelease: true }))
+    .filter(
+      ({ key, versions }) => hasKey(values, key) && semver.satisfies(version, versions, { includePrerelease: true }),
+    )
     .map(({ key, instead }) => `values.${key}: does not exist in this version. Use ${instead}.`);
 }
 

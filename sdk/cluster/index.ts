@@ -4,3 +4,4 @@ export { ClusterError } from "./errors";
 export { kindsToRead, type KindToRead } from "./kinds";
 export { connect, inCluster, type ContextOptions } from "./kubeconfig";
 export { readLiveObjects, type LiveObjects, type LiveOptions } from "./live-objects";
+export { withoutOwned } from "./owners";

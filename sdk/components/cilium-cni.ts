@@ -4,7 +4,7 @@ import type { CiliumChartOptions } from "../charts/index";
 import { ChartValuesError, ciliumValues, defaultCiliumVersion } from "../charts/index";
 import { typeToken } from "./type-tokens";
 
-/** Arguments of {@link CiliumCni}. */
+/** Arguments of `CiliumCni`. */
 export interface CiliumCniArgs extends CiliumChartOptions {
   /** Cilium runs already, installed by something else: nothing is installed, policies rely on it. Defaults to false. */
   existing?: boolean;
@@ -22,7 +22,7 @@ export interface CiliumCniArgs extends CiliumChartOptions {
   values?: pulumi.Inputs;
 }
 
-/** What {@link CiliumCni} stands for. */
+/** What `CiliumCni` stands for. */
 export interface CniPosture {
   /** `cilium`. */
   cni: string;

@@ -7,7 +7,7 @@ import type { SecurityPosture } from "./register";
 import { postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
-/** Arguments of {@link ClusterSecurity}: the declaration, and the CNI that enforces it. */
+/** Arguments of `ClusterSecurity`: the declaration, and the CNI that enforces it. */
 export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
   /** Cilium, installed by the stack or (`existing: true`) there already. Defaults to none: nothing is installed. */
   cni?: CiliumCniArgs;

@@ -12,24 +12,27 @@ import type { SecurityPosture } from "./register";
 import { postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
-/** Arguments of {@link ServiceFlows}. */
+/** Arguments of `ServiceFlows`. */
 export interface ServiceFlowsArgs {
   /** Defaults to `cilium`. */
   dialect?: Dialect;
+  /** Facts about the cluster; every one has a default. */
   cluster?: ClusterFacts;
   /** Namespaces that are always tier 0, whose pods no policy selects. */
   exemptNamespaces?: string[];
   /** Namespaces of the workloads. Those that another component creates are `existing` here. */
   namespaces?: NamespaceDeclaration[];
+  /** Workloads: what flows connect. */
   workloads?: WorkloadDeclaration[];
+  /** Who may talk to whom. */
   flows?: FlowDeclaration[];
-  /** Defaults to `warn`. */
+  /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
 }
 
 /**
  * Both halves of every declared flow: egress at its source, ingress at its destination. The default deny that gives
- * them their meaning comes from {@link TieredPolicies}, or from {@link ClusterSecurity}, which does both.
+ * them their meaning comes from `TieredPolicies`, or from `ClusterSecurity`, which does both.
  *
  * @throws DeclarationError with everything that is wrong with the declaration.
  */

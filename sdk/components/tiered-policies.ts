@@ -13,26 +13,29 @@ import type { SecurityPosture } from "./register";
 import { postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
-/** Arguments of {@link TieredPolicies}. */
+/** Arguments of `TieredPolicies`. */
 export interface TieredPoliciesArgs {
   /** Defaults to `cilium`. */
   dialect?: Dialect;
+  /** Facts about the cluster; every one has a default. */
   cluster?: ClusterFacts;
   /** Namespaces that are always tier 0. Defaults to kube-system, flux-system, cilium and cilium-secrets. */
   exemptNamespaces?: string[];
+  /** Namespaces, with their tiers. */
   namespaces?: NamespaceDeclaration[];
   /** Workloads with metrics ports, so that scrapers reach them. */
   workloads?: WorkloadDeclaration[];
+  /** Shared services of tier 1. */
   platform?: PlatformDeclaration;
-  /** Defaults to `warn`. */
+  /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
-  /** Cilium only; defaults to `cluster`. */
+  /** Which pods the default deny covers. Cilium only; defaults to `cluster`. */
   denyScope?: DenyScope;
 }
 
 /**
  * The tiers: what is exempt, what shared services need, and the default deny, last. Application flows are put in place
- * by {@link ServiceFlows}, which this component then names in `dependsOn`.
+ * by `ServiceFlows`, which this component then names in `dependsOn`.
  *
  * @throws DeclarationError with everything that is wrong with the declaration.
  */

@@ -58,7 +58,10 @@ export function cidrProblem(text: string): { message: string; fix: string } | un
   const slash = text.indexOf("/");
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) {
-    return { message: "is not an IPv4 or IPv6 address range", fix: 'Write it as "198.51.100.0/24" or "2001:db8::/32".' };
+    return {
+      message: "is not an IPv4 or IPv6 address range",
+      fix: 'Write it as "198.51.100.0/24" or "2001:db8::/32".',
+    };
   }
   const bits = address.family === 4 ? 32 : 128;
   if (slash < 0) {

@@ -1,5 +1,11 @@
 /** Functions that write a declaration as sentences. Each returns plain data; nothing is checked before `plan`. */
-import type { FlowDeclaration, NamespaceDeclaration, PeerDeclaration, PortDeclaration, WorkloadDeclaration } from "./declaration";
+import type {
+  FlowDeclaration,
+  NamespaceDeclaration,
+  PeerDeclaration,
+  PortDeclaration,
+  WorkloadDeclaration,
+} from "./declaration";
 import { Entity, Protocol, Tier } from "./declaration";
 
 /** A peer, or the name of a workload (`frontend`, `shop/frontend`). */

@@ -109,7 +109,9 @@ export interface PeerDeclaration {
 
 /** One declared flow. Both halves (egress at the source, ingress at the destination) are derived from it. */
 export interface FlowDeclaration {
+  /** Who opens the connection. */
   from: PeerDeclaration;
+  /** Who accepts it. */
   to: PeerDeclaration;
   /** At least one; only flows to the API server may leave them out (the cluster's API server ports then). */
   ports?: PortDeclaration[];
@@ -121,6 +123,7 @@ export interface FlowDeclaration {
 
 /** A namespace that the declaration speaks about. */
 export interface NamespaceDeclaration {
+  /** Name of the namespace. */
   name: string;
   /** Defaults to `applications`. */
   tier?: Tier;
@@ -152,7 +155,9 @@ export interface ApiServerDeclaration {
 
 /** Facts about the cluster that policies depend on. */
 export interface ClusterFacts {
+  /** The cluster's DNS. Defaults to kube-dns in kube-system. */
   dns?: DnsDeclaration;
+  /** The API server. */
   apiServer?: ApiServerDeclaration;
   /** Addresses of the nodes. Needed where the dialect knows nodes only by address (`kubernetes`). */
   nodeCidrs?: string[];
@@ -232,9 +237,13 @@ export interface WebhookDeclaration {
 
 /** The shared services of tier 1. */
 export interface PlatformDeclaration {
+  /** cert-manager: policies `tier1-cert-manager`. */
   certManager?: CertManagerService;
+  /** External Secrets with 1Password Connect: policies `tier1-external-secrets`. */
   externalSecrets?: ExternalSecretsService;
+  /** Scraping and its storage: policies `tier1-observability` and `allow-metrics-scraping`. */
   observability?: ObservabilityService;
+  /** Services without a preset. */
   services?: PlatformServiceDeclaration[];
 }
 
@@ -242,19 +251,24 @@ export interface PlatformDeclaration {
 export interface ClusterSecurityDeclaration {
   /** Defaults to `cilium`. */
   dialect?: Dialect;
+  /** Facts about the cluster; every one has a default. */
   cluster?: ClusterFacts;
   /**
    * Namespaces that are always tier 0, whether declared or not.
    * Defaults to kube-system, flux-system, cilium and cilium-secrets.
    */
   exemptNamespaces?: string[];
+  /** Namespaces, with their tiers. */
   namespaces?: NamespaceDeclaration[];
+  /** Workloads: what flows connect. */
   workloads?: WorkloadDeclaration[];
+  /** Who may talk to whom; everything else is denied. */
   flows?: FlowDeclaration[];
+  /** Shared services of tier 1. */
   platform?: PlatformDeclaration;
-  /** Defaults to `warn`. */
+  /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
-  /** Cilium only; defaults to `cluster`. */
+  /** Which pods the default deny covers. Cilium only; defaults to `cluster`. */
   denyScope?: DenyScope;
 }
 

@@ -92,6 +92,8 @@ export interface DraftDocument {
   readonly object: PlannedObject;
   /** For a platform service's document: the service. */
   readonly service?: string;
+  /** Logical names of documents of the same stage that stand first. */
+  readonly after?: readonly string[];
 }
 
 /** Marks every object that this package writes. */

@@ -16,7 +16,9 @@ export class DeclarationError extends Error {
   readonly problems: readonly DeclarationProblem[];
 
   constructor(problems: readonly DeclarationProblem[]) {
-    const lines = problems.map((problem) => `  ${problem.path}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`);
+    const lines = problems.map(
+      (problem) => `  ${problem.path}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`,
+    );
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super([`The declaration has ${count}; nothing was registered.`, ...lines].join("\n"));
     this.name = "DeclarationError";

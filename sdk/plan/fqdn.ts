@@ -75,7 +75,10 @@ function topProblem(labels: readonly string[]): NameProblem | undefined {
     return { message: "can match no DNS name: its last label is a number", fix: "Correct the last label." };
   }
   if (top.includes("*")) {
-    return { message: "has a wildcard in its last label", fix: "Write the last label out; it decides whose names these are." };
+    return {
+      message: "has a wildcard in its last label",
+      fix: "Write the last label out; it decides whose names these are.",
+    };
   }
   if (labels.length === 2 && isPattern(labels[0] ?? "") && /^\*+$/.test(labels[0] ?? "")) {
     return {

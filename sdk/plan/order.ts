@@ -30,7 +30,9 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
         scope === clusterwide
           ? [...latest.values()].flat()
           : [...(latest.get(clusterwide) ?? []), ...(latest.get(scope) ?? [])];
-      const dependsOn = [...new Set([...waits, ...serviceDependencies(draft, current, services)])];
+      const dependsOn = [
+        ...new Set([...waits, ...(draft.after ?? []), ...serviceDependencies(draft, current, services)]),
+      ];
       const logicalName = logicalNameOf(draft);
       ordered.push({ logicalName, stage, object: draft.object, dependsOn });
       const names = next.get(scope);
@@ -49,11 +51,13 @@ export function logicalNameOf(draft: DraftDocument): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-/** Services in their order, everything else by name. */
+/** What stands alone first, then what comes after others of the stage, then services in their order; by name within. */
 function sortStage(drafts: readonly DraftDocument[], services: readonly ModelService[]): readonly DraftDocument[] {
   const rank = new Map(services.map((service, index) => [service.name, index]));
-  const rankOf = (draft: DraftDocument): number =>
-    draft.service === undefined ? -1 : (rank.get(draft.service) ?? services.length);
+  const rankOf = (draft: DraftDocument): number => {
+    if (draft.service !== undefined) return rank.get(draft.service) ?? services.length;
+    return draft.after === undefined ? -2 : -1;
+  };
   return [...drafts].sort((a, b) => {
     const byRank = rankOf(a) - rankOf(b);
     return byRank !== 0 ? byRank : logicalNameOf(a) < logicalNameOf(b) ? -1 : 1;

@@ -29,10 +29,7 @@ export function plan(declaration: ClusterSecurityDeclaration): Plan {
  * @throws DeclarationError with every problem at once.
  */
 export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
-  return planPart(
-    declaration,
-    (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName,
-  );
+  return planPart(declaration, (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName);
 }
 
 function planPart(declaration: ClusterSecurityDeclaration, isIncluded: (draft: DraftDocument) => boolean): Plan {

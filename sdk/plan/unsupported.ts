@@ -5,7 +5,10 @@ import { DeclarationError } from "./errors";
 
 /** Collects what a dialect cannot say: as warnings, or as a refusal, as the declaration chooses. */
 export class Shortfalls {
-  private readonly found = new Map<WarningCode, { message: string; fix: string; paths: Set<string>; serious: boolean }>();
+  private readonly found = new Map<
+    WarningCode,
+    { message: string; fix: string; paths: Set<string>; serious: boolean }
+  >();
 
   /** Something declared is lost or weakened in this dialect. */
   lost(code: WarningCode, path: string, message: string, fix: string): void {

@@ -31,8 +31,7 @@ export type PeerTerm =
   /** Whatever carries labels to Cilium: pods and the reserved identities (world, host, …). */
   | { readonly kind: "identities"; readonly where: Condition }
   | { readonly kind: "entity"; readonly entity: Entity }
-  /** Addresses outside the cluster; pods and nodes too where the enforcer's profile says so. */
-  | { readonly kind: "cidr"; readonly set: AddressSet }
+  | CidrTerm
   /** Nodes by their labels. */
   | { readonly kind: "nodes"; readonly where: Condition }
   /** Names outside the cluster, in the form of {@link DnsPattern}. */
@@ -43,6 +42,15 @@ export type PeerTerm =
   | { readonly kind: "not"; readonly of: PeerTerm }
   /** Not known or not understood: it may be anybody. */
   | { readonly kind: "uncertain" };
+
+/** Addresses outside the cluster; pods and nodes too where the enforcer's profile says so. */
+export interface CidrTerm {
+  readonly kind: "cidr";
+  /** The CIDRs without their exceptions. */
+  readonly set: AddressSet;
+  /** The exceptions, where there are any. */
+  readonly except?: AddressSet;
+}
 
 /** A DNS name or pattern; `expression` is anchored and matches lower-case names without the final dot. */
 export interface DnsPattern {

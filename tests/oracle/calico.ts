@@ -303,7 +303,8 @@ function entityMatches(
   if (entity.nets && entity.nets.length > 0 && !within(entity.nets)) return false;
   if (entity.notNets && entity.notNets.length > 0 && within(entity.notNets)) return false;
   const endpoints = endpointsOf(cluster, objects, party);
-  if (hasSelector(entity) && !endpoints.some((endpoint) => endpointMatches(endpoint, entity, namespace))) return false;
+  if (hasSelector(entity, namespace) && !endpoints.some((endpoint) => endpointMatches(endpoint, entity, namespace)))
+    return false;
   const { notSelector } = entity;
   if (!notSelector) return true;
   return !endpoints.some((endpoint) =>
@@ -311,11 +312,14 @@ function entityMatches(
   );
 }
 
-/** As soon as any selector field is used, the rule is about known endpoints (and, in a namespaced policy, about its own). */
-function hasSelector(entity: EntityRule): boolean {
+/**
+ * As soon as a selector field is used, the rule is about known endpoints, and in a namespaced policy about its own
+ * namespace's. There notSelector counts as such a field too; in a global policy alone it also matches the world.
+ */
+function hasSelector(entity: EntityRule, namespace: string): boolean {
   const accounts = entity.serviceAccounts;
   const names = (accounts?.names ?? []).length > 0 || !!accounts?.selector;
-  return !!entity.selector || !!entity.namespaceSelector || names || !!entity.notSelector;
+  return !!entity.selector || !!entity.namespaceSelector || names || (!!entity.notSelector && namespace !== "");
 }
 
 function endpointMatches(endpoint: Endpoint, entity: EntityRule, namespace: string): boolean {

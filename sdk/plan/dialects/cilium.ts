@@ -120,25 +120,32 @@ function dnsDocuments(model: Model): readonly DraftDocument[] {
 
   // rules for DNS names only work where Cilium's DNS proxy sees the answers; other namespaces do without the proxy
   const proxied = namespacesWithNames(model);
-  const plain = model.denyScope === DenyScope.Cluster || heldNamespaces(model).some(({ name }) => !proxied.includes(name));
+  const plain =
+    model.denyScope === DenyScope.Cluster || heldNamespaces(model).some(({ name }) => !proxied.includes(name));
   if (plain) {
-    documents.push(
-      clusterwide("dns", "allow-dns-egress", {
-        description: "Every pod outside tier 0 may ask the DNS servers",
-        endpointSelector: heldPods(model, proxied),
-        enableDefaultDeny: allows,
-        egress: egress(),
-      }),
-    );
+    const draft = clusterwide("dns", "allow-dns-egress", {
+      description: "Every pod outside tier 0 may ask the DNS servers",
+      endpointSelector: heldPods(model, proxied),
+      enableDefaultDeny: allows,
+      egress: egress(),
+    });
+    // a namespace that changes over to the proxy has its new policy before this one lets go of it
+    documents.push({ ...draft, after: proxied.map((namespace) => `${namespace}/${proxiedDnsName}`) });
   }
   for (const namespace of proxied) {
     documents.push(
-      namespaced("dns", namespace, proxiedDnsName, {}, {
-        description: "Asks through the DNS proxy, from which rules for DNS names learn the addresses",
-        endpointSelector: {},
-        enableDefaultDeny: allows,
-        egress: egress({ dns: [{ matchPattern: "*" }] }),
-      }),
+      namespaced(
+        "dns",
+        namespace,
+        proxiedDnsName,
+        {},
+        {
+          description: "Asks through the DNS proxy, from which rules for DNS names learn the addresses",
+          endpointSelector: {},
+          enableDefaultDeny: allows,
+          egress: egress({ dns: [{ matchPattern: "*" }] }),
+        },
+      ),
     );
   }
   return documents;
@@ -208,12 +215,14 @@ function describeGroup(group: PolicyGroup): string {
 }
 
 function allowSpec(description: string, endpointSelector: Plain, halves: readonly Half[]): Plain {
-  const ingress = rulesOf(halves.filter((half) => half.direction === "ingress"), ruleKind).flatMap((rule) =>
-    ingressRules(rule.peers).map((peers) => ({ ...peers, toPorts: toPorts(rule.ports) })),
-  );
-  const egress = rulesOf(halves.filter((half) => half.direction === "egress"), ruleKind).flatMap((rule) =>
-    egressRules(rule.peers).map((peers) => ({ ...peers, toPorts: toPorts(rule.ports) })),
-  );
+  const ingress = rulesOf(
+    halves.filter((half) => half.direction === "ingress"),
+    ruleKind,
+  ).flatMap((rule) => ingressRules(rule.peers).map((peers) => ({ ...peers, toPorts: toPorts(rule.ports) })));
+  const egress = rulesOf(
+    halves.filter((half) => half.direction === "egress"),
+    ruleKind,
+  ).flatMap((rule) => egressRules(rule.peers).map((peers) => ({ ...peers, toPorts: toPorts(rule.ports) })));
   return {
     description,
     endpointSelector,

@@ -136,19 +136,31 @@ function dnsEgress(model: Model, namespace: string): DraftDocument {
     address === undefined
       ? []
       : [{ to: [{ ipBlock: { cidr: `${address}/${address.includes(":") ? 128 : 32}` } }], ports: ports(53) }];
-  return policy("dns", namespace, "allow-dns-egress", {}, {
-    podSelector: {},
-    policyTypes: ["Egress"],
-    egress: [{ to: [servers], ports: ports(dns.port) }, ...cache],
-  });
+  return policy(
+    "dns",
+    namespace,
+    "allow-dns-egress",
+    {},
+    {
+      podSelector: {},
+      policyTypes: ["Egress"],
+      egress: [{ to: [servers], ports: ports(dns.port) }, ...cache],
+    },
+  );
 }
 
 /** Both directions, no rule (seed defect B04: nothing but the deny stands in it). */
 function defaultDeny(namespace: string): DraftDocument {
-  return policy("default-deny", namespace, "default-deny-all", {}, {
-    podSelector: {},
-    policyTypes: ["Ingress", "Egress"],
-  });
+  return policy(
+    "default-deny",
+    namespace,
+    "default-deny-all",
+    {},
+    {
+      podSelector: {},
+      policyTypes: ["Ingress", "Egress"],
+    },
+  );
 }
 
 function groupDocuments(model: Model, group: PolicyGroup): readonly DraftDocument[] {
@@ -227,4 +239,3 @@ function policy(
     },
   };
 }
-

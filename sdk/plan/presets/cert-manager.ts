@@ -40,12 +40,11 @@ export function certManager(options: CertManagerService): Expansion {
     const reason = "checks that a DNS-01 record is published before the CA does";
     flows.push(flow(controller).to(internet()).on(udp(53), tcp(53)).because(reason).ownedBy(presetOwner));
   }
-  const solvers = solverNamespaces.map(
-    (solverNamespace): WorkloadDeclaration =>
-      workload(`${solverNamespace}/http01-solver`, {
-        labels: { "acme.cert-manager.io/http01-solver": "true" },
-        ports: [tcp(8089)],
-      }),
+  const solvers = solverNamespaces.map((solverNamespace): WorkloadDeclaration =>
+    workload(`${solverNamespace}/http01-solver`, {
+      labels: { "acme.cert-manager.io/http01-solver": "true" },
+      ports: [tcp(8089)],
+    }),
   );
   if (solvers.length > 0) {
     const reason = "checks that an HTTP-01 answer is published before the CA does";

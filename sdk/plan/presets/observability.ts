@@ -31,15 +31,29 @@ export function observability(options: ObservabilityService): Expansion {
   const nodePorts = options.nodePorts ?? nodeMetricsPorts;
 
   const flows: FlowDeclaration[] = [
-    flow(scraperId).to(storageId).on(...storagePorts.map(withoutMetrics)).because("writes what it scraped").ownedBy(presetOwner),
-    flow(scraperId).to(kubeApiserver()).on().because("discovers targets and scrapes the API server").ownedBy(presetOwner),
+    flow(scraperId)
+      .to(storageId)
+      .on(...storagePorts.map(withoutMetrics))
+      .because("writes what it scraped")
+      .ownedBy(presetOwner),
+    flow(scraperId)
+      .to(kubeApiserver())
+      .on()
+      .because("discovers targets and scrapes the API server")
+      .ownedBy(presetOwner),
     ...(options.remoteWriteHosts ?? []).map((host) =>
       flow(scraperId).to(fqdn(host)).on(tcp(443)).because("writes to remote storage").ownedBy(presetOwner),
     ),
   ];
   if (nodePorts.length > 0) {
     const ports = nodePorts.map((number) => tcp(number));
-    flows.push(flow(scraperId).to(nodes()).on(...ports).because("scrapes the nodes").ownedBy(presetOwner));
+    flows.push(
+      flow(scraperId)
+        .to(nodes())
+        .on(...ports)
+        .because("scrapes the nodes")
+        .ownedBy(presetOwner),
+    );
   }
   return {
     name: "observability",

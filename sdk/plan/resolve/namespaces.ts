@@ -17,10 +17,20 @@ export function readLabels(
   if (labels === undefined) return undefined;
   for (const [key, text] of Object.entries(labels)) {
     if (!isLabelKey(key)) {
-      problems.add(`${path}.${key}`, text, "has a key that is no label key", "Use prefix/name with letters, digits and -_.");
+      problems.add(
+        `${path}.${key}`,
+        text,
+        "has a key that is no label key",
+        "Use prefix/name with letters, digits and -_.",
+      );
     }
     if (!isLabelValue(text)) {
-      problems.add(`${path}.${key}`, text, "is not a label value", "Use up to 63 letters, digits, hyphens, dots and _.");
+      problems.add(
+        `${path}.${key}`,
+        text,
+        "is not a label value",
+        "Use up to 63 letters, digits, hyphens, dots and _.",
+      );
     }
   }
   return labels;

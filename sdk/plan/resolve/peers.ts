@@ -47,7 +47,12 @@ export function readPeer(
     return undefined;
   }
   if (fields["except"] !== undefined && given[0] !== "cidr") {
-    problems.add(`${path}.except`, fields["except"], "has no cidr to be an exception of", "Give it together with cidr.");
+    problems.add(
+      `${path}.except`,
+      fields["except"],
+      "has no cidr to be an exception of",
+      "Give it together with cidr.",
+    );
   }
   switch (given[0]) {
     case "workload":

@@ -34,7 +34,12 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const reader = new Reader(problems);
   const fields = reader.fields("", declaration, declarationFields);
   if (fields === undefined) {
-    problems.add("declaration", declaration, "is not an object", "Give an object with namespaces, workloads and flows.");
+    problems.add(
+      "declaration",
+      declaration,
+      "is not an object",
+      "Give an object with namespaces, workloads and flows.",
+    );
     problems.throwIfAny();
   }
   const top = fields ?? {};
@@ -96,7 +101,12 @@ function readDns(reader: Reader, problems: ProblemCollector, value: unknown): Mo
   if (nodeLocalCache !== undefined) {
     const wrong = cidrProblem(nodeLocalCache.includes(":") ? `${nodeLocalCache}/128` : `${nodeLocalCache}/32`);
     if (wrong !== undefined) {
-      problems.add(`${path}.nodeLocalCache`, nodeLocalCache, "is not an address", "Give an address such as 169.254.20.10.");
+      problems.add(
+        `${path}.nodeLocalCache`,
+        nodeLocalCache,
+        "is not an address",
+        "Give an address such as 169.254.20.10.",
+      );
     }
   }
   return {

@@ -127,7 +127,11 @@ function readNamedWorkload(reader: Reader, path: string, value: unknown): Worklo
   const name = reader.text(`${path}.name`, fields?.["name"]);
   const namespace = reader.text(`${path}.namespace`, fields?.["namespace"]);
   const ports = reader.list(`${path}.ports`, fields?.["ports"]);
-  if (name === undefined || namespace === undefined || ports.some((port) => typeof port !== "object" || port === null)) {
+  if (
+    name === undefined ||
+    namespace === undefined ||
+    ports.some((port) => typeof port !== "object" || port === null)
+  ) {
     return undefined;
   }
   return value as WorkloadDeclaration;

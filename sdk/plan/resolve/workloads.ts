@@ -25,7 +25,12 @@ export function readWorkloads(
     if (workload === undefined) return;
     const first = paths.get(workload.id);
     if (first !== undefined) {
-      return problems.add(`${path}.name`, workload.name, `is declared at ${first} already`, "Declare each workload once.");
+      return problems.add(
+        `${path}.name`,
+        workload.name,
+        `is declared at ${first} already`,
+        "Declare each workload once.",
+      );
     }
     paths.set(workload.id, path);
     workloads.set(workload.id, workload);
@@ -106,7 +111,8 @@ function refuseSharedSelectors(
         workload.serviceAccount !== undefined &&
         other.serviceAccount !== undefined &&
         workload.serviceAccount !== other.serviceAccount;
-      if (apartByAccount || !(isSubset(workload.labels, other.labels) || isSubset(other.labels, workload.labels))) continue;
+      if (apartByAccount || !(isSubset(workload.labels, other.labels) || isSubset(other.labels, workload.labels)))
+        continue;
       problems.add(
         `${paths.get(workload.id)}.labels`,
         workload.labels,

@@ -4,7 +4,7 @@ import { always, type Condition } from "../selectors/conditions";
 import { AddressSet, parseAddress, parseCidr } from "../sets/addresses";
 import { isUnknown } from "../unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
-import { cidrWithout, readCidr, uncertainPeer } from "./common";
+import { cidrTerm, readCidr, uncertainPeer } from "./common";
 import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
 import { ciliumPattern, dnsName } from "./fqdn";
 import { podLabels, readLabelSelector } from "./label-selector";
@@ -77,7 +77,7 @@ function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm
   const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
     readCidr(text, `${path}.except[${index}]`),
   );
-  return { kind: "cidr", set: cidrWithout(cidr, exceptions, path) };
+  return cidrTerm(cidr, exceptions, path);
 }
 
 function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, scope: CiliumScope): PeerTerm {

@@ -80,7 +80,7 @@ function readDirection(
   reader: ObjectReader,
 ): { [key in Direction]?: DirectionRules } {
   const path = `spec.${direction}`;
-  return reader.attempt(
+  return reader.attempt<{ [key in Direction]?: DirectionRules }>(
     () => {
       const rules = (readList(spec[direction], path) ?? []).map((rule, index) =>
         readRule(rule, direction, `${path}[${index}]`, reader),
@@ -100,7 +100,7 @@ const verdicts: Readonly<Record<string, RuleVerdict>> = { Accept: "allow", Deny:
 
 function readRule(value: unknown, direction: Direction, path: string, reader: ObjectReader): Rule[] {
   const peerField = direction === "ingress" ? "from" : "to";
-  return reader.attempt(
+  return reader.attempt<Rule[]>(
     () => {
       const rule = required(readMap(value, path), path);
       onlyFields(rule, path, ["name", "action", peerField, "protocols"]);
@@ -112,7 +112,7 @@ function readRule(value: unknown, direction: Direction, path: string, reader: Ob
       }
       const peerPath = `${path}.${peerField}`;
       const peers = required(readList(rule[peerField], peerPath), peerPath).map((peer, index) =>
-        reader.attempt(
+        reader.attempt<PeerTerm[]>(
           () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`),
           () => [uncertainPeer],
         ),

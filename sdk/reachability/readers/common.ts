@@ -1,6 +1,6 @@
 import type { PolicySource } from "../snapshot/types";
 import type { EnforcerProfile } from "../profile";
-import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, Subject, Tier } from "../rules";
+import type { CidrTerm, CompiledPolicy, DirectionRules, PeerTerm, Rule, Subject, Tier } from "../rules";
 import { all, perhaps, test, type Condition } from "../selectors/conditions";
 import type { LabelValue } from "../selectors/labels";
 import { AddressSet, parseCidr, type AddressRange } from "../sets/addresses";
@@ -73,16 +73,18 @@ export function readCidr(text: string, path: string): AddressRange {
 }
 
 /**
- * A CIDR without its exceptions, each of which must lie inside it.
+ * A CIDR with its exceptions, each of which must lie inside it.
  *
  * @throws NotReadable where one does not.
  */
-export function cidrWithout(cidr: AddressRange, exceptions: readonly AddressRange[], path: string): AddressSet {
+export function cidrTerm(cidr: AddressRange, exceptions: readonly AddressRange[], path: string): CidrTerm {
   for (const [index, exception] of exceptions.entries()) {
     if (exception.family !== cidr.family || exception.from < cidr.from || exception.to > cidr.to) {
       const where = `${path}.except[${index}]`;
       throw new NotReadable(where, `${where} does not lie inside the CIDR it is an exception of`, "invalid-value");
     }
   }
-  return AddressSet.of(cidr).subtract(AddressSet.of(...exceptions));
+  if (exceptions.length === 0) return { kind: "cidr", set: AddressSet.of(cidr) };
+  const except = AddressSet.of(...exceptions);
+  return { kind: "cidr", set: AddressSet.of(cidr).subtract(except), except };
 }

@@ -10,7 +10,7 @@ import { TrafficSet } from "../sets/ports";
 import { YES } from "../unknown";
 import type { Direction } from "../verdicts";
 import {
-  cidrWithout,
+  cidrTerm,
   inNamespace,
   readCidr,
   uncertainDirection,
@@ -103,7 +103,7 @@ function readRule(
   reader: ObjectReader,
 ): Rule {
   const peerField = direction === "ingress" ? "from" : "to";
-  return reader.attempt(
+  return reader.attempt<Rule>(
     () => {
       const rule = readMap(value, path) ?? {};
       onlyFields(rule, path, [peerField, "ports"]);
@@ -159,7 +159,7 @@ function readIpBlock(block: Fields, path: string): PeerTerm {
   const exceptions = (readStrings(block["except"], `${path}.except`) ?? []).map((text, index) =>
     readCidr(text, `${path}.except[${index}]`),
   );
-  return { kind: "cidr", set: cidrWithout(cidr, exceptions, path) };
+  return cidrTerm(cidr, exceptions, path);
 }
 
 function readPorts(value: unknown, path: string): L4Spec {

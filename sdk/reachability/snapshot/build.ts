@@ -88,6 +88,7 @@ class Builder {
   readonly #compiled: CompiledPolicy[] = [];
   readonly #nodes: ClusterNode[] = [];
   readonly #others: SourcedObject[] = [];
+  readonly #serviceAccounts = new Map<string, LabelSet>();
 
   constructor(
     private readonly objects: readonly SourcedObject[],
@@ -113,6 +114,7 @@ class Builder {
       profile: this.profile,
       problems: this.problems,
       rules: { policies: this.#compiled },
+      serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
       apiServerAddresses: data.apiServerAddresses,
     };
@@ -161,6 +163,9 @@ class Builder {
     if (object.kind === "Namespace" && object.apiVersion === "v1")
       return this.#addNamespace(object, name, source, reader);
     if (object.kind === "Node" && object.apiVersion === "v1") this.#nodes.push(nodeOf(object, name, source));
+    if (object.kind === "ServiceAccount" && object.apiVersion === "v1" && !isUnknown(namespace)) {
+      this.#serviceAccounts.set(`${namespace}/${name}`, labelSetOf(object.metadata?.labels));
+    }
     if (podTemplateOf(object) !== undefined) return this.#addWorkload(object, namespace, name, source, reader);
     this.#others.push(sourced);
   }
@@ -218,7 +223,7 @@ class Builder {
     for (const name of names) {
       if (this.#namespaces.has(name)) continue;
       const unknown = name === unknownNamespace;
-      const labels = unknown ? {} : { [namespaceNameLabel]: name };
+      const labels: Record<string, string> = unknown ? {} : { [namespaceNameLabel]: name };
       this.#namespaces.set(name, {
         name,
         labels,

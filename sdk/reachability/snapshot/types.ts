@@ -87,6 +87,8 @@ export interface Snapshot {
   readonly problems: readonly Problem[];
   /** The policies in rule form. */
   readonly rules: RuleBook;
+  /** Labels of ServiceAccounts by `namespace/name`. */
+  readonly serviceAccounts: ReadonlyMap<string, LabelSet>;
   /** The ranges pods get their addresses from, where Nodes say so. */
   readonly podAddresses: AddressSet | undefined;
   /** Where the API server answers, where its endpoints say so. */

@@ -1,0 +1,194 @@
+import { describeRef } from "../../reachability";
+import type { DirectionExplanation, Explanation, ExplanationStep, RuleRef } from "../../reachability";
+import { describeTraffic } from "../connections";
+import { describePeer, describePort } from "../ends";
+import { locate } from "../locate";
+import { describeSource } from "../problems";
+import { paintVerdict, type Colours } from "./colours";
+import type { Format } from "./formats";
+import { columns, csvField, dotString, markdownCell, mermaidString } from "./text";
+
+export interface ExplainPrinting {
+  readonly format: Format;
+  readonly colours: Colours;
+  /** Also the rules of policies that have nothing to do with the two ends. */
+  readonly everyRule: boolean;
+}
+
+/** An explanation in the format asked for. */
+export function printExplanation(explanation: Explanation, printing: ExplainPrinting): string {
+  switch (printing.format) {
+    case "json":
+      return `${JSON.stringify(asJson(explanation, printing), null, 2)}\n`;
+    case "csv":
+      return asCsv(explanation, printing);
+    case "md":
+      return asMarkdown(explanation, printing);
+    case "dot":
+      return asDot(explanation);
+    case "mermaid":
+      return asMermaid(explanation);
+    default:
+      return asText(explanation, printing);
+  }
+}
+
+function sidesOf({ egress, ingress, mesh }: Explanation): { title: string; side: DirectionExplanation }[] {
+  const sides = [
+    { title: `leaving ${egress.subject}`, side: egress },
+    { title: `arriving at ${ingress.subject}`, side: ingress },
+  ];
+  return mesh === undefined ? sides : [...sides, { title: `in the mesh, at ${mesh.subject}`, side: mesh }];
+}
+
+/** The steps that say something about this flow. */
+function stepsOf(side: DirectionExplanation, { everyRule }: ExplainPrinting): readonly ExplanationStep[] {
+  return everyRule ? side.chain : side.chain.filter((step) => step.because !== "subject");
+}
+
+/** `NetworkPolicy shop/web spec.ingress[0]`. */
+function nameOfRule(rule: RuleRef): string {
+  return `${describeRef(rule.policy)} ${rule.path}`;
+}
+
+/** `shop.yaml:34`, the line of the rule itself. */
+function placeOf(rule: RuleRef): string {
+  return describeSource(locate(rule.source, rule.path)) ?? "";
+}
+
+function headline({ flow }: Explanation): string {
+  return `${describePeer(flow.source)} -> ${describePeer(flow.destination)}  ${describePort(flow)}`;
+}
+
+function asText(explanation: Explanation, printing: ExplainPrinting): string {
+  const { colours } = printing;
+  const verdict = explanation.verdict;
+  let text = `${colours.bold(headline(explanation))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
+  for (const { title, side } of sidesOf(explanation)) {
+    text += `\n${title}: ${paintVerdict(side.verdict, colours)}\n  ${side.reason}\n`;
+    if (side.deciding !== undefined) {
+      const place = placeOf(side.deciding);
+      text += `  decided by ${nameOfRule(side.deciding)}${place === "" ? "" : ` (${place})`}\n`;
+    }
+    if (side.isolatedBy.length > 0) {
+      text += `  closed by default because of ${side.isolatedBy.map(describeRef).join(", ")}\n`;
+    }
+    const steps = stepsOf(side, printing);
+    if (steps.length > 0) {
+      text += "  rules, in the order they are tried:\n";
+      const rows = steps.map((step, index) => [
+        `${index + 1}.`,
+        step.rule.verdict,
+        nameOfRule(step.rule),
+        placeOf(step.rule),
+        outcomeOf(step),
+      ]);
+      text += columns(rows, "    ");
+    }
+    const hidden = side.chain.length - steps.length;
+    if (hidden > 0) text += `  ${hidden} rules for other subjects are not shown (--every-rule shows them)\n`;
+  }
+  const { allowed, possible } = explanation.traffic;
+  text += `\nbetween the two, on any port: ${describeTraffic(allowed, possible)}\n`;
+  if (explanation.flip.length > 0) {
+    text += `\nto ${verdict === "allowed" ? "close" : "open"} it:\n`;
+    for (const hint of explanation.flip) text += `  ${hint.text}\n`;
+  }
+  return text;
+}
+
+function outcomeOf(step: ExplanationStep): string {
+  return step.text === "" ? step.outcome : step.text;
+}
+
+function asJson(explanation: Explanation, printing: ExplainPrinting): unknown {
+  const rule = (each: RuleRef): unknown => ({
+    policy: each.policy,
+    path: each.path,
+    verdict: each.verdict,
+    direction: each.direction,
+    source: locate(each.source, each.path),
+  });
+  const side = (each: DirectionExplanation): unknown => ({
+    subject: each.subject,
+    verdict: each.verdict,
+    reason: each.reason,
+    isolatedBy: each.isolatedBy,
+    deciding: each.deciding === undefined ? undefined : rule(each.deciding),
+    chain: stepsOf(each, printing).map((step) => ({ ...step, rule: rule(step.rule) })),
+  });
+  const { flow, verdict, egress, ingress, mesh, traffic, flip } = explanation;
+  return {
+    src: describePeer(flow.source),
+    dst: describePeer(flow.destination),
+    protocol: flow.protocol,
+    port: flow.port,
+    verdict,
+    egress: side(egress),
+    ingress: side(ingress),
+    mesh: mesh === undefined ? undefined : side(mesh),
+    conn: traffic.allowed.toString(),
+    possible: traffic.allowed === traffic.possible ? undefined : traffic.possible.toString(),
+    flip,
+  };
+}
+
+function rowsOf(explanation: Explanation, printing: ExplainPrinting): string[][] {
+  return sidesOf(explanation).flatMap(({ side }) =>
+    stepsOf(side, printing).map((step, index) => [
+      side === explanation.mesh ? "mesh" : side.direction,
+      String(index + 1),
+      step.rule.verdict,
+      describeRef(step.rule.policy),
+      step.rule.path,
+      placeOf(step.rule),
+      step.outcome,
+      step.because ?? "",
+      step.text,
+    ]),
+  );
+}
+
+const stepTitles = ["side", "step", "rule", "policy", "path", "source", "outcome", "because", "text"];
+
+function asCsv(explanation: Explanation, printing: ExplainPrinting): string {
+  return [stepTitles, ...rowsOf(explanation, printing)].map((row) => `${row.map(csvField).join(",")}\n`).join("");
+}
+
+function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string {
+  const row = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(" | ")} |\n`;
+  let text = `**${headline(explanation)}: ${explanation.verdict}**\n\n`;
+  for (const { title, side } of sidesOf(explanation)) text += `- ${title}: **${side.verdict}**. ${side.reason}\n`;
+  const rows = rowsOf(explanation, printing);
+  if (rows.length > 0) text += `\n${row(stepTitles)}${row(stepTitles.map(() => "---"))}${rows.map(row).join("")}`;
+  if (explanation.flip.length > 0) text += `\nTo change it:\n${explanation.flip.map(({ text: hint }) => `- ${hint}\n`).join("")}`;
+  return text;
+}
+
+/** The stations of a flow: source, its policies, the destination's policies, destination. */
+function stations(explanation: Explanation): { name: string; label: string }[] {
+  const { flow } = explanation;
+  return [
+    { name: "source", label: describePeer(flow.source) },
+    ...sidesOf(explanation).map(({ title, side }, index) => ({
+      name: `side${index}`,
+      label: [`${title}: ${side.verdict}`, side.deciding === undefined ? side.reason : nameOfRule(side.deciding)].join("\n"),
+    })),
+    { name: "destination", label: describePeer(flow.destination) },
+  ];
+}
+
+function asDot(explanation: Explanation): string {
+  const all = stations(explanation);
+  const nodes = all.map(({ name, label }) => `  ${name} [label=${dotString(label)}]\n`).join("");
+  const path = all.map(({ name }) => name).join(" -> ");
+  const label = `${describePort(explanation.flow)}: ${explanation.verdict}`;
+  return `digraph {\n  rankdir=LR\n  node [shape=box]\n  label=${dotString(label)}\n${nodes}  ${path}\n}\n`;
+}
+
+function asMermaid(explanation: Explanation): string {
+  const all = stations(explanation);
+  const nodes = all.map(({ name, label }) => `  ${name}[${mermaidString(label).replaceAll("\n", "<br/>")}]\n`).join("");
+  const path = all.map(({ name }) => name).join(" --> ");
+  return `flowchart LR\n${nodes}  ${path}\n`;
+}

@@ -1,0 +1,125 @@
+import { buildSnapshot, compile, inferProfile, profileFor } from "../reachability";
+import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
+import { withoutOwned } from "../cluster/owners";
+import { CliError, usageError } from "./errors";
+import { exitCodes } from "./exit-codes";
+import { problemLines } from "./problems";
+import { layOver, readSources, type ReadOptions } from "./sources/read";
+import type { SourceContent } from "./sources/types";
+
+/** The options that say what is read and how. All commands have them. */
+export interface InputOptions {
+  readonly as: ReadOptions["form"];
+  readonly cni?: string;
+  readonly kubeconfig?: string;
+  readonly allowProblems: boolean;
+  readonly allProblems: boolean;
+  readonly quiet: boolean;
+}
+
+/** A snapshot, ready for questions. */
+export interface Loaded {
+  readonly snapshot: Snapshot;
+  readonly reachability: Reachability;
+  /** Everything that was not understood, in the sources and in the objects. */
+  readonly problems: readonly Problem[];
+  /**
+   * Some source was read with holes, and the user accepted that: what is computed as allowed may be closed by a policy
+   * that could not be read, so nothing is allowed for certain.
+   */
+  readonly holes: boolean;
+}
+
+/** A line on stderr. Problems always; notes unless the user wants quiet. */
+export function note(text: string, options: { readonly quiet: boolean }): void {
+  if (!options.quiet) process.stderr.write(`${text}\n`);
+}
+
+/**
+ * Reads sources into a snapshot and compiles it; prints on stderr what was not understood.
+ *
+ * @throws CliError where there is no answer to be had: nothing to read, a source with holes.
+ */
+export async function load(specs: readonly string[], options: InputOptions): Promise<Loaded> {
+  const profile = profileOption(options);
+  const content = await read(specs, options);
+  return compileObjects(content.objects, content.problems, profile, options, "");
+}
+
+/** Two snapshots to compare. With `apply`, the second is laid over the first as `kubectl apply` would do it. */
+export async function loadTwo(
+  before: readonly string[],
+  after: readonly string[],
+  options: InputOptions & { readonly apply: boolean },
+): Promise<{ before: Loaded; after: Loaded }> {
+  const named = profileOption(options);
+  const first = await read(before, options);
+  const second = await read(after, options);
+  const objects = options.apply ? layOver(first.objects, second.objects) : second.objects;
+  const problems = options.apply ? [...first.problems, ...second.problems] : second.problems;
+  // One enforcer for both, or the diff would show the change of the enforcer.
+  const profile = named ?? inferProfile([...first.objects, ...second.objects]);
+  if (named === undefined) noteProfile(profile, options);
+  return {
+    before: compileObjects(first.objects, first.problems, profile, options, "before: "),
+    after: compileObjects(objects, problems, profile, options, "after: "),
+  };
+}
+
+async function read(specs: readonly string[], options: InputOptions): Promise<SourceContent> {
+  const content = await readSources(specs, {
+    form: options.as,
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+    progress: (text) => note(text, options),
+  });
+  for (const text of content.notes) note(`note: ${text}`, options);
+  return content;
+}
+
+function compileObjects(
+  read: readonly SourcedObject[],
+  sourceProblems: readonly Problem[],
+  named: EnforcerProfile | undefined,
+  options: InputOptions,
+  prefix: string,
+): Loaded {
+  const holes = sourceProblems.some((problem) => problem.affectsVerdicts);
+  if (holes && !options.allowProblems) {
+    report(sourceProblems, options, prefix);
+    throw new CliError(
+      "there is no answer because something could not be read; repair it, or accept it with --allow-problems (nothing then counts as allowed for certain)",
+      exitCodes.input,
+    );
+  }
+  const objects = withoutOwned(read);
+  const snapshot = buildSnapshot(objects, named === undefined ? {} : { profile: named });
+  if (named === undefined) noteProfile(snapshot.profile, options);
+  const problems = [...sourceProblems, ...snapshot.problems];
+  report(problems, options, prefix);
+  return { snapshot, reachability: compile(snapshot), problems, holes };
+}
+
+function report(problems: readonly Problem[], options: InputOptions, prefix: string): void {
+  for (const line of problemLines(problems, options.allProblems)) process.stderr.write(`${prefix}${line}\n`);
+}
+
+function profileOption(options: InputOptions): EnforcerProfile | undefined {
+  if (options.cni === undefined) return undefined;
+  try {
+    return profileFor(options.cni);
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(`--cni: ${error.message}`);
+    throw error;
+  }
+}
+
+function noteProfile(profile: EnforcerProfile, options: InputOptions): void {
+  const version = profile.version === undefined ? "" : `@${profile.version}`;
+  note(`enforcer: ${profile.cni}${version}, inferred from what was read (name it with --cni)`, options);
+}
+
+/** The exit code of a command that answered. */
+export function exitCodeOf(loaded: readonly Loaded[], options: InputOptions): 0 | 3 {
+  const problems = loaded.some((each) => each.problems.length > 0);
+  return problems && !options.allowProblems ? exitCodes.incomplete : exitCodes.ok;
+}

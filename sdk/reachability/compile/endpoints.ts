@@ -1,0 +1,277 @@
+/** The ends of flows as the enforcer sees them. */
+import type { Snapshot, Workload, WorkloadPort } from "../snapshot/types";
+import type { Lookup } from "../selectors/conditions";
+import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
+import { parseAddress, type Address } from "../sets/addresses";
+import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri } from "../unknown";
+import type { Peer } from "../verdicts";
+
+export interface PodEndpoint {
+  readonly kind: "pod";
+  /** The workload's id, or a name for a pod that does not exist. */
+  readonly name: string;
+  readonly namespace: LabelValue;
+  readonly namespaceLabels: LabelSet;
+  readonly labels: LabelSet;
+  readonly serviceAccount: LabelValue;
+  readonly serviceAccountLabels: LabelSet;
+  readonly cluster: string;
+  readonly ports: readonly WorkloadPort[];
+  readonly portsUnknown: boolean;
+  /** Nothing where the snapshot does not state them. */
+  readonly addresses: readonly Address[] | undefined;
+  /** A single pod, which always reaches itself; a controller may have several. */
+  readonly single: boolean;
+}
+
+export interface NodeEndpoint {
+  readonly kind: "node";
+  readonly name: string;
+  /** The node that the other end runs on. */
+  readonly local: boolean;
+  readonly addresses: readonly Address[] | undefined;
+  /** The address used, where it is known. */
+  readonly address: Address | undefined;
+  readonly labels: LabelSet;
+  /** Whether the API server runs on it. */
+  readonly apiServer: Tri;
+}
+
+export interface WorldEndpoint {
+  readonly kind: "world";
+  readonly name: string;
+  /** Nothing where only a name is known. */
+  readonly address: Address | undefined;
+  readonly dnsName?: string;
+  readonly apiServer: Tri;
+}
+
+export type Endpoint = PodEndpoint | NodeEndpoint | WorldEndpoint;
+
+/** How conditions see a pod. */
+export function podLookup(pod: PodEndpoint): Lookup {
+  return (field, key) => {
+    switch (field) {
+      case "label":
+        return labelOf(pod.labels, key);
+      case "namespaceLabel":
+        return labelOf(pod.namespaceLabels, key);
+      case "namespace":
+        return pod.namespace;
+      case "serviceAccount":
+        return pod.serviceAccount;
+      case "serviceAccountLabel":
+        return labelOf(pod.serviceAccountLabels, key);
+      case "cluster":
+        return pod.cluster;
+      case "reserved":
+        return undefined;
+    }
+  };
+}
+
+/** How conditions see what is no pod: by Cilium's reserved identities only. */
+export function reservedLookup(endpoint: NodeEndpoint | WorldEndpoint): Lookup {
+  return (field, key) => (field === "reserved" ? reservedLabel(endpoint, key) : undefined);
+}
+
+function reservedLabel(endpoint: NodeEndpoint | WorldEndpoint, key: string): LabelValue | undefined {
+  if (key === "kube-apiserver")
+    return endpoint.apiServer === YES ? "" : endpoint.apiServer === NO ? undefined : unknownValue;
+  if (endpoint.kind === "node") return key === (endpoint.local ? "host" : "remote-node") ? "" : undefined;
+  if (key === "world") return "";
+  if (key !== "world-ipv4" && key !== "world-ipv6") return undefined;
+  if (endpoint.address === undefined) return unknownValue;
+  return key === `world-ipv${endpoint.address.family}` ? "" : undefined;
+}
+
+/** Turns the ends that a caller names into endpoints. Several endpoints are possibilities, one of which is the case. */
+export class Endpoints {
+  readonly #workloads = new Map<string, Workload>();
+  readonly #pods = new Map<string, PodEndpoint>();
+  readonly #others = new Map<string, readonly Endpoint[]>();
+  readonly #apiServer: readonly Address[];
+
+  constructor(private readonly snapshot: Snapshot) {
+    for (const workload of snapshot.workloads) this.#workloads.set(workload.id, workload);
+    this.#apiServer = addressesOf(snapshot.apiServerAddresses);
+  }
+
+  /**
+   * @throws RangeError where the peer names a workload that the snapshot lacks, or is not an address.
+   */
+  resolve(peer: Peer): readonly Endpoint[] {
+    switch (peer.kind) {
+      case "workload": {
+        const workload = this.#workloads.get(peer.id);
+        if (workload === undefined)
+          throw new RangeError(`no workload ${peer.id} in the snapshot (ids are ns/name[Kind])`);
+        return this.ofWorkload(workload);
+      }
+      case "freshPod":
+        return [this.#freshPod(peer)];
+      default: {
+        const key = JSON.stringify(peer);
+        const known = this.#others.get(key);
+        if (known !== undefined) return known;
+        const created = this.#resolveOther(peer);
+        this.#others.set(key, created);
+        return created;
+      }
+    }
+  }
+
+  ofWorkload(workload: Workload): readonly Endpoint[] {
+    if (workload.hostNetwork) return this.#anyNode();
+    const pod = this.pod(workload);
+    return workload.hostNetworkUnknown ? [pod, ...this.#anyNode()] : [pod];
+  }
+
+  pod(workload: Workload): PodEndpoint {
+    const known = this.#pods.get(workload.id);
+    if (known !== undefined) return known;
+    const namespace = this.snapshot.namespaces.get(workload.namespace);
+    const created: PodEndpoint = {
+      kind: "pod",
+      name: workload.id,
+      namespace: workload.namespaceUnknown ? unknownValue : workload.namespace,
+      namespaceLabels: namespace?.labelSet ?? { values: {}, complete: false },
+      labels: workload.labelSet,
+      serviceAccount: workload.serviceAccountUnknown ? unknownValue : workload.serviceAccount,
+      serviceAccountLabels: this.#accountLabels(workload.namespace, workload.serviceAccount),
+      cluster: this.snapshot.profile.clusterName,
+      ports: workload.ports,
+      portsUnknown: workload.portsUnknown,
+      addresses: workload.addresses.length === 0 ? undefined : addressesOf(workload.addresses),
+      single: workload.kind === "Pod",
+    };
+    this.#pods.set(workload.id, created);
+    return created;
+  }
+
+  #freshPod(peer: Extract<Peer, { kind: "freshPod" }>): PodEndpoint {
+    const account = peer.serviceAccount ?? "default";
+    const key = JSON.stringify([peer.namespace, account, Object.entries(peer.labels ?? {}).sort()]);
+    const known = this.#pods.get(key);
+    if (known !== undefined) return known;
+    const namespace = this.snapshot.namespaces.get(peer.namespace);
+    const created: PodEndpoint = {
+      kind: "pod",
+      name: `fresh pod in ${peer.namespace}`,
+      namespace: peer.namespace,
+      namespaceLabels: namespace?.labelSet ?? {
+        values: { "kubernetes.io/metadata.name": peer.namespace },
+        complete: true,
+      },
+      labels: { values: peer.labels ?? {}, complete: true },
+      serviceAccount: account,
+      serviceAccountLabels: this.#accountLabels(peer.namespace, account),
+      cluster: this.snapshot.profile.clusterName,
+      ports: [],
+      // a pod that does not exist yet may name any port
+      portsUnknown: true,
+      addresses: undefined,
+      single: false,
+    };
+    this.#pods.set(key, created);
+    return created;
+  }
+
+  #accountLabels(namespace: string, name: string): LabelSet {
+    return this.snapshot.serviceAccounts.get(`${namespace}/${name}`) ?? { values: {}, complete: true };
+  }
+
+  #resolveOther(peer: Exclude<Peer, { kind: "workload" | "freshPod" }>): readonly Endpoint[] {
+    switch (peer.kind) {
+      case "address": {
+        const address = requiredAddress(peer.address);
+        return [{ kind: "world", name: peer.address, address, apiServer: this.#isApiServer([address], NO) }];
+      }
+      case "fqdn":
+        return [{ kind: "world", name: peer.name, address: undefined, dnsName: peer.name, apiServer: NO }];
+      case "node":
+        return [
+          this.#node(peer.where === "local", peer.address === undefined ? undefined : requiredAddress(peer.address)),
+        ];
+      case "kubeApiserver":
+        return this.#apiServerEndpoints();
+    }
+  }
+
+  #anyNode(): readonly Endpoint[] {
+    return [this.#node(true, undefined), this.#node(false, undefined)];
+  }
+
+  #node(local: boolean, address: Address | undefined): NodeEndpoint {
+    const { nodes } = this.snapshot;
+    const node =
+      address === undefined
+        ? nodes.length === 1
+          ? nodes[0]
+          : undefined
+        : nodes.find((each) => addressesOf(each.addresses).some((own) => sameAddress(own, address)));
+    const addresses =
+      node === undefined ? (address === undefined ? undefined : [address]) : addressesOf(node.addresses);
+    return {
+      kind: "node",
+      name: `${local ? "local" : "remote"} node`,
+      local,
+      addresses,
+      address,
+      labels: node === undefined ? { values: {}, complete: false } : { values: node.labels, complete: true },
+      apiServer: addresses === undefined ? MAYBE : this.#isApiServer(addresses, MAYBE),
+    };
+  }
+
+  /** Whether one of the addresses is the API server's; `otherwise` where its addresses are not known. */
+  #isApiServer(addresses: readonly Address[], otherwise: Tri): Tri {
+    if (this.#apiServer.length === 0) return otherwise;
+    return addresses.some((address) => this.#apiServer.some((own) => sameAddress(own, address))) ? YES : NO;
+  }
+
+  #apiServerEndpoints(): readonly Endpoint[] {
+    const name = "kube-apiserver";
+    const nodes: Endpoint[] = [
+      { ...this.#node(true, undefined), name, apiServer: YES },
+      { ...this.#node(false, undefined), name, apiServer: YES },
+    ];
+    if (this.#apiServer.length === 0) {
+      return [...nodes, { kind: "world", name, address: undefined, apiServer: YES }];
+    }
+    return this.#apiServer.flatMap((address): Endpoint[] => {
+      const onNode = this.snapshot.nodes.some((node) =>
+        addressesOf(node.addresses).some((own) => sameAddress(own, address)),
+      );
+      if (onNode) {
+        return [true, false].map((local) => ({ ...this.#node(local, address), name, apiServer: YES }));
+      }
+      const outside: Endpoint = { kind: "world", name, address, apiServer: YES };
+      // without Nodes in the snapshot the address may be one of theirs
+      return this.snapshot.nodes.length > 0
+        ? [outside]
+        : [
+            outside,
+            ...[true, false].map((local): Endpoint => ({ ...this.#node(local, address), name, apiServer: YES })),
+          ];
+    });
+  }
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  return a.family === b.family && a.value === b.value;
+}
+
+function addressesOf(texts: readonly string[]): Address[] {
+  return texts.map(parseAddress).filter((address) => address !== undefined);
+}
+
+function requiredAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new RangeError(`not an IPv4 or IPv6 address: ${JSON.stringify(text)}`);
+  return address;
+}
+
+/** Whether an endpoint lies in a namespace that is known by name. */
+export function namespaceOf(endpoint: Endpoint): string | undefined {
+  return endpoint.kind === "pod" && !isUnknown(endpoint.namespace) ? endpoint.namespace : undefined;
+}

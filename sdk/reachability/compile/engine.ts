@@ -1,0 +1,120 @@
+import type { Snapshot } from "../snapshot/types";
+import { TrafficSet } from "../sets/ports";
+import { YES } from "../unknown";
+import type { Direction, Flow, Peer, Verdict } from "../verdicts";
+import { Endpoints, type Endpoint } from "./endpoints";
+import { deniedIn, evaluateTiers, type TierSelection } from "./evaluate";
+import type { MatchContext } from "./matching";
+import { PolicyIndex } from "./policy-index";
+import { eitherOf, everything, intersect, subtract, type TrafficRange } from "./traffic-range";
+
+/** Answers what passes between two ends of a snapshot. */
+export class Engine {
+  readonly endpoints: Endpoints;
+  readonly index: PolicyIndex;
+  readonly context: MatchContext;
+
+  constructor(readonly snapshot: Snapshot) {
+    this.endpoints = new Endpoints(snapshot);
+    this.index = new PolicyIndex(snapshot.rules.policies);
+    this.context = { profile: snapshot.profile, podAddresses: snapshot.podAddresses };
+  }
+
+  verdict(flow: Flow): Verdict {
+    return verdictOn(this.traffic(flow.source, flow.destination), trafficOfFlow(flow));
+  }
+
+  /** What passes, over every possibility of what the two ends are. */
+  traffic(source: Peer, destination: Peer): TrafficRange {
+    let result: TrafficRange | undefined;
+    for (const from of this.endpoints.resolve(source)) {
+      for (const to of this.endpoints.resolve(destination)) {
+        const range = this.between(from, to);
+        result = result === undefined ? range : eitherOf(result, range);
+      }
+    }
+    return result ?? everything;
+  }
+
+  between(source: Endpoint, destination: Endpoint): TrafficRange {
+    // a pod always reaches itself
+    if (source === destination && source.kind === "pod" && source.single) return everything;
+    const egress = this.direction("egress", source, destination);
+    if (egress.may.isEmpty()) return egress;
+    return intersect(egress, this.direction("ingress", source, destination));
+  }
+
+  /** What one side lets pass. */
+  direction(direction: Direction, source: Endpoint, destination: Endpoint): TrafficRange {
+    const subject = direction === "ingress" ? destination : source;
+    const peer = direction === "ingress" ? source : destination;
+    const { profile } = this.context;
+    if (!this.enforces()) return everything;
+    const tiers = this.index.of(subject)[direction];
+    if (direction === "ingress" && this.isOwnNode(subject, peer)) return this.#fromOwnNode(tiers, peer, destination);
+    const range = evaluateTiers(tiers, direction, peer, destination, this.context);
+    if (profile.enforcementMode === "always" && subject.kind === "pod") {
+      return evaluateTiers(closed(tiers), direction, peer, destination, this.context);
+    }
+    return range;
+  }
+
+  /** Whether the enforcer drops anything at all. */
+  enforces(): boolean {
+    const { profile } = this.context;
+    return profile.enforcementMode !== "never" && !profile.auditMode;
+  }
+
+  /** Whether the peer is the node that the subject runs on, and may always reach it. */
+  isOwnNode(subject: Endpoint, peer: Endpoint): boolean {
+    return subject.kind === "pod" && peer.kind === "node" && peer.local && this.context.profile.localNodeAlwaysAllowed;
+  }
+
+  /** A node always reaches its own pods (probes); measured: only Cilium's deny rules stop it. */
+  #fromOwnNode(tiers: readonly TierSelection[], peer: Endpoint, destination: Endpoint): TrafficRange {
+    let result = everything;
+    if (this.context.profile.cni !== "cilium") return result;
+    for (const { tier, policies } of tiers) {
+      if (tier.combinator === "additive") {
+        result = subtract(result, deniedIn(policies, "ingress", peer, destination, this.context));
+      }
+    }
+    return result;
+  }
+}
+
+/** The same policies for a subject that is closed by default whatever selects it (Cilium's mode `always`). */
+function closed(tiers: readonly TierSelection[]): TierSelection[] {
+  return [...tiers.filter((each) => each.tier.order <= closing.order), { tier: closing, policies: [closingSelection] }];
+}
+
+const closing = { id: "policyEnforcementMode: always", order: 1.5, combinator: "additive" } as const;
+const closingSelection: TierSelection["policies"][number] = {
+  selected: YES,
+  policy: {
+    origin: {
+      apiVersion: "",
+      kind: "policyEnforcementMode",
+      name: "always",
+      dialect: "cilium",
+      object: { apiVersion: "", kind: "policyEnforcementMode" },
+    },
+    tier: closing,
+    order: 0,
+    subject: { kind: "pods", where: { op: "constant", value: YES } },
+    ingress: { isolates: YES, rules: [] },
+    egress: { isolates: YES, rules: [] },
+  },
+};
+
+/** The traffic that a flow asks about. */
+export function trafficOfFlow(flow: Flow): TrafficSet {
+  if (flow.protocol !== "ICMP") return TrafficSet.ports(flow.protocol, flow.port);
+  return TrafficSet.icmp(4, flow.port).union(TrafficSet.icmp(6, flow.port));
+}
+
+/** Whether some of the traffic asked about passes. */
+export function verdictOn(range: TrafficRange, asked: TrafficSet): Verdict {
+  if (!range.must.intersect(asked).isEmpty()) return "allowed";
+  return range.may.intersect(asked).isEmpty() ? "denied" : "unknown";
+}

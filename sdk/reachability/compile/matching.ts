@@ -1,0 +1,146 @@
+/** Whether an endpoint is among the peers of a rule. */
+import { metadataEndpoints } from "../metadata-endpoints";
+import type { EnforcerProfile } from "../profile";
+import { matchesName, metadataNames } from "../readers/fqdn";
+import type { CidrTerm, DnsPattern, Entity, PeerTerm, Subject } from "../rules";
+import { evaluate } from "../selectors/conditions";
+import { labelOf } from "../selectors/labels";
+import { AddressSet, type Address } from "../sets/addresses";
+import { MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
+import { podLookup, reservedLookup, type Endpoint, type NodeEndpoint } from "./endpoints";
+
+/** What matching depends on besides the rule and the endpoint. */
+export interface MatchContext {
+  readonly profile: EnforcerProfile;
+  /** The ranges pods have their addresses from. */
+  readonly podAddresses: AddressSet | undefined;
+}
+
+const metadataAddresses = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
+
+/** Where a node or a pod may have its address when the snapshot does not say: unicast IPv4 that is not link-local. */
+const ordinaryAddresses = AddressSet.allV4.subtract(
+  AddressSet.ofCidrs("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
+);
+
+export function matchesPeer(term: PeerTerm, endpoint: Endpoint, context: MatchContext): Tri {
+  switch (term.kind) {
+    case "any":
+      return YES;
+    case "uncertain":
+      return MAYBE;
+    case "pods":
+      return endpoint.kind === "pod" ? evaluate(term.where, podLookup(endpoint)) : NO;
+    case "identities":
+      return evaluate(term.where, endpoint.kind === "pod" ? podLookup(endpoint) : reservedLookup(endpoint));
+    case "entity":
+      return matchesEntity(term.entity, endpoint);
+    case "cidr":
+      return matchesCidr(term, endpoint, context);
+    case "nodes":
+      return endpoint.kind === "node" ? evaluate(term.where, (_field, key) => labelOf(endpoint.labels, key)) : NO;
+    case "fqdn":
+      return matchesFqdn(term.pattern, endpoint);
+    case "and":
+      return term.of.reduce<Tri>((result, each) => triAnd(result, matchesPeer(each, endpoint, context)), YES);
+    case "or":
+      return term.of.reduce<Tri>((result, each) => triOr(result, matchesPeer(each, endpoint, context)), NO);
+    case "not":
+      return triNot(matchesPeer(term.of, endpoint, context));
+  }
+}
+
+export function matchesAnyPeer(terms: readonly PeerTerm[], endpoint: Endpoint, context: MatchContext): Tri {
+  let result: Tri = NO;
+  for (const term of terms) {
+    result = triOr(result, matchesPeer(term, endpoint, context));
+    if (result === YES) break;
+  }
+  return result;
+}
+
+/** Whether a policy protects an endpoint. Pods on the host network are nodes, which policies for pods never select. */
+export function selects(subject: Subject, endpoint: Endpoint): Tri {
+  if (subject.kind === "pods") return endpoint.kind === "pod" ? evaluate(subject.where, podLookup(endpoint)) : NO;
+  return endpoint.kind === "node" ? evaluate(subject.where, (_field, key) => labelOf(endpoint.labels, key)) : NO;
+}
+
+function matchesEntity(entity: Entity, endpoint: Endpoint): Tri {
+  switch (entity) {
+    case "all":
+      return YES;
+    case "none":
+    case "ingress":
+    case "health":
+    case "init":
+    case "unmanaged":
+      return NO;
+    case "world":
+      return tri(endpoint.kind === "world");
+    case "world-ipv4":
+    case "world-ipv6":
+      if (endpoint.kind !== "world") return NO;
+      return endpoint.address === undefined ? MAYBE : tri(entity === `world-ipv${endpoint.address.family}`);
+    case "cluster":
+      return endpoint.kind === "world" ? endpoint.apiServer : YES;
+    case "host":
+      return tri(endpoint.kind === "node" && endpoint.local);
+    case "remote-node":
+      return tri(endpoint.kind === "node" && !endpoint.local);
+    case "kube-apiserver":
+      return endpoint.kind === "pod" ? NO : endpoint.apiServer;
+  }
+}
+
+function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext): Tri {
+  const { profile } = context;
+  switch (endpoint.kind) {
+    case "world":
+      return endpoint.address === undefined
+        ? within(AddressSet.all, term.set)
+        : tri(term.set.contains(endpoint.address));
+    case "pod":
+      if (!profile.cidrMatchesPods) return NO;
+      if (endpoint.addresses !== undefined) return matchesAddresses(term, endpoint.addresses, profile);
+      return profile.unknownPodAddresses === "outside-cidrs"
+        ? NO
+        : within(context.podAddresses ?? ordinaryAddresses, term.set);
+    case "node":
+      return profile.cidrMatchesNodes ? matchesNodeAddresses(term, endpoint, profile) : NO;
+  }
+}
+
+function matchesNodeAddresses(term: CidrTerm, node: NodeEndpoint, profile: EnforcerProfile): Tri {
+  // to Cilium a node has one identity with all its addresses; elsewhere the address of the packet counts
+  if (profile.cni !== "cilium" && node.address !== undefined) return tri(term.set.contains(node.address));
+  return node.addresses === undefined
+    ? within(ordinaryAddresses, term.set)
+    : matchesAddresses(term, node.addresses, profile);
+}
+
+function matchesAddresses(term: CidrTerm, addresses: readonly Address[], profile: EnforcerProfile): Tri {
+  const inside = addresses.filter((address) => term.set.contains(address)).length;
+  if (profile.cni === "cilium") {
+    // measured: one address in the CIDR covers them all, one address in an exception excepts them all
+    return tri(inside > 0 && !addresses.some((address) => term.except?.contains(address) === true));
+  }
+  return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;
+}
+
+/** Whether an address of which only the range is known lies in a set. */
+function within(range: AddressSet, set: AddressSet): Tri {
+  if (range.isSubsetOf(set)) return YES;
+  return range.intersect(set).isEmpty() ? NO : MAYBE;
+}
+
+/**
+ * Names against addresses: nobody here knows what a name resolves to. A name of which strangers can own an instance may
+ * resolve to any address, and the names of metadata services resolve to theirs.
+ */
+function matchesFqdn(pattern: DnsPattern, endpoint: Endpoint): Tri {
+  if (endpoint.kind !== "world") return NO;
+  if (endpoint.dnsName !== undefined) return tri(matchesName(pattern, endpoint.dnsName));
+  if (pattern.broad || endpoint.address === undefined) return MAYBE;
+  const namesMetadata = metadataNames.some((name) => matchesName(pattern, name));
+  return namesMetadata && metadataAddresses.contains(endpoint.address) ? MAYBE : NO;
+}

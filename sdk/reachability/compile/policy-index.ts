@@ -1,0 +1,107 @@
+/** Which policies select an endpoint. */
+import type { CompiledPolicy, Tier } from "../rules";
+import type { Condition } from "../selectors/conditions";
+import { isUnknown, NO } from "../unknown";
+import type { Direction } from "../verdicts";
+import { namespaceOf, type Endpoint } from "./endpoints";
+import { directionOf, type Selection, type TierSelection } from "./evaluate";
+import { selects } from "./matching";
+
+export type Selected = Readonly<Record<Direction, readonly TierSelection[]>>;
+
+/** Policies in the order of evaluation, looked up by the namespace they can select from. */
+export class PolicyIndex {
+  readonly #byNamespace = new Map<string, CompiledPolicy[]>();
+  readonly #everywhere: CompiledPolicy[] = [];
+  readonly #selected = new Map<Endpoint, Selected>();
+  /** Every policy's place in the order of evaluation. */
+  readonly #place = new Map<CompiledPolicy, number>();
+
+  constructor(policies: readonly CompiledPolicy[]) {
+    const sorted = [...policies].sort(compare);
+    for (const [place, policy] of sorted.entries()) {
+      this.#place.set(policy, place);
+      const namespaces = namespacesOf(policy.subject.where);
+      if (namespaces === undefined) this.#everywhere.push(policy);
+      else for (const name of namespaces) listIn(this.#byNamespace, name).push(policy);
+    }
+  }
+
+  /** The policies that select an endpoint, by direction and tier. */
+  of(endpoint: Endpoint): Selected {
+    const known = this.#selected.get(endpoint);
+    if (known !== undefined) return known;
+    const selections: Selection[] = [];
+    for (const policy of this.#candidates(endpoint)) {
+      const selected = selects(policy.subject, endpoint);
+      if (selected !== NO) selections.push({ policy, selected });
+    }
+    const result: Selected = {
+      ingress: byTier(selections, "ingress"),
+      egress: byTier(selections, "egress"),
+    };
+    this.#selected.set(endpoint, result);
+    return result;
+  }
+
+  #candidates(endpoint: Endpoint): CompiledPolicy[] {
+    const namespace = namespaceOf(endpoint);
+    // a pod whose namespace is not known may be selected by the policies of any
+    const local =
+      endpoint.kind !== "pod"
+        ? []
+        : namespace === undefined
+          ? [...new Set([...this.#byNamespace.values()].flat())]
+          : (this.#byNamespace.get(namespace) ?? []);
+    if (local.length === 0) return this.#everywhere;
+    return [...this.#everywhere, ...local].sort((a, b) => (this.#place.get(a) ?? 0) - (this.#place.get(b) ?? 0));
+  }
+}
+
+function byTier(selections: readonly Selection[], direction: Direction): TierSelection[] {
+  const tiers = new Map<Tier, Selection[]>();
+  for (const selection of selections) {
+    if (directionOf(selection.policy, direction) !== undefined) listIn(tiers, selection.policy.tier).push(selection);
+  }
+  return [...tiers].map(([tier, policies]) => ({ tier, policies }));
+}
+
+function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
+  let list = map.get(key);
+  if (list === undefined) {
+    list = [];
+    map.set(key, list);
+  }
+  return list;
+}
+
+function compare(a: CompiledPolicy, b: CompiledPolicy): number {
+  return (
+    compareNumbers(a.tier.order, b.tier.order) ||
+    compareTexts(a.tier.id, b.tier.id) ||
+    compareNumbers(a.order, b.order) ||
+    compareTexts(a.origin.namespace ?? "", b.origin.namespace ?? "") ||
+    compareTexts(a.origin.name, b.origin.name) ||
+    compareTexts(a.origin.kind, b.origin.kind)
+  );
+}
+
+/** Infinities are equal to themselves. */
+function compareNumbers(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The namespaces that a condition limits its subjects to; nothing where it does not name them. */
+function namespacesOf(where: Condition): readonly string[] | undefined {
+  const parts = where.op === "and" ? where.of : [where];
+  for (const part of parts) {
+    if (part.op !== "test" || part.field !== "namespace" || part.operator !== "in") continue;
+    const known = part.values.filter((value): value is string => !isUnknown(value));
+    if (known.length === part.values.length) return known;
+  }
+  return undefined;
+}

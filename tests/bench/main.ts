@@ -1,0 +1,208 @@
+/**
+ * `npm run bench`: time, peak memory and growth of the engine, each measurement in a process of its own.
+ *
+ *   npm run bench -- [--json] [--sizes 400x200,1000x500] [--dialects kubernetes,mixed] [--seed 1] [--no-cli]
+ *   npm run bench -- --write cluster.yaml --sizes 10000x5000     only writes the cluster as one YAML file
+ */
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { dump } from "js-yaml";
+import type { KubeObject } from "../../sdk/reachability";
+import { benchObjects, sizes, type BenchOptions } from "./generator";
+import { measure, run, type Measurement } from "./measure";
+
+const repository = path.join(__dirname, "..", "..");
+
+interface Row {
+  readonly size: string;
+  readonly dialects: string;
+  readonly measurement: string;
+  readonly seconds: number;
+  readonly megabytes?: number;
+  readonly pairs?: number;
+  /** This row's time and pairs over those of the same measurement at the size before. */
+  readonly timeRatio?: number;
+  readonly pairsRatio?: number;
+  readonly note?: string;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: "boolean", default: false },
+      sizes: { type: "string" },
+      dialects: { type: "string", default: "kubernetes,mixed" },
+      seed: { type: "string", default: "1" },
+      write: { type: "string" },
+      "no-cli": { type: "boolean", default: false },
+    },
+  });
+  const wanted = values.sizes?.split(",").map(parseSize) ?? sizes;
+  const dialects = values.dialects.split(",").map(parseDialects);
+  const seed = Number(values.seed);
+  if (values.write !== undefined) {
+    const [workloads, policies] = wanted.at(-1) ?? [400, 200];
+    writeYaml(values.write, benchObjects({ workloads, policies, seed, dialects: dialects[0] ?? "kubernetes" }));
+    return;
+  }
+  const rows: Row[] = [];
+  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-bench-"));
+  try {
+    for (const dialect of dialects) {
+      for (const [workloads, policies] of wanted) {
+        const options: BenchOptions = { workloads, policies, seed, dialects: dialect };
+        for (const row of await measureSize(folder, options, !values["no-cli"])) {
+          rows.push(withRatios(row, rows));
+          if (!values.json) process.stderr.write(`${row.dialects} ${row.size} ${row.measurement}: ${row.seconds} s\n`);
+        }
+      }
+    }
+    rows.push(await measureExplain(folder, seed));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const about = {
+    date: new Date().toISOString(),
+    node: process.version,
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    seed,
+  };
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ ...about, rows }, undefined, 2)}\n` : `${tableOf(about, rows)}\n`,
+  );
+}
+
+async function measureSize(folder: string, options: BenchOptions, cli: boolean): Promise<Row[]> {
+  const size = `${options.workloads} × ${options.policies}`;
+  const objects = benchObjects(options);
+  const json = path.join(folder, "cluster.json");
+  writeFileSync(json, JSON.stringify(objects));
+  const result = await measure(path.join(__dirname, "child.ts"), "matrix", json);
+  const base = { size, dialects: options.dialects };
+  const rows: Row[] = [
+    { ...base, measurement: "compile", seconds: result.compileMs / 1000 },
+    {
+      ...base,
+      measurement: "compile + matrix",
+      seconds: result.totalMs / 1000,
+      megabytes: result.maxRssMb,
+      pairs: result.pairs,
+      ...noteOf(result),
+    },
+  ];
+  const program = cliCommand();
+  if (cli && program) {
+    const yaml = path.join(folder, "cluster.yaml");
+    const output = path.join(folder, "matrix.json");
+    writeYaml(yaml, objects);
+    const [command = "", ...args] = program;
+    const whole = await run(command, [...args, "matrix", "--format", "json", yaml], output);
+    rows.push({
+      ...base,
+      measurement: "CLI: matrix --format json, one YAML file",
+      seconds: round(whole.seconds),
+      ...(whole.maxRssMb === undefined ? {} : { megabytes: whole.maxRssMb }),
+      note: `${Math.round(statSync(yaml).size / 1e6)} MB of YAML, ${Math.round(statSync(output).size / 1e6)} MB of JSON${args.includes("tsx/cjs") ? ", transpiled at start" : ""}`,
+    });
+  }
+  return rows;
+}
+
+/** Explain all pairs of 200 workloads under 100 policies. */
+async function measureExplain(folder: string, seed: number): Promise<Row> {
+  const json = path.join(folder, "explain.json");
+  writeFileSync(json, JSON.stringify(benchObjects({ workloads: 200, policies: 100, seed, dialects: "mixed" })));
+  const result = await measure(path.join(__dirname, "child.ts"), "explain", json);
+  return {
+    size: "200 × 100",
+    dialects: "mixed",
+    measurement: "compile + explain all pairs",
+    seconds: result.totalMs / 1000,
+    megabytes: result.maxRssMb,
+    pairs: result.pairs,
+    ...noteOf(result),
+  };
+}
+
+function noteOf(result: Measurement): { note?: string } {
+  return result.problems > 0 ? { note: `${result.problems} problems in the snapshot` } : {};
+}
+
+/** The built CLI where there is one, else its source through tsx (slower to start). */
+function cliCommand(): string[] | undefined {
+  const built = path.join(repository, "bin", "sdk", "cli", "main.js");
+  if (existsSync(built)) return [process.execPath, built];
+  const source = path.join(repository, "sdk", "cli", "main.ts");
+  return existsSync(source) ? [process.execPath, "--require", "tsx/cjs", source] : undefined;
+}
+
+function withRatios(row: Row, before: readonly Row[]): Row {
+  const previous = before.findLast((one) => one.dialects === row.dialects && one.measurement === row.measurement);
+  if (!previous) return row;
+  return {
+    ...row,
+    timeRatio: round(row.seconds / previous.seconds),
+    ...(row.pairs && previous.pairs ? { pairsRatio: round(row.pairs / previous.pairs) } : {}),
+  };
+}
+
+function tableOf(about: Record<string, unknown>, rows: readonly Row[]): string {
+  const table = new Table({
+    head: [
+      "workloads × policies",
+      "dialects",
+      "measurement",
+      "seconds",
+      "peak MB",
+      "allowed pairs",
+      "time ratio",
+      "pairs ratio",
+      "note",
+    ],
+    style: { head: [], border: [] },
+  });
+  for (const row of rows) {
+    table.push([
+      row.size,
+      row.dialects,
+      row.measurement,
+      row.seconds.toFixed(2),
+      row.megabytes ?? "",
+      row.pairs?.toLocaleString("en") ?? "",
+      row.timeRatio ?? "",
+      row.pairsRatio ?? "",
+      row.note ?? "",
+    ]);
+  }
+  return `${Object.entries(about)
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ")}\n${table.toString()}`;
+}
+
+function writeYaml(file: string, objects: readonly KubeObject[]): void {
+  writeFileSync(file, objects.map((object) => dump(object, { noRefs: true, lineWidth: -1 })).join("---\n"));
+}
+
+function parseSize(text: string): readonly [number, number] {
+  const match = /^(\d+)x(\d+)$/.exec(text.trim());
+  if (!match) throw new RangeError(`"${text}" is not a size: write it as 1000x500`);
+  return [Number(match[1]), Number(match[2])];
+}
+
+function parseDialects(text: string): BenchOptions["dialects"] {
+  if (text === "kubernetes" || text === "mixed") return text;
+  throw new RangeError(`"${text}" is no set of dialects: kubernetes or mixed`);
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

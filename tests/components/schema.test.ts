@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Analyzer } from "@pulumi/pulumi/provider/experimental/analyzer";
+import { getPulumiComponents } from "@pulumi/pulumi/provider/experimental/provider";
+import { generateSchema } from "@pulumi/pulumi/provider/experimental/schema";
+import * as entry from "../../index";
+import { typeToken } from "../../sdk/components/type-tokens";
+
+const root = path.resolve(__dirname, "..", "..");
+const snapshot = path.join(__dirname, "schema.snapshot.json");
+
+interface PackageManifest {
+  name: string;
+  version: string;
+}
+
+const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as PackageManifest;
+
+/** What the plugin host does with the package (pulumi: cmd/run-plugin): find the components, analyse their types. */
+function schemaOfThePackage(): ReturnType<typeof generateSchema> {
+  const names = new Set(getPulumiComponents(entry).map((component: { name: string }) => component.name));
+  const analyzer = new Analyzer(root, manifest.name, manifest as never, names);
+  const { components, typeDefinitions, dependencies } = analyzer.analyze();
+  return generateSchema(manifest.name, manifest.version, "", components, typeDefinitions, dependencies);
+}
+
+describe("component schema for other languages", function () {
+  this.timeout(120_000);
+  let schema: ReturnType<typeof generateSchema>;
+
+  before(() => {
+    schema = schemaOfThePackage();
+  });
+
+  it("equals the snapshot (write it anew with UPDATE_SNAPSHOTS=1 after a wanted change)", () => {
+    const text = `${JSON.stringify({ resources: schema.resources, types: schema.types }, null, 2)}\n`;
+    if (process.env["UPDATE_SNAPSHOTS"] === "1") writeFileSync(snapshot, text);
+    assert.equal(text, readFileSync(snapshot, "utf8"));
+  });
+
+  it("has one token for each exported component, the same as the URN's type", () => {
+    const exported = getPulumiComponents(entry).map((component: { name: string }) => component.name);
+    assert.ok(exported.length >= 4);
+    assert.deepEqual(Object.keys(schema.resources).sort(), exported.map(typeToken).sort());
+    assert.equal(typeToken("Name"), `${manifest.name}:index:Name`);
+  });
+
+  it("has no outputs but the posture: private state does not leak", () => {
+    for (const [token, resource] of Object.entries(schema.resources)) {
+      assert.deepEqual(Object.keys(resource.properties ?? {}), ["posture"], token);
+    }
+  });
+
+  it("describes every argument and every field, in words", () => {
+    const described: [string, Record<string, { description?: string }> | undefined][] = [
+      ...Object.entries(schema.resources).map(([token, { inputProperties }]) => [token, inputProperties] as const),
+      ...Object.entries(schema.types).map(([token, { properties }]) => [token, properties] as const),
+    ].map(([token, properties]) => [token, properties]);
+    for (const [token, properties] of described) {
+      for (const [name, { description }] of Object.entries(properties ?? {})) {
+        assert.ok(description, `${token}.${name} has no description`);
+      }
+    }
+    // what the analyzer makes of an inline link
+    assert.ok(!JSON.stringify(schema).includes("[object Object]"));
+  });
+});
