@@ -37,12 +37,15 @@ export function prepareCredentials(folder: string): Credentials {
   return { adminToken: token(admin), managerToken: token(manager), tokenFile, serviceAccountKey };
 }
 
+/** Name of the one context (and cluster) in the lab's kubeconfig. */
+export const labContext = "cluster-security-lab";
+
 /** Writes a kubeconfig with one cluster, one user and one context; paths in it are absolute. */
 export function writeKubeconfig(
   file: string,
   options: { server: string; certificateAuthority: string; user: string; token: string },
 ): void {
-  const name = "cluster-security-lab";
+  const name = labContext;
   const config = {
     apiVersion: "v1",
     kind: "Config",

@@ -16,6 +16,7 @@ import { Supervised } from "./supervised";
 
 export type { ApiAccess, ApiClient, ApiResponse } from "./api";
 export { apiClient } from "./api";
+export { labContext } from "./credentials";
 export { ControlPlaneError } from "./errors";
 export type { ControlPlaneErrorCode } from "./errors";
 

@@ -1,6 +1,7 @@
 /** Sets of CustomResourceDefinitions that the lab can install, each from the released Go module that owns it. */
 export type CrdSetName =
   | "cilium"
+  | "cilium-all"
   | "cluster-network-policy"
   | "istio"
   | "gateway-api"
@@ -16,7 +17,18 @@ export interface CrdSet {
 }
 
 export const crdSets: Readonly<Record<CrdSetName, CrdSet>> = {
+  // what people write; the operator's and agent's own bookkeeping is in cilium-all
   cilium: {
+    module: "github.com/cilium/cilium",
+    paths: [
+      "ciliumnetworkpolicies",
+      "ciliumclusterwidenetworkpolicies",
+      "ciliumcidrgroups",
+      "ciliumegressgatewaypolicies",
+      "ciliumlocalredirectpolicies",
+    ].map((name) => `pkg/k8s/apis/cilium.io/client/crds/v2/${name}.yaml`),
+  },
+  "cilium-all": {
     module: "github.com/cilium/cilium",
     paths: ["pkg/k8s/apis/cilium.io/client/crds/v2", "pkg/k8s/apis/cilium.io/client/crds/v2alpha1"],
   },

@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { parseAllDocuments } from "yaml";
+import { loadAll } from "js-yaml";
 import type { ApiAccess, ApiClient } from "../control-plane/index";
 import { apiClient } from "../control-plane/index";
 import type { CrdSetName } from "./catalog";
@@ -16,13 +17,20 @@ export type { ManifestOptions } from "./manifests";
 export interface Crd {
   readonly apiVersion: string;
   readonly kind: "CustomResourceDefinition";
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly annotations: Readonly<Record<string, string>> };
   readonly spec: {
     readonly group: string;
     readonly names: { readonly plural: string };
     readonly versions: readonly { readonly name: string; readonly served: boolean }[];
   };
 }
+
+/** As a project publishes it. */
+type RawCrd = Omit<Crd, "metadata"> & {
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
+};
+
+const digestName = "lab.pulumi-cluster-security/sha256";
 
 /** Milliseconds that one definition may take to be served. */
 const establishedWithin = 30_000;
@@ -47,7 +55,12 @@ export async function installCrdFiles(access: ApiAccess, files: readonly string[
   const definitions = files.flatMap(readCrds);
   const client = apiClient(access);
   try {
-    await Promise.all(definitions.map((definition) => install(client, definition)));
+    const present = await digestsOnServer(client);
+    await Promise.all(
+      definitions
+        .filter((definition) => present.get(definition.metadata.name) !== definition.metadata.annotations[digestName])
+        .map((definition) => install(client, definition)),
+    );
   } finally {
     client.close();
   }
@@ -62,9 +75,34 @@ export function readCrds(file: string): Crd[] {
       .sort()
       .flatMap((entry) => readCrds(path.join(file, entry)));
   }
-  return parseAllDocuments(readFileSync(file, "utf8"))
-    .map((document) => document.toJS() as Partial<Crd> | null)
-    .filter((object): object is Crd => object?.kind === "CustomResourceDefinition");
+  return (loadAll(readFileSync(file, "utf8")) as (Partial<RawCrd> | null)[])
+    .filter((object): object is RawCrd => object?.kind === "CustomResourceDefinition")
+    .map(prepared);
+}
+
+/**
+ * Labels are dropped, and annotations that are Helm templates: some projects keep their definitions as chart sources.
+ * A digest is added, by which a later call sees that nothing has changed.
+ */
+function prepared({ apiVersion, kind, metadata, spec }: RawCrd): Crd {
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([, value]) => !value.includes("{{"));
+  const digest = createHash("sha256").update(JSON.stringify(spec)).digest("hex");
+  return {
+    apiVersion,
+    kind,
+    metadata: { name: metadata.name, annotations: { ...Object.fromEntries(annotations), [digestName]: digest } },
+    spec,
+  };
+}
+
+/** Digest of each definition that the lab has installed and that is served, by name. */
+async function digestsOnServer(client: ApiClient): Promise<Map<string, string>> {
+  const { body } = await client.call("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
+  const items = (body as { items?: (RawCrd & Conditioned)[] }).items ?? [];
+  const digests = items
+    .filter(isEstablished)
+    .map((item): [string, string] => [item.metadata.name, item.metadata.annotations?.[digestName] ?? ""]);
+  return new Map(digests);
 }
 
 async function install(client: ApiClient, definition: Crd): Promise<void> {
@@ -83,15 +121,21 @@ async function install(client: ApiClient, definition: Crd): Promise<void> {
 /** Established is the API server's promise; the list call is the proof. */
 async function isServed(client: ApiClient, url: string, definition: Crd): Promise<boolean> {
   const { body } = await client.call("GET", url);
-  const conditions =
-    (body as { status?: { conditions?: { type: string; status: string }[] } }).status?.conditions ?? [];
-  if (!conditions.some(({ type, status }) => type === "Established" && status === "True")) return false;
+  if (!isEstablished(body as Conditioned)) return false;
   const { group, names, versions } = definition.spec;
   const served = versions.filter((version) => version.served);
   const answers = await Promise.all(
     served.map((version) => client.call("GET", `/apis/${group}/${version.name}/${names.plural}?limit=1`)),
   );
   return answers.every(({ status }) => status === 200);
+}
+
+interface Conditioned {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+function isEstablished(object: Conditioned): boolean {
+  return (object.status?.conditions ?? []).some(({ type, status }) => type === "Established" && status === "True");
 }
 
 function reason(body: unknown): string {

@@ -8,6 +8,7 @@ import { program as zeroTrustTiers } from "../../examples/zero-trust-tiers/progr
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../../sdk/cluster/index";
 import { markdownReport, textComparison, textSummary } from "../../sdk/reports/index";
 import type { SourcedObject } from "../../sdk/reachability/index";
+import { labContext } from "../control-plane/index";
 import { installCrds } from "../crds/index";
 import { openLab, prepareEngine } from "../index";
 import { provideTools } from "../toolchain/index";
@@ -63,7 +64,7 @@ export async function tellInLab(options: LabStory): Promise<void> {
       showDeployed(await open("zero-trust-tiers", zeroTrustTiers), signal),
     );
     await stages.run("What is reachable now", async () => {
-      const objects = await liveObjects({ context: "lab", kubeconfig: lab.controlPlane.kubeconfigPath });
+      const objects = await liveObjects({ context: labContext, kubeconfig: lab.controlPlane.kubeconfigPath });
       showReachability(objects, "examples/zero-trust-tiers, read from the API server");
     });
     console.log(`\n${pc.green("✔")} ${pc.bold("The secure stack is up.")}\n\n${stages.summary()}\n`);

@@ -26,7 +26,6 @@ export function describeProblem(problem: Problem): string {
 
 /** Control characters in names and messages must not reach a terminal. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 

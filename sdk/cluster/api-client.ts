@@ -123,14 +123,18 @@ function parse(body: string, path: string): unknown {
   try {
     return JSON.parse(body) as unknown;
   } catch {
-    throw new ClusterError(`the server answers ${path} with something that is not JSON: is it a Kubernetes API server?`);
+    throw new ClusterError(
+      `the server answers ${path} with something that is not JSON: is it a Kubernetes API server?`,
+    );
   }
 }
 
 /** Errors of connections that another attempt may not meet. A certificate that is refused is refused again. */
 function isPassing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  return ["ECONNRESET", "ETIMEDOUT", "EPIPE", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"].includes(code);
+  return ["ECONNRESET", "ETIMEDOUT", "EPIPE", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"].includes(
+    code,
+  );
 }
 
 function apiError(answer: Answer, path: string): ApiError {

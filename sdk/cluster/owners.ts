@@ -50,7 +50,12 @@ export function withoutOwned(objects: readonly SourcedObject[]): readonly Source
     const [first] = main;
     if (first === undefined) continue;
     const controller = byKey.get(key);
-    const workload = workloadOf(owner, controller, main.map(({ object }) => object), first);
+    const workload = workloadOf(
+      owner,
+      controller,
+      main.map(({ object }) => object),
+      first,
+    );
     if (controller === undefined) extra.push(workload);
     else shaped.set(key, workload);
     extra.push(...others);
@@ -83,7 +88,11 @@ function rootOwner(object: KubeObject, byKey: ReadonlyMap<string, SourcedObject>
     const next = byKey.get(keyOf(owner, namespace));
     const above = next === undefined ? deploymentOf(owner, object) : ownerOf(next.object);
     // An operator's own resource above a Deployment holds no pods: the Deployment is the workload.
-    if (above === undefined || !byKey.has(keyOf(above, namespace)) || !hasTemplate(byKey.get(keyOf(above, namespace)))) {
+    if (
+      above === undefined ||
+      !byKey.has(keyOf(above, namespace)) ||
+      !hasTemplate(byKey.get(keyOf(above, namespace)))
+    ) {
       return owner;
     }
     owner = above;
@@ -109,12 +118,7 @@ function ownerOf(object: KubeObject): OwnerReference | undefined {
   for (const reference of references as unknown[]) {
     if (typeof reference !== "object" || reference === null) continue;
     const { apiVersion, kind, name, controller } = reference as Record<string, unknown>;
-    if (
-      controller === true &&
-      typeof apiVersion === "string" &&
-      typeof kind === "string" &&
-      typeof name === "string"
-    ) {
+    if (controller === true && typeof apiVersion === "string" && typeof kind === "string" && typeof name === "string") {
       return { apiVersion, kind, name };
     }
   }
@@ -173,10 +177,7 @@ function workloadOf(
   if (controller !== undefined) {
     const { object } = controller;
     const spec = object.spec as Record<string, unknown> | undefined;
-    const shaped =
-      object.kind === "CronJob"
-        ? { ...spec, jobTemplate: { spec: { template } } }
-        : { ...spec, template };
+    const shaped = object.kind === "CronJob" ? { ...spec, jobTemplate: { spec: { template } } } : { ...spec, template };
     return { ...controller, object: { ...object, spec: shaped, status: { podIPs } } };
   }
   const namespace = first.object.metadata?.namespace;

@@ -1,6 +1,6 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
 import type { EngineEvent, InlineProgramArgs, OutputMap, PulumiFn, Stack } from "@pulumi/pulumi/automation";
-import { CommandError, LocalWorkspace } from "@pulumi/pulumi/automation";
+import { CommandError, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
 
 /** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
@@ -31,8 +31,7 @@ export interface StackSettings {
   readonly project: string;
   readonly stack: string;
   readonly program: PulumiFn;
-  /** Environment of the engine: backend, home, kubeconfig. */
-  readonly env: Record<string, string>;
+  readonly lab: { readonly engine: { readonly root: string; readonly env: Readonly<Record<string, string>> } };
   readonly config?: Record<string, string>;
 }
 
@@ -43,7 +42,10 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
     projectName: settings.project,
     program: settings.program,
   };
-  const stack = await LocalWorkspace.createOrSelectStack(args, { envVars: settings.env });
+  const stack = await LocalWorkspace.createOrSelectStack(args, {
+    envVars: { ...settings.lab.engine.env },
+    pulumiCommand: await PulumiCommand.get({ root: settings.lab.engine.root }),
+  });
   for (const [key, value] of Object.entries(settings.config ?? {})) await stack.setConfig(key, { value });
   return stack;
 }

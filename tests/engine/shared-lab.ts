@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../../sdk/cluster/index";
 import type { SourcedObject } from "../../sdk/reachability/index";
+import { labContext } from "../../lab/control-plane/index";
 import { installCrds } from "../../lab/crds/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
@@ -39,7 +40,7 @@ export async function closeSharedLab(): Promise<void> {
 
 /** What the API server holds now, one object a workload. */
 export async function liveObjects(lab: Lab): Promise<readonly SourcedObject[]> {
-  const client = new ApiClient(await connect({ context: "lab", kubeconfig: lab.controlPlane.kubeconfigPath }));
+  const client = new ApiClient(await connect({ context: labContext, kubeconfig: lab.controlPlane.kubeconfigPath }));
   return withoutOwned((await readLiveObjects(client, { cluster: "lab" })).objects);
 }
 

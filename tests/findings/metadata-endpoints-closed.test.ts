@@ -149,7 +149,7 @@ describe("finding: metadata-endpoints-closed", () => {
       assert.ok(finding !== undefined);
       assertShowable(finding);
       assert.match(finding.message, message);
-      assert.match(finding.message, /^Any pod in namespace shop, among them Deployment shop\/api, reach/);
+      assert.match(finding.message, /^Any pod in namespace shop, among them Deployment shop\/api, can reach/);
       assert.equal(finding.certainty, "definite");
     });
   }
@@ -170,7 +170,7 @@ describe("finding: metadata-endpoints-closed", () => {
     const [finding, ...rest] = violationsOf(id, yaml);
     assert.equal(rest.length, 0);
     assert.equal(finding?.subject.name, "api");
-    assert.match(finding?.message ?? "", /^Deployment shop\/api reach/);
+    assert.match(finding?.message ?? "", /^Deployment shop\/api can reach/);
     assert.ok(finding?.because[0]?.startsWith("NetworkPolicy shop/allow-world, spec.egress[0] allows it"));
   });
 

@@ -181,7 +181,7 @@ export const cidrGroup: PolicyObject = {
 };
 
 export function ciliumPolicies(maxLength = 3): fc.Arbitrary<PolicyObject[]> {
-  return fc.array(fc.oneof(namespaced, clusterwide), { minLength: 0, maxLength }).map((drafts) =>
+  return fc.array(fc.oneof(namespaced, clusterwide), { minLength: 1, maxLength }).map((drafts) =>
     drafts.map(({ kind, namespace, spec }, index) =>
       plain({
         apiVersion: "cilium.io/v2",

@@ -37,13 +37,33 @@ export function firstDisagreement(
   return undefined;
 }
 
-/** The verdict of a two-valued oracle over every place a pod on the host network may run: its peer's node or another. */
-export function overNodePlacements(flow: OracleFlow, allows: (flow: OracleFlow) => boolean): Verdict {
+/**
+ * The verdict of a two-valued oracle over every world that the snapshot leaves open: where a pod on the host network runs
+ * (its peer's node or another), and which of the named ports a pod that does not exist yet will declare.
+ */
+export function overOpenWorlds(
+  flow: OracleFlow,
+  namedPorts: readonly string[],
+  allows: (flow: OracleFlow) => boolean,
+): Verdict {
   const answers = placements(flow.source).flatMap((source) =>
-    placements(flow.destination).map((destination) => allows({ ...flow, source, destination })),
+    placements(flow.destination)
+      .flatMap((destination) => portAssignments(destination, flow, namedPorts))
+      .map((destination) => allows({ ...flow, source, destination })),
   );
   if (answers.every((answer) => answer)) return "allowed";
   return answers.some((answer) => answer) ? "unknown" : "denied";
+}
+
+/** A fresh pod may declare the flow's port under any of the names that policies use, or under none. */
+function portAssignments(party: Party, flow: OracleFlow, names: readonly string[]): Party[] {
+  const { port, protocol } = flow;
+  if (party.kind !== "pod" || party.pod.name !== "fresh" || port === undefined) return [party];
+  const subsets = names.reduce<string[][]>((sets, name) => [...sets, ...sets.map((set) => [...set, name])], [[]]);
+  return subsets.map((set) => ({
+    kind: "pod",
+    pod: { ...party.pod, ports: set.map((name) => ({ name, port, protocol })) },
+  }));
 }
 
 function placements(party: Party): Party[] {

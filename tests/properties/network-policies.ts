@@ -40,7 +40,7 @@ export const networkPolicySpec = fc.record({
 
 export function networkPolicies(maxLength = 3): fc.Arbitrary<PolicyObject[]> {
   return fc
-    .array(fc.tuple(fc.constantFrom(...namespaceNames), networkPolicySpec), { minLength: 0, maxLength })
+    .array(fc.tuple(fc.constantFrom(...namespaceNames), networkPolicySpec), { minLength: 1, maxLength })
     .map((drafts) =>
       drafts.map(([namespace, spec], index): PolicyObject =>
         plain({

@@ -161,7 +161,8 @@ function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string
   for (const { title, side } of sidesOf(explanation)) text += `- ${title}: **${side.verdict}**. ${side.reason}\n`;
   const rows = rowsOf(explanation, printing);
   if (rows.length > 0) text += `\n${row(stepTitles)}${row(stepTitles.map(() => "---"))}${rows.map(row).join("")}`;
-  if (explanation.flip.length > 0) text += `\nTo change it:\n${explanation.flip.map(({ text: hint }) => `- ${hint}\n`).join("")}`;
+  if (explanation.flip.length > 0)
+    text += `\nTo change it:\n${explanation.flip.map(({ text: hint }) => `- ${hint}\n`).join("")}`;
   return text;
 }
 
@@ -172,7 +173,9 @@ function stations(explanation: Explanation): { name: string; label: string }[] {
     { name: "source", label: describePeer(flow.source) },
     ...sidesOf(explanation).map(({ title, side }, index) => ({
       name: `side${index}`,
-      label: [`${title}: ${side.verdict}`, side.deciding === undefined ? side.reason : nameOfRule(side.deciding)].join("\n"),
+      label: [`${title}: ${side.verdict}`, side.deciding === undefined ? side.reason : nameOfRule(side.deciding)].join(
+        "\n",
+      ),
     })),
     { name: "destination", label: describePeer(flow.destination) },
   ];

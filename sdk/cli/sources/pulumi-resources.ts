@@ -100,7 +100,9 @@ const policyKind = /(NetworkPolic(y|ies)|NetworkSet|AuthorizationPolicy|PeerAuth
 function problemsOfRelease(resource: PulumiResource, source: Source): Problem[] {
   const outputs = plainValue(resource.outputs);
   const names =
-    typeof outputs === "object" && outputs !== null ? (outputs as Record<string, unknown>)["resourceNames"] : unknownValue;
+    typeof outputs === "object" && outputs !== null
+      ? (outputs as Record<string, unknown>)["resourceNames"]
+      : unknownValue;
   const known = typeof names === "object" && names !== null && !isUnknown(names);
   const release = nameOf(resource.urn);
   const problem = (message: string, affectsVerdicts: boolean): Problem => ({
@@ -111,7 +113,9 @@ function problemsOfRelease(resource: PulumiResource, source: Source): Problem[] 
     affectsVerdicts,
   });
   if (!known) {
-    return [problem(`what the Helm release "${release}" will install is not known yet; it is judged without it`, false)];
+    return [
+      problem(`what the Helm release "${release}" will install is not known yet; it is judged without it`, false),
+    ];
   }
   const policies = Object.keys(names).filter((kind) => policyKind.test(kind));
   if (policies.length === 0) return [];
@@ -142,7 +146,9 @@ function withPatches(objects: readonly SourcedObject[], patches: readonly Source
 }
 
 function keyOf(object: KubeObject): string {
-  return [object.apiVersion.split("/")[0], object.kind, object.metadata?.namespace ?? "", object.metadata?.name].join("|");
+  return [object.apiVersion.split("/")[0], object.kind, object.metadata?.namespace ?? "", object.metadata?.name].join(
+    "|",
+  );
 }
 
 /** Maps are merged, everything else is replaced, as server-side apply does where lists have no keys. */

@@ -12,6 +12,7 @@ import {
   sortedWorkloads,
   sourceOfNamespace,
 } from "../subjects";
+import type { Cause } from "../subjects";
 import type { Certainty, Finding, Rule, RuleContext, Subject } from "../types";
 
 /**
@@ -47,7 +48,7 @@ export const metadataEndpointsClosed: Rule = {
 interface Group {
   readonly certainty: Certainty;
   readonly open: readonly OpenEndpoint[];
-  readonly cause: { readonly text: string; readonly source?: Source };
+  readonly causes: readonly Cause[];
   readonly namespace: string;
   freshPods: boolean;
   readonly workloads: Workload[];
@@ -99,16 +100,18 @@ function addToGroups(
   }
   const certainty: Certainty = definite.length > 0 ? "definite" : "possible";
   const open = definite.length > 0 ? definite : possible;
-  const first = open[0];
-  if (first === undefined) return;
+  if (open.length === 0) return;
 
-  const destination: Peer = { kind: "address", address: first.endpoint.address };
-  const flow = sampleFlow(peer, destination, first.traffic, first.endpoint.ports);
   const who = workload === undefined ? "every pod" : describeWorkload(workload, standIns);
-  const cause = causeOf(reachability, flow, "egress", who);
+  const causes = new Map<string, Cause>();
+  for (const { endpoint, traffic } of withoutForms(open)) {
+    const destination: Peer = { kind: "address", address: endpoint.address };
+    const cause = causeOf(reachability, sampleFlow(peer, destination, traffic, endpoint.ports), "egress", who);
+    causes.set(cause.key, cause);
+  }
   const signature = open.map((item) => `${item.endpoint.address}=${item.traffic.id}`).join();
-  const key = JSON.stringify([namespace, certainty, signature, cause.key]);
-  const group = groups.get(key) ?? { certainty, open, cause, namespace, freshPods: false, workloads: [] };
+  const key = JSON.stringify([namespace, certainty, signature, ...causes.keys()]);
+  const group = groups.get(key) ?? { certainty, open, causes: [...causes.values()], namespace, freshPods: false, workloads: [] };
   groups.set(key, group);
   if (workload === undefined) group.freshPods = true;
   else group.workloads.push(workload);
@@ -137,21 +140,21 @@ function describeGroup(context: RuleContext, group: Group): Finding {
     group.freshPods || only === undefined
       ? withSource({ kind: "Namespace", name: group.namespace }, sourceOfNamespace(snapshot, group.namespace))
       : withSource({ kind: only.kind, namespace: only.namespace, name: only.name }, only.source);
-  const definite = group.certainty === "definite";
-  const reach = definite ? "reach" : "possibly reach";
+  const can = group.certainty === "definite" ? "can reach" : "can possibly reach";
+  const sources = group.causes.flatMap((cause) => cause.source ?? []);
   return {
     id: metadataEndpointsClosed.id,
     severity: metadataEndpointsClosed.severity,
     certainty: group.certainty,
     subject,
-    message: `${describeWho(context, group)} ${reach} ${describeEndpoints(group.open)}`,
-    because: [group.cause.text],
+    message: `${describeWho(context, group)} ${can} ${describeEndpoints(group.open)}`,
+    because: group.causes.map((cause) => cause.text),
     fix:
-      group.cause.source === undefined
+      sources.length === 0
         ? "Put a default deny for egress into the namespace, and name the world only with the metadata addresses left out."
         : "Leave the metadata addresses out of that rule (`except`), or register an explicit deny for them before it.",
     controls: metadataEndpointsClosed.controls,
-    ...(group.cause.source === undefined ? {} : { causes: [group.cause.source] }),
+    ...(sources.length === 0 ? {} : { causes: sources }),
   };
 }
 
@@ -162,12 +165,15 @@ function describeWho(context: RuleContext, group: Group): string {
   return names.length === 0 ? any : `${any}, among them ${list(names)},`;
 }
 
-/** The plain addresses first; other forms of an address only count where the plain one is closed. */
+/** Other forms of an address only count where the plain one is closed. */
+function withoutForms(open: readonly OpenEndpoint[]): OpenEndpoint[] {
+  const addresses = new Set(open.map((item) => item.endpoint.address));
+  return open.filter(({ endpoint }) => endpoint.formOf === undefined || !addresses.has(endpoint.formOf));
+}
+
 function describeEndpoints(open: readonly OpenEndpoint[]): string {
-  const plain = new Set(open.map((item) => item.endpoint.address));
-  const shown = open.filter((item) => item.endpoint.formOf === undefined || !plain.has(item.endpoint.formOf));
   const byTraffic = new Map<TrafficSet, string[]>();
-  for (const { endpoint, traffic } of shown) {
+  for (const { endpoint, traffic } of withoutForms(open)) {
     const cloud = endpoint.formOf === undefined ? endpoint.cloud : `a form of ${endpoint.formOf}`;
     const shortCloud = cloud.split(", ").slice(0, 3).join(", ") + (cloud.split(", ").length > 3 ? ", …" : "");
     byTraffic.set(traffic, [...(byTraffic.get(traffic) ?? []), `${endpoint.address} (${shortCloud})`]);

@@ -1,4 +1,5 @@
-import type { Direction, Peer, Reachability, Source, TrafficSet } from "../../reachability";
+import type { Direction, Peer, Reachability, Source } from "../../reachability";
+import { TrafficSet } from "../../reachability";
 import { controls } from "../controls";
 import type { PublicPiece } from "../public-addresses";
 import { publicPieces } from "../public-addresses";
@@ -99,8 +100,8 @@ function openingsOf(
   const { reachability } = context;
   const pod = freshPod(namespace);
   const openings: Opening[] = [];
-  const probe = (peer: Peer, name: string, inCluster: boolean): void => {
-    const found = ask(reachability, pod, peer, direction);
+  const probe = (peer: Peer, name: string, inCluster: boolean, except = TrafficSet.none()): void => {
+    const found = ask(reachability, pod, peer, direction, except);
     if (found.openness === "closed") return;
     const cause = causeOf(reachability, found.sample, direction, "every pod");
     openings.push({
@@ -114,7 +115,9 @@ function openingsOf(
     });
   };
   probe(freshPod(foreignNamespace), "pods of foreign namespaces", true);
-  probe({ kind: "node", where: "remote" }, "other nodes", true);
+  // Whether a node runs the API server is not known, so what is allowed to the API server is possible to any node.
+  const apiServer = ask(reachability, pod, { kind: "kubeApiserver" }, direction).allowed;
+  probe(nodeThatNobodyNames(pieces), "other nodes", true, apiServer);
   for (const family of [4, 6] as const) {
     const open = openPieces(reachability, pod, direction, pieces, family);
     if (open !== undefined) probe({ kind: "address", address: open.sample }, `the internet (IPv${family})`, false);
@@ -141,12 +144,20 @@ function openPieces(
   return undefined;
 }
 
-function ask(reachability: Reachability, pod: Peer, peer: Peer, direction: Direction) {
+/** Another node at an address that no rule names by a range of its own. */
+function nodeThatNobodyNames(pieces: readonly PublicPiece[]): Peer {
+  const sample = pieces.find((piece) => piece.family === 4)?.sample;
+  return { kind: "node", where: "remote", ...(sample === undefined ? {} : { address: sample }) };
+}
+
+/** What passes between a pod and a peer. What is only possible is reduced by `except`, what is certain is not. */
+function ask(reachability: Reachability, pod: Peer, peer: Peer, direction: Direction, except = TrafficSet.none()) {
   const [source, destination] = direction === "ingress" ? [peer, pod] : [pod, peer];
-  const traffic = reachability.traffic(source, destination);
-  const openness: Openness = !traffic.allowed.isEmpty() ? "open" : !traffic.possible.isEmpty() ? "possible" : "closed";
-  const shown: TrafficSet = openness === "open" ? traffic.allowed : traffic.possible;
-  return { openness, traffic: shown, sample: sampleFlow(source, destination, shown, [443, 80]) };
+  const { allowed, possible: all } = reachability.traffic(source, destination);
+  const possible = all.subtract(except);
+  const openness: Openness = !allowed.isEmpty() ? "open" : !possible.isEmpty() ? "possible" : "closed";
+  const traffic = openness === "open" ? allowed : possible;
+  return { openness, allowed, traffic, sample: sampleFlow(source, destination, traffic, [443, 80]) };
 }
 
 function violation(context: RuleContext, namespace: string, openings: readonly Opening[]): Finding {

@@ -1,0 +1,26 @@
+import { parseFlow } from "../ends";
+import { exitCodes, type ExitCode } from "../exit-codes";
+import { standardOutput } from "../output";
+import { coloursFor } from "../print/colours";
+import { printExplanation } from "../print/explain";
+import { exitCodeOf, load, note } from "../snapshot";
+import { sourcesOf, type CommonOptions } from "./options";
+
+/** `cluster-security explain`: why a flow passes or does not. */
+export async function explain(
+  from: string,
+  to: string,
+  positional: readonly string[],
+  options: CommonOptions & { readonly everyRule: boolean },
+): Promise<ExitCode> {
+  const loaded = await load(sourcesOf(positional, options), options);
+  const explanation = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
+  const output = standardOutput();
+  const printing = { format: options.format, colours: coloursFor(output), everyRule: options.everyRule };
+  const answer =
+    loaded.holes && explanation.verdict === "allowed" ? { ...explanation, verdict: "unknown" as const } : explanation;
+  if (answer !== explanation) note("the verdict is unknown because something could not be read", options);
+  output.write(printExplanation(answer, printing));
+  await output.end();
+  return answer.verdict === "unknown" ? exitCodes.incomplete : exitCodeOf([loaded], options);
+}

@@ -1,0 +1,83 @@
+import { TrafficSet } from "../../reachability";
+import type { MatrixEntry, MatrixOptions } from "../../reachability";
+import { knownNamespace, knownWorkload, parsePortAndProtocol } from "../ends";
+import { usageError } from "../errors";
+import type { ExitCode } from "../exit-codes";
+import { standardOutput } from "../output";
+import { printMatrix } from "../print/matrix";
+import { exitCodeOf, load, note, type Loaded } from "../snapshot";
+import { sourcesOf, type CommonOptions } from "./options";
+
+/** What narrows a matrix. */
+export interface FilterOptions {
+  readonly namespace: readonly string[];
+  readonly workload: readonly string[];
+  readonly port?: string;
+  readonly direction?: "ingress" | "egress" | "both";
+  /** False: without the addresses outside the cluster. */
+  readonly external: boolean;
+}
+
+/** `cluster-security matrix`: who may talk to whom. */
+export async function matrix(positional: readonly string[], options: CommonOptions & FilterOptions): Promise<ExitCode> {
+  const port = options.port === undefined ? undefined : parsePortAndProtocol(options.port);
+  checkDirection(options);
+  const loaded = await load(sourcesOf(positional, options), options);
+  const filters = matrixOptions(options, loaded, port);
+  const entries = loaded.reachability.matrix(filters);
+  const output = standardOutput();
+  setExitCode(loaded, options);
+  await printMatrix(loaded.holes ? possibleOnly(entries) : entries, {
+    format: options.format,
+    output,
+    note: (text) => note(text, options),
+    widths: widthsOf(loaded),
+  });
+  return exitCodeOf([loaded], options);
+}
+
+/** A reader that goes away (`| head`) ends the command early; the exit code is known by then. */
+function setExitCode(loaded: Loaded, options: CommonOptions): void {
+  process.exitCode = exitCodeOf([loaded], options);
+}
+
+/** @throws CliError for a direction of nothing. */
+export function checkDirection(options: FilterOptions): void {
+  const narrowed = options.namespace.length > 0 || options.workload.length > 0;
+  if (options.direction !== undefined && options.direction !== "both" && !narrowed) {
+    throw usageError(
+      "--direction says which end --namespace or --workload is about: add one of them (ingress: it is the destination)",
+    );
+  }
+}
+
+/** The engine's filters for what the user asked. */
+export function matrixOptions(
+  options: FilterOptions,
+  { snapshot }: Loaded,
+  port: ReturnType<typeof parsePortAndProtocol> | undefined,
+): MatrixOptions {
+  const namespaces = options.namespace.map((name) => knownNamespace(name, snapshot));
+  const workloads = options.workload.map((name) => knownWorkload(name, snapshot).id);
+  const end = { ingress: "destination", egress: "source", both: undefined } as const;
+  const which = end[options.direction ?? "both"];
+  return {
+    ...(namespaces.length > 0 ? { namespaces } : {}),
+    ...(workloads.length > 0 ? { workloads } : {}),
+    ...(which === undefined ? {} : { end: which }),
+    ...(port === undefined ? {} : { protocol: port.protocol }),
+    ...(port?.port === undefined ? {} : { port: port.port }),
+    external: options.external,
+  };
+}
+
+/** Something could not be read: what is computed as allowed may be closed by it. */
+export function* possibleOnly(entries: Iterable<MatrixEntry>): Iterable<MatrixEntry> {
+  for (const entry of entries) yield { ...entry, allowed: TrafficSet.none() };
+}
+
+/** Wide enough for every workload. A range of IPv6 addresses that is longer goes beyond its column. */
+function widthsOf({ snapshot }: Loaded): { source: number; destination: number } {
+  const widest = snapshot.workloads.reduce((width, { id }) => Math.max(width, id.length), 41);
+  return { source: widest, destination: widest };
+}

@@ -1,0 +1,215 @@
+import { Argument, Command, Help, InvalidArgumentError, Option } from "commander";
+import { endsHelp } from "./ends-help";
+import { exitCodesHelp, type ExitCode } from "./exit-codes";
+import { formats } from "./print/formats";
+import { textForms } from "./sources/types";
+import type { CommonOptions } from "./commands/options";
+import type { FilterOptions } from "./commands/matrix";
+
+/** What a finished command leaves behind. */
+export interface Outcome {
+  exitCode: ExitCode;
+}
+
+const sourcesHelp = `What can be read:
+  manifests/ app.yaml           YAML and JSON files; folders with everything below them
+  -                             standard input: kubectl get ... -o yaml | cluster-security matrix -
+  stack.json                    a Pulumi state: pulumi stack export > stack.json
+  preview.json                  a Pulumi preview: pulumi preview --json --show-sames > preview.json
+  --context NAME                a live cluster by the name of its context; only reads, and only if named`;
+
+function several(value: string, previous: readonly string[]): string[] {
+  const parts = value.split(",").map((part) => part.trim());
+  if (parts.some((part) => part === "")) throw new InvalidArgumentError("It is empty.");
+  return [...previous, ...parts];
+}
+
+/** Not split at commas: a file's name may hold one. */
+function repeatable(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+/** The command line of `cluster-security`. Modules that take time to load are loaded by the command that needs them. */
+export function createProgram(version: string, outcome: Outcome): Command {
+  const program = new Command("cluster-security")
+    .description(
+      "Who can reach whom in a Kubernetes cluster, computed from its policies: Kubernetes, Cilium, Calico, Istio and " +
+        "cluster-wide ones, on YAML files, a Pulumi state or preview, or a live cluster.",
+    )
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .showSuggestionAfterError(true)
+    .configureHelp({ optionDescription: describeOption })
+    .showHelpAfterError("(cluster-security --help tells how)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  cluster-security matrix manifests/
+  cluster-security matrix manifests/ --namespace shop --format md
+  cluster-security query shop/frontend shop/postgres:5432 manifests/
+  cluster-security explain shop/frontend shop/postgres:5432 manifests/
+  cluster-security diff before/ after/
+  cluster-security matrix --context prod --format json > prod.json
+
+${sourcesHelp}
+
+${exitCodesHelp}
+
+cluster-security help COMMAND tells more about each.`,
+    );
+
+  const matrix = program
+    .command("matrix")
+    .alias("list")
+    .summary("who may talk to whom, on which ports")
+    .description(
+      "Lists every pair of workloads and address ranges between which something may pass, and on which ports.",
+    )
+    .addArgument(sourcesArgument());
+  inputOptions(filterOptions(matrix), formats)
+    .addHelpText(
+      "after",
+      `
+${sourcesHelp}
+
+--format json prints one array of { "src", "dst", "conn" }, as np-guard's netpol-analyzer does; where something is
+unknown there is a fourth key, "possible", and "conn" holds what is certain.
+
+Examples:
+  cluster-security matrix manifests/ | less
+  cluster-security matrix manifests/ -n shop --direction egress       what the pods of shop may reach
+  cluster-security matrix manifests/ -w shop/postgres --direction ingress --port 5432
+  cluster-security matrix stack.json --no-external --format mermaid
+  helm template ./chart | cluster-security matrix - --cni cilium@1.20
+
+${exitCodesHelp}`,
+    )
+    .action(async (sources: string[], options: CommonOptions & FilterOptions) => {
+      const command = await import("./commands/matrix.js");
+      outcome.exitCode = await command.matrix(sources, options);
+    });
+
+  const query = program
+    .command("query")
+    .summary("may this flow pass? (the exit code says it too)")
+    .description("Says whether one flow is allowed, denied or unknown.")
+    .argument("<from>", "where the flow comes from")
+    .argument("<to>", "where it goes, with its port: shop/postgres:5432")
+    .addArgument(sourcesArgument())
+    .addOption(
+      new Option("--expect <verdict>", "exit with 0 for this verdict, with 1 for the other")
+        .choices(["allowed", "denied"])
+        .default("allowed"),
+    );
+  inputOptions(query, formats)
+    .addHelpText(
+      "after",
+      `
+${endsHelp}
+
+${sourcesHelp}
+
+Examples:
+  cluster-security query shop/frontend shop/backend:8080 manifests/
+  cluster-security query new@shop 169.254.169.254:80 manifests/ --expect denied
+  cluster-security query 203.0.113.7 shop/postgres:5432 --context prod --expect denied
+
+${exitCodesHelp}`,
+    )
+    .action(async (from: string, to: string, sources: string[], options: QueryOptions) => {
+      const command = await import("./commands/query.js");
+      outcome.exitCode = await command.query(from, to, sources, options);
+    });
+
+  const explain = program
+    .command("explain")
+    .summary("why a flow passes or not: the rules on both sides")
+    .description(
+      "Tells why a flow passes or does not: which policies apply on both sides, which rule decides, in which file and line, and what would change the verdict.",
+    )
+    .argument("<from>", "where the flow comes from")
+    .argument("<to>", "where it goes, with its port: shop/postgres:5432")
+    .addArgument(sourcesArgument())
+    .option("--every-rule", "also rules whose policy does not select the two ends", false);
+  inputOptions(explain, formats)
+    .addHelpText(
+      "after",
+      `
+${endsHelp}
+
+${sourcesHelp}
+
+Examples:
+  cluster-security explain shop/frontend shop/postgres:5432 manifests/
+  cluster-security explain new@shop 169.254.169.254:80 --context prod
+  cluster-security explain shop/frontend api.example.com:443 stack.json --format md
+
+${exitCodesHelp}`,
+    )
+    .action(async (from: string, to: string, sources: string[], options: ExplainOptions) => {
+      const command = await import("./commands/explain.js");
+      outcome.exitCode = await command.explain(from, to, sources, options);
+    });
+
+  // Commander gives a subcommand these only at the moment it is made.
+  for (const command of program.commands)
+    command.showHelpAfterError(`(cluster-security ${command.name()} --help tells how)`);
+  return program;
+}
+
+type QueryOptions = CommonOptions & { readonly expect: "allowed" | "denied" };
+type ExplainOptions = CommonOptions & { readonly everyRule: boolean };
+
+/** The default of a list (empty) and of a switch (off) says nothing. */
+function describeOption(this: Help, option: Option): string {
+  const { defaultValue } = option;
+  if (defaultValue !== false && !Array.isArray(defaultValue))
+    return Help.prototype.optionDescription.call(this, option);
+  const shown = Object.assign(Object.create(Object.getPrototypeOf(option) as object) as Option, option);
+  shown.defaultValue = undefined;
+  return Help.prototype.optionDescription.call(this, shown);
+}
+
+function sourcesArgument(): Argument {
+  return new Argument("[sources...]", "files, folders, - for standard input, context=NAME for a live cluster");
+}
+
+function filterOptions(command: Command): Command {
+  return command
+    .option("-n, --namespace <name>", "only pairs with an end in this namespace (repeatable, or a,b)", several, [])
+    .option("-w, --workload <name>", "only pairs with this workload: ns/name (repeatable, or a,b)", several, [])
+    .option("-p, --port <port>", "only what passes on this port: 443, 53/udp, icmp")
+    .addOption(
+      new Option(
+        "-d, --direction <direction>",
+        "with -n or -w: what arrives there (ingress) or leaves it (egress)",
+      ).choices(["ingress", "egress", "both"]),
+    )
+    .option("--no-external", "without the addresses outside the cluster");
+}
+
+function inputOptions(command: Command, known: readonly string[]): Command {
+  return command
+    .addOption(new Option("--format <format>", "how to print").choices(known).default("table"))
+    .option(
+      "-f, --file <path>",
+      "a file, a folder, or - (repeatable); the same as a source by position",
+      repeatable,
+      [],
+    )
+    .option("--context <name>", "read the live cluster of this kubeconfig context (in-cluster: the one this runs in)")
+    .option("--kubeconfig <file>", "with --context (default: $KUBECONFIG, then ~/.kube/config)")
+    .option("--cni <enforcer>", "who enforces: cilium@1.20, calico@3.32, kubernetes (default: inferred)")
+    .addOption(
+      new Option("--as <form>", "what the files are (auto: by their content)").choices(textForms).default("auto"),
+    )
+    .option(
+      "--allow-problems",
+      "answer in spite of what cannot be read or understood; nothing counts as allowed for it",
+      false,
+    )
+    .option("--all-problems", "print all problems, not only the first 50", false)
+    .option("-q, --quiet", "no notes on stderr; problems are still printed", false);
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import Ajv from "ajv";
+import {
+  ChartValuesError,
+  CiliumEncryption,
+  CiliumEnforcementMode,
+  ciliumValues,
+  leafKeys,
+  mergeValues,
+} from "../../sdk/charts/index";
+import type { CiliumChartOptions } from "../../sdk/charts/cilium";
+
+const charts = path.resolve(__dirname, "..", "..", "..", "shared", "charts");
+const versions = ["1.17.18", "1.18.5", "1.18.12", "1.19.6", "1.20.0"];
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly type?: string | readonly string[];
+}
+
+/** Every combination of options that the version has. */
+function optionsFor(version: string): CiliumChartOptions[] {
+  const minor = Number(version.split(".")[1]);
+  const all: CiliumChartOptions = {
+    version,
+    encryption: CiliumEncryption.WireGuard,
+    nodeEncryption: true,
+    strictEncryptionCidr: "10.244.0.0/16",
+    hubble: { enabled: true, relay: true, ui: true, metrics: ["drop"] },
+    enforcementMode: CiliumEnforcementMode.Always,
+    auditMode: true,
+    hostFirewall: true,
+    istio: true,
+    ...(minor >= 19 ? { denyResponse: true } : {}),
+    ...(minor >= 20 ? { clusterNetworkPolicy: true } : {}),
+  };
+  return [{ version }, all, { version, encryption: CiliumEncryption.None, hubble: { enabled: false } }];
+}
+
+/** Keys of the chart that its values.yaml only mentions in a comment. */
+const commentedKeys = new Set(["policyAuditMode"]);
+
+describe("Cilium chart values", () => {
+  for (const version of versions) {
+    const folder = path.join(charts, `cilium-${version}`);
+    it(`S3-20 writes only keys that chart ${version} has, with values its schema takes`, function () {
+      if (!existsSync(folder)) return this.skip();
+      const schema = JSON.parse(readFileSync(path.join(folder, "values.schema.json"), "utf8")) as Schema;
+      const text = readFileSync(path.join(folder, "values.yaml"), "utf8");
+      const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
+      for (const options of optionsFor(version)) {
+        const { values } = ciliumValues(options);
+        assert.ok(validate(values), JSON.stringify(validate.errors));
+        for (const key of leafKeys(values)) {
+          if (commentedKeys.has(key)) {
+            assert.match(text, new RegExp(`^# *${key}:`, "m"));
+            continue;
+          }
+          let current: Schema | undefined = schema;
+          for (const part of key.split(".")) current = current?.properties?.[part];
+          assert.ok(current !== undefined, `chart ${version} has no key ${key}`);
+        }
+      }
+    });
+  }
+
+  it("S3-12 turns WireGuard, Hubble, relay and UI on by default", () => {
+    const { values } = ciliumValues({});
+    assert.deepEqual(values["encryption"], { enabled: true, type: "wireguard" });
+    const hubble = values["hubble"] as Record<string, unknown>;
+    assert.deepEqual([hubble["enabled"], hubble["relay"], hubble["ui"]], [true, { enabled: true }, { enabled: true }]);
+  });
+
+  it("writes strict encryption where each version looks for it", () => {
+    const strict = (version: string): unknown =>
+      (ciliumValues({ version, strictEncryptionCidr: "10.0.0.0/8" }).values["encryption"] as Record<string, unknown>)[
+        "strictMode"
+      ];
+    assert.deepEqual(strict("1.18.5"), { enabled: true, cidr: "10.0.0.0/8" });
+    assert.deepEqual(strict("1.20.0"), { egress: { enabled: true, cidr: "10.0.0.0/8" } });
+  });
+
+  it("refuses a key that the version no longer has, and names its successor", () => {
+    const values = { encryption: { strictMode: { enabled: true } } };
+    assert.ok(ciliumValues({ version: "1.18.5" }, values));
+    assert.throws(() => ciliumValues({ version: "1.20.0" }, values), /encryption\.strictMode\.egress\.enabled/);
+    assert.throws(() => ciliumValues({ version: "1.18.5" }, { k8sClusterNetworkPolicy: {} }), /1\.20 or newer/);
+  });
+
+  for (const [title, options] of [
+    ["a version below 1.13 (S0-05)", { version: "1.12.19" }],
+    ["a version that is none", { version: "latest" }],
+    ["the UI without the relay", { hubble: { ui: true, relay: false } }],
+    ["the relay without Hubble", { hubble: { enabled: false, relay: true } }],
+    ["node encryption without WireGuard", { encryption: CiliumEncryption.None, nodeEncryption: true }],
+    ["deny responses before 1.19", { version: "1.18.5", denyResponse: true }],
+    ["ClusterNetworkPolicy before 1.20", { version: "1.19.6", clusterNetworkPolicy: true }],
+  ] as const) {
+    it(`refuses ${title}`, () => {
+      assert.throws(() => ciliumValues(options), ChartValuesError);
+    });
+  }
+
+  it("warns about versions without security fixes and about modes that enforce nothing (S3-21)", () => {
+    assert.match(ciliumValues({ version: "1.17.18" }).warnings.join(), /no security fixes/);
+    assert.match(ciliumValues({ version: "1.21.0" }).warnings.join(), /newer/);
+    assert.match(ciliumValues({}, { policyEnforcementMode: "never" }).warnings.join(), /no policy is enforced/);
+    assert.deepEqual(ciliumValues({}).warnings, []);
+  });
+
+  it("merges user values last, key by key, and leaves its own untouched", () => {
+    const base = { a: { b: 1, c: [1, 2] }, d: 1 };
+    const merged = mergeValues(base, { a: { c: [3], e: null }, d: { f: 1 } });
+    assert.deepEqual(merged, { a: { b: 1, c: [3], e: null }, d: { f: 1 } });
+    assert.deepEqual(base, { a: { b: 1, c: [1, 2] }, d: 1 });
+  });
+});

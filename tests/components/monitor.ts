@@ -1,0 +1,93 @@
+import * as pulumi from "@pulumi/pulumi";
+import { getMonitor } from "@pulumi/pulumi/runtime/settings";
+
+/** A resource as it was registered with the engine. */
+export interface Registration {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  readonly parent: string;
+  readonly provider: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** URNs. */
+  readonly dependencies: readonly string[];
+  readonly aliases: readonly unknown[];
+}
+
+interface RegisterRequest {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getProvider(): string;
+  getProvidersMap(): { toArray(): [string, string][] };
+  getDependenciesList(): string[];
+  getAliasesList(): { getUrn(): string; getSpec(): { toObject(): unknown } | undefined }[];
+  getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
+}
+
+interface RegisterResponse {
+  getUrn(): string;
+}
+
+type Register = (request: RegisterRequest, callback: (error: unknown, response?: RegisterResponse) => void) => unknown;
+
+/**
+ * Runs a program against Pulumi's mock engine and returns what it registered, in order, with what mocks alone do not
+ * tell: dependencies, parents, providers and aliases.
+ */
+export async function register(
+  program: () => unknown,
+  options: { config?: Record<string, string>; preview?: boolean } = {},
+): Promise<readonly Registration[]> {
+  const registrations: Registration[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: (args) => ({ id: `${args.name}-id`, state: args.inputs as Record<string, unknown> }),
+      call: () => ({}),
+    },
+    "project",
+    "stack",
+    options.preview ?? false,
+  );
+  pulumi.runtime.setAllConfig(options.config ?? {});
+  const monitor = getMonitor() as unknown as { registerResource: Register };
+  const original = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) =>
+    original(request, (error, response) => {
+      if (response !== undefined) {
+        registrations.push({
+          urn: response.getUrn(),
+          type: request.getType(),
+          name: request.getName(),
+          parent: request.getParent(),
+          provider: request.getProvider(),
+          inputs: request.getObject()?.toJavaScript() ?? {},
+          dependencies: request.getDependenciesList(),
+          aliases: request.getAliasesList().map((alias) => alias.getSpec()?.toObject() ?? alias.getUrn()),
+        });
+      }
+      callback(error, response);
+    });
+  await program();
+  await pulumi.runtime.disconnect();
+  return registrations;
+}
+
+/**
+ * Everything that stands before a resource: its dependencies and its parent, and theirs. The engine creates in this
+ * order and deletes against it (pulumi: resource/graph).
+ */
+export function standsBefore(registrations: readonly Registration[], urn: string): ReadonlySet<string> {
+  const byUrn = new Map(registrations.map((registration) => [registration.urn, registration]));
+  const found = new Set<string>();
+  const visit = (current: string): void => {
+    const registration = byUrn.get(current);
+    for (const dependency of [...(registration?.dependencies ?? []), registration?.parent ?? ""]) {
+      if (dependency === "" || found.has(dependency)) continue;
+      found.add(dependency);
+      visit(dependency);
+    }
+  };
+  visit(urn);
+  return found;
+}
