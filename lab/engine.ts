@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { writeLauncher } from "./launcher";
+import { isLauncher, writeLauncher } from "./launcher";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
@@ -128,7 +128,11 @@ function placeProvider(home: string, user: NodeJS.ProcessEnv, ownOnly: boolean):
 /** Pulumi's own plugin of exactly this version in the user's plugin cache, or the one that PATH names. */
 function realProvider(folderName: string, user: NodeJS.ProcessEnv): string | undefined {
   const userHome = user.PULUMI_HOME ?? path.join(user.HOME || homedir(), ".pulumi");
-  return executableIn(path.join(userHome, "plugins", folderName), executable) ?? findOnPath(executable, user.PATH);
+  const candidates = [
+    executableIn(path.join(userHome, "plugins", folderName), executable),
+    findOnPath(executable, user.PATH),
+  ];
+  return candidates.find((file) => file !== undefined && !isLauncher(file));
 }
 
 /** The version of the installed @pulumi/kubernetes: the engine asks for a plugin of that version. */
@@ -139,7 +143,9 @@ export function providerVersion(): string {
   return manifest.version.replace(/^v/, "");
 }
 
-function placeLink(target: string, link: string): void {
+function placeLink(file: string, link: string): void {
+  // the file may be this very link
+  const target = realpathSync(file);
   rmSync(link, { force: true });
   symlinkSync(target, link);
 }

@@ -10,7 +10,7 @@ import type {
 import { PolicyPack } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import type { Finding } from "../sdk/findings";
-import { afterCreation, violationText } from "./messages";
+import { afterCreation, exemptText, shortViolationText, violationText } from "./messages";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
 import { toPlain } from "./plain-values";
@@ -127,6 +127,7 @@ class Guard {
         for (const finding of this.#objects.judge(resource, settings)) {
           // What is only shown is left to the stack's policies: they know more, and say it once.
           if (levelFor(finding, settings, operation()) === "mandatory") {
+            this.#objects.markReported(finding);
             reportFinding(report, finding, resource.urn, violationText(finding));
           }
         }
@@ -152,11 +153,17 @@ class Guard {
         const urns = new Set(resources.map((resource) => resource.urn));
         const fallback = rootUrn(resources);
         const current = operation();
-        for (const finding of this.#findings(level, resources, settings)) {
-          if (levelFor(finding, settings, current) !== level) continue;
-          const text = violationText(finding);
+        const found = this.#findings(level, resources, settings).filter(
+          (finding) => levelFor(finding, settings, current) === level,
+        );
+        for (const finding of found.filter((each) => each.exempt !== true)) {
+          const text = this.#objects.hasReported(finding) ? shortViolationText(finding) : violationText(finding);
           const urn = urnOf(finding, urns) ?? fallback;
           reportFinding(report, finding, urn, mandatory && current === "update" ? `${text}\n${afterCreation}` : text);
+        }
+        for (const group of bySubject(found.filter((finding) => finding.exempt === true))) {
+          const first = group[0] as Finding;
+          reportFinding(report, first, urnOf(first, urns) ?? fallback, exemptText(group));
         }
       },
     };
@@ -186,6 +193,17 @@ class Guard {
 
 function identity(resource: { type: string; name: string; urn: string }): { type: string; name: string; urn: string } {
   return { type: String(resource.type), name: String(resource.name), urn: String(resource.urn) };
+}
+
+/** Findings about the same subject, together. */
+function bySubject(findings: readonly Finding[]): Finding[][] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const { kind, namespace, name, source } = finding.subject;
+    const key = JSON.stringify([kind, namespace, name, source?.urn]);
+    groups.set(key, [...(groups.get(key) ?? []), finding]);
+  }
+  return [...groups.values()];
 }
 
 /** Whether this is a preview. Launchers that do not say count as an update, which is the stricter of the two. */

@@ -1,7 +1,9 @@
 import type { Finding } from "../sdk/findings";
 import { evaluate, isViolation, metadataEndpointsClosed, namespaceDefaultDeny, notUnderstood } from "../sdk/findings";
-import type { KubeObject, SourcedObject } from "../sdk/reachability";
+import type { FindingOptions } from "../sdk/findings";
+import type { EnforcerProfile, KubeObject, SourcedObject } from "../sdk/reachability";
 import { buildSnapshot, compile, describeRef, inferProfile, isUnknown, profileFor } from "../sdk/reachability";
+import { deniesOf } from "./denies";
 import { podSamples, undeclaredNamespace } from "./selector-samples";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
@@ -25,6 +27,7 @@ import { isPolicyKind, isWorkloadKind, objectsOf } from "./snapshot-from-resourc
  */
 export class ObjectPhase {
   readonly #clusters = new Map<string, RecordedCluster>();
+  readonly #reported = new Set<string>();
 
   /** Records a resource and returns what its registration opens. Never throws on malformed input. */
   judge(resource: ObservedResource, settings: GuardSettings): Finding[] {
@@ -32,39 +35,49 @@ export class ObjectPhase {
     if (objects.length === 0) return [];
     const recorded = this.#clusters.get(cluster.key) ?? new RecordedCluster();
     this.#clusters.set(cluster.key, recorded);
-    const findings = objects.some(({ object }) => isPolicyKind(object.kind) || isWorkloadKind(object.kind))
-      ? judgeObjects(objects, recorded, settings)
-      : [];
+    const policies = objects.filter(({ object }) => isPolicyKind(object.kind));
+    const workloads = objects.filter(({ object }) => isWorkloadKind(object.kind));
+    const findings = [
+      ...(policies.length > 0 ? judgePolicies(policies, recorded, settings) : []),
+      ...(workloads.length > 0 ? judgeWorkloads(workloads, recorded, settings) : []),
+    ];
     recorded.add(resource.urn, objects);
     return findings;
   }
+
+  /** Remembers that a finding of {@link judge} was shown to the user. */
+  markReported(finding: Finding): void {
+    for (const urn of causesOf(finding)) this.#reported.add(reportKey(finding.id, urn));
+  }
+
+  /** Whether everything that causes a finding was shown already, at the registration of what causes it. */
+  hasReported(finding: Finding): boolean {
+    const causes = causesOf(finding);
+    return causes.length > 0 && causes.every((urn) => this.#reported.has(reportKey(finding.id, urn)));
+  }
+}
+
+function causesOf(finding: Finding): string[] {
+  return (finding.causes ?? []).flatMap((cause) => cause.urn ?? []);
+}
+
+function reportKey(id: string, urn: string): string {
+  return `${id} ${urn}`;
 }
 
 /** What was registered into one cluster so far. */
 class RecordedCluster {
   readonly #byUrn = new Map<string, readonly SourcedObject[]>();
-
   add(urn: string, objects: readonly SourcedObject[]): void {
     this.#byUrn.set(urn, objects);
   }
 
-  /** Policies that can have a say for pods of these namespaces, and the namespaces' own objects. */
+  /** Policies that can have a say for pods of these namespaces, the namespaces' own objects, and the enforcer's. */
   within(namespaces: ReadonlySet<string> | "all"): SourcedObject[] {
-    const found: SourcedObject[] = [];
-    for (const objects of this.#byUrn.values()) {
-      for (const item of objects) {
-        const { kind, metadata } = item.object;
-        const home = kind === "Namespace" ? metadata?.name : metadata?.namespace;
-        const decides = kind === "Namespace" || isPolicyKind(kind) || isEnforcer(item.object);
-        if (decides && (namespaces === "all" || typeof home !== "string" || namespaces.has(home))) found.push(item);
-      }
-    }
-    return found;
-  }
-
-  /** Whatever says which enforcer runs. */
-  enforcers(): SourcedObject[] {
-    return [...this.#byUrn.values()].flat().filter((item) => isEnforcer(item.object));
+    return this.#decisive().filter(({ object }) => {
+      const home: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
+      return namespaces === "all" || typeof home !== "string" || isEnforcer(object) || namespaces.has(home);
+    });
   }
 
   namespaceNames(): string[] {
@@ -73,48 +86,82 @@ class RecordedCluster {
       return typeof name === "string" && !isUnknown(name) ? [name] : [];
     });
   }
+
+  #decisive(): SourcedObject[] {
+    return [...this.#byUrn.values()].flat().filter((item) => decides(item.object));
+  }
+}
+
+function decides(object: KubeObject): boolean {
+  return object.kind === "Namespace" || isPolicyKind(object.kind) || isEnforcer(object);
 }
 
 function isEnforcer(object: KubeObject): boolean {
-  return object.kind === "Release" || object.kind === "ConfigMap" || object.apiVersion.startsWith("cilium.io/");
+  return object.kind === "Release" || object.kind === "ConfigMap";
 }
 
-function judgeObjects(
-  objects: readonly SourcedObject[],
+/** What a policy opens that nothing recorded before it denies. */
+function judgePolicies(
+  policies: readonly SourcedObject[],
   recorded: RecordedCluster,
   settings: GuardSettings,
 ): Finding[] {
-  const policies = objects.filter(({ object }) => isPolicyKind(object.kind));
   const samples = policies.flatMap(({ object }) => podSamples(object));
   const clusterwide = policies.some(({ object }) => typeof object.metadata?.namespace !== "string");
   const namespaces = new Set([
     ...samples.map((sample) => sample.namespace),
-    ...objects.flatMap(({ object }) => namespaceOf(object)),
+    ...policies.flatMap(({ object }) => namespaceOf(object)),
     ...(clusterwide ? [undeclaredNamespace, ...recorded.namespaceNames()] : []),
   ]);
-  const profile =
-    settings.enforcer === undefined
-      ? inferProfile([...recorded.enforcers(), ...objects])
-      : profileFor(settings.enforcer);
-  const stage = (others: readonly SourcedObject[]): Finding[] => {
-    const hypothetical = assumeDefaultDeny(namespaces, samples, policies[0]?.object);
-    const snapshot = buildSnapshot([...others, ...objects, ...hypothetical.objects], { profile });
-    return evaluate(compile(snapshot), {
-      exemptNamespaces: settings.exemptNamespaces,
-      platformNamespaces: settings.platformNamespaces,
-      standIns: hypothetical.standIns,
-      rules: [namespaceDefaultDeny, metadataEndpointsClosed, notUnderstood],
-    }).filter(isViolation);
+  const profile = profileOf([...recorded.within("all"), ...policies], settings);
+  const hypothetical = assumeDefaultDeny(namespaces, samples, policies[0]?.object);
+  const openedBeside = (others: readonly SourcedObject[]): Finding[] => {
+    const snapshot = buildSnapshot([...others, ...policies, ...hypothetical.objects], { profile });
+    return evaluate(compile(snapshot), { ...optionsOf(settings), standIns: hypothetical.standIns }).filter(isViolation);
   };
 
-  // Allows add up: where a policy alone opens nothing behind a default deny, it opens nothing beside others either.
-  const onlyPolicies = policies.length === objects.length;
-  if (onlyPolicies && stage([]).length === 0) return [];
-  const urns = new Set(objects.map((item) => item.source?.urn));
-  const isOwn = (finding: Finding): boolean =>
-    urns.has(finding.subject.source?.urn) || (finding.causes ?? []).some((cause) => urns.has(cause.urn));
-  const findings = stage(recorded.within(clusterwide ? "all" : namespaces)).filter(isOwn);
-  return findings.map((finding) => asRegistration(finding, objects[0] as SourcedObject));
+  // Most policies open nothing by themselves; then no deny has to be looked at.
+  if (openedBeside([]).length === 0) return [];
+  const denies = recorded.within(clusterwide ? "all" : namespaces).flatMap((item) => {
+    const object = isPolicyKind(item.object.kind) ? deniesOf(item.object) : item.object;
+    return object === undefined ? [] : [{ ...item, object }];
+  });
+  const urns = new Set(policies.map((item) => item.source?.urn));
+  return openedBeside(denies)
+    .filter((finding) => [finding.subject.source?.urn, ...causesOf(finding)].some((urn) => urns.has(urn)))
+    .map((finding) => asRegistration(finding, policies[0] as SourcedObject));
+}
+
+/** Ways that policies recorded before a workload give to it, where its namespace is closed by default. */
+function judgeWorkloads(
+  workloads: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+): Finding[] {
+  return workloads.flatMap((item) => {
+    const namespaces = new Set(namespaceOf(item.object));
+    const others = recorded.within(namespaces);
+    // without policies for it there is nothing that could have been opened
+    if (!others.some(({ object }) => isPolicyKind(object.kind))) return [];
+    const profile = profileOf(recorded.within("all"), settings);
+    const { objects } = assumeDefaultDeny(namespaces, [], undefined);
+    const snapshot = buildSnapshot([...others, item, ...objects], { profile });
+    return evaluate(compile(snapshot), { ...optionsOf(settings), rules: [metadataEndpointsClosed] })
+      .filter((finding) => isViolation(finding) && finding.subject.source?.urn === item.source?.urn)
+      .map((finding) => asRegistration(finding, item));
+  });
+}
+
+function profileOf(objects: readonly SourcedObject[], settings: GuardSettings): EnforcerProfile {
+  return settings.enforcer === undefined ? inferProfile(objects) : profileFor(settings.enforcer);
+}
+
+function optionsOf(settings: GuardSettings): FindingOptions {
+  return {
+    exemptNamespaces: settings.exemptNamespaces,
+    platformNamespaces: settings.platformNamespaces,
+    rules: [namespaceDefaultDeny, metadataEndpointsClosed, notUnderstood],
+  };
 }
 
 function namespaceOf(object: KubeObject): string[] {
@@ -189,8 +236,9 @@ function asRegistration(finding: Finding, item: SourcedObject): Finding {
     message: policy
       ? `${describePolicy(item.object)} opens a hole even where everything is closed by default: ${finding.message}`
       : `${finding.message}, through policies registered before it`,
-    fix: policy
-      ? `${finding.fix} A deny that closes it has to be registered first: make this object depend on it.`
-      : finding.fix,
+    fix:
+      policy && finding.id === metadataEndpointsClosed.id
+        ? "Leave the metadata addresses out of the rule (`except`), or make this object depend on an explicit deny for them."
+        : finding.fix,
   };
 }

@@ -35,7 +35,6 @@ export function describeOutOfSight(item: OutOfSight): Finding {
     because: [`the engine shows a policy the inputs of a ${item.what}, not what it creates`],
     fix: contentsNotVisible.remediation,
     controls: contentsNotVisible.controls,
-    exempt: true,
   };
 }
 

@@ -8,7 +8,7 @@ import { deploy } from "../support/workloads";
 import { applications, declaration, observabilityWorkloads, platformNamespaces, systemWorkloads } from "./declaration";
 
 /** What the presets declare; deployed as placeholders where the cluster has none of it. */
-const platformWorkloads: readonly WorkloadDeclaration[] = [
+export const platformWorkloads: readonly WorkloadDeclaration[] = [
   workload("observability/vmagent", {
     labels: { "app.kubernetes.io/name": "vmagent" },
     ports: [metrics(8429, "http")],

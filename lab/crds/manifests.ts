@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { CacheEntry, cacheFolder } from "../toolchain/cache";
@@ -52,7 +53,9 @@ async function fromModule(
 ): Promise<string> {
   const env = options.env ?? process.env;
   const progress = options.progress ?? streamProgress();
-  const entry = new CacheEntry(cacheFolder(env), "manifests", name, version);
+  // which parts are kept belongs to the name: an entry with other parts is another entry
+  const parts = createHash("sha256").update(paths.join("\n")).digest("hex").slice(0, 8);
+  const entry = new CacheEntry(cacheFolder(env), "manifests", `${name}-${parts}`, version);
   const cached = await entry.find();
   if (typeof cached === "object") return cached.folder;
   return await entry.locked(

@@ -1,5 +1,5 @@
 /** The provider's configuration: what the engine passes, with the environment variables that Pulumi documents. */
-import { loadKubeconfig } from "./kubeconfig";
+import { loadKubeconfig, selfContained } from "./kubeconfig";
 import { Cluster } from "./cluster";
 import type { Mutability } from "./immutable";
 
@@ -72,6 +72,11 @@ export class Connection {
   get cluster(): Cluster {
     if (!this.opened) throw new ConfigurationError(`configured Kubernetes cluster is unreachable: ${this.problem ?? ""}`);
     return this.opened;
+  }
+
+  /** The kubeconfig as one text, for a program that is not to read the user's files. */
+  kubeconfigText(): string {
+    return selfContained(this.cluster.kubeconfig);
   }
 
   /** Why the API server cannot be asked now, or undefined when it answers. */

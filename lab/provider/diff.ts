@@ -243,6 +243,24 @@ export function diffObject(inputs: DiffInputs): Change[] {
   return comparison.changes;
 }
 
+/** The changes between two sets of inputs, for what has no live object to compare with (a Helm Release). */
+export function diffInputs(old: PlainMap, next: PlainMap): Change[] {
+  const changes: Change[] = [];
+  const visit = (path: FieldPath, before: Plain | undefined, after: Plain | undefined): void => {
+    if (equal(before, after)) return;
+    if (isPlainMap(before) && isPlainMap(after)) {
+      for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) visit([...path, key], before[key], after[key]);
+    } else if (Array.isArray(before) && Array.isArray(after)) {
+      for (let index = 0; index < Math.max(before.length, after.length); index++) visit([...path, index], before[index], after[index]);
+    } else {
+      const kind = before === undefined ? "add" : after === undefined ? "delete" : "update";
+      changes.push({ path, kind, byInputs: true });
+    }
+  };
+  visit([], old, next);
+  return changes;
+}
+
 /**
  * The inputs as the cluster holds them now, for `refresh`: what is as the program set it stays as it is written there
  * (with its secrets), what differs takes the live value, what is gone is left out.

@@ -48,6 +48,12 @@ export function loadKubeconfig(choice: KubeconfigChoice): KubeConfig {
   return config;
 }
 
+/** The configuration as JSON. Credentials that are given as files stay paths, which are absolute. */
+export function selfContained(config: KubeConfig): string {
+  const exported = JSON.parse(config.exportConfig()) as Record<string, unknown>;
+  return JSON.stringify({ apiVersion: "v1", kind: "Config", ...exported });
+}
+
 function parseContents(text: string): boolean {
   try {
     const parsed: unknown = load(text);

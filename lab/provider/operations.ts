@@ -49,6 +49,7 @@ export interface OperationContext {
   status(message: string): void;
   warn(message: string): void;
   info(message: string): void;
+  hasReadyNode(): Promise<boolean>;
   /** Called when a rollout is not awaited because no node is ready. */
   nodeless(object: KubeObject): void;
 }
@@ -422,8 +423,8 @@ export async function awaitReady(context: OperationContext, stored: KubeObject, 
   if (waitFor) checks.push(waitFor);
   if (!skipsAwait(inputs) && !waitFor) {
     const rollout = rolloutReadiness(stored);
-    if (rollout && (await hasReadyNode(context))) checks.push(rollout);
-    else if (rollout && !(rollout(stored) === undefined)) context.nodeless(stored);
+    if (rollout && (await context.hasReadyNode())) checks.push(rollout);
+    else if (rollout && rollout(stored) !== undefined) context.nodeless(stored);
   }
   if (checks.length === 0) return stored;
 
@@ -474,8 +475,8 @@ async function untilServed(context: OperationContext, definition: KubeObject): P
   }
 }
 
-async function hasReadyNode(context: OperationContext): Promise<boolean> {
-  const { body } = await context.cluster.request("GET", "/api/v1/nodes", { signal: context.signal });
+export async function hasReadyNode(cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  const { body } = await cluster.request("GET", "/api/v1/nodes", { signal });
   const items = isPlainMap(body as PlainMap) ? (body as PlainMap)["items"] : undefined;
   if (!Array.isArray(items)) return false;
   return items.filter(isPlainMap).some((node) => {

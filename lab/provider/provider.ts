@@ -67,6 +67,7 @@ export class KubernetesProvider {
   /** Scopes of the kinds that this program itself defines, by `group/Kind`: known before they are installed. */
   private readonly definedScopes = new Map<string, boolean>();
   private saidNodeless = false;
+  private readyNode = false;
 
   constructor(private readonly log: EngineLog) {}
 
@@ -98,17 +99,24 @@ export class KubernetesProvider {
       status: (message) => this.log.log("info", hide(message), urn, true),
       warn: (message) => this.log.log("warning", hide(message), urn),
       info: (message) => this.log.log("info", hide(message), urn),
-      nodeless: (object) => this.sayNodeless(object),
+      hasReadyNode: () => this.hasReadyNode(),
+      nodeless: (object) => this.sayNodeless(`${object.kind} ${idOf(object)}`),
     };
   }
 
+  /** Whether anything can start in this cluster; asked again until a node is ready. */
+  async hasReadyNode(): Promise<boolean> {
+    this.readyNode ||= await operations.hasReadyNode(this.connected.cluster, this.cancellation.signal);
+    return this.readyNode;
+  }
+
   /** Once for the whole update, not for each workload. */
-  private sayNodeless(object: KubeObject): void {
+  sayNodeless(what: string): void {
     if (this.saidNodeless) return;
     this.saidNodeless = true;
     this.log.log(
       "info",
-      `no node of this cluster is ready: nothing starts here, so the rollout of ${object.kind} ${idOf(object)} and of every other workload is not awaited`,
+      `no node of this cluster is ready: nothing starts here, so the rollout of ${what} and of every other workload is not awaited`,
       "",
     );
   }

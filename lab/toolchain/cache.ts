@@ -132,8 +132,8 @@ export class CacheEntry {
       try {
         release = await lock(parent, {
           lockfilePath: `${this.folder}.lock`,
-          stale: 20_000,
-          update: 4_000,
+          stale: 10_000,
+          update: 2_000,
           onCompromised: (error) => lost.abort(error),
         });
       } catch (error) {

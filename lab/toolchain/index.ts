@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { build, usableGo } from "./build";
 import { CacheEntry, cacheFolder } from "./cache";
@@ -127,7 +127,8 @@ async function findOnMachine(spec: ToolSpec, context: Context): Promise<Tool | u
     spec.onPath ? findOnPath(spec.name, context.env.PATH) : undefined,
   ];
   for (const candidate of candidates) {
-    if (!candidate) continue;
+    // a link into our own cache (a lab's bin folder on PATH) is the cache's to verify
+    if (!candidate || liesIn(context.cache, candidate)) continue;
     const version = await versionOf(spec, candidate, context.env);
     if (version) return { name: spec.name, path: candidate, version, origin: "path" };
     context.progress.note(`${candidate} does not tell its version and is passed over`);
@@ -293,6 +294,12 @@ async function versionOf(spec: ToolSpec, file: string, env: NodeJS.ProcessEnv): 
   } catch {
     return undefined;
   }
+}
+
+function liesIn(folder: string, file: string): boolean {
+  if (!existsSync(folder)) return false;
+  const relative = path.relative(realpathSync(folder), realpathSync(file));
+  return !relative.startsWith("..") && !path.isAbsolute(relative);
 }
 
 /** Progress that keeps quiet when told to. */

@@ -35,7 +35,7 @@ export function withoutOwned(objects: readonly SourcedObject[]): readonly Source
   for (const each of objects) {
     const { object } = each;
     const owner = rootOwner(object, byKey);
-    if (owner === undefined || object.kind === "EndpointSlice") kept.push(each);
+    if (owner === undefined) kept.push(each);
     else if (isPod(object)) {
       const key = keyOf(owner, object.metadata?.namespace);
       const family = families.get(key);
@@ -97,7 +97,7 @@ function rootOwner(object: KubeObject, byKey: ReadonlyMap<string, SourcedObject>
     }
     owner = above;
   }
-  return owner;
+  return undefined;
 }
 
 /** A list of pods and Deployments may leave the ReplicaSets out; their names are the Deployment's and the pods' hash. */

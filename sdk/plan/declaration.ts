@@ -33,8 +33,8 @@ export enum Protocol {
 /** A peer that is neither a workload nor an address range. */
 export enum Entity {
   /**
-   * The public internet: 0.0.0.0/0 without private, link-local, carrier-grade-NAT, multicast and metadata ranges, and
-   * 2000::/3 without 6to4. The same addresses in every dialect.
+   * The public internet: 0.0.0.0/0 and 2000::/3 without private, link-local, carrier-grade-NAT, documentation, transition,
+   * multicast and metadata ranges. The same addresses in every dialect.
    */
   Internet = "internet",
   /** The Kubernetes API server; as a source also the nodes it runs on (admission webhooks). */

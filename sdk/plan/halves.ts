@@ -88,9 +88,8 @@ function placeOf(half: Half): { key: string; name: string } {
       const home = namespaceOf(half.subject);
       const own = peerName(half.subject, home);
       const name = half.direction === "egress" ? `allow-${own}-egress` : `allow-${peerName(half.peer, home)}-to-${own}`;
-      // different ends never share a policy, even where their names read the same
-      const ends = half.direction === "egress" ? "" : peerKey(half.peer);
-      return { key: `${home} ${half.direction} ${subjectKey(half.subject)} ${ends}`, name };
+      // one subject's halves share a policy where its name is the same (a range with two sets of exceptions)
+      return { key: `${home} ${half.direction} ${subjectKey(half.subject)} ${name}`, name };
     }
   }
 }

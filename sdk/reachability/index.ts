@@ -20,6 +20,8 @@ export type {
 } from "./snapshot/types";
 export type { LabelSet, LabelValue } from "./selectors/labels";
 export { buildSnapshot } from "./snapshot/build";
+export type { ReadYaml } from "./yaml";
+export { lineOfPath, readYaml } from "./yaml";
 export { compile } from "./compile/compile";
 export type {
   Direction,

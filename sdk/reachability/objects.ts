@@ -20,11 +20,15 @@ export interface KubeObject {
   readonly [key: string]: unknown;
 }
 
-/** Where an object was read: a file and the line its document begins on (1-based), or the URN of a Pulumi resource. */
+/**
+ * Where an object was read: a file and the line its document begins on (1-based), the URN of a Pulumi resource,
+ * or a cluster. */
 export interface Source {
   readonly file?: string;
   readonly line?: number;
   readonly urn?: string;
+  /** The kubeconfig context of the cluster it was read from. */
+  readonly cluster?: string;
 }
 
 /** An object together with where it was read. */

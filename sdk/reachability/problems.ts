@@ -12,6 +12,8 @@ export type ProblemCode =
   | "unknown-value"
   /** The text is not YAML or JSON, or not a Kubernetes object. */
   | "unreadable"
+  /** A map that is no Kubernetes object at all (`values.yaml` in a folder of manifests). */
+  | "not-an-object"
   /** The same object appears twice. */
   | "duplicate"
   /** The API leaves the outcome undefined (for example equal priorities in a tier). */

@@ -71,6 +71,8 @@ export interface L4Spec {
   readonly must: TrafficSet;
   readonly may: TrafficSet;
   readonly named: readonly NamedPort[];
+  /** The items of a list of ports one by one, where there is more than one: enforcers may enter each by itself. */
+  readonly items?: readonly TrafficSet[];
   /** Named ports that the rule leaves out (Calico's notPorts). */
   readonly notNamed?: readonly NamedPort[];
 }

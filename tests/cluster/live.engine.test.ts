@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiClient, startControlPlane, type ApiClient as LabClient, type ControlPlane } from "../../lab/control-plane/index";
+import {
+  apiClient,
+  startControlPlane,
+  type ApiClient as LabClient,
+  type ControlPlane,
+} from "../../lab/control-plane/index";
 import { labContext } from "../../lab/control-plane/index";
 import { provideTools } from "../../lab/toolchain/index";
 import { ApiClient, connect, readLiveObjects, withoutOwned, type Connection } from "../../sdk/cluster/index";
@@ -53,11 +58,15 @@ describe("live cluster, against a real API server", () => {
     }
     // pods are refused until the controller manager has made the namespace's default service account
     for (const name of ["shop", "many"]) {
-      await until(async () => (await client.call("GET", `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200);
+      await until(
+        async () => (await client.call("GET", `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200,
+      );
     }
     const template = {
       metadata: { labels: { app: "web" } },
-      spec: { containers: [{ name: "web", image: "example.com/web:1", ports: [{ name: "http", containerPort: 8080 }] }] },
+      spec: {
+        containers: [{ name: "web", image: "example.com/web:1", ports: [{ name: "http", containerPort: 8080 }] }],
+      },
     };
     await create("/apis/apps/v1/namespaces/shop/deployments", {
       apiVersion: "apps/v1",
@@ -103,7 +112,9 @@ describe("live cluster, against a real API server", () => {
   });
   it("leaves one workload of Deployment, ReplicaSet and pods", async () => {
     const { objects } = await readLiveObjects(new ApiClient(await connection()), { cluster: labContext });
-    const kinds = objects.filter(({ object }) => object.metadata?.namespace === "shop").map(({ object }) => object.kind);
+    const kinds = objects
+      .filter(({ object }) => object.metadata?.namespace === "shop")
+      .map(({ object }) => object.kind);
     assert.ok(kinds.includes("ReplicaSet") && kinds.includes("Pod"), kinds.join());
     const shop = withoutOwned(objects).filter(({ object }) => object.metadata?.namespace === "shop");
     assert.deepEqual(shop.map(({ object }) => object.kind).sort(), ["Deployment", "NetworkPolicy", "ServiceAccount"]);

@@ -135,7 +135,10 @@ function normalTier(
   const seen = asSeen(peer, options);
   const seenFlow = direction === "ingress" ? { ...flow, source: seen } : { ...flow, destination: seen };
   const typed = policies.map((policy) => withTypesAsTheAgentReads(policy));
-  const networkPolicy = networkPolicyAnswer(cluster, typed, seenFlow, direction, options);
+  const networkPolicy = networkPolicyAnswer(cluster, typed, seenFlow, direction, {
+    cidrMatchesPods: options.cidrMatchesPods,
+    localNodeAlwaysAllowed: false,
+  });
   if (networkPolicy === "allowed") return "allowed";
   const defaultDeny = networkPolicy === "denied" || specs.some(({ spec }) => hasDefaultDeny(spec, direction));
   return defaultDeny ? "default deny" : "undecided";

@@ -42,6 +42,8 @@ export interface NetworkPolicyPort {
 export interface KubernetesOptions {
   /** Whether ipBlock is compared with the addresses of pods too (left to the plugin by the API). */
   readonly cidrMatchesPods: boolean;
+  /** "OR if the traffic source is the pod's local node." Default true, as the API says. */
+  readonly localNodeAlwaysAllowed?: boolean;
 }
 
 /** What the policies of one direction say about one pod and one flow. */
@@ -74,7 +76,14 @@ export function networkPolicyAnswer(
   const selecting = policies.filter((policy) => selects(policy, subject.pod, direction));
   if (selecting.length === 0) return "not isolated";
   // "OR if the traffic source is the pod's local node"
-  if (direction === "ingress" && peer.kind === "node" && peer.where === "local") return "allowed";
+  if (
+    direction === "ingress" &&
+    peer.kind === "node" &&
+    peer.where === "local" &&
+    options.localNodeAlwaysAllowed !== false
+  ) {
+    return "allowed";
+  }
   for (const policy of selecting) {
     const spec = (policy.spec ?? {}) as NetworkPolicySpec;
     const rules = (direction === "ingress" ? spec.ingress : spec.egress) ?? [];

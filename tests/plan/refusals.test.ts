@@ -49,8 +49,16 @@ function refused(declaration: unknown, path: string, message: RegExp, fix: RegEx
   assert.match(problems[0]?.fix ?? "", fix);
 }
 
-const because = (from: Parameters<typeof flow>[0], to: Parameters<typeof flow>[0], ...ports: FlowDeclaration["ports"] & object) =>
-  flow(from).to(to).on(...ports).because("it must").ownedBy("team");
+const because = (
+  from: Parameters<typeof flow>[0],
+  to: Parameters<typeof flow>[0],
+  ...ports: FlowDeclaration["ports"] & object
+) =>
+  flow(from)
+    .to(to)
+    .on(...ports)
+    .because("it must")
+    .ownedBy("team");
 
 const withFlows = (...flows: unknown[]): unknown => ({ ...base, flows });
 
@@ -60,7 +68,12 @@ describe("plan refuses, with path and fix", () => {
   });
 
   it("a flow to a workload that is not declared, with the nearest name", () => {
-    refused(withFlows(because("frontend", "backend-apj", tcp(3000))), "flows[0].to.workload", /not declared/, /shop\/backend-api/);
+    refused(
+      withFlows(because("frontend", "backend-apj", tcp(3000))),
+      "flows[0].to.workload",
+      /not declared/,
+      /shop\/backend-api/,
+    );
   });
 
   it("a name that several workloads have", () => {
@@ -85,7 +98,11 @@ describe("plan refuses, with path and fix", () => {
   }
 
   it("an exception that does not lie inside its range", () => {
-    refused(withFlows(because("frontend", cidr("10.0.0.0/8", ["11.0.0.0/8"]), tcp(443))), "flows[0].to.except[0]", /inside/);
+    refused(
+      withFlows(because("frontend", cidr("10.0.0.0/8", ["11.0.0.0/8"]), tcp(443))),
+      "flows[0].to.except[0]",
+      /inside/,
+    );
   });
 
   for (const address of ["169.254.169.254/32", "fd00:ec2::254/128", "168.63.129.16/32", "64:ff9b::a9fe:a9fe/128"]) {
@@ -96,7 +113,12 @@ describe("plan refuses, with path and fix", () => {
 
   for (const number of [70000, 0, -1, 65536, 80.5, Number.NaN]) {
     it(`port ${number}`, () => {
-      refused(withFlows(because("frontend", "worker", tcp(number))), "flows[0].ports[0].port", /not a port number/, /65535/);
+      refused(
+        withFlows(because("frontend", "worker", tcp(number))),
+        "flows[0].ports[0].port",
+        /not a port number/,
+        /65535/,
+      );
     });
   }
 
@@ -110,9 +132,19 @@ describe("plan refuses, with path and fix", () => {
   });
 
   it("a port that the destination does not serve, and one it serves under another protocol", () => {
-    refused(withFlows(because("frontend", "backend-api", tcp(3001))), "flows[0].ports[0]", /does not serve/, /TCP 3000, UDP 9000/);
+    refused(
+      withFlows(because("frontend", "backend-api", tcp(3001))),
+      "flows[0].ports[0]",
+      /does not serve/,
+      /TCP 3000, UDP 9000/,
+    );
     refused(withFlows(because("frontend", "backend-api", tcp(9000))), "flows[0].ports[0]", /does not serve/);
-    refused(withFlows(because("frontend", "backend-api", port("grpc"))), "flows[0].ports[0].name", /not the name/, /http/);
+    refused(
+      withFlows(because("frontend", "backend-api", port("grpc"))),
+      "flows[0].ports[0].name",
+      /not the name/,
+      /http/,
+    );
     refused(withFlows(because("frontend", internet(), port("http"))), "flows[0].ports[0].name", /no workload/);
   });
 
@@ -129,8 +161,16 @@ describe("plan refuses, with path and fix", () => {
   });
 
   it("a service that depends on itself, and one that depends on nothing declared", () => {
-    refused({ ...base, platform: { certManager: { dependsOn: ["cert-manager"] } } }, "platform.certManager.dependsOn", /circle/);
-    refused({ ...base, platform: { certManager: { dependsOn: ["vault"] } } }, "platform.certManager.dependsOn[0]", /not declared/);
+    refused(
+      { ...base, platform: { certManager: { dependsOn: ["cert-manager"] } } },
+      "platform.certManager.dependsOn",
+      /circle/,
+    );
+    refused(
+      { ...base, platform: { certManager: { dependsOn: ["vault"] } } },
+      "platform.certManager.dependsOn[0]",
+      /not declared/,
+    );
   });
 
   it("two workloads with one selector in a namespace", () => {
@@ -144,7 +184,9 @@ describe("plan refuses, with path and fix", () => {
   });
 
   it("S0-12 equal labels under different service accounts only where the dialect does not know accounts", () => {
-    const pair = ["one", "two"].map((name) => workload(`shop/${name}`, { labels: { app: "same" }, serviceAccount: name }));
+    const pair = ["one", "two"].map((name) =>
+      workload(`shop/${name}`, { labels: { app: "same" }, serviceAccount: name }),
+    );
     assert.ok(plan({ ...base, workloads: pair }));
     refused({ ...base, dialect: Dialect.Kubernetes, workloads: pair }, "workloads[1].labels", /same pods/);
   });
@@ -172,7 +214,13 @@ describe("plan refuses, with path and fix", () => {
     });
   }
 
-  for (const pattern of ["api.example.com", "*.example.com", "**.example.com", "api-*.example.com", "xn--bcher-kva.example"]) {
+  for (const pattern of [
+    "api.example.com",
+    "*.example.com",
+    "**.example.com",
+    "api-*.example.com",
+    "xn--bcher-kva.example",
+  ]) {
     it(`nothing about the FQDN ${pattern}`, () => {
       assert.ok(plan({ ...base, flows: [because("frontend", fqdn(pattern), tcp(443))] }));
     });
@@ -217,7 +265,12 @@ describe("plan refuses, with path and fix", () => {
   it("a field it does not know, wherever it stands", () => {
     refused({ ...base, flow: [] }, "flow", /not a known field/, /flows/);
     const to = { cidr: "10.0.0.0/8", exept: ["10.1.0.0/16"] };
-    refused(withFlows({ ...because("frontend", "worker", tcp(80)), to }), "flows[0].to.exept", /not a known field/, /except/);
+    refused(
+      withFlows({ ...because("frontend", "worker", tcp(80)), to }),
+      "flows[0].to.exept",
+      /not a known field/,
+      /except/,
+    );
   });
 
   it("a Pulumi output where a literal is needed", () => {
@@ -233,7 +286,9 @@ describe("plan refuses, with path and fix", () => {
     const problems = problemsOf({
       namespaces: [{ name: `${secret}!` }],
       workloads: [{ name: 1, namespace: secret, labels: { app: `${secret} x` } }],
-      flows: [{ from: { cidr: secret }, to: { fqdn: `https://${secret}` }, ports: [{ port: secret }], reason: "", owner: "" }],
+      flows: [
+        { from: { cidr: secret }, to: { fqdn: `https://${secret}` }, ports: [{ port: secret }], reason: "", owner: "" },
+      ],
     });
     assert.ok(problems.length >= 7, String(problems.length));
     assert.ok(!new DeclarationError(problems).message.includes(secret));
@@ -251,7 +306,17 @@ describe("plan refuses, with path and fix", () => {
   });
 
   it("garbage of any shape without crashing", () => {
-    for (const garbage of [null, undefined, 3, "x", [], { flows: 3 }, { flows: [null] }, { workloads: [[]] }, { platform: [] }]) {
+    for (const garbage of [
+      null,
+      undefined,
+      3,
+      "x",
+      [],
+      { flows: 3 },
+      { flows: [null] },
+      { workloads: [[]] },
+      { platform: [] },
+    ]) {
       assert.ok(problemsOf(garbage).length > 0, JSON.stringify(garbage));
     }
   });

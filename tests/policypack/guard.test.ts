@@ -134,6 +134,38 @@ describe("the policy pack, run as the engine runs it", () => {
     assert.ok((await run(late, "preview")).failed, "a preview says so too");
   });
 
+  it("a deny of Cilium counts for a NetworkPolicy that comes after it", async () => {
+    const mixed = [denyMetadata, namespace("shop"), worldOpen("allow-world"), defaultDeny, deployment("api")];
+    assert.deepEqual(mandatory(await run(mixed, "update")), []);
+  });
+
+  it("a deny of some addresses leaves the others open, and the message names only those", async () => {
+    const partial = ccnp("deny-aws", {
+      endpointSelector: {},
+      enableDefaultDeny: withoutDefaultDeny,
+      egressDeny: [{ toCIDR: ["169.254.169.254/32"] }],
+    });
+    const result = await run([partial, namespace("shop"), ciliumWorld], "update");
+    assert.equal(result.stoppedAt, urnOf(ciliumWorld));
+    const message = mandatory(result)
+      .map((violation) => violation.message)
+      .join();
+    assert.ok(
+      /100\.100\.100\.200|168\.63\.129\.16|169\.254\.170\.2/.test(message) && !message.includes("169.254.169.254 ("),
+      message,
+    );
+  });
+
+  it("each of two policies that open the same address is named at its own registration in a preview", async () => {
+    const result = await run([namespace("shop"), worldOpen("first"), worldOpen("second"), defaultDeny]);
+    for (const name of ["first", "second"]) {
+      assert.ok(
+        mandatory(result).some(({ urn, phase }) => phase === "resource" && urn === urnOf(worldOpen(name))),
+        name,
+      );
+    }
+  });
+
   it("a workload registered before the default deny of its namespace is no false alarm", async () => {
     const result = await run([namespace("shop"), deployment("api"), defaultDeny], "update");
     assert.deepEqual(mandatory(result), []);

@@ -5,7 +5,7 @@ import { calicoObjects } from "./calico-policies";
 import { clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
-import { dialectSuite } from "./suite";
+import { dialectSuite, isToFreshPod } from "./suite";
 
 const probe = {
   apiVersion: "projectcalico.org/v3",
@@ -22,6 +22,7 @@ dialectSuite({
   policies: fc.tuple(calicoObjects(), networkPolicies(1)).map((groups) => groups.flat()),
   profile: calico,
   allows: (cluster, objects, flow) => calicoAllows(cluster, objects, flow),
+  mayBeVague: isToFreshPod,
   probe,
 });
 
@@ -34,5 +35,6 @@ dialectSuite({
     .map((groups) => groups.flat()),
   profile: calico,
   allows: (cluster, objects, flow) => calicoAllows(cluster, objects, flow),
+  mayBeVague: isToFreshPod,
   probe,
 });

@@ -71,7 +71,7 @@ const cidr = fc.constantFrom(
   "fd00:ec2::254/128",
   "128.0.0.0/1",
 );
-const group = fc.constantFrom({ cidrGroupRef: "metadata" }, { cidrGroupRef: "absent" });
+const group = fc.constant({ cidrGroupRef: "metadata" });
 
 const port = fc.oneof(
   {
@@ -172,7 +172,7 @@ const clusterwide = fc.tuple(clusterwideSubject, sections).map(([endpointSelecto
   spec: { endpointSelector, ...rest },
 }));
 
-/** The group that `cidrGroupRef: metadata` names; `absent` names none. */
+/** The group that `cidrGroupRef: metadata` names. */
 export const cidrGroup: PolicyObject = {
   apiVersion: "cilium.io/v2",
   kind: "CiliumCIDRGroup",

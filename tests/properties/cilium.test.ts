@@ -6,7 +6,7 @@ import { cidrGroup, ciliumPolicies } from "./cilium-policies";
 import { clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
-import { dialectSuite } from "./suite";
+import { dialectSuite, isToFreshPod, type DialectSuite } from "./suite";
 
 const cilium = (changes: Partial<EnforcerProfile> = {}): EnforcerProfile =>
   profile("cilium@1.20", { unknownPodAddresses: "outside-cidrs", clusterNetworkPolicy: true, ...changes });
@@ -15,6 +15,9 @@ function optionsOf(settings: EnforcerProfile): CiliumOptions {
   const { cidrMatchesPods, cidrMatchesNodes, localNodeAlwaysAllowed, enforcementMode, clusterNetworkPolicy } = settings;
   return { cidrMatchesPods, cidrMatchesNodes, localNodeAlwaysAllowed, enforcementMode, clusterNetworkPolicy };
 }
+
+const allows: DialectSuite["allows"] = (cluster, policies, flow, settings) =>
+  ciliumAllows(cluster, policies, flow, optionsOf(settings));
 
 const inCluster = fc.oneof(
   clusters({ podAddresses: false, hostNetwork: false }),
@@ -27,7 +30,8 @@ dialectSuite({
   cluster: inCluster,
   policies: ciliumPolicies().map((policies) => [...policies, cidrGroup]),
   profile: fc.constant(cilium()),
-  allows: (cluster, policies, flow, settings) => ciliumAllows(cluster, policies, flow, optionsOf(settings)),
+  allows,
+  mayBeVague: isToFreshPod,
 });
 
 dialectSuite({
@@ -42,7 +46,8 @@ dialectSuite({
     cilium({ enforcementMode: "never" }),
     cilium({ localNodeAlwaysAllowed: false }),
   ),
-  allows: (cluster, policies, flow, settings) => ciliumAllows(cluster, policies, flow, optionsOf(settings)),
+  allows,
+  mayBeVague: isToFreshPod,
 });
 
 dialectSuite({
@@ -51,7 +56,8 @@ dialectSuite({
   cluster: clusters({ podAddresses: true, hostNetwork: false }),
   policies: fc.tuple(ciliumPolicies(2), networkPolicies(2)).map(([some, others]) => [...some, ...others, cidrGroup]),
   profile: fc.constant(cilium({ cidrMatchesPods: true })),
-  allows: (cluster, policies, flow, settings) => ciliumAllows(cluster, policies, flow, optionsOf(settings)),
+  allows,
+  mayBeVague: isToFreshPod,
 });
 
 dialectSuite({
@@ -63,7 +69,8 @@ dialectSuite({
     .tuple(clusterNetworkPolicies({ baselinePassWithPorts: false }), ciliumPolicies(1), networkPolicies(1))
     .map((groups) => [...groups.flat(), cidrGroup]),
   profile: fc.constant(cilium()),
-  allows: (cluster, policies, flow, settings) => ciliumAllows(cluster, policies, flow, optionsOf(settings)),
+  allows,
+  mayBeVague: isToFreshPod,
   probe: {
     apiVersion: "policy.networking.k8s.io/v1alpha2",
     kind: "ClusterNetworkPolicy",

@@ -5,7 +5,7 @@ import { clusters } from "./arbitraries";
 import { adminNetworkPolicies, clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
-import { dialectSuite } from "./suite";
+import { dialectSuite, isToFreshPod } from "./suite";
 
 const cluster = fc.oneof(
   clusters({ podAddresses: true, hostNetwork: false }),
@@ -22,6 +22,7 @@ dialectSuite({
   profile: fc.constantFrom(profile("kubernetes"), profile("kubernetes", { cidrMatchesPods: false })),
   allows: (world, policies, flow, settings) =>
     clusterNetworkPolicyAllows(world, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
+  mayBeVague: isToFreshPod,
   probe: {
     apiVersion: "policy.networking.k8s.io/v1alpha2",
     kind: "ClusterNetworkPolicy",
@@ -44,6 +45,7 @@ dialectSuite({
   profile: fc.constantFrom(profile("kubernetes"), profile("kubernetes", { cidrMatchesPods: false })),
   allows: (world, policies, flow, settings) =>
     adminNetworkPolicyAllows(world, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
+  mayBeVague: isToFreshPod,
   probe: {
     apiVersion: "policy.networking.k8s.io/v1alpha1",
     kind: "AdminNetworkPolicy",

@@ -16,39 +16,49 @@ export class Tally {
   verdicts = 0;
   sets = 0;
   allowed = 0;
+  vague = 0;
 }
 
 export type Judge = (flow: OracleFlow) => Verdict;
 
-/** `judge` says what the oracle expects: "unknown" where the API leaves it open (for example which node a pod runs on). */
+/**
+ * `judge` says what the oracle expects: "unknown" where the API leaves it open (for example which node a pod runs on). For
+ * flows that `mayBeVague` names, the engine may answer "unknown" where every open world agrees: sound, less sharp.
+ */
 export function firstDisagreement(
   engine: Reachability,
   flows: readonly OracleFlow[],
   judge: Judge,
   tally: Tally,
+  mayBeVague: (flow: OracleFlow) => boolean = () => false,
 ): Disagreement | undefined {
   for (const flow of flows) {
     const expected = judge(flow);
     const actual = engine.verdict(engineFlow(flow));
     tally.verdicts++;
     if (expected === "allowed") tally.allowed++;
-    if (actual !== expected) return { flow: describeFlow(flow), engine: actual, oracle: expected };
+    if (actual === "unknown" && expected !== "unknown" && mayBeVague(flow)) tally.vague++;
+    else if (actual !== expected) return { flow: describeFlow(flow), engine: actual, oracle: expected };
   }
   return undefined;
 }
 
+/** What a snapshot leaves open. */
+export interface OpenWorlds {
+  /** The named ports that policies use: a pod that does not exist yet may declare any of them. */
+  readonly namedPorts: readonly string[];
+  /** Addresses that a node may have, where CIDR rules match nodes; none where they do not. */
+  readonly nodeAddresses: readonly string[];
+}
+
 /**
  * The verdict of a two-valued oracle over every world that the snapshot leaves open: where a pod on the host network runs
- * (its peer's node or another), and which of the named ports a pod that does not exist yet will declare.
+ * (its peer's node or another) and at which address, and which of the named ports a fresh pod will declare.
  */
-export function overOpenWorlds(
-  flow: OracleFlow,
-  namedPorts: readonly string[],
-  allows: (flow: OracleFlow) => boolean,
-): Verdict {
-  const answers = placements(flow.source).flatMap((source) =>
-    placements(flow.destination)
-      .flatMap((destination) => portAssignments(destination, flow, namedPorts))
+export function overOpenWorlds(flow: OracleFlow, worlds: OpenWorlds, allows: (flow: OracleFlow) => boolean): Verdict {
+  const answers = placements(flow.source, worlds).flatMap((source) =>
+    placements(flow.destination, worlds)
+      .flatMap((destination) => portAssignments(destination, flow, worlds.namedPorts))
       .map((destination) => allows({ ...flow, source, destination })),
   );
   if (answers.every((answer) => answer)) return "allowed";
@@ -66,12 +76,13 @@ function portAssignments(party: Party, flow: OracleFlow, names: readonly string[
   }));
 }
 
-function placements(party: Party): Party[] {
+function placements(party: Party, { nodeAddresses }: OpenWorlds): Party[] {
   if (party.kind !== "pod" || !party.pod.hostNetwork) return [party];
-  return [
-    { kind: "node", where: "local" },
-    { kind: "node", where: "remote" },
-  ];
+  return (["local", "remote"] as const).flatMap((where): Party[] =>
+    nodeAddresses.length === 0
+      ? [{ kind: "node", where }]
+      : nodeAddresses.map((address) => ({ kind: "node", where, address })),
+  );
 }
 
 /**

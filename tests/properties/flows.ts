@@ -61,6 +61,19 @@ export const worldAddresses: readonly string[] = [
 export const localNode = "10.1.9.9";
 export const remoteNode = "198.51.100.200";
 
+/**
+ * Where a node of unknown address may be: the engine takes any IPv4 address that a node can have (not loopback, link-local
+ * or 0.0.0.0/8) for possible.
+ */
+export const nodeAddresses: readonly string[] = [
+  "10.1.2.3",
+  "10.2.0.1",
+  "11.0.0.1",
+  "128.0.0.0",
+  "198.51.100.127",
+  "198.51.100.128",
+];
+
 const parties = (cluster: OracleCluster, fresh: readonly OraclePod[]): Party[] => [
   ...[...cluster.pods, ...fresh].map((pod): Party => ({ kind: "pod", pod })),
   ...worldAddresses.map((address): Party => ({ kind: "address", address })),

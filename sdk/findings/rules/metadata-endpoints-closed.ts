@@ -111,7 +111,14 @@ function addToGroups(
   }
   const signature = open.map((item) => `${item.endpoint.address}=${item.traffic.id}`).join();
   const key = JSON.stringify([namespace, certainty, signature, ...causes.keys()]);
-  const group = groups.get(key) ?? { certainty, open, causes: [...causes.values()], namespace, freshPods: false, workloads: [] };
+  const group = groups.get(key) ?? {
+    certainty,
+    open,
+    causes: [...causes.values()],
+    namespace,
+    freshPods: false,
+    workloads: [],
+  };
   groups.set(key, group);
   if (workload === undefined) group.freshPods = true;
   else group.workloads.push(workload);

@@ -37,8 +37,10 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
     certainty: "possible",
   },
   "not-enforced": {
-    message: "is stored by the API server and refused by the enforcer: nothing of it takes effect",
-    fix: "Give each direction at least one rule; a rule that allows nothing is written `- {}` for Cilium.",
+    message: "is stored by the API server and not enforced: nothing of it takes effect",
+    fix:
+      "Give a direction at least one rule (a rule that allows nothing is written `- {}` for Cilium), and use kinds that " +
+      "the cluster's enforcer reads.",
     certainty: "definite",
   },
   "unknown-value": {

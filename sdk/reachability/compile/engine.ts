@@ -1,12 +1,11 @@
 import type { Snapshot } from "../snapshot/types";
 import { TrafficSet } from "../sets/ports";
-import { YES } from "../unknown";
 import type { Direction, Flow, Peer, Verdict } from "../verdicts";
 import { Endpoints, type Endpoint } from "./endpoints";
-import { deniedIn, evaluateTiers, type TierSelection } from "./evaluate";
+import { evaluateTiers } from "./evaluate";
 import type { MatchContext } from "./matching";
 import { PolicyIndex } from "./policy-index";
-import { eitherOf, everything, intersect, subtract, type TrafficRange } from "./traffic-range";
+import { eitherOf, everything, intersect, type TrafficRange } from "./traffic-range";
 
 /** Answers what passes between two ends of a snapshot. */
 export class Engine {
@@ -16,7 +15,7 @@ export class Engine {
 
   constructor(readonly snapshot: Snapshot) {
     this.endpoints = new Endpoints(snapshot);
-    this.index = new PolicyIndex(snapshot.rules.policies);
+    this.index = new PolicyIndex(snapshot.rules.policies, snapshot.profile);
     this.context = { profile: snapshot.profile, podAddresses: snapshot.podAddresses };
   }
 
@@ -48,15 +47,12 @@ export class Engine {
   direction(direction: Direction, source: Endpoint, destination: Endpoint): TrafficRange {
     const subject = direction === "ingress" ? destination : source;
     const peer = direction === "ingress" ? source : destination;
-    const { profile } = this.context;
     if (!this.enforces()) return everything;
+    const ownNode = direction === "ingress" && this.isOwnNode(subject, peer);
+    if (ownNode && this.context.profile.cni !== "cilium") return everything;
     const tiers = this.index.of(subject)[direction];
-    if (direction === "ingress" && this.isOwnNode(subject, peer)) return this.#fromOwnNode(tiers, peer, destination);
-    const range = evaluateTiers(tiers, direction, peer, destination, this.context);
-    if (profile.enforcementMode === "always" && subject.kind === "pod") {
-      return evaluateTiers(closed(tiers), direction, peer, destination, this.context);
-    }
-    return range;
+    const closed = this.context.profile.enforcementMode === "always" && subject.kind === "pod";
+    return evaluateTiers(tiers, peer, destination, this.context, { closed, ownNode });
   }
 
   /** Whether the enforcer drops anything at all. */
@@ -65,47 +61,14 @@ export class Engine {
     return profile.enforcementMode !== "never" && !profile.auditMode;
   }
 
-  /** Whether the peer is the node that the subject runs on, and may always reach it. */
+  /**
+   * Whether the peer is the node that the subject runs on, and may always reach it (probes). Measured: in Cilium a deny
+   * rule that selects it stops it nevertheless.
+   */
   isOwnNode(subject: Endpoint, peer: Endpoint): boolean {
     return subject.kind === "pod" && peer.kind === "node" && peer.local && this.context.profile.localNodeAlwaysAllowed;
   }
-
-  /** A node always reaches its own pods (probes); measured: only Cilium's deny rules stop it. */
-  #fromOwnNode(tiers: readonly TierSelection[], peer: Endpoint, destination: Endpoint): TrafficRange {
-    let result = everything;
-    if (this.context.profile.cni !== "cilium") return result;
-    for (const { tier, policies } of tiers) {
-      if (tier.combinator === "additive") {
-        result = subtract(result, deniedIn(policies, "ingress", peer, destination, this.context));
-      }
-    }
-    return result;
-  }
 }
-
-/** The same policies for a subject that is closed by default whatever selects it (Cilium's mode `always`). */
-function closed(tiers: readonly TierSelection[]): TierSelection[] {
-  return [...tiers.filter((each) => each.tier.order <= closing.order), { tier: closing, policies: [closingSelection] }];
-}
-
-const closing = { id: "policyEnforcementMode: always", order: 1.5, combinator: "additive" } as const;
-const closingSelection: TierSelection["policies"][number] = {
-  selected: YES,
-  policy: {
-    origin: {
-      apiVersion: "",
-      kind: "policyEnforcementMode",
-      name: "always",
-      dialect: "cilium",
-      object: { apiVersion: "", kind: "policyEnforcementMode" },
-    },
-    tier: closing,
-    order: 0,
-    subject: { kind: "pods", where: { op: "constant", value: YES } },
-    ingress: { isolates: YES, rules: [] },
-    egress: { isolates: YES, rules: [] },
-  },
-};
 
 /** The traffic that a flow asks about. */
 export function trafficOfFlow(flow: Flow): TrafficSet {

@@ -1,10 +1,11 @@
 /** Which policies select an endpoint. */
-import type { CompiledPolicy, Tier } from "../rules";
+import type { EnforcerProfile } from "../profile";
+import type { CompiledPolicy, RuleVerdict, Tier } from "../rules";
 import type { Condition } from "../selectors/conditions";
-import { isUnknown, NO } from "../unknown";
+import { isUnknown, NO, triAnd, triOr, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import { namespaceOf, type Endpoint } from "./endpoints";
-import { directionOf, type Selection, type TierSelection } from "./evaluate";
+import { directionOf, type RuleOf, type Selection, type TierSelection } from "./evaluate";
 import { selects } from "./matching";
 
 export type Selected = Readonly<Record<Direction, readonly TierSelection[]>>;
@@ -17,7 +18,10 @@ export class PolicyIndex {
   /** Every policy's place in the order of evaluation. */
   readonly #place = new Map<CompiledPolicy, number>();
 
-  constructor(policies: readonly CompiledPolicy[]) {
+  constructor(
+    policies: readonly CompiledPolicy[],
+    private readonly profile: EnforcerProfile,
+  ) {
     const sorted = [...policies].sort(compare);
     for (const [place, policy] of sorted.entries()) {
       this.#place.set(policy, place);
@@ -37,8 +41,8 @@ export class PolicyIndex {
       if (selected !== NO) selections.push({ policy, selected });
     }
     const result: Selected = {
-      ingress: byTier(selections, "ingress"),
-      egress: byTier(selections, "egress"),
+      ingress: byTier(selections, "ingress", this.profile),
+      egress: byTier(selections, "egress", this.profile),
     };
     this.#selected.set(endpoint, result);
     return result;
@@ -58,12 +62,51 @@ export class PolicyIndex {
   }
 }
 
-function byTier(selections: readonly Selection[], direction: Direction): TierSelection[] {
+function byTier(selections: readonly Selection[], direction: Direction, profile: EnforcerProfile): TierSelection[] {
   const tiers = new Map<Tier, Selection[]>();
   for (const selection of selections) {
     if (directionOf(selection.policy, direction) !== undefined) listIn(tiers, selection.policy.tier).push(selection);
   }
-  return [...tiers].map(([tier, policies]) => ({ tier, policies }));
+  return [...tiers].map(([tier, policies]) => ({
+    tier,
+    policies,
+    rules: rulesInOrder(tier, policies, direction, profile),
+    isolated: isolation(policies, direction),
+  }));
+}
+
+const denyFirst: Readonly<Record<RuleVerdict, number>> = { deny: 0, allow: 1, pass: 2 };
+
+function rulesInOrder(
+  tier: Tier,
+  policies: readonly Selection[],
+  direction: Direction,
+  profile: EnforcerProfile,
+): RuleOf[] {
+  const rules = policies.flatMap((selection) =>
+    (directionOf(selection.policy, direction)?.rules ?? []).map((rule, place) => ({ selection, rule, place })),
+  );
+  if (tier.combinator === "additive") {
+    rules.sort((a, b) => denyFirst[a.rule.verdict] - denyFirst[b.rule.verdict]);
+  } else if (profile.cni === "cilium") {
+    // Cilium orders by priority + rule index / 100, and at equal keys Deny before Accept before Pass
+    rules.sort(
+      (a, b) =>
+        compareNumbers(a.selection.policy.order, b.selection.policy.order) ||
+        a.place - b.place ||
+        denyFirst[a.rule.verdict] - denyFirst[b.rule.verdict],
+    );
+  }
+  return rules;
+}
+
+/** Whether what the rules of a tier leave undecided is denied there. */
+function isolation(policies: readonly Selection[], direction: Direction): Tri {
+  let result: Tri = NO;
+  for (const { policy, selected } of policies) {
+    result = triOr(result, triAnd(selected, directionOf(policy, direction)?.isolates ?? NO));
+  }
+  return result;
 }
 
 function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {

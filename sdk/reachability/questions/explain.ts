@@ -1,7 +1,7 @@
 /** Why a flow passes or not. */
 import type { Endpoint } from "../compile/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../compile/engine";
-import { directionOf, isolation, trafficOfRule, type Selection } from "../compile/evaluate";
+import { directionOf, trafficOfRule, type Selection } from "../compile/evaluate";
 import { intersect, when, everything } from "../compile/traffic-range";
 import { describeRef, type ObjectRef } from "../objects";
 import type { Rule } from "../rules";
@@ -36,12 +36,11 @@ function explainDirection(
   const chain: ExplanationStep[] = [];
   const isolatedBy: ObjectRef[] = [];
   let deciding: RuleRef | undefined;
-  for (const { tier, policies } of engine.index.of(subject)[direction]) {
-    if (isolation(policies, direction) !== NO) {
+  for (const { policies, rules, isolated } of engine.index.of(subject)[direction]) {
+    if (isolated !== NO) {
       isolatedBy.push(...policies.filter((each) => isolates(each, direction)).map((each) => refOf(each)));
     }
-    const ordered = tier.combinator === "additive" ? denyFirst(policies, direction) : rulesOf(policies, direction);
-    for (const { selection, rule } of ordered) {
+    for (const { selection, rule } of rules) {
       const ref = ruleRef(selection, rule, direction);
       const hit = when(selection.selected, trafficOfRule(rule, peer, destination, engine.context));
       const fits = verdictOn(intersect(everything, hit), asked);
@@ -96,23 +95,4 @@ function ruleRef(selection: Selection, rule: Rule, direction: Direction): RuleRe
     verdict: rule.verdict,
     ...(source === undefined ? {} : { source }),
   };
-}
-
-interface RuleOf {
-  readonly selection: Selection;
-  readonly rule: Rule;
-}
-
-function rulesOf(policies: readonly Selection[], direction: Direction): RuleOf[] {
-  return policies.flatMap((selection) =>
-    (directionOf(selection.policy, direction)?.rules ?? []).map((rule) => ({ selection, rule })),
-  );
-}
-
-function denyFirst(policies: readonly Selection[], direction: Direction): RuleOf[] {
-  const rules = rulesOf(policies, direction);
-  return [
-    ...rules.filter(({ rule }) => rule.verdict === "deny"),
-    ...rules.filter(({ rule }) => rule.verdict !== "deny"),
-  ];
 }

@@ -33,7 +33,7 @@ export function readCiliumPeers(field: string, value: unknown, path: string, sco
 const readers: Readonly<Record<string, (value: unknown, path: string, scope: CiliumScope) => PeerTerm>> = {
   Endpoints: (value, path, scope) => ({
     kind: "identities",
-    where: peerCondition(readLabelSelector(value, path, ciliumKey), scope.namespace),
+    where: peerCondition(readLabelSelector(value, path, ciliumKey), scope.namespace, scope.context.profile.clusterName),
   }),
   CIDR: (value, path) => ({ kind: "cidr", set: AddressSet.of(readAddressOrCidr(value, path)) }),
   CIDRSet: readCidrSet,

@@ -52,12 +52,16 @@ export function mentions(condition: Condition, field: Field): boolean {
 
 /**
  * Who a selector in `fromEndpoints` / `toEndpoints` means: pods of the policy's own namespace, or for a clusterwide policy
- * pods of any namespace, unless the selector itself speaks of namespaces or reserved identities
- * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils).
+ * pods of any namespace, unless the selector itself speaks of namespaces or reserved identities; and, unless it says so
+ * itself, of the own cluster only (`policy-default-local-cluster`), a label that reserved identities do not carry
+ * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils; measured, cases r411-4 and r411-54).
  */
-export function peerCondition(selector: Condition, namespace: LabelValue | undefined): Condition {
-  if (mentions(selector, "reserved") || mentions(selector, "namespace") || mentions(selector, "namespaceLabel")) {
-    return selector;
+export function peerCondition(selector: Condition, namespace: LabelValue | undefined, clusterName: string): Condition {
+  if (mentions(selector, "reserved")) return selector;
+  const parts: Condition[] = [selector];
+  if (!mentions(selector, "cluster")) parts.unshift(test("cluster", "", "in", clusterName));
+  if (!mentions(selector, "namespace") && !mentions(selector, "namespaceLabel")) {
+    parts.unshift(namespace === undefined ? test("namespace", "", "exists") : inNamespace(namespace));
   }
-  return all(namespace === undefined ? test("namespace", "", "exists") : inNamespace(namespace), selector);
+  return all(...parts);
 }

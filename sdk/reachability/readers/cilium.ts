@@ -196,7 +196,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
         () => readCiliumTraffic(rule, path, direction, verdict),
         () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false }),
       );
-      const peers = readPeers(rule, path, used, traffic.restricted, scope);
+      const peers = used.length > filled.length ? [] : readPeers(rule, path, used, traffic.restricted, scope);
       return {
         direction,
         verdict,

@@ -2,6 +2,7 @@
  * ClusterNetworkPolicy, policy.networking.k8s.io/v1alpha2.
  * Source: network-policy-api apis/v1alpha2/clusternetworkpolicy_types.go.
  */
+import type { Cni } from "../profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../rules";
 import { tiers } from "../rules";
 import { all, always, perhaps, type Condition } from "../selectors/conditions";
@@ -26,7 +27,7 @@ import { clusterNetworkPolicyPattern } from "./fqdn";
 import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 
-export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reader) =>
+export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reader, { profile }) =>
   reader.attempt(
     () => {
       const spec = required(readMap(origin.object.spec, "spec"), "spec");
@@ -50,8 +51,8 @@ export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reade
             () => perhaps,
           ),
         },
-        ...readDirection(spec, "ingress", reader),
-        ...readDirection(spec, "egress", reader),
+        ...readDirection(spec, "ingress", reader, profile.cni),
+        ...readDirection(spec, "egress", reader, profile.cni),
       };
       return [policy];
     },
@@ -78,12 +79,13 @@ function readDirection(
   spec: Fields,
   direction: Direction,
   reader: ObjectReader,
+  cni: Cni,
 ): { [key in Direction]?: DirectionRules } {
   const path = `spec.${direction}`;
   return reader.attempt<{ [key in Direction]?: DirectionRules }>(
     () => {
       const rules = (readList(spec[direction], path) ?? []).map((rule, index) =>
-        readRule(rule, direction, `${path}[${index}]`, reader),
+        readRule(rule, direction, `${path}[${index}]`, reader, cni),
       );
       return rules.length === 0 ? {} : { [direction]: { isolates: NO, rules: rules.flat() } };
     },
@@ -98,7 +100,7 @@ function readDirection(
 
 const verdicts: Readonly<Record<string, RuleVerdict>> = { Accept: "allow", Deny: "deny", Pass: "pass" };
 
-function readRule(value: unknown, direction: Direction, path: string, reader: ObjectReader): Rule[] {
+function readRule(value: unknown, direction: Direction, path: string, reader: ObjectReader, cni: Cni): Rule[] {
   const peerField = direction === "ingress" ? "from" : "to";
   return reader.attempt<Rule[]>(
     () => {
@@ -113,7 +115,7 @@ function readRule(value: unknown, direction: Direction, path: string, reader: Ob
       const peerPath = `${path}.${peerField}`;
       const peers = required(readList(rule[peerField], peerPath), peerPath).map((peer, index) =>
         reader.attempt<PeerTerm[]>(
-          () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`),
+          () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, cni),
           () => [uncertainPeer],
         ),
       );
@@ -127,7 +129,7 @@ function readRule(value: unknown, direction: Direction, path: string, reader: Ob
   );
 }
 
-function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, path: string): PeerTerm[] {
+function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, path: string, cni: Cni): PeerTerm[] {
   const peer = required(readMap(value, path), path);
   const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
   onlyFields(peer, path, ["namespaces", "pods", ...external]);
@@ -149,9 +151,19 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
         kind: "fqdn",
         pattern: clusterNetworkPolicyPattern(name),
       }));
-    default:
-      return [{ kind: "pods", where: readScope(peer, path) }];
+    default: {
+      const where = readScope(peer, path);
+      // measured (case r411-34): in Cilium, namespaces chosen by negative conditions alone include the node and the world
+      const includesOthers = cni === "cilium" && given[0] === "namespaces" && isNegative(where);
+      return [{ kind: includesOthers ? "identities" : "pods", where }];
+    }
   }
+}
+
+/** Whether a condition has tests, all of which hold where the key is absent. */
+function isNegative(where: Condition): boolean {
+  const tests = where.op === "and" ? where.of : [where];
+  return tests.every((each) => each.op === "test" && (each.operator === "notIn" || each.operator === "doesNotExist"));
 }
 
 function readProtocols(value: unknown, path: string): L4Spec {

@@ -20,7 +20,7 @@ export function uniteL4(specs: readonly L4Spec[]): L4Spec {
     may = may.union(spec.may);
     named.push(...spec.named);
   }
-  return { must, may, named };
+  return { must, may, named, items: specs.map((spec) => spec.must) };
 }
 
 /** Reads a protocol's name; nothing for one that has no ports. */

@@ -17,6 +17,8 @@ import { labelSetOf, podTemplateOf, readWorkload } from "./workloads";
 export interface SnapshotOptions {
   /** How policies are enforced. Default: what the objects suggest ({@link inferProfile}). */
   readonly profile?: EnforcerProfile;
+  /** Problems that the source of the objects met; they become part of the snapshot's. */
+  readonly problems?: readonly Problem[];
 }
 
 /** The label that the API server puts on every namespace. */
@@ -33,7 +35,7 @@ const clusterKinds: ReadonlySet<string> = new Set(["Namespace", "Node", "CiliumC
  * that depend on it are "unknown".
  */
 export function buildSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
-  const problems: Problem[] = [];
+  const problems: Problem[] = [...(options.problems ?? [])];
   const flat = flatten(objects, problems);
   const profile = options.profile ?? inferProfile(flat);
   return new Builder(flat, profile, problems).build();

@@ -88,7 +88,7 @@ export function readWorkload(
   const hostNetworkKnown = hostNetwork === undefined || hostNetwork === null || typeof hostNetwork === "boolean";
   if (!hostNetworkKnown) doubt(`${base}spec.hostNetwork`, hostNetwork, "true or false");
   const ports = readPorts(spec, template.spec, base, doubt);
-  const status = object.kind === "Pod" ? mapOf(object["status"]) : undefined;
+  const status = mapOf(object["status"]);
   const workload: Workload = {
     id: `${namespace}/${name}[${object.kind}]`,
     namespace,

@@ -7,11 +7,9 @@ export async function captureProgram(
   config: Readonly<Record<string, string>> = {},
 ): Promise<TestResource[]> {
   const resources: TestResource[] = [];
-  let last = Date.now();
   await pulumi.runtime.setMocks(
     {
       newResource: (args) => {
-        last = Date.now();
         resources.push({ type: args.type, name: args.name, props: args.inputs as Record<string, unknown> });
         return { id: `${args.name}-id`, state: args.inputs as Record<string, unknown> };
       },
@@ -23,7 +21,7 @@ export async function captureProgram(
   );
   pulumi.runtime.setAllConfig({ ...config });
   await program();
-  // registrations wait for each other; all are in when none has come for a while
-  while (Date.now() - last < 250) await new Promise((resolve) => setTimeout(resolve, 50));
+  // waits until no registration is outstanding
+  await pulumi.runtime.disconnect();
   return resources;
 }

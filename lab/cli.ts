@@ -1,0 +1,133 @@
+/** `npm run lab -- …`: starts, shows and stops a lab that outlives the command. */
+import path from "node:path";
+import { Command } from "commander";
+import { controlPlaneStatus } from "./control-plane/index";
+import { crdSets, installCrds } from "./crds/index";
+import type { CrdSetName } from "./crds/index";
+import { defaultDataDir, labFolders, openLab, prepareEngine, stopLab } from "./index";
+import { thisPlatform } from "./toolchain/catalog";
+import { cacheFolder, findTools, provideTools, streamProgress, toolNames } from "./toolchain/index";
+import type { ToolName } from "./toolchain/index";
+
+interface Common {
+  readonly dataDir: string;
+}
+
+const program = new Command("lab")
+  .description("A Pulumi engine and a Kubernetes API server of its own on this machine.")
+  .hook("preAction", () => {
+    if (!thisPlatform()) {
+      throw new Error(
+        `The lab runs on Linux and macOS, on x64 and arm64; this is ${process.platform} ${process.arch}.`,
+      );
+    }
+  });
+
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option("--data-dir <folder>", "folder of the lab", process.env.CLUSTER_SECURITY_LAB ?? defaultDataDir);
+}
+
+command("up", "start the lab and leave it running")
+  .option("--fresh", "with an empty cluster and an empty Pulumi backend")
+  .option(
+    "--crds <sets>",
+    `definitions to install, of: ${Object.keys(crdSets).join(", ")}`,
+    "cilium,cluster-network-policy",
+  )
+  .action(async (options: Common & { fresh?: boolean; crds: string }) => {
+    const sets = crdSetNames(options.crds);
+    const lab = await openLab({ dataDir: options.dataDir, fresh: options.fresh === true, detached: true });
+    await installCrds(lab.controlPlane, sets);
+    console.log(`running; look around:  eval "$(npm run --silent lab -- env${dataDirHint(options.dataDir)})"`);
+    console.log(`stop it:               npm run lab -- down${dataDirHint(options.dataDir)}`);
+  });
+
+command("down", "stop the lab; its data stays").action(async (options: Common) => {
+  console.log((await stopLab(options.dataDir)) ? "stopped" : "nothing ran");
+});
+
+command("status", "what runs").action((options: Common) => {
+  const status = controlPlaneStatus(labFolders(options.dataDir).controlPlane);
+  if (!status.running) {
+    console.log("not running");
+    process.exitCode = 1;
+    return;
+  }
+  console.log(
+    `running at ${status.server ?? "?"}${status.detached ? "" : ", for as long as the command that started it"}`,
+  );
+  console.log(`kubeconfig ${status.kubeconfigPath ?? "?"}`);
+  for (const [name, pid] of Object.entries(status.processes)) console.log(`${String(pid).padStart(8)}  ${name}`);
+});
+
+command("env", "shell lines that point pulumi and kubectl at the lab").action(async (options: Common) => {
+  const folders = labFolders(options.dataDir);
+  const status = controlPlaneStatus(folders.controlPlane);
+  if (!status.running || !status.kubeconfigPath) throw new Error("The lab does not run: npm run lab -- up starts it.");
+  const tools = await provideTools(["pulumi"]);
+  const engine = prepareEngine({
+    dataDir: folders.pulumi,
+    pulumi: tools.pulumi,
+    kubeconfigPath: status.kubeconfigPath,
+  });
+  // what npm has put on PATH to run this command does not belong into anybody's shell
+  console.log(`export PATH='${path.join(engine.root, "bin")}':"$PATH"`);
+  for (const [name, value] of Object.entries(engine.env)) {
+    if (name !== "PATH" && process.env[name] !== value)
+      console.log(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+  }
+  const gone = Object.keys(process.env).filter((name) => !(name in engine.env));
+  if (gone.length > 0) console.log(`unset ${gone.join(" ")}`);
+});
+
+command("tools", "where each program comes from")
+  .argument("[names...]", `of: ${toolNames.join(", ")}`, [
+    "pulumi",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+  ])
+  .option("--provide", "download or build what is missing")
+  .action(async (names: string[], options: Common & { provide?: boolean }) => {
+    const wanted = names.map(toolName);
+    const progress = streamProgress();
+    const tools = options.provide ? await provideTools(wanted, { progress }) : await findTools(wanted, { progress });
+    for (const name of wanted) {
+      const tool = tools[name];
+      const where = tool ? `${tool.version}  ${tool.origin}  ${tool.path}` : "not here: would be downloaded or built";
+      console.log(`${name.padEnd(24)}${where}`);
+    }
+    console.log(`${"cache".padEnd(24)}${cacheFolder()}`);
+  });
+
+function toolName(text: string): ToolName {
+  const found = toolNames.find((name) => name === text);
+  if (!found) throw new Error(`${text} is no tool of the lab; there are ${toolNames.join(", ")}.`);
+  return found;
+}
+
+function crdSetNames(text: string): CrdSetName[] {
+  const known = Object.keys(crdSets) as CrdSetName[];
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+    .map((name) => {
+      const found = known.find((set) => set === name);
+      if (!found) throw new Error(`${name} is no set of definitions; there are ${known.join(", ")}.`);
+      return found;
+    });
+}
+
+function dataDirHint(dataDir: string): string {
+  return path.resolve(dataDir) === defaultDataDir ? "" : ` --data-dir ${path.resolve(dataDir)}`;
+}
+
+program.parseAsync().catch((error: unknown) => {
+  // one sentence for the person at the terminal; a stack trace only where it is asked for
+  console.error(process.env.DEBUG ? error : error instanceof Error ? error.message : String(error));
+  process.exit((error as { exitCode?: number }).exitCode ?? 1);
+});

@@ -1,0 +1,82 @@
+/** Runs the real command line as a child process, as a user does. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { buildSync } from "esbuild";
+
+export const repoRoot = path.resolve(__dirname, "..", "..");
+
+let built: string | undefined;
+
+/** The command as one file, made from the sources once per run: starting it many times is then quick. */
+export function commandFile(): string {
+  if (built !== undefined) return built;
+  // Below the checkout, so that it finds its libraries and its own package.json.
+  const folder = path.join(repoRoot, "node_modules", ".cache", `cluster-security-cli-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "main.js");
+  buildSync({
+    entryPoints: [path.join(repoRoot, "sdk", "cli", "main.ts")],
+    outfile: file,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    target: "node20",
+    packages: "external",
+    logLevel: "error",
+  });
+  built = file;
+  return file;
+}
+
+export interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the command; the caller reads its output. */
+export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  return spawn(process.execPath, [commandFile(), ...args], {
+    cwd: options.cwd ?? repoRoot,
+    // A kubeconfig of whoever runs the tests must not matter.
+    env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+/** Runs the command to its end. */
+export function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const child = start(args, options);
+  return new Promise((resolve, reject) => {
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+    // a command that does not read its input has closed it
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(options.stdin ?? "");
+  });
+}
+
+/** A folder with files for one test; `remove` takes it away. */
+export function folderWith(files: Readonly<Record<string, string>>): { folder: string; remove(): void } {
+  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-cli-"));
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ApiClient, ApiError, ClusterError, readLiveObjects } from "../../sdk/cluster/index";
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A server of this test's own, on a free port. */
+async function serve(handler: Handler): Promise<{ server: Server; url: string }> {
+  const server = createServer(handler);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+function json(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify(body));
+}
+
+describe("API client", () => {
+  const servers: Server[] = [];
+  const retries: string[] = [];
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+    retries.length = 0;
+  });
+
+  async function clientOf(handler: Handler): Promise<ApiClient> {
+    const { server, url } = await serve(handler);
+    servers.push(server);
+    return new ApiClient(
+      { server: url, requestOptions: () => Promise.resolve({ headers: { authorization: "Bearer secret-token" } }) },
+      { backoff: 1, attempts: 4, onRetry: (message) => retries.push(message) },
+    );
+  }
+
+  for (const status of [429, 500, 502, 503, 504]) {
+    it(`tries again after ${status}`, async () => {
+      let asked = 0;
+      const client = await clientOf((_, response) => {
+        asked += 1;
+        if (asked < 3) json(response, status, { message: "later" });
+        else json(response, 200, { fine: true });
+      });
+      assert.deepEqual(await client.get("/x"), { fine: true });
+      assert.equal(asked, 3);
+      assert.equal(retries.length, 2);
+    });
+  }
+
+  it("gives up after the last attempt with the server's own words", async () => {
+    let asked = 0;
+    const client = await clientOf((_, response) => {
+      asked += 1;
+      json(response, 503, { reason: "ServiceUnavailable", message: "etcd is not ready" });
+    });
+    await assert.rejects(client.get("/x"), (error: Error) => {
+      assert.ok(error instanceof ApiError);
+      assert.match(error.message, /503 etcd is not ready/);
+      return true;
+    });
+    assert.equal(asked, 4);
+  });
+
+  for (const status of [400, 401, 403, 404, 410]) {
+    it(`does not try again after ${status}`, async () => {
+      let asked = 0;
+      const client = await clientOf((_, response) => {
+        asked += 1;
+        json(response, status, { message: "no" });
+      });
+      await assert.rejects(client.get("/x"), (error: unknown) => error instanceof ApiError && error.status === status);
+      assert.equal(asked, 1);
+    });
+  }
+
+  it("tries again after a connection that breaks", async () => {
+    let asked = 0;
+    const client = await clientOf((request, response) => {
+      asked += 1;
+      if (asked === 1) request.socket.destroy();
+      else json(response, 200, {});
+    });
+    await client.get("/x");
+    assert.equal(asked, 2);
+  });
+
+  it("says which server cannot be reached, without any credential", async () => {
+    const { server, url } = await serve(() => undefined);
+    await new Promise((resolve) => server.close(resolve));
+    const client = new ApiClient(
+      { server: url, requestOptions: () => Promise.resolve({ headers: { authorization: "Bearer secret-token" } }) },
+      { backoff: 1, attempts: 2 },
+    );
+    await assert.rejects(client.get("/x"), (error: Error) => {
+      assert.ok(error instanceof ClusterError);
+      assert.ok(error.message.includes(url), error.message);
+      assert.ok(!error.message.includes("secret-token"));
+      return true;
+    });
+  });
+
+  it("names what answers with something else than JSON", async () => {
+    const client = await clientOf((_, response) => response.end("<html>login</html>"));
+    await assert.rejects(client.get("/x"), /not JSON: is it a Kubernetes API server\?/);
+  });
+
+  it("begins a list again when its token expires on the way (410)", async () => {
+    let expired = false;
+    const client = await clientOf((request, response) => {
+      const url = new URL(request.url ?? "", "http://server");
+      if (url.pathname === "/apis") return json(response, 200, { groups: [] });
+      if (url.pathname !== "/api/v1/namespaces") return json(response, 404, {});
+      const token = url.searchParams.get("continue");
+      const item = (name: string): unknown => ({ metadata: { name } });
+      if (token === null) return json(response, 200, { items: [item("a")], metadata: { continue: "next" } });
+      if (!expired) {
+        expired = true;
+        return json(response, 410, { reason: "Expired", message: "the token is too old" });
+      }
+      json(response, 200, { items: [item("b")], metadata: {} });
+    });
+    const { objects, problems } = await readLiveObjects(client, { cluster: "test" });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      objects.map(({ object }) => object.metadata?.name),
+      ["a", "b"],
+    );
+  });
+
+  it("a forbidden kind of policy is a problem that affects verdicts, a kind that is absent is none", async () => {
+    const client = await clientOf((request, response) => {
+      const { pathname } = new URL(request.url ?? "", "http://server");
+      if (pathname === "/apis") {
+        return json(response, 200, { groups: [{ name: "networking.k8s.io", versions: [{ version: "v1" }] }] });
+      }
+      if (pathname.endsWith("/networkpolicies") || pathname.endsWith("/nodes")) return json(response, 403, {});
+      json(response, 404, {});
+    });
+    const { objects, problems } = await readLiveObjects(client, { cluster: "test" });
+    assert.deepEqual(objects, []);
+    assert.deepEqual(
+      problems.map(({ message, affectsVerdicts }) => [message.split(":")[0], affectsVerdicts]),
+      [
+        ["the role may not list nodes", false],
+        ["the role may not list networkpolicies.networking.k8s.io", true],
+      ],
+    );
+  });
+
+  it("asks for every kind where the role may not ask what there is", async () => {
+    const asked: string[] = [];
+    const client = await clientOf((request, response) => {
+      const { pathname } = new URL(request.url ?? "", "http://server");
+      asked.push(pathname);
+      json(response, pathname === "/apis" ? 403 : 404, {});
+    });
+    await readLiveObjects(client, { cluster: "test" });
+    assert.ok(asked.includes("/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"));
+    assert.ok(asked.includes("/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies"));
+  });
+
+  it("asks for no Secret and writes nothing", async () => {
+    const asked: string[] = [];
+    const client = await clientOf((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      json(response, request.url === "/apis" ? 403 : 404, {});
+    });
+    await readLiveObjects(client, { cluster: "test" });
+    assert.ok(asked.length > 30);
+    for (const each of asked) {
+      assert.match(each, /^GET /);
+      assert.doesNotMatch(each, /secrets/);
+    }
+  });
+});
