@@ -41,7 +41,7 @@ export class ObjectPhase {
       ...(policies.length > 0 ? judgePolicies(policies, recorded, settings) : []),
       ...(workloads.length > 0 ? judgeWorkloads(workloads, recorded, settings) : []),
     ];
-    recorded.add(resource.urn, objects);
+    recorded.add(objects);
     return findings;
   }
 
@@ -65,39 +65,63 @@ function reportKey(id: string, urn: string): string {
   return `${id} ${urn}`;
 }
 
-/** What was registered into one cluster so far. */
+/** An object that has a say, and where. */
+interface Recorded {
+  readonly item: SourcedObject;
+  /** What of it can take something away from policies that come later. */
+  readonly denies: SourcedObject | undefined;
+}
+
+/** What was registered into one cluster so far, of everything that decides traffic. */
 class RecordedCluster {
-  readonly #byUrn = new Map<string, readonly SourcedObject[]>();
-  add(urn: string, objects: readonly SourcedObject[]): void {
-    this.#byUrn.set(urn, objects);
+  readonly #byNamespace = new Map<string, Recorded[]>();
+  readonly #clusterwide: Recorded[] = [];
+  /** One object of each kind, and what configures the enforcer: enough to infer which one it is. */
+  readonly #hints = new Map<string, SourcedObject>();
+  readonly #namespaces = new Set<string>();
+
+  add(objects: readonly SourcedObject[]): void {
+    for (const item of objects) {
+      const { object } = item;
+      const own: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
+      const home = typeof own === "string" && !isUnknown(own) ? own : undefined;
+      if (home !== undefined) this.#namespaces.add(home);
+      const enforcer = object.kind === "Release" || object.kind === "ConfigMap";
+      if (enforcer || !this.#hints.has(object.kind))
+        this.#hints.set(enforcer ? `${this.#hints.size}` : object.kind, item);
+      if (object.kind !== "Namespace" && !isPolicyKind(object.kind)) continue;
+      const left = isPolicyKind(object.kind) ? deniesOf(object) : object;
+      const recorded = { item, denies: left === undefined ? undefined : { ...item, object: left } };
+      const list = home === undefined ? this.#clusterwide : (this.#byNamespace.get(home) ?? []);
+      list.push(recorded);
+      if (home !== undefined) this.#byNamespace.set(home, list);
+    }
   }
 
-  /** Policies that can have a say for pods of these namespaces, the namespaces' own objects, and the enforcer's. */
-  within(namespaces: ReadonlySet<string> | "all"): SourcedObject[] {
-    return this.#decisive().filter(({ object }) => {
-      const home: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
-      return namespaces === "all" || typeof home !== "string" || isEnforcer(object) || namespaces.has(home);
-    });
+  /** Policies that can have a say for pods of these namespaces, and the namespaces' own objects. */
+  within(namespaces: Iterable<string>): SourcedObject[] {
+    return this.#in(namespaces).map((recorded) => recorded.item);
   }
 
-  namespaceNames(): string[] {
-    return [...this.#byUrn.values()].flat().flatMap(({ object }) => {
-      const name = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
-      return typeof name === "string" && !isUnknown(name) ? [name] : [];
-    });
+  /** What is left of {@link within} when only denies count. */
+  deniesWithin(namespaces: Iterable<string>): SourcedObject[] {
+    return this.#in(namespaces).flatMap((recorded) => recorded.denies ?? []);
   }
 
-  #decisive(): SourcedObject[] {
-    return [...this.#byUrn.values()].flat().filter((item) => decides(item.object));
+  /** The enforcer, as far as what was registered says. */
+  profile(objects: readonly SourcedObject[], settings: GuardSettings): EnforcerProfile {
+    return settings.enforcer === undefined
+      ? inferProfile([...this.#hints.values(), ...objects])
+      : profileFor(settings.enforcer);
   }
-}
 
-function decides(object: KubeObject): boolean {
-  return object.kind === "Namespace" || isPolicyKind(object.kind) || isEnforcer(object);
-}
+  namespaceNames(): Iterable<string> {
+    return this.#namespaces;
+  }
 
-function isEnforcer(object: KubeObject): boolean {
-  return object.kind === "Release" || object.kind === "ConfigMap";
+  #in(namespaces: Iterable<string>): Recorded[] {
+    return [...this.#clusterwide, ...[...namespaces].flatMap((name) => this.#byNamespace.get(name) ?? [])];
+  }
 }
 
 /** What a policy opens that nothing recorded before it denies. */
@@ -113,7 +137,7 @@ function judgePolicies(
     ...policies.flatMap(({ object }) => namespaceOf(object)),
     ...(clusterwide ? [undeclaredNamespace, ...recorded.namespaceNames()] : []),
   ]);
-  const profile = profileOf([...recorded.within("all"), ...policies], settings);
+  const profile = recorded.profile(policies, settings);
   const hypothetical = assumeDefaultDeny(namespaces, samples, policies[0]?.object);
   const openedBeside = (others: readonly SourcedObject[]): Finding[] => {
     const snapshot = buildSnapshot([...others, ...policies, ...hypothetical.objects], { profile });
@@ -122,12 +146,8 @@ function judgePolicies(
 
   // Most policies open nothing by themselves; then no deny has to be looked at.
   if (openedBeside([]).length === 0) return [];
-  const denies = recorded.within(clusterwide ? "all" : namespaces).flatMap((item) => {
-    const object = isPolicyKind(item.object.kind) ? deniesOf(item.object) : item.object;
-    return object === undefined ? [] : [{ ...item, object }];
-  });
   const urns = new Set(policies.map((item) => item.source?.urn));
-  return openedBeside(denies)
+  return openedBeside(recorded.deniesWithin(namespaces))
     .filter((finding) => [finding.subject.source?.urn, ...causesOf(finding)].some((urn) => urns.has(urn)))
     .map((finding) => asRegistration(finding, policies[0] as SourcedObject));
 }
@@ -143,17 +163,13 @@ function judgeWorkloads(
     const others = recorded.within(namespaces);
     // without policies for it there is nothing that could have been opened
     if (!others.some(({ object }) => isPolicyKind(object.kind))) return [];
-    const profile = profileOf(recorded.within("all"), settings);
+    const profile = recorded.profile([], settings);
     const { objects } = assumeDefaultDeny(namespaces, [], undefined);
     const snapshot = buildSnapshot([...others, item, ...objects], { profile });
     return evaluate(compile(snapshot), { ...optionsOf(settings), rules: [metadataEndpointsClosed] })
       .filter((finding) => isViolation(finding) && finding.subject.source?.urn === item.source?.urn)
       .map((finding) => asRegistration(finding, item));
   });
-}
-
-function profileOf(objects: readonly SourcedObject[], settings: GuardSettings): EnforcerProfile {
-  return settings.enforcer === undefined ? inferProfile(objects) : profileFor(settings.enforcer);
 }
 
 function optionsOf(settings: GuardSettings): FindingOptions {

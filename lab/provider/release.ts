@@ -158,8 +158,9 @@ export class ReleaseProvider {
       const plain = unwrapMap(inputs);
       const message = error.code === "chart" ? cannotBeHad(chartOf(plain), error) : error.message;
       const reason = redact(`Helm release "${id}": ${message}`, secrets);
-      // Helm leaves a failed release behind unless it is atomic; an upgrade that was rolled back leaves the one before
-      if (!error.release) throw new Error(reason);
+      // An upgrade that was rolled back left the release as it was before, and so is its state left. A failed release
+      // that Helm leaves behind is kept in the state with what was wanted, for the next update to mend.
+      if (!error.release || (operation === "upgrade" && error.release.status === "deployed")) throw new Error(reason);
       throw new PartialFailure(id, writeRelease(inputs, error.release), inputs, [reason]);
     }
   }

@@ -1,5 +1,5 @@
 /** Reading YAML and JSON text into objects, fast, with line numbers only where they are needed. */
-import { CORE_SCHEMA, load, types, YAMLException } from "js-yaml";
+import { CORE_SCHEMA, load, Type, YAMLException } from "js-yaml";
 import { LineCounter, parseDocument, isMap, isScalar, isSeq, type Node as YamlNode } from "yaml";
 import type { KubeObject, Source, SourcedObject } from "./objects";
 import type { Problem } from "./problems";
@@ -10,7 +10,9 @@ export interface ReadYaml {
 }
 
 /** YAML as Kubernetes reads it: merge keys, but dates stay text. */
-const schema = CORE_SCHEMA.extend({ implicit: [types.merge] });
+const schema = CORE_SCHEMA.extend({
+  implicit: [new Type("tag:yaml.org,2002:merge", { kind: "scalar", resolve: (text: unknown) => text === "<<" })],
+});
 
 /** How deep an object may be nested. The API server's own limit for JSON is of the same order; deeper is no policy. */
 const deepest = 200;
@@ -58,7 +60,12 @@ function* splitDocuments(text: string): Iterable<YamlDocument> {
   yield { text: body.slice(start), line };
 }
 
-function readDocument(document: YamlDocument, file: string | undefined, objects: SourcedObject[], problems: Problem[]): void {
+function readDocument(
+  document: YamlDocument,
+  file: string | undefined,
+  objects: SourcedObject[],
+  problems: Problem[],
+): void {
   if (!/[^\s]/.test(document.text)) return;
   const first = firstLine(document);
   const source: Source = { ...(file === undefined ? {} : { file }), line: first };
