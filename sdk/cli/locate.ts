@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { LineCounter, parseDocument } from "yaml";
+import { lineOfPath } from "../reachability";
 import type { Source } from "../reachability";
 
 /**
@@ -9,13 +9,8 @@ import type { Source } from "../reachability";
 export function locate(source: Source | undefined, path: string): Source | undefined {
   if (source?.file === undefined || source.line === undefined) return source;
   const text = documentAt(source.file, source.line);
-  if (text === undefined) return source;
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, keepSourceTokens: false, logLevel: "silent" });
-  const node: unknown = document.getIn(segmentsOf(path), true);
-  const range = (node as { range?: readonly number[] } | undefined)?.range;
-  const start = range?.[0];
-  return start === undefined ? source : { ...source, line: source.line + lines.linePos(start).line - 1 };
+  const line = text === undefined ? undefined : lineOfPath(text, 1, path);
+  return line === undefined ? source : { ...source, line: source.line + line - 1 };
 }
 
 const texts = new Map<string, string | undefined>();
@@ -41,14 +36,9 @@ function documentAt(file: string, line: number): string | undefined {
     if (end < 0) return undefined;
     start = end + 1;
   }
-  const rest = text.slice(start);
-  const end = /\n(---|\.\.\.)(\s|$)/.exec(rest)?.index;
-  return end === undefined ? rest : rest.slice(0, end + 1);
-}
-
-/** `spec.ingress[0].from` → ["spec", "ingress", 0, "from"]. */
-function segmentsOf(path: string): (string | number)[] {
-  return [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map((match) =>
-    match[1] === undefined ? (match[2] ?? "") : Number(match[1]),
-  );
+  const separator = /\n(---|\.\.\.)(?=\s|$)/g;
+  // the document may begin with the dashes themselves
+  separator.lastIndex = start;
+  const end = separator.exec(text)?.index;
+  return text.slice(start, end);
 }

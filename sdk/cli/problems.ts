@@ -1,5 +1,6 @@
 import { describeRef } from "../reachability";
 import type { Problem, Source } from "../reachability";
+import { locate } from "./locate";
 
 /** How many problems are printed unless the user wants all. */
 const shownProblems = 50;
@@ -15,7 +16,7 @@ export function describeSource(source: Source | undefined): string | undefined {
 /** One problem in one line: `policies.yaml:12: NetworkPolicy shop/web: spec.ingress[0].from: is no list [invalid-value]`. */
 export function describeProblem(problem: Problem): string {
   const parts = [
-    describeSource(problem.source),
+    describeSource(problem.path === undefined ? problem.source : locate(problem.source, problem.path)),
     problem.object === undefined ? undefined : describeRef(problem.object),
     // The message may begin with the path already.
     problem.path === undefined || problem.message.includes(problem.path) ? undefined : problem.path,

@@ -1,7 +1,7 @@
-import type { Problem, SourcedObject } from "../../reachability";
+import { readYaml } from "../../reachability";
+import type { SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput } from "./files";
-import { readYaml } from "./manifests";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
 import { joinContents, type SourceContent, type TextForm } from "./types";
@@ -67,14 +67,10 @@ function readText(text: string, file: string | undefined, form: ReadOptions["for
   const { objects, problems } = readYaml(text, where);
   if (named) return { objects, problems, notes: [] };
   // In a folder, a document that claims to be no Kubernetes object at all (values.yaml, package.json) is none.
-  const others = problems.filter((problem) => isNoObject(problem));
+  const others = problems.filter((problem) => problem.code === "not-an-object");
   if (others.length === 0) return { objects, problems, notes: [] };
   const lines = others.map((problem) => `${where}:${problem.source?.line ?? 1} is no Kubernetes object, left out`);
-  return { objects, problems: problems.filter((problem) => !isNoObject(problem)), notes: lines };
-}
-
-function isNoObject(problem: Problem): boolean {
-  return (problem.code as string) === "not-an-object";
+  return { objects, problems: problems.filter((problem) => problem.code !== "not-an-object"), notes: lines };
 }
 
 function mayBePulumi(text: string): boolean {
