@@ -156,10 +156,12 @@ class Guard {
         const found = this.#findings(level, resources, settings).filter(
           (finding) => levelFor(finding, settings, current) === level,
         );
+        // said once: it holds for the whole operation
+        let consequence = mandatory && current === "update" ? `\n${afterCreation}` : "";
         for (const finding of found.filter((each) => each.exempt !== true)) {
           const text = this.#objects.hasReported(finding) ? shortViolationText(finding) : violationText(finding);
-          const urn = urnOf(finding, urns) ?? fallback;
-          reportFinding(report, finding, urn, mandatory && current === "update" ? `${text}\n${afterCreation}` : text);
+          reportFinding(report, finding, urnOf(finding, urns) ?? fallback, text + consequence);
+          consequence = "";
         }
         for (const group of bySubject(found.filter((finding) => finding.exempt === true))) {
           const first = group[0] as Finding;

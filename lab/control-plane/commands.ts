@@ -69,7 +69,13 @@ export function etcdCommand(program: string, layout: Layout): Command {
 export function apiServerCommand(
   program: string,
   layout: Layout,
-  options: { port: number; credentials: Credentials; serviceCidr: string; extraArgs: readonly string[] },
+  options: {
+    port: number;
+    credentials: Credentials;
+    serviceCidr: string;
+    hasControllerManager: boolean;
+    extraArgs: readonly string[];
+  },
 ): Command {
   return {
     name: "kube-apiserver",
@@ -92,6 +98,8 @@ export function apiServerCommand(
       // Cilium's and other agents' pods are privileged
       "--allow-privileged=true",
       "--profiling=false",
+      // without its controller no namespace has the service account that this plugin gives to pods
+      ...(options.hasControllerManager ? [] : ["--disable-admission-plugins=ServiceAccount"]),
       ...options.extraArgs,
     ],
     env: bareEnvironment(),

@@ -13,7 +13,7 @@ export type ControlPlaneErrorCode =
 
 /** Thrown by everything in this folder; the message is meant for the person at the terminal. */
 export class ControlPlaneError extends Error {
-  readonly exitCode = 4;
+  readonly exitCode: number = 4;
 
   constructor(
     readonly code: ControlPlaneErrorCode,

@@ -222,6 +222,7 @@ class Starting {
         port: this.port,
         credentials: this.credentials,
         serviceCidr: this.serviceCidr,
+        hasControllerManager: this.options.tools["kube-controller-manager"] !== undefined,
         extraArgs: this.options.apiServerArgs ?? [],
       }),
     );

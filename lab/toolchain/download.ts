@@ -87,7 +87,7 @@ async function fetchRest(url: string, file: string, options: DownloadOptions): P
       timer = setTimeout(() => stalled.abort(new Error(`${url} sent nothing for ${stalledAfter} ms`)), stalledAfter);
       options.step?.update(`${megabytes(received)}${total > received ? ` of ${megabytes(total)}` : ""} MB`);
     });
-    await pipeline(body, createWriteStream(file, { flags: continued ? "a" : "w" }), { signal });
+    await pipeline(body, createWriteStream(file, { flags: continued ? "a" : "w" }));
   } finally {
     clearTimeout(timer);
   }

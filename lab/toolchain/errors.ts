@@ -14,7 +14,7 @@ export type ToolchainErrorCode =
 /** Thrown where a tool cannot be provided. The message is meant for the person at the terminal. */
 export class ToolchainError extends Error {
   /** Exit code of a program that ends because of this. */
-  readonly exitCode = 3;
+  readonly exitCode: number = 3;
 
   constructor(
     readonly code: ToolchainErrorCode,

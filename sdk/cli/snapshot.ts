@@ -1,7 +1,7 @@
 import { buildSnapshot, compile, inferProfile, profileFor } from "../reachability";
 import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
 import { withoutOwned } from "../cluster/owners";
-import { CliError, usageError } from "./errors";
+import { CliError, inputError, usageError } from "./errors";
 import { exitCodes } from "./exit-codes";
 import { problemLines } from "./problems";
 import { layOver, readSources, type ReadOptions } from "./sources/read";
@@ -73,6 +73,10 @@ async function read(specs: readonly string[], options: InputOptions): Promise<So
     progress: (text) => note(text, options),
   });
   for (const text of content.notes) note(`note: ${text}`, options);
+  if (content.objects.length === 0) {
+    report(content.problems, options, "");
+    throw inputError(`there is no Kubernetes object to be read in ${specs.join(", ")}`);
+  }
   return content;
 }
 

@@ -29,7 +29,7 @@ export interface TieredPoliciesArgs {
   platform?: PlatformDeclaration;
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
-  /** Which pods the default deny covers. Cilium only; defaults to `cluster`. */
+  /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
   denyScope?: DenyScope;
 }
 

@@ -11,6 +11,8 @@ export enum Dialect {
   Cilium = "cilium",
   /** `networking.k8s.io/v1`: NetworkPolicy, which every enforcing CNI reads. */
   Kubernetes = "kubernetes",
+  /** `projectcalico.org/v3`: Tier, GlobalNetworkPolicy and NetworkPolicy of Calico 3.30 and newer. */
+  Calico = "calico",
 }
 
 /** How strictly a namespace is held. */
@@ -53,7 +55,7 @@ export enum UnsupportedHandling {
   Refuse = "refuse",
 }
 
-/** Which pods the default deny of the Cilium dialect covers. */
+/** Which pods the default deny of the Cilium and Calico dialects covers. */
 export enum DenyScope {
   /** Every pod of the cluster outside tier 0, also those this declaration does not know. */
   Cluster = "cluster",
@@ -268,7 +270,7 @@ export interface ClusterSecurityDeclaration {
   platform?: PlatformDeclaration;
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
-  /** Which pods the default deny covers. Cilium only; defaults to `cluster`. */
+  /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
   denyScope?: DenyScope;
 }
 

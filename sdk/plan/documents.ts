@@ -54,6 +54,8 @@ export type WarningCode =
   | "host-network-not-enforced"
   /** The enforcer may match pods by address, and the pods' range is not declared. */
   | "pod-range-unknown"
+  /** The enforcer is too old for what the policies are made of. */
+  | "enforcer-too-old"
   /** The pattern needs a newer enforcer. */
   | "pattern-needs-newer-enforcer";
 

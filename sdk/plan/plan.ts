@@ -1,4 +1,5 @@
 /** From a declaration to the policies that say it. */
+import { calicoDocuments } from "./dialects/calico";
 import { ciliumDocuments, proxiedDnsName } from "./dialects/cilium";
 import { kubernetesDocuments } from "./dialects/kubernetes";
 import type { ClusterSecurityDeclaration } from "./declaration";
@@ -66,6 +67,8 @@ function write(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
       return ciliumDocuments(model, shortfalls);
     case Dialect.Kubernetes:
       return kubernetesDocuments(model, shortfalls);
+    case Dialect.Calico:
+      return calicoDocuments(model, shortfalls);
   }
 }
 

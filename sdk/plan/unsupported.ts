@@ -20,6 +20,15 @@ export class Shortfalls {
     this.add(code, path, message, fix, false);
   }
 
+  /**
+   * Something without which nothing of the dialect works.
+   *
+   * @throws DeclarationError at once.
+   */
+  refuse(code: WarningCode, path: string, message: string, fix: string): never {
+    throw new DeclarationError([{ path, kind: code, message, fix }]);
+  }
+
   private add(code: WarningCode, path: string, message: string, fix: string, serious: boolean): void {
     const entry = this.found.get(code);
     if (entry === undefined) this.found.set(code, { message, fix, paths: new Set([path]), serious });

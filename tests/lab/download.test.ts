@@ -48,6 +48,9 @@ class Publisher {
   }
 }
 
+/** The version that the lab pins. */
+const version = toolSpec("pulumi").version(path.resolve(__dirname, "..", "..", "lab"));
+
 const sha256 = (content: Buffer | string): string => createHash("sha256").update(content).digest("hex");
 
 describe("toolchain: downloads", () => {
@@ -85,10 +88,10 @@ describe("toolchain: downloads", () => {
   /** What the publisher of Pulumi offers: the program, its language host and a policy pack runner in one archive. */
   function pulumiRelease(): { name: string; bytes: Buffer } {
     const inside = path.join(folder, "release", "pulumi");
-    programOfVersion(inside, "pulumi", "v3.250.0");
-    programOfVersion(inside, "pulumi-language-nodejs", "3.250.0");
+    programOfVersion(inside, "pulumi", `v${version}`);
+    programOfVersion(inside, "pulumi-language-nodejs", version);
     const name = path.basename(
-      toolSpec("pulumi").release("3.250.0", platform ?? { os: "linux", arch: "amd64" })?.url ?? "",
+      toolSpec("pulumi").release(version, platform ?? { os: "linux", arch: "amd64" })?.url ?? "",
     );
     execFileSync("tar", ["-czf", path.join(folder, name), "-C", path.join(folder, "release"), "pulumi"]);
     return { name, bytes: readFileSync(path.join(folder, name)) };
@@ -99,7 +102,7 @@ describe("toolchain: downloads", () => {
     const { name, bytes } = pulumiRelease();
     publisher.serve({
       [name]: bytes,
-      "pulumi-3.250.0-checksums.txt": `${"0".repeat(64)}  other\n${sha256(bytes)}  ${name}\n`,
+      [`pulumi-${version}-checksums.txt`]: `${"0".repeat(64)}  other\n${sha256(bytes)}  ${name}\n`,
     });
     const first = await provideTools(["pulumi"], options());
     assert.equal(first.pulumi.origin, "download");
@@ -115,14 +118,14 @@ describe("toolchain: downloads", () => {
     const { name, bytes } = pulumiRelease();
     const changed = Buffer.from(bytes);
     changed[changed.length - 1] = (changed[changed.length - 1] ?? 0) ^ 1;
-    publisher.serve({ [name]: changed, "pulumi-3.250.0-checksums.txt": `${sha256(bytes)}  ${name}\n` });
+    publisher.serve({ [name]: changed, [`pulumi-${version}-checksums.txt`]: `${sha256(bytes)}  ${name}\n` });
     await assert.rejects(
       provideTools(["pulumi"], options()),
       (error) => error instanceof ToolchainError && error.code === "checksum-mismatch" && error.exitCode !== 0,
     );
     assert.equal(existsSync(path.join(folder, "go-calls")), false);
-    assert.equal(existsSync(path.join(folder, "cache", "tools", "pulumi", "3.250.0")), false);
-    assert.equal(existsSync(path.join(folder, "cache", "tools", "pulumi", "3.250.0.part")), false);
+    assert.equal(existsSync(path.join(folder, "cache", "tools", "pulumi", version)), false);
+    assert.equal(existsSync(path.join(folder, "cache", "tools", "pulumi", `${version}.part`)), false);
   });
 
   it("a page that some gateway answers instead of a checksum is no publisher: it is built", async () => {

@@ -90,7 +90,7 @@ describe("Kubernetes objects out of Pulumi resources", () => {
     const props = unknownCheckingProxy({ chart: "cilium", version: "1.18.5", values: { a: unknown.string } });
     const reading = read("kubernetes:helm.sh/v3:Release", props);
     assert.ok(reading.is === "opaque");
-    assert.deepEqual(reading.release?.values, { a: unknownValue });
+    assert.ok(isUnknown((reading.release?.values as Record<string, unknown>)["a"]));
   });
 
   it("keeps the name of a namespace unknown and gives other objects their logical name", () => {

@@ -8,13 +8,26 @@ import { isUnknown, unknownValue } from "../../sdk/reachability";
 const marks = Object.values(unknown);
 
 describe("plain values out of the policy SDK's proxies", () => {
-  it("turns every unknown into the engine's unknown value and keeps the rest", () => {
+  it("turns every unknown into what the engine takes for unknown, and keeps the rest", () => {
     const props = unknownCheckingProxy({ a: [1, marks[2], { b: marks[4] }], c: null, d: "text", e: marks[0] });
-    assert.deepEqual(toPlain(props), {
-      a: [1, unknownValue, { b: unknownValue }],
-      c: null,
-      d: "text",
-      e: unknownValue,
+    const plain = toPlain(props) as { a: [number, unknown, { b: unknown }]; c: null; d: string; e: unknown };
+    assert.deepEqual([plain.a[0], plain.c, plain.d], [1, null, "text"]);
+    assert.ok([plain.a[1], plain.a[2].b, plain.e].every(isUnknown));
+  });
+
+  it("reads the same through a proxy that shows no way behind it", () => {
+    const opaque = (value: object): object =>
+      new Proxy(value, {
+        get: (target, key) => {
+          if (typeof key === "string" && key.startsWith("__")) return undefined;
+          const item = (target as Record<PropertyKey, unknown>)[key];
+          if ((marks as unknown[]).includes(item)) throw new Error("unknown");
+          return typeof item === "object" && item !== null ? opaque(item) : item;
+        },
+      });
+    assert.deepEqual(toPlain(opaque({ a: [1, marks[2]], b: { c: marks[0], d: "x" } })), {
+      a: [1, unknownValue],
+      b: { c: unknownValue, d: "x" },
     });
   });
 

@@ -113,6 +113,13 @@ const portRule = (layer7: boolean) =>
   );
 
 function rule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<string, unknown>> {
+  return fc.oneof(
+    { weight: 30, arbitrary: acceptedRule(direction, layer7) },
+    { weight: 1, arbitrary: refusedRule(direction) },
+  );
+}
+
+function acceptedRule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<string, unknown>> {
   const member = fc.oneof(
     { weight: 4, arbitrary: list(endpoint).map((value) => ({ [`${direction}Endpoints`]: value })) },
     { weight: 3, arbitrary: list(entity).map((value) => ({ [`${direction}Entities`]: value })) },
@@ -139,6 +146,18 @@ function rule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<st
   );
   return fc.tuple(member, ports).map(([peers, toPorts]) => ({ ...peers, toPorts }));
 }
+
+/** One rule of this kind and the agent takes nothing of the whole policy. */
+const refusedRule = (direction: "from" | "to"): fc.Arbitrary<Record<string, unknown>> =>
+  fc.constantFrom<Record<string, unknown>>(
+    { [`${direction}Entities`]: ["everyone"] },
+    { [`${direction}CIDR`]: ["10.0.0.0/33"] },
+    { [`${direction}CIDR`]: ["not-an-address"] },
+    { [`${direction}CIDRSet`]: [{ cidr: "10.0.0.0/8", except: ["11.0.0.0/16"] }] },
+    { [`${direction}CIDRSet`]: [{ cidr: "10.0.0.1" }] },
+    { [`${direction}Endpoints`]: [{}], [`${direction}CIDR`]: ["10.0.0.0/8"] },
+    { toPorts: [{ ports: Array.from({ length: 41 }, (_, index) => ({ port: String(index + 1), protocol: "TCP" })) }] },
+  );
 
 const flag = fc.constantFrom(undefined, undefined, true, false, null);
 

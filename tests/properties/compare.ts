@@ -30,7 +30,7 @@ export function firstDisagreement(
   flows: readonly OracleFlow[],
   judge: Judge,
   tally: Tally,
-  mayBeVague: (flow: OracleFlow) => boolean = () => false,
+  mayBeVague: (flow: OracleFlow) => boolean,
 ): Disagreement | undefined {
   for (const flow of flows) {
     const expected = judge(flow);
@@ -49,6 +49,8 @@ export interface OpenWorlds {
   readonly namedPorts: readonly string[];
   /** Addresses that a node may have, where CIDR rules match nodes; none where they do not. */
   readonly nodeAddresses: readonly string[];
+  /** The same for pods whose address the snapshot does not state; empty where such pods lie outside of every CIDR. */
+  readonly podAddresses: readonly string[];
 }
 
 /**
@@ -76,8 +78,12 @@ function portAssignments(party: Party, flow: OracleFlow, names: readonly string[
   }));
 }
 
-function placements(party: Party, { nodeAddresses }: OpenWorlds): Party[] {
-  if (party.kind !== "pod" || !party.pod.hostNetwork) return [party];
+function placements(party: Party, { nodeAddresses, podAddresses }: OpenWorlds): Party[] {
+  if (party.kind !== "pod") return [party];
+  if (!party.pod.hostNetwork) {
+    if (party.pod.addresses.length > 0 || podAddresses.length === 0) return [party];
+    return podAddresses.map((address) => ({ kind: "pod", pod: { ...party.pod, addresses: [address] } }));
+  }
   return (["local", "remote"] as const).flatMap((where): Party[] =>
     nodeAddresses.length === 0
       ? [{ kind: "node", where }]

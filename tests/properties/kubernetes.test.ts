@@ -17,3 +17,12 @@ dialectSuite({
   allows: (cluster, policies, flow, settings) =>
     kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
 });
+
+dialectSuite({
+  title: "properties: pods whose addresses are not known, CIDR rules that match pods, engine against oracle",
+  share: 0.03,
+  cluster: clusters({ podAddresses: false, hostNetwork: true }),
+  policies: networkPolicies(2),
+  profile: fc.constant(profile("kubernetes", { unknownPodAddresses: "possible" })),
+  allows: (cluster, policies, flow) => kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: true }),
+});

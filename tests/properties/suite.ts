@@ -26,7 +26,7 @@ export interface DialectSuite {
   /** Flows sampled per set. */
   readonly flows?: number;
   /** Flows for which "unknown" is sharp enough; their number is printed. */
-  readonly mayBeVague?: (flow: OracleFlow) => boolean;
+  readonly mayBeVague?: (flow: OracleFlow, policies: readonly PolicyObject[]) => boolean;
   /** A policy that an engine without this dialect answers "unknown" for; the suite is pending until it understands it. */
   readonly probe?: PolicyObject;
 }
@@ -46,7 +46,8 @@ export function dialectSuite(suite: DialectSuite): void {
     it("verdict() agrees with the oracle on random policy sets", function () {
       compareWith(this, runsFor(suite.share), (given, judge, salt) => {
         const flows = sample(allFlows(given.cluster, freshPods(given.cluster)), suite.flows ?? 250, salt);
-        return firstDisagreement(given.engine, flows, judge, own, suite.mayBeVague);
+        const mayBeVague = (flow: OracleFlow): boolean => suite.mayBeVague?.(flow, given.policies) ?? false;
+        return firstDisagreement(given.engine, flows, judge, own, mayBeVague);
       });
     });
 
@@ -69,11 +70,12 @@ export function dialectSuite(suite: DialectSuite): void {
           const worlds = {
             namedPorts: portNames.filter((name) => text.includes(`"${name}"`)),
             nodeAddresses: profile.cidrMatchesNodes ? nodeAddresses : [],
+            podAddresses: profile.cidrMatchesPods && profile.unknownPodAddresses === "possible" ? nodeAddresses : [],
           };
           const judge: Judge = (flow) =>
             overOpenWorlds(flow, worlds, (world) => suite.allows(cluster, policies, world, profile));
           own.sets++;
-          const wrong = compare({ engine, cluster }, judge, salt);
+          const wrong = compare({ engine, cluster, policies }, judge, salt);
           if (wrong) assert.fail(report(wrong, engine, [...clusterObjects(cluster), ...policies]));
         }),
         { numRuns, seed },
@@ -102,6 +104,7 @@ function understands(probe: PolicyObject, suite: DialectSuite): boolean {
 interface Given {
   readonly engine: Reachability;
   readonly cluster: OracleCluster;
+  readonly policies: readonly PolicyObject[];
 }
 
 /** What a reader needs to decide which side is wrong: the flow, both answers, the enforcer, the YAML. */

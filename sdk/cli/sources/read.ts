@@ -32,11 +32,7 @@ export async function readSources(specs: readonly string[], options: ReadOptions
   if (specs.filter((spec) => spec === "-").length > 1) throw usageError("standard input (-) can be read only once");
   const contents: SourceContent[] = [];
   for (const spec of specs) contents.push(await readSource(spec, options));
-  const content = joinContents(contents);
-  if (content.objects.length === 0 && content.problems.length === 0) {
-    throw inputError(`there is no Kubernetes object in ${specs.join(", ")}: check the path`);
-  }
-  return content;
+  return joinContents(contents);
 }
 
 async function readSource(spec: string, options: ReadOptions): Promise<SourceContent> {

@@ -53,6 +53,11 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
     fix: "Correct the document.",
     certainty: "possible",
   },
+  "not-an-object": {
+    message: "is a document without apiVersion and kind",
+    fix: "Leave it out of the input, or give it an apiVersion and a kind.",
+    certainty: "possible",
+  },
   duplicate: {
     message: "appears more than once; which one counts is not defined",
     fix: "Keep one of them.",

@@ -1,4 +1,5 @@
 import type { Snapshot } from "../snapshot/types";
+import { matrixOf } from "../questions/matrix";
 import { explainFlow } from "../questions/explain";
 import type { Explanation, Flow, MatrixEntry, MatrixOptions, Peer, Reachability, Traffic, Verdict } from "../verdicts";
 import { Engine } from "./engine";
@@ -28,18 +29,7 @@ class Compiled implements Reachability {
     return { allowed: must, possible: may };
   }
 
-  *matrix(options: MatrixOptions = {}): Iterable<MatrixEntry> {
-    for (const source of this.snapshot.workloads) {
-      for (const destination of this.snapshot.workloads) {
-        if (source === destination) continue;
-        const ends = {
-          source: { kind: "workload", id: source.id },
-          destination: { kind: "workload", id: destination.id },
-        } as const;
-        const traffic = this.traffic(ends.source, ends.destination);
-        if (traffic.possible.isEmpty() || (options.possible === false && traffic.allowed.isEmpty())) continue;
-        yield { ...ends, sourceId: source.id, destinationId: destination.id, ...traffic };
-      }
-    }
+  matrix(options: MatrixOptions = {}): Iterable<MatrixEntry> {
+    return matrixOf(this.#engine, options);
   }
 }

@@ -2,7 +2,7 @@
 import type { Snapshot, Workload, WorkloadPort } from "../snapshot/types";
 import type { Lookup } from "../selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
-import { parseAddress, type Address } from "../sets/addresses";
+import { formatAddress, parseAddress, type Address } from "../sets/addresses";
 import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri } from "../unknown";
 import type { Peer } from "../verdicts";
 
@@ -91,10 +91,12 @@ export class Endpoints {
   readonly #pods = new Map<string, PodEndpoint>();
   readonly #others = new Map<string, readonly Endpoint[]>();
   readonly #apiServer: readonly Address[];
+  readonly #anyNodeEndpoints: readonly Endpoint[];
 
   constructor(private readonly snapshot: Snapshot) {
     for (const workload of snapshot.workloads) this.#workloads.set(workload.id, workload);
     this.#apiServer = addressesOf(snapshot.apiServerAddresses);
+    this.#anyNodeEndpoints = this.#nodesForHostNetwork();
   }
 
   /**
@@ -184,8 +186,7 @@ export class Endpoints {
   #resolveOther(peer: Exclude<Peer, { kind: "workload" | "freshPod" }>): readonly Endpoint[] {
     switch (peer.kind) {
       case "address": {
-        const address = requiredAddress(peer.address);
-        return [{ kind: "world", name: peer.address, address, apiServer: this.#isApiServer([address], NO) }];
+        return [this.world(requiredAddress(peer.address))];
       }
       case "fqdn":
         return [{ kind: "world", name: peer.name, address: undefined, dnsName: peer.name, apiServer: NO }];
@@ -198,7 +199,21 @@ export class Endpoints {
     }
   }
 
+  /** An address outside the cluster. */
+  world(address: Address): WorldEndpoint {
+    return { kind: "world", name: formatAddress(address), address, apiServer: this.#isApiServer([address], NO) };
+  }
+
+  /** The addresses of the API server that the snapshot states. */
+  get apiServerAddresses(): readonly Address[] {
+    return this.#apiServer;
+  }
+
   #anyNode(): readonly Endpoint[] {
+    return this.#anyNodeEndpoints;
+  }
+
+  #nodesForHostNetwork(): readonly Endpoint[] {
     return [this.#node(true, undefined), this.#node(false, undefined)];
   }
 

@@ -2,10 +2,10 @@ import type { Snapshot } from "../snapshot/types";
 import { TrafficSet } from "../sets/ports";
 import type { Direction, Flow, Peer, Verdict } from "../verdicts";
 import { Endpoints, type Endpoint } from "./endpoints";
-import { evaluateTiers } from "./evaluate";
+import { evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
 import type { MatchContext } from "./matching";
 import { PolicyIndex } from "./policy-index";
-import { eitherOf, everything, intersect, type TrafficRange } from "./traffic-range";
+import { eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
 
 /** Answers what passes between two ends of a snapshot. */
 export class Engine {
@@ -50,9 +50,20 @@ export class Engine {
     if (!this.enforces()) return everything;
     const ownNode = direction === "ingress" && this.isOwnNode(subject, peer);
     if (ownNode && this.context.profile.cni !== "cilium") return everything;
-    const tiers = this.index.of(subject)[direction];
-    const closed = this.context.profile.enforcementMode === "always" && subject.kind === "pod";
-    return evaluateTiers(tiers, peer, destination, this.context, { closed, ownNode });
+    return evaluateTiers(
+      this.index.of(subject)[direction],
+      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, peer, destination, this.context)),
+      this.circumstances(subject, ownNode),
+    );
+  }
+
+  circumstances(subject: Endpoint, ownNode: boolean): Circumstances {
+    const { profile } = this.context;
+    return {
+      closed: profile.enforcementMode === "always" && subject.kind === "pod",
+      ownNode,
+      isolationLast: profile.cni === "cilium",
+    };
   }
 
   /** Whether the enforcer drops anything at all. */

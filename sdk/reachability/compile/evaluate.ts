@@ -2,7 +2,7 @@
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, Rule, Tier } from "../rules";
 import { tiers as knownTiers } from "../rules";
 import { TrafficSet, type PortProtocol } from "../sets/ports";
-import { NO, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
+import { NO, triNot, triOr, YES, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import type { Endpoint } from "./endpoints";
 import { matchesAnyPeer, type MatchContext } from "./matching";
@@ -71,92 +71,73 @@ export interface Circumstances {
   readonly closed: boolean;
   /** The peer is the subject's own node, which nothing but a deny rule stops. */
   readonly ownNode: boolean;
+  /** In Cilium default deny comes after all tiers; elsewhere the tier that isolates ends the evaluation. */
+  readonly isolationLast: boolean;
 }
+
+/** What a rule says about the traffic between the two ends in question, selection included. */
+export type MatchRule = (of: RuleOf) => TrafficRange;
 
 /**
  * What passes in a direction, by all tiers.
  *
- * In the Kubernetes API and in Calico a tier that isolates the subject ends the evaluation. In Cilium default deny comes
- * after all tiers (measured: a Baseline Accept opens what a NetworkPolicy isolates).
+ * Evaluated from the last rule to the first, each step saying what passes from there on: a rule that may or may not match
+ * leaves unknown only what the rule and the rest decide differently.
  */
 export function evaluateTiers(
   tiers: readonly TierSelection[],
-  peer: Endpoint,
-  destination: Endpoint,
-  context: MatchContext,
+  matchOf: MatchRule,
   circumstances: Circumstances,
 ): TrafficRange {
-  const isolationLast = context.profile.cni === "cilium";
-  let undecided = everything;
-  let allowed = nothing;
+  const { isolationLast, ownNode } = circumstances;
   let closed: Tri = circumstances.closed ? YES : NO;
-  for (const selection of tiers) {
-    const outcome =
-      selection.tier.combinator === "additive"
-        ? evaluateAdditive(selection.rules, undecided, peer, destination, context)
-        : evaluateFirstMatch(selection.rules, undecided, peer, destination, context);
-    allowed = unite(allowed, outcome.allowed);
-    if (isolationLast && selection.tier.combinator === "additive") {
-      closed = triOr(closed, selection.isolated);
-      undecided = unite(outcome.passed, outcome.open);
-    } else {
-      undecided = unite(outcome.passed, when(triNot(selection.isolated), outcome.open));
-    }
-    if (undecided.may.isEmpty()) break;
-  }
-  if (isolationLast && closed !== NO && !circumstances.ownNode) {
-    allowed = subtract(allowed, when(closed, takenByBaselinePass(tiers, peer, destination, context)));
+  if (isolationLast) {
+    for (const { tier, isolated } of tiers) if (tier.combinator === "additive") closed = triOr(closed, isolated);
   }
   // what no tier decides is allowed
-  return unite(allowed, circumstances.ownNode ? undecided : when(triNot(closed), undecided));
-}
-
-interface Outcome {
-  readonly allowed: TrafficRange;
-  /** What a Pass rule hands to the next tier. */
-  readonly passed: TrafficRange;
-  /** What no rule decided. */
-  readonly open: TrafficRange;
-}
-
-function evaluateAdditive(
-  rules: readonly RuleOf[],
-  undecided: TrafficRange,
-  peer: Endpoint,
-  destination: Endpoint,
-  context: MatchContext,
-): Outcome {
-  let denied = nothing;
-  let allow = nothing;
-  for (const { selection, rule } of rules) {
-    const hit = when(selection.selected, trafficOfRule(rule, peer, destination, context));
-    if (rule.verdict === "deny") denied = unite(denied, hit);
-    else allow = unite(allow, hit);
+  let outcome = ownNode ? everything : when(triNot(closed), everything);
+  for (let place = tiers.length - 1; place >= 0; place--) {
+    const selection = tiers[place] as TierSelection;
+    const next = outcome;
+    const last = isolationLast && selection.tier.combinator === "additive";
+    outcome = last ? next : when(triNot(selection.isolated), next);
+    const { rules } = selection;
+    let taken = last && closed !== NO && !ownNode ? when(closed, takenByBaselinePass(tiers, matchOf)) : nothing;
+    for (let index = rules.length - 1; index >= 0; index--) {
+      const of = rules[index] as RuleOf;
+      if (of.rule.verdict === "deny" && taken !== nothing) {
+        outcome = subtract(outcome, taken);
+        taken = nothing;
+      }
+      outcome = applyRule(of.rule.verdict, matchOf(of), outcome, next);
+    }
+    if (taken !== nothing) outcome = subtract(outcome, taken);
   }
-  const left = subtract(undecided, denied);
-  return { allowed: intersect(left, allow), passed: nothing, open: subtract(left, allow) };
+  return outcome;
 }
 
-function evaluateFirstMatch(
-  rules: readonly RuleOf[],
-  undecided: TrafficRange,
-  peer: Endpoint,
-  destination: Endpoint,
-  context: MatchContext,
-): Outcome {
-  let open = undecided;
-  let allowed = nothing;
-  let passed = nothing;
-  for (const { selection, rule } of rules) {
-    const match = when(selection.selected, trafficOfRule(rule, peer, destination, context));
-    const hit = intersect(open, match);
-    if (hit.may.isEmpty()) continue;
-    if (rule.verdict === "allow") allowed = unite(allowed, hit);
-    if (rule.verdict === "pass") passed = unite(passed, hit);
-    open = subtract(open, match);
-    if (open.may.isEmpty()) break;
+/** What passes from a rule on, given what passes after it and, for Pass, in the next tier. */
+function applyRule(
+  verdict: Rule["verdict"],
+  match: TrafficRange,
+  rest: TrafficRange,
+  next: TrafficRange,
+): TrafficRange {
+  if (match.may.isEmpty()) return rest;
+  switch (verdict) {
+    case "allow":
+      return { must: match.must.union(rest.must), may: match.may.union(rest.may) };
+    case "deny":
+      return { must: rest.must.subtract(match.may), may: rest.may.subtract(match.must) };
+    case "pass":
+      return {
+        must: match.must
+          .intersect(next.must)
+          .union(rest.must.subtract(match.may))
+          .union(rest.must.intersect(next.must)),
+        may: match.may.intersect(next.may).union(rest.may.subtract(match.must)),
+      };
   }
-  return { allowed, passed, open };
 }
 
 /**
@@ -164,47 +145,44 @@ function evaluateFirstMatch(
  * default. Measured on cilium-agent 1.20.2 (case r411-50), against the API's text: the agent looks up the most specific
  * port entry, ports are entered in aligned blocks of 2^n, and the Pass wins where its block is smaller than the allow's.
  */
-function takenByBaselinePass(
-  tiers: readonly TierSelection[],
-  peer: Endpoint,
-  destination: Endpoint,
-  context: MatchContext,
-): TrafficRange {
+function takenByBaselinePass(tiers: readonly TierSelection[], matchOf: MatchRule): TrafficRange {
   const baseline = tiers.find((each) => each.tier.id === baselineTier.id);
   const normal = tiers.find((each) => each.tier.id === normalTier.id);
   if (baseline === undefined || normal === undefined) return nothing;
   let taken = nothing;
   let open = everything;
-  for (const { selection, rule } of baseline.rules) {
-    const match = when(selection.selected, trafficOfRule(rule, peer, destination, context));
+  for (const of of baseline.rules) {
+    const match = matchOf(of);
     const hit = intersect(open, match);
     open = subtract(open, match);
-    if (rule.verdict !== "pass" || hit.may.isAll() || hit.may.isEmpty()) continue;
-    const kept = normal.rules.flatMap(({ selection: by, rule: allow }) =>
-      allow.verdict === "allow" && triAnd(by.selected, matchesAnyPeer(allow.peers, peer, context)) === YES
-        ? (allow.l4.items ?? [resolvePorts(allow.l4, destination).must]).flatMap(blocksOf)
-        : [],
-    );
-    const stolen = (set: TrafficSet): TrafficSet =>
-      blocksOf(set).reduce((result, block) => {
-        const survives = kept.filter(
-          (each) =>
-            each.protocol === block.protocol &&
-            each.to - each.from <= block.to - block.from &&
-            each.from <= block.to &&
-            block.from <= each.to,
-        );
-        const own = TrafficSet.ports(block.protocol, Math.max(block.from, 1), block.to);
-        return result.union(
-          survives.reduce(
-            (rest, each) => rest.subtract(TrafficSet.ports(each.protocol, Math.max(each.from, 1), each.to)),
-            own,
-          ),
-        );
-      }, TrafficSet.none());
-    taken = unite(taken, { must: stolen(hit.must), may: stolen(hit.may) });
+    if (of.rule.verdict !== "pass" || of.rule.l4.must.isAll() || hit.may.isEmpty()) continue;
+    const kept = normal.rules.flatMap((allow) => {
+      if (allow.rule.verdict !== "allow") return [];
+      const { must } = matchOf(allow);
+      if (must.isEmpty()) return [];
+      return (allow.rule.l4.items ?? []).length > 0 ? (allow.rule.l4.items ?? []).flatMap(blocksOf) : blocksOf(must);
+    });
+    taken = unite(taken, { must: withoutKept(hit.must, kept), may: withoutKept(hit.may, kept) });
   }
   return taken;
+}
+
+/** What of a set remains without the blocks that are no larger than its own. */
+function withoutKept(set: TrafficSet, kept: readonly PortBlock[]): TrafficSet {
+  let result = TrafficSet.none();
+  for (const block of blocksOf(set)) {
+    let rest = portsOf(block);
+    for (const each of kept) {
+      const smaller = each.to - each.from <= block.to - block.from;
+      if (smaller && each.protocol === block.protocol) rest = rest.subtract(portsOf(each));
+    }
+    result = result.union(rest);
+  }
+  return result;
+}
+
+function portsOf(block: PortBlock): TrafficSet {
+  return TrafficSet.ports(block.protocol, Math.max(block.from, 1), block.to);
 }
 
 interface PortBlock {

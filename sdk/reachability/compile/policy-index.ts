@@ -7,6 +7,7 @@ import type { Direction } from "../verdicts";
 import { namespaceOf, type Endpoint } from "./endpoints";
 import { directionOf, type RuleOf, type Selection, type TierSelection } from "./evaluate";
 import { selects } from "./matching";
+import type { PodUniverse } from "./pod-universe";
 
 export type Selected = Readonly<Record<Direction, readonly TierSelection[]>>;
 
@@ -31,6 +32,51 @@ export class PolicyIndex {
     }
   }
 
+  /**
+   * Looks up the policies of all pods at once: from each policy to the pods it selects, instead of from each pod through
+   * all policies. Pods that the same policies select share one answer, so that what follows from it is worked out once.
+   */
+  selectFor(universe: PodUniverse): void {
+    const chosen: Selection[][] = universe.pods.map(() => []);
+    const everywhere = new Map<CompiledPolicy, Map<Tri, Selection>>();
+    const selectionOf = (policy: CompiledPolicy, selected: Tri): Selection => {
+      let byTri = everywhere.get(policy);
+      if (byTri === undefined) everywhere.set(policy, (byTri = new Map()));
+      let selection = byTri.get(selected);
+      if (selection === undefined) byTri.set(selected, (selection = { policy, selected }));
+      return selection;
+    };
+    for (const policy of this.#place.keys()) {
+      if (policy.subject.kind !== "pods") continue;
+      const set = universe.ofCondition(policy.subject.where);
+      if (set.base === NO) {
+        for (let at = 0; at < set.listed.length; at++) {
+          chosen[set.listed[at] as number]?.push(selectionOf(policy, set.values[at] as Tri));
+        }
+        continue;
+      }
+      let at = 0;
+      for (const [index, selections] of chosen.entries()) {
+        const value = set.listed[at] === index ? (set.values[at++] as Tri) : set.base;
+        if (value !== NO) selections.push(selectionOf(policy, value));
+      }
+    }
+    const shared = new Map<string, Selected>();
+    for (const [index, selections] of chosen.entries()) {
+      const key = selections.map(({ policy, selected }) => `${this.#place.get(policy)}:${selected}`).join();
+      let selected = shared.get(key);
+      if (selected === undefined) shared.set(key, (selected = this.#group(selections)));
+      this.#selected.set(universe.pods[index] as Endpoint, selected);
+    }
+  }
+
+  #group(selections: readonly Selection[]): Selected {
+    return {
+      ingress: byTier(selections, "ingress", this.profile),
+      egress: byTier(selections, "egress", this.profile),
+    };
+  }
+
   /** The policies that select an endpoint, by direction and tier. */
   of(endpoint: Endpoint): Selected {
     const known = this.#selected.get(endpoint);
@@ -40,10 +86,7 @@ export class PolicyIndex {
       const selected = selects(policy.subject, endpoint);
       if (selected !== NO) selections.push({ policy, selected });
     }
-    const result: Selected = {
-      ingress: byTier(selections, "ingress", this.profile),
-      egress: byTier(selections, "egress", this.profile),
-    };
+    const result = this.#group(selections);
     this.#selected.set(endpoint, result);
     return result;
   }

@@ -1,7 +1,8 @@
 /** The lists of peers in Cilium rules. */
 import type { Entity, PeerTerm } from "../rules";
 import { always, type Condition } from "../selectors/conditions";
-import { AddressSet, parseAddress, parseCidr } from "../sets/addresses";
+import type { parseCidr } from "../sets/addresses";
+import { AddressSet, parseAddress } from "../sets/addresses";
 import { isUnknown } from "../unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
 import { cidrTerm, readCidr, uncertainPeer } from "./common";

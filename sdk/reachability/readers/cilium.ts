@@ -12,7 +12,7 @@ import { inNamespace, uncertainPolicy, uncertainRule, type PolicyReader } from "
 import { readCiliumPeers } from "./cilium-peers";
 import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";
-import { onlyFields, readBoolean, readList, readMap, required, type Fields, type ObjectReader } from "./fields";
+import { onlyFields, readBoolean, readList, readMap, required, type Fields } from "./fields";
 import { uncertainTraffic } from "./l4";
 import { readLabelSelector } from "./label-selector";
 

@@ -1,0 +1,235 @@
+/** All pods of a snapshot, and which of them fit a condition: found by their labels, not one by one. */
+import type { PeerTerm } from "../rules";
+import { evaluate, type Condition, type Lookup, type Test } from "../selectors/conditions";
+import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../unknown";
+import { podLookup, type PodEndpoint } from "./endpoints";
+import { matchesPeer, type MatchContext } from "./matching";
+
+/**
+ * Pods by their index: `base` holds for all that are not listed, `values` for those that are. Lists are ascending.
+ */
+export interface PodSet {
+  readonly base: Tri;
+  readonly listed: Int32Array;
+  readonly values: Uint8Array;
+}
+
+const noPods = new Int32Array(0);
+const noValues = new Uint8Array(0);
+
+export function uniform(base: Tri): PodSet {
+  return { base, listed: noPods, values: noValues };
+}
+
+export class PodUniverse {
+  readonly #lookups: readonly Lookup[];
+  readonly #byNamespace = new Map<string, number[]>();
+  readonly #byLabel = new Map<string, number[]>();
+  readonly #byAccount = new Map<string, number[]>();
+  /** Pods of which the namespace, or some label, is not known: candidates for everything. */
+  readonly #doubtful: number[] = [];
+  readonly #withAddresses: number[] = [];
+  readonly #conditions = new Map<string, PodSet>();
+  readonly #terms = new Map<PeerTerm, PodSet>();
+  readonly #byPortName = new Map<string, number[]>();
+
+  constructor(
+    readonly pods: readonly PodEndpoint[],
+    private readonly context: MatchContext,
+  ) {
+    this.#lookups = pods.map(podLookup);
+    for (const [index, pod] of pods.entries()) {
+      if (isDoubtful(pod)) this.#doubtful.push(index);
+      else {
+        addTo(this.#byNamespace, pod.namespace as string, index);
+        addTo(this.#byAccount, pod.serviceAccount as string, index);
+        for (const key in pod.labels.values) addTo(this.#byLabel, `${key}=${pod.labels.values[key] as string}`, index);
+      }
+      if (pod.addresses !== undefined) this.#withAddresses.push(index);
+      for (const port of pod.ports) if (port.name !== undefined) addTo(this.#byPortName, port.name, index);
+    }
+  }
+
+  /** The pods among the peers of a rule. */
+  ofPeers(terms: readonly PeerTerm[]): PodSet {
+    if (terms.length === 1) return this.ofTerm(terms[0] as PeerTerm);
+    return terms.map((term) => this.ofTerm(term)).reduce(unite, uniform(NO));
+  }
+
+  ofTerm(term: PeerTerm): PodSet {
+    switch (term.kind) {
+      case "any":
+        return uniform(YES);
+      case "uncertain":
+        return uniform(MAYBE);
+      case "entity":
+        return uniform(term.entity === "all" || term.entity === "cluster" ? YES : NO);
+      case "nodes":
+      case "fqdn":
+        return uniform(NO);
+      case "pods":
+      case "identities":
+        return this.ofCondition(term.where);
+      case "cidr":
+        if (!this.context.profile.cidrMatchesPods) return uniform(NO);
+        break;
+      default:
+        break;
+    }
+    const known = this.#terms.get(term);
+    if (known !== undefined) return known;
+    const set =
+      term.kind === "cidr"
+        ? this.#evaluate(
+            (index) => matchesPeer(term, this.pods[index] as PodEndpoint, this.context),
+            this.#withAddresses,
+            matchesPeer(term, withoutAddress, this.context),
+          )
+        : this.#evaluate((index) => matchesPeer(term, this.pods[index] as PodEndpoint, this.context), undefined, NO);
+    this.#terms.set(term, set);
+    return set;
+  }
+
+  ofCondition(where: Condition): PodSet {
+    if (where.op === "constant") return uniform(where.value);
+    const key = keyOf(where);
+    const known = this.#conditions.get(key);
+    if (known !== undefined) return known;
+    const set = this.#evaluate((index) => evaluate(where, this.#lookups[index] as Lookup), this.#candidates(where), NO);
+    this.#conditions.set(key, set);
+    return set;
+  }
+
+  /** Pods that have a port of one of these names, or may have one. */
+  withPortNamed(names: readonly string[]): number[] {
+    const found = new Set<number>();
+    for (const name of names) for (const index of this.#byPortName.get(name) ?? []) found.add(index);
+    for (const [index, pod] of this.pods.entries()) if (pod.portsUnknown) found.add(index);
+    return [...found].sort((a, b) => a - b);
+  }
+
+  /** The shortest list of pods that contains all that fit; nothing where no list is known. */
+  #candidates(where: Condition): readonly number[] | undefined {
+    const parts = where.op === "and" ? where.of : [where];
+    let best: readonly number[] | undefined;
+    for (const part of parts) {
+      if (part.op !== "test" || part.operator !== "in") continue;
+      const list = this.#posting(part);
+      if (list !== undefined && (best === undefined || list.length < best.length)) best = list;
+    }
+    if (best === undefined || this.#doubtful.length === 0) return best;
+    return [...new Set([...best, ...this.#doubtful])].sort((a, b) => a - b);
+  }
+
+  #posting(test: Test): readonly number[] | undefined {
+    const lists: (readonly number[])[] = [];
+    for (const value of test.values) {
+      if (isUnknown(value)) return undefined;
+      const list =
+        test.field === "namespace"
+          ? this.#byNamespace.get(value)
+          : test.field === "serviceAccount"
+            ? this.#byAccount.get(value)
+            : test.field === "label"
+              ? this.#byLabel.get(`${test.key}=${value}`)
+              : test.field === "namespaceLabel" && test.key === "kubernetes.io/metadata.name"
+                ? this.#byNamespace.get(value)
+                : null;
+      if (list === null) return undefined;
+      if (list !== undefined) lists.push(list);
+    }
+    if (lists.length === 1) return lists[0];
+    return [...new Set(lists.flat())].sort((a, b) => a - b);
+  }
+
+  /** Evaluates candidates (all pods where there is no list), and lists the fewer of what fits and what does not. */
+  #evaluate(fits: (index: number) => Tri, candidates: readonly number[] | undefined, base: Tri): PodSet {
+    const count = candidates?.length ?? this.pods.length;
+    const listed: number[] = [];
+    const values: Tri[] = [];
+    const seen: Record<Tri, number> = { 0: 0, 1: 0, 2: 0 };
+    for (let place = 0; place < count; place++) {
+      const index = candidates === undefined ? place : (candidates[place] as number);
+      const value = fits(index);
+      seen[value]++;
+      if (value !== base) {
+        listed.push(index);
+        values.push(value);
+      }
+    }
+    if (candidates === undefined && seen[YES] > this.pods.length / 2) {
+      // most pods fit: list the others
+      return this.#evaluateAround(fits, YES);
+    }
+    return { base, listed: Int32Array.from(listed), values: Uint8Array.from(values) };
+  }
+
+  #evaluateAround(fits: (index: number) => Tri, base: Tri): PodSet {
+    const listed: number[] = [];
+    const values: Tri[] = [];
+    for (let index = 0; index < this.pods.length; index++) {
+      const value = fits(index);
+      if (value === base) continue;
+      listed.push(index);
+      values.push(value);
+    }
+    return { base, listed: Int32Array.from(listed), values: Uint8Array.from(values) };
+  }
+}
+
+/** Stands for any pod whose address is not stated. */
+const withoutAddress: PodEndpoint = {
+  kind: "pod",
+  name: "",
+  namespace: "",
+  namespaceLabels: { values: {}, complete: true },
+  labels: { values: {}, complete: true },
+  serviceAccount: "",
+  serviceAccountLabels: { values: {}, complete: true },
+  cluster: "",
+  ports: [],
+  portsUnknown: false,
+  addresses: undefined,
+  single: false,
+};
+
+function isDoubtful(pod: PodEndpoint): boolean {
+  if (isUnknown(pod.namespace) || isUnknown(pod.serviceAccount) || !pod.labels.complete) return true;
+  for (const key in pod.labels.values) if (isUnknown(pod.labels.values[key])) return true;
+  return false;
+}
+
+function addTo(map: Map<string, number[]>, key: string, index: number): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [index]);
+  else list.push(index);
+}
+
+/** The union of two sets. */
+function unite(a: PodSet, b: PodSet): PodSet {
+  if (a.listed.length === 0 && a.base === NO) return b;
+  if (b.listed.length === 0 && b.base === NO) return a;
+  const base = triOr(a.base, b.base);
+  const listed: number[] = [];
+  const values: Tri[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.listed.length || j < b.listed.length) {
+    const left = a.listed[i] ?? Infinity;
+    const right = b.listed[j] ?? Infinity;
+    const index = Math.min(left, right);
+    const value = triOr(
+      left === index ? (a.values[i++] as Tri) : a.base,
+      right === index ? (b.values[j++] as Tri) : b.base,
+    );
+    if (value === base) continue;
+    listed.push(index);
+    values.push(value);
+  }
+  return { base, listed: Int32Array.from(listed), values: Uint8Array.from(values) };
+}
+
+/** A text that is equal for equal conditions. */
+function keyOf(condition: Condition): string {
+  return JSON.stringify(condition, (_name, value: unknown) => (isUnknown(value) ? { unknown: true } : value));
+}

@@ -1,0 +1,215 @@
+/** What each pod lets in and out, for all peers at once: most peers fare alike, only those that rules name are listed. */
+import { NO, YES, type Tri } from "../unknown";
+import type { Direction } from "../verdicts";
+import type { PodEndpoint } from "./endpoints";
+import type { Engine } from "./engine";
+import { evaluateTiers, resolvePorts, type RuleOf, type TierSelection } from "./evaluate";
+import type { PodUniverse } from "./pod-universe";
+import { everything, nothing, when, type TrafficRange } from "./traffic-range";
+
+/** Hash-consed ranges of traffic by number; number 0 is nothing. */
+export class RangeRegistry {
+  readonly ranges: TrafficRange[] = [nothing];
+  readonly #ids = new Map<number, number>([[key(nothing), 0]]);
+  readonly #intersections = new Map<number, number>();
+
+  idOf(range: TrafficRange): number {
+    const name = key(range);
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    const id = this.ranges.length;
+    this.ranges.push(range);
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  get(id: number): TrafficRange {
+    return this.ranges[id] as TrafficRange;
+  }
+
+  /** The number of what two ranges have in common. */
+  intersect(a: number, b: number): number {
+    if (a === b || a === 0 || b === 0) return a === b ? a : 0;
+    const name = a < b ? a * 2 ** 26 + b : b * 2 ** 26 + a;
+    const known = this.#intersections.get(name);
+    if (known !== undefined) return known;
+    const [left, right] = [this.get(a), this.get(b)];
+    const result = this.idOf({ must: left.must.intersect(right.must), may: left.may.intersect(right.may) });
+    this.#intersections.set(name, result);
+    return result;
+  }
+}
+
+function key(range: TrafficRange): number {
+  return range.must.id * 2 ** 26 + range.may.id;
+}
+
+/** What passes between a subject and each pod: `base`, unless the pod is listed. Numbers of ranges, see the registry. */
+export interface PodTable {
+  readonly base: number;
+  /** Indices of pods, ascending. */
+  readonly listed: Int32Array;
+  readonly ranges: Int32Array;
+}
+
+export function entryOf(table: PodTable, index: number): number {
+  const { listed } = table;
+  let low = 0;
+  let high = listed.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const value = listed[middle] as number;
+    if (value === index) return table.ranges[middle] as number;
+    if (value < index) low = middle + 1;
+    else high = middle - 1;
+  }
+  return table.base;
+}
+
+/** One rule with the pods among its peers. */
+interface Column {
+  readonly of: RuleOf;
+  readonly base: Tri;
+}
+
+/** Builds tables; subjects with the same policies (and port names, where they matter) share one. */
+export class TableBuilder {
+  readonly #tables = new Map<readonly TierSelection[], Map<string, PodTable>>();
+  /** Scratch: the state of each pod while the rules of one subject are gone through. */
+  readonly #state: Int32Array;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly universe: PodUniverse,
+    readonly registry: RangeRegistry,
+  ) {
+    this.#state = new Int32Array(universe.pods.length);
+  }
+
+  table(direction: Direction, subject: PodEndpoint): PodTable {
+    if (!this.engine.enforces()) return { base: this.registry.idOf(everything), listed: none, ranges: none };
+    const tiers = this.engine.index.of(subject)[direction];
+    const usesNames = tiers.some((tier) => tier.rules.some(({ rule }) => namesPorts(rule)));
+    const ports = usesNames && direction === "ingress" ? JSON.stringify([subject.ports, subject.portsUnknown]) : "";
+    let shared = this.#tables.get(tiers);
+    if (shared === undefined) {
+      shared = new Map();
+      this.#tables.set(tiers, shared);
+    }
+    const known = shared.get(ports);
+    if (known !== undefined) return known;
+    const built = this.#build(direction, subject, tiers, usesNames);
+    shared.set(ports, built);
+    return built;
+  }
+
+  #build(direction: Direction, subject: PodEndpoint, tiers: readonly TierSelection[], usesNames: boolean): PodTable {
+    const columns: Column[] = [];
+    const states: { readonly parent: number; readonly column: number; readonly value: Tri }[] = [
+      { parent: -1, column: -1, value: NO },
+    ];
+    const transitions = new Map<number, number>();
+    const touched: number[] = [];
+    const state = this.#state;
+    const move = (index: number, column: number, value: Tri): void => {
+      const from = state[index] as number;
+      if (from === 0) touched.push(index);
+      const name = (from * 2 ** 20 + column) * 4 + value;
+      let to = transitions.get(name);
+      if (to === undefined) {
+        to = states.length;
+        states.push({ parent: from, column, value });
+        transitions.set(name, to);
+      }
+      state[index] = to;
+    };
+    const columnOf = new Map<RuleOf, number>();
+    for (const of of tiers.flatMap((tier) => tier.rules)) {
+      const set = this.universe.ofPeers(of.rule.peers);
+      const column = columns.length;
+      columns.push({ of, base: set.base });
+      columnOf.set(of, column);
+      for (let place = 0; place < set.listed.length; place++) {
+        move(set.listed[place] as number, column, set.values[place] as Tri);
+      }
+    }
+    // the destination of egress resolves port names: pods that have the name stand apart from those that do not
+    const portClasses = new Map<string, number>();
+    if (usesNames && direction === "egress") {
+      const names = tiers.flatMap((tier) => tier.rules.flatMap(({ rule }) => namesOf(rule)));
+      for (const index of this.universe.withPortNamed(names)) {
+        const pod = this.universe.pods[index] as PodEndpoint;
+        const text = JSON.stringify([pod.ports.filter((port) => names.includes(port.name ?? "")), pod.portsUnknown]);
+        let portClass = portClasses.get(text);
+        if (portClass === undefined) {
+          portClass = columns.length + portClasses.size;
+          portClasses.set(text, portClass);
+        }
+        move(index, portClass, YES);
+      }
+    }
+    const circumstances = this.engine.circumstances(subject, false);
+    const results = new Map<number, number>();
+    const resultOf = (id: number, pod: PodEndpoint | undefined): number => {
+      const known = results.get(id);
+      if (known !== undefined) return known;
+      const values = columns.map((column) => column.base);
+      for (let at = id; at > 0; at = (states[at] as { parent: number }).parent) {
+        const { column, value } = states[at] as { column: number; value: Tri };
+        if (column < values.length) values[column] = value;
+      }
+      const destination = direction === "ingress" ? subject : (pod ?? nameless);
+      const range = evaluateTiers(
+        tiers,
+        (of) => {
+          const value = values[columnOf.get(of) as number] as Tri;
+          return value === NO
+            ? nothing
+            : when(of.selection.selected, when(value, resolvePorts(of.rule.l4, destination)));
+        },
+        circumstances,
+      );
+      const result = this.registry.idOf(range);
+      results.set(id, result);
+      return result;
+    };
+    const base = resultOf(0, undefined);
+    touched.sort((a, b) => a - b);
+    const listed: number[] = [];
+    const ranges: number[] = [];
+    for (const index of touched) {
+      const range = resultOf(state[index] as number, this.universe.pods[index] as PodEndpoint);
+      state[index] = 0;
+      if (range === base) continue;
+      listed.push(index);
+      ranges.push(range);
+    }
+    return { base, listed: Int32Array.from(listed), ranges: Int32Array.from(ranges) };
+  }
+}
+
+const none = new Int32Array(0);
+
+/** A destination without named ports. */
+const nameless: PodEndpoint = {
+  kind: "pod",
+  name: "",
+  namespace: "",
+  namespaceLabels: { values: {}, complete: true },
+  labels: { values: {}, complete: true },
+  serviceAccount: "",
+  serviceAccountLabels: { values: {}, complete: true },
+  cluster: "",
+  ports: [],
+  portsUnknown: false,
+  addresses: undefined,
+  single: false,
+};
+
+function namesPorts(rule: RuleOf["rule"]): boolean {
+  return rule.l4.named.length > 0 || (rule.l4.notNamed ?? []).length > 0;
+}
+
+function namesOf(rule: RuleOf["rule"]): string[] {
+  return [...rule.l4.named, ...(rule.l4.notNamed ?? [])].map((named) => named.name);
+}

@@ -1,0 +1,128 @@
+/** The world outside the cluster, cut into the ranges that rules tell apart. */
+import { metadataEndpoints } from "../metadata-endpoints";
+import type { PeerTerm } from "../rules";
+import { AddressSet, type Address, type AddressRange } from "../sets/addresses";
+import type { Direction } from "../verdicts";
+import type { Endpoint } from "./endpoints";
+import type { Engine } from "./engine";
+import type { RangeRegistry } from "./tables";
+import { eitherOf, everything, type TrafficRange } from "./traffic-range";
+
+/** What passes between one end in the cluster and a range of addresses outside. */
+export interface WorldEntry {
+  readonly range: AddressRange;
+  /** Number in the registry; never that of nothing. */
+  readonly traffic: number;
+}
+
+const metadata = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
+const families = [AddressSet.allV4, AddressSet.allV6].map((set) => set.ranges[0] as AddressRange);
+
+export class WorldTables {
+  readonly #known = new Map<unknown, Map<string, readonly WorldEntry[]>>();
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly registry: RangeRegistry,
+  ) {}
+
+  /** What passes between an end in the cluster (one of several possibilities) and the world. */
+  of(direction: Direction, subjects: readonly Endpoint[]): readonly WorldEntry[] {
+    const [first] = subjects;
+    const tiers = first === undefined ? [] : this.engine.index.of(first)[direction];
+    const ports =
+      first?.kind === "pod" && direction === "ingress" ? JSON.stringify([first.ports, first.portsUnknown]) : "";
+    const key = subjects.length === 1 && first?.kind === "pod" ? tiers : subjects;
+    let byPorts = this.#known.get(key);
+    if (byPorts === undefined) this.#known.set(key, (byPorts = new Map()));
+    const known = byPorts.get(ports);
+    if (known !== undefined) return known;
+    const built = this.#build(direction, subjects);
+    byPorts.set(ports, built);
+    return built;
+  }
+
+  #build(direction: Direction, subjects: readonly Endpoint[]): readonly WorldEntry[] {
+    const sets: AddressSet[] = [];
+    for (const subject of subjects) {
+      for (const { rules } of this.engine.index.of(subject)[direction]) {
+        for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
+      }
+    }
+    const entries: WorldEntry[] = [];
+    for (const whole of families) {
+      let last: WorldEntry | undefined;
+      for (const range of cut(whole, sets)) {
+        const traffic = this.registry.idOf(
+          this.#trafficAt(direction, subjects, { family: range.family, value: range.from }),
+        );
+        if (last !== undefined && last.traffic === traffic) {
+          last = { range: { ...last.range, to: range.to }, traffic };
+          entries[entries.length - 1] = last;
+        } else {
+          last = { range, traffic };
+          entries.push(last);
+        }
+      }
+    }
+    return entries.filter((entry) => entry.traffic !== 0);
+  }
+
+  #trafficAt(direction: Direction, subjects: readonly Endpoint[], address: Address): TrafficRange {
+    const peer = this.engine.endpoints.world(address);
+    let result: TrafficRange | undefined;
+    for (const subject of subjects) {
+      const range = direction === "egress" ? this.engine.between(subject, peer) : this.engine.between(peer, subject);
+      result = result === undefined ? range : eitherOf(result, range);
+    }
+    return result ?? everything;
+  }
+
+  /** The sets of addresses whose bounds matter to a term. */
+  #collect(term: PeerTerm, sets: AddressSet[]): void {
+    switch (term.kind) {
+      case "cidr":
+        sets.push(term.set);
+        return;
+      case "fqdn":
+        sets.push(metadata);
+        return;
+      case "entity":
+      case "identities":
+        if (this.engine.endpoints.apiServerAddresses.length > 0) {
+          sets.push(AddressSet.of(...this.engine.endpoints.apiServerAddresses.map(asRange)));
+        }
+        return;
+      case "and":
+      case "or":
+        for (const each of term.of) this.#collect(each, sets);
+        return;
+      case "not":
+        this.#collect(term.of, sets);
+        return;
+      default:
+        return;
+    }
+  }
+}
+
+function asRange(address: Address): AddressRange {
+  return { family: address.family, from: address.value, to: address.value };
+}
+
+/** Cuts a range at every bound of the sets: inside a piece all addresses are alike. */
+function cut(whole: AddressRange, sets: readonly AddressSet[]): AddressRange[] {
+  const starts = new Set<bigint>([whole.from]);
+  for (const set of sets) {
+    for (const range of whole.family === 4 ? set.v4 : set.v6) {
+      starts.add(range.from);
+      if (range.to < whole.to) starts.add(range.to + 1n);
+    }
+  }
+  const sorted = [...starts].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return sorted.map((from, index) => ({
+    family: whole.family,
+    from,
+    to: index + 1 < sorted.length ? (sorted[index + 1] as bigint) - 1n : whole.to,
+  }));
+}

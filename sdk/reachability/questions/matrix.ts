@@ -1,0 +1,247 @@
+/** Who reaches whom, on what: every pair between which something passes, without looking at the others. */
+import type { Engine } from "../compile/engine";
+import { trafficOfFlow } from "../compile/engine";
+import type { Endpoint } from "../compile/endpoints";
+import { PodUniverse } from "../compile/pod-universe";
+import { entryOf, RangeRegistry, TableBuilder, type PodTable } from "../compile/tables";
+import { WorldTables } from "../compile/world";
+import type { Workload } from "../snapshot/types";
+import { describeRange, formatAddress } from "../sets/addresses";
+import { TrafficSet } from "../sets/ports";
+import type { MatrixEntry, MatrixOptions, Peer } from "../verdicts";
+
+/** The pairs of a snapshot, in the order of their ids; first those from workloads, then those from the world. */
+export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable<MatrixEntry> {
+  const matrix = tablesOf(engine);
+  const shape = shaper(matrix, options);
+  const { ends } = matrix;
+  for (const source of ends) {
+    if (options.end === "source" && !shape.chosen(source)) continue;
+    for (const [destination, range] of matrix.from(source)) {
+      if (!shape.keeps(source, destination)) continue;
+      const entry = shape.entry(source.peer, source.workload.id, destination.peer, destination.workload.id, range);
+      if (entry !== undefined) yield entry;
+    }
+    if (options.external === false || !shape.keepsExternal(source, "source")) continue;
+    for (const { range, traffic } of matrix.world("egress", source)) {
+      const id = `${describeRange(range)}[External]`;
+      const peer: Peer = { kind: "address", address: formatAddress({ family: range.family, value: range.from }) };
+      const entry = shape.entry(source.peer, source.workload.id, peer, id, traffic);
+      if (entry !== undefined) yield entry;
+    }
+  }
+  if (options.external === false) return;
+  for (const destination of ends) {
+    if (!shape.keepsExternal(destination, "destination")) continue;
+    for (const { range, traffic } of matrix.world("ingress", destination)) {
+      const id = `${describeRange(range)}[External]`;
+      const peer: Peer = { kind: "address", address: formatAddress({ family: range.family, value: range.from }) };
+      const entry = shape.entry(peer, id, destination.peer, destination.workload.id, traffic);
+      if (entry !== undefined) yield entry;
+    }
+  }
+}
+
+/** A workload as an end of pairs. */
+interface End {
+  readonly workload: Workload;
+  readonly peer: Peer;
+  /** Its place among all ends, in the order of ids. */
+  readonly place: number;
+  /** Its index among the pods; nothing for workloads on the host network, or where that is not known. */
+  readonly pod: number | undefined;
+}
+
+const prepared = new WeakMap<Engine, Matrix>();
+
+function tablesOf(engine: Engine): Matrix {
+  let matrix = prepared.get(engine);
+  if (matrix === undefined) prepared.set(engine, (matrix = new Matrix(engine)));
+  return matrix;
+}
+
+class Matrix {
+  readonly ends: readonly End[];
+  readonly registry = new RangeRegistry();
+  readonly #worlds: WorldTables;
+  readonly #egress: PodTable[] = [];
+  readonly #ingress: PodTable[] = [];
+  readonly #podEnds: End[] = [];
+  /** Ends that are no plain pods: nodes, and what may be one. */
+  readonly #others: End[] = [];
+  /** Pods that let in peers that no rule of theirs names, ascending. */
+  readonly #open: number[] = [];
+  /** For each pod the pods that name it among those they let in, ascending. */
+  readonly #letIn: Int32Array[];
+  readonly #knownOthers: Map<string, number> = new Map();
+
+  constructor(private readonly engine: Engine) {
+    const { snapshot } = engine;
+    const sorted = [...snapshot.workloads].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    const ends: End[] = [];
+    for (const workload of sorted) {
+      const plain = !workload.hostNetwork && !workload.hostNetworkUnknown;
+      const end: End = {
+        workload,
+        peer: { kind: "workload", id: workload.id },
+        place: ends.length,
+        pod: plain ? this.#podEnds.length : undefined,
+      };
+      ends.push(end);
+      (plain ? this.#podEnds : this.#others).push(end);
+    }
+    this.ends = ends;
+    const universe = new PodUniverse(
+      this.#podEnds.map((end) => engine.endpoints.pod(end.workload)),
+      engine.context,
+    );
+    engine.index.selectFor(universe);
+    const builder = new TableBuilder(engine, universe, this.registry);
+    for (const [index, pod] of universe.pods.entries()) {
+      this.#egress.push(builder.table("egress", pod));
+      const ingress = builder.table("ingress", pod);
+      this.#ingress.push(ingress);
+      if (ingress.base !== 0) this.#open.push(index);
+    }
+    this.#letIn = reverse(this.#ingress, this.#podEnds.length);
+    this.#worlds = new WorldTables(engine, this.registry);
+  }
+
+  /** Every end that something passes to from one end, with the number of what passes. */
+  *from(source: End): Iterable<readonly [End, number]> {
+    const { pod } = source;
+    if (pod === undefined) {
+      for (const destination of this.ends) yield* this.#other(source, destination);
+      return;
+    }
+    const others = this.#others;
+    let next = 0;
+    for (const index of this.#candidates(pod)) {
+      const destination = this.#podEnds[index] as End;
+      for (; next < others.length && (others[next] as End).place < destination.place; next++) {
+        yield* this.#other(source, others[next] as End);
+      }
+      if (index === pod) continue;
+      const out = entryOf(this.#egress[pod] as PodTable, index);
+      if (out === 0) continue;
+      const into = entryOf(this.#ingress[index] as PodTable, pod);
+      const both = this.registry.intersect(out, into);
+      if (both !== 0) yield [destination, both];
+    }
+    for (; next < others.length; next++) yield* this.#other(source, others[next] as End);
+  }
+
+  /** Pods that may take something from a pod: those it names where it is closed, else those that are open or name it. */
+  #candidates(pod: number): Iterable<number> {
+    const out = this.#egress[pod] as PodTable;
+    return out.base === 0 ? out.listed : merged(this.#open, this.#letIn[pod] as Int32Array);
+  }
+
+  *#other(source: End, destination: End): Iterable<readonly [End, number]> {
+    if (source === destination) return;
+    const range = this.#trafficOfOther(source, destination);
+    if (range !== 0) yield [destination, range];
+  }
+
+  /** Ends on the host network are alike: what one pod passes to one of them it passes to all. */
+  #trafficOfOther(source: End, destination: End): number {
+    const key = `${this.#kindOf(source)}>${this.#kindOf(destination)}`;
+    const known = this.#knownOthers.get(key);
+    if (known !== undefined) return known;
+    const range = this.registry.idOf(this.engine.traffic(source.peer, destination.peer));
+    this.#knownOthers.set(key, range);
+    return range;
+  }
+
+  #kindOf(end: End): string {
+    return end.workload.hostNetwork ? "node" : end.workload.id;
+  }
+
+  world(direction: "ingress" | "egress", end: End): ReturnType<WorldTables["of"]> {
+    const subjects: readonly Endpoint[] = this.engine.endpoints.ofWorkload(end.workload);
+    return this.#worlds.of(direction, subjects);
+  }
+}
+
+/** For each pod the indices of the tables that list it with something. */
+function reverse(tables: readonly PodTable[], count: number): Int32Array[] {
+  const sizes = new Int32Array(count);
+  for (const table of tables) {
+    for (let at = 0; at < table.listed.length; at++) {
+      if (table.ranges[at] !== 0) sizes[table.listed[at] as number]! += 1;
+    }
+  }
+  const result = Array.from(sizes, (size) => new Int32Array(size));
+  const filled = new Int32Array(count);
+  for (const [index, table] of tables.entries()) {
+    for (let at = 0; at < table.listed.length; at++) {
+      if (table.ranges[at] === 0) continue;
+      const pod = table.listed[at] as number;
+      (result[pod] as Int32Array)[filled[pod] as number] = index;
+      filled[pod]! += 1;
+    }
+  }
+  return result;
+}
+
+/** The union of two ascending lists. */
+function* merged(a: ArrayLike<number>, b: ArrayLike<number>): Iterable<number> {
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const left = i < a.length ? (a[i] as number) : Infinity;
+    const right = j < b.length ? (b[j] as number) : Infinity;
+    if (left <= right) i++;
+    if (right <= left) j++;
+    yield Math.min(left, right);
+  }
+}
+
+interface Shaper {
+  chosen(end: End): boolean;
+  keeps(source: End, destination: End): boolean;
+  keepsExternal(end: End, as: "source" | "destination"): boolean;
+  entry(
+    source: Peer,
+    sourceId: string,
+    destination: Peer,
+    destinationId: string,
+    range: number,
+  ): MatrixEntry | undefined;
+}
+
+/** Applies the options: which pairs are kept, and what of their traffic. */
+function shaper(matrix: Matrix, options: MatrixOptions): Shaper {
+  const namespaces = options.namespaces === undefined ? undefined : new Set(options.namespaces);
+  const workloads = options.workloads === undefined ? undefined : new Set(options.workloads);
+  const filters = namespaces !== undefined || workloads !== undefined;
+  const chosen = (end: End): boolean =>
+    !filters || namespaces?.has(end.workload.namespace) === true || workloads?.has(end.workload.id) === true;
+  const asked =
+    options.protocol === undefined
+      ? TrafficSet.all()
+      : trafficOfFlow({
+          source: { kind: "kubeApiserver" },
+          destination: { kind: "kubeApiserver" },
+          protocol: options.protocol,
+          ...(options.port === undefined ? {} : { port: options.port }),
+        });
+  const onlyCertain = options.possible === false;
+  return {
+    chosen,
+    keeps: (source, destination) => {
+      if (!filters) return true;
+      if (options.end === "source") return chosen(source);
+      if (options.end === "destination") return chosen(destination);
+      return chosen(source) || chosen(destination);
+    },
+    keepsExternal: (end, as) => (options.end === undefined || options.end === as ? chosen(end) : !filters),
+    entry: (source, sourceId, destination, destinationId, range) => {
+      const { must, may } = matrix.registry.get(range);
+      const allowed = must.intersect(asked);
+      const possible = may.intersect(asked);
+      if (possible.isEmpty() || (onlyCertain && allowed.isEmpty())) return undefined;
+      return { source, sourceId, destination, destinationId, allowed, possible };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import type { Lab } from "../../lab/index";
+import { pack, repository, run, sharedLab } from "./shared-lab";
+
+describe("plain pulumi from the command line, on a real engine and a real API server", () => {
+  let lab: Lab;
+
+  const pulumi = (folder: string, ...args: string[]): Promise<{ code: number; output: string }> =>
+    run(lab.engine.path, [...args, "--non-interactive", "--color", "never"], {
+      cwd: path.join(repository, folder),
+      env: { ...lab.env },
+    });
+
+  const prepare = async (folder: string): Promise<void> => {
+    const made = await pulumi(folder, "stack", "init", "command-line");
+    assert.equal(made.code, 0, made.output);
+    const set = ["config", "set", "clusterSecurity:nodeless", "true", "--stack", "command-line"];
+    // the setting goes into a file of its own: nothing is written into the checkout
+    const configured = await pulumi(folder, ...set, "--config-file", configFile());
+    assert.equal(configured.code, 0, configured.output);
+  };
+
+  const configFile = (): string => path.join(lab.dataDir, "Pulumi.command-line.yaml");
+
+  const operate = (folder: string, ...args: string[]): Promise<{ code: number; output: string }> =>
+    pulumi(folder, ...args, "--stack", "command-line", "--config-file", configFile());
+
+  before(async () => {
+    lab = await sharedLab();
+  });
+
+  it("runs the root program: preview, up and destroy under the policy pack", async () => {
+    await prepare(".");
+    const preview = await operate(".", "preview", "--policy-pack", pack);
+    assert.equal(preview.code, 0, preview.output);
+    assert.match(preview.output, /zero-trust-default-deny-all/);
+    const up = await operate(".", "up", "--yes", "--skip-preview", "--policy-pack", pack);
+    assert.equal(up.code, 0, up.output);
+    const destroy = await operate(".", "destroy", "--yes", "--skip-preview");
+    assert.equal(destroy.code, 0, destroy.output);
+  });
+
+  it("blocks the insecure program in preview with a non-zero exit code", async () => {
+    await prepare("examples/insecure");
+    const preview = await operate("examples/insecure", "preview", "--policy-pack", pack);
+    assert.notEqual(preview.code, 0);
+    assert.match(preview.output, /metadata-endpoints-closed/);
+    assert.match(preview.output, /namespace-default-deny/);
+  });
+});

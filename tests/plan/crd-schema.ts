@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import type { ValidateFunction } from "ajv";
+import Ajv from "ajv";
+import { loadAll } from "js-yaml";
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly additionalProperties?: Schema | boolean;
+  readonly "x-kubernetes-preserve-unknown-fields"?: boolean;
+}
+
+interface Definition {
+  readonly kind: string;
+  readonly spec: {
+    readonly group: string;
+    readonly names: { readonly kind: string };
+    readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: Schema } }[];
+  };
+}
+
+interface Known {
+  readonly schema: Schema;
+  readonly validate: ValidateFunction;
+}
+
+const folders = new Map<string, ReadonlyMap<string, Known>>();
+
+function schemasIn(folder: string): ReadonlyMap<string, Known> {
+  const known = folders.get(folder);
+  if (known !== undefined) return known;
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  const found = new Map<string, Known>();
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".yaml"))) {
+    for (const document of loadAll(readFileSync(path.join(folder, file), "utf8")) as (Definition | null)[]) {
+      if (document?.kind !== "CustomResourceDefinition") continue;
+      for (const version of document.spec.versions) {
+        const { openAPIV3Schema: schema } = version.schema;
+        const key = `${document.spec.group}/${version.name} ${document.spec.names.kind}`;
+        found.set(key, { schema, validate: ajv.compile(schema) });
+      }
+    }
+  }
+  folders.set(folder, found);
+  return found;
+}
+
+/** An object is valid and has no field that the API server would prune. */
+export function assertValid(folder: string, object: { apiVersion: string; kind: string }): void {
+  const known = schemasIn(folder).get(`${object.apiVersion} ${object.kind}`);
+  assert.ok(known !== undefined, `no definition of ${object.kind} ${object.apiVersion}`);
+  assert.ok(known.validate(object), JSON.stringify(known.validate.errors?.slice(0, 3)));
+  assertNoUnknownField(known.schema, object, object.kind);
+}
+
+function assertNoUnknownField(schema: Schema, value: unknown, at: string): void {
+  if (schema["x-kubernetes-preserve-unknown-fields"] === true) return;
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      if (schema.items !== undefined) assertNoUnknownField(schema.items, item, `${at}[${index}]`);
+    });
+    return;
+  }
+  if (typeof value !== "object" || value === null || schema.properties === undefined) return;
+  for (const [key, item] of Object.entries(value)) {
+    const property = schema.properties[key];
+    assert.ok(property !== undefined, `${at}.${key} is not in the schema`);
+    assertNoUnknownField(property, item, `${at}.${key}`);
+  }
+}

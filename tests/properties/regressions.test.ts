@@ -1,0 +1,108 @@
+/** Errors that the random suites found in the engine, each as small as it shrank. */
+import assert from "node:assert/strict";
+import type { EnforcerProfile, Flow, KubeObject, Peer, Verdict } from "../../sdk/reachability";
+import { engineFor, profile } from "./engine";
+
+const cilium = profile("cilium@1.20", { clusterNetworkPolicy: true });
+const kubernetes = profile("kubernetes");
+
+const namespace = (name: string, labels: Record<string, string> = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Namespace",
+  metadata: { name, labels },
+});
+const pod = (name: string, labels: Record<string, string> = {}, spec: object = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace: "a", labels },
+  spec: { containers: [], ...spec },
+});
+const workload = (name: string): Peer => ({ kind: "workload", id: `a/${name}[Pod]` });
+const fresh = (where: string): Peer => ({ kind: "freshPod", namespace: where });
+const tcp = (source: Peer, destination: Peer, port: number): Flow => ({ source, destination, protocol: "TCP", port });
+const networkPolicy = (spec: object): KubeObject => ({
+  apiVersion: "networking.k8s.io/v1",
+  kind: "NetworkPolicy",
+  metadata: { name: "np", namespace: "a" },
+  spec,
+});
+const clusterPolicy = (tier: string, spec: object): KubeObject => ({
+  apiVersion: "policy.networking.k8s.io/v1alpha2",
+  kind: "ClusterNetworkPolicy",
+  metadata: { name: `k-${tier}` },
+  spec: { tier, priority: 1, subject: { namespaces: {} }, ...spec },
+});
+
+const world: readonly KubeObject[] = [
+  namespace("a"),
+  namespace("b", { team: "x" }),
+  pod("p"),
+  pod("host", {}, { hostNetwork: true }),
+];
+
+interface Case {
+  readonly title: string;
+  readonly profile: EnforcerProfile;
+  readonly policies: readonly KubeObject[];
+  readonly flow: Flow;
+  readonly verdict: Verdict;
+}
+
+const cases: readonly Case[] = [
+  {
+    title:
+      "Cilium puts the egress rules of a NetworkPolicy in force although policyTypes names Ingress only (measured)",
+    profile: cilium,
+    policies: [
+      networkPolicy({ podSelector: {}, policyTypes: ["Ingress"], ingress: [{}], egress: [{ ports: [{ port: 80 }] }] }),
+    ],
+    flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 443),
+    verdict: "denied",
+  },
+  {
+    title: "the API's text does not: policyTypes decides",
+    profile: kubernetes,
+    policies: [
+      networkPolicy({ podSelector: {}, policyTypes: ["Ingress"], ingress: [{}], egress: [{ ports: [{ port: 80 }] }] }),
+    ],
+    flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 443),
+    verdict: "allowed",
+  },
+  {
+    title: "a named port that a fresh pod may declare is not denied",
+    profile: cilium,
+    policies: [
+      networkPolicy({ podSelector: {}, egress: [{ ports: [{ port: "http" }] }] }),
+      clusterPolicy("Baseline", {
+        egress: [{ action: "Pass", to: [{ namespaces: { matchExpressions: [{ key: "team", operator: "Exists" }] } }] }],
+      }),
+    ],
+    flow: tcp(workload("p"), fresh("b"), 79),
+    verdict: "unknown",
+  },
+  {
+    title: "a Baseline Pass without ports takes nothing from a NetworkPolicy that allows",
+    profile: cilium,
+    policies: [
+      networkPolicy({ podSelector: {}, policyTypes: ["Egress"], egress: [{}] }),
+      clusterPolicy("Baseline", { egress: [{ action: "Pass", to: [{ namespaces: { matchLabels: { team: "x" } } }] }] }),
+    ],
+    flow: tcp(workload("p"), fresh("b"), 81),
+    verdict: "allowed",
+  },
+  {
+    title: "an Accept of networks that a node may or may not lie in blurs nothing where the default is to allow",
+    profile: kubernetes,
+    policies: [clusterPolicy("Admin", { egress: [{ action: "Accept", to: [{ networks: ["10.1.0.0/16"] }] }] })],
+    flow: tcp(workload("p"), workload("host"), 65535),
+    verdict: "allowed",
+  },
+];
+
+describe("properties: regressions", () => {
+  for (const one of cases) {
+    it(one.title, () =>
+      assert.equal(engineFor([...world, ...one.policies], one.profile).verdict(one.flow), one.verdict),
+    );
+  }
+});
