@@ -151,7 +151,9 @@ export class ReleaseProvider {
   private async operate(operation: "install" | "upgrade", urn: string, inputs: PropertyMap, timeout: number, id: string): Promise<PropertyMap> {
     const secrets = secretTexts(inputs);
     try {
-      const answer = await this.runWithChart({ ...(await this.clusterRequest(inputs, urn, timeout)), operation });
+      const request = await this.clusterRequest(inputs, urn, timeout);
+      if (request.nodeless && request.options?.["skipAwait"] !== true) this.provider.sayNodeless(`Helm release ${id}`);
+      const answer = await this.runWithChart({ ...request, operation });
       return writeRelease(inputs, answer.release);
     } catch (error) {
       if (!(error instanceof HelmError)) throw new Error(redact((error as Error).message, secrets));
@@ -171,11 +173,9 @@ export class ReleaseProvider {
     if (unreachable !== undefined) throw new Error(`configured Kubernetes cluster is unreachable: ${unreachable}`);
     const plain = unwrapMap(inputs);
     const request = requestOf(timeout > 0 ? { ...plain, timeout } : plain);
-    const nodeless = !(await this.provider.hasReadyNode());
-    if (nodeless && plain["skipAwait"] !== true) this.provider.sayNodeless(`Helm release ${request.namespace}/${request.name}`);
     return {
       ...request,
-      nodeless,
+      nodeless: !(await this.provider.hasReadyNode()),
       kubeconfig: this.provider.connected.kubeconfigText(),
       owner: fieldManagerFor(urn),
     };

@@ -158,12 +158,13 @@ function workloadsNamed(text: string, snapshot: Snapshot): readonly Workload[] {
 function oneWorkload(text: string, found: readonly Workload[], snapshot: Snapshot): Workload {
   const [first, second] = found;
   if (first === undefined) {
-    const near = didYouMean(
-      nearest(
-        text,
-        snapshot.workloads.map(({ id }) => id),
-      ),
-    );
+    // Users leave out the kind, and often the namespace.
+    const key = (id: string): string => {
+      const kindless = id.replace(/\[[^\]]*\]$/, "");
+      return text.includes("/") ? kindless : kindless.slice(kindless.indexOf("/") + 1);
+    };
+    const ids = snapshot.workloads.map(({ id }) => id);
+    const near = didYouMean(nearest(text, ids, key));
     throw usageError(`there is no workload "${text}" in what was read (${countOf(snapshot)}).${near}`);
   }
   if (second !== undefined) {

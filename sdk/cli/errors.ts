@@ -21,12 +21,12 @@ export function inputError(message: string): CliError {
   return new CliError(message, exitCodes.input);
 }
 
-/** The words that come nearest to one that is not known, best first; none where nothing is near. */
-export function nearest(word: string, known: Iterable<string>, limit = 3): string[] {
+/** The words whose key comes nearest to one that is not known, best first; none where nothing is near. */
+export function nearest(word: string, known: Iterable<string>, keyOf = (text: string) => text, limit = 3): string[] {
   const lower = word.toLowerCase();
   const scored: { text: string; distance: number }[] = [];
   for (const text of known) {
-    const candidate = text.toLowerCase();
+    const candidate = keyOf(text).toLowerCase();
     const distance = candidate.includes(lower) ? 0.5 : editDistance(lower, candidate);
     if (distance <= Math.max(2, Math.floor(word.length / 3))) scored.push({ text, distance });
   }

@@ -1,6 +1,6 @@
 import type { Explanation, Flow, Peer, Reachability, RuleRef, Snapshot, Source, Workload } from "../reachability";
 import { describeRef } from "../reachability";
-import type { Tiers } from "./types";
+import type { Subject, Tiers } from "./types";
 
 /** A fresh pod: one that anybody who may create pods in the namespace can start, with no label to be selected by. */
 export function freshPod(namespace: string): Peer {
@@ -9,6 +9,21 @@ export function freshPod(namespace: string): Peer {
 
 export function isExempt(tiers: Tiers, namespace: string): boolean {
   return tiers.exemptNamespaces.includes(namespace);
+}
+
+/** A namespace as the subject of a finding, with the object to point at. */
+export function namespaceSubject(snapshot: Snapshot, namespace: string): Subject {
+  return withSource({ kind: "Namespace", name: namespace }, sourceOfNamespace(snapshot, namespace));
+}
+
+/** A workload as the subject of a finding. */
+export function workloadSubject(workload: Workload): Subject {
+  const { kind, namespace, name } = workload;
+  return withSource({ kind, namespace, name }, workload.source);
+}
+
+export function withSource(subject: Omit<Subject, "source">, source: Source | undefined): Subject {
+  return source === undefined ? subject : { ...subject, source };
 }
 
 /** Names of all namespaces, sorted. */

@@ -91,6 +91,11 @@ export interface WorkloadDeclaration {
   ports?: PortDeclaration[];
   /** Its pods run on the host network, where pod policies do not apply. Defaults to false. */
   hostNetwork?: boolean;
+  /**
+   * Nothing outside the cluster may open a connection to it, whatever else is allowed: policy `deny-external-to-<name>`.
+   * An explicit deny where the dialect has one; NetworkPolicy can only isolate. Defaults to false.
+   */
+  denyExternal?: boolean;
 }
 
 /** One end of a flow. Exactly one of `workload`, `namespace`, `cidr`, `fqdn` and `entity` is given. */
@@ -268,6 +273,8 @@ export interface ClusterSecurityDeclaration {
   flows?: FlowDeclaration[];
   /** Shared services of tier 1. */
   platform?: PlatformDeclaration;
+  /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
+  policyNames?: { [derived: string]: string };
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */

@@ -42,6 +42,8 @@ export type WarningCode =
   | "fqdn-unsupported"
   /** The dialect has no explicit deny: metadata endpoints are closed only as long as no other policy opens them. */
   | "metadata-deny-not-final"
+  /** The dialect has no explicit deny: what one policy leaves closed, another can open. */
+  | "deny-not-final"
   /** The dialect does not know service accounts: workloads are told apart by labels only. */
   | "service-account-unsupported"
   /** The dialect knows nodes and the API server by address only, and none is declared. */

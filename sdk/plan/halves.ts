@@ -181,3 +181,8 @@ export function heldNamespaces(model: Model): readonly ModelNamespace[] {
     .filter((namespace) => namespace.tier !== Tier.Platform)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** Workloads that nothing outside the cluster may reach, as far as policies hold them. */
+export function externallyDenied(model: Model): readonly ModelWorkload[] {
+  return [...model.workloads.values()].filter((workload) => workload.denyExternal && workload.tier !== Tier.Platform);
+}

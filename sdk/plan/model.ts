@@ -25,6 +25,7 @@ export interface ModelWorkload {
   readonly serviceAccount?: string;
   readonly ports: readonly ModelPort[];
   readonly hostNetwork: boolean;
+  readonly denyExternal: boolean;
   readonly tier: Tier;
   /** The platform service that brings it, if one does. */
   readonly service?: string;
@@ -90,6 +91,8 @@ export interface Model {
   /** By `namespace/name`. */
   readonly workloads: ReadonlyMap<string, ModelWorkload>;
   readonly flows: readonly ModelFlow[];
+  /** Derived name of a policy → the name it gets. */
+  readonly policyNames: ReadonlyMap<string, string>;
   /** In the order in which their policies are registered. */
   readonly services: readonly ModelService[];
 }

@@ -36,7 +36,7 @@ export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
 function planPart(declaration: ClusterSecurityDeclaration, isIncluded: (draft: DraftDocument) => boolean): Plan {
   const model = resolve(declaration);
   const shortfalls = new Shortfalls();
-  const drafts = write(model, shortfalls).filter(isIncluded);
+  const drafts = rename(write(model, shortfalls).filter(isIncluded), model.policyNames);
   const warnings = shortfalls.settle(model.unsupported);
   refuseSharedNames(drafts);
   return {
@@ -70,6 +70,28 @@ function write(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
     case Dialect.Calico:
       return calicoDocuments(model, shortfalls);
   }
+}
+
+/** Gives policies the names that the declaration wants, and refuses wishes that no policy has. */
+function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, string>): readonly DraftDocument[] {
+  if (names.size === 0) return drafts;
+  const derived = new Set(drafts.map((draft) => draft.object.metadata.name));
+  const unknown = [...names.keys()].filter((name) => !derived.has(name));
+  if (unknown.length > 0) {
+    throw new DeclarationError(
+      unknown.map((name) => ({
+        path: `policyNames.${name}`,
+        kind: "name",
+        message: "is not the derived name of a policy of this plan",
+        fix: "Remove it, or write the name that the plan gives.",
+      })),
+    );
+  }
+  return drafts.map((draft) => {
+    const wanted = names.get(draft.object.metadata.name);
+    if (wanted === undefined) return draft;
+    return { ...draft, object: { ...draft.object, metadata: { ...draft.object.metadata, name: wanted } } };
+  });
 }
 
 /** Two policies of one name would be one object in the cluster: the later would overwrite the earlier. */

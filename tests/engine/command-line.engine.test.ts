@@ -48,4 +48,13 @@ describe("plain pulumi from the command line, on a real engine and a real API se
     assert.match(preview.output, /metadata-endpoints-closed/);
     assert.match(preview.output, /namespace-default-deny/);
   });
+
+  it("offers the components to programs in every language: the engine reads their schema from the checkout", async () => {
+    const schema = await pulumi(".", "package", "get-schema", repository);
+    assert.equal(schema.code, 0, schema.output);
+    const resources = Object.keys((JSON.parse(schema.output) as { resources: object }).resources);
+    for (const name of ["CiliumCni", "ClusterSecurity", "ServiceFlows", "TieredPolicies"]) {
+      assert.ok(resources.includes(`pulumi-cluster-security:index:${name}`), resources.join(", "));
+    }
+  });
 });

@@ -28,6 +28,8 @@ export interface OraclePod {
   /** Known pod addresses; empty where the cluster has not assigned any yet. */
   readonly addresses: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Stands for several pods that are all alike (a Deployment): a flow to itself is one from pod to pod. */
+  readonly replicated?: boolean;
 }
 
 export interface OracleCluster {
@@ -82,6 +84,7 @@ export function isSamePod(flow: OracleFlow): boolean {
   return (
     flow.source.kind === "pod" &&
     flow.destination.kind === "pod" &&
+    !flow.source.pod.replicated &&
     flow.source.pod.namespace === flow.destination.pod.namespace &&
     flow.source.pod.name === flow.destination.pod.name
   );

@@ -144,6 +144,7 @@ export function clusters(options: ClusterOptions): fc.Arbitrary<OracleCluster> {
         labels: draft.labels,
         serviceAccount: draft.serviceAccount,
         hostNetwork: draft.hostNetwork,
+        replicated: deployment,
         ports: draft.ports,
         addresses:
           options.podAddresses && !draft.hostNetwork ? (podAddressPool[index % podAddressPool.length] ?? []) : [],
@@ -162,6 +163,7 @@ export function freshPods(cluster: OracleCluster): OraclePod[] {
     labels: freshLabels[index] ?? {},
     serviceAccount: "default",
     hostNetwork: false,
+    replicated: true,
     ports: [],
     addresses: [],
   }));

@@ -81,13 +81,13 @@ const parties = (cluster: OracleCluster, fresh: readonly OraclePod[]): Party[] =
   { kind: "node", where: "remote", address: remoteNode },
 ];
 
-/** Every pair in which at least one end is a pod, each at every traffic point. */
+/** Every pair in which at least one end is a pod (a pod and itself too), each at every traffic point. */
 export function allFlows(cluster: OracleCluster, fresh: readonly OraclePod[]): OracleFlow[] {
   const ends = parties(cluster, fresh);
   const flows: OracleFlow[] = [];
   for (const source of ends) {
     for (const destination of ends) {
-      if (source === destination || (source.kind !== "pod" && destination.kind !== "pod")) continue;
+      if (source.kind !== "pod" && destination.kind !== "pod") continue;
       for (const point of trafficPoints) flows.push({ source, destination, ...point });
     }
   }

@@ -1,7 +1,8 @@
 /** A lab for one test file: the real engine and the real API server, and a hand that writes to the cluster beside Pulumi. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import * as automation from "@pulumi/pulumi/automation";
 import { openLab, prepareEngine, type Lab } from "../../lab/index";
 import { Cluster } from "../../lab/provider/cluster";
@@ -21,11 +22,23 @@ export interface StackRun {
   failed: boolean;
 }
 
+export interface StateResource {
+  urn: string;
+  id?: string;
+  type: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+  initErrors?: string[];
+}
+
 /** A stack whose program can be changed between two runs. */
 export class TestStack {
   private program: Program = async () => undefined;
 
-  private constructor(private readonly workspace: automation.Stack) {}
+  private constructor(
+    private readonly workspace: automation.Stack,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {}
 
   static async create(env: Record<string, string>, engineRoot: string, name: string): Promise<TestStack> {
     let self: TestStack | undefined = undefined as TestStack | undefined;
@@ -34,7 +47,7 @@ export class TestStack {
       { stackName: name, projectName: "provider-test", program: async () => (await self?.program()) ?? {} },
       { envVars: { ...env }, pulumiCommand },
     );
-    self = new TestStack(stack);
+    self = new TestStack(stack, env);
     return self;
   }
 
@@ -65,8 +78,25 @@ export class TestStack {
     return Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value as unknown]));
   }
 
-  async state(): Promise<string> {
-    return JSON.stringify(await this.workspace.exportStack());
+  /** The state as it lies in the backend (an export would decrypt its secrets). */
+  state(): string {
+    const folder = fileURLToPath(this.env["PULUMI_BACKEND_URL"] as string);
+    return readFileSync(path.join(folder, ".pulumi", "stacks", "provider-test", `${this.workspace.name}.json`), "utf8");
+  }
+
+  /** The resources of the state, by name. */
+  resources(): Map<string, StateResource> {
+    const state = JSON.parse(this.state()) as { checkpoint: { latest: { resources: StateResource[] } } };
+    return new Map(state.checkpoint.latest.resources.map((each) => [each.urn.split("::").at(-1) as string, each]));
+  }
+
+  /** Takes a resource out of the state and leaves its object alone, as if the state had never been saved. */
+  async forget(name: string): Promise<void> {
+    const urn = this.resources().get(name)?.urn;
+    const deployment = await this.workspace.exportStack();
+    const content = deployment.deployment as { resources: StateResource[] };
+    content.resources = content.resources.filter((each) => each.urn !== urn);
+    await this.workspace.importStack(deployment);
   }
 
   /** Destroys what is left, so that the next test starts from nothing. */

@@ -1,5 +1,5 @@
 import { readYaml } from "../../reachability";
-import type { SourcedObject } from "../../reachability";
+import type { Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput } from "./files";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
@@ -45,6 +45,11 @@ async function readSource(spec: string, options: ReadOptions): Promise<SourceCon
   return joinContents(files.map((file) => readText(textOf(file), file, options.form, named)));
 }
 
+interface ReadYaml {
+  readonly objects: readonly SourcedObject[];
+  readonly problems: readonly Problem[];
+}
+
 /**
  * @param named The user named this text, so whatever stands in it was meant; a folder may hold files of other kinds.
  */
@@ -60,13 +65,23 @@ function readText(text: string, file: string | undefined, form: ReadOptions["for
       throw inputError(`${where} is not what "${command}" writes: leave --as out to go by its content`);
     }
   }
-  const { objects, problems } = readYaml(text, where);
+  const { objects, problems } = withHints(readYaml(text, where), text);
   if (named) return { objects, problems, notes: [] };
   // In a folder, a document that claims to be no Kubernetes object at all (values.yaml, package.json) is none.
   const others = problems.filter((problem) => problem.code === "not-an-object");
   if (others.length === 0) return { objects, problems, notes: [] };
   const lines = others.map((problem) => `${where}:${problem.source?.line ?? 1} is no Kubernetes object, left out`);
   return { objects, problems: problems.filter((problem) => problem.code !== "not-an-object"), notes: lines };
+}
+
+/** The commonest reason why a file of a repository cannot be read. */
+function withHints(read: ReadYaml, text: string): ReadYaml {
+  if (read.problems.length === 0 || !text.includes("{{")) return read;
+  const hint = "; it looks like a template: render it first (helm template CHART | cluster-security matrix -)";
+  const problems = read.problems.map((problem) =>
+    problem.code === "unreadable" ? { ...problem, message: problem.message + hint } : problem,
+  );
+  return { objects: read.objects, problems };
 }
 
 function mayBePulumi(text: string): boolean {

@@ -1,4 +1,4 @@
-import type { MetadataEndpoint, Peer, Source, Workload } from "../../reachability";
+import type { MetadataEndpoint, Peer, Workload } from "../../reachability";
 import { metadataEndpoints, TrafficSet } from "../../reachability";
 import { controls } from "../controls";
 import {
@@ -8,9 +8,10 @@ import {
   isExempt,
   list,
   namespaceNames,
+  namespaceSubject,
   sampleFlow,
   sortedWorkloads,
-  sourceOfNamespace,
+  workloadSubject,
 } from "../subjects";
 import type { Cause } from "../subjects";
 import type { Certainty, Finding, Rule, RuleContext, Subject } from "../types";
@@ -145,8 +146,8 @@ function describeGroup(context: RuleContext, group: Group): Finding {
   const only = group.workloads[0];
   const subject: Subject =
     group.freshPods || only === undefined
-      ? withSource({ kind: "Namespace", name: group.namespace }, sourceOfNamespace(snapshot, group.namespace))
-      : withSource({ kind: only.kind, namespace: only.namespace, name: only.name }, only.source);
+      ? namespaceSubject(snapshot, group.namespace)
+      : workloadSubject(only);
   const can = group.certainty === "definite" ? "can reach" : "can possibly reach";
   const sources = group.causes.flatMap((cause) => cause.source ?? []);
   return {
@@ -198,7 +199,7 @@ function exemptNamespace(context: RuleContext, namespace: string): Finding {
     id: metadataEndpointsClosed.id,
     severity: "info",
     certainty: "definite",
-    subject: withSource({ kind: "Namespace", name: namespace }, sourceOfNamespace(snapshot, namespace)),
+    subject: namespaceSubject(snapshot, namespace),
     message: `Namespace ${namespace} is tier 0: its pods may reach cloud metadata`,
     because: [`${namespace} is in the list of exempt namespaces`],
     fix: "Nothing to do while the namespace belongs to the platform; take it off the list to have it checked.",
@@ -212,15 +213,11 @@ function exemptHostNetwork(context: RuleContext, workload: Workload): Finding {
     id: metadataEndpointsClosed.id,
     severity: "info",
     certainty: "definite",
-    subject: withSource({ kind: workload.kind, namespace: workload.namespace, name: workload.name }, workload.source),
+    subject: workloadSubject(workload),
     message: `${describeWorkload(workload, context.standIns)} is on the host network: no pod policy keeps it from cloud metadata`,
     because: ["spec.hostNetwork is true, so the enforcer sees the node"],
     fix: "Take the pod off the host network if it does not need it; otherwise close the address on the node.",
     controls: [...metadataEndpointsClosed.controls, controls.cisMinimiseHostNetwork, controls.nsaHostNetwork],
     exempt: true,
   };
-}
-
-function withSource(subject: Omit<Subject, "source">, source: Source | undefined): Subject {
-  return source === undefined ? subject : { ...subject, source };
 }

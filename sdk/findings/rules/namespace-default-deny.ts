@@ -1,11 +1,12 @@
-import type { Direction, Peer, Reachability, Source } from "../../reachability";
-import { TrafficSet } from "../../reachability";
+import type { Direction, Peer } from "../../reachability";
 import { controls } from "../controls";
 import type { PublicPiece } from "../public-addresses";
 import { publicPieces } from "../public-addresses";
-import { causeOf, freshPod, isExempt, list, namespaceNames, sampleFlow, sourceOfNamespace } from "../subjects";
+import { causeOf, freshPod, isExempt, list, namespaceNames, namespaceSubject } from "../subjects";
 import type { Cause } from "../subjects";
-import type { Certainty, Finding, Rule, RuleContext, Subject } from "../types";
+import type { Answer } from "../world";
+import { ask, askWorld } from "../world";
+import type { Certainty, Finding, Rule, RuleContext } from "../types";
 
 /**
  * Every namespace outside tier 0 is closed by default, in both directions.
@@ -54,11 +55,6 @@ export const namespaceDefaultDeny: Rule = {
 /** A namespace that no object knows, so that only rules without names match it. */
 const foreignNamespace = "a-namespace-that-no-policy-names";
 
-/** More than this share of a family's public addresses is "the world". */
-const worldShare = 1 / 256;
-
-type Openness = "closed" | "possible" | "open";
-
 interface Opening {
   readonly direction: Direction;
   readonly certainty: Certainty;
@@ -100,9 +96,8 @@ function openingsOf(
   const { reachability } = context;
   const pod = freshPod(namespace);
   const openings: Opening[] = [];
-  const probe = (peer: Peer, name: string, inCluster: boolean, except = TrafficSet.none()): void => {
-    const found = ask(reachability, pod, peer, direction, except);
-    if (found.openness === "closed") return;
+  const add = (found: Answer | undefined, name: string, inCluster: boolean): void => {
+    if (found === undefined || found.openness === "closed") return;
     const cause = causeOf(reachability, found.sample, direction, "every pod");
     openings.push({
       direction,
@@ -114,50 +109,20 @@ function openingsOf(
         inCluster && direction === "egress" && cause.isolated && context.tiers.platformNamespaces.includes(namespace),
     });
   };
-  probe(freshPod(foreignNamespace), "pods of foreign namespaces", true);
+  add(ask(reachability, pod, freshPod(foreignNamespace), direction), "pods of foreign namespaces", true);
   // Whether a node runs the API server is not known, so what is allowed to the API server is possible to any node.
   const apiServer = ask(reachability, pod, { kind: "kubeApiserver" }, direction).allowed;
-  probe(nodeThatNobodyNames(pieces), "other nodes", true, apiServer);
+  add(ask(reachability, pod, nodeThatNobodyNames(pieces), direction, apiServer), "other nodes", true);
   for (const family of [4, 6] as const) {
-    const open = openPieces(reachability, pod, direction, pieces, family);
-    if (open !== undefined) probe({ kind: "address", address: open.sample }, `the internet (IPv${family})`, false);
+    add(askWorld(reachability, pod, direction, pieces, family), `the internet (IPv${family})`, false);
   }
   return openings;
-}
-
-/** The largest piece that is open, if what is open amounts to the world. Definite openness goes before possible. */
-function openPieces(
-  reachability: Reachability,
-  pod: Peer,
-  direction: Direction,
-  pieces: readonly PublicPiece[],
-  family: 4 | 6,
-): PublicPiece | undefined {
-  const answers = pieces
-    .filter((piece) => piece.family === family)
-    .map((piece) => ({ piece, ...ask(reachability, pod, { kind: "address", address: piece.sample }, direction) }));
-  for (const wanted of [["open"], ["open", "possible"]] as const) {
-    const open = answers.filter((answer) => (wanted as readonly Openness[]).includes(answer.openness));
-    const share = open.reduce((sum, answer) => sum + answer.piece.share, 0);
-    if (share > worldShare) return open[0]?.piece;
-  }
-  return undefined;
 }
 
 /** Another node at an address that no rule names by a range of its own. */
 function nodeThatNobodyNames(pieces: readonly PublicPiece[]): Peer {
   const sample = pieces.find((piece) => piece.family === 4)?.sample;
   return { kind: "node", where: "remote", ...(sample === undefined ? {} : { address: sample }) };
-}
-
-/** What passes between a pod and a peer. What is only possible is reduced by `except`, what is certain is not. */
-function ask(reachability: Reachability, pod: Peer, peer: Peer, direction: Direction, except = TrafficSet.none()) {
-  const [source, destination] = direction === "ingress" ? [peer, pod] : [pod, peer];
-  const { allowed, possible: all } = reachability.traffic(source, destination);
-  const possible = all.subtract(except);
-  const openness: Openness = !allowed.isEmpty() ? "open" : !possible.isEmpty() ? "possible" : "closed";
-  const traffic = openness === "open" ? allowed : possible;
-  return { openness, allowed, traffic, sample: sampleFlow(source, destination, traffic, [443, 80]) };
 }
 
 function violation(context: RuleContext, namespace: string, openings: readonly Opening[]): Finding {
@@ -170,7 +135,7 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
     id: namespaceDefaultDeny.id,
     severity: namespaceDefaultDeny.severity,
     certainty,
-    subject: namespaceSubject(context, namespace),
+    subject: namespaceSubject(context.reachability.snapshot, namespace),
     message: `Namespace ${namespace} ${doubt} not closed by default for ${directions.join(" and ")}: a new pod ${how}`,
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix:
@@ -196,7 +161,7 @@ function toleratedOpenings(context: RuleContext, namespace: string, openings: re
     id: namespaceDefaultDeny.id,
     severity: "info",
     certainty: openings[0]?.certainty ?? "definite",
-    subject: namespaceSubject(context, namespace),
+    subject: namespaceSubject(context.reachability.snapshot, namespace),
     message: `Namespace ${namespace} is tier 1: any pod in it ${describeDirection("egress", openings)}`,
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix: "Select the workload that needs it by its labels; then nothing has to be tolerated.",
@@ -210,16 +175,11 @@ function exemptNamespace(context: RuleContext, namespace: string): Finding {
     id: namespaceDefaultDeny.id,
     severity: "info",
     certainty: "definite",
-    subject: namespaceSubject(context, namespace),
+    subject: namespaceSubject(context.reachability.snapshot, namespace),
     message: `Namespace ${namespace} is tier 0: it needs no default deny`,
     because: [`${namespace} is in the list of exempt namespaces`],
     fix: "Nothing to do while the namespace belongs to the platform; take it off the list to have it checked.",
     controls: namespaceDefaultDeny.controls,
     exempt: true,
   };
-}
-
-function namespaceSubject(context: RuleContext, namespace: string): Subject {
-  const source: Source | undefined = sourceOfNamespace(context.reachability.snapshot, namespace);
-  return { kind: "Namespace", name: namespace, ...(source === undefined ? {} : { source }) };
 }

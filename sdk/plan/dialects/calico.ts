@@ -12,7 +12,7 @@ import { DenyScope, Entity } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel } from "../documents";
 import type { Half, PolicyGroup, Subject } from "../halves";
-import { bySubject, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
+import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
@@ -46,6 +46,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
     { ...metadataDeny(model), after: [guardTier.name] },
     ...dnsDocuments(model),
     ...groupHalves(halves).flatMap((group) => groupDocuments(model, group)),
+    ...externallyDenied(model).map(externalDeny),
     defaultDeny(model),
   ];
 }
@@ -146,6 +147,23 @@ function defaultDeny(model: Model): DraftDocument {
       order: 1_000_000,
       selector: heldPods(model),
       types: ["Ingress", "Egress"],
+    },
+  );
+}
+
+/** In the guard tier, so that no allow comes before it; sources that are pods pass on. */
+function externalDeny(workload: ModelWorkload): DraftDocument {
+  const home: Subject = { kind: "workload", workload };
+  return globalPolicy(
+    "flows",
+    guardTier.name,
+    `${workload.namespace}.deny-external-to-${workload.name}`,
+    {},
+    {
+      order: 10,
+      selector: subjectSelector(home, true),
+      types: ["Ingress"],
+      ingress: [{ action: "Deny", source: { notSelector: noPods } }],
     },
   );
 }

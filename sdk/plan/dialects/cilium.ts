@@ -11,7 +11,7 @@ import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel } from "../documents";
 import { isPattern } from "../fqdn";
 import type { Half, PolicyGroup, Subject } from "../halves";
-import { bySubject, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
+import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
@@ -41,6 +41,7 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
     ...groups.flatMap(groupDocuments),
+    ...externallyDenied(model).map(externalDeny),
     clusterwide("default-deny", "default-deny-all", defaultDeny(model)),
   ];
 }
@@ -83,6 +84,22 @@ function defaultDeny(model: Model): Plain {
     ingress: [{}],
     egress: [{}],
   };
+}
+
+/** `world` is whatever has no identity in the cluster; the deny is final and isolates nothing by itself. */
+function externalDeny(workload: ModelWorkload): DraftDocument {
+  return namespaced(
+    "flows",
+    workload.namespace,
+    `deny-external-to-${workload.name}`,
+    {},
+    {
+      description: "Nothing outside the cluster reaches it, whatever else is allowed",
+      endpointSelector: { matchLabels: ownLabels(workload) },
+      enableDefaultDeny: allows,
+      ingressDeny: [{ fromEntities: ["world"] }],
+    },
+  );
 }
 
 /** Cilium's health endpoints keep answering, also with `policyEnforcementMode: always`. */

@@ -12,7 +12,7 @@ import { DenyScope, Entity } from "../declaration";
 import type { DraftDocument, Stage } from "../documents";
 import { managedByLabel } from "../documents";
 import type { Half, PolicyGroup, Subject } from "../halves";
-import { bySubject, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
+import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelPeer, PortRange } from "../model";
 import type { Shortfalls } from "../unsupported";
 
@@ -28,6 +28,18 @@ export function kubernetesDocuments(model: Model, shortfalls: Shortfalls): reado
   return [
     ...heldNamespaces(model).map((namespace) => dnsEgress(model, namespace.name)),
     ...groupHalves(halves).flatMap((group) => groupDocuments(model, group)),
+    ...externallyDenied(model).map((workload) =>
+      policy(
+        "flows",
+        workload.namespace,
+        `deny-external-to-${workload.name}`,
+        {},
+        {
+          podSelector: { matchLabels: workload.labels },
+          policyTypes: ["Ingress"],
+        },
+      ),
+    ),
     ...heldNamespaces(model).map((namespace) => defaultDeny(namespace.name)),
   ];
 }
@@ -45,6 +57,14 @@ function noteLimits(model: Model, shortfalls: Shortfalls): void {
       "denyScope",
       "NetworkPolicy has no clusterwide form: the default deny covers the declared namespaces only.",
       "Declare every namespace, or use the cilium dialect.",
+    );
+  }
+  for (const workload of externallyDenied(model)) {
+    shortfalls.note(
+      "deny-not-final",
+      `workloads ${workload.id}`,
+      "NetworkPolicy has no deny: deny-external-to-… isolates, and another policy can still open.",
+      "Keep the policy pack mandatory, or use the cilium dialect.",
     );
   }
   for (const workload of model.workloads.values()) {

@@ -4,6 +4,7 @@ import type { ClusterSecurityDeclaration } from "../declaration";
 import { DenyScope, Dialect, UnsupportedHandling } from "../declaration";
 import { ProblemCollector } from "../errors";
 import type { Model, ModelDns } from "../model";
+import { isDnsSubdomain } from "../names";
 import { Reader } from "../reader";
 import { readFlows } from "./flows";
 import { readLabels, readNamespaceName, readNamespaces } from "./namespaces";
@@ -19,6 +20,7 @@ const declarationFields = [
   "workloads",
   "flows",
   "platform",
+  "policyNames",
   "unsupported",
   "denyScope",
 ];
@@ -79,6 +81,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     namespaces,
     workloads,
     flows,
+    policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),
   };
   problems.throwIfAny();
@@ -115,6 +118,15 @@ function readDns(reader: Reader, problems: ProblemCollector, value: unknown): Mo
     port: fields["port"] === undefined ? 53 : (reader.portNumber(`${path}.port`, fields["port"]) ?? 53),
     ...(nodeLocalCache === undefined ? {} : { nodeLocalCache }),
   };
+}
+
+function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unknown): ReadonlyMap<string, string> {
+  const names = reader.textMap("policyNames", value) ?? {};
+  for (const [derived, wanted] of Object.entries(names)) {
+    if (isDnsSubdomain(wanted)) continue;
+    problems.add(`policyNames.${derived}`, wanted, "is not a name that Kubernetes takes", "Use a lower-case DNS name.");
+  }
+  return new Map(Object.entries(names));
 }
 
 function readCidrs(reader: Reader, problems: ProblemCollector, path: string, value: unknown): readonly string[] {

@@ -123,7 +123,15 @@ function readObservability(reader: Reader, value: unknown): ObservabilityService
 /** A workload inside a preset's options: only its name is looked at here, the rest is read with all workloads. */
 function readNamedWorkload(reader: Reader, path: string, value: unknown): WorkloadDeclaration | undefined {
   if (value === undefined || value === null) return undefined;
-  const fields = reader.fields(path, value, ["name", "namespace", "labels", "serviceAccount", "ports", "hostNetwork"]);
+  const fields = reader.fields(path, value, [
+    "name",
+    "namespace",
+    "labels",
+    "serviceAccount",
+    "ports",
+    "hostNetwork",
+    "denyExternal",
+  ]);
   const name = reader.text(`${path}.name`, fields?.["name"]);
   const namespace = reader.text(`${path}.namespace`, fields?.["namespace"]);
   const ports = reader.list(`${path}.ports`, fields?.["ports"]);

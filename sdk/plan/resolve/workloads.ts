@@ -7,7 +7,7 @@ import type { Reader } from "../reader";
 import { readLabels, readNamespaceName } from "./namespaces";
 import { readServedPorts } from "./ports";
 
-const workloadFields = ["name", "namespace", "labels", "serviceAccount", "ports", "hostNetwork"];
+const workloadFields = ["name", "namespace", "labels", "serviceAccount", "ports", "hostNetwork", "denyExternal"];
 
 /** Reads every workload, those of platform services first. */
 export function readWorkloads(
@@ -62,6 +62,11 @@ function readWorkload(
   const serviceAccount = reader.optionalText(`${path}.serviceAccount`, fields["serviceAccount"]);
   const ports = readServedPorts(reader, problems, `${path}.ports`, fields["ports"]);
   const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
+  const denyExternal = reader.flag(`${path}.denyExternal`, fields["denyExternal"]) ?? false;
+  if (denyExternal && hostNetwork) {
+    const fix = "Take it off the host network, or use the enforcer's host firewall.";
+    problems.add(`${path}.denyExternal`, denyExternal, "cannot be enforced on the host network", fix);
+  }
   if (name !== undefined && !isDnsLabel(name)) {
     problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens, at most 63.");
     return undefined;
@@ -87,6 +92,7 @@ function readWorkload(
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ports,
     hostNetwork,
+    denyExternal,
     tier: home?.tier ?? Tier.Applications,
     ...(service === undefined ? {} : { service }),
   };

@@ -31,6 +31,7 @@ export class PodUniverse {
   readonly #withAddresses: number[] = [];
   readonly #conditions = new Map<string, PodSet>();
   readonly #terms = new Map<PeerTerm, PodSet>();
+  readonly #portNames = new Map<string, readonly number[]>();
   readonly #byPortName = new Map<string, number[]>();
 
   constructor(
@@ -101,11 +102,16 @@ export class PodUniverse {
   }
 
   /** Pods that have a port of one of these names, or may have one. */
-  withPortNamed(names: readonly string[]): number[] {
+  withPortNamed(names: readonly string[]): readonly number[] {
+    const key = names.join();
+    const known = this.#portNames.get(key);
+    if (known !== undefined) return known;
     const found = new Set<number>();
     for (const name of names) for (const index of this.#byPortName.get(name) ?? []) found.add(index);
     for (const [index, pod] of this.pods.entries()) if (pod.portsUnknown) found.add(index);
-    return [...found].sort((a, b) => a - b);
+    const sorted = [...found].sort((a, b) => a - b);
+    this.#portNames.set(key, sorted);
+    return sorted;
   }
 
   /** The shortest list of pods that contains all that fit; nothing where no list is known. */

@@ -4,7 +4,7 @@ import type { Direction } from "../verdicts";
 import type { PodEndpoint } from "./endpoints";
 import type { Engine } from "./engine";
 import { evaluateTiers, resolvePorts, type RuleOf, type TierSelection } from "./evaluate";
-import type { PodUniverse } from "./pod-universe";
+import type { PodSet, PodUniverse } from "./pod-universe";
 import { everything, nothing, when, type TrafficRange } from "./traffic-range";
 
 /** Hash-consed ranges of traffic by number; number 0 is nothing. */
@@ -69,7 +69,7 @@ export function entryOf(table: PodTable, index: number): number {
 /** One rule with the pods among its peers. */
 interface Column {
   readonly of: RuleOf;
-  readonly base: Tri;
+  readonly set: PodSet;
 }
 
 /** Builds tables; subjects with the same policies (and port names, where they matter) share one. */
@@ -103,6 +103,13 @@ export class TableBuilder {
     return built;
   }
 
+  /** Pods on which names of ports in rules have to be resolved: those among the peers of a rule that uses names. */
+  #resolving(columns: readonly Column[], names: readonly string[]): Iterable<number> {
+    const naming = columns.filter((column) => namesPorts(column.of.rule));
+    if (naming.some((column) => column.set.base !== NO)) return this.universe.withPortNamed(names);
+    return new Set(naming.flatMap((column) => Array.from(column.set.listed)));
+  }
+
   #build(direction: Direction, subject: PodEndpoint, tiers: readonly TierSelection[], usesNames: boolean): PodTable {
     const columns: Column[] = [];
     const states: { readonly parent: number; readonly column: number; readonly value: Tri }[] = [
@@ -127,7 +134,7 @@ export class TableBuilder {
     for (const of of tiers.flatMap((tier) => tier.rules)) {
       const set = this.universe.ofPeers(of.rule.peers);
       const column = columns.length;
-      columns.push({ of, base: set.base });
+      columns.push({ of, set });
       columnOf.set(of, column);
       for (let place = 0; place < set.listed.length; place++) {
         move(set.listed[place] as number, column, set.values[place] as Tri);
@@ -136,10 +143,11 @@ export class TableBuilder {
     // the destination of egress resolves port names: pods that have the name stand apart from those that do not
     const portClasses = new Map<string, number>();
     if (usesNames && direction === "egress") {
-      const names = tiers.flatMap((tier) => tier.rules.flatMap(({ rule }) => namesOf(rule)));
-      for (const index of this.universe.withPortNamed(names)) {
+      const names = [...new Set(tiers.flatMap((tier) => tier.rules.flatMap(({ rule }) => namesOf(rule))))];
+      for (const index of this.#resolving(columns, names)) {
         const pod = this.universe.pods[index] as PodEndpoint;
-        const text = JSON.stringify([pod.ports.filter((port) => names.includes(port.name ?? "")), pod.portsUnknown]);
+        const text = portKey(pod, names);
+        if (text === "") continue;
         let portClass = portClasses.get(text);
         if (portClass === undefined) {
           portClass = columns.length + portClasses.size;
@@ -153,7 +161,7 @@ export class TableBuilder {
     const resultOf = (id: number, pod: PodEndpoint | undefined): number => {
       const known = results.get(id);
       if (known !== undefined) return known;
-      const values = columns.map((column) => column.base);
+      const values = columns.map((column) => column.set.base);
       for (let at = id; at > 0; at = (states[at] as { parent: number }).parent) {
         const { column, value } = states[at] as { column: number; value: Tri };
         if (column < values.length) values[column] = value;
@@ -186,6 +194,15 @@ export class TableBuilder {
     }
     return { base, listed: Int32Array.from(listed), ranges: Int32Array.from(ranges) };
   }
+}
+
+/** How a pod answers to names of ports; nothing where it has none of them. */
+function portKey(pod: PodEndpoint, names: readonly string[]): string {
+  const parts: string[] = pod.portsUnknown ? ["?"] : [];
+  for (const port of pod.ports) {
+    if (port.name !== undefined && names.includes(port.name)) parts.push(`${port.name}=${port.port}/${port.protocol}`);
+  }
+  return parts.join();
 }
 
 const none = new Int32Array(0);

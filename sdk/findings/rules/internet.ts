@@ -1,0 +1,82 @@
+import type { Direction, Workload } from "../../reachability";
+import { controls } from "../controls";
+import { publicPieces } from "../public-addresses";
+import type { Cause } from "../subjects";
+import { causeOf, describeWorkload, isExempt, list, namespaceSubject, sortedWorkloads, workloadSubject } from "../subjects";
+import type { Finding, Rule, RuleContext } from "../types";
+import { askWorld } from "../world";
+
+/**
+ * Rules that open a workload to the internet, or the internet to a workload (requirements S0-08, S1-12, S1-14, S2-03,
+ * S4-10). Some have to; they are shown with their ports so that somebody decides. What is open because nothing closes it
+ * is left to `namespace-default-deny`.
+ */
+export const internetExposure: Rule = {
+  id: "internet-exposure",
+  title: "Workloads that the internet may reach are known",
+  severity: "medium",
+  description: "A rule lets more than 1/256 of the public IPv4 or IPv6 addresses reach a workload outside tier 0.",
+  remediation: "Name the ingress controller or the address ranges instead of the world.",
+  controls: [controls.nistRestrictIncoming, controls.pciInbound, controls.pciTrustedUntrusted, controls.soc2Boundary],
+  check: (context) => checkInternet(context, internetExposure, "ingress"),
+};
+
+export const internetEgress: Rule = {
+  id: "internet-egress",
+  title: "Workloads that may reach the internet are known",
+  severity: "medium",
+  description: "A rule lets a workload outside tier 0 reach more than 1/256 of the public IPv4 or IPv6 addresses.",
+  remediation: "Name the hosts (toFQDNs) or the address ranges instead of the world.",
+  controls: [controls.nistExternalServices, controls.pciOutbound, controls.mitreExfiltration],
+  check: (context) => checkInternet(context, internetEgress, "egress"),
+};
+
+interface Group {
+  readonly cause: Cause;
+  readonly traffic: string;
+  readonly namespace: string;
+  readonly workloads: Workload[];
+}
+
+function* checkInternet(context: RuleContext, rule: Rule, direction: Direction): Iterable<Finding> {
+  const { reachability } = context;
+  const pieces = publicPieces(reachability.snapshot);
+  const groups = new Map<string, Group>();
+  for (const workload of sortedWorkloads(reachability.snapshot)) {
+    if (workload.hostNetwork || isExempt(context.tiers, workload.namespace)) continue;
+    for (const family of [4, 6] as const) {
+      const answer = askWorld(reachability, { kind: "workload", id: workload.id }, direction, pieces, family);
+      if (answer?.openness !== "open") continue;
+      const cause = causeOf(reachability, answer.sample, direction, describeWorkload(workload, context.standIns));
+      if (!cause.isolated) continue;
+      const traffic = answer.traffic.isAll() ? "every protocol and port" : answer.traffic.toString();
+      const key = JSON.stringify([workload.namespace, cause.key, traffic]);
+      const group = groups.get(key) ?? { cause, traffic, namespace: workload.namespace, workloads: [] };
+      groups.set(key, group);
+      if (!group.workloads.includes(workload)) group.workloads.push(workload);
+    }
+  }
+  for (const group of groups.values()) yield describe(context, rule, direction, group);
+}
+
+function describe(context: RuleContext, rule: Rule, direction: Direction, group: Group): Finding {
+  const only = group.workloads.length === 1 ? group.workloads[0] : undefined;
+  const who = list(group.workloads.map((workload) => describeWorkload(workload, context.standIns)));
+  return {
+    id: rule.id,
+    severity: rule.severity,
+    certainty: "definite",
+    subject:
+      only === undefined
+        ? namespaceSubject(context.reachability.snapshot, group.namespace)
+        : workloadSubject(only),
+    message:
+      direction === "ingress"
+        ? `The internet can reach ${who} on ${group.traffic}`
+        : `${who} can reach the internet on ${group.traffic}`,
+    because: [group.cause.text],
+    fix: rule.remediation,
+    controls: rule.controls,
+    ...(group.cause.source === undefined ? {} : { causes: [group.cause.source] }),
+  };
+}
