@@ -27,7 +27,19 @@ export interface ClusterSecurityGuardArgs {
   readonly all?: GuardLevel;
   readonly "namespace-default-deny"?: GuardLevel;
   readonly "metadata-endpoints-closed"?: GuardLevel;
+  readonly "enforcement-off"?: GuardLevel;
+  readonly "tier0-restricted"?: GuardLevel;
   readonly "not-understood"?: GuardLevel;
+  readonly "internet-exposure"?: GuardLevel;
+  readonly "internet-egress"?: GuardLevel;
+  readonly "fqdn-too-broad"?: GuardLevel;
+  readonly "fqdn-without-dns-proxy"?: GuardLevel;
+  readonly "all-ports-rule"?: GuardLevel;
+  readonly "spoofable-peer"?: GuardLevel;
+  readonly "explicit-default-deny"?: GuardLevel;
+  readonly "dns-cut"?: GuardLevel;
+  readonly "host-access"?: GuardLevel;
+  readonly "cluster-admin-binding"?: GuardLevel;
   readonly "contents-not-visible"?: GuardLevel;
   readonly undecidable?: UndecidableLevels;
   /** Tier 0. Default: kube-system, flux-system, cilium, cilium-secrets. */

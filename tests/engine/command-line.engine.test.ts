@@ -50,7 +50,11 @@ describe("plain pulumi from the command line, on a real engine and a real API se
   });
 
   it("offers the components to programs in every language: the engine reads their schema from the checkout", async () => {
-    const schema = await pulumi(".", "package", "get-schema", repository);
+    // from another folder: beside a Pulumi.yaml the engine reads the project, not the plugin
+    const schema = await run(lab.engine.path, ["package", "get-schema", repository], {
+      cwd: lab.dataDir,
+      env: { ...lab.env },
+    });
     assert.equal(schema.code, 0, schema.output);
     const resources = Object.keys((JSON.parse(schema.output) as { resources: object }).resources);
     for (const name of ["CiliumCni", "ClusterSecurity", "ServiceFlows", "TieredPolicies"]) {

@@ -60,7 +60,8 @@ function holdersOf(object: KubeObject, context: RuleContext): string[] {
     }
     if (kind !== "Group" || typeof name !== "string") return [];
     const inNamespace = /^system:serviceaccounts:(.+)$/.exec(name)?.[1];
-    if (inNamespace !== undefined) return isExempt(context.tiers, inNamespace) ? [] : [`every service account of a namespace`];
+    if (inNamespace !== undefined)
+      return isExempt(context.tiers, inNamespace) ? [] : [`every service account of a namespace`];
     return everybody.has(name) ? [`group ${name}`] : [];
   });
 }
@@ -71,5 +72,7 @@ function isPlainName(value: unknown): value is string {
 }
 
 function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !isUnknown(value) ? (value as Readonly<Record<string, unknown>>) : {};
+  return typeof value === "object" && value !== null && !isUnknown(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {};
 }

@@ -53,7 +53,8 @@ function reasonsOf(workload: Workload): string[] {
       const added = listOf(mapOf(context["capabilities"])["add"]).filter(
         (name): name is string => typeof name === "string" && powerful.has(name.toUpperCase()),
       );
-      if (added.length > 0) reasons.push(`${where}.capabilities.add has ${added.map((name) => name.toUpperCase()).join(", ")}`);
+      if (added.length > 0)
+        reasons.push(`${where}.capabilities.add has ${added.map((name) => name.toUpperCase()).join(", ")}`);
     }
   }
   return reasons;

@@ -2,7 +2,15 @@ import type { Direction, Workload } from "../../reachability";
 import { controls } from "../controls";
 import { publicPieces } from "../public-addresses";
 import type { Cause } from "../subjects";
-import { causeOf, describeWorkload, isExempt, list, namespaceSubject, sortedWorkloads, workloadSubject } from "../subjects";
+import {
+  causeOf,
+  describeWorkload,
+  isExempt,
+  list,
+  namespaceSubject,
+  sortedWorkloads,
+  workloadSubject,
+} from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 import { askWorld } from "../world";
 
@@ -67,9 +75,7 @@ function describe(context: RuleContext, rule: Rule, direction: Direction, group:
     severity: rule.severity,
     certainty: "definite",
     subject:
-      only === undefined
-        ? namespaceSubject(context.reachability.snapshot, group.namespace)
-        : workloadSubject(only),
+      only === undefined ? namespaceSubject(context.reachability.snapshot, group.namespace) : workloadSubject(only),
     message:
       direction === "ingress"
         ? `The internet can reach ${who} on ${group.traffic}`

@@ -145,9 +145,7 @@ function describeGroup(context: RuleContext, group: Group): Finding {
   const { snapshot } = context.reachability;
   const only = group.workloads[0];
   const subject: Subject =
-    group.freshPods || only === undefined
-      ? namespaceSubject(snapshot, group.namespace)
-      : workloadSubject(only);
+    group.freshPods || only === undefined ? namespaceSubject(snapshot, group.namespace) : workloadSubject(only);
   const can = group.certainty === "definite" ? "can reach" : "can possibly reach";
   const sources = group.causes.flatMap((cause) => cause.source ?? []);
   return {

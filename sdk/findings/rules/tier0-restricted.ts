@@ -78,4 +78,3 @@ function closedDirection(
   }
   return undefined;
 }
-

@@ -46,7 +46,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
     { ...metadataDeny(model), after: [guardTier.name] },
     ...dnsDocuments(model),
     ...groupHalves(halves).flatMap((group) => groupDocuments(model, group)),
-    ...externallyDenied(model).map(externalDeny),
+    ...externallyDenied(model).map((workload) => externalDeny(model, workload)),
     defaultDeny(model),
   ];
 }
@@ -151,9 +151,10 @@ function defaultDeny(model: Model): DraftDocument {
   );
 }
 
-/** In the guard tier, so that no allow comes before it; sources that are pods pass on. */
-function externalDeny(workload: ModelWorkload): DraftDocument {
+/** In the guard tier, so that no allow comes before it; pods and known nodes pass on. */
+function externalDeny(model: Model, workload: ModelWorkload): DraftDocument {
   const home: Subject = { kind: "workload", workload };
+  const nodes = model.nodeCidrs.length === 0 ? {} : { notNets: model.nodeCidrs };
   return globalPolicy(
     "flows",
     guardTier.name,
@@ -163,7 +164,7 @@ function externalDeny(workload: ModelWorkload): DraftDocument {
       order: 10,
       selector: subjectSelector(home, true),
       types: ["Ingress"],
-      ingress: [{ action: "Deny", source: { notSelector: noPods } }],
+      ingress: [{ action: "Deny", source: { notSelector: noPods, ...nodes } }],
     },
   );
 }

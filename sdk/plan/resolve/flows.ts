@@ -93,6 +93,12 @@ function endsAreUsable(problems: ProblemCollector, path: string, from: ModelPeer
     problems.add(`${path}.to.entity`, to.entity, "cannot be a destination", fix);
     return false;
   }
+  const isOutside = from.kind === "cidr" || (from.kind === "entity" && from.entity === Entity.Internet);
+  if (isOutside && to.kind === "workload" && to.workload.denyExternal) {
+    const fix = `Remove denyExternal from ${to.workload.id}, or the flow.`;
+    problems.add(`${path}.to.workload`, to.workload.name, "denies whatever comes from outside the cluster", fix);
+    return false;
+  }
   if (!isInside(from) && !isInside(to)) {
     const fix = "At least one end is a workload or a namespace.";
     problems.add(path, undefined, "touches no pod of the cluster: no policy could hold it", fix);

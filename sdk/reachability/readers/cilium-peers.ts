@@ -5,7 +5,7 @@ import type { parseCidr } from "../sets/addresses";
 import { AddressSet, parseAddress } from "../sets/addresses";
 import { isUnknown } from "../unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
-import { cidrTerm, readCidr, uncertainPeer } from "./common";
+import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
 import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
 import { ciliumPattern, dnsName } from "./fqdn";
 import { podLabels, readLabelSelector } from "./label-selector";
@@ -41,8 +41,7 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
   Entities: readEntity,
   Nodes: (value, path, scope) => {
     if (!scope.context.profile.nodeSelectorLabels) {
-      scope.reader.report("not-enforced", "rules by node need Cilium's enable-node-selector-labels", path, false);
-      return { kind: "entity", entity: "none" };
+      throw new Refused(`the agent refuses the policy: ${path} needs enable-node-selector-labels`);
     }
     return { kind: "nodes", where: readLabelSelector(value, path, ciliumKey) };
   },
@@ -74,7 +73,9 @@ function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm
   if (entry["cidrGroupRef"] !== undefined || entry["cidrGroupSelector"] !== undefined) {
     return readCidrGroup(entry, path, scope);
   }
-  const cidr = readAddressOrCidr(entry["cidr"], `${path}.cidr`);
+  const text = required(readString(entry["cidr"], `${path}.cidr`), `${path}.cidr`);
+  if (!text.includes("/")) throw new Refused(`the agent refuses the policy: ${path}.cidr has no prefix length`);
+  const cidr = readCidr(text, `${path}.cidr`);
   const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
     readCidr(text, `${path}.except[${index}]`),
   );
@@ -117,7 +118,7 @@ const entities: ReadonlySet<string> = new Set<Entity>([
 function readEntity(value: unknown, path: string): PeerTerm {
   const name = required(readString(value, path), path);
   if (!entities.has(name)) {
-    throw new NotReadable(path, `${path} is not an entity Cilium knows: ${JSON.stringify(name)}`, "invalid-value");
+    throw new Refused(`the API server refuses the policy: ${path} is not an entity: ${JSON.stringify(name)}`);
   }
   return { kind: "entity", entity: name as Entity };
 }

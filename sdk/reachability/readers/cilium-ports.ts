@@ -1,8 +1,8 @@
 /** `toPorts` and `icmps` of Cilium policies. */
-import type { L4Spec } from "../rules";
-import type { RuleVerdict } from "../rules";
+import type { L4Spec, RuleVerdict } from "../rules";
 import { TrafficSet } from "../sets/ports";
 import type { Direction } from "../verdicts";
+import { Refused } from "./common";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 
@@ -28,7 +28,7 @@ export function readCiliumTraffic(
   if (toPorts.length === 0 && icmps.length === 0) {
     return { l4: everyTraffic, restricted: false, l7: false, dnsProxy: false };
   }
-  const portRules = toPorts.map((each, index) => readPortRule(each, `${path}.toPorts[${index}]`, verdict));
+  const portRules = toPorts.map((each, index) => readPortRule(each, `${path}.toPorts[${index}]`, direction, verdict));
   const icmpRules = icmps.flatMap((each, index) => readIcmpRule(each, `${path}.icmps[${index}]`));
   return {
     l4: uniteL4([...portRules.map((each) => each.l4), ...icmpRules]),
@@ -38,11 +38,15 @@ export function readCiliumTraffic(
   };
 }
 
+/** As many ports as one entry of `toPorts` may list (CRD, and rule_validation.go). */
+const mostPorts = 40;
+
 const allowFields = ["ports", "rules", "terminatingTLS", "originatingTLS", "serverNames", "listener"] as const;
 
 function readPortRule(
   value: unknown,
   path: string,
+  direction: Direction,
   verdict: RuleVerdict,
 ): { l4: L4Spec; l7: boolean; dnsProxy: boolean } {
   const rule = required(readMap(value, path), path);
@@ -52,6 +56,15 @@ function readPortRule(
     throw new NotReadable(`${path}.ports`, `${path} names no ports; what that allows is not documented`, "unsupported");
   }
   const rules = readMap(rule["rules"], `${path}.rules`) ?? {};
+  if (ports.length > mostPorts)
+    throw new Refused(`the API server refuses the policy: ${path} has more than ${mostPorts} ports`);
+  if (direction === "ingress" && rules["dns"] !== undefined) {
+    throw new Refused(`the agent refuses the policy: ${path}.rules.dns is for egress only`);
+  }
+  const overTcp = ["http", "kafka", "l7", "l7proto"].some((kind) => rules[kind] !== undefined);
+  if (overTcp && ports.some((port) => (port as Fields | null)?.["protocol"] !== "TCP")) {
+    throw new Refused(`the agent refuses the policy: ${path}.rules apply to TCP only`);
+  }
   const l7 = Object.keys(rules).length > 0 || allowFields.slice(2).some((field) => rule[field] !== undefined);
   return {
     l4: uniteL4(ports.map((port, index) => readPort(port, `${path}.ports[${index}]`))),

@@ -8,16 +8,13 @@ import { tiers } from "../rules";
 import { all, always, perhaps } from "../selectors/conditions";
 import { tri, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
-import { inNamespace, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
+import { inNamespace, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import { readCiliumPeers } from "./cilium-peers";
 import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";
 import { onlyFields, readBoolean, readList, readMap, required, type Fields } from "./fields";
 import { uncertainTraffic } from "./l4";
 import { readLabelSelector } from "./label-selector";
-
-/** The agent takes nothing of the policy: what stands in it has no effect. */
-class NotEnforced extends Error {}
 
 const sections = ["ingress", "ingressDeny", "egress", "egressDeny"] as const;
 
@@ -43,7 +40,7 @@ export const readCiliumPolicy: PolicyReader = (origin, namespace, reader, contex
         }, uncertain),
       );
     } catch (error) {
-      if (!(error instanceof NotEnforced)) throw error;
+      if (!(error instanceof Refused)) throw error;
       // the agent refuses the whole object for one invalid part
       reader.report("not-enforced", error.message, undefined, false);
       return [];
@@ -70,12 +67,10 @@ function readSpec(
   ]);
   const given = sections.filter((section) => spec[section] !== undefined && spec[section] !== null);
   if (given.length === 0) {
-    throw new NotEnforced(
-      "the API server refuses the policy: it needs one of ingress, ingressDeny, egress, egressDeny",
-    );
+    throw new Refused("the API server refuses the policy: it needs one of ingress, ingressDeny, egress, egressDeny");
   }
   if (given.every((section) => Array.isArray(spec[section]) && spec[section].length === 0)) {
-    throw new NotEnforced(
+    throw new Refused(
       "the agent refuses the policy and enforces nothing of it: one of ingress, ingressDeny, egress, egressDeny must have a rule",
     );
   }
@@ -106,13 +101,11 @@ function readSubject(spec: Fields, path: string, scope: CiliumScope): Subject {
   const hasEndpoint = endpoint !== undefined && endpoint !== null;
   const hasNode = node !== undefined && node !== null;
   if (hasEndpoint === hasNode) {
-    throw new NotEnforced(
-      "the API server refuses the policy: it needs exactly one of endpointSelector and nodeSelector",
-    );
+    throw new Refused("the API server refuses the policy: it needs exactly one of endpointSelector and nodeSelector");
   }
   if (hasNode) {
     if (scope.namespace !== undefined) {
-      throw new NotEnforced("the agent refuses the policy: only clusterwide policies may have a nodeSelector");
+      throw new Refused("the agent refuses the policy: only clusterwide policies may have a nodeSelector");
     }
     const where = scope.reader.attempt(
       () => readLabelSelector(node, `${path}.nodeSelector`, ciliumKey),
@@ -188,7 +181,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
       const used = peerFields[direction].filter((field) => rule[field] !== undefined && rule[field] !== null);
       const filled = used.filter((field) => !Array.isArray(rule[field]) || rule[field].length > 0);
       if (filled.length > 1) {
-        throw new NotEnforced(
+        throw new Refused(
           `the agent refuses the policy and enforces nothing of it: ${path} combines ${filled.join(" and ")}, write two rules`,
         );
       }

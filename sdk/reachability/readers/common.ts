@@ -10,6 +10,9 @@ import { NotReadable, type ObjectReader } from "./fields";
 import { everyTraffic } from "./l4";
 import type { ServiceTable } from "./services";
 
+/** The API server or the agent takes nothing of a policy: what stands in it has no effect. */
+export class Refused extends Error {}
+
 /** What a reader of policies may consult. */
 export interface ReaderContext {
   readonly profile: EnforcerProfile;

@@ -104,7 +104,15 @@ export class ObjectReader {
     private readonly problems: Problem[],
   ) {}
 
+  /** A value of the object is invalid: the API server or the agent may refuse it as a whole. */
+  get invalid(): boolean {
+    return this.#invalid;
+  }
+
+  #invalid = false;
+
   report(code: ProblemCode, message: string, path: string | undefined, affectsVerdicts: boolean): void {
+    if (code === "invalid-value" && affectsVerdicts) this.#invalid = true;
     this.problems.push({
       code,
       message,

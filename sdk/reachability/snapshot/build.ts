@@ -6,7 +6,7 @@ import { ObjectReader } from "../readers/fields";
 import { ServiceTable } from "../readers/services";
 import type { CompiledPolicy } from "../rules";
 import { tiers } from "../rules";
-import { always } from "../selectors/conditions";
+import { all, always, perhaps } from "../selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
 import { isUnknown, unknownValue } from "../unknown";
 import { readClusterData } from "./cluster-data";
@@ -140,8 +140,10 @@ class Builder {
       };
       this.#policies.push(origin);
       const ignored = kind.ignoredBy(this.profile);
-      if (ignored === undefined) this.#compiled.push(...kind.read(origin, namespace, reader, context));
-      else reader.report("not-enforced", ignored, undefined, false);
+      if (ignored === undefined) {
+        const policies = kind.read(origin, namespace, reader, context);
+        this.#compiled.push(...(reader.invalid ? policies.map(perhapsInForce) : policies));
+      } else reader.report("not-enforced", ignored, undefined, false);
       return;
     }
     if (mayBePolicy(object.apiVersion, object.kind)) {
@@ -235,6 +237,11 @@ class Builder {
       });
     }
   }
+}
+
+/** A policy with an invalid value is refused as a whole, or enforced in part: whether it selects anybody is not known. */
+function perhapsInForce(policy: CompiledPolicy): CompiledPolicy {
+  return { ...policy, subject: { ...policy.subject, where: all(policy.subject.where, perhaps) } };
 }
 
 function nameStandIn(metadata: Readonly<Record<string, unknown>>): string {

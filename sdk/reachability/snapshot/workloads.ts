@@ -33,16 +33,24 @@ function unknownPartOf(labels: unknown): unknown {
 export function podTemplateOf(object: KubeObject): { metadata: unknown; spec: unknown } | undefined {
   if (object.kind === "Pod" && object.apiVersion === "v1") return { metadata: object.metadata, spec: object.spec };
   const spec = mapOf(object.spec);
-  if (object.kind === "CronJob") {
-    const job = mapOf(mapOf(mapOf(spec?.["jobTemplate"])?.["spec"])?.["template"]);
-    return job === undefined ? undefined : { metadata: job["metadata"], spec: job["spec"] };
-  }
-  const template = mapOf(spec?.["template"]);
-  if (template === undefined) return undefined;
+  const holder = object.kind === "CronJob" ? mapOf(mapOf(spec?.["jobTemplate"])?.["spec"]) : spec;
+  const template = mapOf(holder?.["template"]);
+  const builtIn = /^(apps|batch)\//.test(object.apiVersion) && controllers.has(object.kind);
+  // a controller of a known kind has pods, also where its template is not known or cannot be read
+  if (template === undefined) return builtIn ? { metadata: unknownValue, spec: unknownValue } : undefined;
   const podSpec = template["spec"];
   const holdsContainers = mapOf(podSpec)?.["containers"] !== undefined || isUnknown(podSpec);
-  return holdsContainers ? { metadata: template["metadata"], spec: podSpec } : undefined;
+  return builtIn || holdsContainers ? { metadata: template["metadata"], spec: podSpec } : undefined;
 }
+
+const controllers: ReadonlySet<string> = new Set([
+  "Deployment",
+  "StatefulSet",
+  "DaemonSet",
+  "ReplicaSet",
+  "Job",
+  "CronJob",
+]);
 
 export interface ReadWorkload {
   readonly workload: Workload;

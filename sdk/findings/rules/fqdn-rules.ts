@@ -1,0 +1,92 @@
+import type { Snapshot } from "../../reachability";
+import { describeRef } from "../../reachability";
+import type { CompiledPolicy } from "../../reachability/rules";
+import { controls } from "../controls";
+import { policyObjects, policySubject, rulesOf, selectsWorkload } from "../policy-rules";
+import type { PolicyParts } from "../policy-rules";
+import { list } from "../subjects";
+import type { Finding, Rule, RuleContext } from "../types";
+
+/**
+ * Cilium learns the addresses behind toFQDNs from DNS answers that its proxy sees. Without a DNS rule for the same pods
+ * the list of addresses stays empty and nothing passes (requirement S3-27, seed defect B22).
+ */
+export const fqdnWithoutDnsProxy: Rule = {
+  id: "fqdn-without-dns-proxy",
+  title: "Pods with rules for DNS names ask through the DNS proxy",
+  severity: "medium",
+  description: "Every pod that a toFQDNs rule is for is also selected by a policy whose DNS rule has `rules.dns`.",
+  remediation: 'Add `rules: { dns: [{ matchPattern: "*" }] }` to the rule that lets these pods ask DNS.',
+  controls: [controls.nistInformationFlow],
+  check: checkProxy,
+};
+
+/** A pattern that strangers can register names for opens whatever they point it at, cloud metadata included. */
+export const fqdnTooBroad: Rule = {
+  id: "fqdn-too-broad",
+  title: "Rules for DNS names name somebody",
+  severity: "high",
+  description:
+    "No toFQDNs pattern matches names that anybody can register (`*`, a public suffix, names that spell an address).",
+  remediation: "Name the hosts (matchName), or a pattern inside a domain that you trust.",
+  controls: [controls.nistExternalServices, controls.pciOutbound, controls.mitreExfiltration],
+  check: checkPatterns,
+};
+
+const hasNames = (part: CompiledPolicy): boolean =>
+  rulesOf(part).some((rule) => rule.peers.some((peer) => peer.kind === "fqdn"));
+const hasProxy = (part: CompiledPolicy): boolean => rulesOf(part).some((rule) => rule.dnsProxy === true);
+
+function* checkProxy(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  const objects = policyObjects(snapshot);
+  const proxies = objects.flatMap((object) => object.parts).filter(hasProxy);
+  for (const object of objects) {
+    const missing = object.parts.filter(hasNames).filter((part) => !isProxied(part, proxies, snapshot));
+    if (missing.length === 0) continue;
+    yield finding(object, fqdnWithoutDnsProxy, {
+      message: `${describeRef(object.origin)} has rules for DNS names, and its pods do not ask through the DNS proxy`,
+      because: ["no policy that selects the same pods has a DNS rule with rules.dns, so no address is ever learned"],
+    });
+  }
+}
+
+/** Whether the pods of a part ask through the proxy. Without pods yet: whether some policy of the namespace says so. */
+function isProxied(part: CompiledPolicy, proxies: readonly CompiledPolicy[], snapshot: Snapshot): boolean {
+  const pods = snapshot.workloads.filter((workload) => selectsWorkload(part, workload, snapshot) === 2);
+  if (pods.length > 0) {
+    return pods.every((pod) => proxies.some((proxy) => selectsWorkload(proxy, pod, snapshot) === 2));
+  }
+  const home = part.origin.namespace;
+  return proxies.some((proxy) => proxy.origin.namespace === undefined || proxy.origin.namespace === home);
+}
+
+function* checkPatterns(context: RuleContext): Iterable<Finding> {
+  for (const object of policyObjects(context.reachability.snapshot)) {
+    const paths = object.parts
+      .flatMap(rulesOf)
+      .filter(
+        (rule) => rule.verdict === "allow" && rule.peers.some((peer) => peer.kind === "fqdn" && peer.pattern.broad),
+      )
+      .map((rule) => rule.path);
+    if (paths.length === 0) continue;
+    yield finding(object, fqdnTooBroad, {
+      message: `${describeRef(object.origin)} allows names that anybody can register: ${list(paths)}`,
+      because: ["a name that a stranger controls resolves to whatever the stranger wants"],
+    });
+  }
+}
+
+function finding(object: PolicyParts, rule: Rule, text: { message: string; because: string[] }): Finding {
+  const { source } = object.origin;
+  return {
+    id: rule.id,
+    severity: rule.severity,
+    certainty: "definite",
+    subject: policySubject(object.origin),
+    ...text,
+    fix: rule.remediation,
+    controls: rule.controls,
+    ...(source === undefined ? {} : { causes: [source] }),
+  };
+}
