@@ -2,7 +2,7 @@
 import path from "node:path";
 import { Command } from "commander";
 import { controlPlaneStatus } from "./control-plane/index";
-import { crdSets, installCrds } from "./crds/index";
+import { crdFolder, crdSets, installCrds } from "./crds/index";
 import type { CrdSetName } from "./crds/index";
 import { defaultDataDir, labFolders, openLab, prepareEngine, stopLab } from "./index";
 import { thisPlatform } from "./toolchain/catalog";
@@ -39,6 +39,8 @@ command("up", "start the lab and leave it running")
   )
   .action(async (options: Common & { fresh?: boolean; crds: string }) => {
     const sets = crdSetNames(options.crds);
+    // what cannot be had is found out before anything runs
+    for (const set of sets) await crdFolder(set);
     const lab = await openLab({ dataDir: options.dataDir, fresh: options.fresh === true, detached: true });
     await installCrds(lab.controlPlane, sets);
     console.log(`running; look around:  eval "$(npm run --silent lab -- env${dataDirHint(options.dataDir)})"`);
@@ -97,7 +99,7 @@ command("tools", "where each program comes from")
     const tools = options.provide ? await provideTools(wanted, { progress }) : await findTools(wanted, { progress });
     for (const name of wanted) {
       const tool = tools[name];
-      const where = tool ? `${tool.version}  ${tool.origin}  ${tool.path}` : "not here: would be downloaded or built";
+      const where = tool ? `${tool.version}  ${tool.origin}  ${tool.path}` : "not here";
       console.log(`${name.padEnd(24)}${where}`);
     }
     console.log(`${"cache".padEnd(24)}${cacheFolder()}`);

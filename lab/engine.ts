@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync,
 import { homedir } from "node:os";
 import path from "node:path";
 import { isLauncher, writeLauncher } from "./launcher";
+import { providerBundle } from "./provider/install";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
@@ -121,7 +122,7 @@ function placeProvider(home: string, user: NodeJS.ProcessEnv, ownOnly: boolean):
     symlinkSync(real, file);
     return { kind: "real", path: real, version };
   }
-  writeLauncher(file, path.join(__dirname, "provider", "main.ts"));
+  writeLauncher(file, providerBundle());
   return { kind: "lab", path: file, version };
 }
 

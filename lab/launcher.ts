@@ -15,11 +15,12 @@ export function isLauncher(file: string): boolean {
 }
 
 /**
- * Writes an executable file that runs a TypeScript entry of the lab with this Node and passes its arguments on. Pulumi
- * starts plugins by file name, so each needs such a file.
+ * Writes an executable file that runs an entry of the lab with this Node and passes its arguments on; TypeScript is
+ * compiled on the way. Pulumi starts plugins by file name, so each needs such a file.
  */
-export function writeLauncher(file: string, entry: string, fixedArgs: readonly string[] = []): void {
-  const words = [process.execPath, "--require", require.resolve("tsx/cjs"), path.resolve(entry), ...fixedArgs];
+export function writeLauncher(file: string, entry: string): void {
+  const compiler = entry.endsWith(".ts") ? ["--require", require.resolve("tsx/cjs")] : [];
+  const words = [process.execPath, ...compiler, path.resolve(entry)];
   writeScript(file, `exec ${words.map(quoted).join(" ")} "$@"`);
 }
 

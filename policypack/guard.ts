@@ -10,6 +10,7 @@ import type {
 import { PolicyPack } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import type { Finding } from "../sdk/findings";
+import { applyExemptions, notUnderstood } from "../sdk/findings";
 import { afterCreation, exemptText, shortViolationText, violationText } from "./messages";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
@@ -124,9 +125,12 @@ class Guard {
         const settings = configured(this.#settings, this.#config);
         const resource: ObservedResource = { ...identity(args), props: toPlain(args.props), provider: args.provider };
         this.#inputs.set(resource.urn, resource.props);
-        for (const finding of this.#objects.judge(resource, settings)) {
-          // What is only shown is left to the stack's policies: they know more, and say it once.
-          if (levelFor(finding, settings, operation()) === "mandatory") {
+        const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings));
+        for (const finding of applyExemptions(judged, settings.exemptions, today()).findings) {
+          // What is only shown is left to the stack's policies: they know more, and say it once. A preview goes on
+          // after a violation; then a workload behind a policy that was shown is not shown again here.
+          const again = operation() === "preview" && this.#objects.hasReported(finding);
+          if (levelFor(finding, settings, operation()) === "mandatory" && !again) {
             this.#objects.markReported(finding);
             reportFinding(report, finding, resource.urn, violationText(finding));
           }
@@ -177,7 +181,9 @@ class Guard {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending?.signature === signature && pending.forLevel === level) return pending.findings;
-    const findings = judgeStack(resources, settings);
+    const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings));
+    const applied = applyExemptions(judged, settings.exemptions, today());
+    const findings = [...applied.overdue, ...applied.findings];
     this.#pending = { signature, forLevel: level === "mandatory" ? "advisory" : "mandatory", findings };
     return findings;
   }
@@ -195,6 +201,35 @@ class Guard {
 
 function identity(resource: { type: string; name: string; urn: string }): { type: string; name: string; urn: string } {
   return { type: String(resource.type), name: String(resource.name), urn: String(resource.urn) };
+}
+
+/**
+ * A fault of this pack's own must neither pass for a clean stack nor end the preview in an exception: it is a finding.
+ * The error's text is left out, since it may quote a value.
+ */
+function attempt(urn: string, judge: () => Finding[]): Finding[] {
+  try {
+    return judge();
+  } catch (error) {
+    const what = error instanceof Error ? error.constructor.name : "an error";
+    return [
+      {
+        id: notUnderstood.id,
+        severity: notUnderstood.severity,
+        certainty: "possible",
+        subject: { kind: "Cluster", name: "cluster", source: { urn } },
+        message: `The check failed by a fault of its own (${what}), so nothing is known`,
+        because: ["the policy pack could not finish"],
+        fix: "Report it with the object that it happened at, and judge that object by hand until it is repaired.",
+        controls: notUnderstood.controls,
+      },
+    ];
+  }
+}
+
+/** The date in UTC, `YYYY-MM-DD`. */
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
 }
 
 /** Findings about the same subject, together. */

@@ -1,6 +1,17 @@
 import type { Finding } from "../sdk/findings";
-import { evaluate, isViolation, metadataEndpointsClosed, namespaceDefaultDeny, notUnderstood } from "../sdk/findings";
+import {
+  clusterAdminBinding,
+  enforcementOff,
+  evaluate,
+  fqdnTooBroad,
+  isViolation,
+  metadataEndpointsClosed,
+  namespaceDefaultDeny,
+  notUnderstood,
+  tier0Restricted,
+} from "../sdk/findings";
 import type { FindingOptions } from "../sdk/findings";
+import { namesItsPeers } from "../sdk/findings/policy-rules";
 import type { EnforcerProfile, KubeObject, SourcedObject } from "../sdk/reachability";
 import { buildSnapshot, compile, describeRef, inferProfile, isUnknown, profileFor } from "../sdk/reachability";
 import { deniesOf } from "./denies";
@@ -19,8 +30,10 @@ import { isPolicyKind, isWorkloadKind, objectsOf } from "./snapshot-from-resourc
  *
  * - a policy opens a hole if, with it and the policies recorded before it, a fresh pod or a pod that it selects reaches a
  *   metadata endpoint, or a fresh pod exchanges traffic with somebody that no policy names;
+ * - a policy is stopped if it closes tier 0 by default, or allows DNS names that anybody can register;
  * - a workload is stopped if policies recorded before it give it such a path;
- * - an object that the enforcer refuses, or that cannot be understood, is stopped before anybody relies on it.
+ * - an object that the enforcer refuses, or that cannot be understood, is stopped before anybody relies on it;
+ * - a Cilium release that switches enforcement off and a binding to cluster-admin are wrong by themselves.
  *
  * An explicit deny must be registered before the rule that needs it (make the rule depend on it). Otherwise there is a
  * time in which the hole is open, and this phase says so.
@@ -37,11 +50,13 @@ export class ObjectPhase {
     this.#clusters.set(cluster.key, recorded);
     const policies = objects.filter(({ object }) => isPolicyKind(object.kind));
     const workloads = objects.filter(({ object }) => isWorkloadKind(object.kind));
+    const opensNothing = policies.length > 0 && certainlyOpensNothing(policies, recorded, settings);
     const findings = [
-      ...(policies.length > 0 ? judgePolicies(policies, recorded, settings) : []),
+      ...(policies.length > 0 && !opensNothing ? judgePolicies(policies, recorded, settings) : []),
       ...(workloads.length > 0 ? judgeWorkloads(workloads, recorded, settings) : []),
+      ...judgeAlone(objects, recorded, settings),
     ];
-    recorded.add(objects);
+    recorded.add(objects, !opensNothing);
     return findings;
   }
 
@@ -70,6 +85,8 @@ interface Recorded {
   readonly item: SourcedObject;
   /** What of it can take something away from policies that come later. */
   readonly denies: SourcedObject | undefined;
+  /** A policy that may have opened something to addresses or to strangers. */
+  readonly mayOpen: boolean;
 }
 
 /** What was registered into one cluster so far, of everything that decides traffic. */
@@ -80,18 +97,20 @@ class RecordedCluster {
   readonly #hints = new Map<string, SourcedObject>();
   readonly #namespaces = new Set<string>();
 
-  add(objects: readonly SourcedObject[]): void {
+  /** Records objects; `mayOpen` says whether their policies may have opened something to addresses or strangers. */
+  add(objects: readonly SourcedObject[], mayOpen: boolean): void {
     for (const item of objects) {
       const { object } = item;
       const own: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
       const home = typeof own === "string" && !isUnknown(own) ? own : undefined;
       if (home !== undefined) this.#namespaces.add(home);
-      const enforcer = object.kind === "Release" || object.kind === "ConfigMap";
+      const enforcer = isEnforcer(object);
       if (enforcer || !this.#hints.has(object.kind))
         this.#hints.set(enforcer ? `${this.#hints.size}` : object.kind, item);
       if (object.kind !== "Namespace" && !isPolicyKind(object.kind)) continue;
       const left = isPolicyKind(object.kind) ? deniesOf(object) : object;
-      const recorded = { item, denies: left === undefined ? undefined : { ...item, object: left } };
+      const denies = left === undefined ? undefined : { ...item, object: left };
+      const recorded = { item, denies, mayOpen: mayOpen && isPolicyKind(object.kind) };
       const list = home === undefined ? this.#clusterwide : (this.#byNamespace.get(home) ?? []);
       list.push(recorded);
       if (home !== undefined) this.#byNamespace.set(home, list);
@@ -101,6 +120,11 @@ class RecordedCluster {
   /** Policies that can have a say for pods of these namespaces, and the namespaces' own objects. */
   within(namespaces: Iterable<string>): SourcedObject[] {
     return this.#in(namespaces).map((recorded) => recorded.item);
+  }
+
+  /** Whether some policy for pods of these namespaces may have opened something. */
+  mayBeOpened(namespaces: Iterable<string>): boolean {
+    return this.#in(namespaces).some((recorded) => recorded.mayOpen);
   }
 
   /** What is left of {@link within} when only denies count. */
@@ -124,6 +148,26 @@ class RecordedCluster {
   }
 }
 
+/**
+ * The quick answer for most policies: namespaced, understood, outside tier 0, and all that they allow they allow to pods
+ * of namespaces that they name.
+ */
+function certainlyOpensNothing(
+  policies: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+): boolean {
+  const snapshot = buildSnapshot(policies, { profile: recorded.profile(policies, settings) });
+  return (
+    snapshot.problems.length === 0 &&
+    snapshot.rules.policies.length > 0 &&
+    snapshot.policies.every(
+      ({ namespace }) => namespace !== undefined && !settings.exemptNamespaces.includes(namespace),
+    ) &&
+    snapshot.rules.policies.every(namesItsPeers)
+  );
+}
+
 /** What a policy opens that nothing recorded before it denies. */
 function judgePolicies(
   policies: readonly SourcedObject[],
@@ -138,7 +182,8 @@ function judgePolicies(
     ...(clusterwide ? [undeclaredNamespace, ...recorded.namespaceNames()] : []),
   ]);
   const profile = recorded.profile(policies, settings);
-  const hypothetical = assumeDefaultDeny(namespaces, samples, policies[0]?.object);
+  const held = [...namespaces].filter((name) => !settings.exemptNamespaces.includes(name));
+  const hypothetical = assumeDefaultDeny(held, samples, policies[0]?.object);
   const openedBeside = (others: readonly SourcedObject[]): Finding[] => {
     const snapshot = buildSnapshot([...others, ...policies, ...hypothetical.objects], { profile });
     return evaluate(compile(snapshot), { ...optionsOf(settings), standIns: hypothetical.standIns }).filter(isViolation);
@@ -160,9 +205,9 @@ function judgeWorkloads(
 ): Finding[] {
   return workloads.flatMap((item) => {
     const namespaces = new Set(namespaceOf(item.object));
+    // without a policy that opens something, nothing could have been opened for it
+    if (!recorded.mayBeOpened(namespaces)) return [];
     const others = recorded.within(namespaces);
-    // without policies for it there is nothing that could have been opened
-    if (!others.some(({ object }) => isPolicyKind(object.kind))) return [];
     const profile = recorded.profile([], settings);
     const { objects } = assumeDefaultDeny(namespaces, [], undefined);
     const snapshot = buildSnapshot([...others, item, ...objects], { profile });
@@ -172,11 +217,24 @@ function judgeWorkloads(
   });
 }
 
+/** Objects that are right or wrong by themselves: what configures the enforcer, and bindings of roles. */
+function judgeAlone(objects: readonly SourcedObject[], recorded: RecordedCluster, settings: GuardSettings): Finding[] {
+  const alone = objects.filter(({ object }) => isEnforcer(object) || /^(Cluster)?RoleBinding$/.test(object.kind));
+  if (alone.length === 0) return [];
+  const snapshot = buildSnapshot(alone, { profile: recorded.profile(alone, settings) });
+  const rules = [enforcementOff, clusterAdminBinding];
+  return evaluate(compile(snapshot), { ...optionsOf(settings), rules }).filter(isViolation);
+}
+
+function isEnforcer(object: KubeObject): boolean {
+  return object.kind === "Release" || object.kind === "ConfigMap";
+}
+
 function optionsOf(settings: GuardSettings): FindingOptions {
   return {
     exemptNamespaces: settings.exemptNamespaces,
     platformNamespaces: settings.platformNamespaces,
-    rules: [namespaceDefaultDeny, metadataEndpointsClosed, notUnderstood],
+    rules: [namespaceDefaultDeny, metadataEndpointsClosed, tier0Restricted, fqdnTooBroad, notUnderstood],
   };
 }
 
@@ -188,7 +246,7 @@ function namespaceOf(object: KubeObject): string[] {
 
 /** A default deny for every namespace, and pods for the policy to select. */
 function assumeDefaultDeny(
-  namespaces: ReadonlySet<string>,
+  namespaces: Iterable<string>,
   samples: ReturnType<typeof podSamples>,
   policy: KubeObject | undefined,
 ): { objects: SourcedObject[]; standIns: Map<string, string> } {
@@ -238,7 +296,7 @@ function describePolicy(policy: KubeObject | undefined): string {
 
 /** The finding, said of the object that is being registered. */
 function asRegistration(finding: Finding, item: SourcedObject): Finding {
-  if (finding.id === notUnderstood.id) return finding;
+  if (finding.id !== metadataEndpointsClosed.id && finding.id !== namespaceDefaultDeny.id) return finding;
   const { kind, metadata } = item.object;
   const policy = isPolicyKind(kind);
   return {

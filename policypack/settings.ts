@@ -1,13 +1,17 @@
 import type { PolicyConfigSchema } from "@pulumi/policy";
-import type { Finding } from "../sdk/findings";
-import { defaultTiers, rules } from "../sdk/findings";
+import type { Exemption, Finding } from "../sdk/findings";
+import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
 import { contentsNotVisible } from "./visibility";
 
 /** What a finding does to the operation: stop it, be shown, or nothing. */
 export type GuardLevel = "mandatory" | "advisory" | "disabled";
 
 /** The ids of everything the pack can find. */
-export const findingIds: readonly string[] = [...rules.map((rule) => rule.id), contentsNotVisible.id];
+export const findingIds: readonly string[] = [
+  ...rules.map((rule) => rule.id),
+  contentsNotVisible.id,
+  exemptionOverdue.id,
+];
 
 /** How to treat what cannot be decided because a value is not known or something was not understood. */
 export interface UndecidableLevels {
@@ -41,6 +45,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "host-access"?: GuardLevel;
   readonly "cluster-admin-binding"?: GuardLevel;
   readonly "contents-not-visible"?: GuardLevel;
+  readonly "exemption-overdue"?: GuardLevel;
   readonly undecidable?: UndecidableLevels;
   /** Tier 0. Default: kube-system, flux-system, cilium, cilium-secrets. */
   readonly exemptNamespaces?: readonly string[];
@@ -51,6 +56,8 @@ export interface ClusterSecurityGuardArgs {
    * (a Cilium release or any Cilium policy means Cilium), else `kubernetes`, the API's own text.
    */
   readonly enforcer?: string;
+  /** Findings that somebody accepts for a time. Each use is reported; an exemption that has ended is a violation. */
+  readonly exemptions?: readonly Exemption[];
 }
 
 /** {@link ClusterSecurityGuardArgs} with every default filled in. */
@@ -60,6 +67,7 @@ export interface GuardSettings {
   readonly exemptNamespaces: readonly string[];
   readonly platformNamespaces: readonly string[];
   readonly enforcer?: string;
+  readonly exemptions: readonly Exemption[];
 }
 
 const levelNames: readonly GuardLevel[] = ["mandatory", "advisory", "disabled"];
@@ -74,7 +82,7 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
   for (const id of findingIds) {
     levels[id] = levelOf(args as Readonly<Record<string, unknown>>, id) ?? args.all ?? defaultLevel(id);
   }
-  const notFindings = ["all", "undecidable", "exemptNamespaces", "platformNamespaces", "enforcer"];
+  const notFindings = ["all", "undecidable", "exemptNamespaces", "platformNamespaces", "enforcer", "exemptions"];
   for (const key of Object.keys(args)) {
     if (!findingIds.includes(key) && !notFindings.includes(key)) {
       throw new RangeError(`"${key}" is no finding of this pack; there are ${findingIds.join(", ")}`);
@@ -91,6 +99,7 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
     exemptNamespaces: args.exemptNamespaces ?? defaultTiers.exemptNamespaces,
     platformNamespaces: args.platformNamespaces ?? defaultTiers.platformNamespaces,
     ...(args.enforcer === undefined ? {} : { enforcer: args.enforcer }),
+    exemptions: args.exemptions ?? [],
   };
 }
 
@@ -104,7 +113,7 @@ function levelOf(args: Readonly<Record<string, unknown>>, key: string): GuardLev
 }
 
 function defaultLevel(id: string): GuardLevel {
-  const rule = rules.find((each) => each.id === id);
+  const rule = [...rules, exemptionOverdue].find((each) => each.id === id);
   return rule !== undefined && (rule.severity === "critical" || rule.severity === "high") ? "mandatory" : "advisory";
 }
 
@@ -145,6 +154,24 @@ export const configSchema: PolicyConfigSchema = {
       pattern: "^(kubernetes|cilium|calico)(@v?[0-9]+([.][0-9]+){0,2})?$",
       description: "What enforces policies; inferred from the stack if left out",
     },
+    exemptions: {
+      type: "array",
+      description: "Findings that somebody accepts for a time",
+      items: {
+        type: "object",
+        properties: {
+          finding: { type: "string", enum: [...findingIds] },
+          namespace: { type: "string" },
+          kind: { type: "string" },
+          name: { type: "string" },
+          owner: { type: "string", minLength: 1 },
+          reason: { type: "string", minLength: 1 },
+          expires: { type: "string", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" },
+        },
+        required: ["finding", "owner", "reason", "expires"],
+        additionalProperties: false,
+      },
+    },
   },
 };
 
@@ -161,6 +188,7 @@ export function configured(settings: GuardSettings, config: unknown): GuardSetti
     exemptNamespaces: stringsIn(given.exemptNamespaces) ?? settings.exemptNamespaces,
     platformNamespaces: stringsIn(given.platformNamespaces) ?? settings.platformNamespaces,
     ...enforcerIn(given.enforcer, settings.enforcer),
+    exemptions: [...settings.exemptions, ...exemptionsIn(given.exemptions)],
   };
 }
 
@@ -172,6 +200,13 @@ function levelsIn(value: unknown, keys: readonly string[]): Record<string, Guard
       .filter((key) => levelNames.includes(given[key] as GuardLevel))
       .map((key) => [key, given[key] as GuardLevel] as const),
   );
+}
+
+/** Shapes are checked where exemptions are applied: one that is incomplete is reported, not passed over. */
+function exemptionsIn(value: unknown): Exemption[] {
+  return Array.isArray(value)
+    ? value.filter((item): item is Exemption => typeof item === "object" && item !== null)
+    : [];
 }
 
 function stringsIn(value: unknown): string[] | undefined {

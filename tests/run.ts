@@ -78,7 +78,7 @@ async function main(): Promise<number> {
     ]),
   );
   results.push(await check("build", "npm", ["run", "--silent", "build"]));
-  results.push(await mocha("everything that needs no engine", []));
+  results.push(await mocha("everything that needs no engine", ["tests/**/*.test.ts"]));
 
   if (!quick) {
     const missing = await engineMissing();
@@ -86,7 +86,13 @@ async function main(): Promise<number> {
       console.log(`\nskipped: the suites on the real engine (tests/**/*.engine.test.ts)\n${missing}`);
       results.push({ passed: 0, failed: 0, skipped: 1 });
     } else {
-      results.push(await mocha("on the real engine and API server", ["--config", "tests/engine/.mocharc.json"]));
+      results.push(
+        await mocha("on the real engine and API server", [
+          "--config",
+          "tests/engine/.mocharc.json",
+          "tests/**/*.engine.test.ts",
+        ]),
+      );
     }
   }
 
@@ -102,7 +108,8 @@ async function engineMissing(): Promise<string | undefined> {
     await provideTools(["pulumi", "etcd", "kube-apiserver", "kube-controller-manager"]);
     return undefined;
   } catch (error) {
-    if (error instanceof ToolchainError) return error.message;
+    // a build that fails or a checksum that differs is a failure, not a machine that lacks something
+    if (error instanceof ToolchainError && error.code === "no-way") return error.message;
     throw error;
   }
 }

@@ -39,6 +39,7 @@ export const platform: readonly WorkloadDeclaration[] = [
   workload("monitoring/loki", { ports: [tcp(3100, "http")] }),
 ];
 
+const storage = workload("monitoring/thanos-receive", { ports: [tcp(19291, "remote-write")] });
 const scraper = platform.find(({ name }) => name === "prometheus");
 const inApp = ["frontend", "backend-api", "worker"];
 
@@ -56,8 +57,7 @@ export const declaration: ClusterSecurityDeclaration = {
     observability: {
       namespace: "monitoring",
       ...(scraper === undefined ? {} : { scraper }),
-      // Prometheus stores what it scrapes itself
-      storage: workload("monitoring/thanos-receive", { ports: [tcp(19291, "remote-write")] }),
+      storage,
     },
     services: [
       {

@@ -39,7 +39,13 @@ function record(): void {
     const identity = child.pid === undefined ? undefined : identify(child.pid);
     if (identity) processes[name] = identity;
   }
-  writeState(dataDir, { supervisor: self as ProcessIdentity, ...(owner ? { owner } : {}), processes });
+  try {
+    writeState(dataDir, { supervisor: self as ProcessIdentity, ...(owner ? { owner } : {}), processes });
+  } catch (error) {
+    // what cannot be recorded could not be found by a later start: a removed data folder ends its processes
+    console.error(error);
+    if (!ending) void killAll(1);
+  }
 }
 
 function start(command: Command): void {
@@ -110,13 +116,13 @@ async function endAll(code: number): Promise<void> {
 }
 
 /** Nobody is left to ask: kills all at once. The store survives that, each of its writes has reached the kernel. */
-async function killAll(): Promise<void> {
+async function killAll(code: number): Promise<void> {
   ending = true;
   const all = [...running.values()];
   for (const { child } of all) child.kill("SIGKILL");
   await Promise.all(all.map((entry) => entry.ended));
   removeState(dataDir);
-  process.exit(0);
+  process.exit(code);
 }
 
 function tell(reply: Reply): void {
@@ -144,7 +150,7 @@ process.on("message", (request: Request) => {
   );
 });
 process.on("disconnect", () => {
-  if (owner) void killAll();
+  if (owner) void killAll(0);
 });
 process.on("SIGTERM", () => void endAll(0));
 process.on("SIGINT", () => void endAll(0));

@@ -1,38 +1,72 @@
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CacheEntry, cacheFolder } from "../toolchain/cache";
 import { requiredVersion } from "../toolchain/catalog";
+import { ToolchainError } from "../toolchain/errors";
 import { downloadGoModule } from "../toolchain/go-modules";
 import type { Progress } from "../toolchain/index";
 import { streamProgress } from "../toolchain/index";
 import type { CrdSetName } from "./catalog";
 import { crdSets } from "./catalog";
+import checksums from "./checksums.json";
+import { fetchPublishedFiles, publishedAt, verifyChecksum } from "./published-files";
 
-/** Settings of everything that is read out of released modules. */
+/** Settings of everything that is read out of releases. */
 export interface ManifestOptions {
   /** Default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
   /** Default: lines on standard error. */
   readonly progress?: Progress;
+  /** Where a release's files are really fetched from; for mirrors and tests. */
+  readonly mirror?: (base: string) => string;
+  /** Milliseconds that a publisher has to answer. Default 4000. */
+  readonly answerWithin?: number;
 }
 
 const pinFolder = path.resolve(__dirname, "..", "modules", "manifests");
 const ciliumModule = "github.com/cilium/cilium";
 
-/** The version of a module that the lab pins. */
+/** The version of a module that the lab pins, without "v". */
 export function pinnedVersion(module: string): string {
   return requiredVersion(readFileSync(path.join(pinFolder, "go.mod"), "utf8"), module);
 }
 
-/** The folder with the documents of a set, fetched once. */
+/**
+ * The folder with the documents of a set. Fetched once: from where the project publishes its release file by file, else
+ * out of its Go module. Either way each file must be the one whose sha256 is in checksums.json.
+ * @throws ToolchainError
+ */
 export async function crdFolder(name: CrdSetName, options: ManifestOptions = {}): Promise<string> {
-  const set = crdSets[name];
-  return await fromModule(`crds-${name}`, set.module, pinnedVersion(set.module), set.paths, options);
+  const { module, paths } = crdSets[name];
+  const version = pinnedVersion(module);
+  const known =
+    (checksums as Readonly<Record<string, Readonly<Record<string, string>>>>)[`${module}@v${version}`] ?? {};
+  const wanted = Object.entries(known).filter(([file]) =>
+    paths.some((part) => file === part || file.startsWith(`${part}/`)),
+  );
+  if (wanted.length === 0) throw new Error(`checksums.json knows no file of ${module} ${version} for ${name}`);
+  const files = Object.fromEntries(wanted);
+  // the content belongs to the name of the entry: another choice of files is another entry
+  const content = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 8);
+  return await cached(`crds-${name}`, `${version}-${content}`, `${module} ${version}`, options, async (folder) => {
+    const base = publishedAt(module, version);
+    const from = base && (options.mirror ?? ((url: string) => url))(base);
+    if (from && (await fetchPublishedFiles(from, files, folder, options.answerWithin ?? 4000))) return;
+    const source = await downloadGoModule(module, version, pinFolder, options.env).catch((error: unknown) => {
+      throw from === undefined ? error : withOtherWay(error, new URL(from).host);
+    });
+    for (const [file, sum] of wanted) {
+      const content = readFileSync(path.join(source, file));
+      verifyChecksum(`${module} ${version} ${file}`, content, sum);
+      mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+      writeFileSync(path.join(folder, file), content);
+    }
+  });
 }
 
 /**
- * A local folder with Cilium's Helm chart, from the released Cilium module of that version ("1.20.2"; default: the one
+ * A local folder with Cilium's Helm chart, out of the released Cilium module of that version ("1.20.2"; default: the one
  * that the lab pins). Versions that the lab's go.sum knows: 1.20.2, 1.19.1, 1.18.6; others are held against the public
  * checksum database.
  * @throws ToolchainError where it cannot be had
@@ -40,34 +74,41 @@ export async function crdFolder(name: CrdSetName, options: ManifestOptions = {})
 export async function ciliumChart(version?: string, options: ManifestOptions = {}): Promise<string> {
   const wanted = (version ?? pinnedVersion(ciliumModule)).replace(/^v/, "");
   if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(wanted)) throw new Error(`${version} is no version of a chart`);
-  const chart = "install/kubernetes/cilium";
-  return path.join(await fromModule("chart-cilium", ciliumModule, wanted, [chart], options), chart);
+  const inModule = "install/kubernetes/cilium";
+  const folder = await cached("chart-cilium", wanted, `${ciliumModule} ${wanted}`, options, async (target) => {
+    const source = await downloadGoModule(ciliumModule, wanted, pinFolder, options.env);
+    copyWritable(path.join(source, inModule), path.join(target, "cilium"));
+  });
+  return path.join(folder, "cilium");
 }
 
-async function fromModule(
+/** Where there is no Go the other way is worth naming. */
+function withOtherWay(error: unknown, host: string): unknown {
+  if (!(error instanceof ToolchainError) || error.code !== "no-way") return error;
+  return new ToolchainError("no-way", `${error.message} – or a way to ${host}, where it is published`, {
+    cause: error,
+  });
+}
+
+/** What lies in the cache under this name and version; `make` fills the folder where nothing does. */
+async function cached(
   name: string,
-  module: string,
   version: string,
-  paths: readonly string[],
+  what: string,
   options: ManifestOptions,
+  make: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const env = options.env ?? process.env;
   const progress = options.progress ?? streamProgress();
-  // which parts are kept belongs to the name: an entry with other parts is another entry
-  const parts = createHash("sha256").update(paths.join("\n")).digest("hex").slice(0, 8);
-  const entry = new CacheEntry(cacheFolder(env), "manifests", `${name}-${parts}`, version);
-  const cached = await entry.find();
-  if (typeof cached === "object") return cached.folder;
+  const entry = new CacheEntry(cacheFolder(options.env), "manifests", name, version);
+  const found = await entry.find();
+  if (typeof found === "object") return found.folder;
   return await entry.locked(
     async () => {
       const meanwhile = await entry.find();
       if (typeof meanwhile === "object") return meanwhile.folder;
-      const step = progress.step(`fetching ${module} ${version}`);
+      const step = progress.step(`fetching ${name} from ${what}`);
       try {
-        const made = await entry.put("download", async (folder) => {
-          const source = await downloadGoModule(module, version, pinFolder, env);
-          for (const part of paths) copyWritable(path.join(source, part), path.join(folder, part));
-        });
+        const made = await entry.put("download", make);
         step.done();
         return made.folder;
       } catch (error) {
@@ -75,14 +116,14 @@ async function fromModule(
         throw error;
       }
     },
-    () => progress.note(`another start is fetching ${module} ${version}: waiting for it`),
+    () => progress.note(`another start is fetching ${name} ${version}: waiting for it`),
   );
 }
 
 /** Go keeps module sources read-only; a copy that cannot be removed again would be a nuisance. */
 function copyWritable(from: string, to: string): void {
   mkdirSync(path.dirname(to), { recursive: true });
-  cpSync(from, to, { recursive: true, preserveTimestamps: false });
+  cpSync(from, to, { recursive: true });
   makeWritable(to);
 }
 

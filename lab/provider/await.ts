@@ -51,7 +51,8 @@ const rollout: Readonly<Record<string, Readiness>> = {
     if (conditionStatus(object, "Progressing") === "False") {
       throw new FailedForGood(conditionMessage(object, "Progressing") || "the rollout does not progress");
     }
-    if (number(status["updatedReplicas"]) < wanted) return `${number(status["updatedReplicas"])} of ${wanted} replicas are updated`;
+    if (number(status["updatedReplicas"]) < wanted)
+      return `${number(status["updatedReplicas"])} of ${wanted} replicas are updated`;
     if (number(status["replicas"]) > wanted) return `${number(status["replicas"]) - wanted} old replicas still run`;
     const available = number(status["availableReplicas"]);
     return available < wanted ? `${available} of ${wanted} replicas are available` : undefined;
@@ -60,15 +61,19 @@ const rollout: Readonly<Record<string, Readiness>> = {
     const status = map(object["status"]);
     const wanted = number(map(object["spec"])["replicas"], 1);
     if (!observed(object)) return "the controller has not seen the change yet";
-    if (number(status["readyReplicas"]) < wanted) return `${number(status["readyReplicas"])} of ${wanted} replicas are ready`;
+    if (number(status["readyReplicas"]) < wanted)
+      return `${number(status["readyReplicas"])} of ${wanted} replicas are ready`;
     return status["currentRevision"] === status["updateRevision"] ? undefined : "old replicas still run";
   },
   "apps/v1/DaemonSet": (object) => {
     const status = map(object["status"]);
     const wanted = number(status["desiredNumberScheduled"]);
     if (!observed(object)) return "the controller has not seen the change yet";
-    if (number(status["updatedNumberScheduled"]) < wanted) return `${number(status["updatedNumberScheduled"])} of ${wanted} pods are updated`;
-    return number(status["numberAvailable"]) < wanted ? `${number(status["numberAvailable"])} of ${wanted} pods are available` : undefined;
+    if (number(status["updatedNumberScheduled"]) < wanted)
+      return `${number(status["updatedNumberScheduled"])} of ${wanted} pods are updated`;
+    return number(status["numberAvailable"]) < wanted
+      ? `${number(status["numberAvailable"])} of ${wanted} pods are available`
+      : undefined;
   },
   "batch/v1/Job": (object) => {
     if (conditionStatus(object, "Complete") === "True") return undefined;
@@ -80,8 +85,13 @@ const rollout: Readonly<Record<string, Readiness>> = {
   "v1/Pod": (object) => {
     const phase = map(object["status"])["phase"];
     if (phase === "Succeeded" || conditionStatus(object, "Ready") === "True") return undefined;
-    if (phase === "Failed") throw new FailedForGood(`the pod failed: ${String(map(object["status"])["reason"] ?? "no reason given")}`);
-    return conditionMessage(object, "Ready") || conditionMessage(object, "PodScheduled") || `the pod is ${String(phase ?? "new")}`;
+    if (phase === "Failed")
+      throw new FailedForGood(`the pod failed: ${String(map(object["status"])["reason"] ?? "no reason given")}`);
+    return (
+      conditionMessage(object, "Ready") ||
+      conditionMessage(object, "PodScheduled") ||
+      `the pod is ${String(phase ?? "new")}`
+    );
   },
   "v1/Service": (object) => {
     if (map(object["spec"])["type"] !== "LoadBalancer") return undefined;
@@ -156,7 +166,8 @@ function readinessOf(text: string): Readiness {
     };
   }
   const jsonpath = /^jsonpath=(\{.*\}|[^={]+)(?:=(.*))?$/.exec(text);
-  if (!jsonpath) throw new WaitForError(`${annotations.waitFor}: ${JSON.stringify(text)} is neither condition=… nor jsonpath=…`);
+  if (!jsonpath)
+    throw new WaitForError(`${annotations.waitFor}: ${JSON.stringify(text)} is neither condition=… nor jsonpath=…`);
   const [, path = "", quoted] = jsonpath;
   const wanted = quoted?.replace(/^(['"])(.*)\1$/, "$2");
   let steps: ReturnType<typeof parseJsonPath>;
@@ -168,8 +179,11 @@ function readinessOf(text: string): Readiness {
   }
   return (object) => {
     const found = evaluateJsonPath(steps, object);
-    if (found.length > 0 && (wanted === undefined || found.every((value) => asText(value) === wanted))) return undefined;
-    return wanted === undefined ? `${path} is absent` : `${path} is ${found.map(asText).join(", ") || "absent"}, not ${wanted}`;
+    if (found.length > 0 && (wanted === undefined || found.every((value) => asText(value) === wanted)))
+      return undefined;
+    return wanted === undefined
+      ? `${path} is absent`
+      : `${path} is ${found.map(asText).join(", ") || "absent"}, not ${wanted}`;
   };
 }
 

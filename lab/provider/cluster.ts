@@ -123,7 +123,9 @@ export class Cluster {
           headers: {
             accept: "application/json",
             ...headers,
-            ...(body ? { "content-type": options.contentType ?? "application/json", "content-length": body.length } : {}),
+            ...(body
+              ? { "content-type": options.contentType ?? "application/json", "content-length": body.length }
+              : {}),
           },
         },
         (response) => {
@@ -142,7 +144,9 @@ export class Cluster {
         },
       );
       request.setTimeout(options.timeout ?? requestTimeout, () => {
-        request.destroy(new UnreachableError(`no answer from ${this.address} within ${(options.timeout ?? requestTimeout) / 1000} s`));
+        request.destroy(
+          new UnreachableError(`no answer from ${this.address} within ${(options.timeout ?? requestTimeout) / 1000} s`),
+        );
       });
       request.on("error", (error: NodeJS.ErrnoException) => reject(this.connectionError(error, request)));
       request.end(body);
@@ -187,7 +191,8 @@ export class Cluster {
       ...(cluster?.skipTLSVerify ? { rejectUnauthorized: false } : {}),
       ...(cluster?.tlsServerName ? { servername: cluster.tlsServerName } : {}),
     };
-    const own = this.server.protocol === "http:" ? new http.Agent({ keepAlive: true, maxSockets: 64 }) : new https.Agent(tls);
+    const own =
+      this.server.protocol === "http:" ? new http.Agent({ keepAlive: true, maxSockets: 64 }) : new https.Agent(tls);
     // through a proxy the client library's agent is the one that knows how
     const agent = cluster?.proxyUrl ? (options.agent as http.Agent) : (keep ?? own);
     return { headers, agent, readAt: Date.now() };
@@ -224,7 +229,9 @@ export class Cluster {
       const resources = isMap(body) && Array.isArray(body["resources"]) ? (body["resources"] as unknown[]) : [];
       return resources.flatMap((each) => {
         if (!isMap(each) || typeof each["name"] !== "string" || each["name"].includes("/")) return [];
-        return [{ apiVersion, kind: String(each["kind"]), resource: each["name"], namespaced: each["namespaced"] === true }];
+        return [
+          { apiVersion, kind: String(each["kind"]), resource: each["name"], namespaced: each["namespaced"] === true },
+        ];
       });
     } catch (error) {
       if (isNotFound(error)) return [];

@@ -24,7 +24,9 @@ export function readConfiguration(variables: ReadonlyMap<string, string>, env: N
     return value === undefined || value === "" ? otherwise : value === "true";
   };
   if (!flag("enableServerSideApply", "PULUMI_K8S_ENABLE_SERVER_SIDE_APPLY", true)) {
-    throw new ConfigurationError("enableServerSideApply: false is not supported here: the lab's provider always uses server-side apply");
+    throw new ConfigurationError(
+      "enableServerSideApply: false is not supported here: the lab's provider always uses server-side apply",
+    );
   }
   if (variables.get("renderYamlToDirectory")) {
     throw new ConfigurationError("renderYamlToDirectory is not supported by the lab's provider");
@@ -70,7 +72,8 @@ export class Connection {
 
   /** The cluster; throws where the kubeconfig cannot be used. */
   get cluster(): Cluster {
-    if (!this.opened) throw new ConfigurationError(`configured Kubernetes cluster is unreachable: ${this.problem ?? ""}`);
+    if (!this.opened)
+      throw new ConfigurationError(`configured Kubernetes cluster is unreachable: ${this.problem ?? ""}`);
     return this.opened;
   }
 
@@ -82,7 +85,8 @@ export class Connection {
   /** Why the API server cannot be asked now, or undefined when it answers. */
   async unreachable(): Promise<string | undefined> {
     if (!this.opened) return this.problem;
-    if (this.probe && (await this.probe) !== undefined && Date.now() - this.probedAt > unreachableFor) this.probe = undefined;
+    if (this.probe && (await this.probe) !== undefined && Date.now() - this.probedAt > unreachableFor)
+      this.probe = undefined;
     if (!this.probe) {
       this.probedAt = Date.now();
       this.probe = this.opened.request("GET", "/version", { timeout: 10_000 }).then(

@@ -10,7 +10,16 @@ import * as proto from "@pulumi/pulumi/proto/provider_pb";
 import * as resource from "@pulumi/pulumi/proto/resource_pb";
 import { ResourceMonitorClient } from "@pulumi/pulumi/proto/resource_grpc_pb";
 import { annotations, isSecretObject, metadataOf, nameOf, namespaceOf } from "./objects";
-import { hasUnknown, isPlainMap, mapFromWire, Secret, toWire, unwrapMap, type PlainMap, type PropertyMap } from "./properties";
+import {
+  hasUnknown,
+  isPlainMap,
+  mapFromWire,
+  Secret,
+  toWire,
+  unwrapMap,
+  type PlainMap,
+  type PropertyMap,
+} from "./properties";
 import { decodeManifests, flattenLists } from "./yaml";
 
 interface Child {
@@ -20,7 +29,10 @@ interface Child {
 }
 
 /** Registers a yaml/v2 component and its objects. */
-export async function constructComponent(request: proto.ConstructRequest, version: string): Promise<proto.ConstructResponse> {
+export async function constructComponent(
+  request: proto.ConstructRequest,
+  version: string,
+): Promise<proto.ConstructResponse> {
   const type = request.getType();
   if (type !== "kubernetes:yaml/v2:ConfigGroup" && type !== "kubernetes:yaml/v2:ConfigFile") {
     throw new Error(`the lab's Kubernetes provider does not offer the component ${type}`);
@@ -40,7 +52,10 @@ export async function constructComponent(request: proto.ConstructRequest, versio
     const prefix = typeof plain["resourcePrefix"] === "string" ? plain["resourcePrefix"] : request.getName();
     const children = childrenOf(await collectObjects(plain), prefix, plain["skipAwait"] === true);
     const urns = await registerInOrder(children, (child, after) => monitor.registerChild(component, child, after));
-    const resources = urns.map((urn) => ({ "4dabf18193072939515e22adb298388d": "5cf8f73096256a8f31e491e813e4eb8e", urn }));
+    const resources = urns.map((urn) => ({
+      "4dabf18193072939515e22adb298388d": "5cf8f73096256a8f31e491e813e4eb8e",
+      urn,
+    }));
     response.setState(Struct.fromJavaScript({ resources } as unknown as Record<string, JavaScriptValue>));
     await monitor.registerOutputs(component, response.getState());
     return response;
@@ -51,7 +66,11 @@ export async function constructComponent(request: proto.ConstructRequest, versio
 
 /** The objects of `files` (paths, patterns, addresses), `file`, `yaml` and `objs`. */
 async function collectObjects(inputs: PlainMap): Promise<PlainMap[]> {
-  const listed = Array.isArray(inputs["files"]) ? inputs["files"] : inputs["files"] === undefined ? [] : [inputs["files"]];
+  const listed = Array.isArray(inputs["files"])
+    ? inputs["files"]
+    : inputs["files"] === undefined
+      ? []
+      : [inputs["files"]];
   const files = [...listed, ...(inputs["file"] === undefined ? [] : [inputs["file"]])].map(String);
   const objects = Array.isArray(inputs["objs"]) ? inputs["objs"].filter(isPlainMap) : [];
   const texts = await Promise.all(files.map(readManifests));
@@ -87,7 +106,10 @@ async function expandPattern(pattern: string): Promise<string[]> {
 
 function partMatcher(part: string): (name: string) => boolean {
   if (!/[*?[]/.test(part)) return (name) => name === part;
-  const source = part.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = part
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   const pattern = new RegExp(`^${source}$`);
   return (name) => pattern.test(name);
 }
@@ -118,7 +140,8 @@ export function needs(child: Child, all: readonly Child[]): Child[] {
   return all.filter((other) => {
     if (other === child) return false;
     const { object } = other;
-    if (object["kind"] === "Namespace" && object["apiVersion"] === "v1") return nameOf(object) === namespaceOf(child.object);
+    if (object["kind"] === "Namespace" && object["apiVersion"] === "v1")
+      return nameOf(object) === namespaceOf(child.object);
     if (object["kind"] !== "CustomResourceDefinition") return false;
     const spec = object["spec"];
     if (!isPlainMap(spec) || !isPlainMap(spec["names"])) return false;
@@ -166,7 +189,9 @@ class Monitor {
     request.setDependenciesList(this.request.getDependenciesList());
     request.setProtect(this.request.getProtect() ?? false);
     request.setAliasesList(this.request.getAliasesList());
-    this.request.getProvidersMap().forEach((provider: string, name: string) => request.getProvidersMap().set(name, provider));
+    this.request
+      .getProvidersMap()
+      .forEach((provider: string, name: string) => request.getProvidersMap().set(name, provider));
     return this.register(request);
   }
 

@@ -83,7 +83,9 @@ function counterpart(element: Plain, live: readonly Plain[], owned: OwnedFields 
   const set = keyNames.filter((name) => element[name] !== undefined);
   const index = live.findIndex((item) => isPlainMap(item) && set.every((name) => equal(item[name], element[name])));
   const found = live[index];
-  const entry = owned?.elements.find(({ keys }) => isPlainMap(found) && keyNames.every((name) => equal(keys[name], found[name])));
+  const entry = owned?.elements.find(
+    ({ keys }) => isPlainMap(found) && keyNames.every((name) => equal(keys[name], found[name])),
+  );
   return [index, entry?.owned];
 }
 
@@ -211,7 +213,9 @@ class Comparison {
     const extra = live.filter(
       (element, index) =>
         !taken.has(index) &&
-        byHand?.elements.some(({ keys }) => isPlainMap(element) && Object.entries(keys).every(([key, value]) => equal(element[key], value))),
+        byHand?.elements.some(
+          ({ keys }) => isPlainMap(element) && Object.entries(keys).every(([key, value]) => equal(element[key], value)),
+        ),
     );
     extra.forEach((_, index) => this.add([...path, next.length + index], "delete", false));
   }
@@ -249,9 +253,11 @@ export function diffInputs(old: PlainMap, next: PlainMap): Change[] {
   const visit = (path: FieldPath, before: Plain | undefined, after: Plain | undefined): void => {
     if (equal(before, after)) return;
     if (isPlainMap(before) && isPlainMap(after)) {
-      for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) visit([...path, key], before[key], after[key]);
+      for (const key of new Set([...Object.keys(before), ...Object.keys(after)]))
+        visit([...path, key], before[key], after[key]);
     } else if (Array.isArray(before) && Array.isArray(after)) {
-      for (let index = 0; index < Math.max(before.length, after.length); index++) visit([...path, index], before[index], after[index]);
+      for (let index = 0; index < Math.max(before.length, after.length); index++)
+        visit([...path, index], before[index], after[index]);
     } else {
       const kind = before === undefined ? "add" : after === undefined ? "delete" : "update";
       changes.push({ path, kind, byInputs: true });
@@ -265,8 +271,18 @@ export function diffInputs(old: PlainMap, next: PlainMap): Change[] {
  * The inputs as the cluster holds them now, for `refresh`: what is as the program set it stays as it is written there
  * (with its secrets), what differs takes the live value, what is gone is left out.
  */
-export function observeInputs(inputs: PropertyMap, live: PlainMap, owned: OwnedFields, rewrites: readonly Rewrite[]): PropertyMap {
-  const visit = (path: FieldPath, input: Property, current: Plain | undefined, below: OwnedFields | undefined): Property | undefined => {
+export function observeInputs(
+  inputs: PropertyMap,
+  live: PlainMap,
+  owned: OwnedFields,
+  rewrites: readonly Rewrite[],
+): PropertyMap {
+  const visit = (
+    path: FieldPath,
+    input: Property,
+    current: Plain | undefined,
+    below: OwnedFields | undefined,
+  ): Property | undefined => {
     const plain = unwrap(input);
     const rewritten = rewrites.some((rewrite) => samePath(rewrite.path, path) && equal(rewrite.value, current));
     if (equal(plain, current) || rewritten) return input;

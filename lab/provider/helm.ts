@@ -91,7 +91,9 @@ function provide(...args: string[]): Promise<string> {
   const script = path.join(labFolder, "provider", "provide.ts");
   const loader = createRequire(script).resolve("tsx/cjs");
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--require", loader, script, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["--require", loader, script, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const [out, err] = [collect(child.stdout), collect(child.stderr)];
     child.on("error", reject);
     child.on("close", (code) => {

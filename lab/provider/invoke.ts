@@ -21,7 +21,9 @@ export async function invoke(
       const placed = await Promise.all(
         objects.map(async (object) => {
           const metadata = metadataOf(object);
-          const needs = metadata["namespace"] === undefined && (await provider.isNamespaced(String(object["apiVersion"]), String(object["kind"])));
+          const needs =
+            metadata["namespace"] === undefined &&
+            (await provider.isNamespaced(String(object["apiVersion"]), String(object["kind"])));
           return needs ? { ...object, metadata: { ...metadata, namespace } } : object;
         }),
       );

@@ -13,12 +13,16 @@ const stepPattern =
   /^(?:\.([A-Za-z_][\w-]*(?:\\\.[\w-]+)*)|\[(-?\d+)\]|\[\*\]|\.\*|\['([^']+)'\]|\["([^"]+)"\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/;
 
 export function parseJsonPath(text: string): Step[] {
-  let rest = text.trim().replace(/^\{|\}$/g, "").replace(/^\$/, "");
+  let rest = text
+    .trim()
+    .replace(/^\{|\}$/g, "")
+    .replace(/^\$/, "");
   if (rest !== "" && !rest.startsWith(".") && !rest.startsWith("[")) rest = `.${rest}`;
   const steps: Step[] = [];
   while (rest !== "") {
     const match = stepPattern.exec(rest);
-    if (!match) throw new JsonPathError(`the JSONPath ${JSON.stringify(text)} is not understood at ${JSON.stringify(rest)}`);
+    if (!match)
+      throw new JsonPathError(`the JSONPath ${JSON.stringify(text)} is not understood at ${JSON.stringify(rest)}`);
     const [whole, field, index, single, double, filter, text1, text2] = match;
     if (index !== undefined) steps.push({ index: Number(index) });
     else if (filter !== undefined) steps.push({ filter: filter.slice(1).split("."), equals: text1 ?? text2 ?? "" });

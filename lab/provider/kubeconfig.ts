@@ -44,7 +44,8 @@ export function loadKubeconfig(choice: KubeconfigChoice): KubeConfig {
       each.name === context.name ? { ...each, cluster: choice.cluster as string } : each,
     );
   }
-  if (!config.getCurrentCluster()) throw new Error(`cluster ${JSON.stringify(choice.cluster ?? context.cluster)} does not exist`);
+  if (!config.getCurrentCluster())
+    throw new Error(`cluster ${JSON.stringify(choice.cluster ?? context.cluster)} does not exist`);
   return config;
 }
 

@@ -19,7 +19,16 @@ import {
   waitForReadiness,
   type Readiness,
 } from "./await";
-import { annotationIsTrue, annotationOf, annotations, metadataOf, nameOf, namespaceOf, toSend, type KubeObject } from "./objects";
+import {
+  annotationIsTrue,
+  annotationOf,
+  annotations,
+  metadataOf,
+  nameOf,
+  namespaceOf,
+  toSend,
+  type KubeObject,
+} from "./objects";
 import { isAppliedBy, isHandWritten, managedEntries, ownedFields, ownsPath, takeOver } from "./ownership";
 import { isPlainMap, type PlainMap } from "./properties";
 
@@ -86,16 +95,20 @@ async function sendApply(
   const metadata = type.namespaced && namespace !== undefined ? { ...others, namespace } : others;
   const body = { ...object, metadata };
   try {
-    const answer = await context.cluster.request("PATCH", context.cluster.path(type, namespaceOf(object), nameOf(object)), {
-      contentType: "application/apply-patch+yaml",
-      query: {
-        fieldManager: options.manager,
-        force: String(options.force),
-        ...(options.preview ? { dryRun: "All" } : {}),
+    const answer = await context.cluster.request(
+      "PATCH",
+      context.cluster.path(type, namespaceOf(object), nameOf(object)),
+      {
+        contentType: "application/apply-patch+yaml",
+        query: {
+          fieldManager: options.manager,
+          force: String(options.force),
+          ...(options.preview ? { dryRun: "All" } : {}),
+        },
+        body,
+        signal: context.signal,
       },
-      body,
-      signal: context.signal,
-    });
+    );
     return { created: answer.status === 201, object: answer.body as KubeObject };
   } catch (error) {
     throw conflictHelp(error, options.manager);
@@ -170,7 +183,11 @@ export interface CreateOptions extends UpdateOptions {
  * this very resource made it in an update that was cut off, or the program asks for it to be taken over
  * (`pulumi.com/patchForce`, `upsertExistingObjects`).
  */
-export async function create(context: OperationContext, inputs: KubeObject, options: CreateOptions): Promise<KubeObject> {
+export async function create(
+  context: OperationContext,
+  inputs: KubeObject,
+  options: CreateOptions,
+): Promise<KubeObject> {
   const object = options.isPatch ? toSend(inputs) : claimed(toSend(inputs));
   if (options.preview) return previewCreate(context, object, options);
   return untilKnown(context, options.timeout, async () => {
@@ -183,7 +200,9 @@ export async function create(context: OperationContext, inputs: KubeObject, opti
     const adopted = existing && (isAppliedBy(existing, options.manager) || options.upsert || options.force);
     if (existing && !adopted) throw alreadyExists(type, object);
     if (existing && isAppliedBy(existing, options.manager)) {
-      context.info("an earlier update of this resource that was cut off had already created the object; it is taken over");
+      context.info(
+        "an earlier update of this resource that was cut off had already created the object; it is taken over",
+      );
     }
     const applied = await sendApply(context, type, object, options);
     if (!applied.created && !existing && !options.isPatch) {
@@ -195,7 +214,11 @@ export async function create(context: OperationContext, inputs: KubeObject, opti
   });
 }
 
-async function previewCreate(context: OperationContext, object: KubeObject, options: CreateOptions): Promise<KubeObject> {
+async function previewCreate(
+  context: OperationContext,
+  object: KubeObject,
+  options: CreateOptions,
+): Promise<KubeObject> {
   try {
     const type = await context.cluster.resourceType(object.apiVersion, object.kind);
     if (options.isPatch && !(await getOrUndefined(context, type, object))) {
@@ -231,7 +254,9 @@ export async function update(
   const attempt = async (): Promise<KubeObject> => {
     const type = await context.cluster.resourceType(object.apiVersion, object.kind);
     if (!options.isPatch && !options.preview) await takeOverHandWritten(context, type, object, options.manager);
-    const force = options.force || (options.preview && !options.isPatch && (await onlyHandWrittenConflicts(context, type, object, options)));
+    const force =
+      options.force ||
+      (options.preview && !options.isPatch && (await onlyHandWrittenConflicts(context, type, object, options)));
     const applied = await sendApply(context, type, object, { ...options, force });
     if (applied.created && !options.preview) {
       context.warn(`${qualifiedName(type)} "${nameOf(live)}" was gone from the cluster; it has been created again`);
@@ -248,7 +273,12 @@ export async function update(
 }
 
 /** Books what was written by hand to our manager, so that the apply that follows sets or removes it. */
-async function takeOverHandWritten(context: OperationContext, type: ResourceType, object: KubeObject, manager: string): Promise<void> {
+async function takeOverHandWritten(
+  context: OperationContext,
+  type: ResourceType,
+  object: KubeObject,
+  manager: string,
+): Promise<void> {
   for (let tries = 0; ; tries++) {
     const live = await getOrUndefined(context, type, object);
     const entries = live && takeOver(live, manager);
@@ -297,7 +327,12 @@ async function onlyHandWrittenConflicts(
 }
 
 /** Server-side apply with nothing in it: what only this manager owned leaves the object, the rest stays. */
-export async function relinquish(context: OperationContext, type: ResourceType, live: PlainMap, manager: string): Promise<void> {
+export async function relinquish(
+  context: OperationContext,
+  type: ResourceType,
+  live: PlainMap,
+  manager: string,
+): Promise<void> {
   const { apiVersion, kind } = live;
   const { name, namespace, uid } = metadataOf(live);
   // with the uid, an object that is gone is not made again
@@ -333,6 +368,41 @@ async function typeOrUndefined(context: OperationContext, object: PlainMap): Pro
 
 const propagationPolicies = ["foreground", "background", "orphan"];
 
+/** Kinds that own no other objects; of the other groups any kind may. */
+const childlessGroups: ReadonlySet<string> = new Set([
+  "cilium.io",
+  "crd.projectcalico.org",
+  "networking.k8s.io",
+  "policy",
+  "policy.networking.k8s.io",
+  "projectcalico.org",
+  "rbac.authorization.k8s.io",
+  "security.istio.io",
+]);
+const childlessKinds: ReadonlySet<string> = new Set([
+  "v1/ConfigMap",
+  "v1/Secret",
+  "v1/ServiceAccount",
+  "apiextensions.k8s.io/v1/CustomResourceDefinition",
+  "monitoring.coreos.com/v1/PodMonitor",
+  "monitoring.coreos.com/v1/PrometheusRule",
+  "monitoring.coreos.com/v1/ServiceMonitor",
+]);
+
+/**
+ * Foreground, so that what an object owns is gone before it is. Where it owns nothing that only costs time: the garbage
+ * collector takes up to half a minute to notice a new kind.
+ */
+function propagationPolicy(object: PlainMap): string {
+  const wish = annotationOf(object, annotations.deletionPropagation)?.toLowerCase();
+  if (wish !== undefined && propagationPolicies.includes(wish)) return wish;
+  const apiVersion = String(object["apiVersion"]);
+  const childless =
+    childlessGroups.has(apiVersion.split("/")[0] ?? "") ||
+    childlessKinds.has(`${apiVersion}/${String(object["kind"])}`);
+  return childless ? "background" : "foreground";
+}
+
 /**
  * Deletes the object and waits until it is gone. A kind that no longer exists took its objects with it. An object that
  * may not be deleted (the default namespaces) keeps living without our fields.
@@ -344,8 +414,7 @@ export async function remove(
 ): Promise<void> {
   const type = await typeOrUndefined(context, object);
   if (!type) return;
-  const wish = (annotationOf(object, annotations.deletionPropagation) ?? "foreground").toLowerCase();
-  const policy = propagationPolicies.includes(wish) ? wish : "foreground";
+  const policy = propagationPolicy(object);
   try {
     await context.cluster.request("DELETE", context.cluster.path(type, namespaceOf(object), nameOf(object)), {
       body: {
@@ -357,7 +426,11 @@ export async function remove(
     });
   } catch (error) {
     if (isNotFound(error)) return;
-    if (error instanceof ApiError && error.code === 403 && /may not be deleted|forbidden: this namespace/i.test(error.message)) {
+    if (
+      error instanceof ApiError &&
+      error.code === 403 &&
+      /may not be deleted|forbidden: this namespace/i.test(error.message)
+    ) {
       context.warn(`${error.message}; the object stays and the fields that this resource managed are given up`);
       return deletePatch(context, object, options.manager);
     }
@@ -415,7 +488,12 @@ function whyAlive(object: KubeObject | undefined): string {
 }
 
 /** Waits until the object is up and returns it as it is then; throws {@link NotReadyError} where it does not come up. */
-export async function awaitReady(context: OperationContext, stored: KubeObject, inputs: KubeObject, timeout: number): Promise<KubeObject> {
+export async function awaitReady(
+  context: OperationContext,
+  stored: KubeObject,
+  inputs: KubeObject,
+  timeout: number,
+): Promise<KubeObject> {
   const checks: Readiness[] = [];
   const definition = definitionReadiness(stored);
   if (definition) checks.push(definition);

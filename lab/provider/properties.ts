@@ -154,7 +154,9 @@ export function equal(left: Plain | undefined, right: Plain | undefined): boolea
   }
   if (isPlainMap(left) && isPlainMap(right)) {
     const keys = Object.keys(left);
-    return keys.length === Object.keys(right).length && keys.every((key) => key in right && equal(left[key], right[key]));
+    return (
+      keys.length === Object.keys(right).length && keys.every((key) => key in right && equal(left[key], right[key]))
+    );
   }
   return false;
 }

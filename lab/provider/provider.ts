@@ -2,7 +2,17 @@
 import { ApiError, isNotFound, NoMatchError, UnreachableError, type ResourceType } from "./cluster";
 import { WaitForError, waitForReadiness } from "./await";
 import { Connection, type Configuration } from "./configuration";
-import { diffObject, isBelow, observeInputs, parsePath, pathText, valueAt, type Change, type FieldPath, type Rewrite } from "./diff";
+import {
+  diffObject,
+  isBelow,
+  observeInputs,
+  parsePath,
+  pathText,
+  valueAt,
+  type Change,
+  type FieldPath,
+  type Rewrite,
+} from "./diff";
 import { immutablePaths } from "./immutable";
 import {
   PartialFailure,
@@ -130,7 +140,10 @@ export class KubernetesProvider {
     const metadata = metadataOf(plain);
     const patch = isPatch(request.token, String(plain["kind"]));
     if (patch && !("name" in metadata)) {
-      failures.push({ property: "metadata.name", reason: "patch resources require the `.metadata.name` field to be set" });
+      failures.push({
+        property: "metadata.name",
+        reason: "patch resources require the `.metadata.name` field to be set",
+      });
     }
     if ("generateName" in metadata && !("name" in metadata)) {
       failures.push({
@@ -223,8 +236,12 @@ export class KubernetesProvider {
 
     const identity = ["metadata.name", "metadata.namespace"];
     const immutable = (patch ? identity : immutablePaths(next, this.configuration.mutable)).map(parsePath);
-    const marked = changes.map((change) => ({ ...change, replace: immutable.some((path) => isBelow(change.path, path)) }));
-    const sameName = nameOf(next) !== "" && nameOf(next) === nameOf(live) && !annotationIsTrue(next, annotations.autonamed);
+    const marked = changes.map((change) => ({
+      ...change,
+      replace: immutable.some((path) => isBelow(change.path, path)),
+    }));
+    const sameName =
+      nameOf(next) !== "" && nameOf(next) === nameOf(live) && !annotationIsTrue(next, annotations.autonamed);
     const sameNamespace = clusterWide || namespaceOf(next) === namespaceOf(live);
     return {
       changes: marked,
@@ -267,7 +284,10 @@ export class KubernetesProvider {
         });
       } catch (error) {
         if (error instanceof operations.NoPreviewError) return echo;
-        throw describe(error, (message) => `resource "${urn}" was not successfully created by the Kubernetes API server: ${message}`);
+        throw describe(
+          error,
+          (message) => `resource "${urn}" was not successfully created by the Kubernetes API server: ${message}`,
+        );
       }
       const rewrites = rewritesOf(inputs, stored);
       const save = (live: KubeObject): PropertyMap =>
@@ -341,11 +361,15 @@ export class KubernetesProvider {
     if (unreachable !== undefined) {
       this.log.log("warning", `configured Kubernetes cluster is unreachable: ${unreachable}`, request.urn);
       if (this.configuration.deleteUnreachable) return gone;
-      if (this.configuration.skipUpdateUnreachable) return { id: request.id, outputs: request.outputs, inputs: request.inputs };
+      if (this.configuration.skipUpdateUnreachable)
+        return { id: request.id, outputs: request.outputs, inputs: request.inputs };
       throw new Error(`failed to read resource state due to unreachable cluster. ${unreachableHelp}`);
     }
     const { namespace, name } = parseId(request.id);
-    if (name === "") throw new Error(`failed to read resource because of a failure to parse resource name from request ID: ${request.id}`);
+    if (name === "")
+      throw new Error(
+        `failed to read resource because of a failure to parse resource name from request ID: ${request.id}`,
+      );
     const state = readState(request.outputs);
     const live = await this.find(request, state, namespace, name);
     if (!live) return gone;
@@ -363,7 +387,12 @@ export class KubernetesProvider {
     return { id: request.id, outputs, inputs: inputs as PropertyMap };
   }
 
-  private async find(request: ReadRequest, state: State, namespace: string, name: string): Promise<KubeObject | undefined> {
+  private async find(
+    request: ReadRequest,
+    state: State,
+    namespace: string,
+    name: string,
+  ): Promise<KubeObject | undefined> {
     const type = await this.typeToRead(request, state);
     if (!type) return undefined;
     const place = type.namespaced ? namespace || this.connected.defaultNamespace : "";
@@ -378,7 +407,8 @@ export class KubernetesProvider {
   private async typeToRead(request: ReadRequest, state: State): Promise<ResourceType | undefined> {
     const token = parseToken(request.token);
     const inputs = unwrapMap(request.inputs);
-    const text = (value: Plain | undefined): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+    const text = (value: Plain | undefined): string | undefined =>
+      typeof value === "string" && value !== "" ? value : undefined;
     const apiVersion = text(inputs["apiVersion"]) ?? text(state.live["apiVersion"]) ?? token.apiVersion;
     const kind = text(inputs["kind"]) ?? text(state.live["kind"]) ?? token.kind;
     for (const candidate of new Set([kind, kind.replace(/Patch$/, "")])) {
@@ -451,7 +481,9 @@ function scopeKey(apiVersion: string, kind: string): string {
 function describe(error: unknown, say: (message: string) => string): unknown {
   if (error instanceof NoMatchError) {
     return new Error(
-      say(`the apiVersion for this resource does not exist. Verify that any required CRDs have been created: ${error.message}`),
+      say(
+        `the apiVersion for this resource does not exist. Verify that any required CRDs have been created: ${error.message}`,
+      ),
     );
   }
   return error instanceof ApiError ? new Error(say(error.message)) : error;
@@ -460,7 +492,9 @@ function describe(error: unknown, say: (message: string) => string): unknown {
 function requiredField(error: unknown): string | undefined {
   if (!(error instanceof ApiError) || error.code !== 422) return undefined;
   const causes = error.details["causes"];
-  const cause = Array.isArray(causes) ? causes.filter(isPlainMap).find((each) => each["reason"] === "FieldValueRequired") : undefined;
+  const cause = Array.isArray(causes)
+    ? causes.filter(isPlainMap).find((each) => each["reason"] === "FieldValueRequired")
+    : undefined;
   return cause === undefined ? undefined : String(cause["field"]);
 }
 
@@ -478,7 +512,9 @@ function importedInputs(live: PlainMap): PlainMap {
   const all = metadata["annotations"];
   if (!isPlainMap(all)) return rest;
   const kept = Object.fromEntries(
-    Object.entries(all).filter(([key]) => key !== annotations.lastApplied && key !== "deployment.kubernetes.io/revision"),
+    Object.entries(all).filter(
+      ([key]) => key !== annotations.lastApplied && key !== "deployment.kubernetes.io/revision",
+    ),
   );
   const { annotations: __, ...others } = metadata;
   return { ...rest, metadata: Object.keys(kept).length > 0 ? { ...others, annotations: kept } : others };
@@ -489,12 +525,19 @@ function observed(inputs: PropertyMap, live: KubeObject, rewrites: readonly Rewr
   const owned = ownedFields(live);
   const stringData = inputs["stringData"];
   if (stringData === undefined || live.kind !== "Secret") {
-    return observeInputs(toKubernetesKeys(inputs as unknown as PlainMap) as unknown as PropertyMap, withNamespaceOf(inputs, live), owned, rewrites);
+    return observeInputs(
+      toKubernetesKeys(inputs as unknown as PlainMap) as unknown as PropertyMap,
+      withNamespaceOf(inputs, live),
+      owned,
+      rewrites,
+    );
   }
   // what was written as stringData is read back as data; it is reported where the program wrote it
   const data = live["data"];
   const decoded = isPlainMap(data)
-    ? Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]))
+    ? Object.fromEntries(
+        Object.entries(data).map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]),
+      )
     : {};
   return observeInputs(inputs, { ...withNamespaceOf(inputs, live), stringData: decoded }, owned, rewrites);
 }
@@ -526,7 +569,8 @@ function withIgnored(object: KubeObject, state: State, ignoreChanges: readonly s
   for (const path of ignoreChanges.map(parsePath)) {
     const names = path.filter((part): part is string => typeof part === "string" && part !== "*");
     if (names.length !== path.length) continue;
-    const owns = (tree: typeof all): boolean => names.reduce<typeof all | undefined>((node, name) => node?.fields.get(name), tree) !== undefined;
+    const owns = (tree: typeof all): boolean =>
+      names.reduce<typeof all | undefined>((node, name) => node?.fields.get(name), tree) !== undefined;
     const live = valueAt(state.live, path);
     if (live === undefined) continue;
     result = withValue(result, path, owns(all) && !owns(ours) ? undefined : live);

@@ -3,7 +3,15 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { diffInputs, isBelow, parsePath } from "./diff";
-import { ciliumChartFolder, HelmError, runHelm, type ChartSource, type HelmAnswer, type HelmRelease, type HelmRequest } from "./helm";
+import {
+  ciliumChartFolder,
+  HelmError,
+  runHelm,
+  type ChartSource,
+  type HelmAnswer,
+  type HelmRelease,
+  type HelmRequest,
+} from "./helm";
 import {
   PartialFailure,
   type CheckRequest,
@@ -66,7 +74,11 @@ export class ReleaseProvider {
     const chart = chartOf(unwrapMap(inputs));
     try {
       const plain = unwrapMap(inputs);
-      const { manifest = "", release } = await this.runWithChart({ ...requestOf(plain), operation: "template", kubeVersion: await this.kubeVersion() });
+      const { manifest = "", release } = await this.runWithChart({
+        ...requestOf(plain),
+        operation: "template",
+        kubeVersion: await this.kubeVersion(),
+      });
       const checksum = createHash("sha256").update(manifest).digest("hex");
       return { inputs: { ...inputs, checksum, resourceNames: release?.resourceNames ?? {} }, failures: [] };
     } catch (error) {
@@ -84,7 +96,9 @@ export class ReleaseProvider {
     if (isEmpty(inputs["name"])) {
       const resourceName = nameOfUrn(request.urn);
       const proposed = request.autonaming?.mode === "disable" ? undefined : request.autonaming?.proposedName;
-      inputs["name"] = isEmpty(old["name"]) ? proposed || autoname(resourceName, request.randomSeed) : (old["name"] as string);
+      inputs["name"] = isEmpty(old["name"])
+        ? proposed || autoname(resourceName, request.randomSeed)
+        : (old["name"] as string);
     }
     if (isEmpty(inputs["namespace"])) inputs["namespace"] = this.provider.connected.defaultNamespace;
     if (inputs["skipAwait"] !== true) inputs["timeout"] ??= defaultTimeout;
@@ -129,7 +143,10 @@ export class ReleaseProvider {
     }
     changes = changes.filter((change) => !ignored.some((path) => isBelow(change.path, path)));
     const identity = changes.map((change) => ["name", "namespace"].includes(String(change.path[0])));
-    return { changes: changes.map((change, index) => ({ ...change, replace: identity[index] === true })), deleteBeforeReplace: false };
+    return {
+      changes: changes.map((change, index) => ({ ...change, replace: identity[index] === true })),
+      deleteBeforeReplace: false,
+    };
   }
 
   // --- Create, Update, Delete
@@ -148,7 +165,13 @@ export class ReleaseProvider {
     return this.operate("upgrade", request.urn, request.news, request.timeout, request.id);
   }
 
-  private async operate(operation: "install" | "upgrade", urn: string, inputs: PropertyMap, timeout: number, id: string): Promise<PropertyMap> {
+  private async operate(
+    operation: "install" | "upgrade",
+    urn: string,
+    inputs: PropertyMap,
+    timeout: number,
+    id: string,
+  ): Promise<PropertyMap> {
     const secrets = secretTexts(inputs);
     try {
       const request = await this.clusterRequest(inputs, urn, timeout);
@@ -168,7 +191,11 @@ export class ReleaseProvider {
   }
 
   /** Parts of a request that concern the cluster; throws where it cannot be reached. */
-  private async clusterRequest(inputs: PropertyMap, urn: string, timeout: number): Promise<Omit<HelmRequest, "operation">> {
+  private async clusterRequest(
+    inputs: PropertyMap,
+    urn: string,
+    timeout: number,
+  ): Promise<Omit<HelmRequest, "operation">> {
     const unreachable = await this.provider.connected.unreachable();
     if (unreachable !== undefined) throw new Error(`configured Kubernetes cluster is unreachable: ${unreachable}`);
     const plain = unwrapMap(inputs);
@@ -190,7 +217,10 @@ export class ReleaseProvider {
       const cluster = await this.clusterRequest({ ...inputs, namespace, name }, request.urn, request.timeout);
       await runHelm({ ...cluster, operation: "uninstall" }, this.provider.signal);
     } catch (error) {
-      if (this.provider.connected.configuration.deleteUnreachable && (await this.provider.connected.unreachable()) !== undefined) {
+      if (
+        this.provider.connected.configuration.deleteUnreachable &&
+        (await this.provider.connected.unreachable()) !== undefined
+      ) {
         this.log.log("warning", redact((error as Error).message, secrets), request.urn);
         return;
       }
@@ -226,7 +256,8 @@ export class ReleaseProvider {
     const text = (name: string): string | undefined => (typeof options[name] === "string" ? options[name] : undefined);
     const fetch = isPlainMap(options["fetch_opts"]) ? options["fetch_opts"] : {};
     const repo = text("repo");
-    const chart = text("path") ?? (repo && !/^https?:/.test(repo) ? `${repo}/${text("chart") ?? ""}` : (text("chart") ?? ""));
+    const chart =
+      text("path") ?? (repo && !/^https?:/.test(repo) ? `${repo}/${text("chart") ?? ""}` : (text("chart") ?? ""));
     const plain: PlainMap = {
       name: text("release_name") ?? "release",
       namespace: text("namespace") ?? this.provider.connected.defaultNamespace,
@@ -238,7 +269,15 @@ export class ReleaseProvider {
     };
     const request = requestOf(plain);
     try {
-      return (await this.runWithChart({ ...request, operation: "template", kubeVersion: text("kube_version") ?? (await this.kubeVersion()) })).manifest ?? "";
+      return (
+        (
+          await this.runWithChart({
+            ...request,
+            operation: "template",
+            kubeVersion: text("kube_version") ?? (await this.kubeVersion()),
+          })
+        ).manifest ?? ""
+      );
     } catch (error) {
       if (error instanceof HelmError && error.code === "chart") throw new Error(cannotBeHad(chartOf(plain), error));
       throw error;
@@ -286,7 +325,18 @@ function chartOf(inputs: PlainMap): ChartSource {
   };
 }
 
-const notOptions = new Set(["chart", "name", "namespace", "repositoryOpts", "values", "valueYamlFiles", "version", "checksum", "resourceNames", "status"]);
+const notOptions = new Set([
+  "chart",
+  "name",
+  "namespace",
+  "repositoryOpts",
+  "values",
+  "valueYamlFiles",
+  "version",
+  "checksum",
+  "resourceNames",
+  "status",
+]);
 
 function requestOf(inputs: PlainMap): Omit<HelmRequest, "operation"> & { chart: ChartSource } {
   const options = Object.fromEntries(Object.entries(inputs).filter(([key]) => !notOptions.has(key)));
@@ -387,7 +437,9 @@ function observedRelease(inputs: PropertyMap, live: HelmRelease): PropertyMap {
   const values = live.values ?? {};
   const known = inputs["values"] === undefined ? {} : unwrap(inputs["values"]);
   const same = JSON.stringify(sorted(known)) === JSON.stringify(sorted(values));
-  const seen: PropertyMap = same ? { ...inputs } : { ...inputs, values: markSecrets(values as Property, inputs["values"]) };
+  const seen: PropertyMap = same
+    ? { ...inputs }
+    : { ...inputs, values: markSecrets(values as Property, inputs["values"]) };
   if (inputs["version"] !== undefined && !isRange(unwrap(inputs["version"]))) seen["version"] = live.version;
   return seen;
 }

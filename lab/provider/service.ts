@@ -143,7 +143,9 @@ function diffResponse(result: DiffResult): proto.DiffResponse {
 /** The configuration variables as the engine passes them: `kubernetes:config:kubeconfig` → `kubeconfig`. */
 function variablesOf(request: proto.ConfigureRequest): Map<string, string> {
   const variables = new Map<string, string>();
-  request.getVariablesMap().forEach((value: string, key: string) => variables.set(key.replace(/^kubernetes:config:/, ""), value));
+  request
+    .getVariablesMap()
+    .forEach((value: string, key: string) => variables.set(key.replace(/^kubernetes:config:/, ""), value));
   return variables;
 }
 
@@ -170,7 +172,10 @@ function diffConfig(request: proto.DiffRequest): proto.DiffResponse {
   };
   if (identifier[0] !== undefined && identifier[1] !== undefined) response.addReplaces("clusterIdentifier");
   else if (unclear.length > 0) response.setReplacesList(unclear);
-  else if (changed.some((name) => (clusterInputs as readonly string[]).includes(name)) && choice(olds) !== choice(news)) {
+  else if (
+    changed.some((name) => (clusterInputs as readonly string[]).includes(name)) &&
+    choice(olds) !== choice(news)
+  ) {
     response.setReplacesList(changed.filter((name) => (clusterInputs as readonly string[]).includes(name)));
   }
   return response;

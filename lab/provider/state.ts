@@ -3,7 +3,15 @@
  * names are those of the released provider, so a stack can go from one to the other; `__rewrites` is ours alone.
  */
 import { findRewrites, type Rewrite } from "./diff";
-import { isSecretObject, toKubernetesKeys, toPulumiKeys, withEncodedData, annotations, annotationOf, type KubeObject } from "./objects";
+import {
+  isSecretObject,
+  toKubernetesKeys,
+  toPulumiKeys,
+  withEncodedData,
+  annotations,
+  annotationOf,
+  type KubeObject,
+} from "./objects";
 import { ownedFields } from "./ownership";
 import {
   editMap,
@@ -83,8 +91,14 @@ function markedLive(live: PlainMap, inputs: PropertyMap): PropertyMap {
   }
   if (annotationOf(live, annotations.lastApplied) === undefined) return marked;
   // kubectl repeats the whole Secret in an annotation
-  const hide = (all: PropertyMap): PropertyMap => ({ ...all, [annotations.lastApplied]: new Secret(all[annotations.lastApplied] ?? null) });
-  marked["metadata"] = editMap(marked["metadata"], (metadata) => ({ ...metadata, annotations: editMap(metadata["annotations"], hide) }));
+  const hide = (all: PropertyMap): PropertyMap => ({
+    ...all,
+    [annotations.lastApplied]: new Secret(all[annotations.lastApplied] ?? null),
+  });
+  marked["metadata"] = editMap(marked["metadata"], (metadata) => ({
+    ...metadata,
+    annotations: editMap(metadata["annotations"], hide),
+  }));
   return marked;
 }
 

@@ -43,7 +43,7 @@ export function streamProgress(stream: NodeJS.WriteStream = process.stderr): Pro
     let detail = "";
     const draw = (): void => {
       const text = `${label}  ${elapsed(Date.now() - start)}${detail ? `  ${detail}` : ""}`;
-      stream.write(`\r\x1b[2K${text.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
+      stream.write(`\r\x1b[2K${text.slice(0, Math.max(20, (stream.columns || 80) - 1))}`);
     };
     const timer = setInterval(draw, 250);
     timer.unref();

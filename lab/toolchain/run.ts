@@ -1,5 +1,5 @@
 import type { SpawnOptions } from "node:child_process";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { findOnPath } from "./lookup";
 
 /** What a finished child said. Output is capped at its last 64 KiB. */
@@ -70,7 +70,8 @@ export function run(command: string, args: readonly string[], options: RunOption
     }
     options.signal?.addEventListener("abort", kill, { once: true });
     process.once("exit", kill);
-    for (const signal of signals) process.once(signal, interrupted);
+    // in front: what others do at a signal (releasing locks, ending the process) depends on who else still listens
+    for (const signal of signals) process.prependOnceListener(signal, interrupted);
 
     child.once("error", (error) => {
       cleanUp();
@@ -97,6 +98,15 @@ let setpriv: string | undefined | null = null;
 
 /** The same command, run so that the kernel kills it when this process dies by any means (Linux with setpriv). */
 export function dyingWithParent(command: string, args: readonly string[]): [string, string[]] {
-  if (setpriv === null) setpriv = process.platform === "linux" ? findOnPath("setpriv", process.env.PATH) : undefined;
-  return setpriv ? [setpriv, ["--pdeathsig", "KILL", "--", command, ...args]] : [command, [...args]];
+  if (setpriv === null) setpriv = usableSetpriv();
+  return setpriv ? [setpriv, [...deathSignal, command, ...args]] : [command, [...args]];
+}
+
+const deathSignal = ["--pdeathsig", "KILL", "--"] as const;
+
+/** The small setpriv of some distributions lacks the option. */
+function usableSetpriv(): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  const file = findOnPath("setpriv", process.env.PATH);
+  return file && spawnSync(file, [...deathSignal, "/bin/sh", "-c", ":"]).status === 0 ? file : undefined;
 }

@@ -9,8 +9,7 @@ import * as path from "node:path";
 import { CommanderError } from "commander";
 import { CliError } from "./errors";
 import { exitCodes } from "./exit-codes";
-import { OutputClosed } from "./output";
-import { printable } from "./problems";
+import { OutputClosed, printable } from "./output";
 import { createProgram, type Outcome } from "./program";
 
 /** Version in the package.json above this file, which lies deeper once it is compiled. */

@@ -30,9 +30,18 @@ export interface Output {
   readonly columns?: number;
 }
 
-/** The standard output of this process. A file is written synchronously; pipes and terminals with backpressure. */
-export function standardOutput(): Output {
-  return isFile(1) ? fileOutput(1) : streamOutput(process.stdout);
+/** Control characters (a YAML file may hold them by escapes) must not reach a terminal. Line ends and tabs stay. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+}
+
+/**
+ * The standard output of this process. A file is written synchronously; pipes and terminals with backpressure.
+ *
+ * @param coloured The text holds colours, so whoever writes it sees to control characters; otherwise a terminal gets none.
+ */
+export function standardOutput({ coloured = false } = {}): Output {
+  return isFile(1) ? fileOutput(1) : streamOutput(process.stdout, coloured);
 }
 
 function isFile(descriptor: number): boolean {
@@ -74,7 +83,8 @@ export function fileOutput(descriptor: number): Output {
 }
 
 /** Output to a stream, by default a pipe or a terminal. */
-export function streamOutput(stream: NodeJS.WriteStream): Output {
+export function streamOutput(stream: NodeJS.WriteStream, coloured: boolean): Output {
+  const clean = stream.isTTY === true && !coloured ? printable : (text: string): string => text;
   let pending = "";
   let failure: Error | undefined;
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -100,7 +110,7 @@ export function streamOutput(stream: NodeJS.WriteStream): Output {
       return pending.length >= pieceLength;
     },
     write(text) {
-      pending += text;
+      pending += clean(text);
     },
     ready: flush,
     end: flush,

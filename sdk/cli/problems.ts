@@ -1,6 +1,7 @@
 import { describeRef } from "../reachability";
 import type { Problem, Source } from "../reachability";
 import { locate } from "./locate";
+import { printable } from "./output";
 
 /** How many problems are printed unless the user wants all. */
 const shownProblems = 50;
@@ -23,11 +24,6 @@ export function describeProblem(problem: Problem): string {
     `${problem.message} [${problem.code}]`,
   ];
   return printable(parts.filter((part) => part !== undefined).join(": "));
-}
-
-/** Control characters in names and messages must not reach a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }
 
 /** The lines that tell about problems: each one, or the first ones and how many more there are. */

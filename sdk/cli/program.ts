@@ -4,6 +4,7 @@ import { exitCodesHelp, type ExitCode } from "./exit-codes";
 import { formats } from "./print/formats";
 import { textForms } from "./sources/types";
 import type { CommonOptions } from "./commands/options";
+import type { DiffOptions } from "./commands/diff";
 import type { FilterOptions } from "./commands/matrix";
 
 /** What a finished command leaves behind. */
@@ -153,6 +154,41 @@ ${exitCodesHelp}`,
       outcome.exitCode = await command.explain(from, to, sources, options);
     });
 
+  const diff = program
+    .command("diff")
+    .summary("which paths a change opens, closes or changes")
+    .description(
+      "Compares what can be reached in two snapshots: paths opened, closed and changed, each with the objects that did it.",
+    )
+    .argument("<before>", "a file, a folder, -, or context=NAME")
+    .argument("<after>", "the same; with --apply only what changes")
+    .option("--apply", "lay <after> over <before>, as kubectl apply would", false)
+    .addOption(
+      new Option("--fail-on <change>", "exit with 1 where a path opened, closed, or anything changed").choices([
+        "opened",
+        "closed",
+        "any",
+      ]),
+    );
+  inputOptions(filterOptions(diff), formats, { sources: false })
+    .addHelpText(
+      "after",
+      `
+${sourcesHelp}
+
+Examples:
+  cluster-security diff main/manifests/ branch/manifests/ --fail-on opened
+  cluster-security diff context=prod new-policies/ --apply          before kubectl apply
+  cluster-security diff stack.json preview.json --format md         before pulumi up
+  cluster-security diff context=staging context=prod -n shop
+
+${exitCodesHelp}`,
+    )
+    .action(async (before: string, after: string, options: DiffOptions) => {
+      const command = await import("./commands/diff.js");
+      outcome.exitCode = await command.diff(before, after, options);
+    });
+
   // Commander gives a subcommand these only at the moment it is made.
   for (const command of program.commands)
     command.showHelpAfterError(`(cluster-security ${command.name()} --help tells how)`);
@@ -190,17 +226,12 @@ function filterOptions(command: Command): Command {
     .option("--no-external", "without the addresses outside the cluster");
 }
 
-function inputOptions(command: Command, known: readonly string[]): Command {
+/** @param sources False for a command whose sources have their places (diff). */
+function inputOptions(command: Command, known: readonly string[], { sources = true } = {}): Command {
+  command.addOption(new Option("--format <format>", "how to print").choices(known).default("table"));
+  if (sources) sourceOptions(command);
   return command
-    .addOption(new Option("--format <format>", "how to print").choices(known).default("table"))
-    .option(
-      "-f, --file <path>",
-      "a file, a folder, or - (repeatable); the same as a source by position",
-      repeatable,
-      [],
-    )
-    .option("--context <name>", "read the live cluster of this kubeconfig context (in-cluster: the one this runs in)")
-    .option("--kubeconfig <file>", "with --context (default: $KUBECONFIG, then ~/.kube/config)")
+    .option("--kubeconfig <file>", "with a live cluster (default: $KUBECONFIG, then ~/.kube/config)")
     .option("--cni <enforcer>", "who enforces: cilium@1.20, calico@3.32, kubernetes (default: inferred)")
     .addOption(
       new Option("--as <form>", "what the files are (auto: by their content)").choices(textForms).default("auto"),
@@ -212,4 +243,15 @@ function inputOptions(command: Command, known: readonly string[]): Command {
     )
     .option("--all-problems", "print all problems, not only the first 50", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false);
+}
+
+function sourceOptions(command: Command): Command {
+  return command
+    .option(
+      "-f, --file <path>",
+      "a file, a folder, or - (repeatable); the same as a source by position",
+      repeatable,
+      [],
+    )
+    .option("--context <name>", "read the live cluster of this kubeconfig context (in-cluster: the one this runs in)");
 }

@@ -5,9 +5,15 @@
 export type { ControlRef } from "./controls";
 export { controls, describeControl } from "./controls";
 export { evaluate, isViolation, sortFindings } from "./evaluate";
+export type { Exemption, ExemptionResult } from "./exemptions";
+export { applyExemptions, exemptionOverdue } from "./exemptions";
 export { rules } from "./rules";
+export { clusterAdminBinding } from "./rules/cluster-admin-binding";
+export { enforcementOff } from "./rules/enforcement-off";
+export { fqdnTooBroad } from "./rules/fqdn-rules";
 export { metadataEndpointsClosed } from "./rules/metadata-endpoints-closed";
 export { namespaceDefaultDeny } from "./rules/namespace-default-deny";
 export { notUnderstood } from "./rules/not-understood";
+export { tier0Restricted } from "./rules/tier0-restricted";
 export type { Certainty, Finding, FindingOptions, Rule, RuleContext, Severity, Subject, Tiers } from "./types";
 export { defaultTiers, severities } from "./types";

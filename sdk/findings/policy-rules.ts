@@ -1,6 +1,6 @@
 import type { PolicySource, Snapshot, Workload } from "../reachability";
 import { describeRef } from "../reachability";
-import type { CompiledPolicy, Rule as PolicyRule } from "../reachability/rules";
+import type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "../reachability/rules";
 import type { Condition, Lookup, Test } from "../reachability/selectors/conditions";
 import { evaluate } from "../reachability/selectors/conditions";
 import { labelOf } from "../reachability/selectors/labels";
@@ -50,6 +50,28 @@ export function testsIn(condition: Condition): Test[] {
     case "constant":
       return [];
   }
+}
+
+/**
+ * Whether all that a part allows is allowed to pods of namespaces that it names (or to the API server). Such a part opens
+ * nothing to addresses, nodes or pods of namespaces that nobody named, whatever stands beside it. False says nothing.
+ */
+export function namesItsPeers(part: CompiledPolicy): boolean {
+  return rulesOf(part).every((rule) => rule.verdict !== "allow" || rule.peers.every(isNamed));
+}
+
+function isNamed(peer: PeerTerm): boolean {
+  if (peer.kind === "entity") return peer.entity === "kube-apiserver" || peer.entity === "none";
+  if (peer.kind !== "pods" && peer.kind !== "identities") return false;
+  const conditions = peer.where.op === "and" ? peer.where.of : [peer.where];
+  return conditions.some(
+    (condition) =>
+      condition.op === "test" &&
+      condition.operator === "in" &&
+      condition.values.every((value) => typeof value === "string") &&
+      (condition.field === "namespace" ||
+        (condition.field === "namespaceLabel" && condition.key === "kubernetes.io/metadata.name")),
+  );
 }
 
 /** Whether a policy is for what is no pod of the cluster: Cilium's health and ingress endpoints, nodes. */

@@ -108,6 +108,7 @@ export interface WorkloadDetails {
   serviceAccount?: string;
   ports?: PortDeclaration[];
   hostNetwork?: boolean;
+  denyExternal?: boolean;
 }
 
 /** A namespace of applications (tier 2), created by the stack unless `existing`. */

@@ -47,6 +47,14 @@ export enum Entity {
   Ingress = "ingress",
 }
 
+/** How Istio's proxies sit beside the workloads. */
+export enum MeshMode {
+  /** A proxy in every pod. */
+  Sidecar = "sidecar",
+  /** A proxy on every node (ztunnel). */
+  Ambient = "ambient",
+}
+
 /** What happens to a part of the declaration that the dialect cannot say. */
 export enum UnsupportedHandling {
   /** The flow is left out, or the selector loses the part, and the plan carries a warning. */
@@ -242,6 +250,38 @@ export interface WebhookDeclaration {
   port: number;
 }
 
+/** Istio: identity and encryption beside the network's policies. */
+export interface MeshDeclaration {
+  /** Defaults to `sidecar`. */
+  mode?: MeshMode;
+  /** Namespaces of the mesh. Defaults to every declared namespace of tier 2. */
+  namespaces?: string[];
+  /** Defaults to `cluster.local`. */
+  trustDomain?: string;
+  /** Namespace of istiod. Defaults to `istio-system`. */
+  controlPlaneNamespace?: string;
+}
+
+/** A flow between tenants, for a time. */
+export interface TenantException {
+  /** The flow, with its reason and its owner. */
+  flow: FlowDeclaration;
+  /** Its last day, `2027-03-31`. Written into the policy and the register of exceptions. */
+  expires: string;
+}
+
+/** Somebody who shares the cluster: a boundary that only exceptions cross. */
+export interface TenantDeclaration {
+  /** Name, a DNS label. */
+  name: string;
+  /** Declared namespaces that are this tenant's, and nobody else's. */
+  namespaces: string[];
+  /** Flows of other tenants into this one. Every other flow between tenants is refused. */
+  exceptions?: TenantException[];
+  /** Groups that may edit policies in these namespaces. Defaults to none: no role is made. */
+  policyEditors?: string[];
+}
+
 /** The shared services of tier 1. */
 export interface PlatformDeclaration {
   /** cert-manager: policies `tier1-cert-manager`. */
@@ -273,6 +313,10 @@ export interface ClusterSecurityDeclaration {
   flows?: FlowDeclaration[];
   /** Shared services of tier 1. */
   platform?: PlatformDeclaration;
+  /** Who shares the cluster; flows between tenants are exceptions with an end. */
+  tenants?: TenantDeclaration[];
+  /** Istio, if workloads have mesh identities: strict mutual TLS, and who may call whom by service account. */
+  mesh?: MeshDeclaration;
   /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
   policyNames?: { [derived: string]: string };
   /** What happens to what the dialect cannot say. Defaults to `warn`. */

@@ -58,6 +58,12 @@ export type WarningCode =
   | "pod-range-unknown"
   /** The enforcer is too old for what the policies are made of. */
   | "enforcer-too-old"
+  /** Strict mutual TLS closes what a source outside the mesh is to reach. */
+  | "mesh-plaintext-to-namespace"
+  /** Istio names ports one by one. */
+  | "mesh-range-too-wide"
+  /** A source has no mesh identity of its own. */
+  | "mesh-identity-shared"
   /** The pattern needs a newer enforcer. */
   | "pattern-needs-newer-enforcer";
 
@@ -76,6 +82,8 @@ export interface PlannedFlow {
   readonly ports: readonly PortRange[];
   readonly reason: string;
   readonly owner: string;
+  /** For an exception between tenants: its last day. */
+  readonly expires?: string;
 }
 
 /** Everything to register, in a safe order. */

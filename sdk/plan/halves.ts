@@ -129,7 +129,8 @@ export function describePeer(peer: ModelPeer): string {
 /** `shop/frontend → shop/backend-api TCP 3000: reason (owner)`. */
 export function describeFlow(flow: ModelFlow): string {
   const ports = flow.ports.map(describePort).join(", ");
-  return `${describePeer(flow.from)} → ${describePeer(flow.to)} ${ports}: ${flow.reason} (${flow.owner})`;
+  const end = flow.expires === undefined ? "" : `, until ${flow.expires}`;
+  return `${describePeer(flow.from)} → ${describePeer(flow.to)} ${ports}: ${flow.reason} (${flow.owner}${end})`;
 }
 
 /** Peers that one rule can list together, with the ports open to all of them. */

@@ -16,4 +16,4 @@ export type {
 export { flowsAnnotation, managedByLabel, ownersAnnotation, stages } from "./documents";
 export type { DeclarationProblem } from "./errors";
 export { DeclarationError } from "./errors";
-export { plan, planFlows } from "./plan";
+export { plan, planFlows, planMesh } from "./plan";

@@ -1,5 +1,5 @@
 /** A declaration after it was checked: names resolved, defaults filled in. What the dialects write policies from. */
-import type { DenyScope, Dialect, Entity, Protocol, Tier, UnsupportedHandling } from "./declaration";
+import type { DenyScope, Dialect, Entity, MeshMode, Protocol, Tier, UnsupportedHandling } from "./declaration";
 import type { CidrRange } from "./addresses";
 
 export interface ModelNamespace {
@@ -61,11 +61,27 @@ export interface ModelFlow {
   readonly group: FlowGroup;
   /** Where it was declared. */
   readonly path: string;
+  /** For an exception between tenants: its last day. */
+  readonly expires?: string;
 }
 
 export interface ModelService {
   readonly name: string;
   readonly dependsOn: readonly string[];
+}
+
+export interface ModelTenant {
+  readonly name: string;
+  readonly namespaces: readonly string[];
+  readonly policyEditors: readonly string[];
+}
+
+export interface ModelMesh {
+  readonly mode: MeshMode;
+  /** Sorted. */
+  readonly namespaces: readonly string[];
+  readonly trustDomain: string;
+  readonly controlPlane: string;
 }
 
 export interface ModelDns {
@@ -91,6 +107,8 @@ export interface Model {
   /** By `namespace/name`. */
   readonly workloads: ReadonlyMap<string, ModelWorkload>;
   readonly flows: readonly ModelFlow[];
+  readonly tenants: readonly ModelTenant[];
+  readonly mesh?: ModelMesh;
   /** Derived name of a policy → the name it gets. */
   readonly policyNames: ReadonlyMap<string, string>;
   /** In the order in which their policies are registered. */

@@ -1,6 +1,7 @@
 /** From a declaration to the policies that say it. */
 import { calicoDocuments } from "./dialects/calico";
 import { ciliumDocuments, proxiedDnsName } from "./dialects/cilium";
+import { istioDocuments } from "./dialects/istio";
 import { kubernetesDocuments } from "./dialects/kubernetes";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { Dialect, Tier } from "./declaration";
@@ -12,6 +13,7 @@ import type { Model } from "./model";
 import { isDnsSubdomain } from "./names";
 import { logicalNameOf, orderDocuments } from "./order";
 import { resolve } from "./resolve/resolve";
+import { tenantAccess } from "./tenants";
 import { Shortfalls } from "./unsupported";
 
 /**
@@ -33,6 +35,15 @@ export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
   return planPart(declaration, (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName);
 }
 
+/**
+ * Plans the mesh's policies of a declaration alone, for clusters whose network policies come from elsewhere.
+ *
+ * @throws DeclarationError with every problem at once.
+ */
+export function planMesh(declaration: ClusterSecurityDeclaration): Plan {
+  return planPart(declaration, (draft) => draft.stage === "mesh");
+}
+
 function planPart(declaration: ClusterSecurityDeclaration, isIncluded: (draft: DraftDocument) => boolean): Plan {
   const model = resolve(declaration);
   const shortfalls = new Shortfalls();
@@ -47,12 +58,13 @@ function planPart(declaration: ClusterSecurityDeclaration, isIncluded: (draft: D
       .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
       .map(({ name, tier, existing, labels }) => ({ name, tier, existing, labels })),
     exemptNamespaces: model.exempt,
-    flows: model.flows.map(({ from, to, ports, reason, owner }) => ({
+    flows: model.flows.map(({ from, to, ports, reason, owner, expires }) => ({
       from: describePeer(from),
       to: describePeer(to),
       ports,
       reason,
       owner,
+      ...(expires === undefined ? {} : { expires }),
     })),
   };
 }
@@ -62,6 +74,10 @@ function hasLabels(namespace: { labels: Readonly<Record<string, string>> }): boo
 }
 
 function write(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  return [...networkDocuments(model, shortfalls), ...istioDocuments(model, shortfalls), ...tenantAccess(model)];
+}
+
+function networkDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
   switch (model.dialect) {
     case Dialect.Cilium:
       return ciliumDocuments(model, shortfalls);

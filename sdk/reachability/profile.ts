@@ -33,6 +33,10 @@ export interface EnforcerProfile {
   readonly nodeSelectorLabels: boolean;
   /** The cluster's name for the label `io.cilium.k8s.policy.cluster`. */
   readonly clusterName: string;
+  /** Istio's root namespace, whose policies are about the whole mesh. */
+  readonly meshRootNamespace: string;
+  /** Istio's trust domain. */
+  readonly meshTrustDomain: string;
 }
 
 const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
@@ -50,6 +54,8 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     clusterName: "default",
+    meshRootNamespace: "istio-system",
+    meshTrustDomain: "cluster.local",
   },
   cilium: {
     cni: "cilium",
@@ -66,6 +72,8 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     clusterName: "default",
+    meshRootNamespace: "istio-system",
+    meshTrustDomain: "cluster.local",
   },
   calico: {
     cni: "calico",
@@ -82,6 +90,8 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     clusterName: "default",
+    meshRootNamespace: "istio-system",
+    meshTrustDomain: "cluster.local",
   },
 };
 

@@ -50,6 +50,8 @@ export interface CidrTerm {
   readonly set: AddressSet;
   /** The exceptions, where there are any. */
   readonly except?: AddressSet;
+  /** Matches any address that fits, whoever has it and whatever the enforcer's profile says (Istio). */
+  readonly literal?: boolean;
 }
 
 /** A DNS name or pattern; `expression` is anchored and matches lower-case names without the final dot. */
@@ -86,6 +88,8 @@ export interface Rule {
   /** The peer has to fit one of these; none fits where the list is empty. */
   readonly peers: readonly PeerTerm[];
   readonly l4: L4Spec;
+  /** What the rule says about the policy's own side, besides the subject (Calico). */
+  readonly own?: PeerTerm;
   /** Path inside the object: `spec.ingress[0]`. */
   readonly path: string;
   /** The rule also looks at layer 7 (HTTP, DNS, TLS): to the engine an opaque allow. */
@@ -134,7 +138,10 @@ export interface CompiledPolicy {
 
 /** Policies of a snapshot in rule form. */
 export interface RuleBook {
+  /** What the network enforces. */
   readonly policies: readonly CompiledPolicy[];
+  /** What the service mesh enforces on ingress besides. */
+  readonly mesh: readonly CompiledPolicy[];
 }
 
 /** Tiers of Kubernetes and Cilium; Calico's own are made from its Tier objects. */
@@ -144,4 +151,8 @@ export const tiers = {
   admin: { id: "Admin", order: 0, combinator: "firstMatch" },
   normal: { id: "NetworkPolicy", order: 1, combinator: "additive" },
   baseline: { id: "Baseline", order: 2, combinator: "firstMatch" },
+  /** PeerAuthentication: who may connect without mutual TLS. */
+  meshTransport: { id: "PeerAuthentication", order: 0, combinator: "firstMatch" },
+  /** AuthorizationPolicy. */
+  meshAuthorization: { id: "AuthorizationPolicy", order: 1, combinator: "additive" },
 } as const satisfies Record<string, Tier>;

@@ -84,11 +84,11 @@ async function measureSize(folder: string, options: BenchOptions, cli: boolean):
   const result = await measure(path.join(__dirname, "child.ts"), "matrix", json);
   const base = { size, dialects: options.dialects };
   const rows: Row[] = [
-    { ...base, measurement: "compile", seconds: result.compileMs / 1000 },
+    { ...base, measurement: "compile", seconds: round(result.compileMs / 1000) },
     {
       ...base,
       measurement: "compile + matrix",
-      seconds: result.totalMs / 1000,
+      seconds: round(result.totalMs / 1000),
       megabytes: result.maxRssMb,
       pairs: result.pairs,
       ...noteOf(result),
@@ -121,7 +121,7 @@ async function measureExplain(folder: string, seed: number): Promise<Row> {
     size: "200 × 100",
     dialects: "mixed",
     measurement: "compile + explain all pairs",
-    seconds: result.totalMs / 1000,
+    seconds: round(result.totalMs / 1000),
     megabytes: result.maxRssMb,
     pairs: result.pairs,
     ...noteOf(result),

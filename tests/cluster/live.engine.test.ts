@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +11,7 @@ import {
 } from "../../lab/control-plane/index";
 import { labContext } from "../../lab/control-plane/index";
 import { provideTools } from "../../lab/toolchain/index";
+import { run } from "../cli/command";
 import { ApiClient, connect, readLiveObjects, withoutOwned, type Connection } from "../../sdk/cluster/index";
 
 /** Objects in the cluster: more pods than fit into one page, a Deployment with its ReplicaSet and pods, policies. */
@@ -120,8 +121,185 @@ describe("live cluster, against a real API server", () => {
     assert.deepEqual(shop.map(({ object }) => object.kind).sort(), ["Deployment", "NetworkPolicy", "ServiceAccount"]);
   });
 
-  void sleep;
-  void writeFileSync;
+  describe("the command line, with a role that may only read", () => {
+    /** A service account with these rules, and a kubeconfig for it. */
+    async function reader(name: string, rules: unknown[]): Promise<string> {
+      await create("/api/v1/namespaces/default/serviceaccounts", { metadata: { name } });
+      await create("/apis/rbac.authorization.k8s.io/v1/clusterroles", { metadata: { name }, rules });
+      await create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+        metadata: { name },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+        subjects: [{ kind: "ServiceAccount", name, namespace: "default" }],
+      });
+      const answer = await admin.call("POST", `/api/v1/namespaces/default/serviceaccounts/${name}/token`, {
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: { expirationSeconds: 3600 },
+      });
+      const token = (answer.body as { status: { token: string } }).status.token;
+      const file = path.join(folder, `${name}.kubeconfig`);
+      const config = {
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [
+          { name: "lab", cluster: { server: plane.server, "certificate-authority": plane.certificateAuthority } },
+        ],
+        users: [{ name, user: { token } }],
+        contexts: [{ name, context: { cluster: "lab", user: name } }],
+        // Named by nobody, so never to be used.
+        "current-context": name,
+      };
+      writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+      return file;
+    }
+
+    const mayRead = (...resources: string[]): unknown => ({ apiGroups: ["*"], resources, verbs: ["get", "list"] });
+    const everything = [
+      "namespaces",
+      "pods",
+      "nodes",
+      "services",
+      "serviceaccounts",
+      "replicationcontrollers",
+      "deployments",
+      "statefulsets",
+      "daemonsets",
+      "replicasets",
+      "jobs",
+      "cronjobs",
+      "endpointslices",
+      "ingresses",
+      "ingressclasses",
+      "networkpolicies",
+    ];
+
+    it("answers as for the same objects in files, and explains", async () => {
+      const kubeconfig = await reader("reads-all", [mayRead(...everything)]);
+      const live = ["--context", "reads-all", "--kubeconfig", kubeconfig];
+      const matrix = await run(["matrix", ...live, "--no-external", "--format", "json", "-n", "shop"]);
+      assert.equal(matrix.code, 0, matrix.stderr);
+      // a default deny in shop: nothing passes to it or from it
+      assert.deepEqual(JSON.parse(matrix.stdout), []);
+      const many = await run(["matrix", ...live, "--no-external", "--format", "json", "-n", "many"]);
+      assert.equal((JSON.parse(many.stdout) as unknown[]).length, loosePods * (loosePods - 1));
+      const explained = await run(["explain", "many/pod-000", "shop/web:http", ...live]);
+      assert.equal(explained.code, 0, explained.stderr);
+      assert.match(explained.stdout, /DENIED[^]*NetworkPolicy shop\/default-deny-all/);
+    });
+
+    it("finds the context by $KUBECONFIG, and in diff and query as context=NAME", async () => {
+      const env = { KUBECONFIG: path.join(folder, "reads-all.kubeconfig") };
+      const denied = await run(["query", "many/pod-000", "shop/web:8080", "context=reads-all"], { env });
+      assert.equal(denied.code, 1, denied.stderr);
+    });
+
+    it("gives no answer where it may not list policies, and says what to grant", async () => {
+      const kubeconfig = await reader("reads-pods", [mayRead("namespaces", "pods")]);
+      const query = [
+        "query",
+        "many/pod-000",
+        "shop/web-none:8080",
+        "--context",
+        "reads-pods",
+        "--kubeconfig",
+        kubeconfig,
+      ];
+      const { code, stdout, stderr } = await run(query);
+      assert.deepEqual([code, stdout], [4, ""], stderr);
+      assert.match(stderr, /the role may not list networkpolicies\.networking\.k8s\.io: grant it get and list/);
+      const accepted = await run(["query", "many/pod-000", "many/pod-001:80", ...query.slice(3), "--allow-problems"]);
+      assert.equal(accepted.code, 3, accepted.stderr);
+      assert.match(accepted.stdout, /^unknown/);
+    });
+
+    it("a detail it may not list is a problem, not an end", async () => {
+      const kubeconfig = await reader("no-nodes", [mayRead(...everything.filter((each) => each !== "nodes"))]);
+      const { code, stdout, stderr } = await run([
+        "query",
+        "many/pod-000",
+        "many/pod-001:80",
+        ...["--context", "no-nodes", "--kubeconfig", kubeconfig],
+      ]);
+      assert.equal(code, 3, stderr);
+      assert.match(stdout, /^allowed/);
+      assert.match(stderr, /problem: .*the role may not list nodes/);
+    });
+
+    it("touches no cluster that is not named, though there is a kubeconfig with a current context", async () => {
+      const env = { KUBECONFIG: path.join(folder, "reads-all.kubeconfig") };
+      const { code, stderr } = await run(["matrix"], { env });
+      assert.equal(code, 2);
+      assert.match(stderr, /nothing to read/);
+    });
+
+    it("names the contexts there are where it is given another", async () => {
+      const env = { KUBECONFIG: path.join(folder, "reads-all.kubeconfig") };
+      const { code, stderr } = await run(["matrix", "--context", "prod"], { env });
+      assert.equal(code, 4);
+      assert.match(stderr, /no context "prod": it has "reads-all"/);
+    });
+
+    it("a token that is refused: one sentence, no token in it", async () => {
+      const file = path.join(folder, "refused.kubeconfig");
+      const good = readFileSync(path.join(folder, "reads-all.kubeconfig"), "utf8");
+      writeFileSync(file, good.replace(/"token":"[^"]+"/, '"token":"not-the-token"'));
+      const { code, stderr } = await run(["matrix", "--context", "reads-all", "--kubeconfig", file]);
+      assert.equal(code, 4, stderr);
+      assert.match(stderr, /401/);
+      assert.ok(!stderr.includes("not-the-token"));
+      assert.doesNotMatch(stderr, /\n\s+at /);
+    });
+
+    it("a custom kind that the cluster serves is read, and inferred from", async () => {
+      await create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+        apiVersion: "apiextensions.k8s.io/v1",
+        kind: "CustomResourceDefinition",
+        metadata: { name: "ciliumclusterwidenetworkpolicies.cilium.io" },
+        spec: {
+          group: "cilium.io",
+          scope: "Cluster",
+          names: {
+            plural: "ciliumclusterwidenetworkpolicies",
+            singular: "ciliumclusterwidenetworkpolicy",
+            kind: "CiliumClusterwideNetworkPolicy",
+          },
+          versions: [
+            {
+              name: "v2",
+              served: true,
+              storage: true,
+              schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+            },
+          ],
+        },
+      });
+      const policies = "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies";
+      await until(async () => (await admin.call("GET", policies)).status === 200);
+      await create(policies, {
+        apiVersion: "cilium.io/v2",
+        kind: "CiliumClusterwideNetworkPolicy",
+        metadata: { name: "close-many" },
+        spec: {
+          endpointSelector: { matchLabels: { "k8s:app": "many" } },
+          ingressDeny: [{ fromEntities: ["all"] }],
+        },
+      });
+      const { code, stdout, stderr } = await run([
+        ...["query", "many/pod-000", "many/pod-001:80", "--context", labContext],
+        ...["--kubeconfig", plane.kubeconfigPath],
+      ]);
+      assert.equal(code, 1, stderr);
+      assert.match(stdout, /^denied/);
+      assert.match(stderr, /enforcer: cilium/);
+    });
+
+    it("a server that is gone: one sentence", async () => {
+      await plane.stopApiServer();
+      const { code, stderr } = await run(["matrix", "--context", labContext, "--kubeconfig", plane.kubeconfigPath]);
+      assert.equal(code, 4);
+      assert.match(stderr, /cannot reach the API server https:\/\/127\.0\.0\.1:\d+/);
+    });
+  });
 });
 
 async function until(done: () => Promise<boolean>): Promise<void> {

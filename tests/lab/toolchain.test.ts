@@ -260,7 +260,8 @@ describe("toolchain: two processes", function () {
       const builder = Number(readFileSync(pidFile, "utf8"));
       assert.ok(identify(builder), "the build runs");
       child.kill(signal);
-      await once(child, "close");
+      const [, endedBy] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+      assert.equal(endedBy, signal, "it ends by the signal, as its parent expects");
       await until(() => identify(builder) === undefined);
       assert.deepEqual(await findTools(["etcd"], here.options()), {});
       fakeGo(here.path, here.calls);

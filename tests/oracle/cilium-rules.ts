@@ -36,7 +36,15 @@ export interface CiliumRule {
   readonly toEntities?: readonly string[] | null;
   readonly toCIDR?: readonly string[] | null;
   readonly toCIDRSet?: readonly CiliumCidrRule[] | null;
-  readonly toPorts?: readonly { readonly ports?: readonly CiliumPort[] | null; readonly rules?: unknown }[] | null;
+  readonly toPorts?: readonly CiliumPortRule[] | null;
+  readonly icmps?: readonly unknown[] | null;
+  readonly fromNodes?: readonly unknown[] | null;
+  readonly toNodes?: readonly unknown[] | null;
+}
+
+export interface CiliumPortRule {
+  readonly ports?: readonly CiliumPort[] | null;
+  readonly rules?: { readonly http?: readonly unknown[]; readonly dns?: readonly unknown[] };
 }
 
 /** One direction's L3 members under one set of names. */
@@ -84,9 +92,12 @@ function specIsValid(policy: PolicyObject, spec: CiliumSpec): boolean {
   const hasNodes = !!spec.nodeSelector;
   if (hasEndpoints === hasNodes) return false;
   if (hasNodes && policy.kind === "CiliumNetworkPolicy") return false;
-  const rules = [spec.ingress, spec.ingressDeny, spec.egress, spec.egressDeny].flatMap((section) => section ?? []);
+  const ingress = [spec.ingress, spec.ingressDeny].flatMap((section) => section ?? []);
+  const rules = [...ingress, ...[spec.egress, spec.egressDeny].flatMap((section) => section ?? [])];
   // "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny" (measured: stored, not enforced).
   if (rules.length === 0) return false;
+  // "DNS rules are not allowed on ingress"
+  if (ingress.some((rule) => (rule.toPorts ?? []).some((entry) => (entry.rules?.dns ?? []).length > 0))) return false;
   return rules.every(ruleIsValid);
 }
 
@@ -103,8 +114,14 @@ function ruleIsValid(rule: CiliumRule): boolean {
     return false;
   if (![...(rule.fromCIDR ?? []), ...(rule.toCIDR ?? [])].every(isCidrOrAddress)) return false;
   if (![...(rule.fromCIDRSet ?? []), ...(rule.toCIDRSet ?? [])].every(cidrRuleIsValid)) return false;
+  // "FromNodes/ToNodes rules can only be applied when enable-node-selector-labels is set", which it is not by default.
+  if ((rule.fromNodes ?? rule.toNodes ?? []).length > 0) return false;
+  // "The ICMPs block may only be present without ToPorts"
+  if ((rule.icmps ?? []).length > 0 && (rule.toPorts ?? []).length > 0) return false;
   return (rule.toPorts ?? []).every((entry) => {
     const ports = entry.ports ?? [];
+    // "L7 rules can only apply to TCP except for DNS rules"
+    if ((entry.rules?.http ?? []).length > 0 && ports.some((port) => port.protocol !== "TCP")) return false;
     return ports.length <= 40 && ports.every((port) => typeof port.port === "string" && port.port !== "");
   });
 }

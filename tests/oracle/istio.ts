@@ -66,8 +66,10 @@ interface Connection {
 export function meshAllows(cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean {
   if (isSamePod(flow) || flow.protocol !== "TCP" || flow.port === undefined) return true;
   if (flow.destination.kind !== "pod" || !isMeshed(cluster, flow.destination.pod)) return true;
-  // The kubelet's probes are rewritten or exempted by the proxy.
-  if (flow.source.kind === "node" && flow.source.where === "local") return true;
+  // In ambient mode what comes from the pod's own node (the kubelet's probes) passes the ztunnel by; a sidecar has its
+  // probes rewritten instead and treats the node as any peer without identity.
+  if (flow.source.kind === "node" && flow.source.where === "local" && !hasSidecar(cluster, flow.destination.pod))
+    return true;
   const destination = flow.destination.pod;
   const mode = mtlsMode(policies, destination, flow.port);
   const meshed = flow.source.kind === "pod" && isMeshed(cluster, flow.source.pod);
@@ -81,15 +83,18 @@ export function meshAllows(cluster: OracleCluster, policies: readonly PolicyObje
 
 /** A sidecar by injection label, or a ztunnel by data plane mode; a pod's own label wins over its namespace's. */
 export function isMeshed(cluster: OracleCluster, pod: OraclePod): boolean {
+  const mode =
+    pod.labels["istio.io/dataplane-mode"] ?? namespaceLabels(cluster, pod.namespace)["istio.io/dataplane-mode"];
+  return hasSidecar(cluster, pod) || (mode === "ambient" && !pod.hostNetwork);
+}
+
+function hasSidecar(cluster: OracleCluster, pod: OraclePod): boolean {
   if (pod.hostNetwork) return false;
   const namespace = namespaceLabels(cluster, pod.namespace);
   const inject = pod.labels["sidecar.istio.io/inject"];
-  const injected =
-    inject === undefined
-      ? namespace["istio-injection"] === "enabled"
-      : inject === "true" && namespace["istio-injection"] !== "disabled";
-  const mode = pod.labels["istio.io/dataplane-mode"] ?? namespace["istio.io/dataplane-mode"];
-  return injected || mode === "ambient";
+  return inject === undefined
+    ? namespace["istio-injection"] === "enabled"
+    : inject === "true" && namespace["istio-injection"] !== "disabled";
 }
 
 // --- PeerAuthentication ---------------------------------------------------------------------------------------------

@@ -53,7 +53,8 @@ export function assertValid(folder: string, object: { apiVersion: string; kind: 
   assert.ok(known !== undefined, `no definition of ${object.kind} ${object.apiVersion}`);
   known.validate ??= new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(known.schema);
   assert.ok(known.validate(object), JSON.stringify(known.validate.errors?.slice(0, 3)));
-  assertNoUnknownField(known.schema, object, object.kind);
+  const { apiVersion: _version, kind, ...rest } = object;
+  assertNoUnknownField(known.schema, rest, kind);
 }
 
 function assertNoUnknownField(schema: Schema, value: unknown, at: string): void {
@@ -66,6 +67,8 @@ function assertNoUnknownField(schema: Schema, value: unknown, at: string): void 
   }
   if (typeof value !== "object" || value === null || schema.properties === undefined) return;
   for (const [key, item] of Object.entries(value)) {
+    // every object has metadata, whether its schema says so or not
+    if (key === "metadata") continue;
     const property = schema.properties[key];
     assert.ok(property !== undefined, `${at}.${key} is not in the schema`);
     assertNoUnknownField(property, item, `${at}.${key}`);

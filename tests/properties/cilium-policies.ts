@@ -115,7 +115,7 @@ const portRule = (layer7: boolean) =>
 function rule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<string, unknown>> {
   return fc.oneof(
     { weight: 30, arbitrary: acceptedRule(direction, layer7) },
-    { weight: 1, arbitrary: refusedRule(direction) },
+    { weight: 1, arbitrary: refusedRule(direction, layer7) },
   );
 }
 
@@ -148,7 +148,7 @@ function acceptedRule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<R
 }
 
 /** One rule of this kind and the agent takes nothing of the whole policy. */
-const refusedRule = (direction: "from" | "to"): fc.Arbitrary<Record<string, unknown>> =>
+const refusedRule = (direction: "from" | "to", layer7: boolean): fc.Arbitrary<Record<string, unknown>> =>
   fc.constantFrom<Record<string, unknown>>(
     { [`${direction}Entities`]: ["everyone"] },
     { [`${direction}CIDR`]: ["10.0.0.0/33"] },
@@ -156,6 +156,16 @@ const refusedRule = (direction: "from" | "to"): fc.Arbitrary<Record<string, unkn
     { [`${direction}CIDRSet`]: [{ cidr: "10.0.0.0/8", except: ["11.0.0.0/16"] }] },
     { [`${direction}CIDRSet`]: [{ cidr: "10.0.0.1" }] },
     { [`${direction}Endpoints`]: [{}], [`${direction}CIDR`]: ["10.0.0.0/8"] },
+    { [`${direction}Nodes`]: [{}] },
+    { icmps: [{ fields: [{ type: 8 }] }], toPorts: [{ ports: [{ port: "80", protocol: "TCP" }] }] },
+    { toPorts: [{ ports: [{ port: "", protocol: "TCP" }] }] },
+    // Deny rules have no layer 7: the API server drops the field there.
+    ...(layer7
+      ? [{ toPorts: [{ ports: [{ port: "80", protocol: "UDP" }], rules: { http: [{ method: "GET" }] } }] }]
+      : []),
+    ...(layer7 && direction === "from"
+      ? [{ toPorts: [{ ports: [{ port: "53", protocol: "UDP" }], rules: { dns: [{ matchPattern: "*" }] } }] }]
+      : []),
     { toPorts: [{ ports: Array.from({ length: 41 }, (_, index) => ({ port: String(index + 1), protocol: "TCP" })) }] },
   );
 

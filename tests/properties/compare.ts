@@ -100,6 +100,7 @@ export function matrixDisagreement(
   cluster: OracleCluster,
   judge: Judge,
   tally: Tally,
+  mayBeVague: (flow: OracleFlow) => boolean,
 ): Disagreement | undefined {
   const entries = [...engine.matrix()];
   const find = (source: string, destination: string) =>
@@ -122,7 +123,10 @@ export function matrixDisagreement(
         const may = row?.possible.contains(point.protocol, point.port) ?? false;
         const actual: Verdict = must ? "allowed" : may ? "unknown" : "denied";
         tally.verdicts++;
-        if (actual !== expected) return { flow: `matrix: ${describeFlow(flow)}`, engine: actual, oracle: expected };
+        if (expected === "allowed") tally.allowed++;
+        if (actual === "unknown" && expected !== "unknown" && mayBeVague(flow)) tally.vague++;
+        else if (actual !== expected)
+          return { flow: `matrix: ${describeFlow(flow)}`, engine: actual, oracle: expected };
       }
     }
   }

@@ -55,6 +55,7 @@ export const worldAddresses: readonly string[] = [
   "fd00:ec2::253",
   "64:ff9b::a9fe:a9fe",
   "2002:a9fe:a9fe::1",
+  "::ffff:169.254.169.254",
 ];
 
 /** Nodes have addresses that CIDR rules reach where the enforcer lets them. */

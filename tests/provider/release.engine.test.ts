@@ -32,7 +32,8 @@ describe("provider: helm.v3.Release", function () {
   let folder: string;
   let chart: string;
   const settings = "/api/v1/namespaces/tools/configmaps/tiny-settings";
-  const message = async (): Promise<unknown> => ((await read(lab.cluster, settings))?.["data"] as Record<string, unknown>)?.["message"];
+  const message = async (): Promise<unknown> =>
+    ((await read(lab.cluster, settings))?.["data"] as Record<string, unknown>)?.["message"];
 
   const release =
     (args: Partial<k8s.helm.v3.ReleaseArgs> = {}): Program =>
@@ -70,10 +71,21 @@ describe("provider: helm.v3.Release", function () {
     const run = await stack.up(release({ values: { message: "first" } }));
     assert.equal(run.failed, false, run.output);
     assert.equal(await message(), "first");
-    const { status, names } = (await stack.outputs()) as { status: Record<string, unknown>; names: Record<string, string[]> };
+    const { status, names } = (await stack.outputs()) as {
+      status: Record<string, unknown>;
+      names: Record<string, string[]>;
+    };
     assert.deepEqual(
       { ...status },
-      { appVersion: "7.1", chart: "tiny", name: "tiny", namespace: "tools", revision: 1, status: "deployed", version: "0.3.0" },
+      {
+        appVersion: "7.1",
+        chart: "tiny",
+        name: "tiny",
+        namespace: "tools",
+        revision: 1,
+        status: "deployed",
+        version: "0.3.0",
+      },
     );
     assert.deepEqual(names["ConfigMap/v1"], ["tiny-settings"]);
     assert.deepEqual(names["Deployment.apps/apps/v1"], ["tiny"]);
@@ -121,8 +133,12 @@ describe("provider: helm.v3.Release", function () {
 
   it("takes up a release whose last operation was cut off", async function () {
     // what Helm leaves behind when it is killed during an upgrade: the last revision stays pending
-    const list = await lab.cluster.request("GET", "/api/v1/namespaces/tools/secrets", { query: { labelSelector: "owner=helm,name=tiny" } });
-    const records = (list.body as { items: { metadata: { name: string; labels: { version: string } }; data: { release: string } }[] }).items;
+    const list = await lab.cluster.request("GET", "/api/v1/namespaces/tools/secrets", {
+      query: { labelSelector: "owner=helm,name=tiny" },
+    });
+    const records = (
+      list.body as { items: { metadata: { name: string; labels: { version: string } }; data: { release: string } }[] }
+    ).items;
     const last = records.sort((a, b) => Number(b.metadata.labels.version) - Number(a.metadata.labels.version))[0];
     assert.ok(last);
     const { gunzipSync, gzipSync } = await import("node:zlib");
@@ -159,14 +175,20 @@ describe("provider: helm.v3.Release", function () {
   });
 
   it("finds a release that is gone at refresh", async function () {
-    const list = await lab.cluster.request("GET", "/api/v1/namespaces/tools/secrets", { query: { labelSelector: "owner=helm,name=tiny" } });
+    const list = await lab.cluster.request("GET", "/api/v1/namespaces/tools/secrets", {
+      query: { labelSelector: "owner=helm,name=tiny" },
+    });
     for (const { metadata } of (list.body as { items: { metadata: { name: string } }[] }).items) {
       await lab.cluster.request("DELETE", `/api/v1/namespaces/tools/secrets/${metadata.name}`);
     }
     const run = await stack.refresh();
     assert.equal(run.failed, false, run.output);
     assert.equal(stack.resources().has("tiny"), false, run.output);
-    for (const url of [settings, "/api/v1/namespaces/tools/services/tiny", "/apis/apps/v1/namespaces/tools/deployments/tiny"]) {
+    for (const url of [
+      settings,
+      "/api/v1/namespaces/tools/services/tiny",
+      "/apis/apps/v1/namespaces/tools/deployments/tiny",
+    ]) {
       await lab.cluster.request("DELETE", url);
     }
   });

@@ -105,7 +105,9 @@ export class TestStack {
     if (run.failed) throw new Error(run.output);
   }
 
-  private async record(run: (options: automation.UpOptions & automation.PreviewOptions) => Promise<unknown>): Promise<StackRun> {
+  private async record(
+    run: (options: automation.UpOptions & automation.PreviewOptions) => Promise<unknown>,
+  ): Promise<StackRun> {
     const result: StackRun = { output: "", steps: new Map(), messages: [], failed: false };
     const onEvent = (event: automation.EngineEvent): void => {
       const { resourcePreEvent, diagnosticEvent } = event;

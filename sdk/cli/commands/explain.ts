@@ -15,8 +15,13 @@ export async function explain(
 ): Promise<ExitCode> {
   const loaded = await load(sourcesOf(positional, options), options);
   const explanation = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
-  const output = standardOutput();
-  const printing = { format: options.format, colours: coloursFor(output), everyRule: options.everyRule };
+  const output = standardOutput({ coloured: options.format === "table" });
+  const printing = {
+    format: options.format,
+    colours: coloursFor(output),
+    cni: loaded.snapshot.profile.cni,
+    everyRule: options.everyRule,
+  };
   const answer =
     loaded.holes && explanation.verdict === "allowed" ? { ...explanation, verdict: "unknown" as const } : explanation;
   if (answer !== explanation) note("the verdict is unknown because something could not be read", options);

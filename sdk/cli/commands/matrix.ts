@@ -1,5 +1,5 @@
 import { TrafficSet } from "../../reachability";
-import type { MatrixEntry, MatrixOptions } from "../../reachability";
+import type { MatrixEntry, MatrixOptions, Snapshot } from "../../reachability";
 import { knownNamespace, knownWorkload, parsePortAndProtocol } from "../ends";
 import { usageError } from "../errors";
 import type { ExitCode } from "../exit-codes";
@@ -23,7 +23,7 @@ export async function matrix(positional: readonly string[], options: CommonOptio
   const port = options.port === undefined ? undefined : parsePortAndProtocol(options.port);
   checkDirection(options);
   const loaded = await load(sourcesOf(positional, options), options);
-  const filters = matrixOptions(options, loaded, port);
+  const filters = matrixOptions(options, [loaded.snapshot], port);
   const entries = loaded.reachability.matrix(filters);
   const output = standardOutput();
   setExitCode(loaded, options);
@@ -51,14 +51,14 @@ export function checkDirection(options: FilterOptions): void {
   }
 }
 
-/** The engine's filters for what the user asked. */
+/** The engine's filters for what the user asked. Names must be in one of the snapshots, or they are mistakes. */
 export function matrixOptions(
   options: FilterOptions,
-  { snapshot }: Loaded,
+  snapshots: readonly Snapshot[],
   port: ReturnType<typeof parsePortAndProtocol> | undefined,
 ): MatrixOptions {
-  const namespaces = options.namespace.map((name) => knownNamespace(name, snapshot));
-  const workloads = options.workload.map((name) => knownWorkload(name, snapshot).id);
+  const namespaces = options.namespace.map((name) => inAny(snapshots, (snapshot) => knownNamespace(name, snapshot)));
+  const workloads = options.workload.map((name) => inAny(snapshots, (snapshot) => knownWorkload(name, snapshot).id));
   const end = { ingress: "destination", egress: "source", both: undefined } as const;
   const which = end[options.direction ?? "both"];
   return {
@@ -69,6 +69,19 @@ export function matrixOptions(
     ...(port?.port === undefined ? {} : { port: port.port }),
     external: options.external,
   };
+}
+
+/** The answer of the first snapshot that has one; the last one's complaint where none has. */
+function inAny<T>(snapshots: readonly Snapshot[], look: (snapshot: Snapshot) => T): T {
+  let complaint: unknown;
+  for (const snapshot of snapshots) {
+    try {
+      return look(snapshot);
+    } catch (error) {
+      complaint = error;
+    }
+  }
+  throw complaint;
 }
 
 /** Something could not be read: what is computed as allowed may be closed by it. */

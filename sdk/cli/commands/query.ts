@@ -22,7 +22,7 @@ export async function query(
   if (verdict !== computed)
     note(`unknown because something could not be read; without that it is ${computed}`, options);
   const traffic = loaded.reachability.traffic(flow.source, flow.destination);
-  const output = standardOutput();
+  const output = standardOutput({ coloured: options.format === "table" });
   output.write(printAnswer({ flow, verdict, traffic }, options.format, coloursFor(output)));
   await output.end();
   if (verdict === "unknown") return exitCodes.incomplete;

@@ -1,7 +1,9 @@
 import { describeRef } from "../../reachability";
-import type { ObjectRef, Traffic } from "../../reachability";
+import type { Traffic } from "../../reachability";
+import type { ChangedObject } from "../changed-objects";
 import { connections, describeTraffic } from "../connections";
 import type { Output } from "../output";
+import { describeSource } from "../problems";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";
 import { columns, csvField, markdownCell } from "./text";
@@ -17,7 +19,7 @@ export interface Difference {
   readonly before: Traffic;
   readonly after: Traffic;
   /** The objects that did it. */
-  readonly causes: readonly ObjectRef[];
+  readonly causes: readonly ChangedObject[];
 }
 
 /** Prints the changes of reachability between two snapshots. */
@@ -81,8 +83,14 @@ function rowOf(difference: Difference): string[] {
     destinationId,
     describeTraffic(before.allowed, before.possible),
     describeTraffic(after.allowed, after.possible),
-    causes.map(describeRef).join("; "),
+    causes.map(describeCause).join("; "),
   ];
+}
+
+/** `NetworkPolicy shop/allow-web (added, policies.yaml:12)`. */
+function describeCause(cause: ChangedObject): string {
+  const place = describeSource(cause.source);
+  return `${describeRef(cause)} (${cause.change}${place === undefined ? "" : `, ${place}`})`;
 }
 
 function asJson(difference: Difference): unknown {

@@ -1,8 +1,9 @@
 import { describeRef } from "../../reachability";
-import type { DirectionExplanation, Explanation, ExplanationStep, RuleRef } from "../../reachability";
+import type { Cni, DirectionExplanation, Explanation, ExplanationStep, RuleRef } from "../../reachability";
 import { describeTraffic } from "../connections";
 import { describePeer, describePort } from "../ends";
 import { locate } from "../locate";
+import { printable } from "../output";
 import { describeSource } from "../problems";
 import { paintVerdict, type Colours } from "./colours";
 import type { Format } from "./formats";
@@ -11,6 +12,8 @@ import { columns, csvField, dotString, markdownCell, mermaidString } from "./tex
 export interface ExplainPrinting {
   readonly format: Format;
   readonly colours: Colours;
+  /** Whose commands show flows. */
+  readonly cni: Cni;
   /** Also the rules of policies that have nothing to do with the two ends. */
   readonly everyRule: boolean;
 }
@@ -63,15 +66,14 @@ function headline({ flow }: Explanation): string {
 function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const { colours } = printing;
   const verdict = explanation.verdict;
-  let text = `${colours.bold(headline(explanation))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
+  let text = `${colours.bold(printable(headline(explanation)))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
   for (const { title, side } of sidesOf(explanation)) {
-    text += `\n${title}: ${paintVerdict(side.verdict, colours)}\n  ${side.reason}\n`;
-    if (side.deciding !== undefined) {
-      const place = placeOf(side.deciding);
-      text += `  decided by ${nameOfRule(side.deciding)}${place === "" ? "" : ` (${place})`}\n`;
-    }
-    if (side.isolatedBy.length > 0) {
-      text += `  closed by default because of ${side.isolatedBy.map(describeRef).join(", ")}\n`;
+    const place = side.deciding === undefined ? "" : placeOf(side.deciding);
+    text += `\n${printable(title)}: ${paintVerdict(side.verdict, colours)}\n`;
+    text += printable(`  ${side.reason}${place === "" ? "" : ` (${place})`}\n`);
+    // Without a deciding rule the reason says it already.
+    if (side.deciding !== undefined && side.isolatedBy.length > 0) {
+      text += printable(`  closed by default by ${side.isolatedBy.map(describeRef).join(", ")}\n`);
     }
     const steps = stepsOf(side, printing);
     if (steps.length > 0) {
@@ -80,10 +82,10 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
         `${index + 1}.`,
         step.rule.verdict,
         nameOfRule(step.rule),
-        placeOf(step.rule),
         outcomeOf(step),
+        placeOf(step.rule),
       ]);
-      text += columns(rows, "    ");
+      text += printable(columns(rows, "    "));
     }
     const hidden = side.chain.length - steps.length;
     if (hidden > 0) text += `  ${hidden} rules for other subjects are not shown (--every-rule shows them)\n`;
@@ -92,13 +94,45 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   text += `\nbetween the two, on any port: ${describeTraffic(allowed, possible)}\n`;
   if (explanation.flip.length > 0) {
     text += `\nto ${verdict === "allowed" ? "close" : "open"} it:\n`;
-    for (const hint of explanation.flip) text += `  ${hint.text}\n`;
+    for (const hint of explanation.flip) text += printable(`  ${hint.text}\n`);
   }
+  const commands = commandsToConfirm(explanation, printing.cni);
+  if (commands.length > 0) text += `\nto see it on a cluster:\n${commands.map((each) => `  ${each}\n`).join("")}`;
   return text;
 }
 
-function outcomeOf(step: ExplanationStep): string {
-  return step.text === "" ? step.outcome : step.text;
+/** Commands that show on a live cluster what decided, and the flow itself where the enforcer records flows. */
+function commandsToConfirm({ flow, egress, ingress }: Explanation, cni: Cni): string[] {
+  const named = [egress, ingress].flatMap((side) => (side.deciding ? [side.deciding.policy] : side.isolatedBy));
+  // Meant to be copied into a shell: only names that the API server takes.
+  const policies = named.filter((each) => [each.kind, each.name, each.namespace ?? ""].every(isApiName));
+  const commands = new Set(
+    policies.map(({ apiVersion, kind, name, namespace }) => {
+      const group = apiVersion.includes("/") ? `.${apiVersion.split("/")[0]}` : "";
+      const place = namespace === undefined ? "" : `-n ${namespace} `;
+      return `kubectl ${place}get ${kind.toLowerCase()}${group} ${name} -o yaml`;
+    }),
+  );
+  const { source, destination, protocol, port } = flow;
+  const pod = (id: string): string => id.replace(/\[[^\]]*\]$/, "");
+  const pods = source.kind === "workload" && destination.kind === "workload";
+  if (cni === "cilium" && pods && [source.id, destination.id].every((id) => isApiName(pod(id).replace("/", "")))) {
+    const ports = port === undefined || protocol === "ICMP" ? "" : ` --to-port ${port}`;
+    commands.add(
+      `hubble observe --from-pod ${pod(source.id)} --to-pod ${pod(destination.id)}${ports} --protocol ${protocol.toLowerCase()}`,
+    );
+  }
+  return [...commands];
+}
+
+function isApiName(text: string): boolean {
+  return /^[A-Za-z0-9.-]*$/.test(text) && !text.startsWith("-");
+}
+
+/** What the rule did; in words where there is more to say than its name. */
+function outcomeOf({ rule, outcome, because, text }: ExplanationStep): string {
+  const short = because === undefined ? outcome : `${outcome} (${because})`;
+  return text === "" || text.startsWith(describeRef(rule.policy)) ? short : `${short}: ${text}`;
 }
 
 function asJson(explanation: Explanation, printing: ExplainPrinting): unknown {

@@ -1,6 +1,7 @@
 import type { Flow, Traffic, Verdict } from "../../reachability";
 import { connections, describeTraffic } from "../connections";
 import { describePeer, describePort } from "../ends";
+import { printable } from "../output";
 import { paintVerdict, type Colours } from "./colours";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, type Edge } from "./graph";
@@ -45,7 +46,7 @@ export function printAnswer(answer: Answer, format: Format, colours: Colours): s
     case "mermaid":
       return mermaidGraph([edgeOf(answer, src, dst)]);
     default:
-      return `${paintVerdict(verdict, colours)}  ${src} -> ${dst}  ${describePort(flow)}${portsNote(answer)}\n`;
+      return `${paintVerdict(verdict, colours)}  ${printable(`${src} -> ${dst}`)}  ${describePort(flow)}${portsNote(answer)}\n`;
   }
 }
 

@@ -55,14 +55,12 @@ function usesSettableNamespaceLabel(peer: PeerTerm): boolean {
 
 /** Pods by their labels alone, whatever their namespace. Every pod of the cluster (no labels) is another matter. */
 function isAnywhere(peer: PeerTerm): boolean {
-  const tests = testsOf(peer);
-  return (
-    tests.some((test) => test.field === "label" && test.operator === "in") &&
-    !tests.some(
-      (test) => test.field === "namespace" || test.field === "namespaceLabel" || test.field === "serviceAccount",
-    )
-  );
+  const tests = testsOf(peer).filter((test) => test.operator === "in");
+  return tests.some((test) => test.field === "label") && !tests.some((test) => restrictsHome.has(test.field));
 }
+
+/** What says whose pod it is. */
+const restrictsHome: ReadonlySet<string> = new Set(["namespace", "namespaceLabel", "serviceAccount"]);
 
 function isName(field: string, key: string): boolean {
   return field === "namespace" || (field === "namespaceLabel" && key === "kubernetes.io/metadata.name");

@@ -1,80 +1,105 @@
-import type { Direction, Peer } from "../../reachability";
+import type { Direction, ObjectRef, Peer } from "../../reachability";
+import { describeRef } from "../../reachability";
 import { controls } from "../controls";
 import { publicPieces } from "../public-addresses";
-import { freshPod, isExempt, namespaceNames, namespaceSubject } from "../subjects";
+import { freshPod, list, withSource } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 import { ask } from "../world";
 
 /**
  * Tier 0 is unrestricted (requirement S3-04): a policy that is the first to select its pods closes them by default and
- * takes the cluster's DNS, webhooks and controllers away (seed defects B17, B18, B34).
+ * takes the cluster's DNS, webhooks and controllers away (seed defects B17, B18, B34). An explicit deny, of cloud
+ * metadata for example, is a decision and no accident; it closes nothing by default and is not reported.
  */
 export const tier0Restricted: Rule = {
   id: "tier0-restricted",
   title: "Tier 0 is not closed by accident",
   severity: "high",
   description:
-    "No policy closes pods of an exempt namespace by default: a fresh pod and the DNS pods there reach the internet and " +
-    "are reached from a fresh pod of a foreign namespace.",
+    "No policy closes pods of an exempt namespace by default: a fresh pod and the DNS pods of each exchange traffic with " +
+    "pods of foreign namespaces, other nodes and the internet. kube-system is asked even where the snapshot does not show it.",
   remediation:
     "Leave tier 0 out of the selector, or set enableDefaultDeny to false for the directions in which the policy only allows.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkTier0,
 };
 
-const strangers = "a-namespace-that-no-policy-names";
-
-function* checkTier0(context: RuleContext): Iterable<Finding> {
-  const { snapshot } = context.reachability;
-  const address = publicPieces(snapshot).find((piece) => piece.family === 4)?.sample ?? "1.1.1.1";
-  for (const namespace of namespaceNames(snapshot).filter((name) => isExempt(context.tiers, name))) {
-    const pods: Peer[] = [
-      freshPod(namespace),
-      { kind: "freshPod", namespace, labels: { "k8s-app": "kube-dns" } },
-      ...snapshot.workloads
-        .filter((workload) => workload.namespace === namespace && !workload.hostNetwork)
-        .map((workload): Peer => ({ kind: "workload", id: workload.id })),
-    ];
-    for (const direction of ["ingress", "egress"] as const) {
-      const finding = closedDirection(context, namespace, pods, direction, address);
-      if (finding !== undefined) yield finding;
-    }
-  }
+/** Namespaces that the same policies close in the same direction. */
+interface Group {
+  readonly direction: Direction;
+  readonly isolatedBy: readonly ObjectRef[];
+  readonly namespaces: string[];
 }
 
-function closedDirection(
-  context: RuleContext,
-  namespace: string,
-  pods: readonly Peer[],
-  direction: Direction,
-  address: string,
-): Finding | undefined {
-  const { reachability } = context;
-  const peer: Peer = direction === "ingress" ? freshPod(strangers) : { kind: "address", address };
-  for (const pod of pods) {
-    const answer = ask(reachability, pod, peer, direction);
-    if (answer.openness === "open" && answer.traffic.isAll()) continue;
-    const [source, destination] = direction === "ingress" ? [peer, pod] : [pod, peer];
-    const { isolatedBy } = reachability.explain({ source, destination, protocol: "SCTP", port: 9 })[direction];
-    const names = isolatedBy.map((ref) =>
-      ref.namespace === undefined ? `${ref.kind} ${ref.name}` : `${ref.kind} ${ref.namespace}/${ref.name}`,
-    );
-    const causes = reachability.snapshot.policies
-      .filter((policy) => isolatedBy.some((ref) => ref.kind === policy.kind && ref.name === policy.name))
-      .flatMap((policy) => policy.source ?? []);
-    // an explicit deny (of cloud metadata, of a neighbour) is a decision; a default that closes is what is looked for
-    if (names.length === 0) continue;
-    return {
-      id: tier0Restricted.id,
-      severity: tier0Restricted.severity,
-      certainty: "definite",
-      subject: namespaceSubject(reachability.snapshot, namespace),
-      message: `Pods of tier 0 in namespace ${namespace} are closed by default for ${direction}`,
-      because: names.map((name) => `${name} selects them and closes ${direction}`),
-      fix: `Set enableDefaultDeny.${direction} to false in that policy, or leave ${namespace} out of its selector.`,
-      controls: tier0Restricted.controls,
-      ...(causes.length === 0 ? {} : { causes }),
-    };
+function* checkTier0(context: RuleContext): Iterable<Finding> {
+  const groups = new Map<string, Group>();
+  const present = context.reachability.snapshot.namespaces;
+  // kube-system is in every cluster, also where the snapshot does not show it
+  for (const namespace of context.tiers.exemptNamespaces.filter(
+    (name) => name === "kube-system" || present.has(name),
+  )) {
+    for (const direction of ["ingress", "egress"] as const) {
+      const isolatedBy = closing(context, namespace, direction);
+      if (isolatedBy.length === 0) continue;
+      const key = JSON.stringify([direction, isolatedBy.map(describeRef)]);
+      const group = groups.get(key) ?? { direction, isolatedBy, namespaces: [] };
+      groups.set(key, group);
+      group.namespaces.push(namespace);
+    }
   }
-  return undefined;
+  for (const group of groups.values()) yield describe(context, group);
+}
+
+/** The policies that close some pod of a namespace by default in a direction, so that some stranger is kept out. */
+function closing(context: RuleContext, namespace: string, direction: Direction): readonly ObjectRef[] {
+  const { reachability } = context;
+  const address = publicPieces(reachability.snapshot).find((piece) => piece.family === 4)?.sample ?? "1.1.1.1";
+  const strangers: Peer[] = [
+    freshPod("a-namespace-that-no-policy-names"),
+    { kind: "node", where: "remote", address },
+    { kind: "address", address },
+  ];
+  const found = new Map<string, ObjectRef>();
+  for (const pod of podsOf(context, namespace)) {
+    for (const stranger of strangers) {
+      const answer = ask(reachability, pod, stranger, direction);
+      if (answer.openness === "open" && answer.traffic.isAll()) continue;
+      const [source, destination] = direction === "ingress" ? [stranger, pod] : [pod, stranger];
+      // any port does: who isolates does not depend on it
+      const { isolatedBy } = reachability.explain({ source, destination, protocol: "TCP", port: 9 })[direction];
+      for (const ref of isolatedBy) found.set(describeRef(ref), ref);
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
+}
+
+function podsOf(context: RuleContext, namespace: string): Peer[] {
+  return [
+    freshPod(namespace),
+    { kind: "freshPod", namespace, labels: { "k8s-app": "kube-dns" } },
+    ...context.reachability.snapshot.workloads
+      .filter((workload) => workload.namespace === namespace && !workload.hostNetwork)
+      .map((workload): Peer => ({ kind: "workload", id: workload.id })),
+  ];
+}
+
+function describe(context: RuleContext, group: Group): Finding {
+  const { snapshot } = context.reachability;
+  const names = group.isolatedBy.map(describeRef);
+  const causes = snapshot.policies
+    .filter((policy) => names.includes(describeRef(policy)))
+    .flatMap((policy) => policy.source ?? []);
+  const [first] = group.isolatedBy as [ObjectRef];
+  const { kind, name, namespace } = first;
+  return {
+    id: tier0Restricted.id,
+    severity: tier0Restricted.severity,
+    certainty: "definite",
+    subject: withSource({ kind, name, ...(namespace === undefined ? {} : { namespace }) }, causes[0]),
+    message: `Pods of tier 0 (${list(group.namespaces)}) are closed by default for ${group.direction}`,
+    because: names.map((each) => `${each} selects them and closes ${group.direction}`),
+    fix: `Set enableDefaultDeny.${group.direction} to false in that policy, or leave tier 0 out of its selector.`,
+    controls: tier0Restricted.controls,
+    ...(causes.length === 0 ? {} : { causes }),
+  };
 }

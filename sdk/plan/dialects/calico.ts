@@ -14,6 +14,7 @@ import { managedByLabel } from "../documents";
 import type { Half, PolicyGroup, Subject } from "../halves";
 import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
+import { closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
 
@@ -46,6 +47,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
     { ...metadataDeny(model), after: [guardTier.name] },
     ...dnsDocuments(model),
     ...groupHalves(halves).flatMap((group) => groupDocuments(model, group)),
+    ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
     ...externallyDenied(model).map((workload) => externalDeny(model, workload)),
     defaultDeny(model),
   ];
@@ -149,6 +151,26 @@ function defaultDeny(model: Model): DraftDocument {
       types: ["Ingress", "Egress"],
     },
   );
+}
+
+/** Final, in the guard tier: no policy that a tenant writes opens its namespace to another tenant. */
+function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
+  const closed = closedNeighbours(model, namespace);
+  if (closed.length === 0) return [];
+  return [
+    globalPolicy(
+      "flows",
+      guardTier.name,
+      `${namespace}.deny-other-tenants`,
+      {},
+      {
+        order: 10,
+        selector: allOf([[namespaceLabel, namespace]]),
+        types: ["Ingress"],
+        ingress: [{ action: "Deny", source: { selector: `${namespaceLabel} in {${closed.map(quoted).join(", ")}}` } }],
+      },
+    ),
+  ];
 }
 
 /** In the guard tier, so that no allow comes before it; pods and known nodes pass on. */

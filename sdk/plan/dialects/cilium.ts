@@ -13,6 +13,7 @@ import { isPattern } from "../fqdn";
 import type { Half, PolicyGroup, Subject } from "../halves";
 import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
+import { closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
 
@@ -41,6 +42,7 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
     ...groups.flatMap(groupDocuments),
+    ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
     ...externallyDenied(model).map(externalDeny),
     clusterwide("default-deny", "default-deny-all", defaultDeny(model)),
   ];
@@ -100,6 +102,27 @@ function externalDeny(workload: ModelWorkload): DraftDocument {
       ingressDeny: [{ fromEntities: ["world"] }],
     },
   );
+}
+
+/** Final: no policy that a tenant writes opens its namespace to another tenant, or reaches into one. */
+function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
+  const values = closedNeighbours(model, namespace);
+  if (values.length === 0) return [];
+  const neighbours = [{ matchExpressions: [{ key: namespaceKey, operator: "In", values }] }];
+  return [
+    namespaced(
+      "flows",
+      namespace,
+      "deny-other-tenants",
+      {},
+      {
+        description: "Nothing comes in from the namespaces of other tenants, but for declared exceptions",
+        endpointSelector: {},
+        enableDefaultDeny: allows,
+        ingressDeny: [{ fromEndpoints: neighbours }],
+      },
+    ),
+  ];
 }
 
 /** Cilium's health endpoints keep answering, also with `policyEnforcementMode: always`. */

@@ -59,11 +59,19 @@ function noteLimits(model: Model, shortfalls: Shortfalls): void {
       "Declare every namespace, or use the cilium dialect.",
     );
   }
+  if (model.tenants.length > 0) {
+    shortfalls.note(
+      "deny-not-final",
+      "tenants",
+      "NetworkPolicy has no deny: what one policy leaves closed, another can open.",
+      "Keep the policy pack mandatory, or use the cilium dialect.",
+    );
+  }
   for (const workload of externallyDenied(model)) {
     shortfalls.note(
       "deny-not-final",
       `workloads ${workload.id}`,
-      "NetworkPolicy has no deny: deny-external-to-… isolates, and another policy can still open.",
+      "NetworkPolicy has no deny: what one policy leaves closed, another can open.",
       "Keep the policy pack mandatory, or use the cilium dialect.",
     );
   }

@@ -16,6 +16,7 @@ export function readFlows(
   expansions: readonly Expansion[],
   directory: PeerDirectory,
   apiServerPorts: readonly number[],
+  exceptions: readonly { readonly path: string; readonly flow: unknown; readonly expires: string | undefined }[] = [],
 ): readonly ModelFlow[] {
   const flows: ModelFlow[] = [];
   const context = { reader, problems, directory, apiServerPorts };
@@ -36,6 +37,10 @@ export function readFlows(
     const flow = readFlow(context, `flows[${index}]`, value, application);
     if (flow !== undefined) flows.push(flow);
   });
+  for (const { path, flow: value, expires } of exceptions) {
+    const flow = readFlow(context, path, value, application);
+    if (flow !== undefined) flows.push(expires === undefined ? flow : { ...flow, expires });
+  }
   refuseDuplicates(problems, flows);
   return [...flows, ...metricsFlows(expansions, directory)];
 }

@@ -1,15 +1,18 @@
 /** Checks a declaration and resolves every name in it. */
 import { cidrProblem } from "../addresses";
 import type { ClusterSecurityDeclaration } from "../declaration";
-import { DenyScope, Dialect, UnsupportedHandling } from "../declaration";
+import { DenyScope, Dialect, MeshMode, Protocol, UnsupportedHandling } from "../declaration";
 import { ProblemCollector } from "../errors";
-import type { Model, ModelDns } from "../model";
+import type { Model, ModelDns, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
 import { isDnsSubdomain } from "../names";
 import { Reader } from "../reader";
 import { readFlows } from "./flows";
+import { hbonePort, meshFlows, meshService, readMesh, resolveMesh } from "./mesh";
 import { readLabels, readNamespaceName, readNamespaces } from "./namespaces";
 import { peerDirectory } from "./peers";
+import { mergePorts } from "./ports";
 import { orderServices, readServices } from "./services";
+import { readTenants, refuseCrossings } from "./tenants";
 import { readWorkloads } from "./workloads";
 
 const declarationFields = [
@@ -20,6 +23,8 @@ const declarationFields = [
   "workloads",
   "flows",
   "platform",
+  "tenants",
+  "mesh",
   "policyNames",
   "unsupported",
   "denyScope",
@@ -51,7 +56,9 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const apiServer = reader.fields("cluster.apiServer", cluster["apiServer"], ["cidrs", "ports"]) ?? {};
   const apiServerPorts = reader.portNumbers("cluster.apiServer.ports", apiServer["ports"]) ?? [443, 6443];
 
-  const expansions = readServices(reader, problems, top["platform"]);
+  const meshOptions = readMesh(reader, top["mesh"]);
+  const services = readServices(reader, problems, top["platform"]);
+  const expansions = meshOptions === undefined ? services : [...services, meshService(meshOptions)];
   const { namespaces, exempt } = readNamespaces(
     reader,
     problems,
@@ -62,7 +69,15 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   );
   const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, dialect);
   const directory = peerDirectory(namespaces, workloads);
-  const flows = readFlows(reader, problems, top["flows"], expansions, directory, apiServerPorts);
+  const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
+  const withMesh = expansions.map((one) =>
+    mesh !== undefined && one.path === "mesh" ? { ...one, flows: meshFlows(mesh) } : one,
+  );
+  const tenants = readTenants(reader, problems, top["tenants"], namespaces);
+  const exceptions = tenants.flatMap((tenant) => tenant.exceptions);
+  const declaredFlows = readFlows(reader, problems, top["flows"], withMesh, directory, apiServerPorts, exceptions);
+  refuseCrossings(problems, tenants, declaredFlows);
+  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(declaredFlows, mesh) : declaredFlows;
   const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
 
   const model: Model = {
@@ -78,9 +93,11 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     podCidrs: readCidrs(reader, problems, "cluster.podCidrs", cluster["podCidrs"]),
     ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
     exempt,
-    namespaces,
+    namespaces: mesh === undefined ? namespaces : withMeshLabels(namespaces, mesh),
     workloads,
     flows,
+    tenants,
+    ...(mesh === undefined ? {} : { mesh }),
     policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),
   };
@@ -118,6 +135,33 @@ function readDns(reader: Reader, problems: ProblemCollector, value: unknown): Mo
     port: fields["port"] === undefined ? 53 : (reader.portNumber(`${path}.port`, fields["port"]) ?? 53),
     ...(nodeLocalCache === undefined ? {} : { nodeLocalCache }),
   };
+}
+
+/** In ambient mode pods see each other's connections on the tunnel's port, encrypted, as well as on their own. */
+function throughTunnel(flows: readonly ModelFlow[], mesh: ModelMesh): readonly ModelFlow[] {
+  const isMember = (peer: ModelPeer): boolean => {
+    if (peer.kind === "workload")
+      return mesh.namespaces.includes(peer.workload.namespace) && !peer.workload.hostNetwork;
+    return peer.kind === "namespace" && mesh.namespaces.includes(peer.namespace.name);
+  };
+  const tunnel = { protocol: Protocol.TCP, from: hbonePort, to: hbonePort };
+  return flows.map((flow) =>
+    isMember(flow.from) && isMember(flow.to) ? { ...flow, ports: mergePorts([...flow.ports, tunnel]) } : flow,
+  );
+}
+
+/** Proxies come to the pods of namespaces that carry the mesh's label. */
+function withMeshLabels(
+  namespaces: ReadonlyMap<string, ModelNamespace>,
+  mesh: ModelMesh,
+): ReadonlyMap<string, ModelNamespace> {
+  const label: Readonly<Record<string, string>> =
+    mesh.mode === MeshMode.Ambient ? { "istio.io/dataplane-mode": "ambient" } : { "istio-injection": "enabled" };
+  const labelled = [...namespaces.values()].map((namespace): [string, ModelNamespace] => [
+    namespace.name,
+    mesh.namespaces.includes(namespace.name) ? { ...namespace, labels: { ...label, ...namespace.labels } } : namespace,
+  ]);
+  return new Map(labelled);
 }
 
 function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unknown): ReadonlyMap<string, string> {

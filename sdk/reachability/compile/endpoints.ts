@@ -3,7 +3,8 @@ import type { Snapshot, Workload, WorkloadPort } from "../snapshot/types";
 import type { Lookup } from "../selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
 import { formatAddress, parseAddress, type Address } from "../sets/addresses";
-import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri } from "../unknown";
+import { meshModeOf, type MeshMode } from "../snapshot/mesh";
+import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri, type UnknownValue } from "../unknown";
 import type { Peer } from "../verdicts";
 
 export interface PodEndpoint {
@@ -20,6 +21,9 @@ export interface PodEndpoint {
   readonly portsUnknown: boolean;
   /** Nothing where the snapshot does not state them. */
   readonly addresses: readonly Address[] | undefined;
+  /** How the pod takes part in the service mesh. */
+  readonly mesh: MeshMode | UnknownValue | undefined;
+  readonly trustDomain: string;
   /** A single pod, which always reaches itself; a controller may have several. */
   readonly single: boolean;
 }
@@ -66,8 +70,29 @@ export function podLookup(pod: PodEndpoint): Lookup {
         return pod.cluster;
       case "reserved":
         return undefined;
+      case "mesh":
+        return pod.mesh;
+      case "principal":
+        return inMesh(pod, principalOf(pod));
+      case "meshNamespace":
+        return inMesh(pod, pod.namespace);
+      case "meshAccount":
+        return inMesh(pod, pod.serviceAccount);
+      case "meshTrustDomain":
+        return inMesh(pod, pod.trustDomain);
     }
   };
+}
+
+/** A value that only members of the mesh have. */
+function inMesh(pod: PodEndpoint, value: LabelValue): LabelValue | undefined {
+  return pod.mesh === undefined ? undefined : isUnknown(pod.mesh) ? unknownValue : value;
+}
+
+/** The identity in a pod's certificate, as policies write it (SPIFFE, without the scheme). */
+function principalOf(pod: PodEndpoint): LabelValue {
+  if (isUnknown(pod.namespace) || isUnknown(pod.serviceAccount)) return unknownValue;
+  return `${pod.trustDomain}/ns/${pod.namespace}/sa/${pod.serviceAccount}`;
 }
 
 /** How conditions see what is no pod: by Cilium's reserved identities only. */
@@ -145,6 +170,8 @@ export class Endpoints {
       ports: workload.ports,
       portsUnknown: workload.portsUnknown,
       addresses: workload.addresses.length === 0 ? undefined : addressesOf(workload.addresses),
+      mesh: meshModeOf(workload.labelSet, namespace?.labelSet ?? { values: {}, complete: false }, workload.annotations),
+      trustDomain: this.snapshot.profile.meshTrustDomain,
       single: workload.kind === "Pod",
     };
     this.#pods.set(workload.id, created);
@@ -157,6 +184,7 @@ export class Endpoints {
     const known = this.#pods.get(key);
     if (known !== undefined) return known;
     const namespace = this.snapshot.namespaces.get(peer.namespace);
+    const labels: LabelSet = { values: peer.labels ?? {}, complete: true };
     const created: PodEndpoint = {
       kind: "pod",
       name: `fresh pod in ${peer.namespace}`,
@@ -165,7 +193,7 @@ export class Endpoints {
         values: { "kubernetes.io/metadata.name": peer.namespace },
         complete: true,
       },
-      labels: { values: peer.labels ?? {}, complete: true },
+      labels,
       serviceAccount: account,
       serviceAccountLabels: this.#accountLabels(peer.namespace, account),
       cluster: this.snapshot.profile.clusterName,
@@ -173,6 +201,8 @@ export class Endpoints {
       // a pod that does not exist yet may name any port
       portsUnknown: true,
       addresses: undefined,
+      mesh: meshModeOf(labels, namespace?.labelSet ?? { values: {}, complete: true }, {}),
+      trustDomain: this.snapshot.profile.meshTrustDomain,
       single: false,
     };
     this.#pods.set(key, created);

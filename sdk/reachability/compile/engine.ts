@@ -11,11 +11,14 @@ import { eitherOf, everything, intersect, when, type TrafficRange } from "./traf
 export class Engine {
   readonly endpoints: Endpoints;
   readonly index: PolicyIndex;
+  /** Policies of the service mesh. */
+  readonly meshIndex: PolicyIndex;
   readonly context: MatchContext;
 
   constructor(readonly snapshot: Snapshot) {
     this.endpoints = new Endpoints(snapshot);
     this.index = new PolicyIndex(snapshot.rules.policies, snapshot.profile);
+    this.meshIndex = new PolicyIndex(snapshot.rules.mesh, snapshot.profile);
     this.context = { profile: snapshot.profile, podAddresses: snapshot.podAddresses };
   }
 
@@ -40,7 +43,8 @@ export class Engine {
     if (source === destination && source.kind === "pod" && source.single) return everything;
     const egress = this.direction("egress", source, destination);
     if (egress.may.isEmpty()) return egress;
-    return intersect(egress, this.direction("ingress", source, destination));
+    const network = intersect(egress, this.direction("ingress", source, destination));
+    return this.hasMesh && !network.may.isEmpty() ? intersect(network, this.mesh(source, destination)) : network;
   }
 
   /** What one side lets pass. */
@@ -52,9 +56,29 @@ export class Engine {
     if (ownNode && this.context.profile.cni !== "cilium") return everything;
     return evaluateTiers(
       this.index.of(subject)[direction],
-      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, peer, destination, this.context)),
+      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, subject, peer, destination, this.context)),
       this.circumstances(subject, ownNode),
     );
+  }
+
+  /**
+   * What the destination's proxy lets in. In ambient mode the traffic of a pod's own node does not go through ztunnel
+   * (istio-cni rewrites its source for the sake of probes); a sidecar judges it like any peer without an identity.
+   */
+  mesh(source: Endpoint, destination: Endpoint): TrafficRange {
+    const fromOwnNode = source.kind === "node" && source.local;
+    if (fromOwnNode && destination.kind === "pod" && destination.mesh === "ambient") return everything;
+    return evaluateTiers(
+      this.meshIndex.of(destination).ingress,
+      ({ selection, rule }) =>
+        when(selection.selected, trafficOfRule(rule, destination, source, destination, this.context)),
+      meshCircumstances,
+    );
+  }
+
+  /** Whether any policy of a service mesh is there. */
+  get hasMesh(): boolean {
+    return this.snapshot.rules.mesh.length > 0;
   }
 
   circumstances(subject: Endpoint, ownNode: boolean): Circumstances {
@@ -80,6 +104,8 @@ export class Engine {
     return subject.kind === "pod" && peer.kind === "node" && peer.local && this.context.profile.localNodeAlwaysAllowed;
   }
 }
+
+export const meshCircumstances: Circumstances = { closed: false, ownNode: false, isolationLast: false };
 
 /** The traffic that a flow asks about. */
 export function trafficOfFlow(flow: Flow): TrafficSet {

@@ -2,10 +2,10 @@
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, Rule, Tier } from "../rules";
 import { tiers as knownTiers } from "../rules";
 import { TrafficSet, type PortProtocol } from "../sets/ports";
-import { NO, triNot, triOr, YES, type Tri } from "../unknown";
+import { NO, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import type { Endpoint } from "./endpoints";
-import { matchesAnyPeer, type MatchContext } from "./matching";
+import { matchesAnyPeer, matchesPeer, type MatchContext } from "./matching";
 import { everything, intersect, nothing, subtract, unite, when, type TrafficRange } from "./traffic-range";
 
 const { normal: normalTier, baseline: baselineTier } = knownTiers;
@@ -33,9 +33,20 @@ export interface TierSelection {
 }
 
 /** What a rule says about traffic between two endpoints; the destination resolves port names. */
-export function trafficOfRule(rule: Rule, peer: Endpoint, destination: Endpoint, context: MatchContext): TrafficRange {
-  const fits = matchesAnyPeer(rule.peers, peer, context);
+export function trafficOfRule(
+  rule: Rule,
+  subject: Endpoint,
+  peer: Endpoint,
+  destination: Endpoint,
+  context: MatchContext,
+): TrafficRange {
+  const fits = triAnd(matchesAnyPeer(rule.peers, peer, context), matchesOwn(rule, subject, context));
   return fits === NO ? nothing : when(fits, resolvePorts(rule.l4, destination));
+}
+
+/** Whether what a rule says about its own side fits. */
+export function matchesOwn(rule: Rule, subject: Endpoint, context: MatchContext): Tri {
+  return rule.own === undefined ? YES : matchesPeer(rule.own, subject, context);
 }
 
 /** Replaces names of ports by the destination's own ports of that name. */

@@ -94,6 +94,19 @@ function matchesEntity(entity: Entity, endpoint: Endpoint): Tri {
 
 function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext): Tri {
   const { profile } = context;
+  if (term.literal === true && endpoint.kind !== "world") {
+    const addresses =
+      endpoint.kind === "node" && endpoint.address !== undefined ? [endpoint.address] : endpoint.addresses;
+    if (addresses === undefined) {
+      if (endpoint.kind === "pod" && profile.unknownPodAddresses === "outside-cidrs") return NO;
+      return within(
+        endpoint.kind === "pod" ? (context.podAddresses ?? ordinaryAddresses) : ordinaryAddresses,
+        term.set,
+      );
+    }
+    const inside = addresses.filter((address) => term.set.contains(address)).length;
+    return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;
+  }
   switch (endpoint.kind) {
     case "world":
       return endpoint.address === undefined

@@ -72,7 +72,7 @@ export class PodUniverse {
       case "identities":
         return this.ofCondition(term.where);
       case "cidr":
-        if (!this.context.profile.cidrMatchesPods) return uniform(NO);
+        if (!this.context.profile.cidrMatchesPods && term.literal !== true) return uniform(NO);
         break;
       default:
         break;
@@ -196,6 +196,8 @@ const withoutAddress: PodEndpoint = {
   ports: [],
   portsUnknown: false,
   addresses: undefined,
+  mesh: undefined,
+  trustDomain: "",
   single: false,
 };
 

@@ -1,6 +1,6 @@
 /** Which policies select an endpoint. */
 import type { EnforcerProfile } from "../profile";
-import type { CompiledPolicy, RuleVerdict, Tier } from "../rules";
+import { tiers, type CompiledPolicy, type RuleVerdict, type Tier } from "../rules";
 import type { Condition } from "../selectors/conditions";
 import { isUnknown, NO, triAnd, triOr, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
@@ -72,8 +72,8 @@ export class PolicyIndex {
 
   #group(selections: readonly Selection[]): Selected {
     return {
-      ingress: byTier(selections, "ingress", this.profile),
-      egress: byTier(selections, "egress", this.profile),
+      ingress: groupByTier(selections, "ingress", this.profile),
+      egress: groupByTier(selections, "egress", this.profile),
     };
   }
 
@@ -105,12 +105,16 @@ export class PolicyIndex {
   }
 }
 
-function byTier(selections: readonly Selection[], direction: Direction, profile: EnforcerProfile): TierSelection[] {
-  const tiers = new Map<Tier, Selection[]>();
+function groupByTier(
+  selections: readonly Selection[],
+  direction: Direction,
+  profile: EnforcerProfile,
+): TierSelection[] {
+  const byTier = new Map<Tier, Selection[]>();
   for (const selection of selections) {
-    if (directionOf(selection.policy, direction) !== undefined) listIn(tiers, selection.policy.tier).push(selection);
+    if (directionOf(selection.policy, direction) !== undefined) listIn(byTier, selection.policy.tier).push(selection);
   }
-  return [...tiers].map(([tier, policies]) => ({
+  return [...byTier].map(([tier, policies]) => ({
     tier,
     policies,
     rules: rulesInOrder(tier, policies, direction, profile),
@@ -131,7 +135,7 @@ function rulesInOrder(
   );
   if (tier.combinator === "additive") {
     rules.sort((a, b) => denyFirst[a.rule.verdict] - denyFirst[b.rule.verdict]);
-  } else if (profile.cni === "cilium") {
+  } else if (profile.cni === "cilium" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id)) {
     // Cilium orders by priority + rule index / 100, and at equal keys Deny before Accept before Pass
     rules.sort(
       (a, b) =>

@@ -1,9 +1,16 @@
 /** What each pod lets in and out, for all peers at once: most peers fare alike, only those that rules name are listed. */
-import { NO, YES, type Tri } from "../unknown";
+import { NO, triAnd, YES, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import type { PodEndpoint } from "./endpoints";
-import type { Engine } from "./engine";
-import { evaluateTiers, resolvePorts, type RuleOf, type TierSelection } from "./evaluate";
+import { meshCircumstances, type Engine } from "./engine";
+import {
+  evaluateTiers,
+  matchesOwn,
+  resolvePorts,
+  type Circumstances,
+  type RuleOf,
+  type TierSelection,
+} from "./evaluate";
 import type { PodSet, PodUniverse } from "./pod-universe";
 import { everything, nothing, when, type TrafficRange } from "./traffic-range";
 
@@ -52,6 +59,28 @@ export interface PodTable {
   readonly ranges: Int32Array;
 }
 
+/** What two tables both let pass. */
+export function intersectTables(registry: RangeRegistry, a: PodTable, b: PodTable): PodTable {
+  const base = registry.intersect(a.base, b.base);
+  const listed: number[] = [];
+  const ranges: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.listed.length || j < b.listed.length) {
+    const left = a.listed[i] ?? Infinity;
+    const right = b.listed[j] ?? Infinity;
+    const index = Math.min(left, right);
+    const range = registry.intersect(
+      left === index ? (a.ranges[i++] as number) : a.base,
+      right === index ? (b.ranges[j++] as number) : b.base,
+    );
+    if (range === base) continue;
+    listed.push(index);
+    ranges.push(range);
+  }
+  return { base, listed: Int32Array.from(listed), ranges: Int32Array.from(ranges) };
+}
+
 export function entryOf(table: PodTable, index: number): number {
   const { listed } = table;
   let low = 0;
@@ -86,11 +115,31 @@ export class TableBuilder {
     this.#state = new Int32Array(universe.pods.length);
   }
 
+  /** What a pod lets in or out, as the network has it. */
   table(direction: Direction, subject: PodEndpoint): PodTable {
     if (!this.engine.enforces()) return { base: this.registry.idOf(everything), listed: none, ranges: none };
     const tiers = this.engine.index.of(subject)[direction];
+    return this.#tableOf(direction, subject, tiers, this.engine.circumstances(subject, false));
+  }
+
+  /** What a pod's proxy lets in. */
+  mesh(subject: PodEndpoint): PodTable {
+    return this.#tableOf("ingress", subject, this.engine.meshIndex.of(subject).ingress, meshCircumstances);
+  }
+
+  #tableOf(
+    direction: Direction,
+    subject: PodEndpoint,
+    tiers: readonly TierSelection[],
+    circumstances: Circumstances,
+  ): PodTable {
     const usesNames = tiers.some((tier) => tier.rules.some(({ rule }) => namesPorts(rule)));
-    const ports = usesNames && direction === "ingress" ? JSON.stringify([subject.ports, subject.portsUnknown]) : "";
+    const usesOwn = tiers.some((tier) => tier.rules.some(({ rule }) => rule.own !== undefined));
+    const ports = usesOwn
+      ? subject.name
+      : usesNames && direction === "ingress"
+        ? JSON.stringify([subject.ports, subject.portsUnknown])
+        : "";
     let shared = this.#tables.get(tiers);
     if (shared === undefined) {
       shared = new Map();
@@ -98,7 +147,7 @@ export class TableBuilder {
     }
     const known = shared.get(ports);
     if (known !== undefined) return known;
-    const built = this.#build(direction, subject, tiers, usesNames);
+    const built = this.#build(direction, subject, tiers, usesNames, circumstances);
     shared.set(ports, built);
     return built;
   }
@@ -110,7 +159,13 @@ export class TableBuilder {
     return new Set(naming.flatMap((column) => Array.from(column.set.listed)));
   }
 
-  #build(direction: Direction, subject: PodEndpoint, tiers: readonly TierSelection[], usesNames: boolean): PodTable {
+  #build(
+    direction: Direction,
+    subject: PodEndpoint,
+    tiers: readonly TierSelection[],
+    usesNames: boolean,
+    circumstances: Circumstances,
+  ): PodTable {
     const columns: Column[] = [];
     const states: { readonly parent: number; readonly column: number; readonly value: Tri }[] = [
       { parent: -1, column: -1, value: NO },
@@ -156,7 +211,6 @@ export class TableBuilder {
         move(index, portClass, YES);
       }
     }
-    const circumstances = this.engine.circumstances(subject, false);
     const results = new Map<number, number>();
     const resultOf = (id: number, pod: PodEndpoint | undefined): number => {
       const known = results.get(id);
@@ -170,7 +224,10 @@ export class TableBuilder {
       const range = evaluateTiers(
         tiers,
         (of) => {
-          const value = values[columnOf.get(of) as number] as Tri;
+          const value = triAnd(
+            values[columnOf.get(of) as number] as Tri,
+            matchesOwn(of.rule, subject, this.engine.context),
+          );
           return value === NO
             ? nothing
             : when(of.selection.selected, when(value, resolvePorts(of.rule.l4, destination)));
@@ -220,6 +277,8 @@ const nameless: PodEndpoint = {
   ports: [],
   portsUnknown: false,
   addresses: undefined,
+  mesh: undefined,
+  trustDomain: "",
   single: false,
 };
 

@@ -32,7 +32,8 @@ export class WorldTables {
     const tiers = first === undefined ? [] : this.engine.index.of(first)[direction];
     const ports =
       first?.kind === "pod" && direction === "ingress" ? JSON.stringify([first.ports, first.portsUnknown]) : "";
-    const key = subjects.length === 1 && first?.kind === "pod" ? tiers : subjects;
+    const own = this.engine.hasMesh || tiers.some((tier) => tier.rules.some(({ rule }) => rule.own !== undefined));
+    const key = subjects.length === 1 && first?.kind === "pod" ? (own ? first : tiers) : subjects;
     let byPorts = this.#known.get(key);
     if (byPorts === undefined) this.#known.set(key, (byPorts = new Map()));
     const known = byPorts.get(ports);
@@ -46,6 +47,10 @@ export class WorldTables {
     const sets: AddressSet[] = [];
     for (const subject of subjects) {
       for (const { rules } of this.engine.index.of(subject)[direction]) {
+        for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
+      }
+      if (direction === "egress" || !this.engine.hasMesh) continue;
+      for (const { rules } of this.engine.meshIndex.of(subject).ingress) {
         for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
       }
     }

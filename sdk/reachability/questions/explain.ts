@@ -42,7 +42,7 @@ function explainDirection(
     }
     for (const { selection, rule } of rules) {
       const ref = ruleRef(selection, rule, direction);
-      const hit = when(selection.selected, trafficOfRule(rule, peer, destination, engine.context));
+      const hit = when(selection.selected, trafficOfRule(rule, subject, peer, destination, engine.context));
       const fits = verdictOn(intersect(everything, hit), asked);
       if (fits === "denied") continue;
       if (deciding === undefined && fits === "allowed" && rule.verdict !== "pass") deciding = ref;

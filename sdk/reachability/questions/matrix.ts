@@ -3,7 +3,7 @@ import type { Engine } from "../compile/engine";
 import { trafficOfFlow } from "../compile/engine";
 import type { Endpoint } from "../compile/endpoints";
 import { PodUniverse } from "../compile/pod-universe";
-import { entryOf, RangeRegistry, TableBuilder, type PodTable } from "../compile/tables";
+import { entryOf, intersectTables, RangeRegistry, TableBuilder, type PodTable } from "../compile/tables";
 import { WorldTables } from "../compile/world";
 import type { Workload } from "../snapshot/types";
 import { describeRange, formatAddress } from "../sets/addresses";
@@ -96,10 +96,12 @@ class Matrix {
       engine.context,
     );
     engine.index.selectFor(universe);
+    if (engine.hasMesh) engine.meshIndex.selectFor(universe);
     const builder = new TableBuilder(engine, universe, this.registry);
     for (const [index, pod] of universe.pods.entries()) {
       this.#egress.push(builder.table("egress", pod));
-      const ingress = builder.table("ingress", pod);
+      const network = builder.table("ingress", pod);
+      const ingress = engine.hasMesh ? intersectTables(this.registry, network, builder.mesh(pod)) : network;
       this.#ingress.push(ingress);
       if (ingress.base !== 0) this.#open.push(index);
     }

@@ -79,6 +79,11 @@ function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm
   const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
     readCidr(text, `${path}.except[${index}]`),
   );
+  for (const [index, exception] of exceptions.entries()) {
+    if (exception.family !== cidr.family || exception.from < cidr.from || exception.to > cidr.to) {
+      throw new Refused(`the agent refuses the policy: ${path}.except[${index}] does not lie inside its CIDR`);
+    }
+  }
   return cidrTerm(cidr, exceptions, path);
 }
 

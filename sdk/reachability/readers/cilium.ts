@@ -174,7 +174,7 @@ const peerFields: Readonly<Record<Direction, readonly string[]>> = {
 
 function readRule(value: unknown, path: string, direction: Direction, verdict: RuleVerdict, scope: CiliumScope): Rule {
   const { reader } = scope;
-  return reader.attempt(
+  return reader.attempt<Rule>(
     () => {
       const rule = readMap(value, path) ?? {};
       onlyFields(rule, path, [...peerFields[direction], "toPorts", "icmps", "authentication"]);

@@ -27,23 +27,52 @@ import { clusterNetworkPolicyPattern } from "./fqdn";
 import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 
-export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reader, { profile }) =>
-  reader.attempt(
+/** What differs between ClusterNetworkPolicy and its predecessors. */
+export interface TieredDialect {
+  readonly specFields: readonly string[];
+  readonly tierOf: (spec: Fields) => "Admin" | "Baseline";
+  readonly actions: Readonly<Record<string, RuleVerdict>>;
+  readonly hasPriority: boolean;
+  readonly trafficField: string;
+  readonly readTraffic: (value: unknown, path: string) => L4Spec;
+}
+
+const dialect: TieredDialect = {
+  specFields: ["tier", "priority", "subject", "ingress", "egress"],
+  tierOf: (spec) => {
+    const name = required(readString(spec["tier"], "spec.tier"), "spec.tier");
+    if (name === "Admin" || name === "Baseline") return name;
+    throw new NotReadable(
+      "spec.tier",
+      `spec.tier must be Admin or Baseline, not ${JSON.stringify(name)}`,
+      "invalid-value",
+    );
+  },
+  actions: { Accept: "allow", Deny: "deny", Pass: "pass" },
+  hasPriority: true,
+  trafficField: "protocols",
+  readTraffic: readProtocols,
+};
+
+export const readClusterNetworkPolicy: PolicyReader = (origin, namespace, reader, context) =>
+  readTieredPolicy(dialect, origin, namespace, reader, context);
+
+/** Reads a policy of the Admin or the Baseline tier. */
+export function readTieredPolicy(
+  kind: TieredDialect,
+  ...[origin, , reader, context]: Parameters<PolicyReader>
+): CompiledPolicy[] {
+  return reader.attempt(
     () => {
       const spec = required(readMap(origin.object.spec, "spec"), "spec");
-      onlyFields(spec, "spec", ["tier", "priority", "subject", "ingress", "egress"]);
-      const tierName = required(readString(spec["tier"], "spec.tier"), "spec.tier");
-      if (tierName !== "Admin" && tierName !== "Baseline") {
-        throw new NotReadable(
-          "spec.tier",
-          `spec.tier must be Admin or Baseline, not ${JSON.stringify(tierName)}`,
-          "invalid-value",
-        );
-      }
+      onlyFields(spec, "spec", kind.specFields);
+      const read: RuleReading = { kind, reader, cni: context.profile.cni };
       const policy: CompiledPolicy = {
         origin,
-        tier: tierName === "Admin" ? tiers.admin : tiers.baseline,
-        order: required(readInteger(spec["priority"], "spec.priority", 0, 1000), "spec.priority"),
+        tier: kind.tierOf(spec) === "Admin" ? context.tiers.admin : context.tiers.baseline,
+        order: kind.hasPriority
+          ? required(readInteger(spec["priority"], "spec.priority", 0, 1000), "spec.priority")
+          : 0,
         subject: {
           kind: "pods",
           where: reader.attempt(
@@ -51,13 +80,21 @@ export const readClusterNetworkPolicy: PolicyReader = (origin, _namespace, reade
             () => perhaps,
           ),
         },
-        ...readDirection(spec, "ingress", reader, profile.cni),
-        ...readDirection(spec, "egress", reader, profile.cni),
+        ...readDirection(spec, "ingress", read),
+        ...readDirection(spec, "egress", read),
       };
       return [policy];
     },
     () => [uncertainPolicy(origin, always, tiers.unread, true)],
   );
+}
+
+/** What reading a rule needs to know. */
+interface RuleReading {
+  readonly kind: TieredDialect;
+  readonly reader: ObjectReader;
+  readonly cni: Cni;
+}
 
 /** `namespaces` or `pods`, of which exactly one is given. */
 export function readScope(fields: Fields, path: string): Condition {
@@ -75,17 +112,12 @@ export function readScope(fields: Fields, path: string): Condition {
   );
 }
 
-function readDirection(
-  spec: Fields,
-  direction: Direction,
-  reader: ObjectReader,
-  cni: Cni,
-): { [key in Direction]?: DirectionRules } {
+function readDirection(spec: Fields, direction: Direction, read: RuleReading): { [key in Direction]?: DirectionRules } {
   const path = `spec.${direction}`;
-  return reader.attempt<{ [key in Direction]?: DirectionRules }>(
+  return read.reader.attempt<{ [key in Direction]?: DirectionRules }>(
     () => {
       const rules = (readList(spec[direction], path) ?? []).map((rule, index) =>
-        readRule(rule, direction, `${path}[${index}]`, reader, cni),
+        readRule(rule, direction, `${path}[${index}]`, read),
       );
       return rules.length === 0 ? {} : { [direction]: { isolates: NO, rules: rules.flat() } };
     },
@@ -98,18 +130,17 @@ function readDirection(
   );
 }
 
-const verdicts: Readonly<Record<string, RuleVerdict>> = { Accept: "allow", Deny: "deny", Pass: "pass" };
-
-function readRule(value: unknown, direction: Direction, path: string, reader: ObjectReader, cni: Cni): Rule[] {
+function readRule(value: unknown, direction: Direction, path: string, read: RuleReading): Rule[] {
+  const { kind, reader, cni } = read;
   const peerField = direction === "ingress" ? "from" : "to";
   return reader.attempt<Rule[]>(
     () => {
       const rule = required(readMap(value, path), path);
-      onlyFields(rule, path, ["name", "action", peerField, "protocols"]);
+      onlyFields(rule, path, ["name", "action", peerField, kind.trafficField]);
       const action = required(readString(rule["action"], `${path}.action`), `${path}.action`);
-      const verdict = Object.hasOwn(verdicts, action) ? verdicts[action] : undefined;
+      const verdict = Object.hasOwn(kind.actions, action) ? kind.actions[action] : undefined;
       if (verdict === undefined) {
-        const message = `${path}.action must be Accept, Deny or Pass, not ${JSON.stringify(action)}`;
+        const message = `${path}.action must be ${Object.keys(kind.actions).join(", ")}, not ${JSON.stringify(action)}`;
         throw new NotReadable(`${path}.action`, message, "invalid-value");
       }
       const peerPath = `${path}.${peerField}`;
@@ -120,7 +151,7 @@ function readRule(value: unknown, direction: Direction, path: string, reader: Ob
         ),
       );
       const l4 = reader.attempt(
-        () => readProtocols(rule["protocols"], `${path}.protocols`),
+        () => kind.readTraffic(rule[kind.trafficField], `${path}.${kind.trafficField}`),
         () => uncertainTraffic,
       );
       return [{ direction, verdict, path, peers: peers.flat(), l4 }];

@@ -9,6 +9,7 @@ import type { Direction } from "../verdicts";
 import { NotReadable, type ObjectReader } from "./fields";
 import { everyTraffic } from "./l4";
 import type { ServiceTable } from "./services";
+import type { TierTable } from "./tiers";
 
 /** The API server or the agent takes nothing of a policy: what stands in it has no effect. */
 export class Refused extends Error {}
@@ -17,6 +18,9 @@ export class Refused extends Error {}
 export interface ReaderContext {
   readonly profile: EnforcerProfile;
   readonly services: ServiceTable;
+  readonly tiers: TierTable;
+  /** Calico's (Global)NetworkSets whose labels fit, as peers. */
+  networkSets(where: Condition): PeerTerm[];
   /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits; nothing where one is missing. */
   cidrGroups(name: string | undefined, selector: Condition | undefined): AddressSet | undefined;
 }

@@ -4,7 +4,6 @@
  */
 import type { Cni } from "../profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../rules";
-import { tiers } from "../rules";
 import { all, perhaps, type Condition } from "../selectors/conditions";
 import type { LabelValue } from "../selectors/labels";
 import { TrafficSet } from "../sets/ports";
@@ -36,7 +35,7 @@ import {
 import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 
-export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, { profile }) => {
+export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
   const scope = inNamespace(namespace);
   return reader.attempt(
     () => {
@@ -46,18 +45,19 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, { pro
         () => readLabelSelector(spec["podSelector"], "spec.podSelector", podLabels),
         () => perhaps,
       );
-      const directions = readDirections(spec, profile.cni);
+      const directions = readDirections(spec, context.profile.cni);
       const policy: CompiledPolicy = {
         origin,
-        tier: tiers.normal,
-        order: 0,
+        tier: context.tiers.normal,
+        // Calico converts NetworkPolicies to its own with this order
+        order: 1000,
         subject: { kind: "pods", where: all(scope, selected) },
         ...(directions.has("ingress") ? { ingress: readDirection(spec, "ingress", namespace, reader) } : {}),
         ...(directions.has("egress") ? { egress: readDirection(spec, "egress", namespace, reader) } : {}),
       };
       return [policy];
     },
-    () => [uncertainPolicy(origin, scope, tiers.normal, false)],
+    () => [uncertainPolicy(origin, scope, context.tiers.normal, false)],
   );
 };
 

@@ -9,7 +9,19 @@ import type { LabelValue } from "./labels";
  * the cluster's name (Cilium), or a reserved identity (Cilium: world, host, …).
  */
 export type Field =
-  "label" | "namespaceLabel" | "namespace" | "serviceAccount" | "serviceAccountLabel" | "cluster" | "reserved";
+  | "label"
+  | "namespaceLabel"
+  | "namespace"
+  | "serviceAccount"
+  | "serviceAccountLabel"
+  | "cluster"
+  | "reserved"
+  /** How the pod takes part in the mesh, and its identity there; absent for what has none. */
+  | "mesh"
+  | "principal"
+  | "meshNamespace"
+  | "meshAccount"
+  | "meshTrustDomain";
 
 export type Operator = "in" | "notIn" | "exists" | "doesNotExist" | "contains" | "startsWith" | "endsWith";
 

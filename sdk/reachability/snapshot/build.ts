@@ -3,14 +3,17 @@ import type { Problem } from "../problems";
 import { inferProfile, type EnforcerProfile } from "../profile";
 import { uncertainPolicy, inNamespace, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
+import { networkSetsOf } from "../readers/network-sets";
+import { readPeerAuthentications, type PeerAuthentication } from "../readers/peer-authentication";
 import { ServiceTable } from "../readers/services";
+import { tierTable } from "../readers/tiers";
 import type { CompiledPolicy } from "../rules";
 import { tiers } from "../rules";
 import { all, always, perhaps } from "../selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
 import { isUnknown, unknownValue } from "../unknown";
 import { readClusterData } from "./cluster-data";
-import { mayBePolicy, policyKindOf } from "./kinds";
+import { isPeerAuthentication, mayBePolicy, policyKindOf } from "./kinds";
 import type { ClusterNode, Namespace, PolicySource, Snapshot, Workload } from "./types";
 import { labelSetOf, podTemplateOf, readWorkload } from "./workloads";
 
@@ -88,6 +91,8 @@ class Builder {
   readonly #workloads = new Map<string, Workload>();
   readonly #policies: PolicySource[] = [];
   readonly #compiled: CompiledPolicy[] = [];
+  readonly #mesh: CompiledPolicy[] = [];
+  readonly #authentications: PeerAuthentication[] = [];
   readonly #nodes: ClusterNode[] = [];
   readonly #others: SourcedObject[] = [];
   readonly #serviceAccounts = new Map<string, LabelSet>();
@@ -104,8 +109,11 @@ class Builder {
       profile: this.profile,
       services: new ServiceTable(data.services),
       cidrGroups: data.cidrGroups,
+      tiers: tierTable(this.profile.cni, this.objects),
+      networkSets: networkSetsOf(this.objects),
     };
     for (const each of this.objects) this.#addObject(each, context);
+    this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#implyNamespaces();
     return {
       namespaces: this.#namespaces,
@@ -115,7 +123,7 @@ class Builder {
       others: this.#others,
       profile: this.profile,
       problems: this.problems,
-      rules: { policies: this.#compiled },
+      rules: { policies: this.#compiled, mesh: this.#mesh },
       serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
       apiServerAddresses: data.apiServerAddresses,
@@ -142,8 +150,27 @@ class Builder {
       const ignored = kind.ignoredBy(this.profile);
       if (ignored === undefined) {
         const policies = kind.read(origin, namespace, reader, context);
-        this.#compiled.push(...(reader.invalid ? policies.map(perhapsInForce) : policies));
+        const book = kind.mesh === true ? this.#mesh : this.#compiled;
+        book.push(...(reader.invalid ? policies.map(perhapsInForce) : policies));
       } else reader.report("not-enforced", ignored, undefined, false);
+      return;
+    }
+    if (isPeerAuthentication(object.apiVersion, object.kind)) {
+      const origin: PolicySource = { ...ref, dialect: "istio", object, ...(source === undefined ? {} : { source }) };
+      this.#policies.push(origin);
+      this.#authentications.push({ origin, namespace, reader });
+      return;
+    }
+    if (object.kind === "HostEndpoint" && /projectcalico\.org\//.test(object.apiVersion)) {
+      reader.report(
+        "unsupported",
+        "host endpoints are not modelled: what they let in and out of nodes is not known",
+        undefined,
+        true,
+      );
+      const origin: PolicySource = { ...ref, dialect: "calico", object, ...(source === undefined ? {} : { source }) };
+      const uncertain = uncertainPolicy(origin, always, tiers.unread, true);
+      this.#compiled.push({ ...uncertain, subject: { kind: "nodes", where: perhaps } });
       return;
     }
     if (mayBePolicy(object.apiVersion, object.kind)) {

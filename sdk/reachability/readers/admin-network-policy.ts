@@ -1,0 +1,54 @@
+/**
+ * AdminNetworkPolicy and BaselineAdminNetworkPolicy, policy.networking.k8s.io/v1alpha1: what ClusterNetworkPolicy grew from.
+ * Source: network-policy-api apis/v1alpha1.
+ */
+import type { L4Spec } from "../rules";
+import { TrafficSet } from "../sets/ports";
+import { readTieredPolicy, type TieredDialect } from "./cluster-network-policy";
+import type { PolicyReader } from "./common";
+import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";
+import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
+
+const dialect = (baseline: boolean): TieredDialect => ({
+  specFields: baseline ? ["subject", "ingress", "egress"] : ["priority", "subject", "ingress", "egress"],
+  tierOf: () => (baseline ? "Baseline" : "Admin"),
+  actions: baseline ? { Allow: "allow", Deny: "deny" } : { Allow: "allow", Deny: "deny", Pass: "pass" },
+  hasPriority: !baseline,
+  trafficField: "ports",
+  readTraffic: readPorts,
+});
+
+const admin = dialect(false);
+const baseline = dialect(true);
+
+export const readAdminNetworkPolicy: PolicyReader = (origin, namespace, reader, context) =>
+  readTieredPolicy(admin, origin, namespace, reader, context);
+
+export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, reader, context) =>
+  readTieredPolicy(baseline, origin, namespace, reader, context);
+
+function readPorts(value: unknown, path: string): L4Spec {
+  const ports = readList(value, path) ?? [];
+  return ports.length === 0 ? everyTraffic : uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+}
+
+function readPort(value: unknown, path: string): L4Spec {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["portNumber", "namedPort", "portRange"]);
+  const name = readString(entry["namedPort"], `${path}.namedPort`);
+  if (name !== undefined) return exactly(TrafficSet.none(), [{ name }]);
+  const number = readMap(entry["portNumber"], `${path}.portNumber`);
+  const range = readMap(entry["portRange"], `${path}.portRange`);
+  const fields = required(number ?? range, path);
+  const where = `${path}.${number === undefined ? "portRange" : "portNumber"}`;
+  onlyFields(fields, where, number === undefined ? ["protocol", "start", "end"] : ["protocol", "port"]);
+  const protocol = portProtocol(readString(fields["protocol"], `${where}.protocol`) ?? "TCP");
+  if (protocol === undefined)
+    throw new NotReadable(`${where}.protocol`, `${where}.protocol is not TCP, UDP or SCTP`, "invalid-value");
+  const read = (field: string): number =>
+    required(readInteger(fields[field], `${where}.${field}`, 1, 65535), `${where}.${field}`);
+  if (number !== undefined) return exactly(TrafficSet.ports(protocol, read("port")));
+  const [start, end] = [read("start"), read("end")];
+  if (end < start) throw new NotReadable(where, `${where} must not end before it starts`, "invalid-value");
+  return exactly(TrafficSet.ports(protocol, start, end));
+}

@@ -1,0 +1,109 @@
+/** Protocols, ports and ICMP of Calico's rules. */
+import type { L4Spec, NamedPort } from "../rules";
+import { TrafficSet, type PortProtocol } from "../sets/ports";
+import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } from "./fields";
+import { portProtocol } from "./l4";
+
+/** `ports` and `notPorts` of one end. */
+export interface PortList {
+  readonly given: boolean;
+  readonly ports: readonly PortItem[] | undefined;
+  readonly notPorts: readonly PortItem[] | undefined;
+}
+
+type PortItem = { readonly from: number; readonly to: number } | { readonly name: string };
+
+export function readPorts(entity: Fields, path: string): PortList {
+  const ports = readItems(entity["ports"], `${path}.ports`);
+  const notPorts = readItems(entity["notPorts"], `${path}.notPorts`);
+  return { given: ports !== undefined || notPorts !== undefined, ports, notPorts };
+}
+
+function readItems(value: unknown, path: string): PortItem[] | undefined {
+  const list = readList(value, path) ?? [];
+  return list.length === 0 ? undefined : list.map((item, index) => readItem(item, `${path}[${index}]`));
+}
+
+/** A number, a range `a:b`, or a name. */
+function readItem(value: unknown, path: string): PortItem {
+  if (typeof value === "string") {
+    const range = /^(\d+):(\d+)$/.exec(value);
+    if (range !== null) return rangeOf(Number(range[1]), Number(range[2]), path);
+    if (/^\d+$/.test(value)) return rangeOf(Number(value), Number(value), path);
+    if (/^[a-zA-Z0-9_.-]{1,128}$/.test(value)) return { name: value };
+  } else if (typeof value === "number") {
+    return rangeOf(value, value, path);
+  }
+  throw new NotReadable(path, `${path} must be a port, a range such as "1:10", or a name`, "invalid-value");
+}
+
+function rangeOf(from: number, to: number, path: string): PortItem {
+  const valid = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && to <= 65535 && from <= to;
+  if (!valid) throw new NotReadable(path, `${path} is not a range of ports`, "invalid-value");
+  return { from: Math.max(from, 1), to: Math.max(to, 1) };
+}
+
+const protocolNumbers: Readonly<Record<string, number>> = {
+  TCP: 6,
+  UDP: 17,
+  ICMP: 1,
+  ICMPv6: 58,
+  SCTP: 132,
+  UDPLite: 136,
+};
+
+function readProtocol(value: unknown, path: string): { set: TrafficSet; ported: PortProtocol | undefined } | undefined {
+  if (value === undefined || value === null) return undefined;
+  const number =
+    typeof value === "number"
+      ? value
+      : typeof value === "string" && Object.hasOwn(protocolNumbers, value)
+        ? protocolNumbers[value]
+        : Number(value);
+  if (number === undefined || !Number.isInteger(number) || number < 1 || number > 255) {
+    throw new NotReadable(path, `${path} is not a protocol: ${JSON.stringify(value)}`, "invalid-value");
+  }
+  const name = Object.keys(protocolNumbers).find((each) => protocolNumbers[each] === number) ?? "";
+  return { set: TrafficSet.ipProtocol(number), ported: portProtocol(name) };
+}
+
+/** What a rule says about traffic; `destination` are the ports of its destination. */
+export function readCalicoTraffic(rule: Fields, path: string, destination: PortList): L4Spec {
+  const protocol = readProtocol(rule["protocol"], `${path}.protocol`);
+  const notProtocol = readProtocol(rule["notProtocol"], `${path}.notProtocol`);
+  let set = protocol?.set ?? TrafficSet.all();
+  if (notProtocol !== undefined) set = set.subtract(notProtocol.set);
+  const icmp = readIcmp(rule["icmp"], `${path}.icmp`);
+  if (icmp !== undefined) set = set.intersect(icmp);
+  const notIcmp = readIcmp(rule["notICMP"], `${path}.notICMP`);
+  if (notIcmp !== undefined) set = set.subtract(notIcmp);
+  if (!destination.given) return { must: set, may: set, named: [] };
+  const ported = protocol?.ported;
+  if (ported === undefined) {
+    throw new NotReadable(`${path}.destination`, `${path} has ports but no protocol that has ports`, "invalid-value");
+  }
+  const named: NamedPort[] = [];
+  const notNamed: NamedPort[] = [];
+  let ports = destination.ports === undefined ? set : TrafficSet.none();
+  for (const item of destination.ports ?? []) {
+    if ("name" in item) named.push({ name: item.name, protocol: ported });
+    else ports = ports.union(TrafficSet.ports(ported, item.from, item.to));
+  }
+  for (const item of destination.notPorts ?? []) {
+    if ("name" in item) notNamed.push({ name: item.name, protocol: ported });
+    else ports = ports.subtract(TrafficSet.ports(ported, item.from, item.to));
+  }
+  return { must: ports, may: ports, named, ...(notNamed.length === 0 ? {} : { notNamed }) };
+}
+
+function readIcmp(value: unknown, path: string): TrafficSet | undefined {
+  const icmp = readMap(value, path);
+  if (icmp === undefined) return undefined;
+  onlyFields(icmp, path, ["type", "code"]);
+  const type = readInteger(icmp["type"], `${path}.type`, 0, 255);
+  const code = readInteger(icmp["code"], `${path}.code`, 0, 255);
+  if (type === undefined && code !== undefined) {
+    throw new NotReadable(`${path}.code`, `${path}.code needs a type`, "invalid-value");
+  }
+  return TrafficSet.icmp(4, type, code).union(TrafficSet.icmp(6, type, code));
+}

@@ -1,0 +1,339 @@
+/**
+ * Istio's AuthorizationPolicy (security.istio.io/v1, v1beta1).
+ * Source: istio/api authorization_policy.proto, pilot/pkg/security/authz, ztunnel src/rbac.rs.
+ *
+ * A mesh judges TCP only, on ingress, after the network. What a rule says about HTTP is opaque here: to a sidecar it may
+ * match or not; ztunnel leaves out ALLOW rules that speak of HTTP and ignores what DENY rules say of it.
+ */
+import type { LabelValue } from "../selectors/labels";
+import type { CompiledPolicy, L4Spec, PeerTerm, Rule } from "../rules";
+import { tiers } from "../rules";
+import { all, any, not, perhaps, test, type Condition, type Operator } from "../selectors/conditions";
+import { AddressSet } from "../sets/addresses";
+import { TrafficSet } from "../sets/ports";
+import { NO, YES } from "../unknown";
+import { inNamespace, readCidr, uncertainPolicy, type PolicyReader } from "./common";
+import {
+  NotReadable,
+  onlyFields,
+  readLabelValue,
+  readList,
+  readMap,
+  readString,
+  readStrings,
+  required,
+  type Fields,
+  type ObjectReader,
+} from "./fields";
+import type { MeshMode } from "../snapshot/mesh";
+
+const tcp = TrafficSet.protocol("TCP");
+const tcpOnly: L4Spec = { must: tcp, may: tcp, named: [] };
+const notTcp: L4Spec = { must: TrafficSet.all().subtract(tcp), may: TrafficSet.all().subtract(tcp), named: [] };
+
+/** Pods that take part in the mesh in one of two ways. */
+export function inMesh(mode?: MeshMode): Condition {
+  return mode === undefined ? test("mesh", "", "exists") : test("mesh", "", "in", mode);
+}
+
+type Action = "ALLOW" | "DENY" | "CUSTOM" | "AUDIT";
+
+export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader, context) => {
+  const reach = all(inMesh(), namespace === context.profile.meshRootNamespace ? all() : inNamespace(namespace));
+  return reader.attempt(
+    () => {
+      if (origin.object.metadata?.annotations?.["istio.io/dry-run"] === "true") {
+        reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", "metadata.annotations", false);
+        return [];
+      }
+      const spec = readMap(origin.object.spec, "spec") ?? {};
+      onlyFields(spec, "spec", ["selector", "targetRef", "targetRefs", "rules", "action", "provider"]);
+      const action = readAction(spec);
+      if (action === "AUDIT") return [];
+      if (spec["targetRef"] !== undefined || spec["targetRefs"] !== undefined) {
+        reader.report(
+          "unsupported",
+          "a policy with targetRefs is enforced at a waypoint or gateway, which is not modelled",
+          "spec.targetRefs",
+          true,
+        );
+        return [uncertainMeshPolicy(origin, all(reach, inMesh("ambient")))];
+      }
+      const where = all(reach, readWorkloadSelector(spec, reader));
+      return (["sidecar", "ambient"] as const).flatMap((mode) =>
+        readFor(mode, spec, action, where, origin, namespace, reader),
+      );
+    },
+    () => [uncertainMeshPolicy(origin, reach)],
+  );
+};
+
+function uncertainMeshPolicy(origin: CompiledPolicy["origin"], where: Condition): CompiledPolicy {
+  const { egress: _egress, ...policy } = uncertainPolicy(origin, where, tiers.meshAuthorization, true);
+  return policy;
+}
+
+function readAction(spec: Fields): Action {
+  const action = spec["action"] ?? "ALLOW";
+  if (action === "ALLOW" || action === "DENY" || action === "CUSTOM" || action === "AUDIT") return action;
+  throw new NotReadable("spec.action", "spec.action must be ALLOW, DENY, CUSTOM or AUDIT", "invalid-value");
+}
+
+/** `spec.selector.matchLabels`; without it every pod. */
+export function readWorkloadSelector(spec: Fields, reader: ObjectReader): Condition {
+  return reader.attempt(
+    () => {
+      const selector = readMap(spec["selector"], "spec.selector") ?? {};
+      onlyFields(selector, "spec.selector", ["matchLabels"]);
+      const labels = readMap(selector["matchLabels"], "spec.selector.matchLabels") ?? {};
+      return all(
+        ...Object.entries(labels).map(([key, value]) =>
+          test("label", key, "in", readLabelValue(value, `spec.selector.matchLabels[${key}]`)),
+        ),
+      );
+    },
+    () => perhaps,
+  );
+}
+
+function readFor(
+  mode: MeshMode,
+  spec: Fields,
+  action: Action,
+  where: Condition,
+  origin: CompiledPolicy["origin"],
+  namespace: LabelValue,
+  reader: ObjectReader,
+): CompiledPolicy[] {
+  // ztunnel knows neither CUSTOM nor AUDIT
+  if (mode === "ambient" && action === "CUSTOM") return [];
+  const verdict = action === "ALLOW" ? "allow" : "deny";
+  const rules = reader.attempt(
+    () =>
+      (readList(spec["rules"], "spec.rules") ?? []).flatMap((rule, index) =>
+        readRule(rule, `spec.rules[${index}]`, { mode, verdict, namespace, reader, certain: action !== "CUSTOM" }),
+      ),
+    (): Rule[] => [{ direction: "ingress", verdict, peers: [{ kind: "uncertain" }], l4: tcpOnly, path: "spec.rules" }],
+  );
+  if (action === "ALLOW") {
+    rules.push({ direction: "ingress", verdict: "allow", peers: [{ kind: "any" }], l4: notTcp, path: "spec" });
+  }
+  return [
+    {
+      origin,
+      tier: tiers.meshAuthorization,
+      order: 0,
+      subject: { kind: "pods", where: all(where, inMesh(mode)) },
+      ingress: { isolates: action === "ALLOW" ? YES : NO, rules },
+    },
+  ];
+}
+
+interface RuleScope {
+  /** The policy's namespace. */
+  readonly namespace: LabelValue;
+  readonly mode: MeshMode;
+  readonly verdict: "allow" | "deny";
+  readonly reader: ObjectReader;
+  /** False: an external authorizer decides. */
+  readonly certain: boolean;
+}
+
+/** What a part of a rule says: about the peer, about traffic, and whether it speaks of HTTP. */
+interface Clause {
+  readonly peer: PeerTerm;
+  readonly ports: TrafficSet;
+  readonly http: boolean;
+  /** The clause says something besides HTTP. */
+  readonly transport: boolean;
+}
+
+const anyClause: Clause = { peer: { kind: "any" }, ports: tcp, http: false, transport: false };
+
+function readRule(value: unknown, path: string, scope: RuleScope): Rule[] {
+  const { verdict, reader } = scope;
+  return reader.attempt<Rule[]>(
+    () => {
+      const rule = readMap(value, path) ?? {};
+      onlyFields(rule, path, ["from", "to", "when"]);
+      const from = readAlternatives(rule["from"], `${path}.from`, "source", (fields, where) =>
+        readSource(fields, where, scope.namespace),
+      );
+      const to = readAlternatives(rule["to"], `${path}.to`, "operation", readOperation);
+      const when = (readList(rule["when"], `${path}.when`) ?? []).map((each, index) =>
+        readCondition(each, `${path}.when[${index}]`, scope.namespace),
+      );
+      return to.flatMap((operation) => {
+        const peers = from
+          .map((source) => combine([source, operation, ...when], scope))
+          .filter((each) => each !== undefined);
+        return peers.map(({ peer, ports, certain }): Rule => ({
+          direction: "ingress",
+          verdict,
+          path,
+          peers: [scope.certain && certain ? peer : { kind: "and", of: [peer, { kind: "uncertain" }] }],
+          l4: { must: ports, may: ports, named: [] },
+          ...(certain ? {} : { l7: true }),
+        }));
+      });
+    },
+    () => [{ direction: "ingress", verdict, peers: [{ kind: "uncertain" }], l4: tcpOnly, path }],
+  );
+}
+
+/** All clauses at once; nothing where ztunnel leaves the rule out. */
+function combine(
+  clauses: readonly Clause[],
+  scope: RuleScope,
+): { peer: PeerTerm; ports: TrafficSet; certain: boolean } | undefined {
+  const http = clauses.some((clause) => clause.http);
+  if (http && scope.mode === "ambient") {
+    if (scope.verdict === "allow") return undefined;
+    // what remains of a DENY rule must say something
+    if (!clauses.some((clause) => clause.transport)) return undefined;
+  }
+  const terms = clauses.map((clause) => clause.peer).filter((term) => term.kind !== "any");
+  return {
+    peer: terms.length === 0 ? { kind: "any" } : { kind: "and", of: terms },
+    ports: clauses.reduce((set, clause) => set.intersect(clause.ports), tcp),
+    certain: !http || scope.mode === "ambient",
+  };
+}
+
+function readAlternatives(
+  value: unknown,
+  path: string,
+  field: string,
+  read: (fields: Fields, path: string) => Clause,
+): Clause[] {
+  const list = readList(value, path) ?? [];
+  if (list.length === 0) return [anyClause];
+  return list.map((each, index) => {
+    const entry = readMap(each, `${path}[${index}]`) ?? {};
+    onlyFields(entry, `${path}[${index}]`, [field]);
+    return read(readMap(entry[field], `${path}[${index}].${field}`) ?? {}, `${path}[${index}].${field}`);
+  });
+}
+
+const requestFields = ["requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks"];
+
+function readSource(fields: Fields, path: string, own: LabelValue): Clause {
+  const identity = ["principals", "namespaces", "serviceAccounts", "trustDomains"];
+  onlyFields(fields, path, [
+    ...identity.flatMap((name) => [name, negative(name)]),
+    "ipBlocks",
+    "notIpBlocks",
+    ...requestFields,
+  ]);
+  const terms: PeerTerm[] = [];
+  const list = (name: string): readonly string[] => readStrings(fields[name], `${path}.${name}`) ?? [];
+  for (const name of identity) {
+    if (list(name).length > 0) terms.push(identities(any(...list(name).map((text) => identityTest(name, text, own)))));
+    const excluded = list(negative(name));
+    if (excluded.length > 0) terms.push(identities(not(any(...excluded.map((text) => identityTest(name, text, own))))));
+  }
+  if (list("ipBlocks").length > 0) terms.push(blocks(list("ipBlocks"), `${path}.ipBlocks`));
+  if (list("notIpBlocks").length > 0)
+    terms.push({ kind: "not", of: blocks(list("notIpBlocks"), `${path}.notIpBlocks`) });
+  return {
+    peer: terms.length === 0 ? { kind: "any" } : { kind: "and", of: terms },
+    ports: tcp,
+    http: requestFields.some((name) => list(name).length > 0),
+    transport: terms.length > 0,
+  };
+}
+
+function negative(name: string): string {
+  return `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
+function identities(where: Condition): PeerTerm {
+  return { kind: "identities", where };
+}
+
+/** A principal, namespace or service account; only peers with mutual TLS have one. */
+function identityTest(name: string, text: string, own: LabelValue): Condition {
+  if (name === "namespaces") return textTest("meshNamespace", text);
+  if (name === "trustDomains") return textTest("meshTrustDomain", text);
+  if (name === "serviceAccounts") {
+    // without a namespace: the policy's own
+    const slash = text.indexOf("/");
+    const account = textTest("meshAccount", text.slice(slash + 1));
+    return all(
+      account,
+      slash < 0 ? test("meshNamespace", "", "in", own) : textTest("meshNamespace", text.slice(0, slash)),
+    );
+  }
+  return textTest("principal", text);
+}
+
+/** Exact, `prefix*`, `*suffix` or `*` (anything that is not empty). */
+function textTest(field: "principal" | "meshNamespace" | "meshAccount" | "meshTrustDomain", text: string): Condition {
+  if (text === "*") return test(field, "", "exists");
+  const build = (operator: Operator, value: string): Condition => test(field, "", operator, value);
+  if (text.endsWith("*")) return build("startsWith", text.slice(0, -1));
+  if (text.startsWith("*")) return build("endsWith", text.slice(1));
+  return build("in", text);
+}
+
+function blocks(texts: readonly string[], path: string): PeerTerm {
+  const ranges = texts.map((text, index) =>
+    readCidr(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`, `${path}[${index}]`),
+  );
+  return { kind: "cidr", set: AddressSet.of(...ranges), literal: true };
+}
+
+const httpFields = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
+
+function readOperation(fields: Fields, path: string): Clause {
+  onlyFields(fields, path, [...httpFields, "ports", "notPorts"]);
+  const ports = readPorts(fields["ports"], `${path}.ports`);
+  const notPorts = readPorts(fields["notPorts"], `${path}.notPorts`);
+  return {
+    peer: { kind: "any" },
+    ports: (ports ?? tcp).subtract(notPorts ?? TrafficSet.none()),
+    http: httpFields.some((name) => (readList(fields[name], `${path}.${name}`) ?? []).length > 0),
+    transport: ports !== undefined || notPorts !== undefined,
+  };
+}
+
+function readPorts(value: unknown, path: string): TrafficSet | undefined {
+  const list = readList(value, path) ?? [];
+  if (list.length === 0) return undefined;
+  return list.reduce<TrafficSet>((set, each, index) => {
+    const number = Number(readString(typeof each === "number" ? String(each) : each, `${path}[${index}]`));
+    if (!Number.isInteger(number) || number < 1 || number > 65535) {
+      throw new NotReadable(`${path}[${index}]`, `${path}[${index}] is not a port`, "invalid-value");
+    }
+    return set.union(TrafficSet.ports("TCP", number));
+  }, TrafficSet.none());
+}
+
+/** Conditions of `when` that are about the connection; others are about HTTP, or not known here. */
+function readCondition(value: unknown, path: string, own: LabelValue): Clause {
+  const condition = required(readMap(value, path), path);
+  onlyFields(condition, path, ["key", "values", "notValues"]);
+  const key = required(readString(condition["key"], `${path}.key`), `${path}.key`);
+  const values = readStrings(condition["values"], `${path}.values`) ?? [];
+  const notValues = readStrings(condition["notValues"], `${path}.notValues`) ?? [];
+  const field = {
+    "source.namespace": "namespaces",
+    "source.principal": "principals",
+    "source.ip": "ipBlocks",
+    "source.serviceAccount": "serviceAccounts",
+  }[key];
+  if (field !== undefined) {
+    return readSource(
+      {
+        ...(values.length > 0 ? { [field]: values } : {}),
+        ...(notValues.length > 0 ? { [negative(field)]: notValues } : {}),
+      },
+      path,
+      own,
+    );
+  }
+  if (key === "destination.port") return readOperation({ ports: values, notPorts: notValues }, path);
+  if (key.startsWith("request.")) return { ...anyClause, http: true };
+  // destination.ip, connection.sni, experimental.*: may hold or not
+  return { ...anyClause, peer: { kind: "uncertain" }, transport: true };
+}

@@ -1,0 +1,48 @@
+/** The tiers of an enforcer. */
+import type { SourcedObject } from "../objects";
+import type { Cni } from "../profile";
+import { tiers, type Tier } from "../rules";
+import { NO, YES, type Tri } from "../unknown";
+
+/** A tier, and whether it denies what its policies leave undecided. */
+export interface NamedTier {
+  readonly tier: Tier;
+  readonly isolates: Tri;
+}
+
+/** Where the policies of each kind are evaluated. */
+export interface TierTable {
+  readonly admin: Tier;
+  readonly normal: Tier;
+  readonly baseline: Tier;
+  /** Calico's tier of a name; nothing where there is none. */
+  named(name: string): NamedTier | undefined;
+}
+
+/**
+ * Kubernetes and Cilium have three tiers; Calico puts them among its own: `kube-admin` 1,000, `default` 1,000,000 and
+ * `kube-baseline` 10,000,000 (libcalico-go), and takes further ones from Tier objects.
+ */
+export function tierTable(cni: Cni, objects: readonly SourcedObject[]): TierTable {
+  if (cni !== "calico") return { ...tiers, named: () => undefined };
+  const firstMatch = (id: string, order: number): Tier => ({ id, order, combinator: "firstMatch" });
+  const admin = firstMatch("kube-admin", 1_000);
+  const normal = firstMatch("default", 1_000_000);
+  const baseline = firstMatch("kube-baseline", 10_000_000);
+  const known = new Map<string, NamedTier>([
+    [admin.id, { tier: admin, isolates: NO }],
+    [normal.id, { tier: normal, isolates: YES }],
+    [baseline.id, { tier: baseline, isolates: NO }],
+  ]);
+  for (const { object } of objects) {
+    const name = object.metadata?.name;
+    if (object.kind !== "Tier" || !/projectcalico\.org\//.test(object.apiVersion) || typeof name !== "string") continue;
+    if (known.has(name)) continue;
+    const spec = (object.spec ?? {}) as { order?: unknown; defaultAction?: unknown };
+    const order = typeof spec.order === "number" ? spec.order : Infinity;
+    const isolates =
+      spec.defaultAction === "Pass" ? NO : spec.defaultAction === undefined || spec.defaultAction === "Deny" ? YES : 1;
+    known.set(name, { tier: firstMatch(name, order), isolates });
+  }
+  return { admin, normal, baseline, named: (name) => known.get(name) };
+}

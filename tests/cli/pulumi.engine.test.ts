@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { openLab, type Lab } from "../../lab/index";
+import { repoRoot, run } from "./command";
+
+const hidden = "hunter2-very-secret";
+
+/** `owner` is not known before `cm` exists. */
+const program = `
+const pulumi = require("@pulumi/pulumi");
+const k8s = require("@pulumi/kubernetes");
+const namespace = new k8s.core.v1.Namespace("shop", { metadata: { name: "shop" } });
+const options = { dependsOn: namespace };
+const cm = new k8s.core.v1.ConfigMap("cm", { metadata: { name: "cm", namespace: "shop" }, data: { a: "b" } }, options);
+const owner = cm.id.apply(() => "me");
+const deployment = (name, labels, env) => new k8s.apps.v1.Deployment(name, {
+  metadata: { name, namespace: "shop" },
+  spec: {
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name, ...labels } },
+      spec: { containers: [{ name: "main", image: "example.com/x:1", ports: [{ containerPort: 8080 }], env }] },
+    },
+  },
+}, options);
+deployment("web", {}, [{ name: "PASSWORD", value: pulumi.secret("${hidden}") }]);
+deployment("api", { owner });
+const policy = (name, spec) =>
+  new k8s.networking.v1.NetworkPolicy(name, { metadata: { name, namespace: "shop" }, spec }, options);
+policy("default-deny-all", { podSelector: {}, policyTypes: ["Ingress"] });
+policy("allow-web-to-api", {
+  podSelector: { matchLabels: { owner } },
+  policyTypes: ["Ingress"],
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 8080 }] }],
+});
+`;
+
+describe("cluster-security on what the real Pulumi engine writes", () => {
+  let folder: string;
+  let project: string;
+  let lab: Lab;
+
+  before(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-pulumi-"));
+    project = mkdtempSync(path.join(folder, "project-"));
+    lab = await openLab({ dataDir: path.join(folder, "lab"), fresh: true, quiet: true });
+    symlinkSync(path.join(repoRoot, "node_modules"), path.join(project, "node_modules"));
+    writeFileSync(path.join(project, "Pulumi.yaml"), "name: shop\nruntime: nodejs\nmain: index.js\n");
+    writeFileSync(path.join(project, "package.json"), JSON.stringify({ name: "shop", main: "index.js" }));
+    writeFileSync(path.join(project, "index.js"), program);
+    pulumi("stack", "init", "dev");
+  });
+
+  after(async () => {
+    await lab?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function pulumi(...args: string[]): string {
+    const { status, stdout, stderr } = spawnSync(lab.engine.path, args, {
+      cwd: project,
+      env: { ...lab.env },
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+    });
+    assert.equal(status, 0, `pulumi ${args.join(" ")}: ${stdout}\n${stderr}`);
+    return stdout;
+  }
+
+  async function ask(text: string, ...options: string[]) {
+    const ran = await run(["query", "shop/web", "shop/api:8080", "-", ...options], { stdin: text });
+    assert.ok(!`${ran.stdout}${ran.stderr}`.includes(hidden));
+    return ran;
+  }
+
+  it("a preview before anything exists: the unknown label makes the verdict unknown", async () => {
+    const { code, stdout, stderr } = await ask(pulumi("preview", "--json"));
+    assert.equal(code, 3, stderr);
+    assert.match(stdout, /^unknown/);
+    assert.match(stderr, /Deployment::api: Deployment shop\/api: spec\.template\.metadata\.labels.* not known yet/);
+  });
+
+  it("the state after the update: allowed; with secrets in plain text, too, and they are not printed", async () => {
+    pulumi("up", "--yes", "--skip-preview");
+    for (const args of [
+      ["stack", "export"],
+      ["stack", "export", "--show-secrets"],
+    ]) {
+      const { code, stdout, stderr } = await ask(pulumi(...args));
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^allowed/);
+    }
+    assert.ok(pulumi("stack", "export", "--show-secrets").includes(hidden), "the test must show the command a secret");
+  });
+
+  it("a preview of no change has a hole, unless it shows what stays the same", async () => {
+    const hole = await ask(pulumi("preview", "--json"));
+    assert.equal(hole.code, 4);
+    assert.match(hole.stderr, /--show-sames/);
+    const { code, stderr } = await ask(pulumi("preview", "--json", "--show-sames"));
+    assert.equal(code, 0, stderr);
+  });
+});

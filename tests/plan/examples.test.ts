@@ -1,0 +1,352 @@
+import assert from "node:assert/strict";
+import * as serviceIdentity from "../../examples/service-identity/declaration";
+import * as shop from "../../examples/shop/declaration";
+import * as webApp from "../../examples/web-app/declaration";
+import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/plan/index";
+import { Dialect } from "../../sdk/plan/index";
+import type { Flow, Peer } from "../../sdk/reachability/index";
+import { TrafficSet, metadataEndpoints } from "../../sdk/reachability/index";
+import type { World } from "./world";
+import { open, pod, worldOf } from "./world";
+
+interface Example {
+  readonly declaration: ClusterSecurityDeclaration;
+  readonly applications: readonly WorkloadDeclaration[];
+  readonly platform: readonly WorkloadDeclaration[];
+}
+
+const examples: Readonly<Record<string, Example>> = { "service-identity": serviceIdentity, "web-app": webApp, shop };
+const dialects = [Dialect.Cilium, Dialect.Kubernetes];
+const nothing = "No Connections";
+const address = (text: string): Peer => ({ kind: "address", address: text });
+const fresh = (namespace: string): Peer => ({ kind: "freshPod", namespace });
+
+function worldIn(example: Example, dialect: Dialect): World {
+  const workloads = [...example.applications, ...example.platform];
+  return worldOf({ ...example.declaration, dialect }, { workloads });
+}
+
+function verdict(world: World, from: string, to: string, port: number, protocol: Flow["protocol"] = "TCP"): string {
+  return world.reachability.verdict({ source: pod(from), destination: pod(to), protocol, port });
+}
+
+/** What the plan says it declares between two pods, DNS included. */
+function declared(world: World, from: string, to: string): string {
+  const names = (id: string): string[] => [id, `namespace ${id.slice(0, id.indexOf("/"))}`];
+  let ports = to === "kube-system/kube-dns" ? union(port("TCP", 53), port("UDP", 53)) : TrafficSet.none();
+  for (const flow of world.plan.flows) {
+    if (!names(from).includes(flow.from) || !names(to).includes(flow.to)) continue;
+    for (const range of flow.ports) ports = union(ports, port(range.protocol, range.from, range.to));
+  }
+  return ports.toString();
+}
+
+function port(protocol: "TCP" | "UDP" | "SCTP", from: number, to = from): TrafficSet {
+  return TrafficSet.ports(protocol, from, to);
+}
+
+function union(a: TrafficSet, b: TrafficSet): TrafficSet {
+  return a.union(b);
+}
+
+for (const [name, example] of Object.entries(examples)) {
+  for (const dialect of dialects) {
+    describe(`examples/${name} (${dialect})`, () => {
+      let world: World;
+      const pods = [...example.applications, ...example.platform].filter((workload) => workload.hostNetwork !== true);
+      const held = pods.filter(({ namespace }) => namespace !== "kube-system");
+
+      before(() => {
+        world = worldIn(example, dialect);
+      });
+
+      it("S1-27 S0-02 allows the declared flows between any two pods, both directions, and nothing else", () => {
+        assert.deepEqual(world.reachability.snapshot.problems, []);
+        for (const source of pods) {
+          for (const target of pods) {
+            if (source === target) continue;
+            const [from, to] = [`${source.namespace}/${source.name}`, `${target.namespace}/${target.name}`];
+            assert.equal(open(world, pod(from), pod(to)), declared(world, from, to), `${from} → ${to}`);
+          }
+        }
+      });
+
+      it("S0-08 S1-13 closes every metadata endpoint to every pod of tiers 1 and 2", () => {
+        for (const { namespace, name: own } of held) {
+          for (const { address: endpoint } of metadataEndpoints) {
+            assert.equal(open(world, pod(`${namespace}/${own}`), address(endpoint)), nothing, `${own} → ${endpoint}`);
+          }
+        }
+      });
+
+      it("S0-01 S1-01 S1-02 S1-15 leaves a fresh pod nothing but DNS", () => {
+        for (const namespace of new Set(held.map((workload) => workload.namespace))) {
+          assert.equal(open(world, fresh(namespace), pod("kube-system/kube-dns")), "TCP 53; UDP 53");
+          for (const other of [address("8.8.8.8"), address("2606:4700::1111"), fresh(namespace), fresh("elsewhere")]) {
+            assert.equal(open(world, fresh(namespace), other), nothing);
+          }
+        }
+      });
+
+      it("S1-07 lets the kubelet probe every pod", () => {
+        for (const { namespace, name: own } of pods) {
+          const probe: Flow = {
+            source: { kind: "node", where: "local" },
+            destination: pod(`${namespace}/${own}`),
+            protocol: "TCP",
+            port: 8080,
+          };
+          assert.equal(world.reachability.verdict(probe), "allowed", own);
+        }
+      });
+    });
+  }
+}
+
+describe("examples/service-identity, rows", () => {
+  const world = worldIn(serviceIdentity, Dialect.Cilium);
+
+  it("S0-03 lets only api-gateway call frontend, and S0-11 not across namespaces", () => {
+    assert.equal(verdict(world, "production/api-gateway", "production/frontend", 8080), "allowed");
+    assert.equal(verdict(world, "production/orders", "production/frontend", 8080), "denied");
+    assert.equal(verdict(world, "production/api-gateway", "staging/frontend", 8080), "denied");
+    assert.equal(verdict(world, "staging/frontend", "production/orders", 9000), "denied");
+  });
+
+  it("S0-12 refuses a pod with the right labels and the wrong service account", () => {
+    const labels = { app: "api-gateway" };
+    const impostor = (serviceAccount: string): Peer => ({
+      kind: "freshPod",
+      namespace: "production",
+      labels,
+      serviceAccount,
+    });
+    assert.equal(open(world, impostor("api-gateway"), pod("production/frontend")), "TCP 8080");
+    assert.equal(open(world, impostor("default"), pod("production/frontend")), nothing);
+  });
+
+  it("S0-10 S0-14 opens no pair but the declared ones to an attacker in any pod", () => {
+    const unexpected = [...world.reachability.matrix({ external: false })]
+      .filter(({ sourceId }) => !sourceId.startsWith("kube-system/"))
+      .filter(({ destinationId }) => !destinationId.startsWith("kube-system/"))
+      .map(({ sourceId, destinationId, possible }) => `${sourceId} ${destinationId} ${possible.toString()}`);
+    assert.deepEqual(unexpected.sort(), [
+      "production/api-gateway[Deployment] production/frontend[Deployment] TCP 8080",
+      "production/frontend[Deployment] production/orders[Deployment] TCP 9000",
+    ]);
+  });
+});
+
+for (const dialect of dialects) {
+  describe(`examples/web-app, rows (${dialect})`, () => {
+    const world = worldIn(webApp, dialect);
+    const others = (allowed: readonly string[]): readonly string[] =>
+      webApp.applications.map(({ name }) => name).filter((name) => !allowed.includes(name));
+
+    function onlyFrom(allowed: readonly string[], to: string, number: number): void {
+      for (const name of allowed) assert.equal(verdict(world, `app/${name}`, `app/${to}`, number), "allowed", name);
+      for (const name of others([...allowed, to])) {
+        assert.equal(verdict(world, `app/${name}`, `app/${to}`, number), "denied", name);
+      }
+      assert.equal(open(world, address("203.0.113.9"), pod(`app/${to}`)), nothing);
+      assert.equal(open(world, fresh("elsewhere"), pod(`app/${to}`)), nothing);
+    }
+
+    it("S1-03 labels and isolates the namespace", () => {
+      const app = world.plan.namespaces.find(({ name }) => name === "app");
+      assert.deepEqual([app?.labels, app?.existing], [{ name: "app" }, false]);
+      assert.equal(open(world, fresh("app"), pod("app/frontend")), nothing);
+    });
+
+    it("S1-04 S1-12 admits visitors to the frontend through the ingress controller only", () => {
+      assert.equal(verdict(world, "ingress-nginx/ingress-nginx", "app/frontend", 3000), "allowed");
+      onlyFrom([], "frontend", 3000);
+      const visit: Flow = {
+        source: address("203.0.113.9"),
+        destination: pod("ingress-nginx/ingress-nginx"),
+        protocol: "TCP",
+        port: 443,
+      };
+      assert.equal(world.reachability.verdict(visit), "allowed");
+    });
+
+    it("S1-05 S1-06 S1-08 S1-09 admits the declared callers of each service, on its port, and nobody else", () => {
+      onlyFrom(["frontend"], "backend-api", 3000);
+      onlyFrom(["backend-api", "backup-agent", "worker"], "postgres", 5432);
+      onlyFrom(["backend-api"], "redis", 6379);
+      onlyFrom(["backend-api", "worker"], "rabbitmq", 5672);
+      onlyFrom([], "rabbitmq", 15672);
+    });
+
+    it("S1-07 S1-08 allows replication between the pods of one workload", () => {
+      for (const [name, number] of [
+        ["postgres", 5432],
+        ["redis", 6379],
+      ] as const) {
+        const replica: Peer = { kind: "freshPod", namespace: "app", labels: { app: name } };
+        const flow: Flow = { source: replica, destination: pod(`app/${name}`), protocol: "TCP", port: number };
+        assert.equal(world.reachability.verdict(flow), "allowed", name);
+      }
+    });
+
+    it("S1-10 S1-11 lets Prometheus scrape the real metrics ports; traces, logs and alerts have their paths", () => {
+      const scraped: readonly [string, number][] = [
+        ["frontend", 9464],
+        ["backend-api", 9464],
+        ["worker", 9464],
+        ["postgres", 9187],
+        ["redis", 9121],
+        ["rabbitmq", 15692],
+      ];
+      for (const [name, number] of scraped) {
+        assert.equal(verdict(world, "monitoring/prometheus", `app/${name}`, number), "allowed", name);
+        assert.equal(verdict(world, "app/backup-agent", `app/${name}`, number), "denied", name);
+      }
+      assert.equal(verdict(world, "app/worker", "monitoring/otel-collector", 4317), "allowed");
+      assert.equal(verdict(world, "monitoring/prometheus", "monitoring/alertmanager", 9093), "allowed");
+      assert.equal(verdict(world, "app/frontend", "monitoring/prometheus", 9090), "denied");
+    });
+
+    it("S1-13 lets the backend reach public addresses over HTTPS and nothing private", () => {
+      const backend = pod("app/backend-api");
+      assert.equal(open(world, backend, address("8.8.8.8")), "TCP 443");
+      assert.equal(open(world, backend, address("2606:4700::1111")), "TCP 443");
+      for (const inside of ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "169.254.20.10"]) {
+        assert.equal(open(world, backend, address(inside)), nothing, inside);
+      }
+      assert.equal(open(world, pod("app/worker"), address("8.8.8.8")), nothing);
+    });
+
+    it("S1-30 S2-09 opens single ports and protocols only", () => {
+      for (const { sourceId, destinationId, possible } of world.reachability.matrix({ external: false })) {
+        if (sourceId.startsWith("kube-system/")) continue;
+        assert.ok(!possible.isAll(), `${sourceId} → ${destinationId}`);
+        assert.ok(!possible.contains("SCTP", 80) && !possible.contains("UDP", 80));
+      }
+    });
+  });
+
+  describe(`examples/shop, rows (${dialect})`, () => {
+    const world = worldIn(shop, dialect);
+    const inShop = (from: string, to: string, number: number): string =>
+      verdict(world, `jewelry-shop/${from}`, `jewelry-shop/${to}`, number);
+
+    it("S4-01 to S4-07 allows the declared paths on both sides, and not their reverse", () => {
+      const paths: readonly [string, string, number][] = [
+        ["nginx", "django", 8000],
+        ["django", "postgresql", 5432],
+        ["django", "pgbouncer", 5432],
+        ["pgbouncer", "postgresql", 5432],
+        ["django", "redis", 6379],
+        ["celery-worker", "postgresql", 5432],
+        ["celery-worker", "redis", 6379],
+        ["celery-beat", "postgresql", 5432],
+        ["celery-beat", "redis", 6379],
+        ["sentinel", "redis", 6379],
+      ];
+      for (const [from, to, number] of paths) {
+        assert.equal(inShop(from, to, number), "allowed", `${from} → ${to}`);
+        assert.equal(inShop(to, from, number), "denied", `${to} → ${from}`);
+      }
+      assert.equal(inShop("django", "postgresql", 8008), "denied");
+    });
+
+    it("S4-18 keeps failover working: replication, Patroni and Sentinel between replicas", () => {
+      const replica = (labels: Record<string, string>): Peer => ({
+        kind: "freshPod",
+        namespace: "jewelry-shop",
+        labels,
+      });
+      const paths: readonly [Peer, string, number][] = [
+        [replica({ application: "spilo" }), "postgresql", 5432],
+        [replica({ application: "spilo" }), "postgresql", 8008],
+        [replica({ component: "redis" }), "redis", 6379],
+        [replica({ component: "redis-sentinel" }), "sentinel", 26379],
+      ];
+      for (const [source, to, number] of paths) {
+        const flow: Flow = { source, destination: pod(`jewelry-shop/${to}`), protocol: "TCP", port: number };
+        assert.equal(world.reachability.verdict(flow), "allowed", to);
+      }
+    });
+
+    it("S4-08 S4-09 S4-11 lets monitoring, Traefik and DNS through", () => {
+      for (const [to, number] of [
+        ["django", 8000],
+        ["nginx", 9113],
+        ["postgresql", 9187],
+        ["redis", 9121],
+      ] as const) {
+        assert.equal(verdict(world, "monitoring/prometheus", `jewelry-shop/${to}`, number), "allowed", to);
+      }
+      assert.equal(verdict(world, "traefik/traefik", "jewelry-shop/nginx", 80), "allowed");
+      assert.equal(verdict(world, "traefik/traefik", "jewelry-shop/nginx", 443), "allowed");
+      assert.equal(verdict(world, "traefik/traefik", "jewelry-shop/django", 8000), "denied");
+      for (const { name } of shop.applications) {
+        assert.equal(open(world, pod(`jewelry-shop/${name}`), pod("kube-system/kube-dns")), "TCP 53; UDP 53", name);
+      }
+    });
+
+    it("S4-10 keeps PostgreSQL and Redis closed to everything outside the shop", () => {
+      for (const to of ["postgresql", "redis"]) {
+        for (const source of [address("203.0.113.9"), address("10.9.9.9"), fresh("default"), pod("traefik/traefik")]) {
+          assert.equal(open(world, source, pod(`jewelry-shop/${to}`)), nothing, to);
+        }
+      }
+    });
+
+    it("S4-12 gives each workload the egress that it needs, and no mail port 25", () => {
+      assert.equal(open(world, pod("jewelry-shop/django"), address("8.8.8.8")), "TCP 80,443");
+      assert.equal(open(world, pod("jewelry-shop/celery-worker"), address("8.8.8.8")), "TCP 80,443,587");
+      assert.equal(open(world, pod("jewelry-shop/nginx"), address("8.8.8.8")), nothing);
+    });
+  });
+}
+
+describe("examples/shop, its policies", () => {
+  /** Seed 004, "NetworkPolicies Implemented". */
+  const seventeen = [
+    "allow-nginx-to-django",
+    "allow-django-to-postgresql",
+    "allow-django-to-pgbouncer",
+    "allow-django-to-redis",
+    "allow-celery-to-postgresql",
+    "allow-celery-to-redis",
+    "allow-celery-beat-to-redis",
+    "allow-celery-beat-to-postgresql",
+    "allow-sentinel-to-redis",
+    "allow-monitoring-to-all-pods",
+    "allow-ingress-to-nginx",
+    "deny-external-to-postgresql",
+    "deny-external-to-redis",
+    "allow-dns-access",
+    "allow-django-egress",
+    "allow-celery-worker-egress",
+    "allow-nginx-egress",
+  ];
+
+  it("S4-13 are the seventeen of the seed, 13 for ingress and 4 for egress, and those that were missing", () => {
+    const { documents } = worldIn(shop, Dialect.Kubernetes).plan;
+    const own = documents.filter(({ object }) => object.metadata.namespace === "jewelry-shop");
+    const byName = new Map(
+      own.map(({ object }) => [object.metadata.name, object["spec"] as { policyTypes: string[] }]),
+    );
+    const types = seventeen.map((name) => byName.get(name)?.policyTypes.join() ?? assert.fail(`${name} is missing`));
+    assert.equal(types.filter((type) => type === "Ingress").length, 13);
+    assert.equal(types.filter((type) => type === "Egress").length, 4);
+    assert.deepEqual([...byName.keys()].filter((name) => !seventeen.includes(name)).sort(), [
+      "allow-celery-beat-egress",
+      "allow-celery-worker-to-pgbouncer",
+      "allow-django-to-sentinel",
+      "allow-pgbouncer-egress",
+      "allow-pgbouncer-to-postgresql",
+      "allow-postgresql-egress",
+      "allow-postgresql-to-postgresql",
+      "allow-redis-egress",
+      "allow-redis-to-redis",
+      "allow-redis-to-sentinel",
+      "allow-sentinel-egress",
+      "allow-sentinel-to-sentinel",
+      "default-deny-all",
+    ]);
+  });
+});

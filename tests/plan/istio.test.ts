@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import fc from "fast-check";
+import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
+import { Dialect, MeshMode, flow, metrics, namespace, plan, planMesh, tcp, workload } from "../../sdk/plan/index";
+import type { OracleCluster, OraclePod, PolicyObject } from "../oracle/cluster";
+import { ciliumAllows, stockCilium } from "../oracle/cilium";
+import { meshAllows } from "../oracle/istio";
+import { assertValid } from "./crd-schema";
+
+const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds", "istio-1.30.3");
+const names = ["web", "api", "db", "job"];
+
+/** A mesh of two namespaces, and one outside of it; every workload under its own account. */
+const meshDeclaration: fc.Arbitrary<ClusterSecurityDeclaration> = fc
+  .uniqueArray(
+    fc.record({
+      from: fc.constantFrom("in/web", "in/api", "too/db", "out/job"),
+      to: fc.constantFrom("in/web", "in/api", "too/db", "out/job"),
+      port: fc.constantFrom(80, 443, 5432),
+    }),
+    { maxLength: 8, selector: ({ from, to, port }) => `${from} ${to} ${port}` },
+  )
+  .map((flows) => ({
+    namespaces: [namespace("in"), namespace("too"), namespace("out")],
+    mesh: { namespaces: ["in", "too"] },
+    workloads: ["in/web", "in/api", "too/db", "out/job"].map((id) =>
+      workload(id, { serviceAccount: id.slice(id.indexOf("/") + 1) }),
+    ),
+    flows: flows.map(({ from, to, port }) => flow(from).to(to).on(tcp(port)).because("random").ownedBy("tests")),
+  }));
+
+function clusterOf(declaration: ClusterSecurityDeclaration): OracleCluster {
+  const planned = plan(declaration);
+  const labelled = new Map(planned.namespaces.map(({ name, labels }) => [name, labels]));
+  const pods = (declaration.workloads ?? []).map(({ namespace: home, name, labels, serviceAccount }): OraclePod => ({
+    namespace: home,
+    name,
+    labels: labels ?? { app: name },
+    serviceAccount: serviceAccount ?? "default",
+    hostNetwork: false,
+    ports: [],
+    addresses: [],
+  }));
+  const homes = [...new Set([...pods.map((pod) => pod.namespace), ...labelled.keys()])];
+  return { namespaces: homes.map((name) => ({ name, labels: labelled.get(name) ?? {} })), pods };
+}
+
+function policiesOf(declaration: ClusterSecurityDeclaration): PolicyObject[] {
+  return plan(declaration).documents.map(({ object }) => object as unknown as PolicyObject);
+}
+
+describe("mesh policies", function () {
+  this.timeout(60_000);
+
+  it("S0-16 network and mesh together allow exactly the declared flows", () => {
+    fc.assert(
+      fc.property(meshDeclaration, (declaration) => {
+        const cluster = clusterOf(declaration);
+        const policies = policiesOf(declaration);
+        const network = policies.filter(({ apiVersion }) => apiVersion === "cilium.io/v2");
+        for (const source of cluster.pods) {
+          for (const target of cluster.pods) {
+            if (source === target) continue;
+            for (const port of [80, 443, 5432]) {
+              const attempt = {
+                source: { kind: "pod", pod: source },
+                destination: { kind: "pod", pod: target },
+                protocol: "TCP",
+                port,
+              } as const;
+              const wanted = (declaration.flows ?? []).some(
+                ({ from, to, ports }) =>
+                  from.workload === `${source.namespace}/${source.name}` &&
+                  to.workload === `${target.namespace}/${target.name}` &&
+                  ports?.[0]?.port === port,
+              );
+              const networkAllows = ciliumAllows(cluster, network, attempt, stockCilium);
+              const meshAllowed = meshAllows(cluster, policies, attempt);
+              assert.equal(networkAllows && meshAllowed, wanted, `${source.name} → ${target.name} ${port}`);
+            }
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("S0-04 S1-24 the mesh alone refuses an undeclared identity and a plain connection", () => {
+    const declaration: ClusterSecurityDeclaration = {
+      namespaces: [namespace("in")],
+      mesh: {},
+      workloads: names.map((name) => workload(`in/${name}`, { serviceAccount: name })),
+      flows: [flow("web").to("api").on(tcp(80)).because("calls").ownedBy("team")],
+    };
+    const cluster = clusterOf(declaration);
+    const policies = planMesh(declaration).documents.map(({ object }) => object as unknown as PolicyObject);
+    const byName = (name: string): OraclePod => cluster.pods.find((pod) => pod.name === name) ?? assert.fail(name);
+    const call = (source: OraclePod, port = 80): boolean =>
+      meshAllows(cluster, policies, {
+        source: { kind: "pod", pod: source },
+        destination: { kind: "pod", pod: byName("api") },
+        protocol: "TCP",
+        port,
+      });
+    assert.ok(call(byName("web")));
+    assert.ok(!call(byName("web"), 81));
+    assert.ok(!call(byName("job")));
+    // the right labels under the wrong account, and no proxy at all
+    assert.ok(!call({ ...byName("web"), serviceAccount: "default" }));
+    assert.ok(!call({ ...byName("web"), labels: { app: "web", "sidecar.istio.io/inject": "false" } }));
+    const modes = policies.filter(({ kind }) => kind === "PeerAuthentication").map(({ spec }) => spec);
+    assert.deepEqual(modes, [{ mtls: { mode: "STRICT" } }]);
+  });
+
+  it("keeps a port open to declared sources outside the mesh, and says nothing about others", () => {
+    const declaration: ClusterSecurityDeclaration = {
+      namespaces: [namespace("in")],
+      mesh: {},
+      workloads: [workload("in/web", { serviceAccount: "web", ports: [tcp(80), metrics(9090)] })],
+      platform: { observability: {} },
+    };
+    const policies = policiesOf(declaration);
+    const plain = policies.find(({ metadata }) => metadata.name === "allow-plaintext-to-web");
+    assert.deepEqual((plain?.spec as Record<string, unknown>)["portLevelMtls"], { "9090": { mode: "PERMISSIVE" } });
+  });
+
+  it("opens istiod to the proxies, labels the namespaces, and in ambient mode the tunnel and the probes", () => {
+    const declaration: ClusterSecurityDeclaration = {
+      namespaces: [namespace("in")],
+      mesh: { mode: MeshMode.Ambient },
+      workloads: [workload("in/web", { serviceAccount: "web" }), workload("in/api", { serviceAccount: "api" })],
+      flows: [flow("web").to("api").on(tcp(80)).because("calls").ownedBy("team")],
+    };
+    const planned = plan(declaration);
+    const tunnel = planned.flows.find(({ from, to }) => from === "in/web" && to === "in/api");
+    assert.deepEqual(
+      tunnel?.ports.map(({ from }) => from),
+      [80, 15008],
+    );
+    assert.ok(planned.flows.some(({ from, to }) => from === "169.254.7.127/32" && to === "namespace in"));
+    assert.ok(planned.flows.some(({ from, to }) => from === "namespace in" && to === "istio-system/istiod"));
+    assert.deepEqual(planned.namespaces.find(({ name }) => name === "in")?.labels, {
+      "istio.io/dataplane-mode": "ambient",
+    });
+    assert.ok(!JSON.stringify(planned.documents.filter(({ stage }) => stage === "mesh")).includes('15008"'));
+  });
+
+  it("writes what the published CRDs of Istio 1.30 take, without an unknown field, in every dialect of the network", function () {
+    if (!existsSync(crds)) return this.skip();
+    fc.assert(
+      fc.property(meshDeclaration, fc.constantFrom(...Object.values(Dialect)), (declaration, dialect) => {
+        const { documents } = plan({ ...declaration, dialect, unsupported: undefined });
+        for (const { object, stage } of documents) if (stage === "mesh") assertValid(crds, object);
+        assert.equal(new Set(documents.map(({ logicalName }) => logicalName)).size, documents.length);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
