@@ -14,7 +14,7 @@ export interface CiliumConfig {
  * not change what a policy means.
  */
 export function ciliumConfigOf(release: HelmRelease): CiliumConfig | undefined {
-  if (!isCiliumChart(release.chart)) return undefined;
+  if (!isCiliumChart(release.chart) && !mayBeCilium(release)) return undefined;
   const unknownPaths: string[] = [];
   const at = (path: string): unknown => {
     const value = path
@@ -46,6 +46,12 @@ export function ciliumConfigOf(release: HelmRelease): CiliumConfig | undefined {
 /** `cilium`, `cilium/cilium`, `oci://quay.io/cilium/charts/cilium`, a path that ends so; not `cilium-operator`. */
 function isCiliumChart(chart: unknown): boolean {
   return typeof chart === "string" && !isUnknown(chart) && /(^|\/)cilium(-v?\d[\w.+-]*\.tgz)?\/?$/.test(chart);
+}
+
+/** A chart whose name is not known yet, with values that only Cilium's has. */
+function mayBeCilium({ chart, values }: HelmRelease): boolean {
+  const given = objectOf(values);
+  return isUnknown(chart) && ("policyEnforcementMode" in given || "policyAuditMode" in given);
 }
 
 /** The chart's `extraConfig` goes into the ConfigMap as it is. */

@@ -8,15 +8,9 @@ import type { KubeObject } from "../sdk/reachability";
  * Nothing is left of a NetworkPolicy, which has no deny. A policy of a dialect with tiers, passes or orders stays whole.
  */
 export function deniesOf(policy: KubeObject): KubeObject | undefined {
-  switch (policy.kind) {
-    case "NetworkPolicy":
-      return undefined;
-    case "CiliumNetworkPolicy":
-    case "CiliumClusterwideNetworkPolicy":
-      return ciliumDenies(policy);
-    default:
-      return policy;
-  }
+  // Calico has a NetworkPolicy too, with denies
+  if (policy.kind === "NetworkPolicy" && policy.apiVersion.startsWith("networking.k8s.io/")) return undefined;
+  return policy.apiVersion.startsWith("cilium.io/") ? ciliumDenies(policy) : policy;
 }
 
 function ciliumDenies(policy: KubeObject): KubeObject | undefined {

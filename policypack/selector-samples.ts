@@ -22,12 +22,12 @@ export const undeclaredNamespace = "not-declared-yet";
 export function podSamples(policy: KubeObject): PodSample[] {
   const namespace = policy.metadata?.namespace;
   const home = typeof namespace === "string" && !isUnknown(namespace) ? namespace : undefined;
-  switch (policy.kind) {
-    case "NetworkPolicy":
+  switch (`${policy.apiVersion.split("/")[0] ?? ""}/${policy.kind}`) {
+    case "networking.k8s.io/NetworkPolicy":
       return home === undefined ? [] : specsOf(policy).map((spec) => sample(spec.podSelector, home));
-    case "CiliumNetworkPolicy":
+    case "cilium.io/CiliumNetworkPolicy":
       return home === undefined ? [] : specsOf(policy).map((spec) => sample(spec.endpointSelector, home));
-    case "CiliumClusterwideNetworkPolicy":
+    case "cilium.io/CiliumClusterwideNetworkPolicy":
       return specsOf(policy).map((spec) => sample(spec.endpointSelector, undefined));
     default:
       return [];

@@ -1,6 +1,7 @@
 import type { PolicyConfigSchema } from "@pulumi/policy";
 import type { Exemption, Finding } from "../sdk/findings";
 import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
+import { profileFor } from "../sdk/reachability";
 import { contentsNotVisible } from "./visibility";
 
 /** What a finding does to the operation: stop it, be shown, or nothing. */
@@ -41,6 +42,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "all-ports-rule"?: GuardLevel;
   readonly "spoofable-peer"?: GuardLevel;
   readonly "explicit-default-deny"?: GuardLevel;
+  readonly "half-open-flow"?: GuardLevel;
   readonly "dns-cut"?: GuardLevel;
   readonly "host-access"?: GuardLevel;
   readonly "cluster-admin-binding"?: GuardLevel;
@@ -75,9 +77,10 @@ const levelNames: readonly GuardLevel[] = ["mandatory", "advisory", "disabled"];
 /**
  * The settings that arguments mean.
  *
- * @throws RangeError for a level or a finding that does not exist: a typing error must not switch a check off.
+ * @throws RangeError for a level, a finding or an enforcer that does not exist: a typing error must not switch a check off.
  */
 export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings {
+  if (args.enforcer !== undefined) profileFor(args.enforcer);
   const levels: Record<string, GuardLevel> = {};
   for (const id of findingIds) {
     levels[id] = levelOf(args as Readonly<Record<string, unknown>>, id) ?? args.all ?? defaultLevel(id);

@@ -56,8 +56,8 @@ function failure(error: unknown): number {
   return exitCodes.internal;
 }
 
-// A reader of stderr that goes away is no reason to stop.
-process.stderr.on("error", () => undefined);
+// A reader that goes away (`| head`) is no error: a command learns of it when it writes on, help and stderr need not.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 main(process.argv.slice(2)).then(
   (code) => {

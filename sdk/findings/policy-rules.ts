@@ -1,11 +1,19 @@
-import type { PolicySource, Snapshot, Workload } from "../reachability";
-import { describeRef } from "../reachability";
+import type {
+  Direction,
+  LabelSet,
+  LabelValue,
+  ObjectRef,
+  Peer,
+  PolicySource,
+  Snapshot,
+  Workload,
+} from "../reachability";
+import { describeRef, unknownValue } from "../reachability";
 import type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "../reachability/rules";
 import type { Condition, Lookup, Test } from "../reachability/selectors/conditions";
 import { evaluate } from "../reachability/selectors/conditions";
 import { labelOf } from "../reachability/selectors/labels";
 import type { Tri } from "../reachability/unknown";
-import { withSource } from "./subjects";
 import type { Subject } from "./types";
 
 /** Help for rules that look at the policies themselves, in the form that the engine reads every dialect into. */
@@ -16,8 +24,16 @@ export interface PolicyParts {
   readonly parts: readonly CompiledPolicy[];
 }
 
+const objectsOfSnapshot = new WeakMap<Snapshot, readonly PolicyParts[]>();
+
 /** The policies of a snapshot in a stable order. */
-export function policyObjects(snapshot: Snapshot): PolicyParts[] {
+export function policyObjects(snapshot: Snapshot): readonly PolicyParts[] {
+  let objects = objectsOfSnapshot.get(snapshot);
+  if (objects === undefined) objectsOfSnapshot.set(snapshot, (objects = groupByObject(snapshot)));
+  return objects;
+}
+
+function groupByObject(snapshot: Snapshot): PolicyParts[] {
   const byOrigin = new Map<PolicySource, CompiledPolicy[]>();
   for (const part of snapshot.rules.policies) {
     byOrigin.set(part.origin, [...(byOrigin.get(part.origin) ?? []), part]);
@@ -34,7 +50,12 @@ export function rulesOf(part: CompiledPolicy): PolicyRule[] {
 
 export function policySubject(origin: PolicySource): Subject {
   const { kind, namespace, name, source } = origin;
-  return withSource({ kind, name, ...(namespace === undefined ? {} : { namespace }) }, source);
+  return {
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(source === undefined ? {} : { source }),
+  };
 }
 
 /** Every test inside a condition. */
@@ -53,11 +74,11 @@ export function testsIn(condition: Condition): Test[] {
 }
 
 /**
- * Whether all that a part allows is allowed to pods of namespaces that it names (or to the API server). Such a part opens
+ * Whether all that a part allows (or passes on) it allows to pods of namespaces that it names (or to the API server). Such a part opens
  * nothing to addresses, nodes or pods of namespaces that nobody named, whatever stands beside it. False says nothing.
  */
 export function namesItsPeers(part: CompiledPolicy): boolean {
-  return rulesOf(part).every((rule) => rule.verdict !== "allow" || rule.peers.every(isNamed));
+  return rulesOf(part).every((rule) => rule.verdict === "deny" || rule.peers.every(isNamed));
 }
 
 function isNamed(peer: PeerTerm): boolean {
@@ -79,26 +100,84 @@ export function isForReserved(part: CompiledPolicy): boolean {
   return part.subject.kind === "nodes" || testsIn(part.subject.where).some((test) => test.field === "reserved");
 }
 
+/** What selectors can see of a pod, one that runs or one that might be started. */
+interface Selectable {
+  readonly namespace: LabelValue;
+  readonly labels: LabelSet;
+  readonly serviceAccount: LabelValue;
+  readonly hostNetwork: boolean;
+}
+
 /** Whether a part selects a workload. */
 export function selectsWorkload(part: CompiledPolicy, workload: Workload, snapshot: Snapshot): Tri {
-  const namespace = snapshot.namespaces.get(workload.namespace);
-  const lookup: Lookup = (field, key) => {
+  return selects(part, selectable(workload), snapshot);
+}
+
+/** Whether a workload is among the pods that a peer names by labels. Peers of other kinds name no workload. */
+export function matchesWorkload(peer: PeerTerm, workload: Workload, snapshot: Snapshot): Tri {
+  const names = (peer.kind === "pods" || peer.kind === "identities") && !workload.hostNetwork;
+  return names ? evaluate(peer.where, lookupOf(selectable(workload), snapshot)) : 0;
+}
+
+/** The policies that close a pod by default in a direction, whatever other rules open again; sorted. */
+export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): ObjectRef[] {
+  const who = selectablePeer(pod, snapshot);
+  if (who === undefined || snapshot.profile.enforcementMode === "never" || snapshot.profile.auditMode) return [];
+  return policyObjects(snapshot)
+    .filter(({ parts }) => parts.some((part) => part[direction]?.isolates === 2 && selects(part, who, snapshot) === 2))
+    .map(({ origin }) => origin);
+}
+
+function selects(part: CompiledPolicy, who: Selectable, snapshot: Snapshot): Tri {
+  const candidate = part.subject.kind === "pods" && !who.hostNetwork;
+  return candidate ? evaluate(part.subject.where, lookupOf(who, snapshot)) : 0;
+}
+
+function selectable(workload: Workload): Selectable {
+  return {
+    namespace: workload.namespaceUnknown ? unknownValue : workload.namespace,
+    labels: workload.labelSet,
+    serviceAccount: workload.serviceAccountUnknown ? unknownValue : workload.serviceAccount,
+    hostNetwork: workload.hostNetwork,
+  };
+}
+
+function selectablePeer(peer: Peer, snapshot: Snapshot): Selectable | undefined {
+  if (peer.kind === "workload") {
+    const workload = snapshot.workloads.find((each) => each.id === peer.id);
+    return workload === undefined ? undefined : selectable(workload);
+  }
+  if (peer.kind !== "freshPod") return undefined;
+  const { namespace, labels = {}, serviceAccount = "default" } = peer;
+  return { namespace, labels: { values: labels, complete: true }, serviceAccount, hostNetwork: false };
+}
+
+function lookupOf(who: Selectable, snapshot: Snapshot): Lookup {
+  const home = typeof who.namespace === "string" ? who.namespace : undefined;
+  const namespace = home === undefined ? undefined : snapshot.namespaces.get(home);
+  const namespaceLabels: LabelSet =
+    namespace?.labelSet ??
+    (home === undefined
+      ? { values: {}, complete: false }
+      : { values: { "kubernetes.io/metadata.name": home }, complete: true });
+  const account =
+    home === undefined ? undefined : snapshot.serviceAccounts.get(`${home}/${String(who.serviceAccount)}`);
+  return (field, key) => {
     switch (field) {
       case "label":
-        return labelOf(workload.labelSet, key);
+        return labelOf(who.labels, key);
       case "namespaceLabel":
-        return labelOf(namespace?.labelSet ?? { values: {}, complete: false }, key);
+        return labelOf(namespaceLabels, key);
       case "namespace":
-        return workload.namespace;
+        return who.namespace;
       case "serviceAccount":
-        return workload.serviceAccount;
+        return who.serviceAccount;
       case "serviceAccountLabel":
-        return undefined;
+        return account === undefined ? undefined : labelOf(account, key);
       case "cluster":
         return snapshot.profile.clusterName;
-      case "reserved":
+      default:
         return undefined;
     }
   };
-  return part.subject.kind === "pods" && !workload.hostNetwork ? evaluate(part.subject.where, lookup) : 0;
 }

@@ -1,5 +1,6 @@
 import type { Explanation, Flow, Peer, Reachability, RuleRef, Snapshot, Source, Workload } from "../reachability";
 import { describeRef } from "../reachability";
+import { isolators } from "./policy-rules";
 import type { Subject, Tiers } from "./types";
 
 /** A fresh pod: one that anybody who may create pods in the namespace can start, with no label to be selected by. */
@@ -94,7 +95,11 @@ export interface Cause {
 export function causeOf(reachability: Reachability, flow: Flow, direction: "ingress" | "egress", who: string): Cause {
   const explanation: Explanation = reachability.explain(flow);
   const side = explanation[direction];
-  const isolated = side.isolatedBy.length > 0;
+  const pod = direction === "ingress" ? flow.destination : flow.source;
+  const isolated =
+    side.isolatedBy.length > 0 ||
+    reachability.snapshot.profile.enforcementMode === "always" ||
+    isolators(reachability.snapshot, pod, direction).length > 0;
   const rule = side.deciding ?? side.chain.find((step) => step.outcome === "maybe-matched")?.rule;
   if (rule !== undefined && rule.verdict === "allow") {
     const verb = side.verdict === "allowed" ? "allows it" : "may allow it";

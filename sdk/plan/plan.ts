@@ -91,8 +91,16 @@ function networkDocuments(model: Model, shortfalls: Shortfalls): readonly DraftD
 /** Gives policies the names that the declaration wants, and refuses wishes that no policy has. */
 function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, string>): readonly DraftDocument[] {
   if (names.size === 0) return drafts;
-  const derived = new Set(drafts.map((draft) => draft.object.metadata.name));
-  const unknown = [...names.keys()].filter((name) => !derived.has(name));
+  const used = new Set<string>();
+  const renamed = drafts.map((draft) => {
+    const { metadata } = draft.object;
+    const derived = [...names.keys()].find((name) => hasDerivedName(metadata.name, name));
+    if (derived === undefined) return draft;
+    used.add(derived);
+    const name = metadata.name.slice(0, metadata.name.length - derived.length) + (names.get(derived) ?? derived);
+    return { ...draft, object: { ...draft.object, metadata: { ...metadata, name } } };
+  });
+  const unknown = [...names.keys()].filter((name) => !used.has(name));
   if (unknown.length > 0) {
     throw new DeclarationError(
       unknown.map((name) => ({
@@ -103,11 +111,12 @@ function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, str
       })),
     );
   }
-  return drafts.map((draft) => {
-    const wanted = names.get(draft.object.metadata.name);
-    if (wanted === undefined) return draft;
-    return { ...draft, object: { ...draft.object, metadata: { ...draft.object.metadata, name: wanted } } };
-  });
+  return renamed;
+}
+
+/** A dialect may put its tier and the namespace before the derived name, as Calico does. */
+function hasDerivedName(name: string, derived: string): boolean {
+  return name === derived || name.endsWith(`.${derived}`);
 }
 
 /** Two policies of one name would be one object in the cluster: the later would overwrite the earlier. */

@@ -22,7 +22,12 @@ export type { LabelSet, LabelValue } from "./selectors/labels";
 export { buildSnapshot } from "./snapshot/build";
 export type { ReadYaml } from "./yaml";
 export { lineOfPath, readYaml } from "./yaml";
-export { compile } from "./compile/compile";
+export { blastRadius, compile, diff, equivalent, exposure, hygiene } from "./compile/compile";
+export type { BlastRadius, ReachedWorkload } from "./questions/blast-radius";
+export type { DiffEntry, PathChange } from "./questions/diff";
+export type { Difference, Equivalence } from "./questions/equivalence";
+export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
+export type { HygieneIssue } from "./questions/hygiene";
 export type {
   Direction,
   DirectionExplanation,

@@ -55,6 +55,8 @@ export interface ExplanationStep {
   readonly outcome: "decided" | "matched" | "maybe-matched" | "passed" | "shadowed" | "not-matched";
   /** For a rule that did not match: what did not fit. */
   readonly because?: "subject" | "peer" | "port" | "shadowed";
+  /** The rule that decided before this one came to it. */
+  readonly shadowedBy?: RuleRef;
   readonly text: string;
 }
 
@@ -70,7 +72,10 @@ export interface DirectionExplanation {
   readonly deciding?: RuleRef;
   /** One sentence: the deciding rule, or the default that applied and why. */
   readonly reason: string;
+  /** The rules of the policies that select the subject, in the order they are evaluated. */
   readonly chain: readonly ExplanationStep[];
+  /** The rules of policies that could be about the subject and do not select it. */
+  readonly notSelecting: readonly ExplanationStep[];
 }
 
 /** The smallest change of the policies that would turn the verdict around. */

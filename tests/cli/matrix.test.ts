@@ -170,6 +170,15 @@ describe("cluster-security matrix", () => {
     }
   });
 
+  it("prints help to a reader that goes away", async () => {
+    const child = start(["matrix", "--help"]);
+    let stderr = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stdout?.destroy();
+    const [code] = (await once(child, "close")) as [number | null];
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
   it("prints every pair of a long answer to a slow reader", async () => {
     const many = Array.from({ length: 120 }, (_, index) => deployment("open", `app-${index}`, 80));
     const { folder: other, remove: removeOther } = folderWith({ "many.yaml": join(...many) });

@@ -64,6 +64,14 @@ const selectTier0 = (extra: string): string =>
     `{ endpointSelector: {}, ${extra}ingress: [ { fromEndpoints: [ { matchLabels: { "k8s:io.kubernetes.pod.namespace": observability } } ], toPorts: [ { ports: [ { port: "9090" } ] } ] } ] }`,
   );
 
+const toDbSpec =
+  "{ podSelector: { matchLabels: { app: db } }, ingress: [ { from: [ { podSelector: { matchLabels: { app: api } } } ], ports: [ { port: 5432 } ] } ] }";
+const toDb = netpol("allow-to-db", toDbSpec);
+const fromApi = netpol(
+  "allow-from-api",
+  "{ podSelector: { matchLabels: { app: api } }, policyTypes: [Egress], egress: [ { to: [ { podSelector: { matchLabels: { app: db } } } ], ports: [ { port: 5432 } ] } ] }",
+);
+
 const cases: Readonly<Record<string, Case>> = {
   "enforcement-off": {
     rows: "S3-21",
@@ -117,6 +125,26 @@ const cases: Readonly<Record<string, Case>> = {
       [
         pod("api", "shop") + deny + allowDns(undefined, "{ podSelector: { matchLabels: { k8s-app: kube-dns } } }"),
         /UDP and TCP/,
+      ],
+    ],
+  },
+  "half-open-flow": {
+    rows: "S3-17",
+    good: [
+      pod("api", "shop") + pod("db", "shop") + deny + fromApi + toDb,
+      pod("api", "shop") + pod("db", "shop") + netpol("db", toDbSpec),
+      pod("db", "shop") + deny + toDb,
+      pod("api", "shop") + pod("db", "shop") + deny,
+    ],
+    bad: [
+      [
+        pod("api", "shop") + pod("db", "shop") + deny + toDb,
+        /allow-to-db allows what the other side does not let pass: spec\.ingress\[0\]/,
+      ],
+      [pod("api", "shop") + pod("db", "shop") + deny + fromApi, /ingress at the other end/],
+      [
+        pod("api", "shop") + pod("db", "shop") + deny + fromApi.replace("5432", "5433") + toDb,
+        /allow-from-api|allow-to-db/,
       ],
     ],
   },

@@ -1,7 +1,8 @@
 /**
  * Oracle for Istio's layer: PeerAuthentication and AuthorizationPolicy at the destination's proxy (sidecar or ztunnel), ANDed
  * with the network's verdict. Read off istio/api security/v1 (authorization_policy.proto, peer_authentication.proto). Only
- * TCP passes a proxy; attributes of HTTP are outside of this oracle.
+ * TCP passes a proxy. Whether a connection carries HTTP, and what, is no part of a flow: `layer7` says how such conditions
+ * turn out at a sidecar. A ztunnel cannot see them; what it makes of them is fixed (pilot's ambient conversion, ztunnel rbac).
  */
 import { cidrContains } from "./addresses";
 import {
@@ -27,6 +28,9 @@ interface AuthorizationSpec {
   readonly rules?: readonly Rule[] | null;
 }
 
+/** "for": conditions on HTTP let as much pass as they can; "against": as little (plain TCP does not meet them in ALLOW). */
+export type Layer7 = "for" | "against";
+
 interface Rule {
   readonly from?: readonly { readonly source?: Source }[] | null;
   readonly to?:
@@ -37,7 +41,16 @@ interface Rule {
     | null;
 }
 
+interface Operation {
+  readonly ports?: readonly string[];
+  readonly notPorts?: readonly string[];
+  /** `methods`, `paths`, `hosts` and their negations: of HTTP. */
+  readonly [http: string]: readonly string[] | undefined;
+}
+
 interface Source {
+  readonly requestPrincipals?: readonly string[];
+  readonly notRequestPrincipals?: readonly string[];
   readonly principals?: readonly string[];
   readonly notPrincipals?: readonly string[];
   readonly namespaces?: readonly string[];
@@ -61,9 +74,16 @@ interface Connection {
   readonly identity?: { readonly namespace: string; readonly serviceAccount: string };
   readonly addresses: readonly string[];
   readonly port: number;
+  /** The ztunnel, or how conditions on HTTP turn out at the sidecar. */
+  readonly proxy: "ztunnel" | Layer7;
 }
 
-export function meshAllows(cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean {
+export function meshAllows(
+  cluster: OracleCluster,
+  policies: readonly PolicyObject[],
+  flow: OracleFlow,
+  layer7: Layer7 = "for",
+): boolean {
   if (isSamePod(flow) || flow.protocol !== "TCP" || flow.port === undefined) return true;
   if (flow.destination.kind !== "pod" || !isMeshed(cluster, flow.destination.pod)) return true;
   // In ambient mode what comes from the pod's own node (the kubelet's probes) passes the ztunnel by; a sidecar has its
@@ -78,7 +98,13 @@ export function meshAllows(cluster: OracleCluster, policies: readonly PolicyObje
     meshed && flow.source.kind === "pod" && mode !== "DISABLE"
       ? { identity: { namespace: flow.source.pod.namespace, serviceAccount: flow.source.pod.serviceAccount } }
       : {};
-  return authorized(policies, destination, { ...identity, addresses: addressesOf(flow.source), port: flow.port });
+  const proxy = hasSidecar(cluster, destination) ? layer7 : "ztunnel";
+  return authorized(policies, destination, {
+    ...identity,
+    addresses: addressesOf(flow.source),
+    port: flow.port,
+    proxy,
+  });
 }
 
 /** A sidecar by injection label, or a ztunnel by data plane mode; a pod's own label wins over its namespace's. */
@@ -135,10 +161,11 @@ function authorized(policies: readonly PolicyObject[], pod: OraclePod, connectio
     if (namespace !== rootNamespace && namespace !== pod.namespace) return false;
     return selectorMatches(((policy.spec ?? {}) as AuthorizationSpec).selector, pod);
   });
-  const matches = (policy: PolicyObject): boolean =>
-    (((policy.spec ?? {}) as AuthorizationSpec).rules ?? []).some((rule) =>
-      ruleMatches(rule, policy.metadata.namespace ?? "default", connection),
-    );
+  const matches = (policy: PolicyObject): boolean => {
+    const spec = (policy.spec ?? {}) as AuthorizationSpec;
+    const namespace = policy.metadata.namespace ?? "default";
+    return (spec.rules ?? []).some((rule) => ruleMatches(rule, spec.action ?? "ALLOW", namespace, connection));
+  };
   const action = (policy: PolicyObject): string => ((policy.spec ?? {}) as AuthorizationSpec).action ?? "ALLOW";
   if (candidates.some((policy) => action(policy) === "DENY" && matches(policy))) return false;
   const allows = candidates.filter((policy) => action(policy) === "ALLOW");
@@ -150,17 +177,45 @@ function selectorMatches(selector: WorkloadSelector | null | undefined, pod: Ora
 }
 
 /** "A match occurs when at least one source, one operation and all conditions match. An empty rule is always matched." */
-function ruleMatches(rule: Rule, policyNamespace: string, connection: Connection): boolean {
+function ruleMatches(rule: Rule, action: string, policyNamespace: string, connection: Connection): boolean {
   const from = rule.from ?? [];
   const to = rule.to ?? [];
+  const when = rule.when ?? [];
+  const ztunnel = connection.proxy === "ztunnel";
+  const ofHttp =
+    from.some(({ source }) => hasHttp(source)) ||
+    to.some(({ operation }) => hasHttp(operation)) ||
+    when.some(({ key }) => isHttpKey(key));
+  // "Within an ALLOW policy, rules matching HTTP attributes are omitted."
+  if (ztunnel && ofHttp && action === "ALLOW") return false;
+  const http = (action === "ALLOW") === (connection.proxy === "for");
+  // What a ztunnel cannot see is left out of a match; a match of which nothing is left matches nobody.
+  const holds = (condition: object | undefined, rest: boolean): boolean =>
+    hasHttp(condition) ? (ztunnel ? keepsSomething(condition) && rest : http && rest) : rest;
   return (
-    (from.length === 0 || from.some(({ source }) => sourceMatches(source ?? {}, policyNamespace, connection))) &&
-    (to.length === 0 ||
-      to.some(({ operation }) =>
-        within(operation?.ports, operation?.notPorts, (port) => Number(port) === connection.port),
-      )) &&
-    (rule.when ?? []).every((condition) => conditionHolds(condition, connection))
+    (from.length === 0 ||
+      from.some(({ source }) => holds(source, sourceMatches(source ?? {}, policyNamespace, connection)))) &&
+    (to.length === 0 || to.some(({ operation }) => holds(operation, operationMatches(operation ?? {}, connection)))) &&
+    when.every((condition) => (isHttpKey(condition.key) ? !ztunnel && http : conditionHolds(condition, connection)))
   );
+}
+
+const layer4Fields = /^(not)?(ports|principals|namespaces|serviceAccounts|ipBlocks)$/i;
+
+function hasHttp(match: object | undefined): boolean {
+  return Object.keys(match ?? {}).some((key) => !layer4Fields.test(key));
+}
+
+function keepsSomething(match: object | undefined): boolean {
+  return Object.keys(match ?? {}).some((key) => layer4Fields.test(key));
+}
+
+function isHttpKey(key: string): boolean {
+  return key.startsWith("request.");
+}
+
+function operationMatches(operation: Operation, connection: Connection): boolean {
+  return within(operation.ports, operation.notPorts, (port) => Number(port) === connection.port);
 }
 
 function sourceMatches(source: Source, policyNamespace: string, connection: Connection): boolean {

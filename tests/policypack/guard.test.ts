@@ -327,6 +327,56 @@ describe("the policy pack, run as the engine runs it", () => {
     assert.ok((orders[0]?.length ?? 0) >= 4);
   });
 
+  it("an exemption is shown with owner, date and reason, and one that has ended is a violation", async () => {
+    const open = [namespace("shop"), deployment("api")];
+    const exemption = (finding: string, expires: string) => ({
+      finding,
+      namespace: "shop",
+      owner: "platform",
+      reason: "is being moved",
+      expires,
+    });
+    const ids = ["namespace-default-deny", "metadata-endpoints-closed"];
+    const exempted = await run(open, "update", { exemptions: ids.map((id) => exemption(id, "2999-12-31")) });
+    assert.deepEqual(mandatory(exempted), []);
+    const shown = exempted.violations.map(({ message }) => message).join("\n");
+    for (const id of ids) assert.match(shown, new RegExp(`exempt from ${id}: .*accepted by platform until 2999-12-31`));
+    const ended = await run(open, "update", { exemptions: ids.map((id) => exemption(id, "2020-01-01")) });
+    const texts = mandatory(ended).map(({ message }) => message.split(":")[0]);
+    for (const id of [...ids, "exemption-overdue"]) assert.ok(texts.includes(id), id);
+  });
+
+  it("an exemption holds at the registration of the object that it names", async () => {
+    const exemptions = [
+      {
+        finding: "metadata-endpoints-closed",
+        name: "allow-world",
+        namespace: "shop",
+        owner: "web",
+        reason: "is being moved",
+        expires: "2999-12-31",
+      },
+    ];
+    const resources = [namespace("shop"), worldOpen("allow-world"), defaultDeny];
+    assert.equal((await run(resources, "update")).stoppedAt, urnOf(worldOpen("allow-world")));
+    assert.equal((await run(resources, "update", { exemptions })).stoppedAt, undefined);
+  });
+
+  it("a fault of its own is a finding and not an exception, and says nothing of the value", async () => {
+    const faulty = { ...namespace("shop"), props: { apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } } };
+    // the engine checks configuration against the schema; here something gets past it
+    const config = Object.fromEntries(Object.values(policyNames).map((name) => [name, { enforcer: "t0psecret" }]));
+    const policies = clusterSecurityPolicies();
+    for (const operation of ["preview", "update"] as const) {
+      const result = await runPolicies(policies, [faulty, defaultDeny], { operation, config });
+      assert.ok(
+        result.violations.some(({ message }) => /The check failed by a fault of its own \(RangeError\)/.test(message)),
+      );
+      assert.equal(result.failed, operation === "update");
+      assert.ok(!JSON.stringify(result).includes("t0psecret"));
+    }
+  });
+
   it("takes its configuration from the resource policy for the stack's policies too", async () => {
     const config = { [policyNames.objects]: { exemptNamespaces: ["shop"] } };
     const open = [namespace("shop"), deployment("api")];

@@ -33,6 +33,7 @@ describe("settings of the pack", () => {
   it("refuses a finding or a level that does not exist", () => {
     assert.throws(() => settingsFrom({ "metadata-endpoint-closed": "disabled" } as never), RangeError);
     assert.throws(() => settingsFrom({ all: "off" } as never), RangeError);
+    assert.throws(() => settingsFrom({ enforcer: "flannel" }), RangeError);
     assert.throws(() => settingsFrom({ undecidable: { preview: "warn" } } as never), RangeError);
   });
 

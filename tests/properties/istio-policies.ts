@@ -48,7 +48,7 @@ const accountSource = fc.oneof(
   single("notServiceAccounts", account),
 ) as fc.Arbitrary<Record<string, unknown>>;
 const operation = fc.oneof(single("ports", port), single("notPorts", port)) as fc.Arbitrary<Record<string, unknown>>;
-const condition = fc.oneof(
+const condition: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
   fc
     .tuple(fc.constantFrom("values", "notValues"), some(principal))
     .map(([kind, values]) => ({ key: "source.principal", [kind]: values })),
@@ -63,17 +63,57 @@ const condition = fc.oneof(
     .map(([kind, values]) => ({ key: "destination.port", [kind]: values })),
 );
 
+/** HTTP's side of a rule: alone, or beside what a connection shows. */
+const httpOperation = fc.oneof(
+  single("methods", fc.constantFrom("GET", "POST")),
+  single("paths", fc.constantFrom("/x", "/y*")),
+  single("notMethods", fc.constant("GET")),
+  fc
+    .tuple(single("methods", fc.constant("GET")), single("ports", port))
+    .map(([http, ports]) => ({ ...http, ...ports })),
+) as fc.Arbitrary<Record<string, unknown>>;
+const httpSource = fc.oneof(
+  single("requestPrincipals", fc.constant("*")),
+  fc
+    .tuple(single("notRequestPrincipals", fc.constant("*")), single("namespaces", namespace))
+    .map(([http, rest]) => ({ ...http, ...rest })),
+) as fc.Arbitrary<Record<string, unknown>>;
+const httpCondition = fc.constantFrom(
+  { key: "request.headers[x-user]", values: ["admin"] },
+  { key: "request.auth.claims[group]", notValues: ["staff"] },
+);
+
 const rule = fc.record({
   from: fc.option(
     some(
       fc
-        .oneof({ weight: 4, arbitrary: source }, { weight: 1, arbitrary: accountSource })
+        .oneof(
+          { weight: 8, arbitrary: source },
+          { weight: 2, arbitrary: accountSource },
+          { weight: 1, arbitrary: httpSource },
+        )
         .map((one) => ({ source: one })),
     ),
     { nil: undefined, freq: 3 },
   ),
-  to: fc.option(some(operation.map((one) => ({ operation: one }))), { nil: undefined, freq: 1 }),
-  when: fc.option(fc.array(condition, { minLength: 1, maxLength: 2 }), { nil: undefined, freq: 1 }),
+  to: fc.option(
+    some(
+      fc
+        .oneof({ weight: 3, arbitrary: operation }, { weight: 1, arbitrary: httpOperation })
+        .map((one) => ({ operation: one })),
+    ),
+    { nil: undefined, freq: 1 },
+  ),
+  when: fc.option(
+    fc.array(
+      fc.oneof(
+        { weight: 8, arbitrary: condition },
+        { weight: 1, arbitrary: httpCondition as fc.Arbitrary<Record<string, unknown>> },
+      ),
+      { minLength: 1, maxLength: 2 },
+    ),
+    { nil: undefined, freq: 1 },
+  ),
 });
 
 const authorization = fc

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { OracleCluster, OracleFlow, PolicyObject } from "../oracle/cluster";
-import { meshAllows } from "../oracle/istio";
+import { meshAllows, type Layer7 } from "../oracle/istio";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
 import { profile } from "./engine";
@@ -15,8 +15,10 @@ const probe = {
   spec: {},
 };
 const base = fc.tuple(clusters({ podAddresses: true, hostNetwork: false }), fc.boolean());
-const allows = (cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean =>
-  kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: true }) && meshAllows(cluster, policies, flow);
+const allowing =
+  (layer7: Layer7) =>
+  (cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean =>
+    kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: true }) && meshAllows(cluster, policies, flow, layer7);
 
 dialectSuite({
   title: "properties: Istio with sidecars over NetworkPolicy, engine against oracle",
@@ -24,7 +26,8 @@ dialectSuite({
   cluster: base.map(([cluster, both]) => meshed(cluster, false, both)),
   policies: fc.tuple(istioPolicies(), networkPolicies(1)).map((groups) => groups.flat()),
   profile: fc.constant(profile("kubernetes")),
-  allows,
+  allows: allowing("for"),
+  allowsAtLeast: allowing("against"),
   probe,
 });
 
@@ -34,6 +37,7 @@ dialectSuite({
   cluster: base.map(([cluster, both]) => meshed(cluster, true, both)),
   policies: istioPolicies(),
   profile: fc.constant(profile("kubernetes")),
-  allows,
+  allows: allowing("for"),
+  allowsAtLeast: allowing("against"),
   probe,
 });

@@ -1,6 +1,13 @@
 /** Errors that the random suites found in the engine, each as small as it shrank. */
 import assert from "node:assert/strict";
-import type { EnforcerProfile, Flow, KubeObject, Peer, Verdict } from "../../sdk/reachability";
+import {
+  unknownValue,
+  type EnforcerProfile,
+  type Flow,
+  type KubeObject,
+  type Peer,
+  type Verdict,
+} from "../../sdk/reachability";
 import { engineFor, profile } from "./engine";
 
 const cilium = profile("cilium@1.20", { clusterNetworkPolicy: true });
@@ -97,7 +104,68 @@ const cases: readonly Case[] = [
     flow: tcp(workload("p"), workload("host"), 65535),
     verdict: "allowed",
   },
+  {
+    title: "a policy that the agent refuses puts nothing in force, its good rules neither",
+    profile: cilium,
+    policies: [ciliumPolicy({ ingressDeny: [{ fromEntities: ["everyone"] }], egressDeny: [{ toEntities: ["all"] }] })],
+    flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 443),
+    verdict: "allowed",
+  },
+  {
+    title: "nor do they allow anything",
+    profile: cilium,
+    policies: [
+      ciliumPolicy({ ingress: [{ fromEntities: ["everyone"] }, { fromEntities: ["all"] }] }),
+      networkPolicy({ podSelector: {}, policyTypes: ["Ingress"] }),
+    ],
+    flow: tcp({ kind: "address", address: "198.51.100.10" }, workload("p"), 443),
+    verdict: "denied",
+  },
+  {
+    title: "a policy with more than 40 ports in a rule is refused as a whole",
+    profile: cilium,
+    policies: [
+      ciliumPolicy({
+        egress: [
+          {
+            toPorts: [
+              { ports: Array.from({ length: 41 }, (_, index) => ({ port: String(index + 1), protocol: "TCP" })) },
+            ],
+          },
+        ],
+      }),
+    ],
+    flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 443),
+    verdict: "allowed",
+  },
+  {
+    title: "Calico: notProtocol holds beside ports",
+    profile: profile("calico@3.32"),
+    policies: [
+      calicoPolicy({ egress: [{ action: "Allow", protocol: "TCP", notProtocol: 6, destination: { ports: [80] } }] }),
+    ],
+    flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 80),
+    verdict: "denied",
+  },
 ];
+
+function ciliumPolicy(sections: object): KubeObject {
+  return {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumClusterwideNetworkPolicy",
+    metadata: { name: "c" },
+    spec: { endpointSelector: {}, ...sections },
+  };
+}
+
+function calicoPolicy(sections: object): KubeObject {
+  return {
+    apiVersion: "projectcalico.org/v3",
+    kind: "GlobalNetworkPolicy",
+    metadata: { name: "g" },
+    spec: { selector: "all()", ...sections },
+  };
+}
 
 describe("properties: regressions", () => {
   for (const one of cases) {
@@ -105,4 +173,19 @@ describe("properties: regressions", () => {
       assert.equal(engineFor([...world, ...one.policies], one.profile).verdict(one.flow), one.verdict),
     );
   }
+
+  it("a Deployment whose template is not known yet stays in the snapshot", () => {
+    for (const spec of [unknownValue, { selector: {}, template: unknownValue }]) {
+      const deployment = {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "d", namespace: "a" },
+        spec,
+      } as KubeObject;
+      assert.deepEqual(
+        engineFor([namespace("a"), deployment], kubernetes).snapshot.workloads.map(({ id }) => id),
+        ["a/d[Deployment]"],
+      );
+    }
+  });
 });

@@ -86,8 +86,9 @@ export class TestStack {
 
   /** The resources of the state, by name. */
   resources(): Map<string, StateResource> {
-    const state = JSON.parse(this.state()) as { checkpoint: { latest: { resources: StateResource[] } } };
-    return new Map(state.checkpoint.latest.resources.map((each) => [each.urn.split("::").at(-1) as string, each]));
+    const state = JSON.parse(this.state()) as { checkpoint: { latest?: { resources?: StateResource[] } } };
+    const resources = state.checkpoint.latest?.resources ?? [];
+    return new Map(resources.map((each) => [each.urn.split("::").at(-1) as string, each]));
   }
 
   /** Takes a resource out of the state and leaves its object alone, as if the state had never been saved. */
@@ -101,6 +102,7 @@ export class TestStack {
 
   /** Destroys what is left, so that the next test starts from nothing. */
   async clear(): Promise<void> {
+    if (this.resources().size === 0) return;
     const run = await this.destroy();
     if (run.failed) throw new Error(run.output);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { evaluate } from "../../sdk/findings";
+import { evaluate, metadataEndpointsClosed, namespaceDefaultDeny } from "../../sdk/findings";
 import { markdownReport, outside, summarise, textComparison, textFindings, textSummary } from "../../sdk/reports";
 import { reachabilityOf } from "../findings/support";
 
@@ -39,7 +39,7 @@ spec: { podSelector: { matchLabels: { app: db } }, policyTypes: [Ingress], ingre
 
 function look(yaml: string) {
   const reachability = reachabilityOf(yaml);
-  const findings = evaluate(reachability);
+  const findings = evaluate(reachability, { rules: [namespaceDefaultDeny, metadataEndpointsClosed] });
   return { findings, summary: summarise(reachability, { findings }) };
 }
 

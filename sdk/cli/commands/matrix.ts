@@ -31,7 +31,6 @@ export async function matrix(positional: readonly string[], options: CommonOptio
     format: options.format,
     output,
     note: (text) => note(text, options),
-    widths: widthsOf(loaded),
   });
   return exitCodeOf([loaded], options);
 }
@@ -87,10 +86,4 @@ function inAny<T>(snapshots: readonly Snapshot[], look: (snapshot: Snapshot) => 
 /** Something could not be read: what is computed as allowed may be closed by it. */
 export function* possibleOnly(entries: Iterable<MatrixEntry>): Iterable<MatrixEntry> {
   for (const entry of entries) yield { ...entry, allowed: TrafficSet.none() };
-}
-
-/** Wide enough for every workload. A range of IPv6 addresses that is longer goes beyond its column. */
-function widthsOf({ snapshot }: Loaded): { source: number; destination: number } {
-  const widest = snapshot.workloads.reduce((width, { id }) => Math.max(width, id.length), 41);
-  return { source: widest, destination: widest };
 }

@@ -10,18 +10,18 @@ export interface MatrixPrinting {
   readonly output: Output;
   /** A line for stderr. */
   readonly note: (text: string) => void;
-  /** Widths of the first two columns of a table, so that it can be printed as it comes. */
-  readonly widths: { readonly source: number; readonly destination: number };
 }
 
 /** Prints the matrix as it comes, a line for each pair; nothing is kept but what a format needs. Returns how many pairs. */
 export async function printMatrix(entries: Iterable<MatrixEntry>, printing: MatrixPrinting): Promise<number> {
   const { output, format } = printing;
   if (format === "mermaid") return printMermaid(entries, printing);
-  const form = formOf(printing);
+  const source = entries[Symbol.iterator]();
+  const first = format === "table" ? take(source, measuredRows) : [];
+  const form = formOf(format, first);
   let count = 0;
   output.write(form.begin);
-  for (const entry of entries) {
+  for (const entry of chain(first, source)) {
     output.write(form.line(entry, count++));
     if (output.full) await output.ready();
   }
@@ -31,14 +31,32 @@ export async function printMatrix(entries: Iterable<MatrixEntry>, printing: Matr
   return count;
 }
 
+/** So many rows decide how wide the columns of a table are; the rest is printed as it comes. */
+const measuredRows = 2000;
+
+function take<T>(source: Iterator<T>, limit: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < limit) {
+    const next = source.next();
+    if (next.done) break;
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+function* chain<T>(first: readonly T[], rest: Iterator<T>): Iterable<T> {
+  yield* first;
+  for (let next = rest.next(); !next.done; next = rest.next()) yield next.value;
+}
+
 interface LineForm {
   readonly begin: string;
   line(entry: MatrixEntry, index: number): string;
   end(count: number): string;
 }
 
-function formOf(printing: MatrixPrinting): LineForm {
-  switch (printing.format) {
+function formOf(format: Format, first: readonly MatrixEntry[]): LineForm {
+  switch (format) {
     case "json":
       return jsonForm();
     case "csv":
@@ -61,7 +79,11 @@ function formOf(printing: MatrixPrinting): LineForm {
       return { begin: graph.begin, line: (entry) => graph.edge(edgeOf(entry)), end: () => graph.end() };
     }
     default: {
-      const { source, destination } = printing.widths;
+      const source = first.reduce((width, { sourceId }) => Math.max(width, sourceId.length), "SOURCE".length);
+      const destination = first.reduce(
+        (width, entry) => Math.max(width, entry.destinationId.length),
+        "DESTINATION".length,
+      );
       return {
         begin: `${"SOURCE".padEnd(source)}  ${"DESTINATION".padEnd(destination)}  CONNECTIONS\n`,
         line: ({ sourceId, destinationId, allowed, possible }) =>

@@ -5,6 +5,7 @@ import { dnsCut } from "./dns-cut";
 import { enforcementOff } from "./enforcement-off";
 import { explicitDefaultDeny } from "./explicit-default-deny";
 import { fqdnTooBroad, fqdnWithoutDnsProxy } from "./fqdn-rules";
+import { halfOpenFlow } from "./half-open-flow";
 import { hostAccess } from "./host-access";
 import { internetEgress, internetExposure } from "./internet";
 import { metadataEndpointsClosed } from "./metadata-endpoints-closed";
@@ -27,6 +28,7 @@ export const rules: readonly Rule[] = [
   allPortsRule,
   spoofablePeer,
   explicitDefaultDeny,
+  halfOpenFlow,
   dnsCut,
   hostAccess,
   clusterAdminBinding,

@@ -1,6 +1,7 @@
 import type { Direction, ObjectRef, Peer } from "../../reachability";
 import { describeRef } from "../../reachability";
 import { controls } from "../controls";
+import { isolators } from "../policy-rules";
 import { publicPieces } from "../public-addresses";
 import { freshPod, list, withSource } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
@@ -64,9 +65,7 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
     for (const stranger of strangers) {
       const answer = ask(reachability, pod, stranger, direction);
       if (answer.openness === "open" && answer.traffic.isAll()) continue;
-      const [source, destination] = direction === "ingress" ? [stranger, pod] : [pod, stranger];
-      // any port does: who isolates does not depend on it
-      const { isolatedBy } = reachability.explain({ source, destination, protocol: "TCP", port: 9 })[direction];
+      const isolatedBy = isolators(reachability.snapshot, pod, direction);
       for (const ref of isolatedBy) found.set(describeRef(ref), ref);
     }
   }

@@ -1,4 +1,9 @@
 import type { Snapshot } from "../snapshot/types";
+import { blastRadiusOf, type BlastRadius } from "../questions/blast-radius";
+import { diffOf, type DiffEntry } from "../questions/diff";
+import { equivalenceOf, type Equivalence } from "../questions/equivalence";
+import { exposureOf, type Exposure, type ExposureOptions } from "../questions/exposure";
+import { hygieneOf, type HygieneIssue } from "../questions/hygiene";
 import { matrixOf } from "../questions/matrix";
 import { explainFlow } from "../questions/explain";
 import type { Explanation, Flow, MatrixEntry, MatrixOptions, Peer, Reachability, Traffic, Verdict } from "../verdicts";
@@ -9,11 +14,53 @@ export function compile(snapshot: Snapshot): Reachability {
   return new Compiled(snapshot);
 }
 
+/**
+ * What passes differently in `after` than in `before`, with the objects that did it: first by source, then by destination.
+ */
+export function diff(before: Reachability, after: Reachability): Iterable<DiffEntry> {
+  return diffOf(engineOf(before), engineOf(after));
+}
+
+/** Who from outside reaches each workload, and what could reach it or be reached by it if it were started. */
+export function exposure(reachability: Reachability, options: ExposureOptions = {}): Iterable<Exposure> {
+  return exposureOf(engineOf(reachability), options);
+}
+
+/** How far one gets from a workload, hop by hop. */
+export function blastRadius(
+  reachability: Reachability,
+  workloadId: string,
+  options: { readonly hops?: number } = {},
+): BlastRadius {
+  return blastRadiusOf(engineOf(reachability), workloadId, options);
+}
+
+/** Policies and rules that do nothing, or only half of what they seem to. */
+export function hygiene(reachability: Reachability): Iterable<HygieneIssue> {
+  return hygieneOf(engineOf(reachability));
+}
+
+/**
+ * Whether two sets of policies let the same pass between all workloads, fresh pods, nodes, the API server and the world.
+ */
+export function equivalent(a: Reachability, b: Reachability): Equivalence {
+  return equivalenceOf(engineOf(a), engineOf(b));
+}
+
+const engines = new WeakMap<Reachability, Engine>();
+
+function engineOf(reachability: Reachability): Engine {
+  const engine = engines.get(reachability);
+  if (engine === undefined) throw new TypeError("not made by compile()");
+  return engine;
+}
+
 class Compiled implements Reachability {
   readonly #engine: Engine;
 
   constructor(readonly snapshot: Snapshot) {
     this.#engine = new Engine(snapshot);
+    engines.set(this, this.#engine);
   }
 
   verdict(flow: Flow): Verdict {

@@ -82,7 +82,7 @@ export class PolicyIndex {
     const known = this.#selected.get(endpoint);
     if (known !== undefined) return known;
     const selections: Selection[] = [];
-    for (const policy of this.#candidates(endpoint)) {
+    for (const policy of this.candidates(endpoint)) {
       const selected = selects(policy.subject, endpoint);
       if (selected !== NO) selections.push({ policy, selected });
     }
@@ -91,7 +91,8 @@ export class PolicyIndex {
     return result;
   }
 
-  #candidates(endpoint: Endpoint): CompiledPolicy[] {
+  /** The policies that can be about an endpoint, in the order of evaluation. */
+  candidates(endpoint: Endpoint): readonly CompiledPolicy[] {
     const namespace = namespaceOf(endpoint);
     // a pod whose namespace is not known may be selected by the policies of any
     const local =

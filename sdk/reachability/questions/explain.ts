@@ -1,84 +1,340 @@
-/** Why a flow passes or not. */
+/** Why a flow passes or not: the ordered chain of rules on both sides, what decided, and why the others did not. */
 import type { Endpoint } from "../compile/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../compile/engine";
-import { directionOf, trafficOfRule, type Selection } from "../compile/evaluate";
-import { intersect, when, everything } from "../compile/traffic-range";
+import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../compile/evaluate";
+import { matchesAnyPeer } from "../compile/matching";
+import type { PolicyIndex } from "../compile/policy-index";
+import { directionOf } from "../compile/evaluate";
 import { describeRef, type ObjectRef } from "../objects";
-import type { Rule } from "../rules";
-import { NO } from "../unknown";
-import type { Direction, DirectionExplanation, Explanation, ExplanationStep, Flow, RuleRef } from "../verdicts";
+import type { TrafficSet } from "../sets/ports";
+import { NO, triAnd, YES } from "../unknown";
+import type {
+  Direction,
+  DirectionExplanation,
+  Explanation,
+  ExplanationStep,
+  FlipHint,
+  Flow,
+  RuleRef,
+  Verdict,
+} from "../verdicts";
 
 export function explainFlow(engine: Engine, flow: Flow): Explanation {
-  const [source] = engine.endpoints.resolve(flow.source);
-  const [destination] = engine.endpoints.resolve(flow.destination);
+  const asked = trafficOfFlow(flow);
   const traffic = engine.traffic(flow.source, flow.destination);
+  const verdict = verdictOn(traffic, asked);
+  const [source, destination] = tellingEnds(engine, flow, asked, verdict);
+  const layers = {
+    egress: explainDirection(engine, asked, "egress", source, destination),
+    ingress: explainDirection(engine, asked, "ingress", source, destination),
+    ...(engine.hasMesh ? { mesh: explainMesh(engine, asked, source, destination) } : {}),
+  };
   return {
     flow,
-    verdict: verdictOn(traffic, trafficOfFlow(flow)),
-    egress: explainDirection(engine, flow, "egress", source as Endpoint, destination as Endpoint),
-    ingress: explainDirection(engine, flow, "ingress", source as Endpoint, destination as Endpoint),
+    verdict,
+    ...layers,
     traffic: { allowed: traffic.must, possible: traffic.may },
-    flip: [],
+    flip: flipHints(verdict, asked, [
+      layers.egress,
+      layers.ingress,
+      ...(layers.mesh === undefined ? [] : [layers.mesh]),
+    ]),
   };
+}
+
+/** Of several possibilities (a pod on the host network is the local node or another) one that has the verdict. */
+function tellingEnds(engine: Engine, flow: Flow, asked: TrafficSet, verdict: Verdict): readonly [Endpoint, Endpoint] {
+  let first: readonly [Endpoint, Endpoint] | undefined;
+  for (const source of engine.endpoints.resolve(flow.source)) {
+    for (const destination of engine.endpoints.resolve(flow.destination)) {
+      first ??= [source, destination];
+      const own = verdictOn(engine.between(source, destination), asked);
+      if (own === verdict || (verdict === "unknown" && own === "denied")) return [source, destination];
+    }
+  }
+  if (first === undefined) throw new RangeError("an end of the flow is nothing at all");
+  return first;
 }
 
 function explainDirection(
   engine: Engine,
-  flow: Flow,
+  asked: TrafficSet,
   direction: Direction,
   source: Endpoint,
   destination: Endpoint,
 ): DirectionExplanation {
-  const asked = trafficOfFlow(flow);
   const subject = direction === "ingress" ? destination : source;
   const peer = direction === "ingress" ? source : destination;
   const verdict = verdictOn(engine.direction(direction, source, destination), asked);
+  const base = { direction, subject: nameOf(subject), verdict };
+  const plain = (reason: string): DirectionExplanation => ({
+    ...base,
+    isolatedBy: [],
+    reason,
+    chain: [],
+    notSelecting: [],
+  });
+  if (subject.kind === "world") return plain("outside the cluster: no policy applies here");
+  if (source === destination && source.kind === "pod" && source.single) return plain("a pod always reaches itself");
+  if (!engine.enforces()) return plain("the enforcer drops nothing: enforcement is off, or only audited");
+  const ownNode = direction === "ingress" && engine.isOwnNode(subject, peer);
+  if (ownNode && engine.context.profile.cni !== "cilium") return plain("the pod's own node always reaches it (probes)");
+  const { closed, isolationLast } = engine.circumstances(subject, ownNode);
+  const walk = walkTiers(engine, engine.index, asked, direction, subject, peer, destination, isolationLast);
+  const defaultReason =
+    walk.isolatedBy.length > 0 && !ownNode
+      ? `closed by default by ${list(walk.isolatedBy)}; no rule allows it`
+      : ownNode
+        ? "the pod's own node always reaches it (probes) unless a deny rule selects it"
+        : closed
+          ? "enforcement mode always: closed by default; no rule allows it"
+          : subject.kind === "node"
+            ? "a node: policies for pods do not apply to it"
+            : walk.chain.length === 0
+              ? `no policy selects it for ${direction}: everything passes`
+              : `no rule decides, and no policy closes ${direction} by default: it passes`;
+  return finish(base, walk, defaultReason);
+}
+
+function explainMesh(engine: Engine, asked: TrafficSet, source: Endpoint, destination: Endpoint): DirectionExplanation {
+  const verdict = verdictOn(engine.mesh(source, destination), asked);
+  const base = { direction: "ingress" as const, subject: nameOf(destination), verdict };
+  const walk = walkTiers(engine, engine.meshIndex, asked, "ingress", destination, source, destination, false);
+  const outside = destination.kind !== "pod" || destination.mesh === undefined;
+  const reason = outside
+    ? "not in the mesh: its policies do not apply"
+    : walk.isolatedBy.length > 0
+      ? `${list(walk.isolatedBy)} allow only what a rule names; none names this`
+      : "no policy of the mesh decides: it passes";
+  return finish(base, walk, reason);
+}
+
+function finish(
+  base: { direction: Direction; subject: string; verdict: Verdict },
+  walk: Walk,
+  defaultReason: string,
+): DirectionExplanation {
+  const { isolatedBy, chain, notSelecting, deciding } = walk;
+  if (deciding === undefined) {
+    const doubt = base.verdict === "unknown" ? "; something it depends on is not known" : "";
+    return { ...base, isolatedBy, reason: `${defaultReason}${doubt}`, chain, notSelecting };
+  }
+  const does = { allow: "allows", deny: "denies", pass: "passes on" }[deciding.verdict];
+  return { ...base, isolatedBy, deciding, reason: `${describeRule(deciding)} ${does} it`, chain, notSelecting };
+}
+
+interface Walk {
+  readonly isolatedBy: readonly ObjectRef[];
+  readonly chain: readonly ExplanationStep[];
+  readonly notSelecting: readonly ExplanationStep[];
+  readonly deciding: RuleRef | undefined;
+}
+
+/** Goes through the tiers as the enforcer does, and notes what each rule did. */
+function walkTiers(
+  engine: Engine,
+  index: PolicyIndex,
+  asked: TrafficSet,
+  direction: Direction,
+  subject: Endpoint,
+  peer: Endpoint,
+  destination: Endpoint,
+  isolationLast: boolean,
+): Walk {
   const chain: ExplanationStep[] = [];
   const isolatedBy: ObjectRef[] = [];
   let deciding: RuleRef | undefined;
-  for (const { policies, rules, isolated } of engine.index.of(subject)[direction]) {
-    if (isolated !== NO) {
-      isolatedBy.push(...policies.filter((each) => isolates(each, direction)).map((each) => refOf(each)));
-    }
-    for (const { selection, rule } of rules) {
-      const ref = ruleRef(selection, rule, direction);
-      const hit = when(selection.selected, trafficOfRule(rule, subject, peer, destination, engine.context));
-      const fits = verdictOn(intersect(everything, hit), asked);
-      if (fits === "denied") continue;
-      if (deciding === undefined && fits === "allowed" && rule.verdict !== "pass") deciding = ref;
+  let closed = false;
+  for (const tier of index.of(subject)[direction]) {
+    let passed: RuleRef | undefined;
+    for (const of of tier.rules) {
+      const rule = ruleRef(of, direction);
+      const miss = whyNot(engine, of, asked, subject, peer, destination);
+      if (miss !== undefined) {
+        chain.push({ rule, outcome: "not-matched", because: miss, text: `${describeRule(rule)}: ${missText[miss]}` });
+        continue;
+      }
+      const before = deciding ?? passed;
+      if (before !== undefined || closed) {
+        const text = before === undefined ? "after the default deny" : `decided before by ${describeRule(before)}`;
+        const by = before === undefined ? {} : { shadowedBy: before };
+        chain.push({ rule, outcome: "shadowed", because: "shadowed", ...by, text: `${describeRule(rule)}: ${text}` });
+        continue;
+      }
+      if (!isCertain(engine, of, asked, subject, peer, destination)) {
+        chain.push({
+          rule,
+          outcome: "maybe-matched",
+          text: `${describeRule(rule)}: may ${rule.verdict} it, or some of it`,
+        });
+        continue;
+      }
+      if (rule.verdict === "pass") {
+        passed = rule;
+        chain.push({ rule, outcome: "passed", text: `${describeRule(rule)}: passes it on to the next tier` });
+        continue;
+      }
+      deciding = rule;
       chain.push({
-        rule: ref,
-        outcome:
-          rule.verdict === "pass"
-            ? "passed"
-            : deciding === ref
-              ? "decided"
-              : fits === "allowed"
-                ? "matched"
-                : "maybe-matched",
-        text: `${describeRef(ref.policy)} ${ref.path} (${rule.verdict})`,
+        rule,
+        outcome: "decided",
+        text: `${describeRule(rule)}: ${rule.verdict}s it`.replace("denys", "denies"),
       });
     }
+    if (tier.isolated !== NO && deciding === undefined && passed === undefined) {
+      isolatedBy.push(...isolating(tier, direction));
+      if (!isolationLast && tier.isolated === YES) closed = true;
+    }
   }
-  const reason =
-    deciding === undefined
-      ? isolatedBy.length === 0
-        ? "no policy closes this direction: everything passes"
-        : `closed by default by ${isolatedBy.map(describeRef).join(", ")}; no rule lets this pass`
-      : `${describeRef(deciding.policy)} ${deciding.path} ${deciding.verdict === "allow" ? "allows" : "denies"} it`;
-  return {
-    direction,
-    subject: subject.kind === "pod" ? subject.name : "none",
-    verdict,
-    isolatedBy,
-    ...(deciding === undefined ? {} : { deciding }),
-    reason,
-    chain,
-  };
+  return { isolatedBy, chain, deciding, notSelecting: notSelecting(index, subject, direction) };
 }
 
-function isolates(selection: Selection, direction: Direction): boolean {
-  return selection.selected !== NO && (directionOf(selection.policy, direction)?.isolates ?? NO) !== NO;
+const missText = {
+  subject: "its own side does not fit",
+  peer: "the other end is not among its peers",
+  port: "the port or protocol is not among its ports",
+} as const;
+
+/** What of a rule does not fit the flow; nothing where it fits, or may fit. */
+function whyNot(
+  engine: Engine,
+  { rule }: RuleOf,
+  asked: TrafficSet,
+  subject: Endpoint,
+  peer: Endpoint,
+  destination: Endpoint,
+): keyof typeof missText | undefined {
+  if (matchesOwn(rule, subject, engine.context) === NO) return "subject";
+  if (matchesAnyPeer(rule.peers, peer, engine.context) === NO) return "peer";
+  return resolvePorts(rule.l4, destination).may.intersect(asked).isEmpty() ? "port" : undefined;
+}
+
+function isCertain(
+  engine: Engine,
+  { selection, rule }: RuleOf,
+  asked: TrafficSet,
+  subject: Endpoint,
+  peer: Endpoint,
+  destination: Endpoint,
+): boolean {
+  const fits = triAnd(
+    triAnd(selection.selected, matchesOwn(rule, subject, engine.context)),
+    matchesAnyPeer(rule.peers, peer, engine.context),
+  );
+  return fits === YES && asked.isSubsetOf(resolvePorts(rule.l4, destination).must);
+}
+
+function isolating(tier: TierSelection, direction: Direction): ObjectRef[] {
+  return tier.policies
+    .filter(({ policy }) => (directionOf(policy, direction)?.isolates ?? NO) !== NO)
+    .map((selection) => refOf(selection));
+}
+
+/** Policies that could be about the subject, and do not select it: their rules, once for every question about it. */
+const remembered = new WeakMap<PolicyIndex, Map<Endpoint, Map<Direction, readonly ExplanationStep[]>>>();
+
+function notSelecting(index: PolicyIndex, subject: Endpoint, direction: Direction): readonly ExplanationStep[] {
+  let bySubject = remembered.get(index);
+  if (bySubject === undefined) remembered.set(index, (bySubject = new Map()));
+  let byDirection = bySubject.get(subject);
+  if (byDirection === undefined) bySubject.set(subject, (byDirection = new Map()));
+  const known = byDirection.get(direction);
+  if (known !== undefined) return known;
+  const selected = new Set(index.of(subject)[direction].flatMap((tier) => tier.policies.map(({ policy }) => policy)));
+  const steps = index
+    .candidates(subject)
+    .filter((policy) => !selected.has(policy))
+    .flatMap((policy) =>
+      (directionOf(policy, direction)?.rules ?? []).map((rule): ExplanationStep => {
+        const ref = ruleRef({ selection: { policy, selected: NO }, rule }, direction);
+        return {
+          rule: ref,
+          outcome: "not-matched",
+          because: "subject",
+          text: `${describeRule(ref)}: does not select it`,
+        };
+      }),
+    );
+  byDirection.set(direction, steps);
+  return steps;
+}
+
+/** The smallest change of a rule or a policy that would turn the verdict around. */
+function flipHints(verdict: Verdict, asked: TrafficSet, directions: readonly DirectionExplanation[]): FlipHint[] {
+  if (verdict === "unknown") return [];
+  if (verdict === "allowed") {
+    // one closed side is enough: the most specific rule that lets it pass
+    const by = directions.find((each) => each.deciding?.verdict === "allow");
+    if (by?.deciding !== undefined) {
+      const { policy, path, direction } = by.deciding;
+      return [
+        { direction, policy, path, text: `take this peer or ${asked.toString()} out of ${describeRule(by.deciding)}` },
+      ];
+    }
+    const open = directions.find((each) => each.subject !== "none" && each.direction === "ingress") ?? directions[0];
+    return open === undefined
+      ? []
+      : [
+          {
+            direction: open.direction,
+            text: `add a policy that selects ${open.subject} and closes ${open.direction} by default`,
+          },
+        ];
+  }
+  // every side that denies has to change
+  return directions.filter((each) => each.verdict === "denied").map((each) => opening(each, asked));
+}
+
+function opening(explanation: DirectionExplanation, asked: TrafficSet): FlipHint {
+  const { direction, deciding } = explanation;
+  if (deciding !== undefined) {
+    return {
+      direction,
+      policy: deciding.policy,
+      path: deciding.path,
+      text: `narrow or remove ${describeRule(deciding)}`,
+    };
+  }
+  const near = (because: "port" | "peer"): RuleRef | undefined =>
+    explanation.chain.find((step) => step.because === because && step.rule.verdict === "allow")?.rule;
+  const port = near("port");
+  if (port !== undefined) {
+    return {
+      direction,
+      policy: port.policy,
+      path: port.path,
+      text: `add ${asked.toString()} to the ports of ${describeRule(port)}`,
+    };
+  }
+  const peer = near("peer");
+  if (peer !== undefined) {
+    return {
+      direction,
+      policy: peer.policy,
+      path: peer.path,
+      text: `add the other end to the peers of ${describeRule(peer)}`,
+    };
+  }
+  const [policy] = explanation.isolatedBy;
+  const text = `add a policy that allows ${asked.toString()} for ${direction} at ${explanation.subject}`;
+  return policy === undefined ? { direction, text } : { direction, policy, text };
+}
+
+function nameOf(endpoint: Endpoint): string {
+  return endpoint.kind === "world" ? "none" : endpoint.name;
+}
+
+function list(refs: readonly ObjectRef[]): string {
+  const names = [...new Set(refs.map(describeRef))];
+  return names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+}
+
+/** `NetworkPolicy a/web spec.ingress[0] (policies.yaml:12)`. */
+function describeRule(rule: RuleRef): string {
+  const { source } = rule;
+  const place =
+    source?.file === undefined ? "" : ` (${source.file}${source.line === undefined ? "" : `:${source.line}`})`;
+  return `${describeRef(rule.policy)} ${rule.path}${place}`;
 }
 
 function refOf({ policy }: Selection): ObjectRef {
@@ -86,7 +342,7 @@ function refOf({ policy }: Selection): ObjectRef {
   return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
-function ruleRef(selection: Selection, rule: Rule, direction: Direction): RuleRef {
+function ruleRef({ selection, rule }: RuleOf, direction: Direction): RuleRef {
   const { source } = selection.policy.origin;
   return {
     policy: refOf(selection),

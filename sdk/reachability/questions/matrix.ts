@@ -8,7 +8,7 @@ import { WorldTables } from "../compile/world";
 import type { Workload } from "../snapshot/types";
 import { describeRange, formatAddress } from "../sets/addresses";
 import { TrafficSet } from "../sets/ports";
-import type { MatrixEntry, MatrixOptions, Peer } from "../verdicts";
+import type { MatrixEntry, MatrixOptions, Peer, Traffic } from "../verdicts";
 
 /** The pairs of a snapshot, in the order of their ids; first those from workloads, then those from the world. */
 export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable<MatrixEntry> {
@@ -43,7 +43,7 @@ export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable
 }
 
 /** A workload as an end of pairs. */
-interface End {
+export interface End {
   readonly workload: Workload;
   readonly peer: Peer;
   /** Its place among all ends, in the order of ids. */
@@ -54,13 +54,14 @@ interface End {
 
 const prepared = new WeakMap<Engine, Matrix>();
 
-function tablesOf(engine: Engine): Matrix {
+/** The tables of an engine's snapshot, built when they are first needed. */
+export function tablesOf(engine: Engine): Matrix {
   let matrix = prepared.get(engine);
   if (matrix === undefined) prepared.set(engine, (matrix = new Matrix(engine)));
   return matrix;
 }
 
-class Matrix {
+export class Matrix {
   readonly ends: readonly End[];
   readonly registry = new RangeRegistry();
   readonly #worlds: WorldTables;
@@ -157,6 +158,11 @@ class Matrix {
 
   #kindOf(end: End): string {
     return end.workload.hostNetwork ? "node" : end.workload.id;
+  }
+
+  trafficOf(range: number): Traffic {
+    const { must, may } = this.registry.get(range);
+    return { allowed: must, possible: may };
   }
 
   world(direction: "ingress" | "egress", end: End): ReturnType<WorldTables["of"]> {

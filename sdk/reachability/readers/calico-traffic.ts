@@ -93,6 +93,9 @@ export function readCalicoTraffic(rule: Fields, path: string, destination: PortL
     if ("name" in item) notNamed.push({ name: item.name, protocol: ported });
     else ports = ports.subtract(TrafficSet.ports(ported, item.from, item.to));
   }
+  // every part of a rule has to fit: ports beside a protocol that another part excludes match nothing
+  ports = ports.intersect(set);
+  if (!set.contains(ported)) named.length = 0;
   return { must: ports, may: ports, named, ...(notNamed.length === 0 ? {} : { notNamed }) };
 }
 

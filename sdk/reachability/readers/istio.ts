@@ -187,10 +187,11 @@ function combine(
   scope: RuleScope,
 ): { peer: PeerTerm; ports: TrafficSet; certain: boolean } | undefined {
   const http = clauses.some((clause) => clause.http);
-  if (http && scope.mode === "ambient") {
-    if (scope.verdict === "allow") return undefined;
-    // what remains of a DENY rule must say something
-    if (!clauses.some((clause) => clause.transport)) return undefined;
+  if (scope.mode === "ambient") {
+    // ztunnel gets ALLOW rules that speak of HTTP not at all, and DENY rules without what they say of it; a match of
+    // which nothing remains matches nobody (ztunnel src/rbac.rs)
+    if (http && scope.verdict === "allow") return undefined;
+    if (clauses.some((clause) => clause !== anyClause && !clause.transport)) return undefined;
   }
   const terms = clauses.map((clause) => clause.peer).filter((term) => term.kind !== "any");
   return {
