@@ -11,6 +11,19 @@ import { build } from "esbuild";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
+/** Our sources and the YAML parser do nothing when they are merely imported: what the pack does not use is left out. */
+const pureSources = {
+  name: "pure-sources",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^\.|^yaml$|^js-yaml$/ }, async ({ path: wanted, pluginData, ...rest }) => {
+      if (pluginData === "resolved") return undefined;
+      const found = await bundle.resolve(wanted, { ...rest, pluginData: "resolved" });
+      const ours = found.path.startsWith(path.join(root, "sdk")) || !wanted.startsWith(".");
+      return { ...found, ...(ours ? { sideEffects: false } : {}) };
+    });
+  },
+};
+
 const result = await build({
   absWorkingDir: root,
   entryPoints: ["policypack/index.ts"],
@@ -20,6 +33,7 @@ const result = await build({
   format: "cjs",
   target: "node20",
   external: ["@pulumi/*"],
+  plugins: [pureSources],
   sourcemap: true,
   // names in stack traces stay those of the sources
   keepNames: true,

@@ -10,7 +10,7 @@ const shownProblems = 50;
 export function describeSource(source: Source | undefined): string | undefined {
   if (source === undefined) return undefined;
   if (source.urn !== undefined) return source.file === undefined ? source.urn : `${source.file}: ${source.urn}`;
-  if (source.file === undefined) return undefined;
+  if (source.file === undefined) return source.cluster === undefined ? undefined : `cluster ${source.cluster}`;
   return source.line === undefined ? source.file : `${source.file}:${source.line}`;
 }
 

@@ -5,6 +5,7 @@ import { formats } from "./print/formats";
 import { textForms } from "./sources/types";
 import type { CommonOptions } from "./commands/options";
 import type { DiffOptions } from "./commands/diff";
+import type { ExposureOptions } from "./commands/exposure";
 import type { FilterOptions } from "./commands/matrix";
 
 /** What a finished command leaves behind. */
@@ -187,6 +188,33 @@ ${exitCodesHelp}`,
     .action(async (before: string, after: string, options: DiffOptions) => {
       const command = await import("./commands/diff.js");
       outcome.exitCode = await command.diff(before, after, options);
+    });
+
+  const exposure = program
+    .command("exposure")
+    .summary("what workloads are exposed to: the world, ways in, pods that might be started")
+    .description(
+      "Lists for each workload what it has to do with beyond the workloads there are: addresses outside the cluster, ways in through Services, Ingresses and Gateways, and a pod without labels that anybody might start in each namespace.",
+    )
+    .addArgument(sourcesArgument())
+    .option("-n, --namespace <name>", "only the workloads of this namespace (repeatable, or a,b)", several, [])
+    .option("-w, --workload <name>", "only this workload: ns/name (repeatable, or a,b)", several, []);
+  inputOptions(exposure, formats)
+    .addHelpText(
+      "after",
+      `
+${sourcesHelp}
+
+Examples:
+  cluster-security exposure manifests/
+  cluster-security exposure manifests/ -w shop/postgres --format md
+  cluster-security exposure --context prod -n shop
+
+${exitCodesHelp}`,
+    )
+    .action(async (sources: string[], options: ExposureOptions) => {
+      const command = await import("./commands/exposure.js");
+      outcome.exitCode = await command.exposure(sources, options);
     });
 
   // Commander gives a subcommand these only at the moment it is made.

@@ -3,7 +3,7 @@ import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } 
 import { withoutOwned } from "../cluster/owners";
 import { CliError, inputError, usageError } from "./errors";
 import { exitCodes } from "./exit-codes";
-import { problemLines } from "./problems";
+import { describeProblem, problemLines } from "./problems";
 import { layOver, readSources, type ReadOptions } from "./sources/read";
 import type { SourceContent } from "./sources/types";
 
@@ -98,9 +98,16 @@ function compileObjects(
   const objects = withoutOwned(read);
   const snapshot = buildSnapshot(objects, named === undefined ? {} : { profile: named });
   if (named === undefined) noteProfile(snapshot.profile, options);
-  const problems = [...sourceProblems, ...snapshot.problems];
+  const staged = snapshot.problems.filter(isStaged);
+  for (const problem of staged) note(`${prefix}note: ${describeProblem(problem)}`, options);
+  const problems = [...sourceProblems, ...snapshot.problems.filter((problem) => !isStaged(problem))];
   report(problems, options, prefix);
   return { snapshot, reachability: compile(snapshot), problems, holes };
+}
+
+/** Staged policies are meant not to be enforced: worth a note, no problem. */
+function isStaged(problem: Problem): boolean {
+  return problem.code === "not-enforced" && problem.object?.kind.startsWith("Staged") === true;
 }
 
 function report(problems: readonly Problem[], options: InputOptions, prefix: string): void {

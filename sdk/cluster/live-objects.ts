@@ -1,4 +1,4 @@
-import type { KubeObject, Problem, Source, SourcedObject } from "../reachability";
+import type { KubeObject, Problem, SourcedObject } from "../reachability";
 import { ApiError, type ApiClient } from "./api-client";
 import { ciliumConfig, kindsToRead, type KindToRead } from "./kinds";
 
@@ -33,11 +33,6 @@ export async function readLiveObjects(client: ApiClient, options: LiveOptions): 
     objects: [...results.flatMap((result) => result.objects), ...config.objects],
     problems: [...results.flatMap((result) => result.problems), ...config.problems],
   };
-}
-
-/** Live objects have no file: the cluster stands in its place. */
-function sourceOf(cluster: string): Source {
-  return { file: `cluster ${cluster}` };
 }
 
 interface ChosenKind {
@@ -93,7 +88,7 @@ async function readKind(client: ApiClient, { kind, version }: ChosenKind, option
       objects: items.map((item) => ({
         // Items of a list do not repeat their kind.
         object: withoutBookkeeping({ ...item, apiVersion, kind: kind.kind }),
-        source: sourceOf(options.cluster),
+        source: { cluster: options.cluster },
       })),
       problems: [],
     };
@@ -110,7 +105,7 @@ function forbidden(kind: KindToRead, cluster: string): Problem {
   return {
     code: "unreadable",
     message: `the role may not list ${resource}: grant it get and list`,
-    source: sourceOf(cluster),
+    source: { cluster },
     affectsVerdicts: kind.forbidden === "verdicts",
   };
 }
@@ -152,7 +147,7 @@ function withoutBookkeeping(object: KubeObject): KubeObject {
 
 async function readCiliumConfig(client: ApiClient, served: Served, options: LiveOptions): Promise<LiveObjects> {
   if (served !== undefined && !served.has("cilium.io")) return { objects: [], problems: [] };
-  const source = sourceOf(options.cluster);
+  const source = { cluster: options.cluster };
   try {
     const object = (await client.get(
       `/api/v1/namespaces/${ciliumConfig.namespace}/configmaps/${ciliumConfig.name}`,

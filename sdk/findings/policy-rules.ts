@@ -83,21 +83,63 @@ export function namesItsPeers(part: CompiledPolicy): boolean {
 
 function isNamed(peer: PeerTerm): boolean {
   if (peer.kind === "entity") return peer.entity === "kube-apiserver" || peer.entity === "none";
-  if (peer.kind !== "pods" && peer.kind !== "identities") return false;
-  const conditions = peer.where.op === "and" ? peer.where.of : [peer.where];
-  return conditions.some(
-    (condition) =>
-      condition.op === "test" &&
-      condition.operator === "in" &&
-      condition.values.every((value) => typeof value === "string") &&
-      (condition.field === "namespace" ||
-        (condition.field === "namespaceLabel" && condition.key === "kubernetes.io/metadata.name")),
-  );
+  return (peer.kind === "pods" || peer.kind === "identities") && namespacesIn(peer.where) !== undefined;
 }
 
 /** Whether a policy is for what is no pod of the cluster: Cilium's health and ingress endpoints, nodes. */
 export function isForReserved(part: CompiledPolicy): boolean {
   return part.subject.kind === "nodes" || testsIn(part.subject.where).some((test) => test.field === "reserved");
+}
+
+const workloadsOfSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
+
+function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
+  const known = workloadsOfSnapshot.get(snapshot);
+  if (known !== undefined) return known;
+  const result = new Map<string, Workload[]>();
+  for (const workload of snapshot.workloads) {
+    const list = result.get(workload.namespace);
+    if (list === undefined) result.set(workload.namespace, [workload]);
+    else list.push(workload);
+  }
+  workloadsOfSnapshot.set(snapshot, result);
+  return result;
+}
+
+/** The workloads for which a condition holds for certain; looked up by namespace where the condition names one. */
+function workloadsWhere(where: Condition, snapshot: Snapshot): Workload[] {
+  const names = namespacesIn(where);
+  const candidates =
+    names === undefined ? snapshot.workloads : names.flatMap((name) => workloadsByNamespace(snapshot).get(name) ?? []);
+  return candidates.filter(
+    (workload) => !workload.hostNetwork && evaluate(where, lookupOf(selectable(workload), snapshot)) === 2,
+  );
+}
+
+/** The namespaces that a condition is limited to, if it names them. */
+function namespacesIn(where: Condition): string[] | undefined {
+  for (const condition of where.op === "and" ? where.of : [where]) {
+    if (condition.op !== "test" || condition.operator !== "in") continue;
+    const byName =
+      condition.field === "namespace" ||
+      (condition.field === "namespaceLabel" && condition.key === "kubernetes.io/metadata.name");
+    const values = condition.values.filter((value): value is string => typeof value === "string");
+    if (byName && values.length === condition.values.length) return values;
+  }
+  return undefined;
+}
+
+/** The workloads that a part selects for certain. */
+export function workloadsSelectedBy(part: CompiledPolicy, snapshot: Snapshot): Workload[] {
+  return part.subject.kind === "pods" ? workloadsWhere(part.subject.where, snapshot) : [];
+}
+
+/** The workloads that a rule names by labels for certain; peers of other kinds name no workload. */
+export function workloadsNamedBy(rule: PolicyRule, snapshot: Snapshot): Workload[] {
+  const named = rule.peers.flatMap((peer) =>
+    peer.kind === "pods" || peer.kind === "identities" ? workloadsWhere(peer.where, snapshot) : [],
+  );
+  return [...new Set(named)];
 }
 
 /** What selectors can see of a pod, one that runs or one that might be started. */
@@ -111,12 +153,6 @@ interface Selectable {
 /** Whether a part selects a workload. */
 export function selectsWorkload(part: CompiledPolicy, workload: Workload, snapshot: Snapshot): Tri {
   return selects(part, selectable(workload), snapshot);
-}
-
-/** Whether a workload is among the pods that a peer names by labels. Peers of other kinds name no workload. */
-export function matchesWorkload(peer: PeerTerm, workload: Workload, snapshot: Snapshot): Tri {
-  const names = (peer.kind === "pods" || peer.kind === "identities") && !workload.hostNetwork;
-  return names ? evaluate(peer.where, lookupOf(selectable(workload), snapshot)) : 0;
 }
 
 /** The policies that close a pod by default in a direction, whatever other rules open again; sorted. */

@@ -147,6 +147,29 @@ describe("cluster-security: broken input", () => {
     });
   }
 
+  it("a staged policy is understood: a note, no problem", async () => {
+    const staged = `apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: { name: default.close, namespace: shop }
+spec: { selector: all(), types: [Ingress, Egress] }
+`;
+    const ran = await ask({ "shop.yaml": shop, "staged.yaml": staged }, "--cni", "calico@3.32");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /^allowed/);
+    assert.match(ran.stderr, /^note: staged\.yaml:1: StagedNetworkPolicy shop\/default\.close: .*not-enforced/m);
+  });
+
+  it("a policy that the enforcer does not look at is a problem: somebody believes in it", async () => {
+    const cilium = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: close, namespace: shop }
+spec: { endpointSelector: {}, ingressDeny: [{ fromEntities: [all] }] }
+`;
+    const ran = await ask({ "shop.yaml": shop, "cilium.yaml": cilium }, "--cni", "kubernetes");
+    assert.equal(ran.code, 3, ran.stderr);
+    assert.match(ran.stderr, /problem: cilium\.yaml:1: .*not-enforced/);
+  });
+
   it("a policy of a kind nobody knows makes verdicts unknown", async () => {
     const strange = defaultDeny.replace("networking.k8s.io/v1", "networking.k8s.io/v9");
     const ran = await ask({ "shop.yaml": shop, "strange.yaml": strange });

@@ -74,7 +74,7 @@ describe("calico dialect", function () {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 

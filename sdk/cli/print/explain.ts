@@ -46,7 +46,7 @@ function sidesOf({ egress, ingress, mesh }: Explanation): { title: string; side:
 
 /** The steps that say something about this flow. */
 function stepsOf(side: DirectionExplanation, { everyRule }: ExplainPrinting): readonly ExplanationStep[] {
-  return everyRule ? side.chain : side.chain.filter((step) => step.because !== "subject");
+  return everyRule ? [...side.chain, ...side.notSelecting] : side.chain;
 }
 
 /** `NetworkPolicy shop/web spec.ingress[0]`. */
@@ -68,9 +68,8 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const verdict = explanation.verdict;
   let text = `${colours.bold(printable(headline(explanation)))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
   for (const { title, side } of sidesOf(explanation)) {
-    const place = side.deciding === undefined ? "" : placeOf(side.deciding);
     text += `\n${printable(title)}: ${paintVerdict(side.verdict, colours)}\n`;
-    text += printable(`  ${side.reason}${place === "" ? "" : ` (${place})`}\n`);
+    text += printable(`  ${reasonOf(side)}\n`);
     // Without a deciding rule the reason says it already.
     if (side.deciding !== undefined && side.isolatedBy.length > 0) {
       text += printable(`  closed by default by ${side.isolatedBy.map(describeRef).join(", ")}\n`);
@@ -87,8 +86,11 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
       ]);
       text += printable(columns(rows, "    "));
     }
-    const hidden = side.chain.length - steps.length;
-    if (hidden > 0) text += `  ${hidden} rules for other subjects are not shown (--every-rule shows them)\n`;
+    const hidden = printing.everyRule ? 0 : side.notSelecting.length;
+    if (hidden > 0) {
+      const count = hidden === 1 ? "1 rule does" : `${hidden} rules do`;
+      text += `  ${count} not select it (--every-rule shows them)\n`;
+    }
   }
   const { allowed, possible } = explanation.traffic;
   text += `\nbetween the two, on any port: ${describeTraffic(allowed, possible)}\n`;
@@ -99,6 +101,15 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const commands = commandsToConfirm(explanation, printing.cni);
   if (commands.length > 0) text += `\nto see it on a cluster:\n${commands.map((each) => `  ${each}\n`).join("")}`;
   return text;
+}
+
+/** The reason, with the line of the deciding rule itself; the engine knows only where its document begins. */
+function reasonOf({ reason, deciding }: DirectionExplanation): string {
+  if (deciding === undefined) return reason;
+  const place = placeOf(deciding);
+  const document = describeSource(deciding.source);
+  if (place === "" || document === undefined) return reason;
+  return reason.includes(`(${document})`) ? reason.replace(`(${document})`, `(${place})`) : `${reason} (${place})`;
 }
 
 /** Commands that show on a live cluster what decided, and the flow itself where the enforcer records flows. */
@@ -192,7 +203,7 @@ function asCsv(explanation: Explanation, printing: ExplainPrinting): string {
 function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string {
   const row = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(" | ")} |\n`;
   let text = `**${headline(explanation)}: ${explanation.verdict}**\n\n`;
-  for (const { title, side } of sidesOf(explanation)) text += `- ${title}: **${side.verdict}**. ${side.reason}\n`;
+  for (const { title, side } of sidesOf(explanation)) text += `- ${title}: **${side.verdict}**. ${reasonOf(side)}\n`;
   const rows = rowsOf(explanation, printing);
   if (rows.length > 0) text += `\n${row(stepTitles)}${row(stepTitles.map(() => "---"))}${rows.map(row).join("")}`;
   if (explanation.flip.length > 0)

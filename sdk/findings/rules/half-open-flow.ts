@@ -53,13 +53,11 @@ function isHalfOpen(context: RuleContext, part: CompiledPolicy, rule: PolicyRule
   if (rule.verdict !== "allow") return false;
   const { reachability } = context;
   const { snapshot } = reachability;
-  const subjects = snapshot.workloads.filter((workload) => selectsWorkload(part, workload, snapshot) === 2);
+  const subjects = workloadsSelectedBy(part, snapshot);
   if (subjects.length === 0) return false;
   // what the rule allows; named ports are numbers only at the destination, so then anything that passes will do
   const allowed = rule.l4.named.length > 0 ? TrafficSet.all() : rule.l4.must;
-  const peers = snapshot.workloads.filter((workload) =>
-    rule.peers.some((peer) => matchesWorkload(peer, workload, snapshot) === 2),
-  );
+  const peers = workloadsNamedBy(rule, snapshot);
   let pairs = 0;
   for (const subject of subjects) {
     for (const peer of peers) {

@@ -144,7 +144,7 @@ export class PodUniverse {
       if (list === null) return undefined;
       if (list !== undefined) lists.push(list);
     }
-    if (lists.length === 1) return lists[0];
+    if (lists.length <= 1) return lists[0] ?? [];
     return [...new Set(lists.flat())].sort((a, b) => a - b);
   }
 
@@ -239,5 +239,17 @@ function unite(a: PodSet, b: PodSet): PodSet {
 
 /** A text that is equal for equal conditions. */
 function keyOf(condition: Condition): string {
-  return JSON.stringify(condition, (_name, value: unknown) => (isUnknown(value) ? { unknown: true } : value));
+  switch (condition.op) {
+    case "constant":
+      return `${condition.value}`;
+    case "not":
+      return `!(${keyOf(condition.of)})`;
+    case "and":
+    case "or":
+      return `${condition.op}(${condition.of.map(keyOf).join()})`;
+    case "test": {
+      const values = condition.values.map((value) => (isUnknown(value) ? "?" : JSON.stringify(value)));
+      return `${condition.field} ${JSON.stringify(condition.key)} ${condition.operator} ${values.join()}`;
+    }
+  }
 }

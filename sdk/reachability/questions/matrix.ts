@@ -110,40 +110,43 @@ export class Matrix {
     this.#worlds = new WorldTables(engine, this.registry);
   }
 
-  /** Every end that something passes to from one end, with the number of what passes. */
-  *from(source: End): Iterable<readonly [End, number]> {
+  /** Every end that something passes to from one end, with the number of what passes, in the order of ids. */
+  from(source: End): readonly (readonly [End, number])[] {
+    const found: (readonly [End, number])[] = [];
     const { pod } = source;
     if (pod === undefined) {
-      for (const destination of this.ends) yield* this.#other(source, destination);
-      return;
+      for (const destination of this.ends) this.#addOther(source, destination, found);
+      return found;
     }
+    const egress = this.#egress[pod] as PodTable;
     const others = this.#others;
     let next = 0;
     for (const index of this.#candidates(pod)) {
       const destination = this.#podEnds[index] as End;
       for (; next < others.length && (others[next] as End).place < destination.place; next++) {
-        yield* this.#other(source, others[next] as End);
+        this.#addOther(source, others[next] as End, found);
       }
       if (index === pod) continue;
-      const out = entryOf(this.#egress[pod] as PodTable, index);
+      const out = entryOf(egress, index);
       if (out === 0) continue;
       const into = entryOf(this.#ingress[index] as PodTable, pod);
       const both = this.registry.intersect(out, into);
-      if (both !== 0) yield [destination, both];
+      if (both !== 0) found.push([destination, both]);
     }
-    for (; next < others.length; next++) yield* this.#other(source, others[next] as End);
+    for (; next < others.length; next++) this.#addOther(source, others[next] as End, found);
+    return found;
   }
 
   /** Pods that may take something from a pod: those it names where it is closed, else those that are open or name it. */
-  #candidates(pod: number): Iterable<number> {
+  #candidates(pod: number): Iterable<number> & ArrayLike<number> {
     const out = this.#egress[pod] as PodTable;
     return out.base === 0 ? out.listed : merged(this.#open, this.#letIn[pod] as Int32Array);
   }
 
-  *#other(source: End, destination: End): Iterable<readonly [End, number]> {
+  #addOther(source: End, destination: End, found: (readonly [End, number])[]): void {
     if (source === destination) return;
     const range = this.#trafficOfOther(source, destination);
-    if (range !== 0) yield [destination, range];
+    if (range !== 0) found.push([destination, range]);
   }
 
   /** Ends on the host network are alike: what one pod passes to one of them it passes to all. */
@@ -193,7 +196,9 @@ function reverse(tables: readonly PodTable[], count: number): Int32Array[] {
 }
 
 /** The union of two ascending lists. */
-function* merged(a: ArrayLike<number>, b: ArrayLike<number>): Iterable<number> {
+function merged(a: readonly number[], b: Int32Array): readonly number[] {
+  if (b.length === 0) return a;
+  const result: number[] = [];
   let i = 0;
   let j = 0;
   while (i < a.length || j < b.length) {
@@ -201,8 +206,9 @@ function* merged(a: ArrayLike<number>, b: ArrayLike<number>): Iterable<number> {
     const right = j < b.length ? (b[j] as number) : Infinity;
     if (left <= right) i++;
     if (right <= left) j++;
-    yield Math.min(left, right);
+    result.push(Math.min(left, right));
   }
+  return result;
 }
 
 interface Shaper {

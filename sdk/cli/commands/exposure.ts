@@ -1,0 +1,43 @@
+import { exposure as exposureOf, TrafficSet } from "../../reachability";
+import type { Exposure, Traffic } from "../../reachability";
+import { knownNamespace, knownWorkload } from "../ends";
+import type { ExitCode } from "../exit-codes";
+import { standardOutput } from "../output";
+import { printExposure } from "../print/exposure";
+import { exitCodeOf, load, note } from "../snapshot";
+import { sourcesOf, type CommonOptions } from "./options";
+
+export interface ExposureOptions extends CommonOptions {
+  readonly namespace: readonly string[];
+  readonly workload: readonly string[];
+}
+
+/** `cluster-security exposure`: what workloads have to do with beyond the workloads there are. */
+export async function exposure(positional: readonly string[], options: ExposureOptions): Promise<ExitCode> {
+  const loaded = await load(sourcesOf(positional, options), options);
+  const { snapshot, reachability } = loaded;
+  const namespaces = new Set(options.namespace.map((name) => knownNamespace(name, snapshot)));
+  const named = options.workload.map((name) => knownWorkload(name, snapshot).id);
+  const inThem = snapshot.workloads.filter(({ namespace }) => namespaces.has(namespace)).map(({ id }) => id);
+  const narrowed = namespaces.size > 0 || named.length > 0;
+  const found = exposureOf(reachability, narrowed ? { workloads: [...named, ...inThem] } : {});
+  const output = standardOutput();
+  const text = printExposure(loaded.holes ? [...found].map(possibleOnly) : found, options.format);
+  if (text === "") note("none of these is exposed to anything", options);
+  output.write(text);
+  await output.end();
+  return exitCodeOf([loaded], options);
+}
+
+/** Something could not be read: nothing is allowed for certain. */
+function possibleOnly(exposed: Exposure): Exposure {
+  const weaken = <T extends Traffic>(each: T): T => ({ ...each, allowed: TrafficSet.none() });
+  return {
+    ...exposed,
+    fromWorld: exposed.fromWorld.map(weaken),
+    toWorld: exposed.toWorld.map(weaken),
+    entrances: exposed.entrances.map(weaken),
+    fromFreshPods: exposed.fromFreshPods.map(weaken),
+    toFreshPods: exposed.toFreshPods.map(weaken),
+  };
+}
