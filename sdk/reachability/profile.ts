@@ -129,6 +129,8 @@ export function profileFor(spec: string): EnforcerProfile {
 export function inferProfile(objects: Iterable<SourcedObject>): EnforcerProfile {
   let cilium: EnforcerProfile | undefined;
   let calico = false;
+  // what the running agent was told counts more than what a Release asks for
+  let configured = false;
   for (const { object } of objects) {
     const group = typeof object.apiVersion === "string" ? (object.apiVersion.split("/")[0] ?? "") : "";
     if (group === "cilium.io") cilium ??= profiles.cilium;
@@ -136,10 +138,54 @@ export function inferProfile(objects: Iterable<SourcedObject>): EnforcerProfile 
       calico = true;
     if (object.kind === "ConfigMap" && object.metadata?.name === "cilium-config") {
       cilium = fromCiliumConfig(object["data"]);
+      configured = true;
     }
+    const release = releaseOf(object);
+    if (release?.chart === "cilium" && !configured) cilium = fromCiliumValues(release.values);
+    if (release?.chart === "tigera-operator") calico = true;
   }
   if (cilium !== undefined) return cilium;
   return calico ? profiles.calico : profiles.kubernetes;
+}
+
+/** The chart and values of a Helm release, as Pulumi states and GitOps tools write them; nothing for other objects. */
+function releaseOf(
+  object: SourcedObject["object"],
+): { chart: string; values: Readonly<Record<string, unknown>> } | undefined {
+  if (object.kind !== "Release" && object.kind !== "HelmRelease" && object.kind !== "Chart") return undefined;
+  const spec = mapOf(object.spec);
+  // HelmRelease: spec.chart.spec.chart; Release: spec.chart, perhaps as an address or a path
+  const chart = spec["chart"] ?? "";
+  const name = typeof chart === "string" ? chart : mapOf(mapOf(chart)["spec"])["chart"];
+  if (typeof name !== "string") return undefined;
+  return { chart: name.replace(/\/+$/, "").split("/").at(-1) ?? "", values: mapOf(spec["values"]) };
+}
+
+function mapOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+/** What the values of Cilium's chart say; the chart's defaults for what they leave out. */
+function fromCiliumValues(values: Readonly<Record<string, unknown>>): EnforcerProfile {
+  const mode = values["policyEnforcementMode"];
+  const matchMode = values["policyCIDRMatchMode"];
+  const modes: readonly unknown[] = Array.isArray(matchMode)
+    ? matchMode
+    : typeof matchMode === "string"
+      ? matchMode.split(/[\s,]+/)
+      : [];
+  return {
+    ...profiles.cilium,
+    cidrMatchesPods: modes.includes("pods"),
+    cidrMatchesNodes: modes.includes("nodes"),
+    enforcementMode: mode === "always" || mode === "never" ? mode : "default",
+    auditMode: values["policyAuditMode"] === true,
+    clusterNetworkPolicy: mapOf(values["k8sClusterNetworkPolicy"])["enabled"] === true,
+    hostFirewall: mapOf(values["hostFirewall"])["enabled"] === true,
+    nodeSelectorLabels: values["nodeSelectorLabels"] === true,
+    clusterName:
+      typeof mapOf(values["cluster"])["name"] === "string" ? String(mapOf(values["cluster"])["name"]) : "default",
+  };
 }
 
 /** What the agent's ConfigMap `cilium-config` says; the agent's defaults for what it leaves out. */

@@ -5,6 +5,7 @@ import type { Difference } from "../../sdk/cli/print/diff";
 import {
   buildSnapshot,
   compile,
+  diff as engineDiff,
   formatAddress,
   parseAddress,
   type KubeObject,
@@ -123,6 +124,22 @@ describe("diff of two snapshots", () => {
       { numRuns: 150 },
     );
     assert.ok(compared > 10_000, String(compared));
+  });
+
+  it("agrees with the engine's own diff on which pairs changed, and how", () => {
+    const key = (each: Pick<Difference, "sourceId" | "destinationId" | "before" | "after">): string =>
+      [
+        each.sourceId,
+        each.destinationId,
+        ...[each.before, each.after].flatMap((t) => [t.allowed.id, t.possible.id]),
+      ].join(" ");
+    fc.assert(
+      fc.property(policies, policies, (one, other) => {
+        const [before, after] = [reachabilityOf(one), reachabilityOf(other)];
+        assert.deepEqual(differ(before, after).map(key).sort(), [...engineDiff(before, after)].map(key).sort());
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it("a snapshot has no difference to itself, nor to the same rules cut differently", () => {

@@ -147,7 +147,63 @@ const cases: readonly Case[] = [
     flow: tcp(workload("p"), { kind: "address", address: "198.51.100.10" }, 80),
     verdict: "denied",
   },
+  {
+    title: "Calico: policies of equal order are applied by name, whatever their kind",
+    profile: profile("calico@3.32"),
+    policies: [
+      {
+        apiVersion: "projectcalico.org/v3",
+        kind: "NetworkPolicy",
+        metadata: { name: "a-first", namespace: "a" },
+        spec: { order: 1, ingress: [{ action: "Allow" }] },
+      },
+      calicoPolicy({ order: 1, ingress: [{ action: "Deny" }] }),
+    ],
+    flow: tcp({ kind: "address", address: "198.51.100.10" }, workload("p"), 80),
+    verdict: "allowed",
+  },
+  {
+    title: "a section of a Cilium policy that is not known yet may be empty: it isolates nothing for certain",
+    profile: cilium,
+    policies: [ciliumPolicy({ egress: [{ toEntities: ["all"] }], ingressDeny: unknownValue })],
+    flow: tcp({ kind: "address", address: "198.51.100.10" }, workload("p"), 443),
+    verdict: "unknown",
+  },
+  {
+    title: "Istio ambient: an ALLOW rule with one layer 7 source is left out as a whole",
+    profile: kubernetes,
+    policies: [
+      namespace("m", { "istio.io/dataplane-mode": "ambient" }),
+      authorization({
+        rules: [{ from: [{ source: { requestPrincipals: ["*"] } }, { source: { notIpBlocks: ["10.1.0.0/16"] } }] }],
+      }),
+    ],
+    flow: tcp({ kind: "address", address: "198.51.100.10" }, fresh("m"), 80),
+    verdict: "denied",
+  },
+  {
+    title: "Istio ambient: a DENY rule whose operation is layer 7 only matches nobody",
+    profile: kubernetes,
+    policies: [
+      namespace("m", { "istio.io/dataplane-mode": "ambient" }),
+      authorization({
+        action: "DENY",
+        rules: [{ from: [{ source: { namespaces: ["m"] } }], to: [{ operation: { paths: ["/x"] } }] }],
+      }),
+    ],
+    flow: tcp(fresh("m"), fresh("m"), 80),
+    verdict: "allowed",
+  },
 ];
+
+function authorization(spec: object): KubeObject {
+  return {
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "p", namespace: "m" },
+    spec,
+  };
+}
 
 function ciliumPolicy(sections: object): KubeObject {
   return {

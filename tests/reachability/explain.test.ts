@@ -123,7 +123,7 @@ spec:
     );
   });
 
-  it("decides the forms of address that string checks miss (S3-16)", () => {
+  it("decides the forms of address that string checks miss", () => {
     const world = (to: string): string => `
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

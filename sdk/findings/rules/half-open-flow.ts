@@ -4,11 +4,11 @@ import type { CompiledPolicy, Rule as PolicyRule } from "../../reachability/rule
 import { controls } from "../controls";
 import {
   isForReserved,
-  matchesWorkload,
+  workloadsNamedBy,
   policyObjects,
   policySubject,
   rulesOf,
-  selectsWorkload,
+  workloadsSelectedBy,
 } from "../policy-rules";
 import type { PolicyParts } from "../policy-rules";
 import { list } from "../subjects";

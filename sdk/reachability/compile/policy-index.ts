@@ -171,8 +171,9 @@ function compare(a: CompiledPolicy, b: CompiledPolicy): number {
     compareNumbers(a.tier.order, b.tier.order) ||
     compareTexts(a.tier.id, b.tier.id) ||
     compareNumbers(a.order, b.order) ||
-    compareTexts(a.origin.namespace ?? "", b.origin.namespace ?? "") ||
+    // Calico breaks ties by name (felix/calc/policy_sorter.go); elsewhere the order inside a tier does not matter
     compareTexts(a.origin.name, b.origin.name) ||
+    compareTexts(a.origin.namespace ?? "", b.origin.namespace ?? "") ||
     compareTexts(a.origin.kind, b.origin.kind)
   );
 }
