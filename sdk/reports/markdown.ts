@@ -11,8 +11,16 @@ export interface ReportInput {
   /** The date to print, given by the caller because this room has no clock. */
   readonly date?: string;
   /** Before a change, if there was one. */
-  readonly before?: { readonly label: string; readonly summary: ReachabilitySummary; readonly findings: readonly Finding[] };
-  readonly after: { readonly label: string; readonly summary: ReachabilitySummary; readonly findings: readonly Finding[] };
+  readonly before?: {
+    readonly label: string;
+    readonly summary: ReachabilitySummary;
+    readonly findings: readonly Finding[];
+  };
+  readonly after: {
+    readonly label: string;
+    readonly summary: ReachabilitySummary;
+    readonly findings: readonly Finding[];
+  };
 }
 
 /** The report as Markdown (GitHub flavour). Names from the cluster are escaped. */
@@ -45,7 +53,10 @@ function comparison(before: NonNullable<ReportInput["before"]>, after: ReportInp
   ];
   return [
     "## Before and after",
-    table(["", before.label, after.label], rows.map(([title, read]) => [title, read(before), read(after)])),
+    table(
+      ["", before.label, after.label],
+      rows.map(([title, read]) => [title, read(before), read(after)]),
+    ),
   ].join("\n\n");
 }
 
@@ -115,7 +126,9 @@ function describeFinding(finding: Finding): string {
     `- Fix: ${escape(finding.fix)}`,
     `- Controls: ${escape(finding.controls.map(describeControl).join("; "))}`,
   ];
-  return [`### ${escape(finding.message)}`, `\`${finding.id}\` · ${finding.severity}${doubt}`, points.join("\n")].join("\n\n");
+  return [`### ${escape(finding.message)}`, `\`${finding.id}\` · ${finding.severity}${doubt}`, points.join("\n")].join(
+    "\n\n",
+  );
 }
 
 function exemptSection(summary: ReachabilitySummary): string {

@@ -109,7 +109,10 @@ function collectPairs(reachability: Reachability, workloads: ReadonlyMap<string,
     const group = groups.get(key) ?? { source, destination, allowed: 0, possible: 0, traffic: passes };
     groups.set(key, group);
     group.traffic = group.traffic.union(passes);
-    const ends = [source === outside ? outside : entry.sourceId, destination === outside ? outside : entry.destinationId];
+    const ends = [
+      source === outside ? outside : entry.sourceId,
+      destination === outside ? outside : entry.destinationId,
+    ];
     const pairKey = JSON.stringify([...ends, certain]);
     if (ends.includes(outside) && counted.has(pairKey)) continue;
     counted.add(pairKey);

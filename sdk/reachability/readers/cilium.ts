@@ -6,7 +6,7 @@
 import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, RuleVerdict, Subject } from "../rules";
 import { tiers } from "../rules";
 import { all, always, perhaps } from "../selectors/conditions";
-import { tri, type Tri } from "../unknown";
+import { MAYBE, tri, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import { inNamespace, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import { readCiliumPeers } from "./cilium-peers";
@@ -137,18 +137,27 @@ function readDirection(
 ): { [key in Direction]?: DirectionRules } {
   const allowed = readRules(spec[direction], `${path}.${direction}`, direction, "allow", scope);
   const denied = readRules(spec[`${direction}Deny`], `${path}.${direction}Deny`, direction, "deny", scope);
-  const rules = [...denied, ...allowed];
+  const rules = [...denied.rules, ...allowed.rules];
   if (rules.length === 0) return {};
+  // a section that cannot be read may be empty, and an empty section isolates nobody (measured)
+  const hasRule = [denied, allowed].some((section) => section.readable && section.rules.length > 0);
   const isolates = scope.reader.attempt<Tri>(
     () => {
       const chosen = readMap(spec["enableDefaultDeny"], `${path}.enableDefaultDeny`) ?? {};
       onlyFields(chosen, `${path}.enableDefaultDeny`, ["ingress", "egress"]);
       const wanted = readBoolean(chosen[direction], `${path}.enableDefaultDeny.${direction}`) ?? true;
-      return tri(wanted || !scope.context.profile.nonDefaultDenyPolicies);
+      const intended = wanted || !scope.context.profile.nonDefaultDenyPolicies;
+      return intended && !hasRule ? MAYBE : tri(intended);
     },
-    () => 1,
+    () => MAYBE,
   );
   return { [direction]: { isolates, rules } };
+}
+
+/** The rules of a section; where it could not be read, one rule that may match anybody. */
+interface ReadSection {
+  readonly rules: readonly Rule[];
+  readonly readable: boolean;
 }
 
 function readRules(
@@ -157,13 +166,15 @@ function readRules(
   direction: Direction,
   verdict: RuleVerdict,
   scope: CiliumScope,
-): Rule[] {
-  return scope.reader.attempt(
-    () =>
-      (readList(value, path) ?? []).map((rule, index) =>
+): ReadSection {
+  return scope.reader.attempt<ReadSection>(
+    () => ({
+      rules: (readList(value, path) ?? []).map((rule, index) =>
         readRule(rule, `${path}[${index}]`, direction, verdict, scope),
       ),
-    () => [uncertainRule(direction, verdict, path)],
+      readable: true,
+    }),
+    () => ({ rules: [uncertainRule(direction, verdict, path)], readable: false }),
   );
 }
 

@@ -163,6 +163,9 @@ function readRule(value: unknown, path: string, scope: RuleScope): Rule[] {
       const when = (readList(rule["when"], `${path}.when`) ?? []).map((each, index) =>
         readCondition(each, `${path}.when[${index}]`, scope.namespace),
       );
+      // pilot hands ztunnel no ALLOW rule of which any part speaks of HTTP (istio ambient/authorization.go, handleRule)
+      const http = [...from, ...to, ...when].some((clause) => clause.http);
+      if (scope.mode === "ambient" && verdict === "allow" && http) return [];
       return to.flatMap((operation) => {
         const peers = from
           .map((source) => combine([source, operation, ...when], scope))
@@ -188,9 +191,8 @@ function combine(
 ): { peer: PeerTerm; ports: TrafficSet; certain: boolean } | undefined {
   const http = clauses.some((clause) => clause.http);
   if (scope.mode === "ambient") {
-    // ztunnel gets ALLOW rules that speak of HTTP not at all, and DENY rules without what they say of it; a match of
-    // which nothing remains matches nobody (ztunnel src/rbac.rs)
-    if (http && scope.verdict === "allow") return undefined;
+    // ztunnel gets DENY rules without what they say of HTTP; a match of which nothing remains matches nobody
+    // (ztunnel src/rbac.rs)
     if (clauses.some((clause) => clause !== anyClause && !clause.transport)) return undefined;
   }
   const terms = clauses.map((clause) => clause.peer).filter((term) => term.kind !== "any");
