@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { buildSync } from "esbuild";
 
 const sourceFolder = __dirname;
 const labFolder = path.resolve(__dirname, "..");
@@ -51,19 +52,24 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The folders of the lab whose sources go into the bundle. */
+const bundledFolders = ["provider", "crds", "toolchain"];
+
 /** A bundle is good for as long as the sources and the installed packages stay what they are. */
 function sourceHash(version: string): string {
   const hash = createHash("sha256").update(`${version}\0${labFolder}\0`);
-  const names = readdirSync(sourceFolder).filter((name) => name.endsWith(".ts"));
-  for (const name of names.sort()) hash.update(`${name}\0`).update(readFileSync(path.join(sourceFolder, name)));
+  for (const folder of bundledFolders) {
+    const names = readdirSync(path.join(labFolder, folder)).filter((name) => name.endsWith(".ts"));
+    for (const name of names.sort()) {
+      hash.update(`${folder}/${name}\0`).update(readFileSync(path.join(labFolder, folder, name)));
+    }
+  }
   const lock = path.join(root, "package-lock.json");
   if (existsSync(lock)) hash.update(readFileSync(lock));
   return hash.digest("hex").slice(0, 16);
 }
 
 function writeBundle(target: string, version: string): void {
-  // loaded here because it is slow to load and seldom needed
-  const { buildSync } = require("esbuild") as typeof import("esbuild");
   const result = buildSync({
     entryPoints: [path.join(sourceFolder, "main.ts")],
     bundle: true,
