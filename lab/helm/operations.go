@@ -194,6 +194,13 @@ func (o *operation) outcome(rel *release.Release, err error) (Answer, error) {
 		described, err := describe(rel)
 		return Answer{Release: described}, err
 	}
+	// A release of this name that somebody else made must not end up in the
+	// state of this resource, which would uninstall it one day.
+	if o.request.Operation == "install" {
+		if own, ownErr := o.ownRelease(); ownErr != nil || own == nil {
+			return Answer{}, err
+		}
+	}
 	answer, statusErr := o.status()
 	if statusErr != nil {
 		return Answer{}, err

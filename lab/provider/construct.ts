@@ -40,7 +40,7 @@ export async function constructComponent(
   const monitor = new Monitor(request, version);
   try {
     const inputs = mapFromWire(request.getInputs()?.toJavaScript());
-    const component = await monitor.registerComponent(inputs);
+    const component = await monitor.registerComponent();
     const response = new proto.ConstructResponse();
     response.setUrn(component);
     if (hasUnknown(inputs)) {
@@ -182,8 +182,9 @@ class Monitor {
     this.client.close();
   }
 
-  registerComponent(inputs: PropertyMap): Promise<string> {
-    const request = this.base(this.request.getType(), this.request.getName(), inputs);
+  /** Without its inputs: manifests may hold Secrets, which only their own resources mark as such. */
+  registerComponent(): Promise<string> {
+    const request = this.base(this.request.getType(), this.request.getName(), {});
     request.setCustom(false);
     request.setParent(this.request.getParent());
     request.setDependenciesList(this.request.getDependenciesList());

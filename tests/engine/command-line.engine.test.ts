@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import type { Lab } from "../../lab/index";
 import { pack, repository, run, sharedLab } from "./shared-lab";
@@ -12,11 +13,16 @@ describe("plain pulumi from the command line, on a real engine and a real API se
       env: { ...lab.env },
     });
 
+  /** `pulumi stack init` leaves the stack's salt beside the program. */
+  const forget = (folder: string): void =>
+    rmSync(path.join(repository, folder, "Pulumi.command-line.yaml"), { force: true });
+
   const prepare = async (folder: string): Promise<void> => {
+    forget(folder);
     const made = await pulumi(folder, "stack", "init", "command-line");
     assert.equal(made.code, 0, made.output);
     const set = ["config", "set", "clusterSecurity:nodeless", "true", "--stack", "command-line"];
-    // the setting goes into a file of its own: nothing is written into the checkout
+    // the settings of both programs go into a file outside the checkout
     const configured = await pulumi(folder, ...set, "--config-file", configFile());
     assert.equal(configured.code, 0, configured.output);
   };
@@ -28,6 +34,10 @@ describe("plain pulumi from the command line, on a real engine and a real API se
 
   before(async () => {
     lab = await sharedLab();
+  });
+
+  after(() => {
+    for (const folder of [".", "examples/insecure"]) forget(folder);
   });
 
   it("runs the root program: preview, up and destroy under the policy pack", async () => {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
@@ -140,7 +143,7 @@ describe("provider: helm.v3.Release", function () {
       list.body as { items: { metadata: { name: string; labels: { version: string } }; data: { release: string } }[] }
     ).items;
     const last = records.sort((a, b) => Number(b.metadata.labels.version) - Number(a.metadata.labels.version))[0];
-    assert.ok(last);
+    assert.ok(last, "Helm keeps a record of the release");
     const { gunzipSync, gzipSync } = await import("node:zlib");
     const inner = Buffer.from(Buffer.from(last.data.release, "base64").toString("utf8"), "base64");
     const record = JSON.parse(gunzipSync(inner).toString("utf8")) as { info: { status: string } };
@@ -172,6 +175,7 @@ describe("provider: helm.v3.Release", function () {
     assert.equal(run.failed, true);
     assert.match(run.output, /cannot re-use a name that is still in use/);
     await other.clear();
+    assert.notEqual(await read(lab.cluster, settings), undefined, "somebody else's release must survive");
   });
 
   it("finds a release that is gone at refresh", async function () {
@@ -199,6 +203,49 @@ describe("provider: helm.v3.Release", function () {
     const run = await stack.destroy();
     assert.equal(run.failed, false, run.output);
     assert.equal(await read(lab.cluster, settings), undefined);
+  });
+
+  it("fetches a chart from a repository, in the newest version that fits", async function () {
+    const packed = spawnSync("tar", ["-czf", path.join(folder, "tiny-0.3.0.tgz"), "-C", folder, "tiny"]);
+    assert.equal(packed.status, 0, String(packed.stderr));
+    const index =
+      "apiVersion: v1\nentries:\n  tiny:\n  - { name: tiny, version: 0.3.0, apiVersion: v2, urls: [tiny-0.3.0.tgz] }\n";
+    const server = createServer((request, response) => {
+      if (request.headers.authorization !== `Basic ${Buffer.from("me:hush-repo").toString("base64")}`)
+        response.writeHead(401).end();
+      else if (request.url === "/index.yaml") response.end(index);
+      else if (request.url === "/tiny-0.3.0.tgz") response.end(readFileSync(path.join(folder, "tiny-0.3.0.tgz")));
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const repo = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const from = (password: string): Program =>
+      release({
+        chart: "tiny",
+        version: "^0.3.0",
+        repositoryOpts: { repo, username: "me", password: pulumi.secret(password) },
+      });
+    try {
+      const run = await stack.up(from("hush-repo"));
+      assert.equal(run.failed, false, run.output);
+      assert.equal(await message(), "from the chart");
+      assert.equal(stack.state().includes("hush-repo"), false, "the state shows the repository's password");
+      const refused = await stack.preview(from("hush-wrong"));
+      assert.equal(refused.failed, true);
+      assert.match(refused.output, /the chart "tiny" \^0\.3\.0 of http:\/\/127\.0\.0\.1:\d+ cannot be had: .*401/);
+      assert.equal(refused.output.includes("hush-wrong"), false, "the error shows the repository's password");
+    } finally {
+      server.close();
+    }
+    await stack.clear();
+  });
+
+  it("renders the objects of a helm.v3.Chart as resources", async function () {
+    const run = await stack.preview(async () => {
+      new k8s.helm.v3.Chart("rendered", { path: chart, namespace: "default", values: { message: "rendered" } });
+    });
+    assert.equal(run.failed, false, run.output);
+    assert.deepEqual(run.steps.get("rendered-settings"), ["create"], run.output);
   });
 
   it("refuses a chart that cannot be had in one sentence, in preview already", async function () {
