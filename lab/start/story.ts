@@ -143,8 +143,10 @@ async function showBlocked(stack: Stack, signal: AbortSignal): Promise<void> {
   const result = await report(signal, (run) => stack.preview({ ...run, policyPacks: [pack] }));
   if (result.succeeded) throw new StoryError("the insecure stack passed its preview: the policy pack did not block it");
   if (result.blocking.length === 0) throw new StoryError("the preview failed, but not for the pack", result.output);
-  for (const violation of result.blocking) console.log(`${pc.red("✘")} ${violation}\n`);
-  console.log(`Blocked: ${result.blocking.length} findings, nothing was created.`);
+  // what a policy causes elsewhere refers back to it; here the explanation is enough
+  const explained = result.blocking.filter((violation) => violation.includes("because:"));
+  for (const violation of explained) console.log(`${pc.red("✘")} ${violation}\n`);
+  console.log(`Blocked by ${result.blocking.length} findings, ${explained.length} of them shown; nothing was created.`);
 }
 
 async function showDeployed(stack: Stack, signal: AbortSignal): Promise<void> {
