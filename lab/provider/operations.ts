@@ -198,7 +198,7 @@ export async function create(
       existing = await untilGone(context, type, existing, timeoutSeconds(options.timeout, object, defaultTimeout));
     }
     const adopted = existing && (isAppliedBy(existing, options.manager) || options.upsert || options.force);
-    
+    if (existing && !adopted) throw alreadyExists(type, object);
     if (existing && isAppliedBy(existing, options.manager)) {
       context.info(
         "an earlier update of this resource that was cut off had already created the object; it is taken over",
