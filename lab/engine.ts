@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { isLauncher, writeLauncher } from "./launcher";
-import { providerBundle } from "./provider/install";
+import { kubernetesVersion, providerBundle } from "./provider/install";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
@@ -111,7 +111,7 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
 }
 
 function placeProvider(home: string, user: NodeJS.ProcessEnv, ownOnly: boolean): KubernetesProvider {
-  const version = providerVersion();
+  const version = kubernetesVersion();
   const folderName = `resource-kubernetes-v${version}`;
   const folder = path.join(home, "plugins", folderName);
   const real = ownOnly ? undefined : realProvider(folderName, user);
@@ -134,14 +134,6 @@ function realProvider(folderName: string, user: NodeJS.ProcessEnv): string | und
     findOnPath(executable, user.PATH),
   ];
   return candidates.find((file) => file !== undefined && !isLauncher(file));
-}
-
-/** The version of the installed @pulumi/kubernetes: the engine asks for a plugin of that version. */
-export function providerVersion(): string {
-  const manifest = JSON.parse(readFileSync(require.resolve("@pulumi/kubernetes/package.json"), "utf8")) as {
-    version: string;
-  };
-  return manifest.version.replace(/^v/, "");
 }
 
 function placeLink(file: string, link: string): void {

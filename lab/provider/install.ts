@@ -14,7 +14,7 @@ const root = path.resolve(labFolder, "..");
 /** The version of the installed @pulumi/kubernetes, which is the version that the provider reports. */
 export function kubernetesVersion(): string {
   const manifest = readFileSync(require.resolve("@pulumi/kubernetes/package.json"), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
+  return (JSON.parse(manifest) as { version: string }).version.replace(/^v/, "");
 }
 
 /**

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { prepareEngine, providerVersion } from "../../lab/engine";
+import { prepareEngine } from "../../lab/engine";
+import { kubernetesVersion } from "../../lab/provider/install";
 import type { Tool } from "../../lab/toolchain/index";
 import { programOfVersion, temporaryFolder, writeProgram } from "./support/folders";
 
@@ -62,7 +63,7 @@ describe("lab engine: what a child pulumi gets", () => {
     const manifest = JSON.parse(
       readFileSync(path.resolve(__dirname, "../../node_modules/@pulumi/kubernetes/package.json"), "utf8"),
     ) as { version: string };
-    assert.equal(providerVersion(), manifest.version);
+    assert.equal(kubernetesVersion(), manifest.version);
     assert.equal(
       engine.provider.path,
       path.join(
@@ -77,13 +78,13 @@ describe("lab engine: what a child pulumi gets", () => {
 
   it("the real provider where it is installed: in the user's plugin folder, in PULUMI_HOME, or on PATH", () => {
     const name = "pulumi-resource-kubernetes";
-    const plugin = `resource-kubernetes-v${providerVersion()}`;
+    const plugin = `resource-kubernetes-v${kubernetesVersion()}`;
     for (const [place, env] of [
       [path.join(folder, "home", ".pulumi", "plugins", plugin), {}],
       [path.join(folder, "other", "plugins", plugin), { HOME: "/none", PULUMI_HOME: path.join(folder, "other") }],
       [path.join(folder, "path"), { HOME: "/none" }],
     ] as const) {
-      const real = programOfVersion(place, name, providerVersion());
+      const real = programOfVersion(place, name, kubernetesVersion());
       const engine = prepare(env);
       assert.equal(engine.provider.kind, "real");
       assert.equal(engine.provider.path, real);

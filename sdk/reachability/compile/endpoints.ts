@@ -320,3 +320,21 @@ function requiredAddress(text: string): Address {
 export function namespaceOf(endpoint: Endpoint): string | undefined {
   return endpoint.kind === "pod" && !isUnknown(endpoint.namespace) ? endpoint.namespace : undefined;
 }
+
+/** A pod of which nothing is stated: no address, no labels, no named ports. */
+export const blankPod: PodEndpoint = {
+  kind: "pod",
+  name: "",
+  namespace: "",
+  namespaceLabels: { values: {}, complete: true },
+  labels: { values: {}, complete: true },
+  serviceAccount: "",
+  serviceAccountLabels: { values: {}, complete: true },
+  cluster: "",
+  ports: [],
+  portsUnknown: false,
+  addresses: undefined,
+  mesh: undefined,
+  trustDomain: "",
+  single: false,
+};

@@ -2,7 +2,7 @@
 import type { PeerTerm } from "../rules";
 import { evaluate, type Condition, type Lookup, type Test } from "../selectors/conditions";
 import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../unknown";
-import { podLookup, type PodEndpoint } from "./endpoints";
+import { blankPod, podLookup, type PodEndpoint } from "./endpoints";
 import { matchesPeer, type MatchContext } from "./matching";
 
 /**
@@ -84,7 +84,7 @@ export class PodUniverse {
         ? this.#evaluate(
             (index) => matchesPeer(term, this.pods[index] as PodEndpoint, this.context),
             this.#withAddresses,
-            matchesPeer(term, withoutAddress, this.context),
+            matchesPeer(term, blankPod, this.context),
           )
         : this.#evaluate((index) => matchesPeer(term, this.pods[index] as PodEndpoint, this.context), undefined, NO);
     this.#terms.set(term, set);
@@ -182,24 +182,6 @@ export class PodUniverse {
     return { base, listed: Int32Array.from(listed), values: Uint8Array.from(values) };
   }
 }
-
-/** Stands for any pod whose address is not stated. */
-const withoutAddress: PodEndpoint = {
-  kind: "pod",
-  name: "",
-  namespace: "",
-  namespaceLabels: { values: {}, complete: true },
-  labels: { values: {}, complete: true },
-  serviceAccount: "",
-  serviceAccountLabels: { values: {}, complete: true },
-  cluster: "",
-  ports: [],
-  portsUnknown: false,
-  addresses: undefined,
-  mesh: undefined,
-  trustDomain: "",
-  single: false,
-};
 
 function isDoubtful(pod: PodEndpoint): boolean {
   if (isUnknown(pod.namespace) || isUnknown(pod.serviceAccount) || !pod.labels.complete) return true;

@@ -1,7 +1,7 @@
 /** What each pod lets in and out, for all peers at once: most peers fare alike, only those that rules name are listed. */
 import { NO, triAnd, YES, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
-import type { PodEndpoint } from "./endpoints";
+import { blankPod, type PodEndpoint } from "./endpoints";
 import { meshCircumstances, type Engine } from "./engine";
 import {
   evaluateTiers,
@@ -220,7 +220,7 @@ export class TableBuilder {
         const { column, value } = states[at] as { column: number; value: Tri };
         if (column < values.length) values[column] = value;
       }
-      const destination = direction === "ingress" ? subject : (pod ?? nameless);
+      const destination = direction === "ingress" ? subject : (pod ?? blankPod);
       const range = evaluateTiers(
         tiers,
         (of) => {
@@ -263,24 +263,6 @@ function portKey(pod: PodEndpoint, names: readonly string[]): string {
 }
 
 const none = new Int32Array(0);
-
-/** A destination without named ports. */
-const nameless: PodEndpoint = {
-  kind: "pod",
-  name: "",
-  namespace: "",
-  namespaceLabels: { values: {}, complete: true },
-  labels: { values: {}, complete: true },
-  serviceAccount: "",
-  serviceAccountLabels: { values: {}, complete: true },
-  cluster: "",
-  ports: [],
-  portsUnknown: false,
-  addresses: undefined,
-  mesh: undefined,
-  trustDomain: "",
-  single: false,
-};
 
 function namesPorts(rule: RuleOf["rule"]): boolean {
   return rule.l4.named.length > 0 || (rule.l4.notNamed ?? []).length > 0;
