@@ -183,28 +183,6 @@ function isDnsName(text: string): boolean {
   return /^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?\.?$/i.test(text);
 }
 
-/** An end as text, in the matrix's notation. */
-export function describePeer(peer: Peer): string {
-  switch (peer.kind) {
-    case "workload":
-      return peer.id;
-    case "freshPod": {
-      const labels = Object.entries(peer.labels ?? {}).map(([key, value]) => `,${key}=${value}`);
-      const account = peer.serviceAccount === undefined ? "" : `/${peer.serviceAccount}`;
-      return `new@${peer.namespace}${account}${labels.join("")}`;
-    }
-    case "address":
-      return peer.address;
-    case "node":
-      if (peer.where === "local") return "local-node";
-      return peer.address === undefined ? "node" : `node@${peer.address}`;
-    case "kubeApiserver":
-      return "kube-apiserver";
-    case "fqdn":
-      return peer.name;
-  }
-}
-
 /** `TCP 80`, `TCP (any port)`. */
 export function describePort(flow: Flow): string {
   if (flow.port === undefined) return flow.protocol === "ICMP" ? "ICMP" : `${flow.protocol} (any port)`;

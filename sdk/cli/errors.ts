@@ -27,7 +27,7 @@ export function nearest(word: string, known: Iterable<string>, keyOf = (text: st
   const scored: { text: string; distance: number }[] = [];
   for (const text of known) {
     const candidate = keyOf(text).toLowerCase();
-    const distance = candidate.includes(lower) ? 0.5 : editDistance(lower, candidate);
+    const distance = sharesWords(lower, candidate) ? 0.5 : editDistance(lower, candidate);
     if (distance <= Math.max(2, Math.floor(word.length / 3))) scored.push({ text, distance });
   }
   scored.sort((a, b) => a.distance - b.distance || a.text.localeCompare(b.text));
@@ -37,6 +37,11 @@ export function nearest(word: string, known: Iterable<string>, keyOf = (text: st
 /** "a", "a" or "b" as the end of a sentence; empty where there is nothing to suggest. */
 export function didYouMean(words: readonly string[]): string {
   return words.length === 0 ? "" : ` Did you mean ${words.map((word) => `"${word}"`).join(" or ")}?`;
+}
+
+/** Whether one holds the other, or all its words: "namespace-deny" is near "namespace-default-deny". */
+function sharesWords(word: string, candidate: string): boolean {
+  return candidate.includes(word) || word.split(/[-_./]/).every((part) => part !== "" && candidate.includes(part));
 }
 
 /** Levenshtein distance. */

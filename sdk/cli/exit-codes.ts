@@ -1,8 +1,8 @@
 /** What the exit code of `cluster-security` says. Shown by `--help`; scripts may rely on them. */
 export const exitCodes = {
-  /** The question was answered. `query`: allowed. `diff --fail-on`: nothing of that kind. */
+  /** The question was answered. `query`: allowed. `equivalent`: yes. `check` and `--fail-on`: nothing of that kind. */
   ok: 0,
-  /** The answer is no. `query`: denied. `diff --fail-on`: there is such a change. */
+  /** The answer is no. `query`: denied. `equivalent`: no. `check` and `--fail-on`: there is such a thing. */
   no: 1,
   /** The command line was not understood. Nothing was read. */
   usage: 2,
@@ -16,11 +16,13 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** The paragraph on exit codes at the end of the help texts. */
-export const exitCodesHelp = `Exit codes:
-  0   answered (query: allowed)
-  1   the answer is no (query: denied; diff --fail-on: there is such a change)
+/** The paragraph on exit codes at the end of the help texts: what 0 and 1 say, and what the others say everywhere. */
+export function exitCodesHelp(yes: string, no?: string): string {
+  const denied = no === undefined ? "" : `\n  1   ${no}`;
+  return `Exit codes:
+  0   ${yes}${denied}
   2   the command line was not understood; nothing was read
-  3   answered, but something in the input was not understood, or the verdict is unknown
-      (each is printed on stderr with file and line; --allow-problems makes this 0)
-  4   a source could not be read, so there is no answer`;
+  3   answered, but something in the input was not understood, or the answer is unknown
+      (each is printed on stderr with file and line; --allow-problems goes on in spite of it)
+  4   a source could not be read, so there is no answer; or the file of --output not written`;
+}

@@ -10,7 +10,8 @@ import { CommanderError } from "commander";
 import { CliError } from "./errors";
 import { exitCodes } from "./exit-codes";
 import { OutputClosed, printable } from "./output";
-import { createProgram, type Outcome } from "./program";
+import { createProgram } from "./program";
+import type { Outcome } from "./program-options";
 
 /** Version in the package.json above this file, which lies deeper once it is compiled. */
 function packageVersion(): string {

@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from "node:fs";
 
 /** Text goes out in pieces of about this many characters: few system calls, little memory. */
-const pieceLength = 1 << 20;
+export const pieceLength = 1 << 20;
 
 /** The reader of the output has gone (`| head`): stop quietly. */
 export class OutputClosed extends Error {

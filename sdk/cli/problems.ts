@@ -1,18 +1,11 @@
 import { describeRef } from "../reachability";
-import type { Problem, Source } from "../reachability";
+import type { Problem } from "../reachability";
+import { describeSource } from "../reports/source";
 import { locate } from "./locate";
 import { printable } from "./output";
 
 /** How many problems are printed unless the user wants all. */
 const shownProblems = 50;
-
-/** Where something was read: `file:line`, or the URN of a Pulumi resource. */
-export function describeSource(source: Source | undefined): string | undefined {
-  if (source === undefined) return undefined;
-  if (source.urn !== undefined) return source.file === undefined ? source.urn : `${source.file}: ${source.urn}`;
-  if (source.file === undefined) return source.cluster === undefined ? undefined : `cluster ${source.cluster}`;
-  return source.line === undefined ? source.file : `${source.file}:${source.line}`;
-}
 
 /** One problem in one line: `policies.yaml:12: NetworkPolicy shop/web: spec.ingress[0].from: is no list [invalid-value]`. */
 export function describeProblem(problem: Problem): string {

@@ -1,35 +1,23 @@
-import { Argument, Command, Help, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { endsHelp } from "./ends-help";
-import { exitCodesHelp, type ExitCode } from "./exit-codes";
+import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
-import { textForms } from "./sources/types";
+import { addJudgements } from "./program-judgements";
+import {
+  describeOption,
+  filterOptions,
+  inputOptions,
+  outputHelp,
+  several,
+  sourcesArgument,
+  sourcesHelp,
+  type Outcome,
+} from "./program-options";
 import type { CommonOptions } from "./commands/options";
 import type { DiffOptions } from "./commands/diff";
 import type { ExposureOptions } from "./commands/exposure";
-import type { FilterOptions } from "./commands/matrix";
-
-/** What a finished command leaves behind. */
-export interface Outcome {
-  exitCode: ExitCode;
-}
-
-const sourcesHelp = `What can be read:
-  manifests/ app.yaml           YAML and JSON files; folders with everything below them
-  -                             standard input: kubectl get ... -o yaml | cluster-security matrix -
-  stack.json                    a Pulumi state: pulumi stack export > stack.json
-  preview.json                  a Pulumi preview: pulumi preview --json --show-sames > preview.json
-  --context NAME                a live cluster by the name of its context; only reads, and only if named`;
-
-function several(value: string, previous: readonly string[]): string[] {
-  const parts = value.split(",").map((part) => part.trim());
-  if (parts.some((part) => part === "")) throw new InvalidArgumentError("It is empty.");
-  return [...previous, ...parts];
-}
-
-/** Not split at commas: a file's name may hold one. */
-function repeatable(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
-}
+import type { FilterOptions } from "./commands/filters";
+import type { RbacOptions } from "./commands/rbac";
 
 /** The command line of `cluster-security`. Modules that take time to load are loaded by the command that needs them. */
 export function createProgram(version: string, outcome: Outcome): Command {
@@ -53,11 +41,12 @@ Examples:
   cluster-security query shop/frontend shop/postgres:5432 manifests/
   cluster-security explain shop/frontend shop/postgres:5432 manifests/
   cluster-security diff before/ after/
+  cluster-security check manifests/
   cluster-security matrix --context prod --format json > prod.json
 
 ${sourcesHelp}
 
-${exitCodesHelp}
+${exitCodesHelp("answered", "the answer is no (query: denied; equivalent: no; check, --fail-on: there is such a thing)")}
 
 cluster-security help COMMAND tells more about each.`,
     );
@@ -86,7 +75,7 @@ Examples:
   cluster-security matrix stack.json --no-external --format mermaid
   helm template ./chart | cluster-security matrix - --cni cilium@1.20
 
-${exitCodesHelp}`,
+${exitCodesHelp("answered")}`,
     )
     .action(async (sources: string[], options: CommonOptions & FilterOptions) => {
       const command = await import("./commands/matrix.js");
@@ -118,7 +107,7 @@ Examples:
   cluster-security query new@shop 169.254.169.254:80 manifests/ --expect denied
   cluster-security query 203.0.113.7 shop/postgres:5432 --context prod --expect denied
 
-${exitCodesHelp}`,
+${exitCodesHelp("allowed (with --expect denied: denied)", "denied (with --expect denied: allowed)")}`,
     )
     .action(async (from: string, to: string, sources: string[], options: QueryOptions) => {
       const command = await import("./commands/query.js");
@@ -148,7 +137,7 @@ Examples:
   cluster-security explain new@shop 169.254.169.254:80 --context prod
   cluster-security explain shop/frontend api.example.com:443 stack.json --format md
 
-${exitCodesHelp}`,
+${exitCodesHelp("answered")}`,
     )
     .action(async (from: string, to: string, sources: string[], options: ExplainOptions) => {
       const command = await import("./commands/explain.js");
@@ -183,7 +172,7 @@ Examples:
   cluster-security diff stack.json preview.json --format md         before pulumi up
   cluster-security diff context=staging context=prod -n shop
 
-${exitCodesHelp}`,
+${exitCodesHelp("answered; with --fail-on: there is no such change", "with --fail-on: there is such a change")}`,
     )
     .action(async (before: string, after: string, options: DiffOptions) => {
       const command = await import("./commands/diff.js");
@@ -210,11 +199,35 @@ Examples:
   cluster-security exposure manifests/ -w shop/postgres --format md
   cluster-security exposure --context prod -n shop
 
-${exitCodesHelp}`,
+${exitCodesHelp("answered")}`,
     )
     .action(async (sources: string[], options: ExposureOptions) => {
       const command = await import("./commands/exposure.js");
       outcome.exitCode = await command.exposure(sources, options);
+    });
+
+  addJudgements(program, version, outcome);
+
+  program
+    .command("rbac")
+    .summary("the role that --context needs, as YAML")
+    .description(
+      "Prints the role that reading a live cluster needs: get and list of the kinds that verdicts depend on, and nothing else. Reads no cluster.",
+    )
+    .option("--name <name>", "the name of the roles", "cluster-security-reader")
+    .option("--service-account <ns/name>", "also bind the roles to this service account")
+    .addOption(new Option("--format <format>", "how to print").choices(["yaml", "json"]).default("yaml"))
+    .option("-o, --output <file>", outputHelp)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  cluster-security rbac | kubectl apply -f -
+  cluster-security rbac --service-account ci/cluster-security | kubectl apply -f -`,
+    )
+    .action(async (options: RbacOptions) => {
+      const command = await import("./commands/rbac.js");
+      outcome.exitCode = await command.rbac(options);
     });
 
   // Commander gives a subcommand these only at the moment it is made.
@@ -225,61 +238,3 @@ ${exitCodesHelp}`,
 
 type QueryOptions = CommonOptions & { readonly expect: "allowed" | "denied" };
 type ExplainOptions = CommonOptions & { readonly everyRule: boolean };
-
-/** The default of a list (empty) and of a switch (off) says nothing. */
-function describeOption(this: Help, option: Option): string {
-  const { defaultValue } = option;
-  if (defaultValue !== false && !Array.isArray(defaultValue))
-    return Help.prototype.optionDescription.call(this, option);
-  const shown = Object.assign(Object.create(Object.getPrototypeOf(option) as object) as Option, option);
-  shown.defaultValue = undefined;
-  return Help.prototype.optionDescription.call(this, shown);
-}
-
-function sourcesArgument(): Argument {
-  return new Argument("[sources...]", "files, folders, - for standard input, context=NAME for a live cluster");
-}
-
-function filterOptions(command: Command): Command {
-  return command
-    .option("-n, --namespace <name>", "only pairs with an end in this namespace (repeatable, or a,b)", several, [])
-    .option("-w, --workload <name>", "only pairs with this workload: ns/name (repeatable, or a,b)", several, [])
-    .option("-p, --port <port>", "only what passes on this port: 443, 53/udp, icmp")
-    .addOption(
-      new Option(
-        "-d, --direction <direction>",
-        "with -n or -w: what arrives there (ingress) or leaves it (egress)",
-      ).choices(["ingress", "egress", "both"]),
-    )
-    .option("--no-external", "without the addresses outside the cluster");
-}
-
-/** @param sources False for a command whose sources have their places (diff). */
-function inputOptions(command: Command, known: readonly string[], { sources = true } = {}): Command {
-  command.addOption(new Option("--format <format>", "how to print").choices(known).default("table"));
-  if (sources) sourceOptions(command);
-  return command
-    .option("--kubeconfig <file>", "with a live cluster (default: $KUBECONFIG, then ~/.kube/config)")
-    .option("--cni <enforcer>", "who enforces: cilium@1.20, calico@3.32, kubernetes (default: inferred)")
-    .addOption(
-      new Option("--as <form>", "what the files are (auto: by their content)").choices(textForms).default("auto"),
-    )
-    .option(
-      "--allow-problems",
-      "answer in spite of what cannot be read or understood; nothing counts as allowed for it",
-      false,
-    )
-    .option("--all-problems", "print all problems, not only the first 50", false)
-    .option("-q, --quiet", "no notes on stderr; problems are still printed", false);
-}
-
-function sourceOptions(command: Command): Command {
-  return command
-    .option(
-      "-f, --file <path>",
-      "a file, a folder, or - (repeatable); the same as a source by position",
-      repeatable,
-      [],
-    )
-    .option("--context <name>", "read the live cluster of this kubeconfig context (in-cluster: the one this runs in)");
-}

@@ -50,8 +50,13 @@ export async function load(specs: readonly string[], options: InputOptions): Pro
 export async function loadTwo(
   before: readonly string[],
   after: readonly string[],
-  options: InputOptions & { readonly apply: boolean },
+  options: InputOptions & {
+    readonly apply: boolean;
+    /** How the two are called on stderr. Default: before, after. */
+    readonly labels?: readonly [string, string];
+  },
 ): Promise<{ before: Loaded; after: Loaded }> {
+  const [firstLabel, secondLabel] = options.labels ?? ["before", "after"];
   const named = profileOption(options);
   const first = await read(before, options);
   const second = await read(after, options);
@@ -61,8 +66,8 @@ export async function loadTwo(
   const profile = named ?? inferProfile([...first.objects, ...second.objects]);
   if (named === undefined) noteProfile(profile, options);
   return {
-    before: compileObjects(first.objects, first.problems, profile, options, "before: "),
-    after: compileObjects(objects, problems, profile, options, "after: "),
+    before: compileObjects(first.objects, first.problems, profile, options, `${firstLabel}: `),
+    after: compileObjects(objects, problems, profile, options, `${secondLabel}: `),
   };
 }
 

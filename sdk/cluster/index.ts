@@ -5,3 +5,4 @@ export { kindsToRead, type KindToRead } from "./kinds";
 export { connect, inCluster, type ContextOptions } from "./kubeconfig";
 export { readLiveObjects, type LiveObjects, type LiveOptions } from "./live-objects";
 export { withoutOwned } from "./owners";
+export { readingRole, type RoleOptions } from "./role";

@@ -1,5 +1,6 @@
 import type { Finding } from "../findings";
 import { describeControl, isViolation } from "../findings";
+import { describeSource, placeOfFinding } from "./source";
 import type { ReachabilitySummary, Status } from "./summary";
 
 /** What a report is made of. */
@@ -119,6 +120,20 @@ function findingSection(title: string, findings: readonly Finding[]): string {
   return [title, ...violations.map(describeFinding)].join("\n\n");
 }
 
+/** Findings as Markdown sections, violations first, then what is exempt and by whom. Names are escaped. */
+export function markdownFindings(findings: readonly Finding[], title = "# Findings"): string {
+  const exempt = findings.filter((finding) => finding.exempt === true).map(({ message }) => `- ${escape(message)}.`);
+  const known = findings.filter((finding) => finding.exempt !== true && !isViolation(finding));
+  const sections = [
+    findingSection(title, findings),
+    exempt.length === 0 ? "" : ["## Exempt", exempt.join("\n")].join("\n\n"),
+    known.length === 0
+      ? ""
+      : ["## Worth knowing", known.map(({ message }) => `- ${escape(message)}.`).join("\n")].join("\n\n"),
+  ];
+  return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
+}
+
 function describeFinding(finding: Finding): string {
   const doubt = finding.certainty === "possible" ? ", not decidable yet" : "";
   const points = [
@@ -126,9 +141,9 @@ function describeFinding(finding: Finding): string {
     `- Fix: ${escape(finding.fix)}`,
     `- Controls: ${escape(finding.controls.map(describeControl).join("; "))}`,
   ];
-  return [`### ${escape(finding.message)}`, `\`${finding.id}\` · ${finding.severity}${doubt}`, points.join("\n")].join(
-    "\n\n",
-  );
+  const place = describeSource(placeOfFinding(finding));
+  const about = `\`${finding.id}\` · ${finding.severity}${doubt}${place === undefined ? "" : ` · ${escape(place)}`}`;
+  return [`### ${escape(finding.message)}`, about, points.join("\n")].join("\n\n");
 }
 
 function exemptSection(summary: ReachabilitySummary): string {

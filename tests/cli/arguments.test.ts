@@ -16,7 +16,17 @@ describe("cluster-security: arguments", () => {
     }
   });
 
-  for (const command of ["matrix", "query", "explain", "diff", "exposure"]) {
+  for (const command of [
+    "matrix",
+    "query",
+    "explain",
+    "diff",
+    "exposure",
+    "check",
+    "hygiene",
+    "blast-radius",
+    "equivalent",
+  ]) {
     it(`prints help for ${command} with examples, within 120 columns`, async () => {
       const { code, stdout } = await run([command, "--help"]);
       assert.equal(code, 0);

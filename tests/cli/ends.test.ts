@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describePeer, parseFlow, parsePortAndProtocol } from "../../sdk/cli/ends";
+import { parseFlow, parsePortAndProtocol } from "../../sdk/cli/ends";
+import { describeEnd } from "../../sdk/reachability";
 import { CliError } from "../../sdk/cli/errors";
 import { buildSnapshot, readYaml, type Flow, type Snapshot } from "../../sdk/reachability/index";
 import { deployment, join, namespace, shop } from "./fixtures";
@@ -133,7 +134,7 @@ describe("ends of a flow", () => {
       "local-node",
       "kube-apiserver",
     ]) {
-      assert.equal(describePeer(parse("shop/frontend", end).destination), end);
+      assert.equal(describeEnd(parse("shop/frontend", end).destination), end);
     }
   });
 

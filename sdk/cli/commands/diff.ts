@@ -1,13 +1,12 @@
-import type { MatrixEntry } from "../../reachability";
-import { causeFinder, differencesOf } from "../differences";
+import { diff as diffOf, type PathDifference } from "../../reachability";
+import { describeCounts } from "../../reports/diff";
 import { parsePortAndProtocol } from "../ends";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import { standardOutput } from "../output";
-import { printDiff, summaryOf, type Difference } from "../print/diff";
-import { exitCodeOf, loadTwo, note, type Loaded } from "../snapshot";
-import { checkDirection, matrixOptions, possibleOnly, type FilterOptions } from "./matrix";
-import type { CommonOptions } from "./options";
+import { printDiff } from "../print/diff";
+import { exitCodeOf, loadTwo, note } from "../snapshot";
+import { checkDirection, matrixOptions, type FilterOptions } from "./filters";
+import { outputOf, type CommonOptions } from "./options";
 
 export interface DiffOptions extends CommonOptions, FilterOptions {
   /** The second source is laid over the first. */
@@ -22,24 +21,25 @@ export async function diff(before: string, after: string, options: DiffOptions):
   checkDirection(options);
   const loaded = await loadTwo([before], [after], options);
   const filters = matrixOptions(options, [loaded.after.snapshot, loaded.before.snapshot], port);
-  const entries = (each: Loaded): Iterable<MatrixEntry> => {
-    const all = each.reachability.matrix(filters);
-    return each.holes ? possibleOnly(all) : all;
-  };
-  const causes = causeFinder(loaded.before.reachability, loaded.after.reachability);
-  const differences = [...differencesOf(entries(loaded.before), entries(loaded.after), causes)];
-  const failed = options.failOn !== undefined && differences.some((each) => counts(each, options.failOn ?? "any"));
-  const code = failed ? exitCodes.no : exitCodeOf([loaded.before, loaded.after], options);
-  // A reader that goes away ends the command early; the exit code is known by now.
+  const holes = { before: loaded.before.holes, after: loaded.after.holes };
+  const differences = diffOf(loaded.before.reachability, loaded.after.reachability, { ...filters, holes });
+  const counts = { opened: 0, closed: 0, changed: 0 };
+  let code: ExitCode = exitCodeOf([loaded.before, loaded.after], options);
   process.exitCode = code;
-  await printDiff(differences, options.format, standardOutput(), (text) => note(text, options));
-  note(summaryOf(differences), options);
+  // Counted as they are printed: there may be millions. A reader that goes away ends the command early.
+  const tally = function* (): Iterable<PathDifference> {
+    for (const each of differences) {
+      counts[each.change]++;
+      if (failsOn(each, options.failOn)) process.exitCode = code = exitCodes.no;
+      yield each;
+    }
+  };
+  await printDiff(tally(), options.format, outputOf(options), (text) => note(text, options));
+  note(describeCounts(counts), options);
   return code;
 }
 
 /** Whether a difference is of the kind that a user wants to fail on. What may have opened counts as opened. */
-function counts({ before, after }: Difference, kind: "opened" | "closed" | "any"): boolean {
-  if (kind === "any") return true;
-  const [less, more] = kind === "opened" ? [before, after] : [after, before];
-  return !more.possible.isSubsetOf(less.possible) || !more.allowed.isSubsetOf(less.allowed);
+function failsOn({ opens, closes }: PathDifference, kind: DiffOptions["failOn"]): boolean {
+  return kind === "any" || (kind === "opened" && opens) || (kind === "closed" && closes);
 }

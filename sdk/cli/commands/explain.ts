@@ -1,10 +1,9 @@
 import { parseFlow } from "../ends";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import { standardOutput } from "../output";
 import { coloursFor } from "../print/colours";
 import { printExplanation } from "../print/explain";
 import { exitCodeOf, load, note } from "../snapshot";
-import { sourcesOf, type CommonOptions } from "./options";
+import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
 /** `cluster-security explain`: why a flow passes or does not. */
 export async function explain(
@@ -15,7 +14,7 @@ export async function explain(
 ): Promise<ExitCode> {
   const loaded = await load(sourcesOf(positional, options), options);
   const explanation = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
-  const output = standardOutput({ coloured: options.format === "table" });
+  const output = outputOf(options, { coloured: options.format === "table" });
   const printing = {
     format: options.format,
     colours: coloursFor(output),

@@ -2,10 +2,9 @@ import { exposure as exposureOf, TrafficSet } from "../../reachability";
 import type { Exposure, Traffic } from "../../reachability";
 import { knownNamespace, knownWorkload } from "../ends";
 import type { ExitCode } from "../exit-codes";
-import { standardOutput } from "../output";
 import { printExposure } from "../print/exposure";
 import { exitCodeOf, load, note } from "../snapshot";
-import { sourcesOf, type CommonOptions } from "./options";
+import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
 export interface ExposureOptions extends CommonOptions {
   readonly namespace: readonly string[];
@@ -21,7 +20,7 @@ export async function exposure(positional: readonly string[], options: ExposureO
   const inThem = snapshot.workloads.filter(({ namespace }) => namespaces.has(namespace)).map(({ id }) => id);
   const narrowed = namespaces.size > 0 || named.length > 0;
   const found = exposureOf(reachability, narrowed ? { workloads: [...named, ...inThem] } : {});
-  const output = standardOutput();
+  const output = outputOf(options);
   const text = printExposure(loaded.holes ? [...found].map(possibleOnly) : found, options.format);
   if (text === "") note("none of these is exposed to anything", options);
   output.write(text);

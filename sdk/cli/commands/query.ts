@@ -1,11 +1,10 @@
 import type { Verdict } from "../../reachability";
 import { parseFlow } from "../ends";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import { standardOutput } from "../output";
 import { coloursFor } from "../print/colours";
 import { printAnswer } from "../print/query";
 import { exitCodeOf, load, note } from "../snapshot";
-import { sourcesOf, type CommonOptions } from "./options";
+import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
 /** `cluster-security query`: may this pass? The exit code says it too. */
 export async function query(
@@ -22,7 +21,7 @@ export async function query(
   if (verdict !== computed)
     note(`unknown because something could not be read; without that it is ${computed}`, options);
   const traffic = loaded.reachability.traffic(flow.source, flow.destination);
-  const output = standardOutput({ coloured: options.format === "table" });
+  const output = outputOf(options, { coloured: options.format === "table" });
   output.write(printAnswer({ flow, verdict, traffic }, options.format, coloursFor(output)));
   await output.end();
   if (verdict === "unknown") return exitCodes.incomplete;

@@ -1,52 +1,40 @@
-import { describeRef } from "../../reachability";
-import type { Traffic } from "../../reachability";
-import type { ChangedObject } from "../changed-objects";
-import { connections, describeTraffic } from "../connections";
+import type { PathDifference, Traffic } from "../../reachability";
+import { connections, describeTraffic } from "../../reports/connections";
+import { describeCauses } from "../../reports/diff";
 import type { Output } from "../output";
-import { describeSource } from "../problems";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";
 import { columns, csvField, markdownCell } from "./text";
 
-/** What became of a path. */
-export type Change = "opened" | "closed" | "changed";
-
-/** A pair of ends between which something else may pass than before. */
-export interface Difference {
-  readonly change: Change;
-  readonly sourceId: string;
-  readonly destinationId: string;
-  readonly before: Traffic;
-  readonly after: Traffic;
-  /** The objects that did it. */
-  readonly causes: readonly ChangedObject[];
-}
-
-/** Prints the changes of reachability between two snapshots. */
+/** Prints the changes of reachability between two snapshots as they are found. */
 export async function printDiff(
-  differences: readonly Difference[],
+  differences: Iterable<PathDifference>,
   format: Format,
   output: Output,
   note: (text: string) => void,
 ): Promise<void> {
-  if (format === "mermaid" && differences.length > mermaidMaxEdges) {
-    note(`Mermaid draws at most ${mermaidMaxEdges} edges unless configured, and these are ${differences.length}`);
-  }
-  for (const piece of piecesOf(differences, format)) {
+  for (const piece of piecesOf(differences, format, note)) {
     output.write(piece);
     if (output.full) await output.ready();
   }
   await output.end();
 }
 
-function* piecesOf(differences: readonly Difference[], format: Format): Iterable<string> {
+function* piecesOf(
+  differences: Iterable<PathDifference>,
+  format: Format,
+  note: (text: string) => void,
+): Iterable<string> {
   switch (format) {
-    case "json":
-      yield "[";
-      for (const [index, each] of differences.entries())
-        yield `${index === 0 ? "\n" : ",\n"}${JSON.stringify(asJson(each))}`;
-      yield differences.length === 0 ? "]\n" : "\n]\n";
+    case "json": {
+      let start = "[\n";
+      for (const each of differences) {
+        yield start + JSON.stringify(asJson(each));
+        start = ",\n";
+      }
+      yield start === "[\n" ? "[]\n" : "\n]\n";
       return;
+    }
     case "csv":
       yield "change,src,dst,before,after,causes\n";
       for (const each of differences) yield `${rowOf(each).map(csvField).join(",")}\n`;
@@ -62,20 +50,35 @@ function* piecesOf(differences: readonly Difference[], format: Format): Iterable
       yield graph.end();
       return;
     }
-    case "mermaid":
-      yield mermaidGraph(differences.map(edgeOf));
-      return;
-    default:
-      if (differences.length > 0) {
-        yield columns([
-          ["CHANGE", "SOURCE", "DESTINATION", "BEFORE", "AFTER", "BECAUSE OF"],
-          ...differences.map(rowOf),
-        ]);
+    case "mermaid": {
+      const edges = Array.from(differences, edgeOf);
+      if (edges.length > mermaidMaxEdges) {
+        note(`Mermaid draws at most ${mermaidMaxEdges} edges unless configured, and these are ${edges.length}`);
       }
+      yield mermaidGraph(edges);
+      return;
+    }
+    default:
+      yield* tableOf(differences);
   }
 }
 
-function rowOf(difference: Difference): string[] {
+/** So many rows are lined up together: enough for whoever reads, and little to hold of a long answer. */
+const rowsTogether = 2000;
+
+function* tableOf(differences: Iterable<PathDifference>): Iterable<string> {
+  let rows: string[][] = [["CHANGE", "SOURCE", "DESTINATION", "BEFORE", "AFTER", "BECAUSE OF"]];
+  for (const each of differences) {
+    rows.push(rowOf(each));
+    if (rows.length < rowsTogether) continue;
+    yield columns(rows);
+    rows = [];
+  }
+  const [first] = rows;
+  if (first !== undefined && (rows.length > 1 || first[0] !== "CHANGE")) yield columns(rows);
+}
+
+function rowOf(difference: PathDifference): string[] {
   const { change, sourceId, destinationId, before, after, causes } = difference;
   return [
     change,
@@ -83,17 +86,11 @@ function rowOf(difference: Difference): string[] {
     destinationId,
     describeTraffic(before.allowed, before.possible),
     describeTraffic(after.allowed, after.possible),
-    causes.map(describeCause).join("; "),
+    describeCauses(causes),
   ];
 }
 
-/** `NetworkPolicy shop/allow-web (added, policies.yaml:12)`. */
-function describeCause(cause: ChangedObject): string {
-  const place = describeSource(cause.source);
-  return `${describeRef(cause)} (${cause.change}${place === undefined ? "" : `, ${place}`})`;
-}
-
-function asJson(difference: Difference): unknown {
+function asJson(difference: PathDifference): unknown {
   const { change, sourceId, destinationId, before, after, causes } = difference;
   const possible = (traffic: Traffic): string | undefined =>
     traffic.allowed === traffic.possible ? undefined : connections(traffic.possible);
@@ -109,18 +106,10 @@ function asJson(difference: Difference): unknown {
   };
 }
 
-function edgeOf(difference: Difference): Edge {
+function edgeOf(difference: PathDifference): Edge {
   const { change, sourceId, destinationId, before, after } = difference;
   const was = describeTraffic(before.allowed, before.possible);
   const is = describeTraffic(after.allowed, after.possible);
   const label = change === "opened" ? `+ ${is}` : change === "closed" ? `- ${was}` : `${was} → ${is}`;
   return { source: sourceId, destination: destinationId, label, style: change };
-}
-
-/** `3 paths opened, 1 closed, 2 changed`. */
-export function summaryOf(differences: readonly Difference[]): string {
-  const count = (change: Change): number => differences.filter((each) => each.change === change).length;
-  const [opened, closed, changed] = [count("opened"), count("closed"), count("changed")];
-  if (opened + closed + changed === 0) return "no path opened, closed or changed";
-  return `${opened} ${opened === 1 ? "path" : "paths"} opened, ${closed} closed, ${changed} changed`;
 }

@@ -1,10 +1,10 @@
-import { describeRef } from "../../reachability";
-import type { Cni, DirectionExplanation, Explanation, ExplanationStep, RuleRef } from "../../reachability";
-import { describeTraffic } from "../connections";
-import { describePeer, describePort } from "../ends";
+import { describeEnd, describeRef } from "../../reachability";
+import type { Cni, DirectionExplanation, Explanation, ExplanationStep, FlipHint, RuleRef } from "../../reachability";
+import { describeTraffic } from "../../reports/connections";
+import { describeSource } from "../../reports/source";
+import { describePort } from "../ends";
 import { locate } from "../locate";
 import { printable } from "../output";
-import { describeSource } from "../problems";
 import { paintVerdict, type Colours } from "./colours";
 import type { Format } from "./formats";
 import { columns, csvField, dotString, markdownCell, mermaidString } from "./text";
@@ -60,7 +60,7 @@ function placeOf(rule: RuleRef): string {
 }
 
 function headline({ flow }: Explanation): string {
-  return `${describePeer(flow.source)} -> ${describePeer(flow.destination)}  ${describePort(flow)}`;
+  return `${describeEnd(flow.source)} -> ${describeEnd(flow.destination)}  ${describePort(flow)}`;
 }
 
 function asText(explanation: Explanation, printing: ExplainPrinting): string {
@@ -96,7 +96,7 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   text += `\nbetween the two, on any port: ${describeTraffic(allowed, possible)}\n`;
   if (explanation.flip.length > 0) {
     text += `\nto ${verdict === "allowed" ? "close" : "open"} it:\n`;
-    for (const hint of explanation.flip) text += printable(`  ${hint.text}\n`);
+    for (const hint of explanation.flip) text += printable(`  ${hintOf(hint, explanation)}\n`);
   }
   const commands = commandsToConfirm(explanation, printing.cni);
   if (commands.length > 0) text += `\nto see it on a cluster:\n${commands.map((each) => `  ${each}\n`).join("")}`;
@@ -106,10 +106,23 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
 /** The reason, with the line of the deciding rule itself; the engine knows only where its document begins. */
 function reasonOf({ reason, deciding }: DirectionExplanation): string {
   if (deciding === undefined) return reason;
+  const placed = withPlace(reason, deciding);
   const place = placeOf(deciding);
-  const document = describeSource(deciding.source);
-  if (place === "" || document === undefined) return reason;
-  return reason.includes(`(${document})`) ? reason.replace(`(${document})`, `(${place})`) : `${reason} (${place})`;
+  return placed === reason && place !== "" && !reason.includes(place) ? `${reason} (${place})` : placed;
+}
+
+/** What would turn the verdict around, with the line of the rule that it is about. */
+function hintOf(hint: FlipHint, explanation: Explanation): string {
+  const rules = sidesOf(explanation).flatMap(({ side }) => side.chain.map(({ rule }) => rule));
+  const named = rules.find(({ path, policy }) => path === hint.path && policy.name === hint.policy?.name);
+  return named === undefined ? hint.text : withPlace(hint.text, named);
+}
+
+/** A text in which the place of a rule's document is that of the rule. */
+function withPlace(text: string, rule: RuleRef): string {
+  const document = describeSource(rule.source);
+  const place = placeOf(rule);
+  return document === undefined || place === "" ? text : text.replace(`(${document})`, `(${place})`);
 }
 
 /** Commands that show on a live cluster what decided, and the flow itself where the enforcer records flows. */
@@ -164,8 +177,8 @@ function asJson(explanation: Explanation, printing: ExplainPrinting): unknown {
   });
   const { flow, verdict, egress, ingress, mesh, traffic, flip } = explanation;
   return {
-    src: describePeer(flow.source),
-    dst: describePeer(flow.destination),
+    src: describeEnd(flow.source),
+    dst: describeEnd(flow.destination),
     protocol: flow.protocol,
     port: flow.port,
     verdict,
@@ -207,7 +220,7 @@ function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string
   const rows = rowsOf(explanation, printing);
   if (rows.length > 0) text += `\n${row(stepTitles)}${row(stepTitles.map(() => "---"))}${rows.map(row).join("")}`;
   if (explanation.flip.length > 0)
-    text += `\nTo change it:\n${explanation.flip.map(({ text: hint }) => `- ${hint}\n`).join("")}`;
+    text += `\nTo change it:\n${explanation.flip.map((hint) => `- ${hintOf(hint, explanation)}\n`).join("")}`;
   return text;
 }
 
@@ -215,14 +228,14 @@ function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string
 function stations(explanation: Explanation): { name: string; label: string }[] {
   const { flow } = explanation;
   return [
-    { name: "source", label: describePeer(flow.source) },
+    { name: "source", label: describeEnd(flow.source) },
     ...sidesOf(explanation).map(({ title, side }, index) => ({
       name: `side${index}`,
       label: [`${title}: ${side.verdict}`, side.deciding === undefined ? side.reason : nameOfRule(side.deciding)].join(
         "\n",
       ),
     })),
-    { name: "destination", label: describePeer(flow.destination) },
+    { name: "destination", label: describeEnd(flow.destination) },
   ];
 }
 

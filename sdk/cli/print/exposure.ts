@@ -1,8 +1,8 @@
 import { describeRef, type Exposure, type Traffic } from "../../reachability";
-import { connections, describeTraffic } from "../connections";
+import { connections, describeTraffic } from "../../reports/connections";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, type Edge } from "./graph";
-import { columns, csvField, markdownCell } from "./text";
+import { printList } from "./list";
 
 /** One way in or out of a workload that leads beyond the workloads there are. */
 interface Row extends Traffic {
@@ -17,17 +17,6 @@ interface Row extends Traffic {
 export function printExposure(exposures: Iterable<Exposure>, format: Format): string {
   const rows = [...exposures].flatMap(rowsOf);
   switch (format) {
-    case "json":
-      return `[${rows.map((row, index) => `${index === 0 ? "\n" : ",\n"}${JSON.stringify(asJson(row))}`).join("")}${rows.length === 0 ? "]" : "\n]"}\n`;
-    case "csv":
-      return [titles.map((title) => title.toLowerCase()), ...rows.map(cellsOf)]
-        .map((row) => `${row.map(csvField).join(",")}\n`)
-        .join("");
-    case "md": {
-      const line = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(" | ")} |\n`;
-      const head = titles.map((title) => title.toLowerCase());
-      return line(head) + line(head.map(() => "---")) + rows.map((row) => line(cellsOf(row))).join("");
-    }
     case "dot": {
       const graph = new DotGraph();
       return graph.begin + rows.map((row) => graph.edge(edgeOf(row))).join("") + graph.end();
@@ -35,7 +24,7 @@ export function printExposure(exposures: Iterable<Exposure>, format: Format): st
     case "mermaid":
       return mermaidGraph(rows.map(edgeOf));
     default:
-      return rows.length === 0 ? "" : columns([titles, ...rows.map(cellsOf)]);
+      return printList({ titles, items: rows, cells: cellsOf, json: asJson }, format);
   }
 }
 

@@ -1,3 +1,11 @@
-/** The values of `--format`. */
+/** The values of `--format` of most commands. */
 export const formats = ["table", "json", "csv", "md", "dot", "mermaid"] as const;
 export type Format = (typeof formats)[number];
+
+/** Of answers that are lists of rules or differences and cannot be drawn. */
+export const listFormats = ["table", "json", "csv", "md"] as const;
+export type ListFormat = (typeof listFormats)[number];
+
+/** Of findings. */
+export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit"] as const;
+export type CheckFormat = (typeof checkFormats)[number];

@@ -1,5 +1,5 @@
 import type { MatrixEntry } from "../../reachability";
-import { connections, describeTraffic } from "../connections";
+import { connections, describeTraffic } from "../../reports/connections";
 import type { Output } from "../output";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";

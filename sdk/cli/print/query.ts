@@ -1,6 +1,7 @@
+import { describeEnd } from "../../reachability";
 import type { Flow, Traffic, Verdict } from "../../reachability";
-import { connections, describeTraffic } from "../connections";
-import { describePeer, describePort } from "../ends";
+import { connections, describeTraffic } from "../../reports/connections";
+import { describePort } from "../ends";
 import { printable } from "../output";
 import { paintVerdict, type Colours } from "./colours";
 import type { Format } from "./formats";
@@ -17,8 +18,8 @@ export interface Answer {
 /** A verdict in the format asked for. */
 export function printAnswer(answer: Answer, format: Format, colours: Colours): string {
   const { flow, verdict, traffic } = answer;
-  const src = describePeer(flow.source);
-  const dst = describePeer(flow.destination);
+  const src = describeEnd(flow.source);
+  const dst = describeEnd(flow.destination);
   const { allowed, possible } = traffic;
   switch (format) {
     case "json":

@@ -1,0 +1,121 @@
+import {
+  applyExemptions,
+  evaluate,
+  exemptionOverdue,
+  isViolation,
+  rules as allRules,
+  severities,
+  sortFindings,
+  type Finding,
+  type Rule,
+  type Severity,
+} from "../../findings";
+import type { Snapshot } from "../../reachability";
+import { knownNamespace, knownWorkload } from "../ends";
+import { didYouMean, nearest, usageError } from "../errors";
+import { exitCodes, type ExitCode } from "../exit-codes";
+import { readExemptions } from "../exemptions-file";
+import { coloursFor } from "../print/colours";
+import type { CheckFormat } from "../print/formats";
+import { printCheck } from "../print/check";
+import { exitCodeOf, load, note, type Loaded } from "../snapshot";
+import { outputOf, sourcesOf, type CommonOptions } from "./options";
+
+export interface CheckOptions extends CommonOptions<CheckFormat> {
+  readonly namespace: readonly string[];
+  readonly workload: readonly string[];
+  /** The least severity of a violation that makes the exit code 1. */
+  readonly failOn: Exclude<Severity, "info"> | "none";
+  readonly exemptions?: string;
+  /** Only these rules. */
+  readonly rule: readonly string[];
+  /** Tiers 0 and 1 instead of the usual namespaces. */
+  readonly tier0: readonly string[];
+  readonly tier1: readonly string[];
+  /** The version of this package, for reports that name it. */
+  readonly version: string;
+}
+
+/** `cluster-security check`: what is wrong, with reason, fix and controls. */
+export async function check(positional: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  const rules = rulesNamed(options.rule);
+  const ids = [...allRules, exemptionOverdue].map(({ id }) => id);
+  const exemptions = options.exemptions === undefined ? [] : readExemptions(options.exemptions, ids);
+  const loaded = await load(sourcesOf(positional, options), options);
+  const shown = filterOf(options, loaded.snapshot);
+  const today = new Date().toISOString().slice(0, "YYYY-MM-DD".length);
+  const found = evaluate(loaded.reachability, {
+    rules,
+    today,
+    ...(options.tier0.length > 0 ? { exemptNamespaces: options.tier0 } : {}),
+    ...(options.tier1.length > 0 ? { platformNamespaces: options.tier1 } : {}),
+  });
+  const applied = applyExemptions(found.filter(shown), exemptions, today);
+  const findings = sortFindings([...applied.findings, ...applied.overdue]);
+  const code = exitCodeFor(findings, loaded, options);
+  process.exitCode = code;
+  const output = outputOf(options, { coloured: options.format === "table" });
+  const text = printCheck({
+    format: options.format,
+    colours: coloursFor(output),
+    findings,
+    rules: [...rules, ...(exemptions.length > 0 ? [exemptionOverdue] : [])],
+    problems: loaded.problems,
+    fails: (finding) => isAtLeast(finding.severity, options.failOn),
+    version: options.version,
+  });
+  output.write(text);
+  await output.end();
+  if (loaded.holes) note("there may be more: something could not be read", options);
+  note(summaryOf(findings), options);
+  return code;
+}
+
+function rulesNamed(ids: readonly string[]): readonly Rule[] {
+  if (ids.length === 0) return allRules;
+  const known = allRules.map(({ id }) => id);
+  for (const id of ids) {
+    if (known.includes(id)) continue;
+    const near = didYouMean(nearest(id, known));
+    throw usageError(`--rule: there is no rule "${id}".${near === "" ? ` There are ${known.join(", ")}.` : near}`);
+  }
+  return allRules.filter(({ id }) => ids.includes(id));
+}
+
+/** Findings about a namespace, what lies in it, or a workload. */
+function filterOf(options: CheckOptions, snapshot: Snapshot): (finding: Finding) => boolean {
+  const namespaces = options.namespace.map((name) => knownNamespace(name, snapshot));
+  const workloads = options.workload.map((name) => knownWorkload(name, snapshot));
+  if (namespaces.length === 0 && workloads.length === 0) return () => true;
+  return ({ subject: { kind, namespace, name } }) =>
+    namespaces.includes(namespace ?? (kind === "Namespace" ? name : "")) ||
+    workloads.some((each) => each.kind === kind && each.namespace === namespace && each.name === name);
+}
+
+/** What is certainly wrong fails. What is only possibly wrong, or could not be read, leaves it open. */
+function exitCodeFor(findings: readonly Finding[], loaded: Loaded, options: CheckOptions): ExitCode {
+  const failing = findings.filter((finding) => isViolation(finding) && isAtLeast(finding.severity, options.failOn));
+  if (failing.some(({ certainty }) => certainty === "definite")) return exitCodes.no;
+  if (failing.length > 0 || loaded.holes) return exitCodes.incomplete;
+  return exitCodeOf([loaded], options);
+}
+
+function isAtLeast(severity: Severity, least: CheckOptions["failOn"]): boolean {
+  return least !== "none" && severities.indexOf(severity) <= severities.indexOf(least);
+}
+
+/** `2 critical, 1 high (1 of them possibly); 3 exempt`. */
+function summaryOf(findings: readonly Finding[]): string {
+  const violations = findings.filter(isViolation);
+  const counts = severities.flatMap((severity) => {
+    const count = violations.filter((finding) => finding.severity === severity).length;
+    return count === 0 ? [] : [`${count} ${severity}`];
+  });
+  const possible = violations.filter(({ certainty }) => certainty === "possible").length;
+  const exempt = findings.filter((finding) => finding.exempt === true).length;
+  const doubt = possible === 0 ? "" : ` (${possible === violations.length ? "all" : possible} only possibly)`;
+  return [
+    counts.length === 0 ? "no violations" : `${counts.join(", ")}${doubt}`,
+    ...(exempt > 0 ? [`${exempt} exempt`] : []),
+  ].join("; ");
+}

@@ -1,0 +1,39 @@
+import { dump } from "js-yaml";
+import { readingRole } from "../../cluster/role";
+import { usageError } from "../errors";
+import { exitCodes, type ExitCode } from "../exit-codes";
+import { outputOf } from "./options";
+
+export interface RbacOptions {
+  readonly name: string;
+  /** `namespace/name` */
+  readonly serviceAccount?: string;
+  readonly format: "yaml" | "json";
+  readonly output?: string;
+}
+
+/** `cluster-security rbac`: the role that reading a live cluster needs. Reads nothing. */
+export async function rbac(options: RbacOptions): Promise<ExitCode> {
+  const { name, serviceAccount, format } = options;
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw usageError(`--name: "${name}" is no name of an object`);
+  const objects = readingRole({
+    name,
+    ...(serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) }),
+  });
+  const output = outputOf(options);
+  output.write(
+    format === "json"
+      ? `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 2)}\n`
+      : objects.map((object) => dump(object, { noRefs: true })).join("---\n"),
+  );
+  await output.end();
+  return exitCodes.ok;
+}
+
+function parseAccount(text: string): { namespace: string; name: string } {
+  const [namespace, name, ...rest] = text.split("/");
+  if (!namespace || !name || rest.length > 0) {
+    throw usageError(`--service-account: "${text}" is no service account: write namespace/name`);
+  }
+  return { namespace, name };
+}

@@ -1,0 +1,60 @@
+import type { KubeObject } from "../reachability";
+import { ciliumConfig, kindsToRead } from "./kinds";
+
+/** A rule of a role (rbac.authorization.k8s.io/v1 PolicyRule). */
+interface RoleRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+export interface RoleOptions {
+  /** The name of all objects. Default `cluster-security-reader`. */
+  readonly name?: string;
+  /** Who is bound to the role. Default: nobody; the roles alone. */
+  readonly serviceAccount?: { readonly namespace: string; readonly name: string };
+}
+
+/**
+ * What a role needs so that a live cluster can be read as a whole: `get` and `list` of exactly the kinds that
+ * {@link kindsToRead} names, and `get` of the one ConfigMap that says how Cilium enforces. Groups that the cluster does
+ * not serve do no harm in a role.
+ */
+export function readingRole(options: RoleOptions = {}): KubeObject[] {
+  const { name = "cluster-security-reader", serviceAccount } = options;
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const { namespace } = ciliumConfig;
+  const roles: KubeObject[] = [
+    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: rulesForKinds() },
+    { apiVersion, kind: "Role", metadata: { name, namespace }, rules: [ruleForCiliumConfig] },
+  ];
+  if (serviceAccount === undefined) return roles;
+  const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];
+  const roleRef = (kind: string): unknown => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
+  return [
+    ...roles,
+    { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef: roleRef("ClusterRole"), subjects },
+    { apiVersion, kind: "RoleBinding", metadata: { name, namespace }, roleRef: roleRef("Role"), subjects },
+  ];
+}
+
+const ruleForCiliumConfig: RoleRule = {
+  apiGroups: [""],
+  resources: ["configmaps"],
+  resourceNames: [ciliumConfig.name],
+  verbs: ["get"],
+};
+
+function rulesForKinds(): RoleRule[] {
+  const resources = new Map<string, Set<string>>();
+  for (const { group, plural } of kindsToRead) {
+    const known = resources.get(group) ?? new Set();
+    resources.set(group, known.add(plural));
+  }
+  return [...resources].map(([group, names]) => ({
+    apiGroups: [group],
+    resources: [...names].sort(),
+    verbs: ["get", "list"],
+  }));
+}

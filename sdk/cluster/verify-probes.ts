@@ -1,0 +1,287 @@
+/** Which connections to try: those that must pass, those that must not, and why. Pure. */
+import { isIP } from "node:net";
+import type { Plan, PlannedFlow } from "../plan";
+import type { Peer, Reachability, Verdict, Workload } from "../reachability";
+import { metadataEndpoints, parseAddress, parseCidr } from "../reachability";
+
+/** What a probe is about, in the order in which they are tried. */
+export type ProbeGroup =
+  /** A workload and an address at which a cloud hands out credentials. */
+  | "metadata"
+  /** A flow of the declaration (without one: a path that the policies open). */
+  | "declared"
+  /** A path that nobody declared (without a declaration: one that the policies close). */
+  | "undeclared";
+
+/** One end of a probe: a workload of the cluster by its id, or an address outside. */
+export type ProbeEnd =
+  { readonly kind: "workload"; readonly id: string } | { readonly kind: "address"; readonly address: string };
+
+/** A connection to try. */
+export interface Probe {
+  readonly group: ProbeGroup;
+  readonly source: ProbeEnd;
+  readonly destination: ProbeEnd;
+  readonly protocol: "TCP" | "UDP";
+  readonly port: number;
+  /** What must come of it. */
+  readonly expected: "allowed" | "denied";
+  /** What the policies say, computed. */
+  readonly computed: Verdict;
+  /** Why this is expected: the flow's own words. */
+  readonly reason: string;
+}
+
+/** A part of the declaration that no probe can stand for here. */
+export interface Unprobed {
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface ProbeOptions {
+  /** Undeclared paths that are tried from each workload. Default 5; "all" for each of them. */
+  readonly sample?: number | "all";
+  /** Addresses outside the cluster that answer, as far as the executor knows. */
+  readonly outside: readonly string[];
+  /** Ids of workloads that have a pod to probe from and to. */
+  readonly present: ReadonlySet<string>;
+}
+
+/** What `probesFor` found. */
+export interface ProbePlan {
+  readonly probes: readonly Probe[];
+  readonly unprobed: readonly Unprobed[];
+}
+
+/**
+ * Derives probes from a plan and the computed matrix: metadata addresses first, then every declared flow, then undeclared
+ * ones. Without a plan the matrix itself says what is expected. Workloads that share the node's network are left out: to
+ * every enforcer they are the node.
+ */
+export function probesFor(reachability: Reachability, plan: Plan | undefined, options: ProbeOptions): ProbePlan {
+  return new Derivation(reachability, plan, options).run();
+}
+
+/** Says what a probe tries: `shop/web[Deployment] → shop/db[Deployment] TCP 5432`. */
+export function describeProbe({ source, destination, protocol, port }: Probe): string {
+  return `${describeProbeEnd(source)} → ${describeProbeEnd(destination)} ${protocol} ${port}`;
+}
+
+export function describeProbeEnd(end: ProbeEnd): string {
+  return end.kind === "workload" ? end.id : end.address;
+}
+
+interface Point {
+  readonly protocol: "TCP" | "UDP";
+  readonly port: number;
+}
+
+const defaultSample = 5;
+
+/** The port that stands for an address outside where no flow names one. */
+const webPort: Point = { protocol: "TCP", port: 80 };
+
+class Derivation {
+  private readonly workloads: readonly Workload[];
+  private readonly byName = new Map<string, Workload>();
+  /** Flows of the plan between two ends, by what `keyOf` makes of them. */
+  private readonly declared = new Map<string, Probe>();
+  private readonly unprobed: Unprobed[] = [];
+
+  constructor(
+    private readonly reachability: Reachability,
+    private readonly plan: Plan | undefined,
+    private readonly options: ProbeOptions,
+  ) {
+    const pods = reachability.snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork);
+    this.workloads = pods.filter(({ id }) => options.present.has(id));
+    for (const workload of this.workloads) this.byName.set(`${workload.namespace}/${workload.name}`, workload);
+    for (const { id } of pods) {
+      if (!options.present.has(id)) this.unprobed.push({ what: id, why: "none of its pods is ready" });
+    }
+  }
+
+  run(): ProbePlan {
+    for (const flow of this.plan?.flows ?? []) this.declare(flow);
+    if (this.plan) this.declareDns();
+    const metadata = this.metadataProbes();
+    const declared = this.plan ? [...this.declared.values()] : this.openPaths();
+    const undeclared = this.undeclaredProbes();
+    return { probes: [...metadata, ...declared, ...undeclared], unprobed: this.unprobed };
+  }
+
+  /** Each pair of live ends that a flow names, on each of its ports. */
+  private declare(flow: PlannedFlow): void {
+    const what = `${flow.from} → ${flow.to}`;
+    const sources = this.endsOf(flow.from);
+    const destinations = this.endsOf(flow.to);
+    if (sources.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.from}` });
+    else if (destinations.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.to}` });
+    for (const source of sources) {
+      for (const destination of destinations) {
+        if (source.kind === "address" && destination.kind === "address") continue;
+        if (keyOfEnd(source) === keyOfEnd(destination)) continue;
+        for (const { protocol, from, to } of flow.ports) {
+          if (protocol === "SCTP") {
+            this.unprobed.push({ what, why: "SCTP is not probed" });
+            continue;
+          }
+          // both edges of a range stand for it
+          for (const port of new Set([from, to])) {
+            const point: Point = { protocol: protocol === "UDP" ? "UDP" : "TCP", port };
+            const probe = this.probe("declared", source, destination, point, "allowed", `${flow.reason} (${flow.owner})`);
+            this.declared.set(keyOf(probe), probe);
+          }
+        }
+      }
+    }
+  }
+
+  /** Every pod that is held may ask the cluster's DNS: the plan opens it without a flow of its own. */
+  private declareDns(): void {
+    const servers = this.workloads.filter(
+      ({ namespace, labels }) => namespace === "kube-system" && labels["k8s-app"] === "kube-dns",
+    );
+    for (const server of servers) {
+      for (const workload of this.held()) {
+        for (const protocol of ["UDP", "TCP"] as const) {
+          if (workload === server) continue;
+          const point: Point = { protocol, port: 53 };
+          const probe = this.probe("declared", endOf(workload), endOf(server), point, "allowed", "names must resolve");
+          this.declared.set(keyOf(probe), probe);
+        }
+      }
+    }
+  }
+
+  /** Workloads and addresses here that a peer of the plan stands for. */
+  private endsOf(peer: string): ProbeEnd[] {
+    const workload = this.byName.get(peer);
+    if (workload) return [endOf(workload)];
+    const namespace = /^namespace (.+)$/.exec(peer)?.[1];
+    if (namespace !== undefined) return this.workloads.filter((one) => one.namespace === namespace).map(endOf);
+    const addresses = this.options.outside.filter((address) =>
+      peer === "internet" ? isPublic(address) : holds(peer, address),
+    );
+    return addresses.map((address) => ({ kind: "address", address }));
+  }
+
+  private metadataProbes(): Probe[] {
+    const known = new Map(metadataEndpoints.map(({ address, ports }) => [address, ports]));
+    const here = this.options.outside.filter((address) => known.has(address));
+    if (here.length === 0) this.unprobed.push({ what: "metadata addresses", why: "none of them answers here" });
+    return this.held().flatMap((workload) =>
+      here.flatMap((address) =>
+        (known.get(address) ?? []).map((port) => {
+          const end: ProbeEnd = { kind: "address", address };
+          const point: Point = { protocol: "TCP", port };
+          return this.probe("metadata", endOf(workload), end, point, "denied", "metadata endpoints stay closed");
+        }),
+      ),
+    );
+  }
+
+  /** Without a declaration: what the policies open. */
+  private openPaths(): Probe[] {
+    return this.allPaths()
+      .filter(({ computed }) => computed === "allowed")
+      .map((probe) => ({ ...probe, group: "declared", expected: "allowed", reason: "the policies allow it" }));
+  }
+
+  private undeclaredProbes(): Probe[] {
+    const held = new Set(this.held().map(({ id }) => id));
+    const isHeld = (end: ProbeEnd): boolean => end.kind === "workload" && held.has(end.id);
+    const closed = this.allPaths().filter((probe) =>
+      this.plan
+        ? !this.declared.has(keyOf(probe)) && (isHeld(probe.source) || isHeld(probe.destination))
+        : probe.computed === "denied",
+    );
+    const bySource = new Map<string, Probe[]>();
+    for (const probe of closed) {
+      const key = keyOfEnd(probe.source);
+      bySource.set(key, [...(bySource.get(key) ?? []), probe]);
+    }
+    const { sample = defaultSample } = this.options;
+    return [...bySource.values()].flatMap((probes) => (sample === "all" ? probes : spread(probes, sample)));
+  }
+
+  /** Every pair of workloads on the ports of the destination, and every workload and the outside, both ways. */
+  private allPaths(): Probe[] {
+    const reason = this.plan ? "nobody declared it" : "the policies deny it";
+    const paths: Probe[] = [];
+    const add = (source: ProbeEnd, destination: ProbeEnd, point: Point): void => {
+      paths.push(this.probe("undeclared", source, destination, point, "denied", reason));
+    };
+    const outside = this.options.outside
+      .filter((address) => !metadataEndpoints.some((endpoint) => endpoint.address === address))
+      .map((address): ProbeEnd => ({ kind: "address", address }));
+    for (const target of this.workloads) {
+      const points = pointsOf(target);
+      for (const source of this.workloads) {
+        if (source !== target) for (const point of points) add(endOf(source), endOf(target), point);
+      }
+      for (const end of outside) {
+        for (const point of points) add(end, endOf(target), point);
+        add(endOf(target), end, webPort);
+      }
+    }
+    return paths;
+  }
+
+  /** The workloads that a default deny holds; without a plan all of them. */
+  private held(): readonly Workload[] {
+    const { plan } = this;
+    if (!plan) return this.workloads;
+    const namespaces = new Set(plan.namespaces.filter(({ tier }) => tier !== "platform").map(({ name }) => name));
+    return this.workloads.filter(({ namespace }) => namespaces.has(namespace));
+  }
+
+  private probe(
+    group: ProbeGroup,
+    source: ProbeEnd,
+    destination: ProbeEnd,
+    { protocol, port }: Point,
+    expected: Probe["expected"],
+    reason: string,
+  ): Probe {
+    const flow = { source: peerOf(source), destination: peerOf(destination), protocol, port };
+    return { group, source, destination, protocol, port, expected, computed: this.reachability.verdict(flow), reason };
+  }
+}
+
+function endOf({ id }: Workload): ProbeEnd {
+  return { kind: "workload", id };
+}
+
+function peerOf(end: ProbeEnd): Peer {
+  return end;
+}
+
+function keyOfEnd(end: ProbeEnd): string {
+  return describeProbeEnd(end);
+}
+
+function keyOf(probe: Probe): string {
+  return describeProbe(probe);
+}
+
+/** The TCP and UDP ports that a workload declares; one that declares none is asked on the web's. */
+function pointsOf({ ports }: Workload): Point[] {
+  const points = ports.flatMap(({ protocol, port }) =>
+    protocol === "TCP" || protocol === "UDP" ? [{ protocol, port }] : [],
+  );
+  return points.length > 0 ? points : [webPort];
+}
+
+/** `count` of them, evenly over the whole list, so that no destination is left out for coming last. */
+function spread<T>(all: readonly T[], count: number): T[] {
+  if (all.length <= count) return [...all];
+  return Array.from({ length: count }, (_, index) => all[Math.floor((index * all.length) / count)] as T);
+}
+
+function holds(cidr: string, address: string): boolean {
+  if (!cidr.includes("/") || isIP(cidr.split("/")[0] ?? "") === 0) return false;
+  const range = parseCidr(cidr);
+  const point = parseAddress(address);
+  return range !== undefined && point !== undefined && within(range, point);
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { kindsToRead, readingRole } from "../../sdk/cluster";
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
+
+const rulesOf = (role: unknown): Rule[] => (role as { rules: Rule[] }).rules;
+
+describe("the role that reads a cluster", () => {
+  it("names every kind that is read, and only get and list", () => {
+    const [clusterRole] = readingRole();
+    const rules = rulesOf(clusterRole);
+    for (const { group, plural } of kindsToRead) {
+      assert.ok(
+        rules.some((rule) => rule.apiGroups.includes(group) && rule.resources.includes(plural)),
+        `${plural}.${group}`,
+      );
+    }
+    for (const { verbs, resources, apiGroups } of rules) {
+      assert.deepEqual(verbs, ["get", "list"]);
+      assert.ok(![...resources, ...apiGroups].includes("*"));
+      assert.ok(!resources.includes("secrets") && !resources.includes("configmaps"));
+    }
+  });
+
+  it("reads one ConfigMap by name", () => {
+    const [, role] = readingRole({ name: "reads" });
+    assert.deepEqual([role?.kind, role?.metadata], ["Role", { name: "reads", namespace: "kube-system" }]);
+    assert.deepEqual(rulesOf(role), [
+      { apiGroups: [""], resources: ["configmaps"], resourceNames: ["cilium-config"], verbs: ["get"] },
+    ]);
+  });
+
+  it("binds a service account only where one is named", () => {
+    assert.equal(readingRole().length, 2);
+    const bound = readingRole({ serviceAccount: { namespace: "ci", name: "reader" } });
+    assert.deepEqual(
+      bound.map(({ kind }) => kind),
+      ["ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"],
+    );
+    for (const binding of bound.slice(2)) {
+      assert.deepEqual(binding["subjects"], [{ kind: "ServiceAccount", namespace: "ci", name: "reader" }]);
+    }
+  });
+});
