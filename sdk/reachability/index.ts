@@ -23,9 +23,12 @@ export { buildSnapshot } from "./snapshot/build";
 export type { ReadYaml } from "./yaml";
 export { lineOfPath, readYaml } from "./yaml";
 export { blastRadius, compile, diff, equivalent, exposure, hygiene } from "./compile/compile";
-export type { BlastRadius, ReachedWorkload } from "./questions/blast-radius";
-export type { DiffEntry, PathChange } from "./questions/diff";
-export type { Difference, Equivalence } from "./questions/equivalence";
+export type { BlastRadius, BlastRadiusOptions, ReachedWorkload } from "./questions/blast-radius";
+export type { ChangedObject } from "./questions/changed-objects";
+export { countPaths } from "./questions/diff";
+export type { DiffCounts, DiffOptions, PathChange, PathDifference } from "./questions/diff";
+export { describeEnd } from "./questions/ends";
+export type { Difference, Equivalence, EquivalenceOptions } from "./questions/equivalence";
 export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
 export type { HygieneIssue } from "./questions/hygiene";
 export type {
@@ -50,3 +53,10 @@ export { AddressSet, formatAddress, parseAddress, parseCidr } from "./sets/addre
 export type { Address, AddressRange } from "./sets/addresses";
 export type { MetadataEndpoint } from "./metadata-endpoints";
 export { metadataEndpoints } from "./metadata-endpoints";
+/** The policies in rule form, for rooms that judge policies themselves. */
+export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./rules";
+export type { Condition, Lookup, Test } from "./selectors/conditions";
+export { evaluate as evaluateCondition } from "./selectors/conditions";
+export { labelOf } from "./selectors/labels";
+export { meshModeOf } from "./snapshot/mesh";
+export type { Tri } from "./unknown";

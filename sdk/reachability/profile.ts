@@ -31,6 +31,16 @@ export interface EnforcerProfile {
   readonly hostFirewall: boolean;
   /** Cilium's `enable-node-selector-labels`: `fromNodes` / `toNodes` are honoured. */
   readonly nodeSelectorLabels: boolean;
+  /**
+   * Rules for names work only where the enforcer sees the DNS answers: a DNS rule lets the subject ask for the name through
+   * its proxy. Not with Cilium's `fqdn-policy-dns-server-*` (1.20 or later, off by default), by which it asks itself.
+   */
+  readonly namesNeedDnsRule: boolean;
+  /**
+   * What the agent's `labels` option adds to its own list of labels that make identities (`app`, `!team`, `k8s:env`); a label
+   * that is left out cannot be selected by any policy. Absent: all labels count.
+   */
+  readonly identityLabels?: readonly string[];
   /** The cluster's name for the label `io.cilium.k8s.policy.cluster`. */
   readonly clusterName: string;
   /** Istio's root namespace, whose policies are about the whole mesh. */
@@ -53,6 +63,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     adminNetworkPolicy: true,
     hostFirewall: false,
     nodeSelectorLabels: false,
+    namesNeedDnsRule: false,
     clusterName: "default",
     meshRootNamespace: "istio-system",
     meshTrustDomain: "cluster.local",
@@ -71,6 +82,8 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     adminNetworkPolicy: false,
     hostFirewall: false,
     nodeSelectorLabels: false,
+    namesNeedDnsRule: true,
+    identityLabels: [],
     clusterName: "default",
     meshRootNamespace: "istio-system",
     meshTrustDomain: "cluster.local",
@@ -89,6 +102,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     adminNetworkPolicy: false,
     hostFirewall: false,
     nodeSelectorLabels: false,
+    namesNeedDnsRule: false,
     clusterName: "default",
     meshRootNamespace: "istio-system",
     meshTrustDomain: "cluster.local",
@@ -183,9 +197,15 @@ function fromCiliumValues(values: Readonly<Record<string, unknown>>): EnforcerPr
     clusterNetworkPolicy: mapOf(values["k8sClusterNetworkPolicy"])["enabled"] === true,
     hostFirewall: mapOf(values["hostFirewall"])["enabled"] === true,
     nodeSelectorLabels: values["nodeSelectorLabels"] === true,
+    identityLabels: patternsOf(values["labels"]),
     clusterName:
       typeof mapOf(values["cluster"])["name"] === "string" ? String(mapOf(values["cluster"])["name"]) : "default",
   };
+}
+
+/** The patterns of the agent's `labels` option, which are separated by spaces. */
+function patternsOf(value: unknown): string[] {
+  return typeof value === "string" ? value.split(/\s+/).filter((pattern) => pattern !== "") : [];
 }
 
 /** What the agent's ConfigMap `cilium-config` says; the agent's defaults for what it leaves out. */
@@ -212,6 +232,10 @@ function fromCiliumConfig(data: unknown): EnforcerProfile {
     clusterNetworkPolicy: flag("enable-k8s-cluster-network-policy", false),
     hostFirewall: flag("enable-host-firewall", false),
     nodeSelectorLabels: flag("enable-node-selector-labels", false),
+    namesNeedDnsRule: !Object.keys(settings).some(
+      (key) => key.startsWith("fqdn-policy-dns-server-") && text(key) !== "",
+    ),
+    identityLabels: patternsOf(settings["labels"]),
     clusterName: text("cluster-name") ?? "default",
   };
 }

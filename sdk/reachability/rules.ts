@@ -96,6 +96,8 @@ export interface Rule {
   readonly l7?: boolean;
   /** The rule lets a DNS proxy see answers, which names in rules depend on. */
   readonly dnsProxy?: boolean;
+  /** The names whose answers the proxy lets through, and learns addresses from. */
+  readonly dnsNames?: readonly DnsPattern[];
 }
 
 /** How the rules of a tier are combined. */
@@ -142,6 +144,10 @@ export interface RuleBook {
   readonly policies: readonly CompiledPolicy[];
   /** What the service mesh enforces on ingress besides. */
   readonly mesh: readonly CompiledPolicy[];
+  /** What Istio's waypoints enforce on traffic that passes them on its way to the subjects. */
+  readonly waypoint?: readonly CompiledPolicy[];
+  /** Names on the way to which a waypoint decides by policies of its own. */
+  readonly waypointHosts?: readonly DnsPattern[];
 }
 
 /** Tiers of Kubernetes and Cilium; Calico's own are made from its Tier objects. */
@@ -154,5 +160,7 @@ export const tiers = {
   /** PeerAuthentication: who may connect without mutual TLS. */
   meshTransport: { id: "PeerAuthentication", order: 0, combinator: "firstMatch" },
   /** AuthorizationPolicy. */
+  /** AuthorizationPolicy with targetRefs, at a waypoint. */
+  waypoint: { id: "waypoint", order: 2, combinator: "additive" },
   meshAuthorization: { id: "AuthorizationPolicy", order: 1, combinator: "additive" },
 } as const satisfies Record<string, Tier>;

@@ -1,6 +1,6 @@
 /** Reading YAML and JSON text into objects, fast, with line numbers only where they are needed. */
 import { CORE_SCHEMA, load, Type, YAMLException } from "js-yaml";
-import { LineCounter, parseDocument, isMap, isScalar, isSeq, type Node as YamlNode } from "yaml";
+import type * as YamlWithLines from "yaml";
 import type { KubeObject, Source, SourcedObject } from "./objects";
 import type { Problem } from "./problems";
 
@@ -163,12 +163,15 @@ function describeYamlError(error: unknown, document: YamlDocument): { message: s
 export function lineOfPath(text: string, line: number, path: string): number | undefined {
   const document = [...splitDocuments(text)].reverse().find((each) => each.line <= line);
   if (document === undefined) return undefined;
+  // loaded here only: the parser with positions costs 40 ms at start, and most runs want no line
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { LineCounter, parseDocument, isMap, isScalar, isSeq } = require("yaml") as typeof YamlWithLines;
   const counter = new LineCounter();
   const parsed = parseDocument(document.text, { lineCounter: counter, strict: false, logLevel: "silent" });
   let node: unknown = parsed.contents;
   let found: number | undefined;
   const remember = (place: unknown): void => {
-    const offset = (place as YamlNode | null | undefined)?.range?.[0];
+    const offset = (place as YamlWithLines.Node | null | undefined)?.range?.[0];
     if (offset !== undefined) found = document.line + counter.linePos(offset).line - 1;
   };
   for (const step of stepsOf(path)) {

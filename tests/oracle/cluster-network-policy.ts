@@ -80,14 +80,54 @@ export function clusterNetworkPolicyAllows(
   options: ClusterPolicyOptions,
 ): boolean {
   if (isSamePod(flow)) return true;
+  return (["egress", "ingress"] as const).every((direction) =>
+    directionAllows(cluster, policies, flow, direction, options),
+  );
+}
+
+/**
+ * The same where priorities may be equal: "the behavior is undefined", so any order of the equal ones may be the case, in
+ * each direction by itself. Whether some order allows the flow, or all do.
+ */
+export function clusterNetworkPolicyAllowsInOrders(
+  cluster: OracleCluster,
+  policies: readonly PolicyObject[],
+  flow: OracleFlow,
+  options: ClusterPolicyOptions,
+  orders: "some" | "all",
+): boolean {
+  if (isSamePod(flow)) return true;
+  const clusterPolicies = policies.filter(isClusterNetworkPolicy);
+  const others = policies.filter((policy) => !isClusterNetworkPolicy(policy));
   return (["egress", "ingress"] as const).every((direction) => {
-    const admin = clusterTierAnswer(cluster, policies, "Admin", flow, direction, options);
-    if (admin === "accept") return true;
-    if (admin === "deny") return false;
-    const normal = networkPolicyAnswer(cluster, policies, flow, direction, options);
-    if (normal !== "not isolated") return normal === "allowed";
-    return clusterTierAnswer(cluster, policies, "Baseline", flow, direction, options) !== "deny";
+    const answers = permutations(clusterPolicies).map((order) =>
+      directionAllows(cluster, [...order, ...others], flow, direction, options),
+    );
+    return orders === "some" ? answers.includes(true) : !answers.includes(false);
   });
+}
+
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, index) =>
+    permutations(items.filter((_other, place) => place !== index)).map((rest) => [item, ...rest]),
+  );
+}
+
+/** Among equal priorities the one that comes first in the list. */
+function directionAllows(
+  cluster: OracleCluster,
+  policies: readonly PolicyObject[],
+  flow: OracleFlow,
+  direction: Direction,
+  options: ClusterPolicyOptions,
+): boolean {
+  const admin = clusterTierAnswer(cluster, policies, "Admin", flow, direction, options);
+  if (admin === "accept") return true;
+  if (admin === "deny") return false;
+  const normal = networkPolicyAnswer(cluster, policies, flow, direction, options);
+  if (normal !== "not isolated") return normal === "allowed";
+  return clusterTierAnswer(cluster, policies, "Baseline", flow, direction, options) !== "deny";
 }
 
 /** The first rule that matches, in the order of priority and then of writing, decides the tier. */

@@ -107,6 +107,20 @@ export function meshAllows(
   });
 }
 
+/**
+ * What the network sees of a flow: between two pods whose TCP ztunnel carries, a connection to port 15008 (HBONE). Whether a
+ * sidecar at one end speaks HBONE is a setting of the mesh, so that either may be the case.
+ */
+export function flowsOnNetwork(cluster: OracleCluster, flow: OracleFlow): readonly OracleFlow[] {
+  const { source, destination } = flow;
+  if (flow.protocol !== "TCP" || source.kind !== "pod" || destination.kind !== "pod" || isSamePod(flow)) return [flow];
+  const pods = [source.pod, destination.pod];
+  if (!pods.every((pod) => isMeshed(cluster, pod))) return [flow];
+  const sidecars = pods.filter((pod) => hasSidecar(cluster, pod)).length;
+  const carried = { ...flow, port: 15008 };
+  return sidecars === 2 ? [flow] : sidecars === 1 ? [flow, carried] : [carried];
+}
+
 /** A sidecar by injection label, or a ztunnel by data plane mode; a pod's own label wins over its namespace's. */
 export function isMeshed(cluster: OracleCluster, pod: OraclePod): boolean {
   const mode =

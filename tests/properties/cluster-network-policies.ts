@@ -62,9 +62,10 @@ function rules(
 export interface ClusterPolicyOptions {
   /** A Baseline Pass with ports makes the measured agent drop what an earlier tier allows; left out for Cilium. */
   readonly baselinePassWithPorts: boolean;
+  /** Priorities may be equal, which leaves the outcome open. Default: they are unique. */
+  readonly equalPriorities?: boolean;
 }
 
-/** Priorities are unique in a tier: equal ones leave the outcome open. */
 export function clusterNetworkPolicies(options: ClusterPolicyOptions, maxLength = 3): fc.Arbitrary<PolicyObject[]> {
   const draft = fc.record({
     tier: fc.constantFrom("Admin", "Baseline"),
@@ -72,7 +73,9 @@ export function clusterNetworkPolicies(options: ClusterPolicyOptions, maxLength 
     ingress: rules("from", ["Accept", "Deny", "Pass"], ingressPeer),
     egress: rules("to", ["Accept", "Deny", "Pass"], egressPeer),
   });
-  const priorities = fc.uniqueArray(fc.integer({ min: 0, max: 1000 }), { minLength: maxLength, maxLength });
+  const priorities = options.equalPriorities
+    ? fc.array(fc.constantFrom(5, 5, 7), { minLength: maxLength, maxLength })
+    : fc.uniqueArray(fc.integer({ min: 0, max: 1000 }), { minLength: maxLength, maxLength });
   return fc.tuple(fc.array(draft, { minLength: 1, maxLength }), priorities).map(([drafts, order]) =>
     drafts.map((spec, index): PolicyObject => {
       const checked =

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { adminNetworkPolicyAllows } from "../oracle/admin-network-policy";
-import { clusterNetworkPolicyAllows } from "../oracle/cluster-network-policy";
+import { clusterNetworkPolicyAllows, clusterNetworkPolicyAllowsInOrders } from "../oracle/cluster-network-policy";
 import { clusters } from "./arbitraries";
 import { adminNetworkPolicies, clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
-import { dialectSuite, isToFreshPod } from "./suite";
+import { dialectSuite, isToFreshPod, type DialectSuite } from "./suite";
 
 const cluster = fc.oneof(
   clusters({ podAddresses: true, hostNetwork: false }),
@@ -34,6 +34,24 @@ dialectSuite({
       ingress: [{ action: "Accept", from: [{ namespaces: {} }] }],
     },
   },
+});
+
+const inOrders =
+  (orders: "some" | "all"): DialectSuite["allows"] =>
+  (world, policies, flow, settings) =>
+    clusterNetworkPolicyAllowsInOrders(world, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }, orders);
+
+dialectSuite({
+  title: "properties: ClusterNetworkPolicies of equal priority leave open what they disagree on, engine against oracle",
+  share: 0.05,
+  cluster,
+  policies: fc
+    .tuple(clusterNetworkPolicies({ baselinePassWithPorts: true, equalPriorities: true }), networkPolicies(1))
+    .map((groups) => groups.flat()),
+  profile: fc.constant(profile("kubernetes")),
+  allows: inOrders("some"),
+  allowsAtLeast: inOrders("all"),
+  mayBeVague: isToFreshPod,
 });
 
 dialectSuite({

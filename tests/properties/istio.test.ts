@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { OracleCluster, OracleFlow, PolicyObject } from "../oracle/cluster";
-import { meshAllows, type Layer7 } from "../oracle/istio";
+import { flowsOnNetwork, meshAllows, type Layer7 } from "../oracle/istio";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
 import { profile } from "./engine";
@@ -39,5 +39,45 @@ dialectSuite({
   profile: fc.constant(profile("kubernetes")),
   allows: allowing("for"),
   allowsAtLeast: allowing("against"),
+  probe,
+});
+
+const carriedAllowing =
+  (layer7: Layer7) =>
+  (cluster: OracleCluster, policies: readonly PolicyObject[], flow: OracleFlow): boolean => {
+    const answers = flowsOnNetwork(cluster, flow).map((seen) =>
+      kubernetesAllows(cluster, policies, seen, { cidrMatchesPods: true }),
+    );
+    const network = layer7 === "for" ? answers.includes(true) : !answers.includes(false);
+    return network && meshAllows(cluster, policies, flow, layer7);
+  };
+
+/** NetworkPolicies in which the tunnel's port is as frequent as others. */
+const withTunnelPort = networkPolicies(3).map(
+  (policies) => JSON.parse(JSON.stringify(policies).replaceAll('"port":443', '"port":15008')) as PolicyObject[],
+);
+
+dialectSuite({
+  title: "properties: NetworkPolicy under ambient mode (HBONE on port 15008), engine against oracle",
+  share: 0.05,
+  cluster: fc.tuple(clusters({ podAddresses: true, hostNetwork: false }), fc.nat({ max: 3 })).map(([cluster, roll]) => {
+    const ambient = meshed(cluster, true, roll > 1);
+    if (roll !== 1) return ambient;
+    // sidecars beside it
+    const sidecars = (labels: Readonly<Record<string, string>>): Record<string, string> => ({
+      ...labels,
+      "istio-injection": "enabled",
+    });
+    return {
+      ...ambient,
+      namespaces: ambient.namespaces.map((one) => (one.name === "b" ? { ...one, labels: sidecars(one.labels) } : one)),
+    };
+  }),
+  policies: fc.tuple(istioPolicies(1), withTunnelPort).map((groups) => groups.flat()),
+  profile: fc.constant(profile("kubernetes")),
+  allows: carriedAllowing("for"),
+  allowsAtLeast: carriedAllowing("against"),
+  // where sidecars and ztunnels meet each side is judged by itself
+  mayBeVague: (flow) => flow.source.kind === "pod" && flow.destination.kind === "pod",
   probe,
 });

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { causeFinder, differencesOf } from "../../sdk/cli/differences";
-import type { Difference } from "../../sdk/cli/print/diff";
 import {
   buildSnapshot,
   compile,
-  diff as engineDiff,
+  countPaths,
+  diff,
   formatAddress,
   parseAddress,
   type KubeObject,
+  type PathDifference,
   type Peer,
   type Reachability,
-} from "../../sdk/reachability/index";
+} from "../../sdk/reachability";
 
 const names = ["a", "b", "c"];
 const pods: KubeObject[] = names.map((name) => ({
@@ -63,8 +63,8 @@ function reachabilityOf(specs: readonly unknown[], others: readonly KubeObject[]
   return compile(buildSnapshot([...pods, ...objects, ...others].map((object) => ({ object }))));
 }
 
-function differ(before: Reachability, after: Reachability): Difference[] {
-  return [...differencesOf(before.matrix(), after.matrix(), causeFinder(before, after))];
+function differ(before: Reachability, after: Reachability): PathDifference[] {
+  return [...diff(before, after)];
 }
 
 /** Addresses on both sides of every border above, and some between. */
@@ -126,19 +126,38 @@ describe("diff of two snapshots", () => {
     assert.ok(compared > 10_000, String(compared));
   });
 
-  it("agrees with the engine's own diff on which pairs changed, and how", () => {
-    const key = (each: Pick<Difference, "sourceId" | "destinationId" | "before" | "after">): string =>
-      [
-        each.sourceId,
-        each.destinationId,
-        ...[each.before, each.after].flatMap((t) => [t.allowed.id, t.possible.id]),
-      ].join(" ");
+  it("says what became of each path: opened, closed, changed; what opens and what closes", () => {
     fc.assert(
       fc.property(policies, policies, (one, other) => {
         const [before, after] = [reachabilityOf(one), reachabilityOf(other)];
-        assert.deepEqual(differ(before, after).map(key).sort(), [...engineDiff(before, after)].map(key).sort());
+        const [there, back] = [differ(before, after), differ(after, before)];
+        for (const { change, opens, closes, before: was, after: is } of there) {
+          assert.equal(change === "opened", was.possible.isEmpty());
+          assert.equal(change === "closed", is.possible.isEmpty());
+          assert.ok(opens || closes, "a difference does one of both");
+          if (change === "opened") assert.deepEqual([opens, closes], [true, false]);
+          if (change === "closed") assert.deepEqual([opens, closes], [false, true]);
+          assert.equal(opens, !is.possible.subtract(was.possible).isEmpty());
+          assert.equal(closes, !was.possible.subtract(is.possible).isEmpty());
+        }
+        const [counts, reverse] = [countPaths(there), countPaths(back)];
+        assert.deepEqual(counts, { opened: reverse.closed, closed: reverse.opened, changed: reverse.changed });
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it("with holes in a snapshot nothing of it is allowed for certain", () => {
+    fc.assert(
+      fc.property(policies, policies, (one, other) => {
+        const [before, after] = [reachabilityOf(one), reachabilityOf(other)];
+        for (const each of diff(before, after, { holes: { after: true } })) assert.ok(each.after.allowed.isEmpty());
+        for (const each of diff(before, before, { holes: { before: true } })) {
+          assert.ok(each.before.allowed.isEmpty() && !each.after.allowed.isEmpty());
+          assert.deepEqual([each.change, each.opens], ["changed", true]);
+        }
+      }),
+      { numRuns: 50 },
     );
   });
 
@@ -172,6 +191,29 @@ describe("diff of two snapshots", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it("names the same causes whether it can tell at a glance or has to explain each path", () => {
+    // a Service that changes somewhere else might matter, so every path is explained
+    const service = (port: number): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "elsewhere", namespace: "m" },
+      spec: { selector: { app: "none" }, ports: [{ port }] },
+    });
+    const causes = (differences: readonly PathDifference[]): unknown[] =>
+      differences.map((each) => [each.sourceId, each.destinationId, each.causes.map(({ name }) => name).sort()]);
+    let several = 0;
+    fc.assert(
+      fc.property(policies, policies, (one, other) => {
+        const glance = differ(reachabilityOf(one), reachabilityOf(other));
+        const explained = differ(reachabilityOf(one, [service(80)]), reachabilityOf(other, [service(81)]));
+        assert.deepEqual(causes(glance), causes(explained));
+        if (glance.length > 1) several++;
+      }),
+      { numRuns: 150 },
+    );
+    assert.ok(several > 50, String(several));
   });
 
   it("names the policy that did it, and not one that changed without effect", () => {

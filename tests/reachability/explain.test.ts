@@ -160,3 +160,45 @@ spec: { endpointSelector: {}, egressDeny: [{ toCIDR: [169.254.169.254/32] }] }
     assert.match(egress.reason, /closed by default by CiliumNetworkPolicy shop\/deny/);
   });
 });
+
+describe("rules for names (Cilium)", () => {
+  const names = (spec: string, name = "names"): string => `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: ${name}, namespace: shop }
+spec: ${spec}
+---`;
+  const toFqdn = names(
+    "{ endpointSelector: { matchLabels: { app: web } }, egress: [{ toFQDNs: [{ matchName: api.example.com }] }] }",
+  );
+  const dns = (app: string, pattern: string): string =>
+    names(
+      `{ endpointSelector: { matchLabels: { app: ${app} } }, egress: [{ toEndpoints: [{ matchLabels: { "k8s:k8s-app": kube-dns } }], toPorts: [{ ports: [{ port: "53", protocol: UDP }], rules: { dns: [${pattern}] } }] }] }`,
+      `dns-${app}`,
+    );
+  const connect: Flow = {
+    source: web,
+    destination: { kind: "fqdn", name: "api.example.com" },
+    protocol: "TCP",
+    port: 443,
+  };
+
+  it("S3-27: work only where a DNS rule lets the pod ask for the name", () => {
+    assert.equal(explain(toFqdn + dns("web", '{ matchPattern: "*" }'), connect).verdict, "allowed");
+    assert.equal(explain(toFqdn + dns("web", "{ matchName: api.example.com }"), connect).verdict, "allowed");
+    const without = explain(toFqdn, connect);
+    assert.equal(without.verdict, "denied");
+    assert.equal(without.egress.chain[0]?.because, "peer");
+    assert.match(without.egress.chain[0]?.text ?? "", /no DNS rule lets the pod ask for this name/);
+    assert.match(
+      without.egress.reason,
+      /closed by default by CiliumNetworkPolicy shop\/names; CiliumNetworkPolicy shop\/names spec\.egress\[0\] \(cluster\.yaml:17\) names it, but no DNS rule/,
+    );
+    // a DNS rule for other names
+    assert.equal(explain(toFqdn + dns("web", '{ matchPattern: "*.other.com" }'), connect).verdict, "denied");
+    // another pod may ask, and teach the agent of its node
+    assert.equal(explain(toFqdn + dns("api", '{ matchPattern: "*" }'), connect).verdict, "unknown");
+    // a DNS rule decides nothing where the pod is open
+    assert.equal(explain("", connect).verdict, "allowed");
+  });
+});

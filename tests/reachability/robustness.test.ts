@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import {
   buildSnapshot,
@@ -199,5 +200,19 @@ describe("readYaml", () => {
         ["v1", "Pod"],
       ],
     );
+  });
+
+  it("loads the parser that knows lines only when a line is wanted", () => {
+    const program = `
+      const { readYaml, lineOfPath } = require(${JSON.stringify(require.resolve("../../sdk/reachability"))});
+      const loaded = () => Object.keys(require.cache).some((file) => /node_modules.yaml./.test(file));
+      readYaml("a: [");
+      const before = loaded();
+      const line = lineOfPath("apiVersion: v1\\nspec:\\n  a:\\n    - b: 1\\n", 1, "spec.a[0].b");
+      console.log(JSON.stringify([before, line, loaded()]));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--require", "tsx/cjs", "--eval", program], {
+      encoding: "utf8",
+    });
+    assert.equal(stdout.trim(), "[false,4,true]", stderr);
   });
 });

@@ -1,7 +1,7 @@
 import type { Snapshot } from "../snapshot/types";
-import { blastRadiusOf, type BlastRadius } from "../questions/blast-radius";
-import { diffOf, type DiffEntry } from "../questions/diff";
-import { equivalenceOf, type Equivalence } from "../questions/equivalence";
+import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "../questions/blast-radius";
+import { diffOf, type DiffOptions, type PathDifference } from "../questions/diff";
+import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "../questions/equivalence";
 import { exposureOf, type Exposure, type ExposureOptions } from "../questions/exposure";
 import { hygieneOf, type HygieneIssue } from "../questions/hygiene";
 import { matrixOf } from "../questions/matrix";
@@ -15,10 +15,11 @@ export function compile(snapshot: Snapshot): Reachability {
 }
 
 /**
- * What passes differently in `after` than in `before`, with the objects that did it: first by source, then by destination.
+ * The paths that `after` opens, closes or changes against `before`, each with the objects that did it: first by source,
+ * then those from the world by destination. Paths come as they are found; `countPaths` counts them.
  */
-export function diff(before: Reachability, after: Reachability): Iterable<DiffEntry> {
-  return diffOf(engineOf(before), engineOf(after));
+export function diff(before: Reachability, after: Reachability, options: DiffOptions = {}): Iterable<PathDifference> {
+  return diffOf(engineOf(before), engineOf(after), options);
 }
 
 /** Who from outside reaches each workload, and what could reach it or be reached by it if it were started. */
@@ -26,11 +27,11 @@ export function exposure(reachability: Reachability, options: ExposureOptions = 
   return exposureOf(engineOf(reachability), options);
 }
 
-/** How far one gets from a workload, hop by hop. */
+/** How far one gets from a workload, hop by hop; with `direction: "ingress"`, from where one gets to it. */
 export function blastRadius(
   reachability: Reachability,
   workloadId: string,
-  options: { readonly hops?: number } = {},
+  options: BlastRadiusOptions = {},
 ): BlastRadius {
   return blastRadiusOf(engineOf(reachability), workloadId, options);
 }
@@ -41,10 +42,11 @@ export function hygiene(reachability: Reachability): Iterable<HygieneIssue> {
 }
 
 /**
- * Whether two sets of policies let the same pass between all workloads, fresh pods, nodes, the API server and the world.
+ * Whether two sets of policies let the same pass between all workloads, fresh pods, nodes, the API server and the world;
+ * with options, between those that they name.
  */
-export function equivalent(a: Reachability, b: Reachability): Equivalence {
-  return equivalenceOf(engineOf(a), engineOf(b));
+export function equivalent(a: Reachability, b: Reachability, options: EquivalenceOptions = {}): Equivalence {
+  return equivalenceOf(engineOf(a), engineOf(b), options);
 }
 
 const engines = new WeakMap<Reachability, Engine>();

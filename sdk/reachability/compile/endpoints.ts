@@ -50,7 +50,13 @@ export interface WorldEndpoint {
   readonly apiServer: Tri;
 }
 
-export type Endpoint = PodEndpoint | NodeEndpoint | WorldEndpoint;
+/** Cilium's Envoy for Ingresses and Gateways: the reserved identity `ingress`. */
+export interface IngressEndpoint {
+  readonly kind: "ingress";
+  readonly name: string;
+}
+
+export type Endpoint = PodEndpoint | NodeEndpoint | WorldEndpoint | IngressEndpoint;
 
 /** How conditions see a pod. */
 export function podLookup(pod: PodEndpoint): Lookup {
@@ -96,11 +102,12 @@ function principalOf(pod: PodEndpoint): LabelValue {
 }
 
 /** How conditions see what is no pod: by Cilium's reserved identities only. */
-export function reservedLookup(endpoint: NodeEndpoint | WorldEndpoint): Lookup {
+export function reservedLookup(endpoint: NodeEndpoint | WorldEndpoint | IngressEndpoint): Lookup {
   return (field, key) => (field === "reserved" ? reservedLabel(endpoint, key) : undefined);
 }
 
-function reservedLabel(endpoint: NodeEndpoint | WorldEndpoint, key: string): LabelValue | undefined {
+function reservedLabel(endpoint: NodeEndpoint | WorldEndpoint | IngressEndpoint, key: string): LabelValue | undefined {
+  if (endpoint.kind === "ingress") return key === "ingress" ? "" : undefined;
   if (key === "kube-apiserver")
     return endpoint.apiServer === YES ? "" : endpoint.apiServer === NO ? undefined : unknownValue;
   if (endpoint.kind === "node") return key === (endpoint.local ? "host" : "remote-node") ? "" : undefined;
@@ -233,6 +240,30 @@ export class Endpoints {
   world(address: Address): WorldEndpoint {
     return { kind: "world", name: formatAddress(address), address, apiServer: this.#isApiServer([address], NO) };
   }
+
+  /** The pods of a waypoint; one that Istio starts by itself where the snapshot has none. They speak HBONE and have an identity. */
+  waypoint(namespace: string, name: string): readonly PodEndpoint[] {
+    const key = `waypoint ${namespace}/${name}`;
+    const known = this.#others.get(key);
+    if (known !== undefined) return known as readonly PodEndpoint[];
+    const labels = { "gateway.networking.k8s.io/gateway-name": name };
+    const own = this.snapshot.workloads.filter(
+      (workload) =>
+        workload.namespace === namespace &&
+        !workload.hostNetwork &&
+        labelOf(workload.labelSet, "gateway.networking.k8s.io/gateway-name") === name,
+    );
+    const pods =
+      own.length > 0
+        ? own.map((workload) => this.pod(workload))
+        : [this.#freshPod({ kind: "freshPod", namespace, labels, serviceAccount: name })];
+    const proxies = pods.map((pod): PodEndpoint => ({ ...pod, mesh: "ambient" }));
+    this.#others.set(key, proxies);
+    return proxies;
+  }
+
+  /** Where Cilium's Ingresses and Gateways send from. */
+  readonly ciliumIngress: IngressEndpoint = { kind: "ingress", name: "Cilium's ingress proxy" };
 
   /** The addresses of the API server that the snapshot states. */
   get apiServerAddresses(): readonly Address[] {

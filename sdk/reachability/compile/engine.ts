@@ -1,11 +1,23 @@
 import type { Snapshot } from "../snapshot/types";
+import { matchesName } from "../readers/fqdn";
+import type { DnsPattern } from "../rules";
 import { TrafficSet } from "../sets/ports";
+import { MAYBE, NO, triOr, type Tri } from "../unknown";
 import type { Direction, Flow, Peer, Verdict } from "../verdicts";
-import { Endpoints, type Endpoint } from "./endpoints";
+import {
+  isBehindWaypoint,
+  pastWaypoints,
+  probeAddressOf,
+  tcpOf,
+  throughTunnel,
+  tunnelled,
+  usesWaypoints,
+} from "./ambient";
+import { Endpoints, type Endpoint, type PodEndpoint } from "./endpoints";
 import { evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
 import type { MatchContext } from "./matching";
 import { PolicyIndex } from "./policy-index";
-import { eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
+import { anything, eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
 
 /** Answers what passes between two ends of a snapshot. */
 export class Engine {
@@ -13,12 +25,21 @@ export class Engine {
   readonly index: PolicyIndex;
   /** Policies of the service mesh. */
   readonly meshIndex: PolicyIndex;
+  /** Policies that waypoints enforce. */
+  readonly waypointIndex: PolicyIndex;
   readonly context: MatchContext;
+  /** The names that any pod may ask for through the enforcer's DNS proxy. */
+  readonly #dnsNames: readonly DnsPattern[];
+  readonly #behindWaypoint = new Map<PodEndpoint, boolean>();
 
   constructor(readonly snapshot: Snapshot) {
     this.endpoints = new Endpoints(snapshot);
     this.index = new PolicyIndex(snapshot.rules.policies, snapshot.profile);
     this.meshIndex = new PolicyIndex(snapshot.rules.mesh, snapshot.profile);
+    this.waypointIndex = new PolicyIndex(snapshot.rules.waypoint ?? [], snapshot.profile);
+    this.#dnsNames = snapshot.rules.policies.flatMap((policy) =>
+      (policy.egress?.rules ?? []).flatMap((rule) => rule.dnsNames ?? []),
+    );
     this.context = { profile: snapshot.profile, podAddresses: snapshot.podAddresses };
   }
 
@@ -42,9 +63,54 @@ export class Engine {
     // a pod always reaches itself
     if (source === destination && source.kind === "pod" && source.single) return everything;
     const egress = this.direction("egress", source, destination);
-    if (egress.may.isEmpty()) return egress;
-    const network = intersect(egress, this.direction("ingress", source, destination));
-    return this.hasMesh && !network.may.isEmpty() ? intersect(network, this.mesh(source, destination)) : network;
+    const waypoints = this.passesWaypoints(source, destination);
+    if (egress.may.isEmpty() && !waypoints) return egress;
+    const carried = tunnelled(source, destination);
+    const ingress = this.direction("ingress", source, destination);
+    const network = intersect(throughTunnel(egress, carried), throughTunnel(ingress, carried));
+    const direct =
+      this.hasMesh && !network.may.isEmpty() ? intersect(network, this.mesh(source, destination)) : network;
+    return waypoints && source.kind === "pod" && destination.kind === "pod"
+      ? pastWaypoints(this, source, destination, direct)
+      : direct;
+  }
+
+  /** What network policies let pass, of what they see. */
+  network(source: Endpoint, destination: Endpoint): TrafficRange {
+    const carried = tunnelled(source, destination);
+    return intersect(
+      throughTunnel(this.direction("egress", source, destination), carried),
+      throughTunnel(this.direction("ingress", source, destination), carried),
+    );
+  }
+
+  /** What the policies of the waypoints before a destination let pass. */
+  waypoint(source: Endpoint, destination: Endpoint): TrafficRange {
+    return evaluateTiers(
+      this.waypointIndex.of(destination).ingress,
+      ({ selection, rule }) =>
+        when(selection.selected, trafficOfRule(rule, destination, source, destination, this.context)),
+      meshCircumstances,
+    );
+  }
+
+  /** Whether a connection may pass a waypoint. */
+  passesWaypoints(source: Endpoint, destination: Endpoint): boolean {
+    if ((this.snapshot.waypoints?.uses.length ?? 0) === 0) return false;
+    return (
+      source.kind === "pod" &&
+      destination.kind === "pod" &&
+      source !== destination &&
+      usesWaypoints(source) &&
+      this.isBehindWaypoint(destination)
+    );
+  }
+
+  /** Whether traffic to a pod may pass a waypoint. */
+  isBehindWaypoint(pod: PodEndpoint): boolean {
+    let known = this.#behindWaypoint.get(pod);
+    if (known === undefined) this.#behindWaypoint.set(pod, (known = isBehindWaypoint(this, pod)));
+    return known;
   }
 
   /** What one side lets pass. */
@@ -52,11 +118,33 @@ export class Engine {
     const subject = direction === "ingress" ? destination : source;
     const peer = direction === "ingress" ? source : destination;
     if (!this.enforces()) return everything;
+    if (direction === "ingress" && this.seesProbeAddress(subject, peer)) {
+      const probe = this.endpoints.world(probeAddressOf(subject as PodEndpoint));
+      return tcpOf(this.#judge(direction, probe, destination), this.#judge(direction, source, destination));
+    }
+    return this.#judge(direction, source, destination);
+  }
+
+  /**
+   * Whether a node that connects to one of its own pods comes with istio-cni's address. To Cilium that is an address of the
+   * world, and its exception for the node does not hold (istio.io, "Ambient and Kubernetes NetworkPolicy").
+   */
+  seesProbeAddress(subject: Endpoint, peer: Endpoint): boolean {
+    const { cni } = this.context.profile;
+    return (
+      cni === "cilium" && subject.kind === "pod" && subject.mesh === "ambient" && peer.kind === "node" && peer.local
+    );
+  }
+
+  #judge(direction: Direction, source: Endpoint, destination: Endpoint): TrafficRange {
+    const subject = direction === "ingress" ? destination : source;
+    const peer = direction === "ingress" ? source : destination;
     const ownNode = direction === "ingress" && this.isOwnNode(subject, peer);
     if (ownNode && this.context.profile.cni !== "cilium") return everything;
+    const context = this.contextFor(direction, subject, peer);
     return evaluateTiers(
       this.index.of(subject)[direction],
-      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, subject, peer, destination, this.context)),
+      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, subject, peer, destination, context)),
       this.circumstances(subject, ownNode),
     );
   }
@@ -68,6 +156,7 @@ export class Engine {
   mesh(source: Endpoint, destination: Endpoint): TrafficRange {
     const fromOwnNode = source.kind === "node" && source.local;
     if (fromOwnNode && destination.kind === "pod" && destination.mesh === "ambient") return everything;
+    if (this.#waypointDecidesName(source, destination)) return anything;
     return evaluateTiers(
       this.meshIndex.of(destination).ingress,
       ({ selection, rule }) =>
@@ -76,9 +165,41 @@ export class Engine {
     );
   }
 
+  /** Whether a waypoint judges connections to a name (a policy for a ServiceEntry): what it says is not modelled. */
+  #waypointDecidesName(source: Endpoint, destination: Endpoint): boolean {
+    const hosts = this.snapshot.rules.waypointHosts ?? [];
+    if (hosts.length === 0 || source.kind !== "pod" || source.mesh === undefined) return false;
+    const name = destination.kind === "world" ? destination.dnsName : undefined;
+    return name !== undefined && hosts.some((pattern) => matchesName(pattern, name));
+  }
+
   /** Whether any policy of a service mesh is there. */
   get hasMesh(): boolean {
-    return this.snapshot.rules.mesh.length > 0;
+    const { mesh, waypointHosts } = this.snapshot.rules;
+    return mesh.length > 0 || (waypointHosts ?? []).length > 0;
+  }
+
+  /** What matching depends on where the subject connects to a name: whether its address is ever learned. */
+  contextFor(direction: Direction, subject: Endpoint, peer: Endpoint): MatchContext {
+    const named = direction === "egress" && peer.kind === "world" && peer.dnsName !== undefined;
+    if (!named || !this.context.profile.namesNeedDnsRule) return this.context;
+    return { ...this.context, learns: (name) => this.#learns(subject, name) };
+  }
+
+  /**
+   * For certain where a DNS rule of the subject's own lets it ask for the name through the proxy. Perhaps where only others
+   * may ask: what the agent learns from one pod's answer counts for all pods of the node (Cilium pkg/fqdn/namemanager).
+   */
+  #learns(subject: Endpoint, name: string): Tri {
+    let learned: Tri = NO;
+    for (const tier of this.index.of(subject).egress) {
+      for (const { selection, rule } of tier.rules) {
+        if (rule.dnsNames?.some((pattern) => matchesName(pattern, name)) === true) {
+          learned = triOr(learned, selection.selected);
+        }
+      }
+    }
+    return learned === NO && this.#dnsNames.some((pattern) => matchesName(pattern, name)) ? MAYBE : learned;
   }
 
   circumstances(subject: Endpoint, ownNode: boolean): Circumstances {

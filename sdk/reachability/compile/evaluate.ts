@@ -30,7 +30,15 @@ export interface TierSelection {
   readonly rules: readonly RuleOf[];
   /** Whether what the rules leave undecided is denied. */
   readonly isolated: Tri;
+  /**
+   * Where policies of equal priority stand in the tier and the enforcer's order among them is not known: the rules by
+   * priority, and for each priority by policy. ClusterNetworkPolicy leaves open which of several equals counts.
+   */
+  readonly ties?: readonly TiedRules[];
 }
+
+/** The rules of one priority, by policy. */
+export type TiedRules = readonly (readonly RuleOf[])[];
 
 /** What a rule says about traffic between two endpoints; the destination resolves port names. */
 export function trafficOfRule(
@@ -112,7 +120,11 @@ export function evaluateTiers(
     const next = outcome;
     const last = isolationLast && selection.tier.combinator === "additive";
     outcome = last ? next : when(triNot(selection.isolated), next);
-    const { rules } = selection;
+    const { rules, ties } = selection;
+    if (ties !== undefined) {
+      outcome = ties.reduceRight((rest, tied) => applyTied(tied, matchOf, rest, next), outcome);
+      continue;
+    }
     let taken = last && closed !== NO && !ownNode ? when(closed, takenByBaselinePass(tiers, matchOf)) : nothing;
     for (let index = rules.length - 1; index >= 0; index--) {
       const of = rules[index] as RuleOf;
@@ -149,6 +161,31 @@ function applyRule(
         may: match.may.intersect(next.may).union(rest.may.subtract(match.must)),
       };
   }
+}
+
+/**
+ * What passes from policies of equal priority on. The first rule that matches in one of them decides, and nobody knows in
+ * which: certain is only what all of them that match agree on.
+ */
+function applyTied(tied: TiedRules, matchOf: MatchRule, rest: TrafficRange, next: TrafficRange): TrafficRange {
+  const run = (rules: readonly RuleOf[], after: TrafficRange): TrafficRange =>
+    rules.reduceRight((outcome, of) => applyRule(of.rule.verdict, matchOf(of), outcome, next), after);
+  const [only, ...others] = tied;
+  if (only === undefined) return rest;
+  if (others.length === 0) return run(only, rest);
+  let matched = nothing;
+  let must = TrafficSet.all();
+  let may = TrafficSet.none();
+  for (const rules of tied) {
+    for (const of of rules) matched = unite(matched, matchOf(of));
+    // by itself the policy lets this pass for certain, or says nothing of it
+    must = must.intersect(run(rules, everything).must);
+    may = may.union(run(rules, nothing).may);
+  }
+  return {
+    must: must.intersect(rest.must.union(matched.must)),
+    may: may.union(rest.may.subtract(matched.must)),
+  };
 }
 
 /**

@@ -14,6 +14,11 @@ export interface MatchContext {
   readonly profile: EnforcerProfile;
   /** The ranges pods have their addresses from. */
   readonly podAddresses: AddressSet | undefined;
+  /**
+   * Whether the enforcer learns the address of a name that the subject connects to. Without it: it knows the addresses of
+   * all names that rules speak of.
+   */
+  readonly learns?: (name: string) => Tri;
 }
 
 const metadataAddresses = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
@@ -40,7 +45,7 @@ export function matchesPeer(term: PeerTerm, endpoint: Endpoint, context: MatchCo
     case "nodes":
       return endpoint.kind === "node" ? evaluate(term.where, (_field, key) => labelOf(endpoint.labels, key)) : NO;
     case "fqdn":
-      return matchesFqdn(term.pattern, endpoint);
+      return matchesFqdn(term.pattern, endpoint, context);
     case "and":
       return term.of.reduce<Tri>((result, each) => triAnd(result, matchesPeer(each, endpoint, context)), YES);
     case "or":
@@ -59,8 +64,13 @@ export function matchesAnyPeer(terms: readonly PeerTerm[], endpoint: Endpoint, c
   return result;
 }
 
-/** Whether a policy protects an endpoint. Pods on the host network are nodes, which policies for pods never select. */
+/**
+ * Whether a policy protects an endpoint. Pods on the host network are nodes, which policies for pods never select; a
+ * clusterwide policy of Cilium for all endpoints also selects the ingress proxy.
+ */
 export function selects(subject: Subject, endpoint: Endpoint): Tri {
+  if (endpoint.kind === "ingress")
+    return subject.kind === "pods" ? evaluate(subject.where, reservedLookup(endpoint)) : NO;
   if (subject.kind === "pods") return endpoint.kind === "pod" ? evaluate(subject.where, podLookup(endpoint)) : NO;
   return endpoint.kind === "node" ? evaluate(subject.where, (_field, key) => labelOf(endpoint.labels, key)) : NO;
 }
@@ -69,8 +79,9 @@ function matchesEntity(entity: Entity, endpoint: Endpoint): Tri {
   switch (entity) {
     case "all":
       return YES;
-    case "none":
     case "ingress":
+      return tri(endpoint.kind === "ingress");
+    case "none":
     case "health":
     case "init":
     case "unmanaged":
@@ -88,12 +99,14 @@ function matchesEntity(entity: Entity, endpoint: Endpoint): Tri {
     case "remote-node":
       return tri(endpoint.kind === "node" && !endpoint.local);
     case "kube-apiserver":
-      return endpoint.kind === "pod" ? NO : endpoint.apiServer;
+      return endpoint.kind === "pod" || endpoint.kind === "ingress" ? NO : endpoint.apiServer;
   }
 }
 
 function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext): Tri {
   const { profile } = context;
+  // it has an identity of its own, which no CIDR covers
+  if (endpoint.kind === "ingress") return NO;
   if (term.literal === true && endpoint.kind !== "world") {
     const addresses =
       endpoint.kind === "node" && endpoint.address !== undefined ? [endpoint.address] : endpoint.addresses;
@@ -150,9 +163,12 @@ function within(range: AddressSet, set: AddressSet): Tri {
  * Names against addresses: nobody here knows what a name resolves to. A name of which strangers can own an instance may
  * resolve to any address, and the names of metadata services resolve to theirs.
  */
-function matchesFqdn(pattern: DnsPattern, endpoint: Endpoint): Tri {
+function matchesFqdn(pattern: DnsPattern, endpoint: Endpoint, { learns }: MatchContext): Tri {
   if (endpoint.kind !== "world") return NO;
-  if (endpoint.dnsName !== undefined) return tri(matchesName(pattern, endpoint.dnsName));
+  if (endpoint.dnsName !== undefined) {
+    const fits = tri(matchesName(pattern, endpoint.dnsName));
+    return learns === undefined ? fits : triAnd(fits, learns(endpoint.dnsName));
+  }
   if (pattern.broad || endpoint.address === undefined) return MAYBE;
   const namesMetadata = metadataNames.some((name) => matchesName(pattern, name));
   return namesMetadata && metadataAddresses.contains(endpoint.address) ? MAYBE : NO;

@@ -5,7 +5,7 @@ import type { Condition } from "../selectors/conditions";
 import { isUnknown, NO, triAnd, triOr, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
 import { namespaceOf, type Endpoint } from "./endpoints";
-import { directionOf, type RuleOf, type Selection, type TierSelection } from "./evaluate";
+import { directionOf, type RuleOf, type Selection, type TiedRules, type TierSelection } from "./evaluate";
 import { selects } from "./matching";
 import type { PodUniverse } from "./pod-universe";
 
@@ -83,6 +83,8 @@ export class PolicyIndex {
     if (known !== undefined) return known;
     const selections: Selection[] = [];
     for (const policy of this.candidates(endpoint)) {
+      // ClusterNetworkPolicy and NetworkPolicy are about pods of namespaces only
+      if (endpoint.kind === "ingress" && policy.origin.dialect !== "cilium") continue;
       const selected = selects(policy.subject, endpoint);
       if (selected !== NO) selections.push({ policy, selected });
     }
@@ -115,12 +117,33 @@ function groupByTier(
   for (const selection of selections) {
     if (directionOf(selection.policy, direction) !== undefined) listIn(byTier, selection.policy.tier).push(selection);
   }
-  return [...byTier].map(([tier, policies]) => ({
-    tier,
-    policies,
-    rules: rulesInOrder(tier, policies, direction, profile),
-    isolated: isolation(policies, direction),
-  }));
+  return [...byTier].map(([tier, policies]) => {
+    const rules = rulesInOrder(tier, policies, direction, profile);
+    const ties = leavesTiesOpen(tier, profile) ? tiesOf(rules) : undefined;
+    const isolated = isolation(policies, direction);
+    return { tier, policies, rules, isolated, ...(ties === undefined ? {} : { ties }) };
+  });
+}
+
+/**
+ * Whether the outcome is open where policies of one priority disagree. The API says so; Cilium and Calico each have an
+ * order of their own (Deny before Accept; by name).
+ */
+export function leavesTiesOpen(tier: Tier, profile: EnforcerProfile): boolean {
+  return profile.cni === "kubernetes" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id);
+}
+
+/** Rules by priority and policy; nothing where every priority has one policy. */
+function tiesOf(rules: readonly RuleOf[]): readonly TiedRules[] | undefined {
+  const byOrder = new Map<number, Map<CompiledPolicy, RuleOf[]>>();
+  for (const of of rules) {
+    const { policy } = of.selection;
+    let byPolicy = byOrder.get(policy.order);
+    if (byPolicy === undefined) byOrder.set(policy.order, (byPolicy = new Map<CompiledPolicy, RuleOf[]>()));
+    listIn(byPolicy, policy).push(of);
+  }
+  const groups = [...byOrder.values()].map((byPolicy) => [...byPolicy.values()]);
+  return groups.some((group) => group.length > 1) ? groups : undefined;
 }
 
 const denyFirst: Readonly<Record<RuleVerdict, number>> = { deny: 0, allow: 1, pass: 2 };

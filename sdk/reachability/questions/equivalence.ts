@@ -1,7 +1,10 @@
 /** Whether two sets of policies come to the same. */
-import type { Engine } from "../compile/engine";
-import type { Peer, Traffic } from "../verdicts";
-import { diffOf } from "./diff";
+import { trafficOfFlow, type Engine } from "../compile/engine";
+import { TrafficSet } from "../sets/ports";
+import type { MatrixOptions, Peer, Traffic } from "../verdicts";
+import { describeEnd } from "./ends";
+import { matrixOf } from "./matrix";
+import { changedPairs } from "./path-changes";
 
 /** A pair for which two sets of policies differ. */
 export interface Difference {
@@ -13,67 +16,87 @@ export interface Difference {
 
 export interface Equivalence {
   readonly equivalent: boolean;
-  /** The first differences, at most {@link mostDifferences}. */
+  /** The first differences, at most {@link EquivalenceOptions.limit}. */
   readonly differences: readonly Difference[];
 }
 
-/** As many differences as are listed. */
-export const mostDifferences = 100;
+/** Which pairs count, as for the matrix; all unless said otherwise. */
+export interface EquivalenceOptions extends Omit<MatrixOptions, "possible"> {
+  /** So many differences are looked for. Default 100; at least 1. */
+  readonly limit?: number;
+}
 
-export function equivalenceOf(a: Engine, b: Engine): Equivalence {
+const usualLimit = 100;
+
+export function equivalenceOf(a: Engine, b: Engine, options: EquivalenceOptions = {}): Equivalence {
+  const limit = Math.max(1, options.limit ?? usualLimit);
   const differences: Difference[] = [];
-  const add = (difference: Difference): boolean => differences.push(difference) >= mostDifferences;
-  for (const { sourceId, destinationId, before, after } of diffOf(a, b)) {
-    if (add({ source: sourceId, destination: destinationId, a: before, b: after })) break;
-  }
-  for (const [source, destination] of differences.length < mostDifferences ? otherPairs(a, b) : []) {
-    const [was, is] = [a.traffic(source, destination), b.traffic(source, destination)];
-    if (was.must === is.must && was.may === is.may) continue;
-    const difference = {
-      source: nameOf(source),
-      destination: nameOf(destination),
-      a: { allowed: was.must, possible: was.may },
-      b: { allowed: is.must, possible: is.may },
-    };
-    if (add(difference)) break;
+  for (const difference of differencesOf(a, b, options)) {
+    differences.push(difference);
+    if (differences.length >= limit) break;
   }
   return { equivalent: differences.length === 0, differences };
 }
 
+function* differencesOf(a: Engine, b: Engine, options: EquivalenceOptions): Iterable<Difference> {
+  for (const pair of changedPairs(matrixOf(a, options), matrixOf(b, options))) {
+    yield { source: pair.sourceId, destination: pair.destinationId, a: pair.before, b: pair.after };
+  }
+  const asked = askedFor(options);
+  for (const [source, destination] of otherPairs(a, b, options)) {
+    const [was, is] = [a, b].map((engine): Traffic => {
+      const { must, may } = engine.traffic(source, destination);
+      return { allowed: must.intersect(asked), possible: may.intersect(asked) };
+    }) as [Traffic, Traffic];
+    if (was.allowed === is.allowed && was.possible === is.possible) continue;
+    yield { source: describeEnd(source), destination: describeEnd(destination), a: was, b: is };
+  }
+}
+
+function askedFor({ protocol, port }: EquivalenceOptions): TrafficSet {
+  if (protocol === undefined) return TrafficSet.all();
+  const anywhere: Peer = { kind: "kubeApiserver" };
+  return trafficOfFlow({ source: anywhere, destination: anywhere, protocol, ...(port === undefined ? {} : { port }) });
+}
+
+/** A pod, and the namespace and workload by which options choose it. */
+interface Pod {
+  readonly peer: Peer;
+  readonly namespace: string;
+  readonly id?: string;
+}
+
 /** Pairs beside those of the matrix: with fresh pods, nodes and the API server. */
-function* otherPairs(a: Engine, b: Engine): Iterable<readonly [Peer, Peer]> {
+function* otherPairs(a: Engine, b: Engine, options: EquivalenceOptions): Iterable<readonly [Peer, Peer]> {
   const ids = new Set(a.snapshot.workloads.map((each) => each.id));
   const workloads = b.snapshot.workloads
     .filter((each) => ids.has(each.id))
-    .map(({ id }): Peer => ({ kind: "workload", id }));
+    .map(({ id, namespace }): Pod => ({ peer: { kind: "workload", id }, namespace, id }));
   const namespaces = new Set([...a.snapshot.namespaces.keys(), ...b.snapshot.namespaces.keys()]);
-  const fresh = [...namespaces].map((namespace): Peer => ({ kind: "freshPod", namespace }));
+  const fresh = [...namespaces].map((namespace): Pod => ({ peer: { kind: "freshPod", namespace }, namespace }));
   const fixed: Peer[] = [
     { kind: "node", where: "local" },
     { kind: "node", where: "remote" },
     { kind: "kubeApiserver" },
   ];
+  const keeps = keeperOf(options);
   for (const pod of [...workloads, ...fresh]) {
-    for (const other of [...fresh, ...fixed]) {
-      yield [pod, other];
-      yield [other, pod];
+    for (const other of [...fresh, ...fixed.map((peer) => ({ peer }))]) {
+      if (keeps(pod, other)) yield [pod.peer, other.peer];
+      if (other !== pod && keeps(other, pod)) yield [other.peer, pod.peer];
     }
   }
 }
 
-function nameOf(peer: Peer): string {
-  switch (peer.kind) {
-    case "workload":
-      return peer.id;
-    case "freshPod":
-      return `fresh pod in ${peer.namespace}`;
-    case "node":
-      return `${peer.where} node`;
-    case "kubeApiserver":
-      return "kube-apiserver";
-    case "address":
-      return peer.address;
-    case "fqdn":
-      return peer.name;
-  }
+/** Whether a pair counts: by the end that the options are about. */
+function keeperOf({
+  namespaces,
+  workloads,
+  end,
+}: EquivalenceOptions): (from: Partial<Pod>, to: Partial<Pod>) => boolean {
+  if (namespaces === undefined && workloads === undefined) return () => true;
+  const chosen = ({ namespace, id }: Partial<Pod>): boolean =>
+    (namespace !== undefined && namespaces?.includes(namespace) === true) ||
+    (id !== undefined && workloads?.includes(id) === true);
+  return (from, to) => (end !== "destination" && chosen(from)) || (end !== "source" && chosen(to));
 }

@@ -1,4 +1,5 @@
 /** Why a flow passes or not: the ordered chain of rules on both sides, what decided, and why the others did not. */
+import { probeAddressOf, seenInTunnel, tunnelled } from "../compile/ambient";
 import type { Endpoint } from "../compile/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../compile/engine";
 import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../compile/evaluate";
@@ -7,7 +8,7 @@ import type { PolicyIndex } from "../compile/policy-index";
 import { directionOf } from "../compile/evaluate";
 import { describeRef, type ObjectRef } from "../objects";
 import type { TrafficSet } from "../sets/ports";
-import { NO, triAnd, YES } from "../unknown";
+import { NO, triAnd, YES, type Tri } from "../unknown";
 import type {
   Direction,
   DirectionExplanation,
@@ -24,22 +25,37 @@ export function explainFlow(engine: Engine, flow: Flow): Explanation {
   const traffic = engine.traffic(flow.source, flow.destination);
   const verdict = verdictOn(traffic, asked);
   const [source, destination] = tellingEnds(engine, flow, asked, verdict);
+  const carried = tunnelled(source, destination);
+  // network policies see what carries the connection
+  const onNetwork = carried === YES ? seenInTunnel(asked) : asked;
+  const direction = (of: Direction): DirectionExplanation =>
+    inTunnel(explainDirection(engine, onNetwork, of, source, destination), carried);
   const layers = {
-    egress: explainDirection(engine, asked, "egress", source, destination),
-    ingress: explainDirection(engine, asked, "ingress", source, destination),
-    ...(engine.hasMesh ? { mesh: explainMesh(engine, asked, source, destination) } : {}),
+    egress: direction("egress"),
+    ingress: direction("ingress"),
+    ...(engine.hasMesh || engine.passesWaypoints(source, destination)
+      ? { mesh: explainMesh(engine, asked, source, destination) }
+      : {}),
   };
   return {
     flow,
     verdict,
     ...layers,
     traffic: { allowed: traffic.must, possible: traffic.may },
-    flip: flipHints(verdict, asked, [
-      layers.egress,
-      layers.ingress,
-      ...(layers.mesh === undefined ? [] : [layers.mesh]),
+    flip: flipHints(verdict, [
+      [layers.egress, onNetwork],
+      [layers.ingress, onNetwork],
+      ...(layers.mesh === undefined ? [] : [[layers.mesh, asked] as const]),
     ]),
   };
+}
+
+/** Says that ztunnel carries the connection: otherwise a policy for the application's port looks as if it allowed it. */
+function inTunnel(explanation: DirectionExplanation, carried: Tri): DirectionExplanation {
+  if (carried === NO || explanation.chain.length + explanation.isolatedBy.length === 0) return explanation;
+  const how = carried === YES ? "carries" : "may carry";
+  const note = `ztunnel ${how} TCP between these pods to port 15008 (HBONE): network policies see that port, not the application's`;
+  return { ...explanation, reason: `${explanation.reason}; ${note}` };
 }
 
 /** Of several possibilities (a pod on the host network is the local node or another) one that has the verdict. */
@@ -81,9 +97,18 @@ function explainDirection(
   if (ownNode && engine.context.profile.cni !== "cilium") return plain("the pod's own node always reaches it (probes)");
   const { closed, isolationLast } = engine.circumstances(subject, ownNode);
   const walk = walkTiers(engine, engine.index, asked, direction, subject, peer, destination, isolationLast);
+  if (subject.kind === "pod" && direction === "ingress" && engine.seesProbeAddress(subject, peer)) {
+    const probe = engine.endpoints.world(probeAddressOf(subject));
+    const seen = walkTiers(engine, engine.index, asked, direction, subject, probe, destination, isolationLast);
+    const note = `in ambient mode TCP of the pod's own node comes from ${probe.name}, an address of the world to Cilium`;
+    const by =
+      seen.isolatedBy.length > 0 ? `closed by default by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
+    const told = finish(base, seen, by);
+    return { ...told, reason: `${told.reason}; ${note}` };
+  }
   const defaultReason =
     walk.isolatedBy.length > 0 && !ownNode
-      ? `closed by default by ${list(walk.isolatedBy)}; no rule allows it`
+      ? `closed by default by ${list(walk.isolatedBy)}; ${noRule(walk)}`
       : ownNode
         ? "the pod's own node always reaches it (probes) unless a deny rule selects it"
         : closed
@@ -106,7 +131,31 @@ function explainMesh(engine: Engine, asked: TrafficSet, source: Endpoint, destin
     : walk.isolatedBy.length > 0
       ? `${list(walk.isolatedBy)} allow only what a rule names; none names this`
       : "no policy of the mesh decides: it passes";
-  return finish(base, walk, reason);
+  const told = finish(base, walk, reason);
+  return engine.passesWaypoints(source, destination) ? pastWaypoint(engine, told, asked, source, destination) : told;
+}
+
+/** Adds what waypoints do to the connection, or may do: those who connect to the pod's own address pass them by. */
+function pastWaypoint(
+  engine: Engine,
+  told: DirectionExplanation,
+  asked: TrafficSet,
+  source: Endpoint,
+  destination: Endpoint,
+): DirectionExplanation {
+  const walk = walkTiers(engine, engine.waypointIndex, asked, "ingress", destination, source, destination, false);
+  const open = "no policy of the waypoint decides: it passes";
+  const closed = `${list(walk.isolatedBy)} allow only what a rule names; none names this`;
+  const atWaypoint = finish(told, walk, walk.isolatedBy.length > 0 ? closed : open);
+  const verdict = verdictOn(engine.between(source, destination), asked);
+  return {
+    ...told,
+    verdict: verdict === "denied" ? told.verdict : verdict,
+    isolatedBy: [...told.isolatedBy, ...walk.isolatedBy],
+    chain: [...told.chain, ...walk.chain],
+    notSelecting: [...told.notSelecting, ...walk.notSelecting],
+    reason: `${told.reason}; through the waypoint: ${atWaypoint.reason}`,
+  };
 }
 
 function finish(
@@ -114,7 +163,14 @@ function finish(
   walk: Walk,
   defaultReason: string,
 ): DirectionExplanation {
-  const { isolatedBy, chain, notSelecting, deciding } = walk;
+  const { isolatedBy, chain, notSelecting, deciding, disagreeing } = walk;
+  if (disagreeing !== undefined) {
+    const names = disagreeing.map(describeRule).join(" and ");
+    const outcome =
+      base.verdict === "unknown" ? "" : `; either way it is ${base.verdict === "allowed" ? "allowed" : "denied"}`;
+    const reason = `${names} have the same priority and disagree: the API leaves open which of them counts${outcome}`;
+    return { ...base, isolatedBy, reason, chain, notSelecting };
+  }
   if (deciding === undefined) {
     const doubt = base.verdict === "unknown" ? "; something it depends on is not known" : "";
     return { ...base, isolatedBy, reason: `${defaultReason}${doubt}`, chain, notSelecting };
@@ -123,11 +179,21 @@ function finish(
   return { ...base, isolatedBy, deciding, reason: `${describeRule(deciding)} ${does} it`, chain, notSelecting };
 }
 
+function noRule({ unlearned }: Walk): string {
+  return unlearned === undefined
+    ? "no rule allows it"
+    : `${describeRule(unlearned)} names it, but ${missText.unlearned} (add rules.dns to the rule that lets it ask DNS)`;
+}
+
 interface Walk {
   readonly isolatedBy: readonly ObjectRef[];
   readonly chain: readonly ExplanationStep[];
   readonly notSelecting: readonly ExplanationStep[];
   readonly deciding: RuleRef | undefined;
+  /** Two rules that disagree, of which nobody knows which counts. */
+  readonly disagreeing?: readonly RuleRef[];
+  /** A rule for the name, whose address the enforcer never learns. */
+  readonly unlearned?: RuleRef;
 }
 
 /** Goes through the tiers as the enforcer does, and notes what each rule did. */
@@ -143,15 +209,29 @@ function walkTiers(
 ): Walk {
   const chain: ExplanationStep[] = [];
   const isolatedBy: ObjectRef[] = [];
+  const matched = (of: RuleOf): boolean => whyNot(engine, of, asked, subject, peer, destination) === undefined;
   let deciding: RuleRef | undefined;
   let closed = false;
+  let disagreeing: readonly RuleRef[] | undefined;
+  let unlearned: RuleRef | undefined;
   for (const tier of index.of(subject)[direction]) {
     let passed: RuleRef | undefined;
+    const rivals = tier.ties === undefined ? noRivals : rivalsIn(tier.ties, (of) => matched(of));
     for (const of of tier.rules) {
       const rule = ruleRef(of, direction);
       const miss = whyNot(engine, of, asked, subject, peer, destination);
       if (miss !== undefined) {
-        chain.push({ rule, outcome: "not-matched", because: miss, text: `${describeRule(rule)}: ${missText[miss]}` });
+        const because = miss === "unlearned" ? "peer" : miss;
+        if (miss === "unlearned") unlearned ??= rule;
+        chain.push({ rule, outcome: "not-matched", because, text: `${describeRule(rule)}: ${missText[miss]}` });
+        continue;
+      }
+      const rival = rivals.get(of);
+      if (rival !== undefined && deciding === undefined && passed === undefined && !closed) {
+        const other = ruleRef(rival, direction);
+        disagreeing ??= [rule, other];
+        const text = `${describeRule(rule)}: would ${rule.verdict} it, ${describeRule(other)} of the same priority would ${other.verdict} it`;
+        chain.push({ rule, outcome: "maybe-matched", text });
         continue;
       }
       const before = deciding ?? passed;
@@ -186,12 +266,39 @@ function walkTiers(
       if (!isolationLast && tier.isolated === YES) closed = true;
     }
   }
-  return { isolatedBy, chain, deciding, notSelecting: notSelecting(index, subject, direction) };
+  return {
+    isolatedBy,
+    chain,
+    deciding,
+    ...(disagreeing === undefined ? {} : { disagreeing }),
+    ...(unlearned === undefined ? {} : { unlearned }),
+    notSelecting: notSelecting(index, subject, direction),
+  };
+}
+
+const noRivals: ReadonlyMap<RuleOf, RuleOf> = new Map();
+
+/**
+ * Rules that would decide by themselves, each with one of another policy of the same priority that would too, and says
+ * otherwise.
+ */
+function rivalsIn(ties: NonNullable<TierSelection["ties"]>, matches: (of: RuleOf) => boolean): Map<RuleOf, RuleOf> {
+  const rivals = new Map<RuleOf, RuleOf>();
+  for (const tied of ties) {
+    const firsts = tied.map((rules) => rules.find(matches)).filter((of) => of !== undefined);
+    for (const of of firsts) {
+      const rival = firsts.find((other) => other.rule.verdict !== of.rule.verdict);
+      if (rival !== undefined) rivals.set(of, rival);
+    }
+    if (firsts.length > 0) break;
+  }
+  return rivals;
 }
 
 const missText = {
   subject: "its own side does not fit",
   peer: "the other end is not among its peers",
+  unlearned: "no DNS rule lets the pod ask for this name through the DNS proxy, so its address is never learned",
   port: "the port or protocol is not among its ports",
 } as const;
 
@@ -205,7 +312,10 @@ function whyNot(
   destination: Endpoint,
 ): keyof typeof missText | undefined {
   if (matchesOwn(rule, subject, engine.context) === NO) return "subject";
-  if (matchesAnyPeer(rule.peers, peer, engine.context) === NO) return "peer";
+  const context = engine.contextFor(rule.direction, subject, peer);
+  if (matchesAnyPeer(rule.peers, peer, context) === NO) {
+    return matchesAnyPeer(rule.peers, peer, engine.context) === NO ? "peer" : "unlearned";
+  }
   return resolvePorts(rule.l4, destination).may.intersect(asked).isEmpty() ? "port" : undefined;
 }
 
@@ -219,7 +329,7 @@ function isCertain(
 ): boolean {
   const fits = triAnd(
     triAnd(selection.selected, matchesOwn(rule, subject, engine.context)),
-    matchesAnyPeer(rule.peers, peer, engine.context),
+    matchesAnyPeer(rule.peers, peer, engine.contextFor(rule.direction, subject, peer)),
   );
   return fits === YES && asked.isSubsetOf(resolvePorts(rule.l4, destination).must);
 }
@@ -260,12 +370,16 @@ function notSelecting(index: PolicyIndex, subject: Endpoint, direction: Directio
 }
 
 /** The smallest change of a rule or a policy that would turn the verdict around. */
-function flipHints(verdict: Verdict, asked: TrafficSet, directions: readonly DirectionExplanation[]): FlipHint[] {
+function flipHints(
+  verdict: Verdict,
+  layers: readonly (readonly [explanation: DirectionExplanation, asked: TrafficSet])[],
+): FlipHint[] {
+  const directions = layers.map(([explanation]) => explanation);
   if (verdict === "unknown") return [];
   if (verdict === "allowed") {
     // one closed side is enough: the most specific rule that lets it pass
-    const by = directions.find((each) => each.deciding?.verdict === "allow");
-    if (by?.deciding !== undefined) {
+    const [by, asked] = layers.find(([each]) => each.deciding?.verdict === "allow") ?? [];
+    if (by?.deciding !== undefined && asked !== undefined) {
       const { policy, path, direction } = by.deciding;
       return [
         { direction, policy, path, text: `take this peer or ${asked.toString()} out of ${describeRule(by.deciding)}` },
@@ -282,7 +396,7 @@ function flipHints(verdict: Verdict, asked: TrafficSet, directions: readonly Dir
         ];
   }
   // every side that denies has to change
-  return directions.filter((each) => each.verdict === "denied").map((each) => opening(each, asked));
+  return layers.filter(([each]) => each.verdict === "denied").map(([each, asked]) => opening(each, asked));
 }
 
 function opening(explanation: DirectionExplanation, asked: TrafficSet): FlipHint {
@@ -293,6 +407,15 @@ function opening(explanation: DirectionExplanation, asked: TrafficSet): FlipHint
       policy: deciding.policy,
       path: deciding.path,
       text: `narrow or remove ${describeRule(deciding)}`,
+    };
+  }
+  const unlearned = explanation.chain.find((step) => step.text.endsWith(missText.unlearned))?.rule;
+  if (unlearned !== undefined) {
+    return {
+      direction,
+      policy: unlearned.policy,
+      path: unlearned.path,
+      text: `add rules.dns for the name to the rule that lets ${explanation.subject} ask DNS`,
     };
   }
   const near = (because: "port" | "peer"): RuleRef | undefined =>

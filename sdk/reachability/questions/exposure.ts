@@ -1,20 +1,30 @@
 /** Who from outside reaches a workload, and what could reach it or be reached by it if it were started. */
 import type { Engine } from "../compile/engine";
+import type { Endpoint } from "../compile/endpoints";
 import { eitherOf, type TrafficRange } from "../compile/traffic-range";
-import type { ObjectRef, SourcedObject } from "../objects";
-import { describeRange } from "../sets/addresses";
+import type { ObjectRef } from "../objects";
+import { AddressSet, describeRange } from "../sets/addresses";
 import { TrafficSet, type PortProtocol } from "../sets/ports";
-import { labelOf } from "../selectors/labels";
 import type { Workload } from "../snapshot/types";
+import { isUnknown, MAYBE, NO, triAnd } from "../unknown";
 import type { Peer, Traffic } from "../verdicts";
-import { tablesOf } from "./matrix";
+import { gatewayWays } from "./entrances/gateways";
+import { hostPortWays } from "./entrances/host-ports";
+import { ingressWays } from "./entrances/ingresses";
+import { Services } from "./entrances/services";
+import type { Carrier, Target, Way } from "./entrances/ways";
+import { tablesOf, type End, type Matrix } from "./matrix";
 
 /** A way in from outside the cluster that an object opens. */
 export interface Entrance extends Traffic {
-  /** Service (LoadBalancer, NodePort, external IPs), Ingress, or a route of a Gateway. */
+  /** Service (LoadBalancer, NodePort, external IPs), Ingress, a route of a Gateway, or a workload with host ports. */
   readonly via: ObjectRef;
+  /** The Service behind an Ingress or a route. */
+  readonly service?: ObjectRef;
   /** How traffic arrives at the pod: with the client's address, or with that of a node or proxy. */
   readonly arrivesFrom: "world" | "node" | "proxy";
+  /** The way step by step: listeners, who carries it, whose address the pod sees; and what of it is not known. */
+  readonly because: readonly string[];
 }
 
 /** A range of addresses with what passes. */
@@ -46,7 +56,7 @@ export interface ExposureOptions {
 export function* exposureOf(engine: Engine, options: ExposureOptions = {}): Iterable<Exposure> {
   const matrix = tablesOf(engine);
   const wanted = options.workloads === undefined ? undefined : new Set(options.workloads);
-  const ways = entrancesOf(engine);
+  const ways = waysByNamespace(engine);
   for (const end of matrix.ends) {
     if (wanted !== undefined && !wanted.has(end.workload.id)) continue;
     const world = (direction: "ingress" | "egress"): WorldAccess[] =>
@@ -64,7 +74,7 @@ export function* exposureOf(engine: Engine, options: ExposureOptions = {}): Iter
       workloadId: end.workload.id,
       fromWorld: world("ingress"),
       toWorld: world("egress"),
-      entrances: ways.flatMap((way) => entranceTo(engine, way, end.workload)),
+      entrances: (ways.get(end.workload.namespace) ?? []).flatMap((way) => entranceTo(engine, matrix, way, end)),
       fromFreshPods: fresh("from"),
       toFreshPods: fresh("to"),
     };
@@ -75,176 +85,121 @@ function asTraffic(range: TrafficRange): Traffic {
   return { allowed: range.must, possible: range.may };
 }
 
-/** A way into the cluster, up to the pods behind a Service. */
-interface Way {
-  readonly via: ObjectRef;
-  readonly arrivesFrom: Entrance["arrivesFrom"];
-  readonly namespace: string;
-  readonly selector: Readonly<Record<string, unknown>>;
-  readonly ports: readonly Fields[];
-  /** Port of the Service that is used; all of them where nothing is said. */
-  readonly port?: number | string;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function listOf(value: unknown): readonly Fields[] {
-  return Array.isArray(value) ? (value as unknown[]).map(fieldsOf) : [];
-}
-
-function refOf({ object }: SourcedObject): ObjectRef & { readonly namespace: string } {
-  const { namespace, name } = object.metadata ?? {};
-  return {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    name: typeof name === "string" ? name : "(unknown)",
-    namespace: typeof namespace === "string" && namespace !== "" ? namespace : "default",
-  };
-}
-
-function entrancesOf(engine: Engine): Way[] {
-  const services = new Map<string, { ref: ObjectRef; spec: Fields }>();
-  const { others } = engine.snapshot;
-  for (const each of others) {
-    if (each.object.kind !== "Service" || each.object.apiVersion !== "v1") continue;
-    const ref = refOf(each);
-    services.set(`${ref.namespace}/${ref.name}`, { ref, spec: fieldsOf(each.object.spec) });
+function waysByNamespace(engine: Engine): ReadonlyMap<string, Way[]> {
+  const services = new Services(engine);
+  const ways = new Map<string, Way[]>();
+  const found = [
+    ...services.ways(),
+    ...ingressWays(engine, services),
+    ...gatewayWays(engine, services),
+    ...hostPortWays(engine),
+  ];
+  for (const way of found) {
+    const list = ways.get(way.target.namespace);
+    if (list === undefined) ways.set(way.target.namespace, [way]);
+    else list.push(way);
   }
-  const behind = (via: ObjectRef, namespace: string, name: unknown, port: unknown): Way[] => {
-    const service = services.get(`${namespace}/${String(name)}`);
-    if (service === undefined) return [];
-    const { spec } = service;
-    const chosen = typeof port === "number" || typeof port === "string" ? { port } : {};
-    return [
-      {
-        via,
-        arrivesFrom: "proxy",
-        namespace,
-        selector: fieldsOf(spec["selector"]),
-        ports: listOf(spec["ports"]),
-        ...chosen,
-      },
-    ];
-  };
-  return others.flatMap((each): Way[] => {
-    const ref = refOf(each);
-    const spec = fieldsOf(each.object.spec);
-    switch (each.object.kind) {
-      case "Service": {
-        const type = spec["type"];
-        const external = Array.isArray(spec["externalIPs"]) && spec["externalIPs"].length > 0;
-        if (type !== "LoadBalancer" && type !== "NodePort" && !external) return [];
-        const arrivesFrom = spec["externalTrafficPolicy"] === "Local" ? "world" : "node";
-        return [
-          {
-            via: ref,
-            arrivesFrom,
-            namespace: ref.namespace,
-            selector: fieldsOf(spec["selector"]),
-            ports: listOf(spec["ports"]),
-          },
-        ];
-      }
-      case "Ingress": {
-        const backends = [
-          fieldsOf(spec["defaultBackend"]),
-          ...listOf(spec["rules"]).flatMap((rule) =>
-            listOf(fieldsOf(rule["http"])["paths"]).map((path) => fieldsOf(path["backend"])),
-          ),
-        ];
-        return backends.flatMap((backend) => {
-          const service = fieldsOf(backend["service"]);
-          const port = fieldsOf(service["port"]);
-          return behind(ref, ref.namespace, service["name"], port["number"] ?? port["name"]);
-        });
-      }
-      case "HTTPRoute":
-      case "GRPCRoute":
-      case "TLSRoute":
-      case "TCPRoute":
-      case "UDPRoute":
-        return listOf(spec["rules"]).flatMap((rule) =>
-          listOf(rule["backendRefs"]).flatMap((backend) => {
-            const namespace = typeof backend["namespace"] === "string" ? backend["namespace"] : ref.namespace;
-            return behind(ref, namespace, backend["name"], backend["port"]);
-          }),
-        );
-      default:
-        return [];
-    }
-  });
+  return ways;
 }
+
+const arrivals = {
+  client: "world",
+  node: "node",
+  proxies: "proxy",
+  somebody: "proxy",
+  outside: "world",
+} as const satisfies Record<Carrier["kind"], Entrance["arrivesFrom"]>;
 
 /** What of an entrance's ports gets to a workload. */
-function entranceTo(engine: Engine, way: Way, workload: Workload): Entrance[] {
-  if (workload.namespace !== way.namespace || Object.keys(way.selector).length === 0) return [];
-  const selected = Object.entries(way.selector).every(([key, value]) => {
-    const label = labelOf(workload.labelSet, key);
-    return label !== undefined && (typeof label !== "string" || typeof value !== "string" || label === value);
-  });
-  if (!selected) return [];
-  const ports = portsOf(way, workload);
+function entranceTo(engine: Engine, matrix: Matrix, way: Way, end: End): Entrance[] {
+  const { via, carrier, target, because } = way;
+  const selected = target.selects(end.workload);
+  if (selected === NO) return [];
+  const ports = portsOf(target, end.workload);
   if (ports.may.isEmpty()) return [];
-  const destination: Peer = { kind: "workload", id: workload.id };
-  const sources: Peer[] =
-    way.arrivesFrom === "world"
-      ? [{ kind: "address", address: "192.0.2.1" }]
-      : [
-          { kind: "node", where: "local" },
-          { kind: "node", where: "remote" },
-        ];
-  // a proxy in the cluster is a pod or a node of which nothing is known here: what the workload lets in from anybody counts
-  const range =
-    way.arrivesFrom === "proxy"
-      ? anyonesTraffic(engine, destination)
-      : sources.map((source) => engine.traffic(source, destination)).reduce(eitherOf);
-  const allowed = range.must.intersect(ports.must);
+  const range = carriedTo(engine, matrix, carrier, end);
+  const certain = triAnd(selected, way.open) !== MAYBE;
+  const allowed = certain ? range.must.intersect(ports.must) : TrafficSet.none();
   const possible = range.may.intersect(ports.may);
-  return possible.isEmpty() ? [] : [{ via: way.via, arrivesFrom: way.arrivesFrom, allowed, possible }];
+  if (possible.isEmpty()) return [];
+  const service = target.service === undefined || target.service.name === via.name ? {} : { service: target.service };
+  return [{ via, ...service, arrivesFrom: arrivals[carrier.kind], because, allowed, possible }];
 }
 
-/** What passes from some pod or node of the cluster; certain only where it passes from all. */
-function anyonesTraffic(engine: Engine, destination: Peer): TrafficRange {
-  let must = TrafficSet.all();
-  let may = TrafficSet.none();
-  const sources: Peer[] = [
-    ...engine.snapshot.workloads.map(({ id }): Peer => ({ kind: "workload", id })),
-    ...[...engine.snapshot.namespaces.keys()].map((namespace): Peer => ({ kind: "freshPod", namespace })),
-    { kind: "node", where: "remote" },
-  ];
-  for (const source of sources) {
-    const range = engine.traffic(source, destination);
-    must = must.intersect(range.must);
-    may = may.union(range.may);
+/** What passes from whoever sends the last packet. Allowed is what some client, or some of the proxies, certainly gets through. */
+function carriedTo(engine: Engine, matrix: Matrix, carrier: Carrier, end: End): TrafficRange {
+  switch (carrier.kind) {
+    case "client":
+      return fromClients(matrix, end, carrier.from);
+    case "node": {
+      const nodes = (["local", "remote"] as const).map((where) => engine.traffic({ kind: "node", where }, end.peer));
+      return [...nodes, ...(carrier.perhapsClient ? [fromClients(matrix, end)] : [])].reduce(eitherOf);
+    }
+    case "proxies":
+      return carrier.proxies.map((proxy) => fromOneOf(engine, proxy, end)).reduce(uniteRanges);
+    case "somebody":
+      // nothing is known of it but that it is in the cluster: what the workload lets in from anybody counts
+      return matrix
+        .lettingIn(end)
+        .map(({ allowed, possible }): TrafficRange => ({ must: allowed, may: possible }))
+        .reduce(eitherOf);
+    case "outside": {
+      const entries = matrix.world("ingress", end);
+      const covered = AddressSet.of(...entries.map(({ range }) => range));
+      const ranges = entries.map(({ traffic }) => matrix.registry.get(traffic));
+      // its address may also be one from which nothing passes
+      if (!AddressSet.all.isSubsetOf(covered)) ranges.push({ must: TrafficSet.none(), may: TrafficSet.none() });
+      return ranges.reduce(eitherOf);
+    }
   }
-  return { must, may };
+}
+
+/** What passes from some address outside, of those in a set if one is given. */
+function fromClients(matrix: Matrix, end: End, clients?: AddressSet): TrafficRange {
+  return matrix
+    .world("ingress", end)
+    .filter(({ range }) => clients === undefined || !clients.intersect(AddressSet.of(range)).isEmpty())
+    .map(({ traffic }) => matrix.registry.get(traffic))
+    .reduce(uniteRanges, { must: TrafficSet.none(), may: TrafficSet.none() });
+}
+
+/** What passes from a proxy that is one of several possibilities. */
+function fromOneOf(engine: Engine, proxy: readonly Endpoint[], end: End): TrafficRange {
+  return proxy
+    .flatMap((from) => engine.endpoints.ofWorkload(end.workload).map((to) => engine.between(from, to)))
+    .reduce(eitherOf);
+}
+
+function uniteRanges(a: TrafficRange, b: TrafficRange): TrafficRange {
+  return { must: a.must.union(b.must), may: a.may.union(b.may) };
 }
 
 /** The pods' ports that the entrance leads to. */
-function portsOf(way: Way, workload: Workload): TrafficRange {
+function portsOf(target: Target, workload: Workload): TrafficRange {
   let must = TrafficSet.none();
   let may = TrafficSet.none();
-  for (const port of way.ports) {
-    if (way.port !== undefined && way.port !== port["port"] && way.port !== port["name"]) continue;
+  for (const port of target.ports) {
+    if (target.port !== undefined && target.port !== port["port"] && target.port !== port["name"]) {
+      // a port that is not known yet may be the one
+      if (!isUnknown(port["port"])) continue;
+    }
     const protocol = (port["protocol"] ?? "TCP") as PortProtocol;
     if (!["TCP", "UDP", "SCTP"].includes(protocol)) continue;
-    const target = port["targetPort"] ?? port["port"];
-    if (typeof target === "number" && Number.isInteger(target) && target >= 1 && target <= 65535) {
-      const set = TrafficSet.ports(protocol, target);
+    const given = port["targetPort"] ?? port["port"];
+    // `targetPort: 0` and "" mean the Service's own port, as if nothing stood there
+    const wanted = given === 0 || given === "" ? port["port"] : given;
+    if (typeof wanted === "number" && Number.isInteger(wanted) && wanted >= 1 && wanted <= 65535) {
+      const set = TrafficSet.ports(protocol, wanted);
       must = must.union(set);
       may = may.union(set);
       continue;
     }
     for (const own of workload.ports) {
-      if (own.name !== target || own.protocol !== protocol) continue;
+      if (own.name !== wanted || own.protocol !== protocol) continue;
       must = must.union(TrafficSet.ports(protocol, own.port));
       may = may.union(TrafficSet.ports(protocol, own.port));
     }
-    if (workload.portsUnknown || typeof target !== "string") may = may.union(TrafficSet.protocol(protocol));
+    if (workload.portsUnknown || typeof wanted !== "string") may = may.union(TrafficSet.protocol(protocol));
   }
   return { must, may };
 }

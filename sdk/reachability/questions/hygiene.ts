@@ -1,13 +1,15 @@
 /** Policies and rules that do nothing, or only half of what they seem to. */
-import type { Endpoint } from "../compile/endpoints";
+import type { Endpoint, PodEndpoint } from "../compile/endpoints";
 import type { Engine } from "../compile/engine";
-import { directionOf, resolvePorts } from "../compile/evaluate";
+import { directionOf, resolvePorts, type TierSelection } from "../compile/evaluate";
 import { PodUniverse, type PodSet } from "../compile/pod-universe";
 import type { ObjectRef } from "../objects";
-import type { CompiledPolicy, PeerTerm, Rule } from "../rules";
-import { NO } from "../unknown";
-import type { Direction, RuleRef } from "../verdicts";
 import { describeRef } from "../objects";
+import type { CompiledPolicy, PeerTerm, Rule } from "../rules";
+import { NO, YES } from "../unknown";
+import type { Direction, RuleRef } from "../verdicts";
+import { Coverage, rulesBeside } from "./coverage";
+import { representatives } from "./representatives";
 
 /** Something about a policy or a rule that deserves a look. */
 export interface HygieneIssue {
@@ -16,24 +18,38 @@ export interface HygieneIssue {
     | "unused"
     /** The rule's peers or ports match nothing in the snapshot. */
     | "dead"
-    /** Another rule already does all that this one does. */
+    /** Another rule says exactly the same. */
+    | "duplicate"
+    /** Other rules already do all that this one does, or decide before it is reached. */
     | "shadowed"
     /** The rule allows a flow that the other end's policies stop. */
     | "half-open";
   readonly policy: ObjectRef;
   readonly rule?: RuleRef;
+  /** The first of {@link coveredBy}. */
   readonly by?: RuleRef;
+  /** The rules that make this one superfluous, all of which are needed for it; of any policy. */
+  readonly coveredBy?: readonly RuleRef[];
+  /** For a half-open rule: the policies that close the other end. */
+  readonly closedBy?: readonly ObjectRef[];
   readonly message: string;
 }
 
+/**
+ * Judged by the sets of pods, addresses and ports that rules are about, not by how they are written. Pods that might be
+ * started count where it is asked whether a rule is superfluous: one without labels in each namespace, and one for each
+ * selector. A superfluous rule is judged against those that are kept, so that all that are named can go at once.
+ */
 export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
   const { snapshot } = engine;
-  const pods = snapshot.workloads.filter((each) => !each.hostNetwork).map((each) => engine.endpoints.pod(each));
-  const universe = new PodUniverse(pods, engine.context);
-  const shadows = new Shadows(universe);
+  const workloads = snapshot.workloads.filter((each) => !each.hostNetwork).map((each) => engine.endpoints.pod(each));
+  const universe = new PodUniverse([...new Set([...workloads, ...representatives(engine)])], engine.context);
+  engine.index.selectFor(universe);
+  const superfluous = superfluousRules(engine, universe);
+  const real = workloads.length;
   for (const policy of snapshot.rules.policies) {
     if (policy.subject.kind !== "pods") continue;
-    const subjects = membersOf(universe.ofCondition(policy.subject.where), pods.length);
+    const subjects = membersOf(universe.ofCondition(policy.subject.where), real);
     const ref = refOf(policy);
     if (subjects.length === 0) {
       yield { kind: "unused", policy: ref, message: `${describeRef(ref)} selects no workload` };
@@ -42,53 +58,165 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
     for (const direction of ["ingress", "egress"] as const) {
       for (const rule of directionOf(policy, direction)?.rules ?? []) {
         const named = ruleRef(policy, rule, direction);
-        const about = `${describeRef(ref)} ${rule.path}`;
-        const peers = universe.ofPeers(rule.peers);
-        const members = membersOf(peers, pods.length);
+        const about = { policy: ref, rule: named };
+        const text = `${describeRef(ref)} ${rule.path}`;
+        const members = membersOf(universe.ofPeers(rule.peers), real);
         const outside = rule.peers.some(reachesOutside);
         if (members.length === 0 && !outside) {
-          yield { kind: "dead", policy: ref, rule: named, message: `${about}: no workload is among its peers` };
+          yield { kind: "dead", ...about, message: `${text}: no workload is among its peers` };
           continue;
         }
         const destinations = direction === "ingress" ? subjects : members;
-        if (!outside && destinations.every((index) => resolvePorts(rule.l4, pods[index] as Endpoint).may.isEmpty())) {
+        const reaches = (index: number): boolean =>
+          !resolvePorts(rule.l4, universe.pods[index] as Endpoint).may.isEmpty();
+        if (!outside && !destinations.some(reaches)) {
+          yield { kind: "dead", ...about, message: `${text}: none of its ports exist at the destination` };
+          continue;
+        }
+        const issue = superfluous.get(rule);
+        if (issue !== undefined) {
+          const { kind, coveredBy } = issue;
+          const names = coveredBy.map((each) => `${describeRef(each.policy)} ${each.path}`).join(", ");
+          const [by] = coveredBy;
+          const does = kind === "duplicate" ? "says the same" : "already decide all of it";
+          const single = kind === "shadowed" && coveredBy.length === 1 ? "already decides all of it" : does;
           yield {
-            kind: "dead",
-            policy: ref,
-            rule: named,
-            message: `${about}: none of its ports exist at the destination`,
+            kind,
+            ...about,
+            ...(by === undefined ? {} : { by }),
+            coveredBy,
+            message: `${text}: ${names} ${single}`,
           };
           continue;
         }
-        const by = shadows.find(policy, rule, direction);
-        if (by !== undefined) {
-          yield {
-            kind: "shadowed",
-            policy: ref,
-            rule: named,
-            by,
-            message: `${about}: ${describeRef(by.policy)} ${by.path} does the same and more`,
-          };
-          continue;
-        }
-        if (rule.verdict === "allow" && !outside && halfOpen(engine, rule, direction, subjects, members, pods)) {
-          const other = direction === "ingress" ? "egress of the sources" : "ingress of the destinations";
-          yield { kind: "half-open", policy: ref, rule: named, message: `${about}: the ${other} does not let it pass` };
-        }
+        if (rule.verdict !== "allow" || outside) continue;
+        const closed = closedAtOtherEnd(engine, rule, direction, subjects, members, universe.pods);
+        if (closed === undefined) continue;
+        const other = direction === "ingress" ? "egress of the sources" : "ingress of the destinations";
+        const by = closed.length === 0 ? "" : ` (${closed.map(describeRef).join(", ")})`;
+        yield {
+          kind: "half-open",
+          ...about,
+          closedBy: closed,
+          message: `${text}: the ${other} does not let it pass${by}`,
+        };
       }
     }
   }
 }
 
-/** Whether nothing of what a rule allows passes between any of the workloads that it is about. */
-function halfOpen(
+interface Superfluous {
+  readonly kind: "duplicate" | "shadowed";
+  readonly coveredBy: readonly RuleRef[];
+}
+
+/** A rule with what it takes to judge it: its policy, and the pods it may be about, one of each kind. */
+interface Candidate {
+  readonly policy: CompiledPolicy;
+  readonly direction: Direction;
+  readonly rule: Rule;
+}
+
+/** The rules without which every verdict would be the same, with those that make them superfluous. */
+function superfluousRules(engine: Engine, universe: PodUniverse): Map<Rule, Superfluous> {
+  const coverage = new Coverage(engine, universe);
+  const owners = new Map<Rule, Candidate>();
+  const candidates: Candidate[] = [];
+  for (const policy of engine.snapshot.rules.policies) {
+    for (const direction of ["ingress", "egress"] as const) {
+      for (const rule of directionOf(policy, direction)?.rules ?? []) {
+        const candidate = { policy, direction, rule };
+        owners.set(rule, candidate);
+        if (policy.subject.kind === "pods" && rule.verdict !== "pass") candidates.push(candidate);
+      }
+    }
+  }
+  const found = new Map<Rule, Superfluous>();
+  const removed = new Set<Rule>();
+  // from the last to the first: of two equal rules the later one can go
+  for (const candidate of candidates.reverse()) {
+    const covering = coverEverywhere(engine, universe, coverage, candidate, removed);
+    if (covering === undefined) continue;
+    removed.add(candidate.rule);
+    const refs = covering.flatMap((rule) => {
+      const owner = owners.get(rule);
+      return owner === undefined ? [] : [ruleRef(owner.policy, owner.rule, owner.direction)];
+    });
+    const [only] = covering;
+    const owner = only === undefined ? undefined : owners.get(only);
+    const same =
+      covering.length === 1 &&
+      owner !== undefined &&
+      only?.verdict === candidate.rule.verdict &&
+      coverEverywhere(engine, universe, coverage, owner, removed, [candidate.rule]) !== undefined;
+    found.set(candidate.rule, { kind: same ? "duplicate" : "shadowed", coveredBy: refs });
+  }
+  return found;
+}
+
+/** The rules that cover a rule at every pod it is about; nothing where at one of them something is left. */
+function coverEverywhere(
+  engine: Engine,
+  universe: PodUniverse,
+  coverage: Coverage,
+  { policy, direction, rule }: Candidate,
+  removed: ReadonlySet<Rule>,
+  only?: readonly Rule[],
+): readonly Rule[] | undefined {
+  const selected = universe.ofCondition(policy.subject.where);
+  const used = new Set<Rule>();
+  const seen = new Set<unknown>();
+  // named ports make subjects of the same policies differ
+  const named = direction === "ingress" && rule.l4.named.length > 0;
+  for (const index of membersOf(selected, universe.pods.length)) {
+    const subject = universe.pods[index] as PodEndpoint;
+    const tiers = engine.index.of(subject)[direction];
+    const key = tiers.some(usesOwnSide) ? subject : named ? JSON.stringify([tiersNumber(tiers), subject.ports]) : tiers;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const place = tiers.findIndex((tier) => tier.rules.some((of) => of.rule === rule));
+    const tier = tiers[place];
+    const of = tier?.rules.find((each) => each.rule === rule);
+    if (tier === undefined || of === undefined) return undefined;
+    const beside = rulesBeside(of, tier, tiers.slice(0, place), removed);
+    const others =
+      only === undefined
+        ? beside
+        : tier.rules
+            .filter((each) => each.selection.selected === YES && only.includes(each.rule))
+            .map((each) => each.rule);
+    if (others.length === 0) return undefined;
+    const cover = coverage.coverOf(rule, direction, subject, others);
+    if (cover === undefined) return undefined;
+    for (const each of cover) used.add(each);
+  }
+  return used.size === 0 ? undefined : [...used];
+}
+
+/** Whether what rules say depends on more of a subject than the policies that select it. */
+function usesOwnSide({ rules }: TierSelection): boolean {
+  return rules.some(({ rule }) => rule.own !== undefined);
+}
+
+const numbers = new WeakMap<readonly TierSelection[], number>();
+let nextNumber = 0;
+
+function tiersNumber(tiers: readonly TierSelection[]): number {
+  let number = numbers.get(tiers);
+  if (number === undefined) numbers.set(tiers, (number = nextNumber++));
+  return number;
+}
+
+/** The policies that close the other end, where nothing of what a rule allows passes between any workloads it is about. */
+function closedAtOtherEnd(
   engine: Engine,
   rule: Rule,
   direction: Direction,
   subjects: readonly number[],
   members: readonly number[],
   pods: readonly Endpoint[],
-): boolean {
+): readonly ObjectRef[] | undefined {
+  const closing = new Map<string, ObjectRef>();
   let pairs = 0;
   for (const subject of subjects) {
     for (const member of members) {
@@ -98,14 +226,27 @@ function halfOpen(
       if (source === undefined || destination === undefined) continue;
       pairs++;
       const passing = engine.between(source, destination).may;
-      if (!passing.intersect(resolvePorts(rule.l4, destination).may).isEmpty()) return false;
+      if (!passing.intersect(resolvePorts(rule.l4, destination).may).isEmpty()) return undefined;
+      if (closing.size >= mostClosing) continue;
+      const other = direction === "ingress" ? "egress" : "ingress";
+      for (const { policies } of engine.index.of(pods[member] as Endpoint)[other]) {
+        for (const { policy } of policies) {
+          if ((directionOf(policy, other)?.isolates ?? NO) === NO) continue;
+          const ref = refOf(policy);
+          closing.set(describeRef(ref), ref);
+        }
+      }
     }
   }
-  return pairs > 0;
+  return pairs === 0 ? undefined : [...closing.values()].slice(0, mostClosing);
 }
 
+/** As many closing policies as are named. */
+const mostClosing = 3;
+
+/** The members of a set among the first so many pods. */
 function membersOf(set: PodSet, count: number): number[] {
-  if (set.base === NO) return [...set.listed].filter((_index, at) => set.values[at] !== NO);
+  if (set.base === NO) return [...set.listed].filter((index, at) => index < count && set.values[at] !== NO);
   const without = new Set([...set.listed].filter((_index, at) => set.values[at] === NO));
   return Array.from({ length: count }, (_each, index) => index).filter((index) => !without.has(index));
 }
@@ -123,44 +264,6 @@ function reachesOutside(term: PeerTerm): boolean {
       return term.of.some(reachesOutside);
     default:
       return true;
-  }
-}
-
-/** Finds rules that another rule makes superfluous. */
-class Shadows {
-  constructor(private readonly universe: PodUniverse) {}
-
-  find(policy: CompiledPolicy, rule: Rule, direction: Direction): RuleRef | undefined {
-    // rules of the same policy have the same subjects; those of additive tiers work in any order
-    const own = directionOf(policy, direction)?.rules ?? [];
-    for (const other of own) {
-      if (other === rule || other.verdict !== rule.verdict) continue;
-      const before = own.indexOf(other) < own.indexOf(rule);
-      if (policy.tier.combinator === "firstMatch" && !before) continue;
-      if (!this.#covers(other, rule)) continue;
-      // of two equal rules the later one is superfluous
-      if (!before && this.#covers(rule, other)) continue;
-      return ruleRef(policy, other, direction);
-    }
-    return undefined;
-  }
-
-  #covers(wide: Rule, narrow: Rule): boolean {
-    if (wide.l7 === true || narrow.dnsProxy === true || wide.own !== undefined || narrow.own !== undefined)
-      return false;
-    if (narrow.l4.named.length > 0 || wide.l4.notNamed !== undefined || narrow.l4.notNamed !== undefined) return false;
-    if (!narrow.l4.may.isSubsetOf(wide.l4.must)) return false;
-    return (
-      narrow.peers.length > 0 && narrow.peers.every((term) => wide.peers.some((other) => this.#includes(other, term)))
-    );
-  }
-
-  #includes(wide: PeerTerm, narrow: PeerTerm): boolean {
-    if (wide.kind === "any" || (wide.kind === "entity" && wide.entity === "all")) return true;
-    if (wide.kind === "cidr" && narrow.kind === "cidr") return narrow.set.isSubsetOf(wide.set);
-    if (wide.kind === "entity" && narrow.kind === "cidr")
-      return wide.entity === "world" && !this.universe.ofTerm(narrow).listed.length;
-    return JSON.stringify(wide) === JSON.stringify(narrow) && wide.kind !== "uncertain" && wide.kind !== "fqdn";
   }
 }
 

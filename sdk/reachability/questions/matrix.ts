@@ -3,6 +3,7 @@ import type { Engine } from "../compile/engine";
 import { trafficOfFlow } from "../compile/engine";
 import type { Endpoint } from "../compile/endpoints";
 import { PodUniverse } from "../compile/pod-universe";
+import { TunnelTables } from "../compile/tunnel-tables";
 import { entryOf, intersectTables, RangeRegistry, TableBuilder, type PodTable } from "../compile/tables";
 import { WorldTables } from "../compile/world";
 import type { Workload } from "../snapshot/types";
@@ -68,7 +69,7 @@ export class Matrix {
   readonly #egress: PodTable[] = [];
   readonly #ingress: PodTable[] = [];
   readonly #podEnds: End[] = [];
-  /** Ends that are no plain pods: nodes, and what may be one. */
+  /** Ends that are no plain pods: nodes, what may be one, and pods behind a waypoint. */
   readonly #others: End[] = [];
   /** Pods that let in peers that no rule of theirs names, ascending. */
   readonly #open: number[] = [];
@@ -81,7 +82,10 @@ export class Matrix {
     const sorted = [...snapshot.workloads].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
     const ends: End[] = [];
     for (const workload of sorted) {
-      const plain = !workload.hostNetwork && !workload.hostNetworkUnknown;
+      const plain =
+        !workload.hostNetwork &&
+        !workload.hostNetworkUnknown &&
+        !engine.isBehindWaypoint(engine.endpoints.pod(workload));
       const end: End = {
         workload,
         peer: { kind: "workload", id: workload.id },
@@ -99,9 +103,10 @@ export class Matrix {
     engine.index.selectFor(universe);
     if (engine.hasMesh) engine.meshIndex.selectFor(universe);
     const builder = new TableBuilder(engine, universe, this.registry);
+    const tunnels = new TunnelTables(this.registry, universe.pods);
     for (const [index, pod] of universe.pods.entries()) {
-      this.#egress.push(builder.table("egress", pod));
-      const network = builder.table("ingress", pod);
+      this.#egress.push(tunnels.through(builder.table("egress", pod), "egress", pod));
+      const network = tunnels.through(builder.table("ingress", pod), "ingress", pod);
       const ingress = engine.hasMesh ? intersectTables(this.registry, network, builder.mesh(pod)) : network;
       this.#ingress.push(ingress);
       if (ingress.base !== 0) this.#open.push(index);
@@ -166,6 +171,13 @@ export class Matrix {
   trafficOf(range: number): Traffic {
     const { must, may } = this.registry.get(range);
     return { allowed: must, possible: may };
+  }
+
+  /** What the policies of an end let in from pods, each different range once: from pods that no rule names, and others. */
+  lettingIn(end: End): readonly Traffic[] {
+    if (end.pod === undefined) return [{ allowed: TrafficSet.all(), possible: TrafficSet.all() }];
+    const { base, ranges } = this.#ingress[end.pod] as PodTable;
+    return [...new Set([base, ...ranges])].map((range) => this.trafficOf(range));
   }
 
   world(direction: "ingress" | "egress", end: End): ReturnType<WorldTables["of"]> {

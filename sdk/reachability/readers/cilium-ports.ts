@@ -1,8 +1,9 @@
 /** `toPorts` and `icmps` of Cilium policies. */
-import type { L4Spec, RuleVerdict } from "../rules";
+import type { DnsPattern, L4Spec, RuleVerdict } from "../rules";
 import { TrafficSet } from "../sets/ports";
 import type { Direction } from "../verdicts";
 import { Refused } from "./common";
+import { ciliumPattern, dnsName } from "./fqdn";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 
@@ -12,6 +13,8 @@ export interface CiliumTraffic {
   readonly restricted: boolean;
   readonly l7: boolean;
   readonly dnsProxy: boolean;
+  /** What the DNS rules let be asked. */
+  readonly dnsNames: readonly DnsPattern[];
 }
 
 export function readCiliumTraffic(
@@ -26,7 +29,7 @@ export function readCiliumTraffic(
     throw new NotReadable(`${path}.icmps`, `${path} may not hold both toPorts and icmps`, "invalid-value");
   }
   if (toPorts.length === 0 && icmps.length === 0) {
-    return { l4: everyTraffic, restricted: false, l7: false, dnsProxy: false };
+    return { l4: everyTraffic, restricted: false, l7: false, dnsProxy: false, dnsNames: [] };
   }
   const portRules = toPorts.map((each, index) => readPortRule(each, `${path}.toPorts[${index}]`, direction, verdict));
   const icmpRules = icmps.flatMap((each, index) => readIcmpRule(each, `${path}.icmps[${index}]`));
@@ -35,6 +38,7 @@ export function readCiliumTraffic(
     restricted: true,
     l7: portRules.some((each) => each.l7),
     dnsProxy: direction === "egress" && portRules.some((each) => each.dnsProxy),
+    dnsNames: direction === "egress" ? portRules.flatMap((each) => each.dnsNames) : [],
   };
 }
 
@@ -48,7 +52,7 @@ function readPortRule(
   path: string,
   direction: Direction,
   verdict: RuleVerdict,
-): { l4: L4Spec; l7: boolean; dnsProxy: boolean } {
+): Omit<CiliumTraffic, "restricted"> {
   const rule = required(readMap(value, path), path);
   onlyFields(rule, path, verdict === "allow" ? allowFields : ["ports"]);
   const ports = readList(rule["ports"], `${path}.ports`) ?? [];
@@ -70,7 +74,19 @@ function readPortRule(
     l4: uniteL4(ports.map((port, index) => readPort(port, `${path}.ports[${index}]`))),
     l7,
     dnsProxy: Array.isArray(rules["dns"]) && rules["dns"].length > 0,
+    dnsNames: (readList(rules["dns"], `${path}.rules.dns`) ?? []).flatMap((each, index) =>
+      readDnsRule(each, `${path}.rules.dns[${index}]`),
+    ),
   };
+}
+
+/** A name or a pattern that may be asked; a rule with neither is about no name (pkg/policy/api/fqdn.go, ToRegex). */
+function readDnsRule(value: unknown, path: string): DnsPattern[] {
+  const entry = required(readMap(value, path), path);
+  onlyFields(entry, path, ["matchName", "matchPattern"]);
+  const name = readString(entry["matchName"], `${path}.matchName`) ?? "";
+  const pattern = readString(entry["matchPattern"], `${path}.matchPattern`) ?? "";
+  return [...(name === "" ? [] : [dnsName(name)]), ...(pattern === "" ? [] : [ciliumPattern(pattern)])];
 }
 
 /** Protocols without ports that `toPorts` may name, by IP protocol number (IANA). */

@@ -198,7 +198,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
       }
       const traffic = reader.attempt(
         () => readCiliumTraffic(rule, path, direction, verdict),
-        () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false }),
+        () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false, dnsNames: [] }),
       );
       const peers = used.length > filled.length ? [] : readPeers(rule, path, used, traffic.restricted, scope);
       return {
@@ -209,6 +209,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
         path,
         ...(traffic.l7 ? { l7: true } : {}),
         ...(traffic.dnsProxy ? { dnsProxy: true } : {}),
+        ...(traffic.dnsNames.length > 0 ? { dnsNames: traffic.dnsNames } : {}),
       };
     },
     () => uncertainRule(direction, verdict, path),

@@ -144,6 +144,15 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
         throw new NotReadable(`${path}.action`, message, "invalid-value");
       }
       const peerPath = `${path}.${peerField}`;
+      const failed = cni === "calico" ? unsupportedByCalico(rule[peerField]) : undefined;
+      if (failed !== undefined) {
+        // a rule it cannot express: an Accept is left out, Deny and Pass deny everything (libcalico-go conversion.go)
+        const effect = verdict === "allow" ? "leaves the rule out" : "denies everything instead";
+        reader.report("not-enforced", `Calico does not support ${failed} in ${peerPath}, and ${effect}`, path, false);
+        return verdict === "allow"
+          ? []
+          : [{ direction, verdict: "deny", path, peers: [{ kind: "any" }], l4: everyTraffic }];
+      }
       const peers = required(readList(rule[peerField], peerPath), peerPath).map((peer, index) =>
         reader.attempt<PeerTerm[]>(
           () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, cni),
@@ -154,7 +163,10 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
         () => kind.readTraffic(rule[kind.trafficField], `${path}.${kind.trafficField}`),
         () => uncertainTraffic,
       );
-      return [{ direction, verdict, path, peers: peers.flat(), l4 }];
+      const dnsNames = peers.flat().flatMap((term) => (term.kind === "fqdn" ? [term.pattern] : []));
+      // Cilium adds a DNS rule for the names of an Accept rule (pkg/k8s/cluster_network_policy.go)
+      const dns = cni === "cilium" && dnsNames.length > 0 ? { dnsNames } : {};
+      return [{ direction, verdict, path, peers: peers.flat(), l4, ...dns }];
     },
     () => [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
   );
@@ -189,6 +201,14 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
       return [{ kind: includesOthers ? "identities" : "pods", where }];
     }
   }
+}
+
+/** The kind of peer for which Calico gives up a whole rule; nothing where it supports all of them. */
+function unsupportedByCalico(peers: unknown): string | undefined {
+  const entries: readonly unknown[] = Array.isArray(peers) ? (peers as unknown[]) : [];
+  return ["nodes", "domainNames"].find((field) =>
+    entries.some((peer) => typeof peer === "object" && peer !== null && field in peer),
+  );
 }
 
 /** Whether a condition has tests, all of which hold where the key is absent. */

@@ -1,6 +1,7 @@
 import type { PolicySource } from "../snapshot/types";
 import type { EnforcerProfile } from "../profile";
-import type { CidrTerm, CompiledPolicy, DirectionRules, PeerTerm, Rule, Subject, Tier } from "../rules";
+import type { WaypointTable } from "../snapshot/waypoints";
+import type { CidrTerm, CompiledPolicy, DirectionRules, DnsPattern, PeerTerm, Rule, Subject, Tier } from "../rules";
 import { all, perhaps, test, type Condition } from "../selectors/conditions";
 import type { LabelValue } from "../selectors/labels";
 import { AddressSet, parseCidr, type AddressRange } from "../sets/addresses";
@@ -19,6 +20,9 @@ export interface ReaderContext {
   readonly profile: EnforcerProfile;
   readonly services: ServiceTable;
   readonly tiers: TierTable;
+  readonly waypoints: WaypointTable;
+  /** Names that policies for ServiceEntries are about; readers add to it. */
+  readonly waypointHosts: DnsPattern[];
   /** Calico's (Global)NetworkSets whose labels fit, as peers. */
   networkSets(where: Condition): PeerTerm[];
   /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits; nothing where one is missing. */

@@ -6,13 +6,14 @@
  * match or not; ztunnel leaves out ALLOW rules that speak of HTTP and ignores what DENY rules say of it.
  */
 import type { LabelValue } from "../selectors/labels";
-import type { CompiledPolicy, L4Spec, PeerTerm, Rule } from "../rules";
+import type { CompiledPolicy, DnsPattern, L4Spec, PeerTerm, Rule } from "../rules";
 import { tiers } from "../rules";
 import { all, any, not, perhaps, test, type Condition, type Operator } from "../selectors/conditions";
 import { AddressSet } from "../sets/addresses";
 import { TrafficSet } from "../sets/ports";
-import { NO, YES } from "../unknown";
-import { inNamespace, readCidr, uncertainPolicy, type PolicyReader } from "./common";
+import { anyName, waypointClass } from "../snapshot/waypoints";
+import { isUnknown, NO, YES } from "../unknown";
+import { inNamespace, readCidr, uncertainPolicy, type PolicyReader, type ReaderContext } from "./common";
 import {
   NotReadable,
   onlyFields,
@@ -51,13 +52,7 @@ export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader,
       const action = readAction(spec);
       if (action === "AUDIT") return [];
       if (spec["targetRef"] !== undefined || spec["targetRefs"] !== undefined) {
-        reader.report(
-          "unsupported",
-          "a policy with targetRefs is enforced at a waypoint or gateway, which is not modelled",
-          "spec.targetRefs",
-          true,
-        );
-        return [uncertainMeshPolicy(origin, all(reach, inMesh("ambient")))];
+        return readTargeted(spec, action, origin, namespace, reader, context);
       }
       const where = all(reach, readWorkloadSelector(spec, reader));
       return (["sidecar", "ambient"] as const).flatMap((mode) =>
@@ -67,6 +62,106 @@ export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader,
     () => [uncertainMeshPolicy(origin, reach)],
   );
 };
+
+/** A policy that waypoints or gateways enforce, on what passes them to whom. */
+function readTargeted(
+  spec: Fields,
+  action: Action,
+  origin: CompiledPolicy["origin"],
+  namespace: LabelValue,
+  reader: ObjectReader,
+  context: ReaderContext,
+): CompiledPolicy[] {
+  if (spec["selector"] !== undefined && spec["selector"] !== null) {
+    throw new NotReadable("spec.selector", "a policy has either a selector or targetRefs", "invalid-value");
+  }
+  const single = spec["targetRef"] === undefined ? [] : [spec["targetRef"]];
+  const list = readList(spec["targetRefs"], "spec.targetRefs") ?? single;
+  return list.flatMap((value, index) => {
+    const path = `spec.targetRefs[${index}]`;
+    const target = readTarget(required(readMap(value, path), path), path, namespace, context);
+    if (target.kind === "names") {
+      context.waypointHosts.push(...target.hosts);
+      reader.report(
+        "unsupported",
+        `${path}: what a waypoint lets pass to the names of a ServiceEntry is not known`,
+        path,
+        true,
+      );
+      return [];
+    }
+    if (target.kind !== "pods") {
+      const enforced = target.kind === "anybody";
+      reader.report(enforced ? "unsupported" : "not-enforced", `${path}: ${target.why}`, path, enforced);
+      return enforced ? [uncertainMeshPolicy(origin, inMesh("ambient"))] : [];
+    }
+    if (target.waypoint) {
+      const why =
+        "connections to a pod's own address pass its waypoint by: what the policy denies is denied there only";
+      reader.report("unsupported", `${path}: ${why}`, path, true);
+    }
+    const tier = target.waypoint ? tiers.waypoint : tiers.meshAuthorization;
+    const policies = readFor("sidecar", spec, action, target.where, origin, namespace, reader, target.waypoint);
+    return policies.map((policy) => ({ ...policy, tier, subject: { kind: "pods", where: target.where } }));
+  });
+}
+
+type PolicyTarget =
+  | { readonly kind: "pods"; readonly where: Condition; readonly waypoint: boolean }
+  | { readonly kind: "names"; readonly hosts: readonly DnsPattern[] }
+  | { readonly kind: "nobody" | "anybody"; readonly why: string };
+
+/** Which traffic a reference is about (pilot/pkg/model/policyattachment.go, ShouldAttachPolicy). */
+function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderContext): PolicyTarget {
+  onlyFields(ref, path, ["group", "kind", "name", "namespace"]);
+  const { waypoints, profile } = context;
+  const kind = required(readString(ref["kind"], `${path}.kind`), `${path}.kind`);
+  const name = required(readString(ref["name"], `${path}.name`), `${path}.name`);
+  const given = readString(ref["namespace"], `${path}.namespace`);
+  if (isUnknown(own)) throw new NotReadable(path, "the policy's namespace is not known yet", "unknown-value");
+  if (given !== undefined && given !== own)
+    return { kind: "nobody", why: "a target in another namespace is never met" };
+  const passing = (waypoint?: string): Condition =>
+    any(
+      ...waypoints.uses
+        .filter((use) => waypoint === undefined || (use.waypoint.namespace === own && use.waypoint.name === waypoint))
+        .map((use) => use.where),
+    );
+  switch (kind) {
+    case "Service": {
+      const service = waypoints.service(own, name);
+      if (service === undefined) return { kind: "anybody", why: `Service ${own}/${name} is not in the snapshot` };
+      if (!service.uses)
+        return {
+          kind: "nobody",
+          why: `no waypoint serves Service ${own}/${name} (istio.io/use-waypoint): nothing enforces it`,
+        };
+      return { kind: "pods", where: service.where, waypoint: true };
+    }
+    case "Gateway": {
+      const gateway = waypoints.gateway(own, name);
+      if (gateway === undefined) return { kind: "anybody", why: `Gateway ${own}/${name} is not in the snapshot` };
+      if (gateway === "waypoint") return { kind: "pods", where: passing(name), waypoint: true };
+      const pods = test("label", "gateway.networking.k8s.io/gateway-name", "in", name);
+      return { kind: "pods", where: all(inNamespace(own), pods), waypoint: false };
+    }
+    case "GatewayClass":
+      if (own !== profile.meshRootNamespace || name !== waypointClass)
+        return {
+          kind: "nobody",
+          why: `a GatewayClass is a target in ${profile.meshRootNamespace} only, and only ${waypointClass}`,
+        };
+      return { kind: "pods", where: passing(), waypoint: true };
+    case "ServiceEntry":
+      return { kind: "names", hosts: waypoints.hosts(own, name) ?? [anyName] };
+    default:
+      throw new NotReadable(
+        `${path}.kind`,
+        `${path}.kind ${JSON.stringify(kind)} is no target of policies`,
+        "unsupported",
+      );
+  }
+}
 
 function uncertainMeshPolicy(origin: CompiledPolicy["origin"], where: Condition): CompiledPolicy {
   const { egress: _egress, ...policy } = uncertainPolicy(origin, where, tiers.meshAuthorization, true);
@@ -104,6 +199,7 @@ function readFor(
   origin: CompiledPolicy["origin"],
   namespace: LabelValue,
   reader: ObjectReader,
+  portsUncertain = false,
 ): CompiledPolicy[] {
   // ztunnel knows neither CUSTOM nor AUDIT
   if (mode === "ambient" && action === "CUSTOM") return [];
@@ -111,7 +207,14 @@ function readFor(
   const rules = reader.attempt(
     () =>
       (readList(spec["rules"], "spec.rules") ?? []).flatMap((rule, index) =>
-        readRule(rule, `spec.rules[${index}]`, { mode, verdict, namespace, reader, certain: action !== "CUSTOM" }),
+        readRule(rule, `spec.rules[${index}]`, {
+          mode,
+          verdict,
+          namespace,
+          reader,
+          certain: action !== "CUSTOM",
+          portsUncertain,
+        }),
       ),
     (): Rule[] => [{ direction: "ingress", verdict, peers: [{ kind: "uncertain" }], l4: tcpOnly, path: "spec.rules" }],
   );
@@ -137,6 +240,8 @@ interface RuleScope {
   readonly reader: ObjectReader;
   /** False: an external authorizer decides. */
   readonly certain: boolean;
+  /** At a waypoint ports are those of the Service, which may be others than the pods'. */
+  readonly portsUncertain: boolean;
 }
 
 /** What a part of a rule says: about the peer, about traffic, and whether it speaks of HTTP. */
@@ -175,7 +280,10 @@ function readRule(value: unknown, path: string, scope: RuleScope): Rule[] {
           verdict,
           path,
           peers: [scope.certain && certain ? peer : { kind: "and", of: [peer, { kind: "uncertain" }] }],
-          l4: { must: ports, may: ports, named: [] },
+          l4:
+            scope.portsUncertain && ports !== tcp
+              ? { must: TrafficSet.none(), may: tcp, named: [] }
+              : { must: ports, may: ports, named: [] },
           ...(certain ? {} : { l7: true }),
         }));
       });

@@ -3,6 +3,7 @@ import type { Problem } from "../problems";
 import { inferProfile, type EnforcerProfile } from "../profile";
 import { uncertainPolicy, inNamespace, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
+import { withIdentityLabels } from "../readers/identity-labels";
 import { networkSetsOf } from "../readers/network-sets";
 import { readPeerAuthentications, type PeerAuthentication } from "../readers/peer-authentication";
 import { ServiceTable } from "../readers/services";
@@ -13,7 +14,9 @@ import { all, always, perhaps } from "../selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
 import { isUnknown, unknownValue } from "../unknown";
 import { readClusterData } from "./cluster-data";
+import { tiedPolicies } from "./ties";
 import { isPeerAuthentication, mayBePolicy, policyKindOf } from "./kinds";
+import { waypointsOf } from "./waypoints";
 import type { ClusterNode, Namespace, PolicySource, Snapshot, Workload } from "./types";
 import { labelSetOf, podTemplateOf, readWorkload } from "./workloads";
 
@@ -105,17 +108,20 @@ class Builder {
 
   build(): Snapshot {
     const data = readClusterData(this.objects);
+    const waypoints = waypointsOf(this.objects);
     const context: ReaderContext = {
       profile: this.profile,
       services: new ServiceTable(data.services),
       cidrGroups: data.cidrGroups,
       tiers: tierTable(this.profile.cni, this.objects),
       networkSets: networkSetsOf(this.objects),
+      waypoints,
+      waypointHosts: [],
     };
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#implyNamespaces();
-    return {
+    const snapshot: Snapshot = {
       namespaces: this.#namespaces,
       workloads: [...this.#workloads.values()],
       policies: this.#policies,
@@ -123,11 +129,19 @@ class Builder {
       others: this.#others,
       profile: this.profile,
       problems: this.problems,
-      rules: { policies: this.#compiled, mesh: this.#mesh },
+      rules: {
+        policies: this.#compiled,
+        mesh: this.#mesh.filter(({ tier }) => tier.id !== tiers.waypoint.id),
+        waypoint: this.#mesh.filter(({ tier }) => tier.id === tiers.waypoint.id),
+        waypointHosts: context.waypointHosts,
+      },
+      waypoints,
       serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
       apiServerAddresses: data.apiServerAddresses,
     };
+    this.problems.push(...tiedPolicies(snapshot));
+    return snapshot;
   }
 
   #addObject(sourced: SourcedObject, context: ReaderContext): void {
@@ -149,7 +163,9 @@ class Builder {
       this.#policies.push(origin);
       const ignored = kind.ignoredBy(this.profile);
       if (ignored === undefined) {
-        const policies = kind.read(origin, namespace, reader, context);
+        const policies = kind
+          .read(origin, namespace, reader, context)
+          .map((policy) => (kind.mesh === true ? policy : withIdentityLabels(policy, this.profile, reader)));
         const book = kind.mesh === true ? this.#mesh : this.#compiled;
         book.push(...(reader.invalid ? policies.map(perhapsInForce) : policies));
       } else reader.report("not-enforced", ignored, undefined, false);

@@ -5,6 +5,7 @@ import type { PortProtocol } from "../sets/ports";
 import type { RuleBook } from "../rules";
 import type { AddressSet } from "../sets/addresses";
 import type { LabelSet } from "../selectors/labels";
+import type { WaypointTable } from "./waypoints";
 
 /** A namespace, declared or implied by an object that lies in it. */
 export interface Namespace {
@@ -89,6 +90,8 @@ export interface Snapshot {
   readonly rules: RuleBook;
   /** Labels of ServiceAccounts by `namespace/name`. */
   readonly serviceAccounts: ReadonlyMap<string, LabelSet>;
+  /** Which pods' traffic passes a waypoint of Istio's. */
+  readonly waypoints?: WaypointTable;
   /** The ranges pods get their addresses from, where Nodes say so. */
   readonly podAddresses: AddressSet | undefined;
   /** Where the API server answers, where its endpoints say so. */

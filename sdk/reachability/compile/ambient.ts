@@ -1,0 +1,97 @@
+/**
+ * Istio's ambient mode on the network: ztunnel carries TCP between pods of the mesh to port 15008 of the destination
+ * (HBONE), perhaps through a waypoint. That is what network policies see, not the port of the application.
+ * Source: istio architecture/ambient, cni/pkg/iptables (HostProbeSNATAddress).
+ */
+import type { MeshMode } from "../snapshot/mesh";
+import { evaluate } from "../selectors/conditions";
+import { parseAddress, type Address } from "../sets/addresses";
+import { TrafficSet } from "../sets/ports";
+import { isUnknown, MAYBE, NO, YES, type Tri, type UnknownValue } from "../unknown";
+import type { Endpoint, PodEndpoint } from "./endpoints";
+import { podLookup } from "./endpoints";
+import { eitherOf, intersect, type TrafficRange } from "./traffic-range";
+import type { Engine } from "./engine";
+
+const tcp = TrafficSet.protocol("TCP");
+const tunnelPort = TrafficSet.ports("TCP", 15008);
+
+/** The address that istio-cni puts in place of the node's in TCP connections of the node to ambient pods (probes). */
+const probeAddresses: Readonly<Record<4 | 6, Address>> = {
+  4: parseAddress("169.254.7.127") as Address,
+  6: parseAddress("fd16:9254:7127:1337:ffff:ffff:ffff:ffff") as Address,
+};
+
+export function probeAddressOf(pod: PodEndpoint): Address {
+  const onlyIpv6 = (pod.addresses?.length ?? 0) > 0 && pod.addresses?.every(({ family }) => family === 6) === true;
+  return probeAddresses[onlyIpv6 ? 6 : 4];
+}
+
+/** TCP of one range and all the rest of another. */
+export function tcpOf(ofTcp: TrafficRange, rest: TrafficRange): TrafficRange {
+  return {
+    must: ofTcp.must.intersect(tcp).union(rest.must.subtract(tcp)),
+    may: ofTcp.may.intersect(tcp).union(rest.may.subtract(tcp)),
+  };
+}
+
+/** What network policies see of the traffic asked about, where ztunnel carries it. */
+export function seenInTunnel(asked: TrafficSet): TrafficSet {
+  return asked.intersect(tcp).isEmpty() ? asked : asked.subtract(tcp).union(tunnelPort);
+}
+
+/** Whether ztunnel carries TCP between two ends. Sidecars may or may not speak HBONE (`PILOT_ENABLE_SENDING_HBONE`). */
+export function tunnelled(source: Endpoint, destination: Endpoint): Tri {
+  if (source.kind !== "pod" || destination.kind !== "pod") return NO;
+  return tunnelledModes(source.mesh, destination.mesh);
+}
+
+export type Mode = MeshMode | UnknownValue | undefined;
+
+export function tunnelledModes(source: Mode, destination: Mode): Tri {
+  if (source === undefined || destination === undefined) return NO;
+  if (source === "sidecar" && destination === "sidecar") return NO;
+  return source === "ambient" && destination === "ambient" ? YES : MAYBE;
+}
+
+/** What passes of a range of the network where ztunnel carries TCP, does not, or may. */
+export function throughTunnel(range: TrafficRange, carried: Tri): TrafficRange {
+  if (carried === NO) return range;
+  const open = (set: TrafficSet): TrafficSet => (tunnelPort.isSubsetOf(set) ? set.union(tcp) : set.subtract(tcp));
+  const inside: TrafficRange = { must: open(range.must), may: open(range.may) };
+  return carried === YES ? inside : eitherOf(range, inside);
+}
+
+/** What of a connection to a destination behind waypoints passes: by way of one, or past them to the pod's address. */
+export function pastWaypoints(
+  engine: Engine,
+  source: PodEndpoint,
+  destination: PodEndpoint,
+  direct: TrafficRange,
+): TrafficRange {
+  const { uses } = engine.snapshot.waypoints ?? { uses: [] };
+  let result = direct;
+  for (const { waypoint, where } of uses) {
+    if (evaluate(where, podLookup(destination)) === NO) continue;
+    for (const proxy of engine.endpoints.waypoint(waypoint.namespace, waypoint.name)) {
+      // the waypoint itself is no client of the waypoint
+      if (proxy.name === source.name || proxy.name === destination.name) continue;
+      const network = intersect(engine.network(source, proxy), engine.network(proxy, destination));
+      const admitted = intersect(engine.waypoint(source, destination), engine.mesh(proxy, destination));
+      const byWay = tcpOf(intersect(network, admitted), direct);
+      result = eitherOf(result, byWay);
+    }
+  }
+  return result;
+}
+
+/** Whether a pod's traffic may pass a waypoint. */
+export function isBehindWaypoint(engine: Engine, pod: PodEndpoint): boolean {
+  const lookup = podLookup(pod);
+  return (engine.snapshot.waypoints?.uses ?? []).some(({ where }) => evaluate(where, lookup) !== NO);
+}
+
+/** Whether a client of a waypoint: ztunnel sends through it; a sidecar may. */
+export function usesWaypoints({ mesh }: PodEndpoint): boolean {
+  return mesh !== undefined && (isUnknown(mesh) || mesh === "ambient" || mesh === "sidecar");
+}

@@ -1,0 +1,110 @@
+/** Which of the objects that differ between two snapshots changed what passes between two ends. */
+import type { Engine } from "../compile/engine";
+import type { Selected } from "../compile/policy-index";
+import type { ObjectRef } from "../objects";
+import type { Workload } from "../snapshot/types";
+import type { Direction, Flow, Peer } from "../verdicts";
+import { ChangedObjects, type ChangedObject } from "./changed-objects";
+import { explainFlow } from "./explain";
+import type { ChangedPair } from "./path-changes";
+
+/**
+ * Finds the objects that changed a pair. An end that appeared or is gone is the cause by itself; else the policies that
+ * the explanations of a flow that changed name and that differ; else what the ends themselves are (labels, namespace);
+ * else everything that is neither policy nor workload and differs (Services, network sets, the enforcer's settings).
+ */
+export function causeFinder(before: Engine, after: Engine): (pair: ChangedPair) => readonly ChangedObject[] {
+  const changed = new ChangedObjects(before.snapshot, after.snapshot);
+  const suspects = new Suspects(before, after, changed);
+  return (pair) => {
+    const ends = changed.appearedOrGone([pair.sourceId, pair.destinationId]);
+    if (ends.length > 0) return ends;
+    const only = suspects.only(pair);
+    if (only !== undefined) return [only];
+    const flow = flowThatChanged(pair);
+    const policies = changed.of([...policiesNamed(before, flow), ...policiesNamed(after, flow)]);
+    if (policies.length > 0) return policies;
+    const own = changed.ofEnds([pair.sourceId, pair.destinationId]);
+    return own.length > 0 ? own : changed.others;
+  };
+}
+
+/**
+ * Changed policies that select one of the ends of a pair. Where there is only one, and nothing else that could matter has
+ * changed, it is the cause and no explanation is needed; that is most pairs of most changes.
+ */
+class Suspects {
+  readonly #engines: readonly { readonly engine: Engine; readonly workloads: ReadonlyMap<string, Workload> }[];
+  /** By what the index says of an end: pods that the same policies select share one answer. */
+  readonly #known = new Map<unknown, readonly ChangedObject[]>();
+  readonly #applies: boolean;
+
+  constructor(
+    before: Engine,
+    after: Engine,
+    private readonly changed: ChangedObjects,
+  ) {
+    this.#engines = [before, after].map((engine) => ({
+      engine,
+      workloads: new Map(engine.snapshot.workloads.map((workload) => [workload.id, workload])),
+    }));
+    this.#applies = changed.others.length === 0 && !before.hasMesh && !after.hasMesh;
+  }
+
+  only({ source, sourceId, destination, destinationId }: ChangedPair): ChangedObject | undefined {
+    if (!this.#applies || this.changed.ofEnds([sourceId, destinationId]).length > 0) return undefined;
+    const [leaving, arriving] = [this.#of(source, "egress"), this.#of(destination, "ingress")];
+    if (leaving === undefined || arriving === undefined) return undefined;
+    const [first, ...others] = new Set([...leaving, ...arriving]);
+    return others.length === 0 ? first : undefined;
+  }
+
+  /** Nothing where other policies than those of pods may be about an end. */
+  #of(end: Peer, direction: Direction): readonly ChangedObject[] | undefined {
+    if (end.kind === "address") return [];
+    if (end.kind !== "workload") return undefined;
+    const found: ChangedObject[] = [];
+    for (const { engine, workloads } of this.#engines) {
+      const workload = workloads.get(end.id);
+      if (workload === undefined || workload.hostNetwork || workload.hostNetworkUnknown) return undefined;
+      found.push(...this.#selecting(engine.index.of(engine.endpoints.pod(workload))[direction]));
+    }
+    return found;
+  }
+
+  #selecting(tiers: Selected[Direction]): readonly ChangedObject[] {
+    let known = this.#known.get(tiers);
+    if (known === undefined) {
+      const refs = tiers.flatMap(({ policies }) => policies.map(({ policy }): ObjectRef => policy.origin));
+      this.#known.set(tiers, (known = this.changed.of(refs)));
+    }
+    return known;
+  }
+}
+
+/** One flow of those that passed and do not, or the other way round. */
+function flowThatChanged({ source, destination, before, after }: ChangedPair): Flow {
+  const differing = [
+    before.possible.subtract(after.possible),
+    after.possible.subtract(before.possible),
+    before.allowed.subtract(after.allowed),
+    after.allowed.subtract(before.allowed),
+  ];
+  for (const set of differing) {
+    for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+      const port = set.ranges(protocol)[0]?.[0];
+      if (port !== undefined) return { source, destination, protocol, port };
+    }
+    if (set.contains("ICMP")) return { source, destination, protocol: "ICMP" };
+  }
+  return { source, destination, protocol: "TCP" };
+}
+
+function policiesNamed(engine: Engine, flow: Flow): ObjectRef[] {
+  const { egress, ingress, mesh } = explainFlow(engine, flow);
+  return [egress, ingress, ...(mesh === undefined ? [] : [mesh])].flatMap((side) => [
+    ...(side.deciding === undefined ? [] : [side.deciding.policy]),
+    ...side.isolatedBy,
+    ...side.chain.filter(({ outcome }) => outcome !== "not-matched").map(({ rule }) => rule.policy),
+  ]);
+}

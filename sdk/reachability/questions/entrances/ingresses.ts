@@ -1,0 +1,61 @@
+/** Ways in through Ingresses (networking.k8s.io/v1). */
+import type { Engine } from "../../compile/engine";
+import { fieldsOf, groupOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
+import { carrierOfIngress } from "./proxies";
+import type { Services } from "./services";
+import type { Way } from "./ways";
+import { YES } from "../../unknown";
+
+export function ingressWays(engine: Engine, services: Services): Way[] {
+  const { others } = engine.snapshot;
+  const controllers = new Map<string, string | undefined>();
+  let standard: string | undefined;
+  for (const each of others) {
+    if (each.object.kind !== "IngressClass" || groupOf(each) !== "networking.k8s.io") continue;
+    const { name } = refOf(each);
+    controllers.set(name, textOf(fieldsOf(each.object.spec)["controller"]));
+    const annotations = fieldsOf(each.object.metadata?.annotations);
+    if (annotations["ingressclass.kubernetes.io/is-default-class"] === "true") standard = name;
+  }
+  return others.flatMap((each): Way[] => {
+    if (each.object.kind !== "Ingress" || !["networking.k8s.io", "extensions"].includes(groupOf(each))) return [];
+    const ref = refOf(each);
+    const spec = fieldsOf(each.object.spec);
+    const annotations = fieldsOf(each.object.metadata?.annotations);
+    const className =
+      textOf(spec["ingressClassName"]) ?? textOf(annotations["kubernetes.io/ingress.class"]) ?? standard;
+    const controller = className === undefined ? undefined : (controllers.get(className) ?? wellKnown[className]);
+    const { carrier, because } = carrierOfIngress(engine, controller);
+    return backendsOf(spec).flatMap(({ service, host }): Way[] => {
+      const name = textOf(service["name"]);
+      const port = fieldsOf(service["port"]);
+      const target =
+        name === undefined
+          ? undefined
+          : services.behind(ref.namespace, name, numberOf(port["number"]) ?? textOf(port["name"]));
+      if (target === undefined) return [];
+      return [{ via: ref, carrier, target, open: YES, because: [`host ${host}`, because] }];
+    });
+  });
+}
+
+/** Names of classes that controllers use without an IngressClass object. */
+const wellKnown: Readonly<Record<string, string>> = {
+  nginx: "k8s.io/ingress-nginx",
+  traefik: "traefik.io/ingress-controller",
+  cilium: "cilium.io/ingress-controller",
+  alb: "ingress.k8s.aws/alb",
+  gce: "k8s.io/ingress-gce",
+  "gce-internal": "k8s.io/ingress-gce",
+};
+
+function backendsOf(spec: Fields): { service: Fields; host: string }[] {
+  const serviceOf = (backend: unknown): Fields => fieldsOf(fieldsOf(backend)["service"]);
+  const found = mapsOf(spec["rules"]).flatMap((rule) =>
+    mapsOf(fieldsOf(rule["http"])["paths"]).map((path) => ({
+      service: serviceOf(path["backend"]),
+      host: textOf(rule["host"]) ?? "*",
+    })),
+  );
+  return [{ service: serviceOf(spec["defaultBackend"]), host: "*" }, ...found];
+}
