@@ -8,6 +8,7 @@ export const contentsNotVisible: Description = {
   id: "contents-not-visible",
   title: "Contents out of sight are named",
   severity: "info",
+  why: "Silence about what was not looked at would pass for a verdict.",
   description:
     "A Helm release shows its values and not the objects of its chart; charts and YAML groups show none in a preview " +
     "whose provider is not configured yet. The objects they create are not judged.",

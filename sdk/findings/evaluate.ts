@@ -1,6 +1,7 @@
 import type { Reachability } from "../reachability";
 import { rules as allRules } from "./rules";
-import { defaultTiers, severities } from "./types";
+import { tenantsOf } from "./tenants";
+import { defaultPolicyNames, defaultTiers, severities } from "./types";
 import type { Finding, FindingOptions, RuleContext } from "./types";
 
 /**
@@ -15,6 +16,10 @@ export function evaluate(reachability: Reachability, options: FindingOptions = {
       platformNamespaces: options.platformNamespaces ?? defaultTiers.platformNamespaces,
     },
     standIns: options.standIns ?? new Map(),
+    tenants: tenantsOf(reachability.snapshot, options),
+    policyNames: options.policyNames ?? defaultPolicyNames,
+    ...(options.today === undefined ? {} : { today: options.today }),
+    ...(options.dependencies === undefined ? {} : { dependencies: options.dependencies }),
   };
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) findings.push(...rule.check(context));

@@ -4,9 +4,12 @@
  */
 export type { ControlRef } from "./controls";
 export { controls, describeControl } from "./controls";
+export { documentSlip, lintDocument } from "./documents";
 export { evaluate, isViolation, sortFindings } from "./evaluate";
 export type { Exemption, ExemptionResult } from "./exemptions";
 export { applyExemptions, exemptionOverdue } from "./exemptions";
+export type { AnnotationOptions } from "./exemptions";
+export { applyAnnotations, exemptionAnnotationPrefix } from "./exemptions";
 export { rules } from "./rules";
 export { clusterAdminBinding } from "./rules/cluster-admin-binding";
 export { enforcementOff } from "./rules/enforcement-off";
@@ -15,5 +18,16 @@ export { metadataEndpointsClosed } from "./rules/metadata-endpoints-closed";
 export { namespaceDefaultDeny } from "./rules/namespace-default-deny";
 export { notUnderstood } from "./rules/not-understood";
 export { tier0Restricted } from "./rules/tier0-restricted";
-export type { Certainty, Finding, FindingOptions, Rule, RuleContext, Severity, Subject, Tiers } from "./types";
-export { defaultTiers, severities } from "./types";
+export type {
+  Certainty,
+  Finding,
+  FindingOptions,
+  Rule,
+  RuleContext,
+  RuleText,
+  Severity,
+  Subject,
+  Tiers,
+} from "./types";
+export { defaultPolicyNames, defaultTenantLabels, defaultTiers, severities } from "./types";
+export { findingUrl } from "./url";

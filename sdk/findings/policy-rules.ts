@@ -1,19 +1,21 @@
 import type {
+  CompiledPolicy,
+  Condition,
   Direction,
   LabelSet,
   LabelValue,
+  Lookup,
   ObjectRef,
   Peer,
+  PeerTerm,
+  PolicyRule,
   PolicySource,
   Snapshot,
+  Test,
+  Tri,
   Workload,
 } from "../reachability";
-import { describeRef, unknownValue } from "../reachability";
-import type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "../reachability/rules";
-import type { Condition, Lookup, Test } from "../reachability/selectors/conditions";
-import { evaluate } from "../reachability/selectors/conditions";
-import { labelOf } from "../reachability/selectors/labels";
-import type { Tri } from "../reachability/unknown";
+import { describeRef, evaluateCondition as evaluate, labelOf, unknownValue } from "../reachability";
 import type { Subject } from "./types";
 
 /** Help for rules that look at the policies themselves, in the form that the engine reads every dialect into. */
@@ -29,13 +31,18 @@ const objectsOfSnapshot = new WeakMap<Snapshot, readonly PolicyParts[]>();
 /** The policies of a snapshot in a stable order. */
 export function policyObjects(snapshot: Snapshot): readonly PolicyParts[] {
   let objects = objectsOfSnapshot.get(snapshot);
-  if (objects === undefined) objectsOfSnapshot.set(snapshot, (objects = groupByObject(snapshot)));
+  if (objects === undefined) objectsOfSnapshot.set(snapshot, (objects = groupByObject(snapshot.rules.policies)));
   return objects;
 }
 
-function groupByObject(snapshot: Snapshot): PolicyParts[] {
+/** The policies of the service mesh in a stable order. */
+export function meshPolicyObjects(snapshot: Snapshot): readonly PolicyParts[] {
+  return groupByObject(snapshot.rules.mesh);
+}
+
+function groupByObject(compiled: readonly CompiledPolicy[]): PolicyParts[] {
   const byOrigin = new Map<PolicySource, CompiledPolicy[]>();
-  for (const part of snapshot.rules.policies) {
+  for (const part of compiled) {
     byOrigin.set(part.origin, [...(byOrigin.get(part.origin) ?? []), part]);
   }
   return [...byOrigin]
@@ -93,7 +100,7 @@ export function isForReserved(part: CompiledPolicy): boolean {
 
 const workloadsOfSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
 
-function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
+export function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
   const known = workloadsOfSnapshot.get(snapshot);
   if (known !== undefined) return known;
   const result = new Map<string, Workload[]>();
@@ -108,16 +115,29 @@ function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly 
 
 /** The workloads for which a condition holds for certain; looked up by namespace where the condition names one. */
 function workloadsWhere(where: Condition, snapshot: Snapshot): Workload[] {
+  return anyWorkloadsWhere(where, snapshot).filter((workload) => !workload.hostNetwork);
+}
+
+const foundInSnapshot = new WeakMap<Snapshot, WeakMap<Condition, Workload[]>>();
+
+/** The same with workloads on the host network, which no selector of a policy ever finds. Remembered. */
+export function anyWorkloadsWhere(where: Condition, snapshot: Snapshot): readonly Workload[] {
+  let remembered = foundInSnapshot.get(snapshot);
+  if (remembered === undefined) foundInSnapshot.set(snapshot, (remembered = new WeakMap()));
+  let found = remembered.get(where);
+  if (found === undefined) remembered.set(where, (found = searchWorkloads(where, snapshot)));
+  return found;
+}
+
+function searchWorkloads(where: Condition, snapshot: Snapshot): Workload[] {
   const names = namespacesIn(where);
   const candidates =
     names === undefined ? snapshot.workloads : names.flatMap((name) => workloadsByNamespace(snapshot).get(name) ?? []);
-  return candidates.filter(
-    (workload) => !workload.hostNetwork && evaluate(where, lookupOf(selectable(workload), snapshot)) === 2,
-  );
+  return candidates.filter((workload) => evaluate(where, lookupOf(selectable(workload), snapshot)) === 2);
 }
 
 /** The namespaces that a condition is limited to, if it names them. */
-function namespacesIn(where: Condition): string[] | undefined {
+export function namespacesIn(where: Condition): string[] | undefined {
   for (const condition of where.op === "and" ? where.of : [where]) {
     if (condition.op !== "test" || condition.operator !== "in") continue;
     const byName =
@@ -163,6 +183,34 @@ export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): 
     .filter(({ parts }) => parts.some((part) => part[direction]?.isolates === 2 && selects(part, who, snapshot) === 2))
     .map(({ origin }) => origin);
 }
+
+/** The objects that close a workload by default, by direction. */
+export type Isolation = Readonly<Record<Direction, readonly PolicyParts[]>>;
+
+/**
+ * Which objects close which workloads by default, for all workloads at once: its cost is the number of selections, not
+ * of workloads times policies. Workloads that nothing closes are left out.
+ */
+export function isolationByWorkload(snapshot: Snapshot): ReadonlyMap<string, Isolation> {
+  const result = new Map<string, Record<Direction, PolicyParts[]>>();
+  if (snapshot.profile.enforcementMode === "never" || snapshot.profile.auditMode) return result;
+  for (const object of policyObjects(snapshot)) {
+    for (const part of object.parts) {
+      const closes = directions.filter((direction) => part[direction]?.isolates === 2);
+      if (closes.length === 0) continue;
+      for (const { id } of workloadsSelectedBy(part, snapshot)) {
+        const isolation = result.get(id) ?? { ingress: [], egress: [] };
+        result.set(id, isolation);
+        for (const direction of closes) {
+          if (!isolation[direction].includes(object)) isolation[direction].push(object);
+        }
+      }
+    }
+  }
+  return result;
+}
+
+const directions: readonly Direction[] = ["ingress", "egress"];
 
 function selects(part: CompiledPolicy, who: Selectable, snapshot: Snapshot): Tri {
   const candidate = part.subject.kind === "pods" && !who.hostNetwork;

@@ -69,6 +69,14 @@ export interface RuleContext {
    * CiliumNetworkPolicy shop/x selects").
    */
   readonly standIns: ReadonlyMap<string, string>;
+  /** The tenant of each namespace that belongs to one. */
+  readonly tenants: ReadonlyMap<string, string>;
+  /** What names of policies look like. */
+  readonly policyNames: RegExp;
+  /** `YYYY-MM-DD` (UTC). Without it no date is overdue; a date that is none is a finding nevertheless. */
+  readonly today?: string;
+  /** See {@link FindingOptions.dependencies}. */
+  readonly dependencies?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** One rule over a snapshot. Rules are pure and total: malformed input is a finding or a problem, never an exception. */
@@ -78,6 +86,8 @@ export interface Rule {
   readonly title: string;
   /** The severity of its definite violations. */
   readonly severity: Severity;
+  /** Why it matters, in a sentence or two. */
+  readonly why: string;
   /** What is checked and how it is decided. */
   readonly description: string;
   /** The general way to repair it; each finding carries the specific one. */
@@ -85,6 +95,9 @@ export interface Rule {
   readonly controls: readonly ControlRef[];
   check(context: RuleContext): Iterable<Finding>;
 }
+
+/** A rule without its check: what documentation and reports list. */
+export type RuleText = Omit<Rule, "check">;
 
 /** Options of {@link evaluate}. */
 export interface FindingOptions {
@@ -94,6 +107,23 @@ export interface FindingOptions {
   readonly platformNamespaces?: readonly string[];
   /** See {@link RuleContext.standIns}. Default: none. */
   readonly standIns?: ReadonlyMap<string, string>;
+  /** The tenant of each namespace that belongs to one. Default: what the namespaces' labels say (`tenantLabels`). */
+  readonly tenants?: Readonly<Record<string, string>>;
+  /** Labels of namespaces that name a tenant, first one first. Default: {@link defaultTenantLabels}. */
+  readonly tenantLabels?: readonly string[];
+  /** What names of policies look like. Default: {@link defaultPolicyNames}. */
+  readonly policyNames?: RegExp;
+  /**
+   * The date, `YYYY-MM-DD` (UTC), for rules about expiry and review; given by the caller because this room has no clock.
+   * Default: no date is overdue.
+   */
+  readonly today?: string;
+  /**
+   * Which resource waits for which when a stack is registered: URN → URNs that it depends on (its `dependsOn`, its
+   * provider's and its parents' included). Needed by `order-hazard`; without it, order is not judged. Objects are found
+   * by `source.urn`.
+   */
+  readonly dependencies?: ReadonlyMap<string, readonly string[]>;
   /** Only these rules. Default: all. */
   readonly rules?: readonly Rule[];
 }
@@ -103,3 +133,16 @@ export const defaultTiers: Tiers = Object.freeze({
   exemptNamespaces: Object.freeze(["kube-system", "flux-system", "cilium", "cilium-secrets"]),
   platformNamespaces: Object.freeze(["observability", "cert-manager", "external-secrets"]),
 });
+
+/** Labels that name the tenant of a namespace: this package's own, and those of Capsule and of plain convention. */
+export const defaultTenantLabels: readonly string[] = Object.freeze([
+  "pulumi-cluster-security/tenant",
+  "capsule.clastix.io/tenant",
+  "tenant",
+]);
+
+/**
+ * Names as the users' documents have them (requirement S1-18): `default-deny-all`, `deny-external-to-postgresql`,
+ * `allow-dns`, `allow-<from>-to-<to>`, `tier1-cert-manager-egress`.
+ */
+export const defaultPolicyNames = /^(default-deny|deny|allow|tier[0-9]+)(-[a-z0-9.]+)*$/;

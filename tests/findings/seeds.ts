@@ -39,18 +39,59 @@ function isObject(document: string): boolean {
   }
 }
 
+/** The whole text of a seed; nothing where the seeds are not there. */
+function textOf(prefix: string): string | undefined {
+  if (!existsSync(folder)) return undefined;
+  const file = readdirSync(folder).find((name) => name.startsWith(prefix));
+  return file === undefined ? undefined : readFileSync(path.join(folder, file), "utf8");
+}
+
+/** A known defect of a seed and the rule that has to name it. */
+interface Expected {
+  readonly seed: string;
+  readonly defect: string;
+  readonly id: string;
+  readonly says: RegExp;
+}
+
 export const findings = {
   yamlOf,
-  /** Known defects (B01 …) and the rule that has to name each. */
+  textOf,
+  /** Known defects in the objects that the seeds print. */
   expected: [
     { seed: "000", defect: "B01", id: "all-ports-rule", says: /service-to-service opens every port/ },
+    { seed: "000", defect: "B03", id: "label-only-identity", says: /service-to-service tells callers by labels alone/ },
     { seed: "001", defect: "B04", id: "not-understood", says: /default-deny-egress: spec\.policyTypes/ },
+    { seed: "001", defect: "B05", id: "name-contradicts-effect", says: /reaches only pods: spec\.egress\[1\]/ },
     { seed: "001", defect: "B09", id: "spoofable-peer", says: /trusts a label/ },
+    { seed: "001", defect: "B10", id: "admin-port-open", says: /15672/ },
     { seed: "001", defect: "B12", id: "spoofable-peer", says: /pod labels in any namespace/ },
+    { seed: "003", defect: "B16", id: "empty-rule", says: /tier1-observability-egress/ },
     { seed: "003", defect: "B17", id: "tier0-restricted", says: /allow-metrics-scraping/ },
     { seed: "003", defect: "B18", id: "tier0-restricted", says: /allow-dns-ingress|allow-to-kubedns-ingress/ },
+    { seed: "003", defect: "B19", id: "health-endpoint-cut", says: /default-deny-all closes/ },
+    { seed: "003", defect: "B21", id: "fqdn-matches-nothing", says: /tier1-cert-manager-egress/ },
     { seed: "003", defect: "B22", id: "fqdn-without-dns-proxy", says: /tier1-cert-manager-egress/ },
     { seed: "003", defect: "B34", id: "tier0-restricted", says: /CiliumClusterwideNetworkPolicy default-deny/ },
     { seed: "003", defect: "C05", id: "explicit-default-deny", says: /enableDefaultDeny/ },
-  ],
+  ] satisfies Expected[],
+  /** Known defects in the text around them. */
+  inText: [
+    { seed: "001", defect: "B11", id: "document-slip", says: /no enforcer reads/ },
+    { seed: "001", defect: "B13", id: "document-slip", says: /exits at once/ },
+    { seed: "001", defect: "B14", id: "document-slip", says: /checklist names/ },
+    { seed: "001", defect: "B15", id: "document-slip", says: /wrong encoding/ },
+    { seed: "003", defect: "B20", id: "document-slip", says: /no enforcer reads/ },
+    { seed: "003", defect: "B26", id: "document-slip", says: /connectivity test/ },
+    { seed: "003", defect: "B27", id: "document-slip", says: /stays inside one/ },
+    { seed: "003", defect: "B28", id: "document-slip", says: /Suspending reconciliation/ },
+    { seed: "003", defect: "B30", id: "document-slip", says: /does not have/ },
+    { seed: "003", defect: "B31", id: "document-slip", says: /not installed in by default/ },
+    { seed: "003", defect: "B32", id: "document-slip", says: /enforcement mode never/ },
+    { seed: "003", defect: "B36", id: "document-slip", says: /short dotted name/ },
+    { seed: "004", defect: "B42", id: "document-slip", says: /asks another/ },
+    { seed: "004", defect: "B46", id: "document-slip", says: /what the API server adds/ },
+    { seed: "004", defect: "B47", id: "document-slip", says: /nobody measured/ },
+    { seed: "004", defect: "B48", id: "document-slip", says: /review is open/ },
+  ] satisfies Expected[],
 };

@@ -1,6 +1,7 @@
 import type { KubeObject } from "../../reachability";
 import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
+import { mapOf, nameOf } from "../plain";
 import { isExempt, list, withSource } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -9,6 +10,7 @@ export const clusterAdminBinding: Rule = {
   id: "cluster-admin-binding",
   title: "No application is bound to cluster-admin",
   severity: "high",
+  why: "Whoever holds cluster-admin may delete every policy.",
   description:
     "No ClusterRoleBinding or RoleBinding gives the role cluster-admin to a service account outside tier 0, or to all " +
     "service accounts, all authenticated or all anonymous users.",
@@ -29,18 +31,21 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
     if (object.kind !== "ClusterRoleBinding" && object.kind !== "RoleBinding") continue;
     if (!object.apiVersion.startsWith("rbac.authorization.k8s.io/")) continue;
     const role = mapOf(object["roleRef"])["name"];
-    if (role !== "cluster-admin" && !isUnknown(role)) continue;
+    // a role that cannot be read may be any
+    const unclear = typeof role !== "string" || isUnknown(role);
+    if (role !== "cluster-admin" && !unclear) continue;
     const holders = holdersOf(object, context);
     if (holders.length === 0) continue;
-    const { name = "", namespace } = object.metadata ?? {};
+    const { name, namespace } = object.metadata ?? {};
+    const nameText = isPlainName(name) ? name : "(unnamed)";
     const home = typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {};
     yield {
       id: clusterAdminBinding.id,
       severity: clusterAdminBinding.severity,
-      certainty: isUnknown(role) ? "possible" : "definite",
-      subject: withSource({ kind: object.kind, name, ...home }, source),
-      message: `${object.kind} ${name} gives cluster-admin to ${list(holders)}`,
-      because: ["roleRef.name is cluster-admin"],
+      certainty: unclear ? "possible" : "definite",
+      subject: withSource({ kind: object.kind, name: nameText, ...home }, source),
+      message: `${object.kind} ${nameText} ${unclear ? "possibly gives" : "gives"} cluster-admin to ${list(holders)}`,
+      because: [unclear ? "roleRef.name is not known" : "roleRef.name is cluster-admin"],
       fix: clusterAdminBinding.remediation,
       controls: clusterAdminBinding.controls,
       ...(source === undefined ? {} : { causes: [source] }),
@@ -50,15 +55,21 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
 
 function holdersOf(object: KubeObject, context: RuleContext): string[] {
   const subjects: unknown = object["subjects"];
-  if (isUnknown(subjects)) return ["subjects that are not known yet"];
-  return (Array.isArray(subjects) ? (subjects as unknown[]) : []).flatMap((item) => {
+  if (subjects === undefined || subjects === null) return [];
+  // what cannot be read may name anybody
+  if (!Array.isArray(subjects)) return ["subjects that are not known"];
+  return (subjects as unknown[]).flatMap((item) => {
     const { kind, name, namespace } = mapOf(item);
+    if (typeof kind !== "string" || isUnknown(kind) || typeof name !== "string" || isUnknown(name)) {
+      return ["a subject that is not known"];
+    }
+    if (kind === "User") return name === "system:anonymous" ? ["user system:anonymous"] : [];
     const home = typeof namespace === "string" ? namespace : object.metadata?.namespace;
     if (kind === "ServiceAccount") {
       if (typeof home === "string" && !isUnknown(home) && isExempt(context.tiers, home)) return [];
       return [`ServiceAccount ${isPlainName(home) ? home : "?"}/${isPlainName(name) ? name : "?"}`];
     }
-    if (kind !== "Group" || typeof name !== "string") return [];
+    if (kind !== "Group") return [];
     const inNamespace = /^system:serviceaccounts:(.+)$/.exec(name)?.[1];
     if (inNamespace !== undefined)
       return isExempt(context.tiers, inNamespace) ? [] : [`every service account of a namespace`];
@@ -68,11 +79,5 @@ function holdersOf(object: KubeObject, context: RuleContext): string[] {
 
 /** Only what is a name goes into a message. */
 function isPlainName(value: unknown): value is string {
-  return typeof value === "string" && !isUnknown(value) && /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value);
-}
-
-function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !isUnknown(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};
+  return nameOf(value) !== undefined;
 }

@@ -11,9 +11,10 @@ export const dnsCut: Rule = {
   id: "dns-cut",
   title: "Workloads can resolve names",
   severity: "medium",
+  why: "A default deny without DNS breaks every lookup, and answers that do not fit into UDP need TCP.",
   description:
-    "Every workload outside tier 0 reaches the cluster's DNS pods (k8s-app: kube-dns in kube-system) on UDP and TCP 53, " +
-    "or NodeLocal DNSCache at 169.254.20.10.",
+    "Every workload outside tier 0 reaches the cluster's DNS pods (k8s-app: kube-dns in kube-system; on OpenShift those " +
+    "of openshift-dns) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10.",
   remediation: "Allow egress to the pods of kube-dns in kube-system on UDP and TCP 53 for all pods.",
   controls: [controls.pciServicesApproved],
   check: checkDns,
@@ -52,12 +53,18 @@ function* checkDns(context: RuleContext): Iterable<Finding> {
 
 /** The DNS pods of the snapshot, or a pod as they are where the snapshot has none. */
 function dnsServers(context: RuleContext): Peer[] {
-  const found = context.reachability.snapshot.workloads.filter(
-    (workload) => workload.namespace === "kube-system" && workload.labels["k8s-app"] === "kube-dns",
-  );
+  const found = context.reachability.snapshot.workloads.filter(isDnsServer);
   return found.length > 0
     ? found.map((workload): Peer => ({ kind: "workload", id: workload.id }))
     : [{ kind: "freshPod", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } }];
+}
+
+/** CoreDNS and kube-dns in kube-system; on OpenShift the DNS operator's pods (seed defect B37). */
+function isDnsServer({ namespace, labels }: Workload): boolean {
+  return (
+    (namespace === "kube-system" && labels["k8s-app"] === "kube-dns") ||
+    (namespace === "openshift-dns" && labels["dns.operator.openshift.io/daemonset-dns"] !== undefined)
+  );
 }
 
 function missingProtocols(context: RuleContext, source: Peer, servers: readonly Peer[]): ("UDP" | "TCP")[] {

@@ -1,5 +1,8 @@
 import type { SourcedObject } from "../../reachability";
+import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
+import { installations, settingAt } from "../installations";
+import { findingOf } from "../report";
 import { withSource } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -8,6 +11,7 @@ export const enforcementOff: Rule = {
   id: "enforcement-off",
   title: "The enforcer enforces",
   severity: "critical",
+  why: "Policies that nobody enforces protect nothing, however good they are.",
   description:
     "Cilium's policyEnforcementMode is not `never` and policyAuditMode is not on: both let everything pass, on every " +
     "endpoint, whatever policies say.",
@@ -41,6 +45,48 @@ function* checkEnforcement(context: RuleContext): Iterable<Finding> {
       because: ["in audit mode traffic that a policy denies passes"],
       fix: "Set policyAuditMode to false once the reported flows are declared.",
     };
+  }
+  yield* unclearSettings(context);
+}
+
+const settings = {
+  values: ["policyEnforcementMode", "policyAuditMode"],
+  "agent-config": ["enable-policy", "policy-audit-mode"],
+} as const;
+
+/** What cannot be read is not taken for the default. */
+function* unclearSettings(context: RuleContext): Iterable<Finding> {
+  for (const { product, form, subject, source, certain, settings: given } of installations(
+    context.reachability.snapshot,
+  )) {
+    if (product !== "cilium" || form === "felix") continue;
+    const unclear = settings[form].filter((path) => {
+      const value = settingAt(given, path);
+      return isUnclear(path, value) || (!certain && value !== undefined);
+    });
+    if (unclear.length === 0) continue;
+    const where = form === "values" ? "values" : "data";
+    yield findingOf(enforcementOff, {
+      subject,
+      certainty: "possible",
+      message: `Whether Cilium enforces policies is not known: ${subject.kind} ${subject.name}`,
+      because: unclear.map((path) => `${where}.${path} is not known yet, or is no value that Cilium knows`),
+      fix: "Write the literal values: policyEnforcementMode default or always, policyAuditMode false.",
+      causes: [source],
+    });
+  }
+}
+
+function isUnclear(path: string, value: unknown): boolean {
+  if (value === undefined || value === null) return false;
+  if (isUnknown(value)) return true;
+  switch (path) {
+    case "policyAuditMode":
+      return typeof value !== "boolean";
+    case "policy-audit-mode":
+      return value !== "true" && value !== "false";
+    default:
+      return value !== "default" && value !== "always" && value !== "never";
   }
 }
 

@@ -13,6 +13,7 @@ export const explicitDefaultDeny: Rule = {
   id: "explicit-default-deny",
   title: "Cilium policies say whether they close what they do not allow",
   severity: "low",
+  why: "A Cilium policy that allows something also closes everything else for the pods it selects, unless it says otherwise; saying which is meant rules the surprise out.",
   description: "Every CiliumClusterwideNetworkPolicy sets enableDefaultDeny for each direction that it has rules for.",
   remediation: "Set enableDefaultDeny: false on policies that allow, true on the one that closes.",
   controls: [controls.pciRuleSets],

@@ -1,6 +1,5 @@
-import type { Snapshot } from "../../reachability";
+import type { CompiledPolicy, Snapshot } from "../../reachability";
 import { describeRef } from "../../reachability";
-import type { CompiledPolicy } from "../../reachability/rules";
 import { controls } from "../controls";
 import { policyObjects, policySubject, rulesOf, selectsWorkload } from "../policy-rules";
 import type { PolicyParts } from "../policy-rules";
@@ -15,6 +14,7 @@ export const fqdnWithoutDnsProxy: Rule = {
   id: "fqdn-without-dns-proxy",
   title: "Pods with rules for DNS names ask through the DNS proxy",
   severity: "medium",
+  why: "Cilium learns the addresses behind names from answers that its DNS proxy sees; without the proxy it learns none and the rule opens nothing.",
   description: "Every pod that a toFQDNs rule is for is also selected by a policy whose DNS rule has `rules.dns`.",
   remediation: 'Add `rules: { dns: [{ matchPattern: "*" }] }` to the rule that lets these pods ask DNS.',
   controls: [controls.nistInformationFlow],
@@ -26,6 +26,7 @@ export const fqdnTooBroad: Rule = {
   id: "fqdn-too-broad",
   title: "Rules for DNS names name somebody",
   severity: "high",
+  why: "A name that strangers can register resolves to whatever they like, cloud metadata included.",
   description:
     "No toFQDNs pattern matches names that anybody can register (`*`, a public suffix, names that spell an address).",
   remediation: "Name the hosts (matchName), or a pattern inside a domain that you trust.",

@@ -1,6 +1,5 @@
-import type { Direction, Peer, Workload } from "../../reachability";
+import type { CompiledPolicy, Direction, Peer, PolicyRule, Workload } from "../../reachability";
 import { describeRef, TrafficSet } from "../../reachability";
-import type { CompiledPolicy, Rule as PolicyRule } from "../../reachability/rules";
 import { controls } from "../controls";
 import {
   isForReserved,
@@ -23,6 +22,7 @@ export const halfOpenFlow: Rule = {
   id: "half-open-flow",
   title: "Flows are allowed on both sides",
   severity: "medium",
+  why: "Ingress and egress are judged apart, so an allow on one side only lets nothing through and merely looks as if it did.",
   description:
     "For every allow rule that names pods: where workloads of both ends are in the snapshot, something of what the rule " +
     "allows passes between at least one pair of them.",

@@ -1,6 +1,10 @@
 import type { Workload } from "../../reachability";
 import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
+import type { Fields } from "../plain";
+import { listOf, mapOf } from "../plain";
+import { containersOf, podSpecOf } from "../pod-specs";
+import { findingOf } from "../report";
 import { describeWorkload, isExempt, sortedWorkloads, workloadSubject } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -12,68 +16,106 @@ export const hostAccess: Rule = {
   id: "host-access",
   title: "No workload slips out of pod policies",
   severity: "medium",
+  why: "To every enforcer a pod on the host network is the node, and a privileged container can leave its own network namespace.",
   description:
-    "No workload outside tier 0 is on the host network, shares the host's processes, is privileged, or adds the " +
-    "capabilities NET_ADMIN, SYS_ADMIN or ALL.",
+    "No workload outside tier 0 is on the host network, shares the host's processes or memory, mounts a directory of the " +
+    "host, is privileged, or adds the capabilities NET_ADMIN, NET_RAW, SYS_ADMIN, SYS_PTRACE or ALL.",
   remediation: "Take the privilege away, or move the workload to a namespace of the platform.",
   controls: [controls.cisMinimiseHostNetwork, controls.nsaHostNetwork, controls.nistLeastPrivilege],
   check: checkHostAccess,
 };
 
-const powerful: ReadonlySet<string> = new Set(["NET_ADMIN", "SYS_ADMIN", "ALL", "CAP_NET_ADMIN", "CAP_SYS_ADMIN"]);
+const powerful: ReadonlySet<string> = new Set([
+  "NET_ADMIN",
+  "NET_RAW",
+  "SYS_ADMIN",
+  "SYS_PTRACE",
+  "ALL",
+  "CAP_NET_ADMIN",
+  "CAP_NET_RAW",
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_PTRACE",
+]);
+
+/** What a field says, or that it cannot be told. */
+interface Reason {
+  readonly text: string;
+  readonly certain: boolean;
+}
 
 function* checkHostAccess(context: RuleContext): Iterable<Finding> {
   for (const workload of sortedWorkloads(context.reachability.snapshot)) {
     if (isExempt(context.tiers, workload.namespace)) continue;
-    const reasons = reasonsOf(workload);
+    const all = reasonsOf(workload);
+    const certain = all.filter((reason) => reason.certain);
+    const reasons = certain.length > 0 ? certain : all;
     if (reasons.length === 0) continue;
-    yield {
-      id: hostAccess.id,
-      severity: hostAccess.severity,
-      certainty: "definite",
+    const can = certain.length > 0 ? "can" : "can possibly";
+    yield findingOf(hostAccess, {
       subject: workloadSubject(workload),
-      message: `${describeWorkload(workload, context.standIns)} can slip out of pod policies`,
-      because: reasons,
-      fix: hostAccess.remediation,
-      controls: hostAccess.controls,
-    };
+      certainty: certain.length > 0 ? "definite" : "possible",
+      message: `${describeWorkload(workload, context.standIns)} ${can} slip out of pod policies`,
+      because: reasons.map(({ text }) => text),
+    });
   }
 }
 
-function reasonsOf(workload: Workload): string[] {
+function reasonsOf(workload: Workload): Reason[] {
   const spec = podSpecOf(workload);
-  const reasons: string[] = [];
-  if (workload.hostNetwork) reasons.push("hostNetwork is true: to policies the pod is the node");
-  if (spec["hostPID"] === true) reasons.push("hostPID is true: the pod sees the node's processes and their networks");
-  for (const list of ["containers", "initContainers", "ephemeralContainers"]) {
-    for (const [index, container] of listOf(spec[list]).entries()) {
-      const context = mapOf(mapOf(container)["securityContext"]);
-      const where = `${list}[${index}].securityContext`;
-      if (context["privileged"] === true) reasons.push(`${where}.privileged is true`);
-      const added = listOf(mapOf(context["capabilities"])["add"]).filter(
-        (name): name is string => typeof name === "string" && powerful.has(name.toUpperCase()),
-      );
-      if (added.length > 0)
-        reasons.push(`${where}.capabilities.add has ${added.map((name) => name.toUpperCase()).join(", ")}`);
-    }
-  }
-  return reasons;
+  return [
+    ...flag(spec["hostNetwork"], "hostNetwork", "to policies the pod is the node"),
+    ...flag(spec["hostPID"], "hostPID", "the pod sees the node's processes and their networks"),
+    ...flag(spec["hostIPC"], "hostIPC", "the pod shares memory with the node's processes"),
+    ...unreadable(spec["volumes"], "volumes"),
+    ...listOf(spec["volumes"]).flatMap((volume, index) => hostPathOf(volume, `volumes[${index}]`)),
+    ...["containers", "initContainers", "ephemeralContainers"].flatMap((list) => [
+      ...unreadable(spec[list], list),
+      ...listOf(spec[list]).flatMap((container, index) => unknownItem(container, `${list}[${index}]`)),
+    ]),
+    ...containersOf(workload).flatMap(({ path, fields }) => containerReasons(fields, `${path}.securityContext`)),
+  ];
 }
 
-/** The pod's spec: of a Pod its own, of a CronJob that of its job's template, of the others that of their template. */
-function podSpecOf(workload: Workload): Readonly<Record<string, unknown>> {
-  const spec = mapOf(workload.object.spec);
-  if (workload.kind === "Pod") return spec;
-  const holder = workload.kind === "CronJob" ? mapOf(mapOf(spec["jobTemplate"])["spec"]) : spec;
-  return mapOf(mapOf(holder["template"])["spec"]);
+/** A switch that is on; one that is neither true nor false cannot be told. */
+function flag(value: unknown, path: string, consequence: string): Reason[] {
+  if (value === undefined || value === null || value === false) return [];
+  return value === true
+    ? [{ text: `${path} is true: ${consequence}`, certain: true }]
+    : [{ text: `${path} is not known yet, or neither true nor false`, certain: false }];
 }
 
-function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};
+function unreadable(value: unknown, path: string): Reason[] {
+  if (value === undefined || value === null || Array.isArray(value)) return [];
+  return [{ text: `${path} is not known yet, or no list`, certain: false }];
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
+function unknownItem(item: unknown, path: string): Reason[] {
+  return isUnknown(item) ? [{ text: `${path} is not known yet`, certain: false }] : [];
+}
+
+function hostPathOf(volume: unknown, path: string): Reason[] {
+  const hostPath = mapOf(volume)["hostPath"];
+  if (isUnknown(volume)) return unknownItem(volume, path);
+  if (hostPath === undefined || hostPath === null) return [];
+  return [{ text: `${path}.hostPath mounts a directory of the node`, certain: !isUnknown(hostPath) }];
+}
+
+function containerReasons(container: Fields, path: string): Reason[] {
+  if (isUnknown(container["securityContext"])) return [{ text: `${path} is not known yet`, certain: false }];
+  const context = mapOf(container["securityContext"]);
+  const capabilities = mapOf(context["capabilities"]);
+  const added = listOf(capabilities["add"]).filter(
+    (name): name is string => typeof name === "string" && powerful.has(name.toUpperCase()),
+  );
+  const unclear =
+    isUnknown(context["capabilities"]) || isUnknown(capabilities["add"]) || listOf(capabilities["add"]).some(isUnknown);
+  return [
+    ...flag(context["privileged"], `${path}.privileged`, "the container can do what the node can"),
+    ...(added.length === 0
+      ? []
+      : [
+          { text: `${path}.capabilities.add has ${added.map((name) => name.toUpperCase()).join(", ")}`, certain: true },
+        ]),
+    ...(unclear ? [{ text: `${path}.capabilities is not known yet`, certain: false }] : []),
+  ];
 }

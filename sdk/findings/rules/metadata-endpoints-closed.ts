@@ -29,6 +29,7 @@ export const metadataEndpointsClosed: Rule = {
   id: "metadata-endpoints-closed",
   title: "Cloud metadata endpoints are closed",
   severity: "critical",
+  why: "Clouds hand credentials to whoever can reach an address on the node's link; one compromised pod with a way to it holds the node's identity.",
   description:
     "No pod outside tier 0 and the host network reaches a metadata endpoint of any cloud, over IPv4, IPv6 or an IPv6 " +
     "form of an IPv4 address, on any protocol and port; decided by computed reachability.",

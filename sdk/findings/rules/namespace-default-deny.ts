@@ -33,6 +33,7 @@ export const namespaceDefaultDeny: Rule = {
   id: "namespace-default-deny",
   title: "Every namespace is closed by default",
   severity: "critical",
+  why: "Where nothing closes a namespace, whoever starts a pod in it reaches everything that others leave open, and is reached by everybody.",
   description:
     "A fresh, unlabelled pod of every namespace outside tier 0 is denied to and from a fresh pod of a foreign " +
     "namespace, the public internet (IPv4 and IPv6) and other nodes, on every protocol and port; decided by computed " +

@@ -1,7 +1,12 @@
-import type { Problem, ProblemCode } from "../../reachability";
-import { describeRef } from "../../reachability";
+import type { Condition, PeerTerm, Problem, ProblemCode, Snapshot } from "../../reachability";
+import { describeRef, isUnknown } from "../../reachability";
 import { controls } from "../controls";
+import { mapOf, nameOf } from "../plain";
+import { meshPolicyObjects, policyObjects, rulesOf, testsIn } from "../policy-rules";
+import { aboutObject, aboutPolicy } from "../report";
+import { list } from "../subjects";
 import type { Certainty, Finding, Rule, RuleContext, Severity } from "../types";
+import { isStaged } from "./staged-only";
 
 /**
  * What the engine could not read, or what the enforcer refuses, is named: a policy that says nothing to anybody looks
@@ -11,6 +16,7 @@ export const notUnderstood: Rule = {
   id: "not-understood",
   title: "Every object is understood and enforced",
   severity: "high",
+  why: "A policy that is refused or misread looks like protection and is none.",
   description:
     "No object that verdicts depend on has a field, kind or value that is not understood, and none is stored by the " +
     "API server but refused by the enforcer.",
@@ -71,7 +77,67 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
 };
 
 function* checkProblems(context: RuleContext): Iterable<Finding> {
-  for (const problem of context.reachability.snapshot.problems) yield describeProblem(problem);
+  const { snapshot } = context.reachability;
+  // that a rehearsed policy is not enforced is said by a rule of its own
+  const staged = new Set(snapshot.policies.filter(isStaged).map(describeRef));
+  for (const problem of snapshot.problems) {
+    const rehearsed = problem.code === "not-enforced" && problem.object !== undefined;
+    if (rehearsed && staged.has(describeRef(problem.object))) continue;
+    yield describeProblem(problem);
+  }
+  yield* unknownSelectors(snapshot);
+  yield* unknownReleases(snapshot);
+}
+
+/** Policies whose selectors hold a value that is not known yet: whom they are about is not known either. */
+function* unknownSelectors(snapshot: Snapshot): Iterable<Finding> {
+  for (const { origin, parts } of [...policyObjects(snapshot), ...meshPolicyObjects(snapshot)]) {
+    const subject = parts.some((part) => holdsUnknown(part.subject.where));
+    const peers = parts.flatMap(rulesOf).filter((rule) => rule.peers.some(peerHoldsUnknown));
+    if (!subject && peers.length === 0) continue;
+    yield aboutPolicy(notUnderstood, origin, {
+      certainty: "possible",
+      message: `${describeRef(origin)} selects by a value that is not known yet`,
+      because: [
+        ...(subject ? ["which pods it is about cannot be decided"] : []),
+        ...(peers.length === 0
+          ? []
+          : [`who is meant cannot be decided: ${list([...new Set(peers.map(({ path }) => path))])}`]),
+      ],
+      fix: wordings["unknown-value"].fix,
+    });
+  }
+}
+
+function holdsUnknown(where: Condition): boolean {
+  return testsIn(where).some((test) => test.values.some(isUnknown));
+}
+
+function peerHoldsUnknown(peer: PeerTerm): boolean {
+  if (peer.kind === "and" || peer.kind === "or") return peer.of.some(peerHoldsUnknown);
+  if (peer.kind === "not") return peerHoldsUnknown(peer.of);
+  return (peer.kind === "pods" || peer.kind === "identities" || peer.kind === "nodes") && holdsUnknown(peer.where);
+}
+
+/** A release of which not even the chart is known may be the enforcer's. */
+function* unknownReleases(snapshot: Snapshot): Iterable<Finding> {
+  for (const { object, source } of snapshot.others) {
+    if (object.kind !== "Release" && object.kind !== "HelmRelease" && object.kind !== "Chart") continue;
+    if (!isUnknown(object.spec) && !isUnknown(mapOf(object.spec)["chart"])) continue;
+    const name = nameOf(mapOf(object.metadata)["name"]) ?? "(unnamed)";
+    const about = {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      name,
+      ...(source === undefined ? {} : { source }),
+    };
+    yield aboutObject(notUnderstood, about, {
+      certainty: "possible",
+      message: `${object.kind} ${name}: which chart it installs is not known yet, and it may be the enforcer's`,
+      because: ["unknown-value"],
+      fix: wordings["unknown-value"].fix,
+    });
+  }
 }
 
 function describeProblem(problem: Problem): Finding {

@@ -1,5 +1,5 @@
+import type { PeerTerm } from "../../reachability";
 import { describeRef } from "../../reachability";
-import type { PeerTerm } from "../../reachability/rules";
 import { controls } from "../controls";
 import { policyObjects, policySubject, rulesOf, testsIn } from "../policy-rules";
 import { list } from "../subjects";
@@ -14,6 +14,7 @@ export const spoofablePeer: Rule = {
   id: "spoofable-peer",
   title: "Peers are identified by what others cannot set",
   severity: "medium",
+  why: "An identity that others can take on is none: whoever may label a namespace, or start a pod anywhere, becomes the peer.",
   description:
     "No allow rule identifies a peer by a namespace label other than kubernetes.io/metadata.name, or by pod labels in " +
     "any namespace.",

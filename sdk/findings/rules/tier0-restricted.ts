@@ -16,6 +16,7 @@ export const tier0Restricted: Rule = {
   id: "tier0-restricted",
   title: "Tier 0 is not closed by accident",
   severity: "high",
+  why: "The first policy that selects a pod closes it; closing the cluster's DNS, webhooks or controllers by accident takes the cluster down.",
   description:
     "No policy closes pods of an exempt namespace by default: a fresh pod and the DNS pods of each exchange traffic with " +
     "pods of foreign namespaces, other nodes and the internet. kube-system is asked even where the snapshot does not show it.",

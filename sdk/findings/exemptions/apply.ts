@@ -1,5 +1,6 @@
-import { controls } from "./controls";
-import type { Finding, Rule } from "./types";
+import { controls } from "../controls";
+import { isDate } from "../plain";
+import type { Finding, RuleText } from "../types";
 
 /**
  * A decision that a finding is accepted for a time: somebody owns it, says why, and it ends. Nothing is exempt for ever
@@ -19,14 +20,15 @@ export interface Exemption {
   readonly expires: string;
 }
 
-type Description = Omit<Rule, "check">;
-
 /** An exemption that has ended, or that does not say what it has to say, is a violation itself. */
-export const exemptionOverdue: Description = {
+export const exemptionOverdue: RuleText = {
   id: "exemption-overdue",
-  title: "Exemptions are owned, reasoned and current",
+  title: "Exemptions are permitted, owned, reasoned and current",
   severity: "high",
-  description: "Every exemption names a finding, a subject, an owner, a reason and a date that lies ahead.",
+  why: "An exception that nobody owns, explains or ends is no exception but the new rule.",
+  description:
+    "Every exemption, in the configuration or as an annotation, names a finding, a subject, an owner, a reason and a date " +
+    "that lies ahead, and stands where exemptions may be set.",
   remediation: "Repair what is exempt, or have its owner decide again and set a new date.",
   controls: [controls.pciReview, controls.nistChangeControl],
 };
@@ -89,11 +91,6 @@ function faultOf(exemption: Exemption, today: string): string | undefined {
   if (given.namespace === undefined && given.name === undefined) return "it names no namespace and no object";
   if (!isDate(exemption.expires)) return '"expires" is not a date of the form YYYY-MM-DD';
   return exemption.expires < today ? `it ended on ${exemption.expires}` : undefined;
-}
-
-function isDate(text: string): boolean {
-  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN;
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 function describeFault(exemption: Exemption, fault: string, index: number): Finding {

@@ -1,0 +1,87 @@
+import type { Namespace, Peer, Reachability, Snapshot, Workload } from "../reachability";
+import { compile, meshModeOf } from "../reachability";
+import { freshPod, sortedWorkloads } from "./subjects";
+
+/** Asking the service mesh alone: what the network lets pass is left out, so that the mesh's own doors are seen. */
+export interface Mesh {
+  /** Only PeerAuthentication counts. */
+  readonly transport: Reachability;
+  /** Only AuthorizationPolicy counts. */
+  readonly authorization: Reachability;
+  /** A pod outside the mesh, in a namespace that no policy names. */
+  readonly outsider: Peer;
+  /** A pod with an identity in the mesh, in a namespace that no policy names. */
+  readonly stranger: Peer;
+  /** Pods of the mesh outside tier 0, those of one namespace together; a new pod of a namespace first. */
+  readonly members: readonly MeshNamespace[];
+}
+
+export interface MeshNamespace {
+  readonly namespace: string;
+  /** A new pod of the namespace, where the namespace as a whole is in the mesh. */
+  readonly fresh?: Peer;
+  readonly workloads: readonly Workload[];
+}
+
+const outsideNamespace = "a-namespace-that-no-policy-names";
+const strangerNamespace = "a-mesh-namespace-that-no-policy-names";
+
+const known = new WeakMap<Snapshot, Mesh | null>();
+
+/** The mesh of a snapshot; nothing where no pod takes part in one. */
+export function meshOf(reachability: Reachability, exemptNamespaces: readonly string[]): Mesh | undefined {
+  const { snapshot } = reachability;
+  let mesh = known.get(snapshot);
+  if (mesh === undefined) known.set(snapshot, (mesh = readMesh(snapshot) ?? null));
+  if (mesh === null) return undefined;
+  return { ...mesh, members: mesh.members.filter(({ namespace }) => !exemptNamespaces.includes(namespace)) };
+}
+
+function readMesh(snapshot: Snapshot): Mesh | undefined {
+  const byNamespace = new Map<string, Workload[]>();
+  for (const workload of sortedWorkloads(snapshot)) {
+    const labels = snapshot.namespaces.get(workload.namespace)?.labelSet ?? { values: {}, complete: false };
+    if (workload.hostNetwork || meshModeOf(workload.labelSet, labels, workload.annotations) === undefined) continue;
+    byNamespace.set(workload.namespace, [...(byNamespace.get(workload.namespace) ?? []), workload]);
+  }
+  const whole = [...snapshot.namespaces.values()]
+    .filter(({ labelSet }) => meshModeOf({ values: {}, complete: true }, labelSet, {}) !== undefined)
+    .map(({ name }) => name);
+  const names = [...new Set([...byNamespace.keys(), ...whole])].sort();
+  // without a namespace's object its labels are not known; that alone makes nobody a member of a mesh nobody mentions
+  const mentioned = whole.length > 0 || snapshot.rules.mesh.length > 0 || snapshot.policies.some(isMeshPolicy);
+  if (names.length === 0 || !mentioned) return undefined;
+  return {
+    transport: alone(snapshot, "PeerAuthentication"),
+    authorization: alone(snapshot, "AuthorizationPolicy"),
+    outsider: freshPod(outsideNamespace),
+    stranger: freshPod(strangerNamespace),
+    members: names.map((namespace) => ({
+      namespace,
+      ...(whole.includes(namespace) ? { fresh: freshPod(namespace) } : {}),
+      workloads: byNamespace.get(namespace) ?? [],
+    })),
+  };
+}
+
+function isMeshPolicy({ dialect }: { readonly dialect: string }): boolean {
+  return dialect === "istio";
+}
+
+/** The snapshot with one kind of mesh policy and no other policy, and a stranger's namespace. */
+function alone(snapshot: Snapshot, tier: string): Reachability {
+  const labels = { "kubernetes.io/metadata.name": strangerNamespace, "istio-injection": "enabled" };
+  const stranger: Namespace = {
+    name: strangerNamespace,
+    labels,
+    labelSet: { values: labels, complete: true },
+    annotations: {},
+    implied: false,
+  };
+  return compile({
+    ...snapshot,
+    namespaces: new Map([...snapshot.namespaces, [strangerNamespace, stranger]]),
+    profile: { ...snapshot.profile, enforcementMode: "default", auditMode: false },
+    rules: { policies: [], mesh: snapshot.rules.mesh.filter((part) => part.tier.id === tier) },
+  });
+}

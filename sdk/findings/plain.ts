@@ -1,0 +1,42 @@
+import { isUnknown } from "../reachability";
+
+/** Reading plain data of any shape: what is not of the wanted shape is as good as absent. */
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** A map; empty for whatever is none. */
+export function mapOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
+    ? (value as Fields)
+    : {};
+}
+
+/** A list; empty for whatever is none. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+/** A text that is known. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && !isUnknown(value) ? value : undefined;
+}
+
+/** A name that may stand in a message: RFC 1123, and the colons of RBAC. Anything else may be a value that strayed. */
+export function nameOf(value: unknown): string | undefined {
+  const text = textOf(value);
+  return text !== undefined && /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/.test(text) ? text : undefined;
+}
+
+/** Whether a value, or something inside it, is not known yet. */
+export function holdsUnknown(value: unknown, depth = 0): boolean {
+  if (isUnknown(value)) return true;
+  if (typeof value !== "object" || value === null || depth > 32) return false;
+  return Object.values(value).some((item) => holdsUnknown(item, depth + 1));
+}
+
+/** A date of the form `YYYY-MM-DD` that exists. */
+export function isDate(text: unknown): text is string {
+  if (typeof text !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
