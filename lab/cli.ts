@@ -1,9 +1,11 @@
 /** `npm run lab -- …`: starts, shows and stops a lab that outlives the command. */
 import path from "node:path";
 import { Command } from "commander";
+import { addDatapathCommands } from "./cli-datapath";
 import { controlPlaneStatus } from "./control-plane/index";
 import { crdFolder, crdSets, installCrds } from "./crds/index";
 import type { CrdSetName } from "./crds/index";
+import { datapathProblem, datapathStatus } from "./datapath/index";
 import { defaultDataDir, labFolders, openLab, prepareEngine, stopLab } from "./index";
 import { thisPlatform } from "./toolchain/catalog";
 import { cacheFolder, findTools, provideTools, streamProgress, toolNames } from "./toolchain/index";
@@ -14,7 +16,7 @@ interface Common {
 }
 
 const program = new Command("lab")
-  .description("A Pulumi engine and a Kubernetes API server of its own on this machine.")
+  .description("A Pulumi engine, a Kubernetes API server and, where asked for, Cilium of its own on this machine.")
   .hook("preAction", () => {
     if (!thisPlatform()) {
       throw new Error(
@@ -37,11 +39,19 @@ command("up", "start the lab and leave it running")
     `definitions to install, of: ${Object.keys(crdSets).join(", ")}`,
     "cilium,cluster-network-policy",
   )
-  .action(async (options: Common & { fresh?: boolean; crds: string }) => {
+  .option("--datapath", "with a node on which pods run and a real Cilium enforces policies (root on Linux)")
+  .action(async (options: Common & { fresh?: boolean; crds: string; datapath?: boolean }) => {
+    const problem = options.datapath ? datapathProblem() : undefined;
+    if (problem) throw new Error(problem);
     const sets = crdSetNames(options.crds);
     // what cannot be had is found out before anything runs
     for (const set of sets) await crdFolder(set);
-    const lab = await openLab({ dataDir: options.dataDir, fresh: options.fresh === true, detached: true });
+    const lab = await openLab({
+      dataDir: options.dataDir,
+      fresh: options.fresh === true,
+      detached: true,
+      datapath: options.datapath === true,
+    });
     await installCrds(lab.controlPlane, sets);
     console.log(`running; look around:  eval "$(npm run --silent lab -- env${dataDirHint(options.dataDir)})"`);
     console.log(`stop it:               npm run lab -- down${dataDirHint(options.dataDir)}`);
@@ -62,8 +72,13 @@ command("status", "what runs").action((options: Common) => {
     `running at ${status.server ?? "?"}${status.detached ? "" : ", for as long as the command that started it"}`,
   );
   console.log(`kubeconfig ${status.kubeconfigPath ?? "?"}`);
-  for (const [name, pid] of Object.entries(status.processes)) console.log(`${String(pid).padStart(8)}  ${name}`);
+  const datapath = datapathStatus();
+  const ours = datapath.running && datapath.dataDir === labFolders(options.dataDir).datapath;
+  const processes = { ...status.processes, ...(ours ? datapath.processes : {}) };
+  for (const [name, pid] of Object.entries(processes)) console.log(`${String(pid).padStart(8)}  ${name}`);
 });
+
+addDatapathCommands(command);
 
 command("env", "shell lines that point pulumi and kubectl at the lab").action(async (options: Common) => {
   const folders = labFolders(options.dataDir);

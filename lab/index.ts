@@ -6,6 +6,8 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { ControlPlane } from "./control-plane/index";
 import { attachControlPlane, controlPlaneStatus, startControlPlane, stopControlPlane } from "./control-plane/index";
+import type { Datapath, DatapathPrograms } from "./datapath/index";
+import { datapathStatus, forgetNodes, provideDatapathPrograms, startDatapath, stopDatapath } from "./datapath/index";
 import type { Engine } from "./engine";
 import { prepareEngine } from "./engine";
 import type { Progress, ToolchainOptions } from "./toolchain/index";
@@ -29,6 +31,11 @@ export interface LabOptions {
   readonly detached?: boolean;
   /** Use the lab's own Kubernetes provider even where Pulumi's plugin is installed. */
   readonly ownProvider?: boolean;
+  /**
+   * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: pods
+   * stay pending.
+   */
+  readonly datapath?: boolean | { readonly clusterDns?: boolean; readonly agentArgs?: readonly string[] };
   /** Further arguments for kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
   readonly toolchain?: ToolchainOptions;
@@ -39,6 +46,8 @@ export interface Lab {
   readonly dataDir: string;
   readonly engine: Engine;
   readonly controlPlane: ControlPlane;
+  /** Where it was asked for. */
+  readonly datapath?: Datapath;
   /** Complete environment for a child `pulumi` (the same as `engine.env`). */
   readonly env: Readonly<Record<string, string>>;
   /** Milliseconds that each stage of the opening took. */
@@ -51,10 +60,16 @@ export interface Lab {
 export const defaultDataDir = path.resolve(__dirname, "..", ".lab");
 
 /** Where the parts of a lab lie. */
-export function labFolders(dataDir: string = defaultDataDir): { controlPlane: string; pulumi: string } {
+export function labFolders(dataDir: string = defaultDataDir): Readonly<Record<LabPart, string>> {
   const folder = path.resolve(dataDir);
-  return { controlPlane: path.join(folder, "control-plane"), pulumi: path.join(folder, "pulumi") };
+  return {
+    controlPlane: path.join(folder, "control-plane"),
+    datapath: path.join(folder, "datapath"),
+    pulumi: path.join(folder, "pulumi"),
+  };
 }
+
+type LabPart = "controlPlane" | "datapath" | "pulumi";
 
 /**
  * Provides the tools, starts the control plane and prepares the engine.
@@ -69,23 +84,27 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     progress,
     ...options.toolchain,
   });
+  const programs = options.datapath ? await provideDatapathPrograms({ progress, ...options.toolchain }) : undefined;
   const toolsTime = Date.now() - begun;
 
   const takenOver = options.detached === true && controlPlaneStatus(folders.controlPlane).detached;
-  if (takenOver && options.fresh) await stopControlPlane(folders.controlPlane);
+  if (takenOver && options.fresh) await stopLab(dataDir);
   const controlPlane =
     takenOver && !options.fresh
       ? attachControlPlane(folders.controlPlane)
-      : await startWithProgress(progress, () =>
-          startControlPlane({
+      : await stepped(progress, "starting the API server", async () => {
+          const result = await startControlPlane({
             dataDir: folders.controlPlane,
             tools,
             ...(options.fresh === undefined ? {} : { fresh: options.fresh }),
             ...(options.apiServerArgs ? { apiServerArgs: options.apiServerArgs } : {}),
-          }),
-        );
+          });
+          return { result, detail: result.server };
+        });
+  let datapath: Datapath | undefined;
   try {
     if (options.fresh) emptyEngine(folders.pulumi);
+    datapath = await withOrWithoutDatapath(options, controlPlane, programs, progress);
     const engine = prepareEngine({
       dataDir: folders.pulumi,
       pulumi: tools.pulumi,
@@ -94,29 +113,65 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       ...(options.ownProvider === undefined ? {} : { ownProvider: options.ownProvider }),
     });
     if (options.detached) await controlPlane.detach();
-    for (const line of describeLab(engine, controlPlane, tools["kube-apiserver"].version)) progress.note(line);
+    if (options.detached) await datapath?.detach();
+    const version = tools["kube-apiserver"].version;
+    for (const line of describeLab(engine, controlPlane, version, programs)) progress.note(line);
     return {
       dataDir,
       engine,
       controlPlane,
+      ...(datapath ? { datapath } : {}),
       env: engine.env,
       times: { tools: toolsTime, controlPlane: controlPlane.startedIn },
       close: async () => {
-        if (!options.detached) await controlPlane.stop();
+        if (options.detached) return;
+        await datapath?.stop();
+        await controlPlane.stop();
       },
     };
   } catch (error) {
+    await datapath?.stop();
     await controlPlane.stop();
     throw error;
   }
 }
 
-async function startWithProgress(progress: Progress, start: () => Promise<ControlPlane>): Promise<ControlPlane> {
-  const step = progress.step("starting the API server");
+/** Starts the datapath where it is asked for; elsewhere nothing must wait for nodes that an earlier run left behind. */
+async function withOrWithoutDatapath(
+  options: LabOptions,
+  controlPlane: ControlPlane,
+  programs: DatapathPrograms | undefined,
+  progress: Progress,
+): Promise<Datapath | undefined> {
+  const folder = labFolders(options.dataDir).datapath;
+  const status = datapathStatus();
+  const runs = status.running && status.dataDir === folder;
+  if (!programs) {
+    if (!runs) await forgetNodes(controlPlane);
+    return undefined;
+  }
+  if (runs) {
+    progress.note("the datapath runs already");
+    return undefined;
+  }
+  const settings = typeof options.datapath === "object" ? options.datapath : {};
+  return await stepped(progress, "starting Cilium", async () => {
+    const started = await startDatapath({ dataDir: folder, controlPlane, programs, ...settings });
+    return { result: started, detail: started.nodes.map(({ name }) => name).join(", ") };
+  });
+}
+
+/** Work with a line of progress that says how it ended. */
+async function stepped<T>(
+  progress: Progress,
+  label: string,
+  work: () => Promise<{ readonly result: T; readonly detail: string }>,
+): Promise<T> {
+  const step = progress.step(label);
   try {
-    const controlPlane = await start();
-    step.done(controlPlane.server);
-    return controlPlane;
+    const { result, detail } = await work();
+    step.done(detail);
+    return result;
   } catch (error) {
     step.fail();
     throw error;
@@ -124,13 +179,21 @@ async function startWithProgress(progress: Progress, start: () => Promise<Contro
 }
 
 /** What runs, one line each: the engine, the provider, the cluster. */
-export function describeLab(engine: Engine, controlPlane: ControlPlane, kubernetesVersion: string): string[] {
+export function describeLab(
+  engine: Engine,
+  controlPlane: ControlPlane,
+  kubernetesVersion: string,
+  datapath?: DatapathPrograms,
+): string[] {
   const provider =
     engine.provider.kind === "real"
       ? `Pulumi's own kubernetes plugin ${engine.provider.version} (${engine.provider.path})`
       : `the lab's own kubernetes provider, standing in for plugin ${engine.provider.version}`;
+  const nodes = datapath
+    ? `with controllers and a node on which Cilium ${datapath.agent.version} enforces policies`
+    : "with controllers, without nodes: nothing is scheduled, so rollouts are not waited for";
   const controllers = controlPlane.hasControllerManager
-    ? "with controllers, without nodes: nothing is scheduled, so rollouts are not waited for"
+    ? nodes
     : "without kube-controller-manager: only the deletion of namespaces is completed";
   return [
     `engine    pulumi ${engine.version} (${engine.origin}), state in a folder of the lab`,
@@ -141,7 +204,10 @@ export function describeLab(engine: Engine, controlPlane: ControlPlane, kubernet
 
 /** Stops a lab, whoever started it. False where none ran. */
 export async function stopLab(dataDir: string = defaultDataDir): Promise<boolean> {
-  return await stopControlPlane(labFolders(dataDir).controlPlane);
+  const folders = labFolders(dataDir);
+  const running = controlPlaneStatus(folders.controlPlane).running;
+  const stopped = await stopDatapath(folders.datapath, running ? attachControlPlane(folders.controlPlane) : undefined);
+  return (await stopControlPlane(folders.controlPlane)) || stopped;
 }
 
 /** Removes the engine's state and secrets, which belong to a cluster that is no more. */

@@ -11,7 +11,7 @@ import { prepareCredentials, writeKubeconfig } from "./credentials";
 import { ControlPlaneError } from "./errors";
 import { isAlive, signalProcess, waitForEnd } from "./identity";
 import type { Command } from "./protocol";
-import { processesOf, readState, removeState, takeLock } from "./state";
+import { killLeftovers, processesOf, readState, takeLock } from "./state";
 import { Supervised } from "./supervised";
 
 export type { ApiAccess, ApiClient, ApiResponse } from "./api";
@@ -375,15 +375,6 @@ async function recover(dataDir: string): Promise<void> {
     await waitForEnd([state.supervisor], 10_000);
   }
   await killLeftovers(dataDir);
-}
-
-async function killLeftovers(dataDir: string): Promise<void> {
-  const state = readState(dataDir);
-  if (!state) return;
-  const left = processesOf(state);
-  for (const identity of left) signalProcess(identity, "SIGKILL");
-  await waitForEnd(left, 10_000);
-  removeState(dataDir);
 }
 
 function readPort(layout: Layout): number | undefined {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { ProcessIdentity } from "./identity";
-import { identify, isAlive } from "./identity";
+import { identify, isAlive, signalProcess, waitForEnd } from "./identity";
 
 /** What runs on a data folder: `state.json`, written by the supervisor before each process and after its end. */
 export interface ControlPlaneState {
@@ -38,6 +38,16 @@ export function removeState(dataDir: string): void {
 /** Every process that the state names. */
 export function processesOf(state: ControlPlaneState): ProcessIdentity[] {
   return [...Object.values(state.processes), state.supervisor];
+}
+
+/** Kills whatever of a data folder still runs, and forgets it. */
+export async function killLeftovers(dataDir: string): Promise<void> {
+  const state = readState(dataDir);
+  if (!state) return;
+  const left = processesOf(state);
+  for (const identity of left) signalProcess(identity, "SIGKILL");
+  await waitForEnd(left, 10_000);
+  removeState(dataDir);
 }
 
 /**

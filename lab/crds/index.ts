@@ -10,7 +10,8 @@ import { crdFolder } from "./manifests";
 
 export type { CrdSetName } from "./catalog";
 export { crdSets } from "./catalog";
-export { ciliumChart, crdFolder, pinnedVersion } from "./manifests";
+export { calicoOperatorChart, istioCharts } from "./charts";
+export { ciliumBpfSources, ciliumChart, crdFolder, pinnedVersion } from "./manifests";
 export type { ManifestOptions } from "./manifests";
 
 /** A CustomResourceDefinition, as far as installing it needs to know it. */

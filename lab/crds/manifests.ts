@@ -24,7 +24,8 @@ export interface ManifestOptions {
   readonly answerWithin?: number;
 }
 
-const pinFolder = path.resolve(__dirname, "..", "modules", "manifests");
+/** Where the modules that manifests and charts come from are pinned. */
+export const pinFolder = path.resolve(__dirname, "..", "modules", "manifests");
 const ciliumModule = "github.com/cilium/cilium";
 
 /** The version of a module that the lab pins, without "v". */
@@ -82,6 +83,22 @@ export async function ciliumChart(version?: string, options: ManifestOptions = {
   return path.join(folder, "cilium");
 }
 
+/**
+ * A local folder with the C sources of Cilium's BPF programs, out of the released Cilium module of that version ("1.20.2"):
+ * the agent compiles them for the machine it runs on.
+ * @throws ToolchainError where they cannot be had
+ */
+export async function ciliumBpfSources(version: string, options: ManifestOptions = {}): Promise<string> {
+  return await cached("bpf-cilium", version, `${ciliumModule} ${version}`, options, async (target) => {
+    const source = await downloadGoModule(ciliumModule, version, pinFolder, options.env);
+    for (const entry of readdirSync(path.join(source, "bpf"))) {
+      // their own tests are a hundred times as large
+      if (/^(tests|complexity-tests)$/.test(entry)) continue;
+      copyWritable(path.join(source, "bpf", entry), path.join(target, "bpf", entry));
+    }
+  });
+}
+
 /** Where there is no Go the other way is worth naming. */
 function withOtherWay(error: unknown, host: string): unknown {
   if (!(error instanceof ToolchainError) || error.code !== "no-way") return error;
@@ -91,7 +108,7 @@ function withOtherWay(error: unknown, host: string): unknown {
 }
 
 /** What lies in the cache under this name and version; `make` fills the folder where nothing does. */
-async function cached(
+export async function cached(
   name: string,
   version: string,
   what: string,
@@ -121,7 +138,7 @@ async function cached(
 }
 
 /** Go keeps module sources read-only; a copy that cannot be removed again would be a nuisance. */
-function copyWritable(from: string, to: string): void {
+export function copyWritable(from: string, to: string): void {
   mkdirSync(path.dirname(to), { recursive: true });
   cpSync(from, to, { recursive: true });
   makeWritable(to);

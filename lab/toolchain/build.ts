@@ -50,20 +50,18 @@ export async function build(
 ): Promise<void> {
   let downloaded = 0;
   let compiled = 0;
-  const result = await run(
-    go,
-    ["build", "-v", "-trimpath", "-ldflags", spec.ldflags(version), "-o", path.join(folder, spec.name), spec.goPackage],
-    {
-      cwd: path.join(options.labFolder, spec.moduleFolder),
-      env: goEnvironment(options.env),
-      signal: options.signal,
-      onStderrLine: (line) => {
-        if (line.startsWith("go: downloading")) downloaded += 1;
-        else if (/^[\w.\-/]+$/.test(line)) compiled += 1;
-        options.step.update(compiled > 0 ? `${compiled} packages compiled` : `${downloaded} modules fetched`);
-      },
+  const tags = spec.tags === undefined ? [] : ["-tags", spec.tags];
+  const target = ["-ldflags", spec.ldflags(version), "-o", path.join(folder, spec.name), spec.goPackage];
+  const result = await run(go, ["build", "-v", "-trimpath", ...tags, ...target], {
+    cwd: path.join(options.labFolder, spec.moduleFolder),
+    env: goEnvironment(options.env),
+    signal: options.signal,
+    onStderrLine: (line) => {
+      if (line.startsWith("go: downloading")) downloaded += 1;
+      else if (/^[\w.\-/]+$/.test(line)) compiled += 1;
+      options.step.update(compiled > 0 ? `${compiled} packages compiled` : `${downloaded} modules fetched`);
     },
-  );
+  });
   if (result.signal) throw new ToolchainError("interrupted", `the build of ${spec.name} was stopped`);
   if (result.code !== 0) {
     const lines = result.stderr.split("\n").filter((line) => line && !/^[\w.\-/]+$/.test(line));

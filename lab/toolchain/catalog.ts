@@ -2,8 +2,21 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
-/** The programs that the lab runs. `helm` is the lab's own small program around Helm's library. */
-export type ToolName = "pulumi" | "etcd" | "kube-apiserver" | "kube-controller-manager" | "kubectl" | "helm";
+/**
+ * The programs that the lab runs. `helm` is the lab's own small program around Helm's library, `datapath-helper` the one
+ * that works inside network namespaces.
+ */
+export type ToolName =
+  | "pulumi"
+  | "etcd"
+  | "kube-apiserver"
+  | "kube-controller-manager"
+  | "kubectl"
+  | "helm"
+  | "cilium-agent"
+  | "cilium-cni"
+  | "hubble"
+  | "datapath-helper";
 
 /** An operating system and processor as Go names them. */
 export interface Platform {
@@ -31,9 +44,13 @@ export interface ToolSpec {
   /** The package that is built. */
   readonly goPackage: string;
   readonly ldflags: (version: string) => string;
+  /** Go build tags, separated by commas; none where absent. */
+  readonly tags?: string;
   readonly version: (labFolder: string) => string;
   /** Arguments that make the program print its version, which costs no network and no cluster. */
   readonly versionArgs: readonly string[];
+  /** The stream it is printed on. Default "stdout". */
+  readonly versionStream?: "stderr";
   /** The official release; undefined where the publisher offers none for this platform. */
   readonly release: (version: string, platform: Platform) => Release | undefined;
   /** Whether KUBEBUILDER_ASSETS may hold it. */
@@ -91,6 +108,39 @@ function kubernetes(name: "kube-apiserver" | "kube-controller-manager" | "kubect
   };
 }
 
+/** Released as container images only, so they are built; what is on PATH is passed over: the lab's facts are of one version. */
+function cilium(name: "cilium-agent" | "cilium-cni" | "hubble", folder: string): ToolSpec {
+  const module = "github.com/cilium/cilium";
+  return {
+    name,
+    moduleFolder: "modules/cilium",
+    goPackage: `${module}/${folder}`,
+    ldflags: (version) => `-s -w -X ${module}/pkg/version.ciliumVersion=${version}`,
+    tags: "osusergo",
+    version: pinned("modules/cilium", module),
+    versionArgs: name === "hubble" ? ["version"] : ["--version"],
+    ...(name === "cilium-cni" ? { versionStream: "stderr" } : {}),
+    release: () => undefined,
+    kubebuilderAsset: false,
+    onPath: false,
+  };
+}
+
+/** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
+function ourOwn(name: "helm" | "datapath-helper", moduleFolder: string): ToolSpec {
+  return {
+    name,
+    moduleFolder,
+    goPackage: ".",
+    ldflags: () => "-s -w",
+    version: (labFolder) => sourceVersion(path.join(labFolder, moduleFolder)),
+    versionArgs: ["version"],
+    release: () => undefined,
+    kubebuilderAsset: false,
+    onPath: false,
+  };
+}
+
 const specs: readonly ToolSpec[] = [
   {
     name: "pulumi",
@@ -138,19 +188,11 @@ const specs: readonly ToolSpec[] = [
   kubernetes("kube-apiserver"),
   kubernetes("kube-controller-manager"),
   kubernetes("kubectl"),
-  {
-    name: "helm",
-    moduleFolder: "helm",
-    goPackage: ".",
-    ldflags: () => "-s -w",
-    // ours has no release: its version is its source
-    version: (labFolder) => sourceVersion(path.join(labFolder, "helm")),
-    versionArgs: ["version"],
-    release: () => undefined,
-    kubebuilderAsset: false,
-    // the helm of PATH is another program
-    onPath: false,
-  },
+  ourOwn("helm", "helm"),
+  cilium("cilium-agent", "daemon"),
+  cilium("cilium-cni", "plugins/cilium-cni"),
+  cilium("hubble", "hubble"),
+  ourOwn("datapath-helper", "datapath/helper"),
 ];
 
 /** What the lab knows about `name`. */

@@ -290,7 +290,8 @@ async function versionOf(spec: ToolSpec, file: string, env: NodeJS.ProcessEnv): 
     const quiet = { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" };
     const result = await run(file, spec.versionArgs, { env: quiet, timeout: 20_000 });
     if (result.code !== 0) return undefined;
-    return /\bv?(\d+\.\d+\.\d+[\w.+-]*)/.exec(result.stdout)?.[1] ?? (spec.onPath ? undefined : result.stdout.trim());
+    const said = result[spec.versionStream ?? "stdout"];
+    return /\bv?(\d+\.\d+\.\d+[\w.+-]*)/.exec(said)?.[1] ?? (spec.onPath ? undefined : said.trim());
   } catch {
     return undefined;
   }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// serve answers on a Unix socket that only its owner reaches, until it is killed. Each request is JSON by POST:
+//
+//	/listen  {"spots": […]}                   open listeners; {"errors": [...]}, one text a spot, "" where it is open
+//	/forward {"spot": …, "to": "IP:PORT"}     pass connections on to the machine's own network
+//	/close   {"namespace": …}                 close everything in a namespace
+//	/settings {"namespace": …, "settings": {"ipv4/ip_forward": "1"}}  below /proc/sys/net of a namespace
+//	/names   {"records": {"name": ["IP"]}}    what the DNS listeners answer
+//	/probe   {"probes": […], "timeout": ms, "parallel": n}
+func serve(args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: serve SOCKET")
+	}
+	if err := os.Remove(args[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	socket, err := net.Listen("unix", args[0])
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(args[0], 0o600); err != nil {
+		return err
+	}
+	table := &names{}
+	all := newListeners(table)
+	mux := http.NewServeMux()
+	handle(mux, "/listen", func(r struct{ Spots []spot }) (any, error) {
+		said := make([]string, len(r.Spots))
+		for i, at := range r.Spots {
+			if err := all.ensure(at); err != nil {
+				said[i] = err.Error()
+			}
+		}
+		return map[string]any{"errors": said}, nil
+	})
+	handle(mux, "/forward", func(r struct {
+		Spot spot
+		To   string
+	}) (any, error) {
+		return struct{}{}, all.forward(r.Spot, r.To)
+	})
+	handle(mux, "/close", func(r struct{ Namespace string }) (any, error) {
+		all.closeAll(r.Namespace)
+		return struct{}{}, nil
+	})
+	handle(mux, "/settings", func(r struct {
+		Namespace string
+		Settings  map[string]string
+	}) (any, error) {
+		return struct{}{}, within(r.Namespace, func() error {
+			for name, value := range r.Settings {
+				if !filepath.IsLocal(name) {
+					return fmt.Errorf("%q is no setting", name)
+				}
+				// the kernel shows a thread the settings of the namespace that it is in
+				if err := os.WriteFile(filepath.Join("/proc/sys/net", name), []byte(value), 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	handle(mux, "/names", func(r struct{ Records map[string][]netip.Addr }) (any, error) {
+		for name, addresses := range r.Records {
+			for _, address := range addresses {
+				if !address.Is4() {
+					return nil, fmt.Errorf("%s: %s is no IPv4 address", name, address)
+				}
+			}
+		}
+		table.set(r.Records)
+		return struct{}{}, nil
+	})
+	handle(mux, "/probe", func(r struct {
+		Probes   []probe
+		Timeout  int
+		Parallel int
+	}) (any, error) {
+		if r.Timeout <= 0 || r.Parallel <= 0 {
+			return nil, errors.New("timeout and parallel must be positive")
+		}
+		return map[string]any{"outcomes": all.tryAll(r.Probes, time.Duration(r.Timeout)*time.Millisecond, r.Parallel)}, nil
+	})
+	return http.Serve(socket, mux)
+}
+
+func handle[T any](mux *http.ServeMux, path string, work func(T) (any, error)) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		var request T
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		err := decoder.Decode(&request)
+		var answer any
+		if err == nil {
+			answer, err = work(request)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(answer)
+	})
+}

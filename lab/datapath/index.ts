@@ -1,0 +1,365 @@
+/**
+ * The datapath of the lab: a real cilium-agent on a node that is a network namespace, pods that are network namespaces
+ * wired up by Cilium's CNI plugin, and a world outside – on top of the lab's one control plane, without a container and
+ * without touching the machine's own network.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { stringify } from "yaml";
+import { bareEnvironment } from "../control-plane/commands";
+import { isAlive, signalProcess, waitForEnd } from "../control-plane/identity";
+import type { ApiClient, ControlPlane } from "../control-plane/index";
+import { apiClient } from "../control-plane/index";
+import { killLeftovers, readState, takeLock } from "../control-plane/state";
+import { Supervised } from "../control-plane/supervised";
+import { installCrds } from "../crds/index";
+import { findTools } from "../toolchain/index";
+import { findOnPath } from "../toolchain/lookup";
+import { run } from "../toolchain/run";
+import { AgentApi, agentCommand, agentName, publishedSettings } from "./cilium";
+import { publishApiServer, publishDns, publishSettings, registerNode, withdrawNodes } from "./cluster-objects";
+import { DatapathError } from "./errors";
+import { helper } from "./helper";
+import type { LabNode } from "./layout";
+import { apiServerPort, firstNode, helperSocket, namespacePrefix, nodeLayout, runtimeFolder, world } from "./layout";
+import { labNamespaces, makeNetwork, removeNetwork } from "./network";
+import type { NodeAgentSettings } from "./node-agent/main";
+import type { DatapathPrograms } from "./programs";
+import { datapathProblem } from "./programs";
+
+export { DatapathError } from "./errors";
+export type { DatapathErrorCode } from "./errors";
+export { LabCluster } from "./cluster";
+export type { DroppedFlow, PodWish } from "./cluster";
+export { computedReachability, Expectation } from "./expectation";
+export type { RawOutcome } from "./helper";
+export { world } from "./layout";
+export type { LabNode } from "./layout";
+export type { LabObject } from "./objects";
+export type { PolicyState } from "./policies";
+export type { LabPod, LabProbe, ProbeOptions } from "./probes";
+export { datapathProblem, provideDatapathPrograms } from "./programs";
+export type { DatapathPrograms } from "./programs";
+
+export interface DatapathOptions {
+  /** Folder of its own for logs and the agent's scratch files. */
+  readonly dataDir: string;
+  readonly controlPlane: ControlPlane;
+  readonly programs: DatapathPrograms;
+  /** Whether kube-system gets a DNS server of the lab's. Default true; false where a stack brings its own. */
+  readonly clusterDns?: boolean;
+  /** Further arguments for cilium-agent; they win over the lab's own. */
+  readonly agentArgs?: readonly string[];
+  /** Milliseconds until it must be ready. Default 120000. */
+  readonly readyWithin?: number;
+}
+
+/** A running datapath. */
+export interface Datapath {
+  readonly nodes: readonly LabNode[];
+  /** Folder with a log for each program. */
+  readonly logs: string;
+  /** Milliseconds that the start took. */
+  readonly startedIn: number;
+  /** Stops everything and removes its namespaces; Nodes and pods are taken out of the API server where it answers. */
+  stop(): Promise<void>;
+  /** Lets it outlive this process; `stopDatapath` ends it. */
+  detach(): Promise<void>;
+  /** Throws where one of its programs has ended by itself. */
+  check(): void;
+}
+
+/** What is remembered of the datapath that runs, in the runtime folder. */
+interface Record {
+  readonly dataDir: string;
+  readonly nodes: readonly LabNode[];
+}
+
+const recordFile = path.join(runtimeFolder, "datapath.json");
+
+/**
+ * Starts a datapath on a running control plane and resolves once the agent says that it works and pods are taken. What an
+ * earlier, killed run left behind is removed first. It ends with this process, however that ends, unless `detach` is
+ * called.
+ * @throws DatapathError "not-here", "already-running", "failed"
+ */
+export async function startDatapath(options: DatapathOptions): Promise<Datapath> {
+  const begun = Date.now();
+  const problem = datapathProblem();
+  if (problem) throw new DatapathError("not-here", problem);
+  mkdirSync(runtimeFolder, { recursive: true, mode: 0o700 });
+  const release = takeLock(path.join(runtimeFolder, "start.lock"));
+  if (!release) throw alreadyRunning();
+  try {
+    await recover(options.programs.ip, options.programs.helper.path);
+    const starting = new Starting(options, [firstNode]);
+    try {
+      await starting.startAll();
+    } catch (error) {
+      await starting.stop();
+      throw error;
+    }
+    return starting.handle(Date.now() - begun);
+  } finally {
+    release();
+  }
+}
+
+/** What runs on this machine. */
+export interface DatapathStatus {
+  readonly running: boolean;
+  /** Folder of the lab that it belongs to. */
+  readonly dataDir?: string;
+  readonly nodes: readonly LabNode[];
+  /** Process numbers by program. */
+  readonly processes: Readonly<globalThis.Record<string, number>>;
+}
+
+export function datapathStatus(): DatapathStatus {
+  const state = readState(runtimeFolder);
+  const record = readRecord();
+  if (!state || !isAlive(state.supervisor) || !record) return { running: false, nodes: [], processes: {} };
+  const alive = Object.entries(state.processes).filter(([, identity]) => isAlive(identity));
+  return {
+    running: true,
+    dataDir: record.dataDir,
+    nodes: record.nodes,
+    processes: Object.fromEntries(alive.map(([name, { pid }]) => [name, pid])),
+  };
+}
+
+/**
+ * Stops the datapath of a folder, whoever started it, and removes what it made; also what a killed one left. False where
+ * there was nothing. `controlPlane` is told that its nodes are gone, where there is one.
+ */
+export async function stopDatapath(dataDir: string, controlPlane?: ControlPlane): Promise<boolean> {
+  const record = readRecord();
+  if (datapathProblem() || record?.dataDir !== path.resolve(dataDir)) return false;
+  const state = readState(runtimeFolder);
+  if (controlPlane) await withClient(controlPlane, withdrawNodes).catch(() => undefined);
+  if (state) {
+    signalProcess(state.supervisor, "SIGTERM");
+    await waitForEnd([state.supervisor], 20_000);
+  }
+  await cleanUp();
+  return true;
+}
+
+/** Nodes that a datapath left in a cluster's store, which now has none: nothing must wait for them. */
+export async function forgetNodes(controlPlane: ControlPlane): Promise<void> {
+  await withClient(controlPlane, withdrawNodes);
+}
+
+async function withClient<T>(controlPlane: ControlPlane, work: (client: ApiClient) => Promise<T>): Promise<T> {
+  const client = apiClient(controlPlane);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** One start, from nothing to a handle. */
+class Starting {
+  private readonly logs: string;
+  private readonly deadline: number;
+  private supervised: Supervised | undefined;
+
+  constructor(
+    private readonly options: DatapathOptions,
+    private readonly nodes: readonly LabNode[],
+  ) {
+    this.logs = path.join(path.resolve(options.dataDir), "logs");
+    this.deadline = Date.now() + (options.readyWithin ?? 120_000);
+  }
+
+  async startAll(): Promise<void> {
+    const { controlPlane, programs, dataDir } = this.options;
+    const folder = path.resolve(dataDir);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(this.logs, { recursive: true, mode: 0o700 });
+    const record: Record = { dataDir: folder, nodes: this.nodes };
+    writeFileSync(recordFile, JSON.stringify(record), { mode: 0o600 });
+    this.supervised = await Supervised.start(runtimeFolder, this.logs);
+    await this.run("helper", programs.helper.path, ["serve", helperSocket]);
+    await this.until("helper", () => helper.names(world.names).then(() => true));
+    await Promise.all([makeNetwork(programs.ip, this.nodes), this.prepareCluster()]);
+    const server = new URL(controlPlane.server).host;
+    for (const node of this.nodes) {
+      const { namespace, address } = node;
+      await helper.forward({ namespace, address, port: apiServerPort, protocol: "tcp" }, server);
+      await this.startAgent(node);
+    }
+    await this.listenOutside();
+    for (const node of this.nodes) {
+      const agent = new AgentApi(node);
+      await this.until(agentName(node), () => agent.isReady());
+    }
+    await this.startNodeAgent(folder);
+    if (this.options.clusterDns ?? true) await withClient(controlPlane, publishDns);
+  }
+
+  handle(startedIn: number): Datapath {
+    return {
+      nodes: this.nodes,
+      logs: this.logs,
+      startedIn,
+      stop: () => this.stop(),
+      detach: async () => await this.supervised?.stay(),
+      check: () => this.supervised?.check(),
+    };
+  }
+
+  async stop(): Promise<void> {
+    // the API server may be gone already
+    await withClient(this.options.controlPlane, withdrawNodes).catch(() => undefined);
+    await this.supervised?.endAll();
+    await cleanUp(this.options.programs.ip, this.options.programs.helper.path);
+  }
+
+  private async prepareCluster(): Promise<void> {
+    const { controlPlane, agentArgs = [] } = this.options;
+    await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
+    await withClient(controlPlane, async (client) => {
+      for (const node of this.nodes) await registerNode(client, node);
+      await publishApiServer(client, this.nodes);
+      await publishSettings(client, publishedSettings(agentArgs));
+    });
+  }
+
+  private async startAgent(node: LabNode): Promise<void> {
+    const { controlPlane, programs, agentArgs = [] } = this.options;
+    const folder = path.join(path.resolve(this.options.dataDir), node.name);
+    const layout = nodeLayout(node);
+    for (const each of [folder, path.dirname(layout.bpf)]) mkdirSync(each, { recursive: true, mode: 0o700 });
+    // the agent writes what it finds out about the kernel among the sources that it compiles
+    const library = path.join(folder, "library");
+    cpSync(programs.library, library, { recursive: true });
+    const kubeconfig = path.join(folder, "kubeconfig");
+    writeFileSync(kubeconfig, agentKubeconfig(controlPlane, node), { mode: 0o600 });
+    await this.supervised?.ask({
+      do: "start",
+      command: agentCommand(node, {
+        programs,
+        library,
+        kubeconfig,
+        logs: this.logs,
+        stateFolder: folder,
+        extraArgs: agentArgs,
+      }),
+    });
+  }
+
+  /** The world's DNS server, and something that answers on the ports that one expects of it. */
+  private async listenOutside(): Promise<void> {
+    const { namespace } = world;
+    const web = world.addresses.flatMap((address) =>
+      [80, 443].map((port) => ({ namespace, address, port, protocol: "tcp" as const })),
+    );
+    const complaints = await helper.listen([{ namespace, address: world.router, port: 53, protocol: "dns" }, ...web]);
+    const complaint = complaints.find((text) => text !== "");
+    if (complaint) throw new DatapathError("failed", complaint);
+  }
+
+  private async startNodeAgent(folder: string): Promise<void> {
+    const { controlPlane, programs } = this.options;
+    const settings: NodeAgentSettings = {
+      controlPlane: controlPlane.dataDir,
+      nodes: this.nodes,
+      tools: {
+        ip: programs.ip,
+        nsenter: programs.nsenter,
+        cni: programs.cni.path,
+        cniLog: path.join(this.logs, "cilium-cni.log"),
+      },
+    };
+    const file = path.join(folder, "node-agent.json");
+    writeFileSync(file, JSON.stringify(settings), { mode: 0o600 });
+    const entry = path.join(__dirname, "node-agent", "main.ts");
+    await this.run("node-agent", process.execPath, ["--require", require.resolve("tsx/cjs"), entry, file], true);
+  }
+
+  private async run(name: string, program: string, args: readonly string[], restart = false): Promise<void> {
+    const log = path.join(this.logs, `${name}.log`);
+    await this.supervised?.ask({
+      do: "start",
+      command: { name, path: program, args, env: bareEnvironment(), log, restart },
+    });
+  }
+
+  private async until(what: string, ready: () => Promise<boolean>): Promise<void> {
+    for (;;) {
+      this.supervised?.check();
+      // refused connections are part of starting
+      if (await ready().catch(() => false)) return;
+      if (Date.now() >= this.deadline) {
+        throw new DatapathError("failed", `${what} did not become ready in time; its log is in ${this.logs}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+/** The API server as a node sees it: at the node's own address, with the certificate of the machine's loopback. */
+function agentKubeconfig(controlPlane: ControlPlane, node: LabNode): string {
+  const cluster = {
+    server: `https://${node.address}:${apiServerPort}`,
+    "certificate-authority": controlPlane.certificateAuthority,
+    "tls-server-name": "127.0.0.1",
+  };
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "lab", cluster }],
+    users: [{ name: "node", user: { token: controlPlane.token } }],
+    contexts: [{ name: "lab", context: { cluster: "lab", user: "node" } }],
+    "current-context": "lab",
+  });
+}
+
+function alreadyRunning(): DatapathError {
+  const owner = readRecord()?.dataDir;
+  const where = owner ? ` (for ${path.dirname(owner)})` : "";
+  return new DatapathError(
+    "already-running",
+    `a datapath runs on this machine already${where}; npm run lab -- down ends it`,
+  );
+}
+
+function readRecord(): Record | undefined {
+  try {
+    return JSON.parse(readFileSync(recordFile, "utf8")) as Record;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Refuses where one runs; removes what a killed run left. */
+async function recover(ip: string, helperProgram: string): Promise<void> {
+  const state = readState(runtimeFolder);
+  if (state && isAlive(state.supervisor)) {
+    if (!state.owner || isAlive(state.owner)) throw alreadyRunning();
+    // its owner was killed just now: it is ending by itself
+    await waitForEnd([state.supervisor], 10_000);
+  }
+  await cleanUp(ip, helperProgram);
+}
+
+/** Ends what still runs and removes namespaces, cgroups and the runtime folder. Mounts end with their processes. */
+async function cleanUp(ip = findOnPath("ip", process.env.PATH), helperProgram?: string): Promise<void> {
+  await killLeftovers(runtimeFolder);
+  if (ip && labNamespaces().length > 0) await removeNetwork(ip);
+  const program = helperProgram ?? (await findTools(["datapath-helper"]))["datapath-helper"]?.path;
+  for (const node of readRecord()?.nodes ?? []) {
+    if (program) await run(program, ["tidy", `${namespacePrefix}${node.name}`], { timeout: 10_000 });
+  }
+  for (const entry of existsSync(runtimeFolder) ? readdirSync(runtimeFolder) : []) {
+    if (!entry.startsWith("start.lock")) rmSync(path.join(runtimeFolder, entry), { recursive: true, force: true });
+  }
+  try {
+    // the folder that the agent's own mount lay on; one with files in it belongs to somebody else
+    rmdirSync("/run/cilium");
+  } catch {
+    // in use or not there
+  }
+}

@@ -1,0 +1,84 @@
+/** Names, addresses and places of a datapath. One runs on a machine at a time, so they are fixed. */
+import path from "node:path";
+
+/** Folder of what belongs to a running datapath: sockets, mounts, state. Short, since a socket's path has a limit. */
+export const runtimeFolder = "/run/cluster-security-lab";
+
+/** Every network namespace of the lab has this prefix. */
+export const namespacePrefix = "cslab-";
+
+/** A machine of the cluster, which here is a network namespace. */
+export interface LabNode {
+  readonly name: string;
+  readonly namespace: string;
+  readonly address: string;
+  readonly podCidr: string;
+}
+
+export const firstNode: LabNode = {
+  name: "lab-node-1",
+  namespace: "cslab-node-1",
+  address: "172.30.0.2",
+  podCidr: "10.244.0.0/24",
+};
+
+/** What lies outside of the cluster: a router, a DNS server, and hosts. */
+export const world = {
+  namespace: "cslab-world",
+  router: "172.30.0.1",
+  network: "172.30.0.0/24",
+  /**
+   * Addresses that answer: the cloud metadata address, hosts of the internet (documentation ranges, RFC 5737), two of a
+   * corporate network.
+   */
+  addresses: [
+    ...["169.254.169.254", "198.51.100.10", "198.51.100.129", "203.0.113.10", "203.0.113.66"],
+    ...["10.1.2.3", "10.99.0.10"],
+  ],
+  /** Names that the DNS servers know. */
+  names: {
+    "metadata.example.com": ["169.254.169.254"],
+    "api.example.com": ["198.51.100.10"],
+    "www.example.com": ["203.0.113.10"],
+    "evil.example.net": ["203.0.113.66"],
+  },
+} as const;
+
+export const clusterCidr = "10.244.0.0/16";
+
+/** Where the nodes and their pods reach the API server. */
+export const apiServerPort = 6443;
+
+/** ClusterIP of the cluster's DNS service, inside the control plane's default service range. */
+export const dnsServiceAddress = "10.96.0.10";
+
+/** Network namespace of a pod. */
+export function podNamespace(uid: string): string {
+  return `${namespacePrefix}pod-${uid}`;
+}
+
+/** Where things lie for one node. */
+export interface NodeLayout {
+  readonly bpf: string;
+  readonly cgroupTop: string;
+  readonly cgroup: string;
+  readonly agentSocket: string;
+  readonly shellSocket: string;
+  readonly hubbleSocket: string;
+}
+
+export function nodeLayout(node: LabNode): NodeLayout {
+  const folder = path.join(runtimeFolder, node.name);
+  const cgroupTop = path.join(folder, "cgroup");
+  return {
+    bpf: path.join(folder, "bpf"),
+    cgroupTop,
+    // the helper mounts the node's own cgroup beside the hierarchy
+    cgroup: `${cgroupTop}.own`,
+    agentSocket: path.join(folder, "cilium.sock"),
+    shellSocket: path.join(folder, "shell.sock"),
+    hubbleSocket: path.join(folder, "hubble.sock"),
+  };
+}
+
+export const helperSocket = path.join(runtimeFolder, "helper.sock");

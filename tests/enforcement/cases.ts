@@ -1,0 +1,31 @@
+/** Cases on disk: a cluster, policies, and what was measured. Every disagreement that was ever found becomes one. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parse, stringify } from "yaml";
+import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { LabWorld } from "./world";
+
+export interface EnforcementCase {
+  readonly title: string;
+  readonly world: LabWorld;
+  readonly policies: readonly LabObject[];
+  readonly probes: readonly (LabProbe & { readonly measured: string })[];
+}
+
+const folder = path.join(__dirname, "cases");
+
+/** All cases, by file name. */
+export function readCases(): EnforcementCase[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".yaml"))
+    .sort()
+    .map((name) => parse(readFileSync(path.join(folder, name), "utf8")) as EnforcementCase);
+}
+
+/** Writes a case and returns its file, relative to the repository. */
+export function saveCase(name: string, content: EnforcementCase): string {
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, `${name}.yaml`);
+  writeFileSync(file, stringify(content));
+  return path.relative(path.resolve(__dirname, "..", ".."), file);
+}
