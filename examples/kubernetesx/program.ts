@@ -1,23 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
-import { ClusterSecurity, declareWorkload, flow, namespace, port } from "../../sdk/index";
+import { ClusterSecurity } from "../../sdk/index";
 import { exampleSettings } from "../support/settings";
 import type { ExampleOutputs } from "../support/stack";
+import { builders, declare } from "./declaration";
 
-/** Two workloads written once, with kubernetesx; the declaration reads labels and ports off them. */
+/** The stack: policies from what the builders say, then what the builders build. */
 export async function program(): Promise<ExampleOutputs> {
-  const { nodeless } = exampleSettings();
-  const web = new kx.PodBuilder({
-    serviceAccountName: "web",
-    containers: [{ image: "nginx:1.29-alpine", ports: { http: 8080 } }],
-  });
-  const cache = new kx.PodBuilder({ containers: [{ image: "redis:8-alpine", ports: { redis: 6379 } }] });
-
+  const { nodeless, mayUncoverOthers } = exampleSettings();
+  const built = builders();
   const security = new ClusterSecurity("kubernetesx", {
     cni: { existing: true },
-    namespaces: [namespace("kx-demo")],
-    workloads: [await declareWorkload("kx-demo/web", web), await declareWorkload("kx-demo/cache", cache)],
-    flows: [flow("web").to("cache").on(port("redis")).because("keeps sessions").ownedBy("web")],
+    others: { mayLoseProtection: mayUncoverOthers },
+    ...(await declare(built)),
   });
 
   const account = new k8s.core.v1.ServiceAccount(
@@ -25,10 +20,14 @@ export async function program(): Promise<ExampleOutputs> {
     { metadata: { name: "web", namespace: "kx-demo" } },
     { dependsOn: [security] },
   );
-  const annotations: Record<string, string> = nodeless ? { "pulumi.com/skipAwait": "true" } : {};
-  for (const [name, builder] of Object.entries({ web, cache })) {
-    const metadata = { name, namespace: "kx-demo", annotations };
-    new kx.Deployment(name, { metadata, spec: builder.asDeploymentSpec() }, { dependsOn: [security, account] });
-  }
+  const metadata = (name: string): k8s.types.input.meta.v1.ObjectMeta => ({
+    name,
+    namespace: "kx-demo",
+    annotations: nodeless ? { "pulumi.com/skipAwait": "true" } : {},
+  });
+  const options = { dependsOn: [security, account] };
+  new kx.Deployment("web", { metadata: metadata("web"), spec: built.web.asDeploymentSpec() }, options);
+  new kx.Deployment("cache", { metadata: metadata("cache"), spec: built.cache.asDeploymentSpec() }, options);
+  new kx.Job("cleanup", { metadata: metadata("cleanup"), spec: built.cleanup.asJobSpec() }, options);
   return { posture: security.posture };
 }

@@ -13,6 +13,11 @@ export interface ExampleSettings {
   readonly installCni: boolean;
   /** `clusterSecurity:ciliumVersion` – version of Cilium, installed or existing. */
   readonly ciliumVersion: string | undefined;
+  /**
+   * `clusterSecurity:mayUncoverOthers` – consent that destroying the stack takes the default deny away from workloads of
+   * others. Defaults to true on a nodeless cluster, which has no others, and to false elsewhere.
+   */
+  readonly mayUncoverOthers: boolean;
   /** `clusterSecurity:ciliumChart` – chart to install from: a local path or an OCI address. */
   readonly ciliumChart: string | undefined;
 }
@@ -26,6 +31,7 @@ export function exampleSettings(): ExampleSettings {
     nodeless,
     standIns: (platform ?? (nodeless ? "stand-ins" : "existing")) === "stand-ins",
     installCni: config.get("cni", { allowedValues: ["existing", "install"] }) === "install",
+    mayUncoverOthers: config.getBoolean("mayUncoverOthers") ?? nodeless,
     ciliumVersion: config.get("ciliumVersion"),
     ciliumChart: config.get("ciliumChart"),
   };

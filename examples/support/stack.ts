@@ -1,6 +1,8 @@
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSecurityDeclaration, SecurityPosture, WorkloadDeclaration } from "../../sdk/index";
 import { ClusterSecurity, Dialect } from "../../sdk/index";
+import type { ExampleSettings } from "./settings";
 import { exampleSettings } from "./settings";
 import { deploy } from "./workloads";
 
@@ -19,23 +21,39 @@ export interface ExampleStack {
   readonly applications: readonly WorkloadDeclaration[];
   /** Workloads that a real cluster has already; deployed as placeholders where the cluster has none of it. */
   readonly platform: readonly WorkloadDeclaration[];
+  /** The cluster, where it is not the default provider's. */
+  readonly cluster?: { readonly name: string; readonly provider: k8s.Provider };
 }
 
-/** Runs an example: first everything that protects, then what is protected. */
-export function runExample({ name, declaration, applications, platform }: ExampleStack): ExampleOutputs {
-  const settings = exampleSettings();
+/** Runs an example in the dialect that the stack's configuration asks for. */
+export function runExample(stack: ExampleStack): ExampleOutputs {
   const dialects = Object.values(Dialect);
   const dialect = new pulumi.Config("clusterSecurity").get<Dialect>("dialect", { allowedValues: dialects });
+  const declaration = { ...stack.declaration, ...(dialect === undefined ? {} : { dialect }) };
+  return protect({ ...stack, declaration }, exampleSettings());
+}
+
+/** First everything that protects, then what is protected. */
+export function protect(stack: ExampleStack, settings: ExampleSettings): ExampleOutputs {
+  const { name, declaration, applications, platform, cluster } = stack;
   const owned = new Set(applications.map(({ namespace }) => namespace));
-  const security = new ClusterSecurity(name, {
-    ...declaration,
-    ...(dialect === undefined ? {} : { dialect }),
-    namespaces: (declaration.namespaces ?? []).map((one) =>
-      owned.has(one.name) || settings.standIns ? one : { ...one, existing: true },
-    ),
-  });
+  const security = new ClusterSecurity(
+    name,
+    {
+      ...declaration,
+      namespaces: (declaration.namespaces ?? []).map((one) =>
+        owned.has(one.name) || settings.standIns ? one : { ...one, existing: true },
+      ),
+      others: { mayLoseProtection: settings.mayUncoverOthers },
+    },
+    cluster === undefined ? {} : { provider: cluster.provider },
+  );
   for (const workload of settings.standIns ? [...platform, ...applications] : applications) {
-    deploy(workload, { nodeless: settings.nodeless, dependsOn: [security] });
+    deploy(workload, {
+      nodeless: settings.nodeless,
+      dependsOn: [security],
+      ...(cluster === undefined ? {} : { cluster }),
+    });
   }
   return { posture: security.posture };
 }

@@ -5,25 +5,34 @@ import type { WorkloadDeclaration } from "../../sdk/index";
 /** Idles; stands where the real image would. */
 const image = "busybox:1.37";
 
+/** How a workload is deployed. */
+export interface DeployOptions {
+  /** There are no nodes, so there is nothing to wait for. */
+  readonly nodeless: boolean;
+  /** What protects the workload stands first. */
+  readonly dependsOn: pulumi.Resource[];
+  /** The cluster, where it is not the default provider's. Its name tells apart the same workload of two clusters. */
+  readonly cluster?: { readonly name: string; readonly provider: k8s.Provider };
+}
+
 /**
  * Deploys what a workload declaration describes, with exactly the labels, service account and ports that the policies
  * were derived from.
- *
- * @param options `nodeless`: there is nothing to wait for; `dependsOn`: what protects the workload stands first.
  */
-export function deploy(
-  workload: WorkloadDeclaration,
-  options: { nodeless: boolean; dependsOn: pulumi.Resource[]; parent?: pulumi.Resource },
-): k8s.apps.v1.Deployment {
+export function deploy(workload: WorkloadDeclaration, options: DeployOptions): k8s.apps.v1.Deployment {
   const { name, namespace, serviceAccount } = workload;
+  const { cluster } = options;
+  const prefix = cluster === undefined ? "" : `${cluster.name}-`;
   const labels = workload.labels ?? { app: name };
-  const resourceOptions: pulumi.CustomResourceOptions = { dependsOn: options.dependsOn };
-  if (options.parent !== undefined) resourceOptions.parent = options.parent;
+  const resourceOptions: pulumi.CustomResourceOptions = {
+    dependsOn: options.dependsOn,
+    ...(cluster === undefined ? {} : { provider: cluster.provider }),
+  };
   const account =
     serviceAccount === undefined
       ? undefined
       : new k8s.core.v1.ServiceAccount(
-          `${namespace}-${serviceAccount}`,
+          `${prefix}${namespace}-${serviceAccount}`,
           { metadata: { name: serviceAccount, namespace } },
           resourceOptions,
         );
@@ -33,7 +42,7 @@ export function deploy(
       : [{ containerPort: port, protocol: protocol ?? "TCP", ...(portName ? { name: portName } : {}) }],
   );
   return new k8s.apps.v1.Deployment(
-    `${namespace}-${name}`,
+    `${prefix}${namespace}-${name}`,
     {
       metadata: {
         name,

@@ -3,9 +3,13 @@
  * (`values.yaml`, `values.schema.json`); the tests check every key that is written against those schemas.
  */
 import semver from "semver";
+import { absentKeyProblems } from "./absent-keys";
+import { ciliumAbsentKeys } from "./cilium-keys";
 import { ChartValuesError } from "./errors";
 import type { ChartValues } from "./values";
-import { hasKey, mergeValues } from "./values";
+import { mergeValues, valueAt } from "./values";
+import type { VersionSupport } from "./versions";
+import { readVersion, versionProblems, versionWarnings } from "./versions";
 
 /** How traffic between nodes is encrypted. */
 export enum CiliumEncryption {
@@ -56,18 +60,28 @@ export interface CiliumChartOptions {
   denyResponse?: boolean;
   /** Enforce ClusterNetworkPolicy (1.20 and newer, alpha). Defaults to false. */
   clusterNetworkPolicy?: boolean;
-  /** Share the node with Istio: leave its CNI plugin in place and load-balance in the host namespace only. */
+  /**
+   * Share the node with Istio: leave its CNI plugin in place and load-balance in the host namespace only. Defaults to
+   * false; `ClusterSecurity` turns it on by itself where its declaration has a mesh.
+   */
   istio?: boolean;
 }
 
 /** The Cilium version whose behaviour the reachability engine was measured against. */
 export const defaultCiliumVersion = "1.20.2";
-/** The oldest version that is accepted (seed S0: "Cilium 1.13 or newer"). */
-export const oldestCiliumVersion = "1.13.0";
-/** Older ones no longer get security fixes: the project maintains three minors. */
-const oldestMaintained = "1.18.0";
-/** The newest minor whose chart was read. */
-const newestKnown = "1.20";
+
+/**
+ * Cilium 1.13 is the oldest that is accepted (seed S0: "Cilium 1.13 or newer"). The project maintains three minors; the
+ * charts of 1.17 to 1.20 were read.
+ */
+export const ciliumSupport: VersionSupport = {
+  product: "Cilium",
+  recommended: defaultCiliumVersion,
+  oldest: "1.13.0",
+  oldestMaintained: "1.18.0",
+  checkedFrom: "1.17",
+  checkedTo: "1.20",
+};
 
 const context =
   "sourceContext=app|workload-name|pod|reserved-identity;destinationContext=app|workload-name|pod|dns|reserved-identity;" +
@@ -82,38 +96,6 @@ export const defaultHubbleMetrics: readonly string[] = [
   `policy:${context}`,
   "tcp",
 ];
-
-/** A key that a version does not have (any more). */
-interface AbsentKey {
-  readonly key: string;
-  /** Versions without the key. */
-  readonly versions: string;
-  readonly instead: string;
-}
-
-/** Keys that moved or went away, and what took their place. */
-const absentKeys: readonly AbsentKey[] = [
-  strictModeMoved("enabled"),
-  strictModeMoved("cidr"),
-  strictModeMoved("allowRemoteNodeIdentities"),
-  { key: "encryption.strictMode.egress", versions: "<1.19.0", instead: "encryption.strictMode.enabled and .cidr" },
-  { key: "encryption.strictMode.ingress", versions: "<1.19.0", instead: "Cilium 1.19 or newer" },
-  { key: "encryption.wireguard.userspaceFallback", versions: ">=1.17.0", instead: "a kernel with WireGuard (5.6)" },
-  { key: "hubble.export.fileMaxSizeMb", versions: ">=1.18.0", instead: "hubble.export.static.fileMaxSizeMb" },
-  { key: "hubble.export.fileMaxBackups", versions: ">=1.18.0", instead: "hubble.export.static.fileMaxBackups" },
-  { key: "hubble.networkPolicyCorrelation", versions: "<1.18.0", instead: "Cilium 1.18 or newer" },
-  { key: "policyDenyResponse", versions: "<1.19.0", instead: "Cilium 1.19 or newer" },
-  { key: "standaloneDnsProxy", versions: "<1.19.0", instead: "Cilium 1.19 or newer" },
-  { key: "k8sClusterNetworkPolicy", versions: "<1.20.0", instead: "Cilium 1.20 or newer" },
-];
-
-function strictModeMoved(leaf: string): AbsentKey {
-  return {
-    key: `encryption.strictMode.${leaf}`,
-    versions: ">=1.20.0",
-    instead: `encryption.strictMode.egress.${leaf}`,
-  };
-}
 
 /** Values for a Release of the chart, and what the user should know about them. */
 export interface ChartPlan {
@@ -130,17 +112,16 @@ export interface ChartPlan {
  *   version does not have.
  */
 export function ciliumValues(options: CiliumChartOptions, userValues: ChartValues = {}): ChartPlan {
-  const version = semver.parse(options.version ?? defaultCiliumVersion);
-  if (version === null) {
-    throw new ChartValuesError("Cilium", ["version: is not a version. Write it as 1.20.2."]);
-  }
-  const problems = [...optionProblems(options, version), ...absentKeyProblems(userValues, version)];
+  const version = readVersion(ciliumSupport, options.version);
+  const values = mergeValues(baseValues(options, version), userValues);
+  const problems = [
+    ...versionProblems(ciliumSupport, version),
+    ...optionProblems(options, version),
+    ...absentKeyProblems(ciliumAbsentKeys, userValues, version),
+    ...(options.istio === true ? coexistenceProblems(values) : []),
+  ];
   if (problems.length > 0) throw new ChartValuesError(`Cilium ${version.version}`, problems);
-  return {
-    version: version.version,
-    values: mergeValues(baseValues(options, version), userValues),
-    warnings: warningsFor(version, userValues),
-  };
+  return { version: version.version, values, warnings: warningsFor(version, options, values) };
 }
 
 function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartValues {
@@ -149,8 +130,8 @@ function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartV
   const values: ChartValues = {
     encryption: encryptionValues(options, version),
     policyEnforcementMode: options.enforcementMode ?? CiliumEnforcementMode.Default,
-    // without it every allow policy would isolate what it selects
-    enableNonDefaultDenyPolicies: true,
+    // without it every allow policy would isolate what it selects; older charts were not read
+    ...(semver.gte(version, "1.17.0") ? { enableNonDefaultDenyPolicies: true } : {}),
     // rules for DNS names and layer 7 need the proxy
     l7Proxy: true,
     hostFirewall: { enabled: options.hostFirewall ?? false },
@@ -192,10 +173,6 @@ function optionProblems(options: CiliumChartOptions, version: semver.SemVer): st
   const isWireGuard = (options.encryption ?? CiliumEncryption.WireGuard) === CiliumEncryption.WireGuard;
   const { hubble } = options;
   refuse(
-    semver.lt(version, oldestCiliumVersion),
-    `version: is older than ${oldestCiliumVersion}. Use a maintained version, such as ${defaultCiliumVersion}.`,
-  );
-  refuse(
     options.nodeEncryption === true && !isWireGuard,
     "nodeEncryption: needs WireGuard. Set encryption to wireguard, or leave nodeEncryption out.",
   );
@@ -216,27 +193,39 @@ function optionProblems(options: CiliumChartOptions, version: semver.SemVer): st
   return problems;
 }
 
-function absentKeyProblems(values: ChartValues, version: semver.SemVer): string[] {
-  return absentKeys
-    .filter(
-      ({ key, versions }) => hasKey(values, key) && semver.satisfies(version, versions, { includePrerelease: true }),
-    )
-    .map(({ key, instead }) => `values.${key}: does not exist in this version. Use ${instead}.`);
+/**
+ * Beside Istio (Cilium: network/servicemesh/istio; Istio: ambient/install/platform-prerequisites). Values that come as
+ * Pulumi outputs cannot be looked into and count as wrong: the plugin that is removed takes the mesh's encryption along.
+ */
+function coexistenceProblems(values: ChartValues): string[] {
+  const problems: string[] = [];
+  if (valueAt(values, "cni.exclusive") !== false) {
+    problems.push("values.cni.exclusive: has to be false beside Istio, whose CNI plugin Cilium would remove.");
+  }
+  if (valueAt(values, "socketLB.hostNamespaceOnly") !== true) {
+    problems.push(
+      "values.socketLB.hostNamespaceOnly: has to be true beside Istio, whose proxies Cilium's sockets would bypass.",
+    );
+  }
+  if (valueAt(values, "encryption.type") === "ztunnel") {
+    problems.push("values.encryption.type: ztunnel is Cilium's own mesh. Use wireguard beside Istio.");
+  }
+  return problems;
 }
 
-function warningsFor(version: semver.SemVer, userValues: ChartValues): string[] {
-  const warnings: string[] = [];
-  if (semver.lt(version, oldestMaintained)) {
-    warnings.push(`Cilium ${version.version} gets no security fixes any more; use ${defaultCiliumVersion}.`);
-  }
-  if (semver.gt(`${version.major}.${version.minor}.0`, `${newestKnown}.0`)) {
-    warnings.push(`Cilium ${version.version} is newer than the charts this package knows (up to ${newestKnown}).`);
-  }
-  if (userValues["policyEnforcementMode"] === "never") {
+function warningsFor(version: semver.SemVer, options: CiliumChartOptions, values: ChartValues): string[] {
+  const warnings = versionWarnings(ciliumSupport, version);
+  if (values["policyEnforcementMode"] === "never") {
     warnings.push("policyEnforcementMode is never: no policy is enforced on any endpoint.");
   }
-  if (userValues["policyAuditMode"] === true) {
+  if (values["policyAuditMode"] === true) {
     warnings.push("policyAuditMode is on: policies only report, nothing is dropped.");
+  }
+  if (valueAt(values, "encryption.enabled") === false) {
+    warnings.push("encryption is off: traffic between nodes can be read on the way.");
+  }
+  if (options.istio === true && valueAt(values, "bpf.masquerade") === true) {
+    warnings.push("bpf.masquerade is on: in Istio's ambient mode the kubelet's health checks fail.");
   }
   return warnings;
 }

@@ -20,6 +20,16 @@ export function mergeValues(base: ChartValues, over: ChartValues): ChartValues {
   return merged;
 }
 
+/** The value at a dotted key such as `cni.exclusive`; undefined where there is none. */
+export function valueAt(values: ChartValues, dotted: string): unknown {
+  let current: unknown = values;
+  for (const key of dotted.split(".")) {
+    if (!isMap(current) || !Object.hasOwn(current, key)) return undefined;
+    current = current[key];
+  }
+  return current;
+}
+
 /** Whether a dotted key such as `hubble.relay.enabled` is set. */
 export function hasKey(values: ChartValues, dotted: string): boolean {
   let current: unknown = values;

@@ -1,7 +1,8 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { CiliumChartOptions } from "../charts/index";
-import { ChartValuesError, ciliumValues, defaultCiliumVersion } from "../charts/index";
+import { chartSource, ciliumSupport, ciliumValues } from "../charts/index";
+import { chartRelease } from "./chart-release";
+import { adopt } from "./existing";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `CiliumCni`. */
@@ -12,7 +13,10 @@ export interface CiliumCniArgs extends CiliumChartOptions {
   namespace?: string;
   /** Chart: a name in `repository`, a local path, or an `oci://` address. Defaults to `cilium`. */
   chart?: string;
-  /** Chart repository. Defaults to Cilium's own; unused with a local path or an `oci://` address. */
+  /**
+   * Where the chart is: a repository (`https://…`), a mirror (`oci://…`), or a local folder. Defaults to Cilium's own;
+   * unused where `chart` is a path or an address.
+   */
   repository?: string;
   /** Seconds to wait for the Release. Defaults to 600. */
   timeoutSeconds?: number;
@@ -22,9 +26,9 @@ export interface CiliumCniArgs extends CiliumChartOptions {
   values?: pulumi.Inputs;
 }
 
-/** What `CiliumCni` stands for. */
+/** What a CNI component stands for. */
 export interface CniPosture {
-  /** `cilium`. */
+  /** `cilium` or `calico`. */
   cni: string;
   /** Version of the chart; for an existing installation, as it was declared. */
   version: string;
@@ -32,8 +36,8 @@ export interface CniPosture {
   existing: boolean;
   /** `wireguard`, `ipsec`, `none`; `unknown` for an existing installation. */
   encryption: string;
-  /** Whether flows are recorded; for an existing installation `unknown`. */
-  hubble: string;
+  /** What records flows: `hubble`, `goldmane`, `none`; `unknown` for an existing installation. */
+  flows: string;
 }
 
 /**
@@ -48,34 +52,31 @@ export class CiliumCni extends pulumi.ComponentResource {
 
   constructor(name: string, args: CiliumCniArgs, opts?: pulumi.ComponentResourceOptions) {
     const existing = args.existing ?? false;
+    const found = existing ? adopt(ciliumSupport, args, ["namespace"]) : undefined;
     const chart = existing ? undefined : ciliumValues(args, args.values ?? {});
-    if (existing) refuseIgnoredOptions(args);
     const posture: CniPosture = {
       cni: "cilium",
-      version: chart?.version ?? args.version ?? "unknown",
+      version: chart?.version ?? found?.version ?? "unknown",
       existing,
       encryption: chart === undefined ? "unknown" : (args.encryption ?? "wireguard"),
-      hubble: chart === undefined ? "unknown" : String(args.hubble?.enabled ?? true),
+      flows: chart === undefined ? "unknown" : (args.hubble?.enabled ?? true) ? "hubble" : "none",
     };
     super(typeToken("CiliumCni"), name, posture, opts);
 
+    for (const warning of chart?.warnings ?? found?.warnings ?? []) void pulumi.log.warn(warning, this);
     if (chart !== undefined) {
-      for (const warning of chart.warnings) void pulumi.log.warn(warning, this);
-      const source = args.chart ?? "cilium";
-      const fromRepository = !source.includes("/") && !source.endsWith(".tgz");
-      new k8s.helm.v3.Release(
+      const { version, values } = chart;
+      const repository = args.repository ?? "https://helm.cilium.io/";
+      chartRelease(
         `${name}-release`,
         {
-          name: "cilium",
+          release: "cilium",
           namespace: args.namespace ?? "kube-system",
-          chart: source,
-          ...(isLocalPath(source) ? {} : { version: chart.version }),
-          ...(fromRepository ? { repositoryOpts: { repo: args.repository ?? "https://helm.cilium.io/" } } : {}),
-          timeout: args.timeoutSeconds ?? 600,
-          // a half-installed CNI is worse than none
-          atomic: !(args.skipAwait ?? false),
-          skipAwait: args.skipAwait ?? false,
-          values: chart.values,
+          source: chartSource({ name: "cilium", version, repository, chart: args.chart }),
+          version,
+          values,
+          timeoutSeconds: args.timeoutSeconds,
+          skipAwait: args.skipAwait,
         },
         { parent: this },
       );
@@ -83,19 +84,4 @@ export class CiliumCni extends pulumi.ComponentResource {
     this.posture = pulumi.output(posture);
     this.registerOutputs({ posture: this.posture });
   }
-}
-
-function isLocalPath(chart: string): boolean {
-  return chart.endsWith(".tgz") || (chart.includes("/") && !chart.startsWith("oci://"));
-}
-
-/** With `existing: true` nothing is installed; an option that would silently do nothing is refused. */
-function refuseIgnoredOptions(args: CiliumCniArgs): void {
-  const meaningful = new Set(["existing", "version", "namespace"]);
-  const ignored = Object.entries(args).filter(([key, value]) => value !== undefined && !meaningful.has(key));
-  if (ignored.length === 0) return;
-  throw new ChartValuesError(
-    `Cilium ${args.version ?? defaultCiliumVersion}`,
-    ignored.map(([key]) => `${key}: has no effect with existing: true. Remove it, or let the stack install Cilium.`),
-  );
 }

@@ -1,13 +1,25 @@
 /** Components: they plan, then register in a loop. */
+export type { CalicoCniArgs } from "./calico-cni";
+export { CalicoCni } from "./calico-cni";
 export type { CiliumCniArgs, CniPosture } from "./cilium-cni";
 export { CiliumCni } from "./cilium-cni";
 export type { ClusterSecurityArgs } from "./cluster-security";
 export { ClusterSecurity } from "./cluster-security";
+export type { CniArgs } from "./enforcement";
+export { CniKind } from "./enforcement";
+export type { IstioChartSources, IstioMeshArgs, IstioValues, MeshPosture } from "./istio-mesh";
+export { IstioMesh } from "./istio-mesh";
 export type { MeshIdentityArgs } from "./mesh-identity";
 export { MeshIdentity } from "./mesh-identity";
+export type { OthersArgs } from "./others";
+export type { EgressPolicyArgs, EgressPosture } from "./egress-policy";
+export { EgressPolicy } from "./egress-policy";
+export type { ExceptionRecord } from "./exceptions";
 export type { SecurityPosture } from "./register";
 export type { ServiceFlowsArgs } from "./service-flows";
 export { ServiceFlows } from "./service-flows";
+export type { TenantPosture } from "./tenant";
+export { Tenant } from "./tenant";
 export type { TieredPoliciesArgs } from "./tiered-policies";
 export { TieredPolicies } from "./tiered-policies";
 export { declareWorkload } from "./declare-workload";

@@ -2,6 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
 import { Tier } from "../plan/index";
+import type { ExceptionRecord } from "./exceptions";
+import { exceptionsOf } from "./exceptions";
+import type { OthersCovered } from "./others";
+import { isClusterwideDeny } from "./others";
 
 /** Says on a created namespace how strictly it is held. */
 export const tierLabel = "pulumi-cluster-security/tier";
@@ -20,6 +24,13 @@ export interface SecurityPosture {
   flowCount: number;
   /** What the dialect could not say. */
   warnings: string[];
+  /** The register of exceptions between tenants. */
+  exceptions: ExceptionRecord[];
+  /**
+   * Workloads in namespaces that are not declared, which the clusterwide default deny covers all the same, as
+   * `namespace/name[Kind]`. Absent unless `others.context` names a cluster that could be read.
+   */
+  othersCovered?: string[];
 }
 
 /** The posture that a plan amounts to. */
@@ -31,7 +42,15 @@ export function postureOf(plan: Plan): SecurityPosture {
     policies: plan.documents.map((document) => document.logicalName),
     flowCount: plan.flows.length,
     warnings: plan.warnings.map((warning) => warning.message),
+    exceptions: exceptionsOf(plan),
   };
+}
+
+/** The posture together with what the cluster says about workloads of others. */
+export function withOthers(posture: SecurityPosture, { workloads }: OthersCovered): pulumi.Output<SecurityPosture> {
+  return pulumi
+    .output(workloads)
+    .apply((othersCovered) => (othersCovered === undefined ? posture : { ...posture, othersCovered }));
 }
 
 /**
@@ -41,8 +60,19 @@ export function postureOf(plan: Plan): SecurityPosture {
  * before the cluster exists; nothing is made inside `apply`, which `dependsOn: [component]` would not wait for.
  *
  * @param after Resources that stand before the first policy, such as the CNI.
+ * @param mesh Installs the mesh, once everything that it needs is allowed; its policies and the default deny come later.
+ * @param protectDeny Nobody agreed to the removal of the clusterwide default deny: the engine refuses to delete it.
+ * @param scopes Parents of what lies in a namespace of theirs, such as a tenant's; everything else is the parent's.
  */
-export function registerPlan(name: string, plan: Plan, parent: pulumi.Resource, after: pulumi.Resource[]): void {
+export function registerPlan(
+  name: string,
+  plan: Plan,
+  parent: pulumi.Resource,
+  after: pulumi.Resource[],
+  mesh?: (dependsOn: pulumi.Resource[]) => pulumi.Resource,
+  protectDeny = false,
+  scopes: ReadonlyMap<string, pulumi.Resource> = new Map(),
+): void {
   for (const warning of plan.warnings) {
     void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
   }
@@ -52,24 +82,36 @@ export function registerPlan(name: string, plan: Plan, parent: pulumi.Resource, 
   // the explicit metadata deny isolates nothing and covers pods of namespaces that do not exist yet: it comes first
   const beforeNamespaces = plan.documents.filter((document) => document.stage === "metadata-deny");
   const rest = plan.documents.filter((document) => document.stage !== "metadata-deny");
-  const register = (document: Plan["documents"][number]): void => {
+  const register = (document: Plan["documents"][number], before: pulumi.Resource[]): void => {
     const { namespace } = document.object.metadata;
     const home = namespace === undefined ? undefined : namespaces.get(namespace);
     const dependsOn = [
       ...document.dependsOn.map((earlier) => policies.get(earlier)),
       home,
       ...(document.dependsOn.length === 0 ? after : []),
+      ...before,
     ].filter((resource) => resource !== undefined);
-    const resource = registerObject(`${name}-${document.logicalName}`, document.object, { parent, dependsOn });
+    // left out where it is false: an explicit `false` would undo a user's `protect` on the component
+    const protect = protectDeny && isClusterwideDeny(document) ? { protect: true } : {};
+    const options = { parent: scopes.get(namespace ?? "") ?? parent, dependsOn, ...protect };
+    const resource = registerObject(`${name}-${document.logicalName}`, document.object, options);
     policies.set(document.logicalName, resource);
   };
-  beforeNamespaces.forEach(register);
+  beforeNamespaces.forEach((document) => register(document, []));
   for (const namespace of plan.namespaces) {
     const dependsOn = [...after, ...policies.values()];
-    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, { parent, dependsOn });
+    const options = { parent: scopes.get(namespace.name) ?? parent, dependsOn };
+    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, options);
     if (resource !== undefined) namespaces.set(namespace.name, resource);
   }
-  rest.forEach(register);
+  for (const document of rest) if (!needsMesh(document)) register(document, []);
+  const installed = mesh?.([...after, ...namespaces.values(), ...policies.values()]);
+  for (const document of rest) if (needsMesh(document)) register(document, installed === undefined ? [] : [installed]);
+}
+
+/** Policies of the mesh need its definitions; a default deny before them would cut off a mesh that is starting. */
+function needsMesh({ stage }: Plan["documents"][number]): boolean {
+  return stage === "mesh" || stage === "default-deny";
 }
 
 function registerNamespace(

@@ -9,8 +9,10 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { plan } from "../plan/index";
+import type { OthersArgs } from "./others";
+import { coverOthers } from "./others";
 import type { SecurityPosture } from "./register";
-import { postureOf, registerPlan } from "./register";
+import { postureOf, registerPlan, withOthers } from "./register";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `TieredPolicies`. */
@@ -31,6 +33,8 @@ export interface TieredPoliciesArgs {
   unsupported?: UnsupportedHandling;
   /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
   denyScope?: DenyScope;
+  /** Workloads of others that the clusterwide default deny covers, and whether it may be removed all the same. */
+  others?: OthersArgs;
 }
 
 /**
@@ -44,11 +48,13 @@ export class TieredPolicies extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
-    const planned = plan(args);
+    const { others: othersArgs, ...declaration } = args;
+    const planned = plan(declaration);
     const posture = postureOf(planned);
     super(typeToken("TieredPolicies"), name, posture, opts);
-    registerPlan(name, planned, this, []);
-    this.posture = pulumi.output(posture);
+    const others = coverOthers(this, planned, args.denyScope, othersArgs);
+    registerPlan(name, planned, this, [], undefined, others.protect);
+    this.posture = withOthers(posture, others);
     this.registerOutputs({ posture: this.posture });
   }
 }

@@ -1,5 +1,6 @@
 /** Address ranges in a declaration, and the ones that are never open. */
-import { AddressSet, metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
+import type { AddressRange } from "../reachability/index";
+import { metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
 
 /** A CIDR with parts that are left out. */
 export interface CidrRange {
@@ -85,19 +86,31 @@ export function cidrProblem(text: string): { message: string; fix: string } | un
   return undefined;
 }
 
-function setOf(cidrs: readonly string[]): AddressSet {
-  return AddressSet.of(...cidrs.map((cidr) => parseCidr(cidr)).filter((range) => range !== undefined));
+function contains(outer: AddressRange, inner: AddressRange): boolean {
+  return outer.family === inner.family && outer.from <= inner.from && inner.to <= outer.to;
+}
+
+function rangeOf(cidr: string): AddressRange {
+  const range = parseCidr(cidr);
+  if (range === undefined) throw new RangeError("a range that was not checked before");
+  return range;
 }
 
 /** Whether every address of `inner` lies in `outer`. Both are valid CIDRs. */
 export function cidrInside(inner: string, outer: string): boolean {
-  return setOf([inner]).isSubsetOf(setOf([outer]));
+  return contains(rangeOf(outer), rangeOf(inner));
 }
 
-/** Whether two valid CIDRs share an address. */
-export function cidrsOverlap(a: string, b: string): boolean {
-  return cidrInside(a, b) || cidrInside(b, a);
+interface NamedRange {
+  readonly cidr: string;
+  readonly range: AddressRange;
 }
+
+function named(cidr: string): NamedRange {
+  return { cidr, range: rangeOf(cidr) };
+}
+
+const closedRanges: readonly NamedRange[] = metadataCidrs.map(named);
 
 /**
  * A range without the metadata endpoints and without `closed`. Undefined when nothing of it stays open.
@@ -105,10 +118,14 @@ export function cidrsOverlap(a: string, b: string): boolean {
  * @param closed Further ranges to leave out, such as the pods' own.
  */
 export function rangeWithout(range: CidrRange, closed: readonly string[]): CidrRange | undefined {
-  const relevant = [...range.except, ...metadataCidrs, ...closed].filter((other) => cidrsOverlap(other, range.cidr));
-  if (relevant.some((other) => cidrInside(range.cidr, other))) return undefined;
+  const whole = rangeOf(range.cidr);
+  // two CIDRs are apart, or one holds the other
+  const relevant = [...range.except.map(named), ...closedRanges, ...closed.map(named)].filter(
+    (other) => contains(whole, other.range) || contains(other.range, whole),
+  );
+  if (relevant.some((other) => contains(other.range, whole))) return undefined;
   // an exception inside another exception says nothing
-  const distinct = [...new Set(relevant)];
-  const except = distinct.filter((one) => !distinct.some((other) => other !== one && cidrInside(one, other)));
-  return { cidr: range.cidr, except: except.sort() };
+  const distinct = [...new Map(relevant.map((one) => [one.cidr, one])).values()];
+  const except = distinct.filter((one) => !distinct.some((other) => other !== one && contains(other.range, one.range)));
+  return { cidr: range.cidr, except: except.map(({ cidr }) => cidr).sort() };
 }

@@ -1,6 +1,7 @@
 /** Functions that write a declaration as sentences. Each returns plain data; nothing is checked before `plan`. */
 import type {
   FlowDeclaration,
+  MetadataAccessDeclaration,
   NamespaceDeclaration,
   PeerDeclaration,
   PortDeclaration,
@@ -8,13 +9,16 @@ import type {
 } from "./declaration";
 import { Entity, Protocol, Tier } from "./declaration";
 
-/** A peer, or the name of a workload (`frontend`, `shop/frontend`). */
-export type PeerLike = string | PeerDeclaration;
+/** Who can open a connection: the name of a workload (`frontend`, `shop/frontend`), or any peer but a DNS name. */
+export type SourceLike = string | (PeerDeclaration & { fqdn?: never });
+
+/** Who can accept one: the name of a workload, or any peer but the ingress proxies, which only open connections. */
+export type DestinationLike = string | (PeerDeclaration & { entity?: Exclude<Entity, Entity.Ingress> });
 
 /** `flow("frontend")`: the source is known, next comes `to`. */
 export interface FlowFrom {
   /** The destination: a workload's name or a peer such as `fqdn("api.example.com")`. */
-  to(destination: PeerLike): FlowTo;
+  to(destination: DestinationLike): FlowTo;
 }
 
 /** Source and destination are known, next come the ports. */
@@ -35,7 +39,7 @@ export interface FlowBecause {
   ownedBy(owner: string): FlowDeclaration;
 }
 
-function toPeer(peer: PeerLike): PeerDeclaration {
+function toPeer(peer: string | PeerDeclaration): PeerDeclaration {
   return typeof peer === "string" ? { workload: peer } : peer;
 }
 
@@ -43,7 +47,7 @@ function toPeer(peer: PeerLike): PeerDeclaration {
  * Declares a flow as a sentence that is complete when it names its owner:
  * `flow("frontend").to("backend-api").on(tcp(3000)).because("pages need data").ownedBy("web")`.
  */
-export function flow(source: PeerLike): FlowFrom {
+export function flow(source: SourceLike): FlowFrom {
   const from = toPeer(source);
   return {
     to: (destination) => ({
@@ -109,6 +113,7 @@ export interface WorkloadDetails {
   ports?: PortDeclaration[];
   hostNetwork?: boolean;
   denyExternal?: boolean;
+  metadataAccess?: MetadataAccessDeclaration[];
 }
 
 /** A namespace of applications (tier 2), created by the stack unless `existing`. */
@@ -117,31 +122,31 @@ export function namespace(name: string, details: Omit<NamespaceDeclaration, "nam
 }
 
 /** Every pod of a namespace, as a peer. */
-export function allOf(namespaceName: string): PeerDeclaration {
+export function allOf(namespaceName: string): { namespace: string } {
   return { namespace: namespaceName };
 }
 
 /** An address range outside the cluster, as a peer. */
-export function cidr(range: string, except: string[] = []): PeerDeclaration {
+export function cidr(range: string, except: string[] = []): { cidr: string; except?: string[] } {
   return except.length === 0 ? { cidr: range } : { cidr: range, except };
 }
 
 /** A DNS name or a pattern of one, as a destination. */
-export function fqdn(name: string): PeerDeclaration {
+export function fqdn(name: string): { fqdn: string } {
   return { fqdn: name };
 }
 
 /** The public internet, as a peer. */
-export function internet(): PeerDeclaration {
+export function internet(): { entity: Entity.Internet } {
   return { entity: Entity.Internet };
 }
 
 /** The Kubernetes API server, as a peer. */
-export function kubeApiserver(): PeerDeclaration {
+export function kubeApiserver(): { entity: Entity.KubeApiserver } {
   return { entity: Entity.KubeApiserver };
 }
 
 /** The cluster's nodes and everything on their host network, as a peer. */
-export function nodes(): PeerDeclaration {
+export function nodes(): { entity: Entity.Nodes } {
   return { entity: Entity.Nodes };
 }

@@ -5,6 +5,19 @@
  * components in every language that Pulumi speaks. `builders.ts` has functions that write it as sentences.
  */
 
+import type {
+  ApplicationPresets,
+  ArgoCdService,
+  CiliumGatewayService,
+  CoreDnsService,
+  EnvoyGatewayService,
+  FluxService,
+  IngressNginxService,
+  PrometheusService,
+  TraefikService,
+  VictoriaMetricsService,
+} from "./presets/declarations";
+
 /** The kind of policy that is written, chosen by what enforces it. */
 export enum Dialect {
   /** `cilium.io/v2`: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy. */
@@ -13,6 +26,55 @@ export enum Dialect {
   Kubernetes = "kubernetes",
   /** `projectcalico.org/v3`: Tier, GlobalNetworkPolicy and NetworkPolicy of Calico 3.30 and newer. */
   Calico = "calico",
+  /**
+   * `policy.networking.k8s.io/v1alpha2`: ClusterNetworkPolicy (Calico 3.32, Cilium 1.20), with NetworkPolicy for what it
+   * cannot say: addresses outside the cluster, and the default deny of what comes from there.
+   */
+  ClusterNetworkPolicy = "cluster-network-policy",
+}
+
+/** Whether policies are enforced, or only prepared. */
+export enum PolicyMode {
+  /** Policies hold. */
+  Enforce = "enforce",
+  /**
+   * Nothing is denied that was not denied before: the staged form where the dialect has one (Calico, Istio); elsewhere only
+   * what allows without isolating is written, and the plan says what was left out.
+   */
+  Audit = "audit",
+}
+
+/** How NetworkPolicies are cut. Both layouts mean the same; they differ on the way there. */
+export enum PolicyLayout {
+  /** `per-workload` in namespaces that exist already, `per-flow` in those that the stack creates. */
+  Auto = "auto",
+  /**
+   * `allow-<from>-to-<to>` and `allow-<from>-egress`. The first policy that selects a pod isolates it, so pods that run
+   * already lose their other flows until the last policy stands; right where the workloads come after the policies.
+   */
+  PerFlow = "per-flow",
+  /** One policy for each workload, `allow-<workload>`, with everything it may do: at no moment is a declared flow cut. */
+  PerWorkload = "per-workload",
+}
+
+/** The cluster's DNS, as distributions set it up. */
+export enum DnsProvider {
+  /** CoreDNS or kube-dns behind the Service `kube-dns`: pods `k8s-app: kube-dns` in kube-system, port 53. */
+  KubeDns = "kube-dns",
+  /** The same, with NodeLocal DNSCache on every node, on the host network at 169.254.20.10. */
+  NodeLocalDns = "node-local-dns",
+  /** OpenShift: pods `dns.operator.openshift.io/daemonset-dns: default` in openshift-dns, port 5353. */
+  OpenShift = "openshift",
+}
+
+/** A credential service on the node that a workload may need although metadata endpoints are closed. */
+export enum MetadataService {
+  /** EKS Pod Identity Agent: 169.254.170.23 and fd00:ec2::23, TCP 80, on the host network of every node. */
+  EksPodIdentity = "eks-pod-identity",
+  /** GKE metadata server (Workload Identity): 169.254.169.252, TCP 987 and 988, on the host network of every node. */
+  GkeMetadataServer = "gke-metadata-server",
+  /** GKE metadata server under Dataplane V2, where policies see the address that pods call: 169.254.169.254, TCP 80. */
+  GkeMetadataServerV2 = "gke-metadata-server-dataplane-v2",
 }
 
 /** How strictly a namespace is held. */
@@ -63,7 +125,7 @@ export enum UnsupportedHandling {
   Refuse = "refuse",
 }
 
-/** Which pods the default deny of the Cilium and Calico dialects covers. */
+/** Which pods the default deny covers, where the dialect has a clusterwide form (all but `kubernetes`). */
 export enum DenyScope {
   /** Every pod of the cluster outside tier 0, also those this declaration does not know. */
   Cluster = "cluster",
@@ -104,6 +166,23 @@ export interface WorkloadDeclaration {
    * An explicit deny where the dialect has one; NetworkPolicy can only isolate. Defaults to false.
    */
   denyExternal?: boolean;
+  /**
+   * Credential services of the cloud that its pods may reach, each with a reason and an owner. Every other metadata
+   * endpoint stays closed to them. Defaults to none.
+   */
+  metadataAccess?: MetadataAccessDeclaration[];
+}
+
+/** One workload's exception from the closed metadata endpoints. */
+export interface MetadataAccessDeclaration {
+  /** The service, which stands for its addresses and ports. */
+  service: MetadataService;
+  /** Why the workload needs it. Written into the policy. */
+  reason: string;
+  /** Who answers for it. Written into the policy. */
+  owner: string;
+  /** Last day, `2027-03-31`. Written into the policy and the plan; defaults to none. */
+  expires?: string;
 }
 
 /** One end of a flow. Exactly one of `workload`, `namespace`, `cidr`, `fqdn` and `entity` is given. */
@@ -134,6 +213,11 @@ export interface FlowDeclaration {
   reason: string;
   /** Who answers for it. Written into the policy. */
   owner: string;
+  /**
+   * Without it something breaks that others depend on: where the dialect cannot say the flow the declaration is refused,
+   * whatever `unsupported` says. Webhooks and the paths of shared services to the API server always are. Defaults to false.
+   */
+  critical?: boolean;
 }
 
 /** A namespace that the declaration speaks about. */
@@ -144,20 +228,29 @@ export interface NamespaceDeclaration {
   tier?: Tier;
   /** The namespace is there already: it is not created, only labelled when `labels` are given. Defaults to false. */
   existing?: boolean;
+  /** Whether policies for its pods are enforced. Defaults to the declaration's `mode`. */
+  mode?: PolicyMode;
   /** Labels to set on the namespace. */
   labels?: { [key: string]: string };
 }
 
 /** Where the cluster's DNS servers are. */
 export interface DnsDeclaration {
-  /** Namespace of the DNS pods, always of tier 0. Defaults to `kube-system`. */
+  /** What the other fields default to. Defaults to `kube-dns`. */
+  provider?: DnsProvider;
+  /** Namespace of the DNS pods, always of tier 0. Defaults to the provider's. */
   namespace?: string;
-  /** Labels of the DNS pods. Defaults to `k8s-app: kube-dns`. */
+  /** Labels of the DNS pods. Defaults to the provider's. */
   labels?: { [key: string]: string };
-  /** Port on which the pods listen, UDP and TCP. Defaults to 53 (OpenShift: 5353). */
+  /** Port on which the pods listen, UDP and TCP. Defaults to the provider's. */
   port?: number;
-  /** Address of NodeLocal DNSCache on every node, such as `169.254.20.10`. Defaults to none. */
+  /** Address of NodeLocal DNSCache on every node. Defaults to the provider's, or none. */
   nodeLocalCache?: string;
+  /**
+   * ClusterIP of the DNS Service. NodeLocal DNSCache answers there too, on the node, when kube-proxy uses iptables; the
+   * traffic then has this address when policies see it. Defaults to none.
+   */
+  serviceAddress?: string;
 }
 
 /** How the Kubernetes API server is reached. */
@@ -180,6 +273,16 @@ export interface ClusterFacts {
   enforcerVersion?: string;
   /** Addresses of the pods, kept out of address ranges where the enforcer matches pods by address. */
   podCidrs?: string[];
+  /**
+   * The enforcer itself only reports (Cilium's `policyAuditMode`): in mode `audit` policies are written in full, and
+   * the enforcer says what they would deny. Defaults to false.
+   */
+  enforcerAudits?: boolean;
+  /**
+   * ClusterNetworkPolicy of the experimental channel, read by the enforcer: DNS names can be said (Cilium 1.20; not
+   * Calico). Defaults to false.
+   */
+  experimentalPeers?: boolean;
 }
 
 /** cert-manager, with its issuers. */
@@ -280,6 +383,48 @@ export interface TenantDeclaration {
   exceptions?: TenantException[];
   /** Groups that may edit policies in these namespaces. Defaults to none: no role is made. */
   policyEditors?: string[];
+  /**
+   * Policies that the tenant wrote for its own namespaces, as YAML or JSON. They are refused where they open more across
+   * its boundary than the declaration does: computed, not read off their text. Defaults to none.
+   */
+  policies?: string[];
+  /** The most that its flows may open to the outside. Defaults to whatever they declare. */
+  egress?: TenantEgress;
+  /** The most that its flows may let in from the outside. Defaults to whatever they declare. */
+  ingress?: TenantIngress;
+  /** Limits the names that its pods may ask DNS for. Defaults to every name. */
+  dns?: TenantDns;
+  /** Exceptions end with their last day: they are closed after it. Defaults to false: they stay, with a warning. */
+  closeExpired?: boolean;
+}
+
+/** What a tenant may reach outside the cluster. */
+export interface TenantEgress {
+  /** DNS names, and patterns that names may fit. Defaults to none. */
+  hosts?: string[];
+  /** Address ranges. Defaults to none. */
+  cidrs?: string[];
+  /** The public internet as a whole. Defaults to false. */
+  internet?: boolean;
+}
+
+/** What may reach a tenant from outside the cluster. */
+export interface TenantIngress {
+  /** Address ranges. Defaults to none. */
+  cidrs?: string[];
+  /** The public internet as a whole. Defaults to false. */
+  internet?: boolean;
+  /** Cilium's Ingress and Gateway API proxies. Defaults to false. */
+  gateway?: boolean;
+}
+
+/**
+ * Names that a tenant's pods may ask for: their own Services, those that their flows lead to, the hosts of their flows,
+ * the API server, and the ones listed here. Cilium; other dialects cannot look at names and close DNS to the tenant.
+ */
+export interface TenantDns {
+  /** Further names and patterns. Defaults to none. */
+  names?: string[];
 }
 
 /** The shared services of tier 1. */
@@ -290,6 +435,24 @@ export interface PlatformDeclaration {
   externalSecrets?: ExternalSecretsService;
   /** Scraping and its storage: policies `tier1-observability` and `allow-metrics-scraping`. */
   observability?: ObservabilityService;
+  /** CoreDNS as a target of scraping. */
+  coreDns?: CoreDnsService;
+  /** ingress-nginx: policies `tier1-ingress-nginx`. */
+  ingressNginx?: IngressNginxService;
+  /** Traefik: policies `tier1-traefik`. */
+  traefik?: TraefikService;
+  /** Gateway API by Envoy Gateway: policies `tier1-envoy-gateway`. */
+  envoyGateway?: EnvoyGatewayService;
+  /** Gateway API and Ingress by Cilium: policies `tier1-cilium-gateway`. */
+  ciliumGateway?: CiliumGatewayService;
+  /** kube-prometheus-stack: policies `tier1-prometheus` and `allow-metrics-scraping`. */
+  prometheus?: PrometheusService;
+  /** victoria-metrics-k8s-stack: policies `tier1-victoria-metrics` and `allow-metrics-scraping`. */
+  victoriaMetrics?: VictoriaMetricsService;
+  /** Flux: policies `tier1-flux`, where its namespace is not tier 0. */
+  flux?: FluxService;
+  /** Argo CD: policies `tier1-argo-cd`. */
+  argoCd?: ArgoCdService;
   /** Services without a preset. */
   services?: PlatformServiceDeclaration[];
 }
@@ -313,6 +476,8 @@ export interface ClusterSecurityDeclaration {
   flows?: FlowDeclaration[];
   /** Shared services of tier 1. */
   platform?: PlatformDeclaration;
+  /** Databases, queues and the like that applications bring with them, and namespaces for agents. */
+  applications?: ApplicationPresets;
   /** Who shares the cluster; flows between tenants are exceptions with an end. */
   tenants?: TenantDeclaration[];
   /** Istio, if workloads have mesh identities: strict mutual TLS, and who may call whom by service account. */
@@ -321,8 +486,17 @@ export interface ClusterSecurityDeclaration {
   policyNames?: { [derived: string]: string };
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
-  /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
+  /** Which pods the default deny covers, in dialects with a clusterwide form. Defaults to `cluster`. */
   denyScope?: DenyScope;
+  /**
+   * The day it is, `2027-03-31`: exceptions between tenants that ended before it are reported, and closed where the tenant
+   * says so. Components take the current day; without it no exception counts as ended.
+   */
+  asOf?: string;
+  /** Whether policies are enforced. Defaults to `enforce`; a namespace may differ. */
+  mode?: PolicyMode;
+  /** How NetworkPolicies are cut, where the dialect writes any. Defaults to `auto`. */
+  layout?: PolicyLayout;
 }
 
 /** Tier 0 unless the declaration says otherwise (requirement S3-01). */

@@ -1,5 +1,5 @@
 /** What a plan consists of. */
-import type { Dialect, Tier } from "./declaration";
+import type { Dialect, MetadataService, PolicyMode, Tier } from "./declaration";
 import type { PortRange } from "./model";
 
 /** Steps of registration, in order; destroying runs them backwards. */
@@ -25,6 +25,8 @@ export interface PolicyDocument {
   readonly logicalName: string;
   readonly stage: Stage;
   readonly object: PlannedObject;
+  /** The namespace whose pods it is for; missing where it is for pods of several. */
+  readonly home?: string;
   /** Logical names of documents that must stand before this one; they come earlier in the plan. */
   readonly dependsOn: readonly string[];
 }
@@ -62,16 +64,35 @@ export type WarningCode =
   | "mesh-plaintext-to-namespace"
   /** Istio names ports one by one. */
   | "mesh-range-too-wide"
+  /** Pods that run already have no proxy yet. */
+  | "mesh-needs-restart"
   /** A source has no mesh identity of its own. */
   | "mesh-identity-shared"
   /** The pattern needs a newer enforcer. */
-  | "pattern-needs-newer-enforcer";
+  | "pattern-needs-newer-enforcer"
+  /** The dialect has no staged form: what isolates or denies is left out while the mode is `audit`. */
+  | "audit-unsupported"
+  /** Pods that run already are cut off from a part of their declared flows for a while. */
+  | "first-allow-isolates"
+  /** A workload may reach a credential service of the cloud. */
+  | "metadata-exception"
+  /** The enforcer knows the service as its node: the port is open on the whole node. */
+  | "metadata-service-on-node"
+  /** Nodes are named by address, which not every enforcer matches. */
+  | "node-address-match"
+  /** Something from outside the cluster cannot be named where pods accept connections. */
+  | "outside-not-nameable"
+  /** The dialect opens DNS as a whole or not at all: what is to ask for some names only asks for none. */
+  | "dns-names-unsupported"
+  /** The last day of an exception between tenants is over. */
+  | "exception-ended";
 
 /** A namespace that the stack creates, or whose labels it sets. */
 export interface PlannedNamespace {
   readonly name: string;
   readonly tier: Tier;
   readonly existing: boolean;
+  readonly mode: PolicyMode;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -82,13 +103,62 @@ export interface PlannedFlow {
   readonly ports: readonly PortRange[];
   readonly reason: string;
   readonly owner: string;
-  /** For an exception between tenants: its last day. */
+  /** For an exception: its last day. */
   readonly expires?: string;
+  /** Must not be cut: present where it holds. */
+  readonly critical?: true;
+}
+
+/** A workload's exception from the closed metadata endpoints; what a finding about it is exempted with. */
+export interface PlannedMetadataAccess {
+  /** `namespace/name`. */
+  readonly workload: string;
+  readonly service: MetadataService;
+  readonly addresses: readonly string[];
+  readonly ports: readonly PortRange[];
+  readonly reason: string;
+  readonly owner: string;
+  /** Last day, if it ends. */
+  readonly expires?: string;
+}
+
+/** Somebody who shares the cluster, and the namespaces whose policies are in the plan for them. */
+export interface PlannedTenant {
+  readonly name: string;
+  readonly namespaces: readonly string[];
+  readonly policyEditors: readonly string[];
+}
+
+/** Whether an exception between tenants still counts. */
+export type ExceptionState =
+  /** Its last day is not over, or nobody said which day it is. */
+  | "open"
+  /** Its last day is over, and it still lets traffic pass. */
+  | "overdue"
+  /** Its last day is over, and it no longer lets anything pass. */
+  | "closed";
+
+/** One line of the register of exceptions. */
+export interface PlannedException {
+  /** The tenant that granted it. */
+  readonly tenant: string;
+  /** The tenant that it was granted to. */
+  readonly grantedTo: string;
+  readonly from: string;
+  readonly to: string;
+  readonly ports: readonly PortRange[];
+  readonly reason: string;
+  readonly owner: string;
+  /** Its last day. */
+  readonly expires: string;
+  readonly state: ExceptionState;
 }
 
 /** Everything to register, in a safe order. */
 export interface Plan {
   readonly dialect: Dialect;
+  /** Of the declaration; single namespaces may differ. */
+  readonly mode: PolicyMode;
   readonly documents: readonly PolicyDocument[];
   readonly warnings: readonly PlanWarning[];
   /** Declared namespaces; those of tier 0 that were not declared are left out. */
@@ -96,16 +166,29 @@ export interface Plan {
   /** Tier 0: namespaces without a default deny, sorted. */
   readonly exemptNamespaces: readonly string[];
   readonly flows: readonly PlannedFlow[];
+  readonly tenants: readonly PlannedTenant[];
+  /** The register of exceptions between tenants, those that ended included. */
+  readonly exceptions: readonly PlannedException[];
+  /** Who may reach which credential service of the cloud, and why. */
+  readonly metadataAccess: readonly PlannedMetadataAccess[];
 }
 
 /** A document before its dependencies are known. */
 export interface DraftDocument {
   readonly stage: Stage;
   readonly object: PlannedObject;
+  /** For a clusterwide object about the pods of one namespace: that namespace. */
+  readonly home?: string;
   /** For a platform service's document: the service. */
   readonly service?: string;
-  /** Logical names of documents of the same stage that stand first. */
+  /** Logical names of documents of the same or an earlier stage that stand first. */
   readonly after?: readonly string[];
+}
+
+/** `name`, or `namespace/name`: neither part can hold a slash, so two objects never share one. */
+export function logicalNameOf(draft: DraftDocument): string {
+  const { name, namespace } = draft.object.metadata;
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /** Marks every object that this package writes. */

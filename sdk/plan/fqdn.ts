@@ -58,6 +58,16 @@ export function nameProblem(text: string): NameProblem | undefined {
   return topProblem(labels) ?? clusterNameProblem(name);
 }
 
+/** Whether a name fits a pattern: `**.` at the start stands for labels, any other `*` for part of one. */
+export function fitsPattern(name: string, pattern: string): boolean {
+  const anyDepth = pattern.startsWith("**.");
+  const body = (anyDepth ? pattern.slice(3) : pattern)
+    .split(/\*+/)
+    .map((part) => part.replace(/\./g, "\\."))
+    .join("[-a-z0-9_]*");
+  return new RegExp(`^${anyDepth ? "([-a-z0-9_]+\\.)+" : ""}${body}$`, "i").test(name);
+}
+
 /** The shortest text that a label or name with wildcards matches; a label of wildcards only matches one character. */
 function minimalLength(text: string): number {
   return text.replace(/\*/g, "").length;

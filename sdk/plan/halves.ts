@@ -1,5 +1,6 @@
 /** Splits flows into what each end must allow, and sorts that into policies. */
-import { Tier } from "./declaration";
+import type { PolicyMode } from "./declaration";
+import { DenyScope, Tier } from "./declaration";
 import type { Model, ModelFlow, ModelNamespace, ModelPeer, ModelWorkload, PortRange } from "./model";
 import { slug } from "./names";
 import { peerKey } from "./resolve/flows";
@@ -107,6 +108,8 @@ export function peerName(peer: ModelPeer, home: string): string {
       return `fqdn-${slug(peer.name)}`;
     case "entity":
       return peer.entity;
+    case "metadata":
+      return peer.service;
   }
 }
 
@@ -123,6 +126,8 @@ export function describePeer(peer: ModelPeer): string {
       return peer.name;
     case "entity":
       return peer.entity;
+    case "metadata":
+      return `metadata service ${peer.service}`;
   }
 }
 
@@ -176,11 +181,50 @@ export function bySubject(halves: readonly Half[]): readonly { subject: Subject;
   return [...subjects.values()];
 }
 
-/** Declared namespaces of tiers 1 and 2: those that get a default deny. */
-export function heldNamespaces(model: Model): readonly ModelNamespace[] {
+/** Halves by the namespace of their subject. */
+export function byNamespace(halves: readonly Half[]): ReadonlyMap<string, readonly Half[]> {
+  const found = new Map<string, Half[]>();
+  for (const half of halves) {
+    const home = namespaceOf(half.subject);
+    const own = found.get(home);
+    if (own === undefined) found.set(home, [half]);
+    else own.push(half);
+  }
+  return found;
+}
+
+/** Declared namespaces of tiers 1 and 2: those that get a default deny, at once or when their audit is over. */
+export function heldNamespaces(model: Model, mode?: PolicyMode): readonly ModelNamespace[] {
   return [...model.namespaces.values()]
-    .filter((namespace) => namespace.tier !== Tier.Platform)
+    .filter((namespace) => namespace.tier !== Tier.Platform && (mode === undefined || namespace.mode === mode))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The mode of a namespace, declared or not. */
+export function modeOf(model: Model, namespace: string): PolicyMode {
+  return model.namespaces.get(namespace)?.mode ?? model.mode;
+}
+
+/** Which namespaces a clusterwide policy covers: all but some, or some. */
+export type Coverage =
+  | { readonly kind: "all-but"; readonly names: readonly string[] }
+  | { readonly kind: "only"; readonly names: readonly string[] };
+
+/**
+ * The namespaces outside tier 0 whose policies have a mode, as few names as say it. Namespaces that are not declared
+ * have the declaration's mode, and are covered where the default deny is clusterwide.
+ *
+ * @param without Namespaces to leave out.
+ * @returns Undefined where there is no such namespace.
+ */
+export function coverage(model: Model, mode?: PolicyMode, without: readonly string[] = []): Coverage | undefined {
+  if (model.denyScope === DenyScope.Cluster && (mode === undefined || model.mode === mode)) {
+    const others = heldNamespaces(model).filter((namespace) => mode !== undefined && namespace.mode !== mode);
+    const names = new Set([...model.exempt, ...others.map(({ name }) => name), ...without]);
+    return { kind: "all-but", names: [...names].sort() };
+  }
+  const names = heldNamespaces(model, mode).flatMap(({ name }) => (without.includes(name) ? [] : [name]));
+  return names.length === 0 ? undefined : { kind: "only", names };
 }
 
 /** Workloads that nothing outside the cluster may reach, as far as policies hold them. */

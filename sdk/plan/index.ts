@@ -4,16 +4,26 @@
 export * from "./builders";
 export * from "./declaration";
 export type {
+  ExceptionState,
   Plan,
   PlanWarning,
+  PlannedException,
   PlannedFlow,
+  PlannedMetadataAccess,
   PlannedNamespace,
   PlannedObject,
+  PlannedTenant,
   PolicyDocument,
   Stage,
   WarningCode,
 } from "./documents";
 export { flowsAnnotation, managedByLabel, ownersAnnotation, stages } from "./documents";
 export type { DeclarationProblem } from "./errors";
+export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";
 export { plan, planFlows, planMesh } from "./plan";
+export { exceptionRegister } from "./tenants";
+export type { EgressDeclaration, EgressHost, EgressRange } from "./egress";
+export { planEgress } from "./egress";
+export type { TenantPlanDeclaration } from "./tenant-plan";
+export { planTenant } from "./tenant-plan";

@@ -1,11 +1,24 @@
 /** A declaration after it was checked: names resolved, defaults filled in. What the dialects write policies from. */
-import type { DenyScope, Dialect, Entity, MeshMode, Protocol, Tier, UnsupportedHandling } from "./declaration";
+import type {
+  DenyScope,
+  Dialect,
+  Entity,
+  MeshMode,
+  MetadataService,
+  PolicyLayout,
+  PolicyMode,
+  Protocol,
+  Tier,
+  UnsupportedHandling,
+} from "./declaration";
+import type { KubeObject } from "../reachability/index";
 import type { CidrRange } from "./addresses";
 
 export interface ModelNamespace {
   readonly name: string;
   readonly tier: Tier;
   readonly existing: boolean;
+  readonly mode: PolicyMode;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +42,16 @@ export interface ModelWorkload {
   readonly tier: Tier;
   /** The platform service that brings it, if one does. */
   readonly service?: string;
+  readonly metadataAccess: readonly ModelMetadataAccess[];
+}
+
+/** An exception from the closed metadata endpoints. */
+export interface ModelMetadataAccess {
+  readonly service: MetadataService;
+  readonly reason: string;
+  readonly owner: string;
+  readonly expires?: string;
+  readonly path: string;
 }
 
 export interface ModelPort extends PortRange {
@@ -41,6 +64,8 @@ export type ModelPeer =
   | { readonly kind: "namespace"; readonly namespace: ModelNamespace }
   | { readonly kind: "cidr"; readonly range: CidrRange }
   | { readonly kind: "fqdn"; readonly name: string }
+  /** A credential service of the cloud, on the node: only as a destination. */
+  | { readonly kind: "metadata"; readonly service: MetadataService }
   | { readonly kind: "entity"; readonly entity: Entity };
 
 /** Which policy a flow is written into. */
@@ -61,8 +86,16 @@ export interface ModelFlow {
   readonly group: FlowGroup;
   /** Where it was declared. */
   readonly path: string;
-  /** For an exception between tenants: its last day. */
+  /** For an exception: its last day. */
   readonly expires?: string;
+  /** Must not be cut: a dialect that cannot say it refuses the declaration. */
+  readonly critical: boolean;
+}
+
+/** An exception between tenants whose last day is over. */
+export interface EndedException {
+  readonly flow: ModelFlow;
+  readonly isClosed: boolean;
 }
 
 export interface ModelService {
@@ -74,6 +107,14 @@ export interface ModelTenant {
   readonly name: string;
   readonly namespaces: readonly string[];
   readonly policyEditors: readonly string[];
+  /** Policies that the tenant wrote: for its own namespaces, and nothing across its boundary that is not declared. */
+  readonly policies: readonly TenantPolicy[];
+}
+
+/** A policy of a tenant's own, with its place in the declaration. */
+export interface TenantPolicy {
+  readonly path: string;
+  readonly object: KubeObject;
 }
 
 export interface ModelMesh {
@@ -89,17 +130,22 @@ export interface ModelDns {
   readonly labels: Readonly<Record<string, string>>;
   readonly port: number;
   readonly nodeLocalCache?: string;
+  readonly serviceAddress?: string;
 }
 
 export interface Model {
   readonly dialect: Dialect;
   readonly denyScope: DenyScope;
+  readonly mode: PolicyMode;
+  readonly layout: PolicyLayout;
   readonly unsupported: UnsupportedHandling;
   readonly dns: ModelDns;
   readonly apiServer: { readonly cidrs: readonly string[]; readonly ports: readonly number[] };
   readonly nodeCidrs: readonly string[];
   readonly podCidrs: readonly string[];
   readonly enforcerVersion?: string;
+  readonly enforcerAudits: boolean;
+  readonly experimentalPeers: boolean;
   /** Tier 0, sorted: the exempt namespaces and those declared as platform. */
   readonly exempt: readonly string[];
   /** Declared namespaces by name. */
@@ -107,7 +153,11 @@ export interface Model {
   /** By `namespace/name`. */
   readonly workloads: ReadonlyMap<string, ModelWorkload>;
   readonly flows: readonly ModelFlow[];
+  /** Namespaces whose pods may ask DNS for these names and patterns only; none: they may not ask at all. */
+  readonly dnsNames: ReadonlyMap<string, readonly string[]>;
   readonly tenants: readonly ModelTenant[];
+  /** Exceptions whose last day is over; those of tenants that close them are not among the flows. */
+  readonly endedExceptions: readonly EndedException[];
   readonly mesh?: ModelMesh;
   /** Derived name of a policy → the name it gets. */
   readonly policyNames: ReadonlyMap<string, string>;

@@ -1,6 +1,6 @@
 /** Turns the order of stages into dependencies between documents. */
 import type { DraftDocument, PolicyDocument } from "./documents";
-import { stages } from "./documents";
+import { logicalNameOf, stages } from "./documents";
 import type { ModelService } from "./model";
 
 /** Marks the scope of clusterwide documents; no namespace has this name. */
@@ -9,8 +9,8 @@ const clusterwide = "*";
 /**
  * Gives every document its dependencies: whatever concerns the same pods and belongs to an earlier stage stands first.
  *
- * A clusterwide document waits for everything before it. A namespaced one waits for clusterwide documents and for those
- * of its own namespace, so that the number of dependencies grows with the documents and not with their product.
+ * A document for pods of several namespaces waits for everything before it. One for the pods of a namespace waits for
+ * those and for the others of its namespace, so that the number of dependencies grows with the documents and not with their product.
  */
 export function orderDocuments(drafts: readonly DraftDocument[], services: readonly ModelService[]): PolicyDocument[] {
   const ordered: PolicyDocument[] = [];
@@ -24,7 +24,8 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
     const next = new Map<string, string[]>();
     let anyClusterwide = false;
     for (const draft of current) {
-      const scope = draft.object.metadata.namespace ?? clusterwide;
+      const home = draft.home ?? draft.object.metadata.namespace;
+      const scope = home ?? clusterwide;
       anyClusterwide ||= scope === clusterwide;
       const waits =
         scope === clusterwide
@@ -34,7 +35,7 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
         ...new Set([...waits, ...(draft.after ?? []), ...serviceDependencies(draft, current, services)]),
       ];
       const logicalName = logicalNameOf(draft);
-      ordered.push({ logicalName, stage, object: draft.object, dependsOn });
+      ordered.push({ logicalName, stage, object: draft.object, ...(home === undefined ? {} : { home }), dependsOn });
       const names = next.get(scope);
       if (names === undefined) next.set(scope, [logicalName]);
       else names.push(logicalName);
@@ -45,23 +46,28 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
   return ordered;
 }
 
-/** `name`, or `namespace/name`: neither part can hold a slash, so two objects never share one. */
-export function logicalNameOf(draft: DraftDocument): string {
-  const { name, namespace } = draft.object.metadata;
-  return namespace === undefined ? name : `${namespace}/${name}`;
-}
-
-/** What stands alone first, then what comes after others of the stage, then services in their order; by name within. */
+/**
+ * What stands alone first, then what comes after others of the stage, then services in their order; by name within. What
+ * a document comes after stands before it, whatever their names are.
+ */
 function sortStage(drafts: readonly DraftDocument[], services: readonly ModelService[]): readonly DraftDocument[] {
   const rank = new Map(services.map((service, index) => [service.name, index]));
   const rankOf = (draft: DraftDocument): number => {
     if (draft.service !== undefined) return rank.get(draft.service) ?? services.length;
     return draft.after === undefined ? -2 : -1;
   };
-  return [...drafts].sort((a, b) => {
-    const byRank = rankOf(a) - rankOf(b);
-    return byRank !== 0 ? byRank : logicalNameOf(a) < logicalNameOf(b) ? -1 : 1;
-  });
+  const named = new Map(drafts.map((draft) => [logicalNameOf(draft), draft]));
+  const ordered = new Set<DraftDocument>();
+  const visit = (draft: DraftDocument): void => {
+    if (ordered.has(draft)) return;
+    for (const name of draft.after ?? []) {
+      const earlier = named.get(name);
+      if (earlier !== undefined) visit(earlier);
+    }
+    ordered.add(draft);
+  };
+  [...drafts].sort((a, b) => rankOf(a) - rankOf(b) || (logicalNameOf(a) < logicalNameOf(b) ? -1 : 1)).forEach(visit);
+  return [...ordered];
 }
 
 function serviceDependencies(

@@ -1,19 +1,24 @@
 /** From a declaration to the policies that say it. */
 import { calicoDocuments } from "./dialects/calico";
 import { ciliumDocuments, proxiedDnsName } from "./dialects/cilium";
+import { clusterNetworkPolicyDocuments } from "./dialects/cluster-network-policy";
 import { istioDocuments } from "./dialects/istio";
 import { kubernetesDocuments } from "./dialects/kubernetes";
 import type { ClusterSecurityDeclaration } from "./declaration";
-import { Dialect, Tier } from "./declaration";
-import type { DraftDocument, Plan } from "./documents";
+import { Dialect, PolicyLayout, PolicyMode, Tier } from "./declaration";
+import type { DraftDocument, Plan, PlannedMetadataAccess } from "./documents";
+import { logicalNameOf } from "./documents";
 import type { DeclarationProblem } from "./errors";
 import { DeclarationError } from "./errors";
+import { noteLimitedDns } from "./dns-limits";
 import { describePeer } from "./halves";
+import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
 import { isDnsSubdomain } from "./names";
-import { logicalNameOf, orderDocuments } from "./order";
+import { orderDocuments } from "./order";
 import { resolve } from "./resolve/resolve";
-import { tenantAccess } from "./tenants";
+import { withTenantPolicies } from "./tenant-policies";
+import { exceptionsOf, tenantAccess } from "./tenants";
 import { Shortfalls } from "./unsupported";
 
 /**
@@ -23,7 +28,13 @@ import { Shortfalls } from "./unsupported";
  * @throws DeclarationError with every problem at once; nothing has been registered then.
  */
 export function plan(declaration: ClusterSecurityDeclaration): Plan {
-  return planPart(declaration, () => true);
+  return planModel(resolve(declaration), (model, shortfalls) =>
+    withTenantPolicies(model, [
+      ...networkDocuments(model, shortfalls),
+      ...istioDocuments(model, shortfalls),
+      ...tenantAccess(model),
+    ]),
+  );
 }
 
 /**
@@ -32,7 +43,13 @@ export function plan(declaration: ClusterSecurityDeclaration): Plan {
  * @throws DeclarationError with every problem at once.
  */
 export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
-  return planPart(declaration, (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName);
+  // what isolates stands elsewhere, so a policy for each workload has nothing to protect here
+  const model = { ...resolve(declaration), layout: PolicyLayout.PerFlow };
+  return planModel(model, (resolved, shortfalls) =>
+    networkDocuments(resolved, shortfalls).filter(
+      (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName,
+    ),
+  );
 }
 
 /**
@@ -41,31 +58,42 @@ export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
  * @throws DeclarationError with every problem at once.
  */
 export function planMesh(declaration: ClusterSecurityDeclaration): Plan {
-  return planPart(declaration, (draft) => draft.stage === "mesh");
+  return planModel(resolve(declaration), istioDocuments);
 }
 
-function planPart(declaration: ClusterSecurityDeclaration, isIncluded: (draft: DraftDocument) => boolean): Plan {
-  const model = resolve(declaration);
+/** Writes the policies of a declaration that was read, and says what it could not. */
+type Writer = (model: Model, shortfalls: Shortfalls) => readonly DraftDocument[];
+
+/** A plan of what a writer makes of a declaration: named, ordered, with everything that is said about it. */
+export function planModel(model: Model, write: Writer): Plan {
   const shortfalls = new Shortfalls();
-  const drafts = rename(write(model, shortfalls).filter(isIncluded), model.policyNames);
+  const drafts = rename(write(model, shortfalls), model.policyNames);
+  noteMetadataAccess(model, shortfalls);
+  noteLimitedDns(model, shortfalls);
+  noteEndedExceptions(model, shortfalls);
   const warnings = shortfalls.settle(model.unsupported);
   refuseSharedNames(drafts);
   return {
     dialect: model.dialect,
+    mode: model.mode,
     documents: orderDocuments(drafts, model.services),
     warnings,
     namespaces: [...model.namespaces.values()]
       .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
-      .map(({ name, tier, existing, labels }) => ({ name, tier, existing, labels })),
+      .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
     exemptNamespaces: model.exempt,
-    flows: model.flows.map(({ from, to, ports, reason, owner, expires }) => ({
+    flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical }) => ({
       from: describePeer(from),
       to: describePeer(to),
       ports,
       reason,
       owner,
+      ...(critical ? { critical } : {}),
       ...(expires === undefined ? {} : { expires }),
     })),
+    tenants: model.tenants.map(({ name, namespaces, policyEditors }) => ({ name, namespaces, policyEditors })),
+    exceptions: exceptionsOf(model),
+    metadataAccess: metadataAccessOf(model),
   };
 }
 
@@ -73,11 +101,45 @@ function hasLabels(namespace: { labels: Readonly<Record<string, string>> }): boo
   return Object.keys(namespace.labels).length > 0;
 }
 
-function write(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
-  return [...networkDocuments(model, shortfalls), ...istioDocuments(model, shortfalls), ...tenantAccess(model)];
+/** An exception is never silent: the plan names it, and so does whatever prints the plan's warnings. */
+function noteMetadataAccess(model: Model, shortfalls: Shortfalls): void {
+  for (const { workload, service, owner } of metadataAccessOf(model)) {
+    shortfalls.note(
+      "metadata-exception",
+      `workloads ${workload} (${service}, ${owner})`,
+      "Workloads may reach a credential service of the cloud although metadata endpoints are closed.",
+      "Review them with their owners.",
+    );
+  }
 }
 
-function networkDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+function noteEndedExceptions(model: Model, shortfalls: Shortfalls): void {
+  for (const { tenant, from, to, expires, owner, state } of exceptionsOf(model)) {
+    if (state === "open") continue;
+    const what = state === "closed" ? "and nothing passes any more" : "and it still lets traffic pass";
+    shortfalls.note(
+      "exception-ended",
+      `tenants ${tenant}: ${from} → ${to} (${owner}, until ${expires}, ${what})`,
+      "The last day of an exception between tenants is over.",
+      "Renew it with its owner, or remove it.",
+    );
+  }
+}
+
+function metadataAccessOf(model: Model): readonly PlannedMetadataAccess[] {
+  return [...model.workloads.values()].flatMap(({ id, metadataAccess }) =>
+    metadataAccess.map(({ service, reason, owner, expires }): PlannedMetadataAccess => {
+      const { ranges, ports } = metadataServices[service];
+      const end = expires === undefined ? {} : { expires };
+      return { workload: id, service, addresses: ranges.map(({ cidr }) => cidr), ports, reason, owner, ...end };
+    }),
+  );
+}
+
+/** The network's policies of a declaration, in its dialect. */
+export function networkDocuments(declared: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  // an enforcer that only reports does so for every policy, whatever its dialect
+  const model = declared.enforcerAudits ? asEnforced(declared) : declared;
   switch (model.dialect) {
     case Dialect.Cilium:
       return ciliumDocuments(model, shortfalls);
@@ -85,7 +147,15 @@ function networkDocuments(model: Model, shortfalls: Shortfalls): readonly DraftD
       return kubernetesDocuments(model, shortfalls);
     case Dialect.Calico:
       return calicoDocuments(model, shortfalls);
+    case Dialect.ClusterNetworkPolicy:
+      return clusterNetworkPolicyDocuments(model, shortfalls);
   }
+}
+
+function asEnforced(model: Model): Model {
+  const mode = PolicyMode.Enforce;
+  const namespaces = new Map([...model.namespaces].map(([name, namespace]) => [name, { ...namespace, mode }]));
+  return { ...model, mode, namespaces };
 }
 
 /** Gives policies the names that the declaration wants, and refuses wishes that no policy has. */
@@ -111,7 +181,10 @@ function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, str
       })),
     );
   }
-  return renamed;
+  const moved = new Map(drafts.map((draft, index) => [logicalNameOf(draft), logicalNameOf(renamed[index] ?? draft)]));
+  return renamed.map((draft) =>
+    draft.after === undefined ? draft : { ...draft, after: draft.after.map((name) => moved.get(name) ?? name) },
+  );
 }
 
 /** A dialect may put its tier and the namespace before the derived name, as Calico does. */

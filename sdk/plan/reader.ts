@@ -63,6 +63,14 @@ export class Reader {
     return value === undefined || value === null ? undefined : this.text(path, value);
   }
 
+  /** A day as `2027-03-31`; missing is undefined. */
+  date(path: string, value: unknown): string | undefined {
+    const text = this.optionalText(path, value);
+    if (text === undefined || isDay(text)) return text;
+    this.problems.add(path, value, "is not a date", "Write it as 2027-03-31.");
+    return undefined;
+  }
+
   flag(path: string, value: unknown): boolean | undefined {
     if (value === undefined || value === null) return undefined;
     if (typeof value === "boolean") return value;
@@ -114,6 +122,11 @@ export class Reader {
         : `Give ${wanted}.`;
     this.problems.add(path, value, `is not ${wanted}`, fix);
   }
+}
+
+function isDay(text: string): boolean {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 export function join(path: string, key: string): string {

@@ -2,6 +2,7 @@ import { UnsupportedHandling } from "./declaration";
 import type { PlanWarning, WarningCode } from "./documents";
 import type { DeclarationProblem } from "./errors";
 import { DeclarationError } from "./errors";
+import type { ModelFlow } from "./model";
 
 /** Collects what a dialect cannot say: as warnings, or as a refusal, as the declaration chooses. */
 export class Shortfalls {
@@ -9,6 +10,16 @@ export class Shortfalls {
     WarningCode,
     { message: string; fix: string; paths: Set<string>; serious: boolean }
   >();
+  private readonly critical = new Map<string, DeclarationProblem>();
+
+  /** A flow cannot be said, or not one half of it. A critical one is never lost: the declaration is refused. */
+  lostFlow(code: WarningCode, flow: ModelFlow, message: string, fix: string): void {
+    if (flow.critical) {
+      const cut = `${message} It is a critical path, which is never cut.`;
+      this.critical.set(`${flow.path} ${code}`, { path: flow.path, kind: code, message: cut, fix });
+    }
+    this.lost(code, flow.path, message, fix);
+  }
 
   /** Something declared is lost or weakened in this dialect. */
   lost(code: WarningCode, path: string, message: string, fix: string): void {
@@ -35,8 +46,9 @@ export class Shortfalls {
     else entry.paths.add(path);
   }
 
-  /** @throws DeclarationError for losses, when the declaration asks for refusal. */
+  /** @throws DeclarationError for critical paths that would be cut, and for any loss when the declaration asks for refusal. */
   settle(handling: UnsupportedHandling): readonly PlanWarning[] {
+    if (this.critical.size > 0) throw new DeclarationError([...this.critical.values()]);
     if (handling === UnsupportedHandling.Refuse) {
       const problems = [...this.found.values()]
         .filter((entry) => entry.serious)

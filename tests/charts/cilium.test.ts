@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import Ajv from "ajv";
+import semver from "semver";
 import {
   ChartValuesError,
   CiliumEncryption,
@@ -11,6 +12,8 @@ import {
   mergeValues,
 } from "../../sdk/charts/index";
 import type { CiliumChartOptions } from "../../sdk/charts/cilium";
+import { ciliumAbsentKeys } from "../../sdk/charts/cilium-keys";
+import { isListed } from "./published";
 
 const charts = path.resolve(__dirname, "..", "..", "..", "shared", "charts");
 const versions = ["1.17.18", "1.18.5", "1.18.12", "1.19.6", "1.20.0"];
@@ -39,6 +42,14 @@ function optionsFor(version: string): CiliumChartOptions[] {
   return [{ version }, all, { version, encryption: CiliumEncryption.None, hubble: { enabled: false } }];
 }
 
+/** Dotted keys of maps and leaves alike. */
+function schemaKeys(schema: Schema, prefix = ""): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, inner]) => [
+    `${prefix}${key}`,
+    ...schemaKeys(inner, `${prefix}${key}.`),
+  ]);
+}
+
 /** Keys of the chart that its values.yaml only mentions in a comment. */
 const commentedKeys = new Set(["policyAuditMode", "socketLB.hostNamespaceOnly"]);
 
@@ -62,6 +73,28 @@ describe("Cilium chart values", () => {
           for (const part of key.split(".")) current = current?.properties?.[part];
           assert.ok(current !== undefined, `chart ${version} has no key ${key}`);
         }
+      }
+    });
+  }
+
+  for (const [index, newer] of versions.slice(1).entries()) {
+    const older = versions[index] ?? "";
+    it(`refuses every key that went away between the charts ${older} and ${newer}`, function () {
+      const file = (version: string): string => path.join(charts, `cilium-${version}`, "values.schema.json");
+      if (!existsSync(file(older))) return this.skip();
+      const keys = (version: string): ReadonlySet<string> =>
+        new Set(schemaKeys(JSON.parse(readFileSync(file(version), "utf8")) as Schema));
+      const [before, after] = [keys(older), keys(newer)];
+      const listed = new Set(
+        ciliumAbsentKeys.filter(({ versions: range }) => semver.satisfies(newer, range)).map(({ key }) => key),
+      );
+      // what is listed for a version is really not in its chart
+      for (const key of listed) assert.ok(!after.has(key), `${key} is in ${newer}`);
+      const leaves = [...before].filter((key) => ![...before].some((other) => other.startsWith(`${key}.`)));
+      for (const key of leaves.filter((leaf) => !after.has(leaf))) {
+        // the chart declares it in a comment
+        if (key === "kubeProxyReplacement") continue;
+        assert.ok(isListed(key, listed), `${key} went away with ${newer}`);
       }
     });
   }
@@ -106,8 +139,25 @@ describe("Cilium chart values", () => {
   it("warns about versions without security fixes and about modes that enforce nothing (S3-21)", () => {
     assert.match(ciliumValues({ version: "1.17.18" }).warnings.join(), /no security fixes/);
     assert.match(ciliumValues({ version: "1.21.0" }).warnings.join(), /newer/);
+    assert.match(ciliumValues({ version: "1.16.5" }).warnings.join(), /older than the charts/);
+    assert.match(ciliumValues({ encryption: CiliumEncryption.None }).warnings.join(), /can be read on the way/);
     assert.match(ciliumValues({}, { policyEnforcementMode: "never" }).warnings.join(), /no policy is enforced/);
     assert.deepEqual(ciliumValues({}).warnings, []);
+  });
+
+  it("refuses values that would take Istio's plugin away or send traffic past its proxies", () => {
+    const { values } = ciliumValues({ istio: true });
+    assert.deepEqual([values["cni"], values["socketLB"]], [{ exclusive: false }, { hostNamespaceOnly: true }]);
+    for (const [override, text] of [
+      [{ cni: { exclusive: true } }, /cni\.exclusive/],
+      [{ cni: { exclusive: {} } }, /cni\.exclusive/],
+      [{ socketLB: { hostNamespaceOnly: false } }, /socketLB\.hostNamespaceOnly/],
+      [{ encryption: { type: "ztunnel" } }, /encryption\.type/],
+    ] as const) {
+      assert.throws(() => ciliumValues({ istio: true }, override), text);
+      assert.ok(ciliumValues({}, override));
+    }
+    assert.match(ciliumValues({ istio: true }, { bpf: { masquerade: true } }).warnings.join(), /health checks fail/);
   });
 
   it("merges user values last, key by key, and leaves its own untouched", () => {

@@ -12,6 +12,10 @@ export interface Registration {
   /** URNs. */
   readonly dependencies: readonly string[];
   readonly aliases: readonly unknown[];
+  /** What a component registered as its outputs. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Undefined where the program does not say. */
+  readonly protect: boolean | undefined;
 }
 
 interface RegisterRequest {
@@ -21,8 +25,15 @@ interface RegisterRequest {
   getProvider(): string;
   getProvidersMap(): { toArray(): [string, string][] };
   getDependenciesList(): string[];
+  getProtect(): boolean;
+  hasProtect(): boolean;
   getAliasesList(): { getUrn(): string; getSpec(): { toObject(): unknown } | undefined }[];
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
+}
+
+interface OutputsRequest {
+  getUrn(): string;
+  getOutputs(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 
 interface RegisterResponse {
@@ -30,6 +41,8 @@ interface RegisterResponse {
 }
 
 type Register = (request: RegisterRequest, callback: (error: unknown, response?: RegisterResponse) => void) => unknown;
+
+type RegisterOutputs = (request: OutputsRequest, callback: (error: unknown, response?: unknown) => void) => unknown;
 
 /**
  * Runs a program against Pulumi's mock engine and returns what it registered, in order, with what mocks alone do not
@@ -50,7 +63,13 @@ export async function register(
     options.preview ?? false,
   );
   pulumi.runtime.setAllConfig(options.config ?? {});
-  const monitor = getMonitor() as unknown as { registerResource: Register };
+  const monitor = getMonitor() as unknown as { registerResource: Register; registerResourceOutputs: RegisterOutputs };
+  const outputs = new Map<string, Record<string, unknown>>();
+  const originalOutputs = monitor.registerResourceOutputs.bind(monitor);
+  monitor.registerResourceOutputs = (request, callback) => {
+    outputs.set(request.getUrn(), request.getOutputs()?.toJavaScript() ?? {});
+    return originalOutputs(request, callback);
+  };
   const original = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, callback) =>
     original(request, (error, response) => {
@@ -63,6 +82,8 @@ export async function register(
           provider: request.getProvider(),
           inputs: request.getObject()?.toJavaScript() ?? {},
           dependencies: request.getDependenciesList(),
+          outputs: {},
+          protect: request.hasProtect() ? request.getProtect() : undefined,
           aliases: request.getAliasesList().map((alias) => alias.getSpec()?.toObject() ?? alias.getUrn()),
         });
       }
@@ -70,7 +91,7 @@ export async function register(
     });
   await program();
   await pulumi.runtime.disconnect();
-  return registrations;
+  return registrations.map((registration) => ({ ...registration, outputs: outputs.get(registration.urn) ?? {} }));
 }
 
 /**

@@ -1,14 +1,14 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
-import type { EngineEvent, InlineProgramArgs, OutputMap, PulumiFn, Stack } from "@pulumi/pulumi/automation";
+import type { EngineEvent, InlineProgramArgs, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { CommandError, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
+import { withoutQueries } from "../support/engine-stack";
 
 /** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
 export interface Operation {
   readonly events: readonly EngineEvent[];
   readonly output: string;
   readonly error?: string;
-  readonly outputs?: OutputMap;
 }
 
 /** One resource that the engine created, changed or deleted, in the order in which it finished. */
@@ -46,8 +46,9 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
     envVars: { ...settings.lab.engine.env },
     pulumiCommand: await PulumiCommand.get({ root: settings.lab.engine.root }),
   });
-  for (const [key, value] of Object.entries(settings.config ?? {})) await stack.setConfig(key, { value });
-  return stack;
+  const config = Object.entries(settings.config ?? {}).map(([key, value]) => [key, { value }] as const);
+  if (config.length > 0) await stack.setAllConfig(Object.fromEntries(config));
+  return withoutQueries(stack);
 }
 
 export interface RunOptions {
@@ -82,10 +83,9 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
       case "preview":
         await stack.preview({ ...shared, ...packs });
         break;
-      case "up": {
-        const result = await stack.up({ ...shared, ...packs, refresh: options.refresh ?? false });
-        return { events, output: output.join(""), outputs: result.outputs };
-      }
+      case "up":
+        await stack.up({ ...shared, ...packs, refresh: options.refresh ?? false });
+        break;
       case "destroy":
         await stack.destroy(shared);
         break;
@@ -108,6 +108,14 @@ export function finished(operation: Operation): Step[] {
     const name = metadata.urn.split("::").at(-1) ?? "";
     return [{ op: String(metadata.op), urn: metadata.urn, type: metadata.type, name }];
   });
+}
+
+/** What the program returned, as the engine stored it. */
+export function outputsOf(operation: Operation): Readonly<Record<string, unknown>> {
+  const stack = operation.events
+    .map((event) => event.resOutputsEvent?.metadata)
+    .findLast((metadata) => metadata?.type === "pulumi:pulumi:Stack");
+  return (stack?.new?.outputs ?? {}) as Record<string, unknown>;
 }
 
 /** What the pack reported. */

@@ -10,21 +10,40 @@ import { finished, openStack, operate } from "./automation";
 import { pack, sharedLab } from "./shared-lab";
 
 interface KubeAnswer {
+  readonly metadata?: { readonly uid: string };
   readonly data?: Record<string, string>;
   readonly spec?: { readonly template?: { readonly spec?: { readonly containers?: { readonly image: string }[] } } };
 }
 
-describe("Cilium installed as a Helm release by the secure stack, on a real engine and a real API server", () => {
-  const version = "1.20.2";
+const releaseType = "kubernetes:helm.sh/v3:Release";
+
+describe("Cilium installed and upgraded as a Helm release by the secure stack, on a real engine and a real API server", () => {
+  const [older, newer] = ["1.19.1", "1.20.2"];
   let lab: Lab;
   let stack: Stack;
   let client: ApiClient;
   let created: Operation;
+  let upgraded: Operation;
+  let first: { readonly image: string; readonly config: Record<string, string>; readonly uid: string };
 
   const read = async (path: string): Promise<KubeAnswer> => {
     const answer = await client.call("GET", path);
     assert.equal(answer.status, 200, `${path}: ${JSON.stringify(answer.body)}`);
     return answer.body as KubeAnswer;
+  };
+  const config = async (): Promise<Record<string, string>> =>
+    (await read("/api/v1/namespaces/kube-system/configmaps/cilium-config")).data ?? {};
+  const agent = async (): Promise<{ image: string; uid: string }> => {
+    const { metadata, spec } = await read("/apis/apps/v1/namespaces/kube-system/daemonsets/cilium");
+    return { image: spec?.template?.spec?.containers?.[0]?.image ?? "", uid: metadata?.uid ?? "" };
+  };
+  const choose = async (version: string): Promise<void> => {
+    await stack.setAllConfig({
+      "clusterSecurity:nodeless": { value: "true" },
+      "clusterSecurity:cni": { value: "install" },
+      "clusterSecurity:ciliumVersion": { value: version },
+      "clusterSecurity:ciliumChart": { value: await ciliumChart(version) },
+    });
   };
 
   before(async () => {
@@ -35,15 +54,14 @@ describe("Cilium installed as a Helm release by the secure stack, on a real engi
       stack: "test",
       lab,
       program: async () => ({ ...(await program()) }),
-      config: {
-        "clusterSecurity:nodeless": "true",
-        "clusterSecurity:cni": "install",
-        "clusterSecurity:ciliumVersion": version,
-        "clusterSecurity:ciliumChart": await ciliumChart(version),
-      },
     });
+    await choose(older);
     created = await operate(stack, "up", { policyPacks: [pack] });
     assert.equal(created.error, undefined);
+    first = { ...(await agent()), config: await config() };
+    await choose(newer);
+    upgraded = await operate(stack, "up");
+    assert.equal(upgraded.error, undefined);
   });
 
   after(async () => {
@@ -52,25 +70,48 @@ describe("Cilium installed as a Helm release by the secure stack, on a real engi
     assert.equal(destroyed.error, undefined);
   });
 
-  it("renders WireGuard, Hubble and the enforcement mode into the agent's configuration", async () => {
-    const { data } = await read("/api/v1/namespaces/kube-system/configmaps/cilium-config");
-    assert.equal(data?.["enable-wireguard"], "true");
-    assert.equal(data?.["enable-hubble"], "true");
-    assert.equal(data?.["enable-policy"], "default");
+  it("renders WireGuard, Hubble and the enforcement mode into the agent's configuration, in both versions", async () => {
+    for (const data of [first.config, await config()]) {
+      assert.equal(data["enable-wireguard"], "true");
+      assert.equal(data["enable-hubble"], "true");
+      assert.equal(data["enable-policy"], "default");
+    }
   });
 
   it("installs the agent, the operator, the Hubble relay and the Hubble UI", async () => {
-    const agent = await read("/apis/apps/v1/namespaces/kube-system/daemonsets/cilium");
-    const image = agent.spec?.template?.spec?.containers?.[0]?.image ?? "";
-    assert.ok(image.includes(`v${version}`), image);
+    assert.ok(first.image.includes(`v${older}`), first.image);
+    const { image } = await agent();
+    assert.ok(image.includes(`v${newer}`), image);
     for (const name of ["cilium-operator", "hubble-relay", "hubble-ui"]) {
       await read(`/apis/apps/v1/namespaces/kube-system/deployments/${name}`);
     }
   });
 
+  it("upgrades in place: the release and the agents are the same ones, no policy is touched", async () => {
+    const steps = finished(upgraded).filter(({ op }) => op !== "same");
+    const release = steps.filter(({ type }) => type === releaseType);
+    assert.deepEqual(
+      release.map(({ op }) => op),
+      ["update"],
+    );
+    const policies = steps.filter(({ type }) => /cilium\.io|networking\.k8s\.io/.test(type));
+    assert.deepEqual(policies, []);
+    assert.equal((await agent()).uid, first.uid);
+    // Helm's own record has both revisions
+    const records = await client.call(
+      "GET",
+      "/api/v1/namespaces/kube-system/secrets?labelSelector=owner=helm,name=cilium",
+    );
+    const { items } = records.body as { items: { metadata: { labels: { version: string; status: string } } }[] };
+    assert.deepEqual(items.map(({ metadata }) => [metadata.labels.version, metadata.labels.status]).sort(), [
+      ["1", "superseded"],
+      ["2", "deployed"],
+    ]);
+  });
+
   it("S3-11 has Hubble stand before the first policy, and S3-16 the metadata deny before every other one", () => {
     const steps = finished(created).filter((step) => step.op === "create");
-    const release = steps.findIndex((step) => step.type === "kubernetes:helm.sh/v3:Release");
+    const release = steps.findIndex((step) => step.type === releaseType);
     const policies = steps.flatMap((step, index) => (step.type.startsWith("kubernetes:cilium.io") ? [index] : []));
     assert.notEqual(release, -1);
     assert.ok(policies.length > 8);

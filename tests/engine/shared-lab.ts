@@ -13,29 +13,45 @@ import { openLab } from "../../lab/index";
 export const repository = path.resolve(__dirname, "..", "..");
 export const pack = path.join(repository, "policypack");
 
-let opened: Promise<Lab> | undefined;
-let folder: string | undefined;
+const opened = new Map<string, Promise<Lab>>();
+const folders: string[] = [];
 
 /** The lab, with Cilium's custom resource definitions and a freshly bundled policy pack. */
 export function sharedLab(): Promise<Lab> {
-  opened ??= open();
-  return opened;
+  return lab("first");
 }
 
-async function open(): Promise<Lab> {
-  folder = mkdtempSync(path.join(tmpdir(), "cluster-security-engine-"));
-  const lab = await openLab({ dataDir: folder, quiet: true, fresh: true, ownProvider: true });
-  await installCrds(lab.controlPlane, ["cilium"]);
+/** Another cluster beside the shared lab's, with the same definitions. */
+export function secondLab(): Promise<Lab> {
+  return lab("second");
+}
+
+function lab(name: string): Promise<Lab> {
+  const known = opened.get(name);
+  if (known !== undefined) return known;
+  const opening = open(name === "first");
+  opened.set(name, opening);
+  return opening;
+}
+
+async function open(withPack: boolean): Promise<Lab> {
+  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-engine-"));
+  folders.push(folder);
+  const started = await openLab({ dataDir: folder, quiet: true, fresh: true, ownProvider: true });
+  await installCrds(started.controlPlane, ["cilium"]);
+  if (!withPack) return started;
   const bundled = await run(process.execPath, [path.join(repository, "scripts", "bundle-pack.mjs")]);
   if (bundled.code !== 0) throw new Error(`the policy pack could not be bundled: ${bundled.output}`);
-  return lab;
+  return started;
 }
 
-/** Ends the lab and removes what it kept. */
+/** Ends the labs and removes what they kept. */
 export async function closeSharedLab(): Promise<void> {
-  const lab = await opened?.catch(() => undefined);
-  await lab?.close();
-  if (folder) rmSync(folder, { recursive: true, force: true });
+  for (const opening of opened.values()) {
+    const started = await opening.catch(() => undefined);
+    await started?.close();
+  }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 
 /** What the API server holds now, one object a workload. */

@@ -3,47 +3,20 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
-import { DeclarationError, Dialect, flow, namespace, plan, tcp, workload } from "../../sdk/plan/index";
+import { DeclarationError, Dialect, PolicyMode, flow, namespace, plan, tcp, workload } from "../../sdk/plan/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
 import { calicoAllows } from "../oracle/calico";
-import type { OracleCluster, OraclePod, Party, PolicyObject } from "../oracle/cluster";
-import type { Attempt, End } from "./expectation";
+import type { OracleCluster, OraclePod, PolicyObject } from "../oracle/cluster";
 import { assertValid } from "./crd-schema";
-import { isDeclared } from "./expectation";
+import { assertAsDeclared, oracleClusterOf, policiesOf } from "./oracle-world";
 import { commonDeclaration } from "./random-declarations";
 
-const addresses = ["8.8.8.8", "203.0.113.77", "10.0.5.5", "10.1.5.5", "2001:db8::7"];
-const attempts: readonly Attempt[] = (["TCP", "UDP", "SCTP"] as const).flatMap((protocol) =>
-  [53, 80, 443, 8000, 8500, 9001].map((port) => ({ protocol, port })),
-);
+/** Pods have addresses of 10.0.0.0/8, so that a range could match them by mistake. */
+const clusterOf = (declaration: ClusterSecurityDeclaration): OracleCluster =>
+  oracleClusterOf(declaration, (index) => `10.0.9.${index}`);
 
-/** The declared workloads as pods with addresses of 10.0.0.0/8, so that a range could match them by mistake. */
-function clusterOf(declaration: ClusterSecurityDeclaration): OracleCluster {
-  const dns = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
-  const pods = [...(declaration.workloads ?? []), dns].map(
-    ({ namespace: home, name, labels, ...rest }, index): OraclePod => ({
-      namespace: home,
-      name,
-      labels: labels ?? { app: name },
-      serviceAccount: ("serviceAccount" in rest ? rest.serviceAccount : undefined) ?? "default",
-      hostNetwork: false,
-      ports: [],
-      addresses: [`10.0.9.${index + 1}`],
-    }),
-  );
-  const names = [...new Set([...pods.map((pod) => pod.namespace), "alpha", "beta", "gamma"])];
-  return { namespaces: names.map((name) => ({ name, labels: {} })), pods };
-}
-
-function policiesOf(declaration: ClusterSecurityDeclaration): PolicyObject[] {
-  const { documents } = plan({ ...declaration, dialect: Dialect.Calico });
-  return documents.map(({ object }) => object as unknown as PolicyObject);
-}
-
-function partyOf(cluster: OracleCluster, end: End): Party {
-  if ("address" in end) return { kind: "address", address: end.address };
-  const pod = cluster.pods.find((one) => `${one.namespace}/${one.name}` === end.pod);
-  return { kind: "pod", pod: pod ?? assert.fail(end.pod) };
+function calicoPolicies(declaration: ClusterSecurityDeclaration): PolicyObject[] {
+  return policiesOf({ ...declaration, dialect: Dialect.Calico });
 }
 
 const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds", "calico-3.32.1");
@@ -55,24 +28,9 @@ describe("calico dialect", function () {
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {
         const cluster = clusterOf(declaration);
-        const policies = policiesOf(declaration);
-        const ends: readonly End[] = [
-          ...cluster.pods.map((pod) => ({ pod: `${pod.namespace}/${pod.name}` })),
-          ...addresses.map((address) => ({ address })),
-        ];
-        for (const from of ends) {
-          for (const to of ends) {
-            if (!("pod" in from || "pod" in to) || JSON.stringify(from) === JSON.stringify(to)) continue;
-            for (const attempt of attempts) {
-              const parties = { source: partyOf(cluster, from), destination: partyOf(cluster, to) };
-              assert.equal(
-                calicoAllows(cluster, policies, { ...parties, ...attempt }),
-                isDeclared(declaration, from, to, attempt),
-                `${JSON.stringify(from)} → ${JSON.stringify(to)} ${attempt.protocol} ${attempt.port}`,
-              );
-            }
-          }
-        }
+        assertAsDeclared({ ...declaration, dialect: Dialect.Calico }, cluster, (policies, flow) =>
+          calicoAllows(cluster, policies, flow),
+        );
       }),
       { numRuns: 20 },
     );
@@ -90,7 +48,7 @@ describe("calico dialect", function () {
     const impostor: OraclePod = { ...web, name: "impostor", serviceAccount: "default" };
     const withImpostor = { ...cluster, pods: [...cluster.pods, impostor] };
     const attempt = { destination: { kind: "pod", pod: db }, protocol: "TCP", port: 5432 } as const;
-    const policies = policiesOf(shop);
+    const policies = calicoPolicies(shop);
     assert.ok(calicoAllows(withImpostor, policies, { ...attempt, source: { kind: "pod", pod: web } }));
     assert.ok(!calicoAllows(withImpostor, policies, { ...attempt, source: { kind: "pod", pod: impostor } }));
   });
@@ -104,7 +62,7 @@ describe("calico dialect", function () {
       metadata: { name: "opens-everything" },
       spec: { tier: "default", order: 1, selector: "all()", types: ["Egress"], egress: [{ action: "Allow" }] },
     };
-    const guard = policiesOf(shop).slice(0, 3);
+    const guard = calicoPolicies(shop).slice(0, 3);
     assert.deepEqual(
       guard.map(({ kind }) => kind),
       ["Tier", "Tier", "GlobalNetworkPolicy"],
@@ -112,7 +70,7 @@ describe("calico dialect", function () {
     const from = { source: { kind: "pod", pod: web }, protocol: "TCP", port: 80 } as const;
     for (const { address } of metadataEndpoints) {
       const flowTo = { ...from, destination: { kind: "address", address } } as const;
-      assert.ok(!calicoAllows(cluster, [...policiesOf(shop), opener], flowTo), address);
+      assert.ok(!calicoAllows(cluster, [...calicoPolicies(shop), opener], flowTo), address);
       assert.ok(!calicoAllows(cluster, guard, flowTo), address);
     }
     assert.ok(calicoAllows(cluster, guard, { ...from, destination: { kind: "address", address: "8.8.8.8" } }));
@@ -122,7 +80,28 @@ describe("calico dialect", function () {
     if (!existsSync(crds)) return this.skip();
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {
-        for (const policy of policiesOf(declaration)) assertValid(crds, policy);
+        for (const policy of calicoPolicies(declaration)) assertValid(crds, policy);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("S3-28 stages every policy in mode audit, as the published CRDs take it, and enforces none", function () {
+    if (!existsSync(crds)) return this.skip();
+    const modes = fc.constantFrom(...Object.values(PolicyMode));
+    fc.assert(
+      fc.property(commonDeclaration, modes, (base, mode) => {
+        const alpha = { name: "alpha", mode: PolicyMode.Audit };
+        const namespaces = [alpha, ...(base.namespaces ?? []).filter(({ name }) => name !== "alpha")];
+        const policies = calicoPolicies({ ...base, namespaces, mode });
+        for (const policy of policies) {
+          assertValid(crds, policy);
+          const isStaged = policy.kind.startsWith("Staged");
+          if (policy.kind !== "Tier" && mode === PolicyMode.Audit) assert.ok(isStaged, policy.metadata.name);
+          if (policy.metadata.namespace === "alpha") assert.equal(policy.kind, "StagedNetworkPolicy");
+        }
+        const names = policies.map(({ kind, metadata }) => `${kind} ${metadata.namespace} ${metadata.name}`);
+        assert.equal(new Set(names).size, names.length);
       }),
       { numRuns: 60 },
     );

@@ -5,23 +5,25 @@ import * as webApp from "../../examples/web-app/declaration";
 import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/plan/index";
 import { Dialect } from "../../sdk/plan/index";
 import type { Flow, Peer } from "../../sdk/reachability/index";
-import { TrafficSet, metadataEndpoints } from "../../sdk/reachability/index";
+import { compareWithDeclaration, exemptPods, podsThatReachMetadata } from "../support/declared";
+import type { Example } from "../support/examples";
+import { examples } from "../support/examples";
+import { seventeenPolicies } from "../support/seventeen-policies";
 import type { World } from "./world";
 import { open, pod, worldOf } from "./world";
 
-interface Example {
-  readonly declaration: ClusterSecurityDeclaration;
-  readonly applications: readonly WorkloadDeclaration[];
-  readonly platform: readonly WorkloadDeclaration[];
-}
-
-const examples: Readonly<Record<string, Example>> = { "service-identity": serviceIdentity, "web-app": webApp, shop };
 const dialects = [Dialect.Cilium, Dialect.Kubernetes];
 const nothing = "No Connections";
 const address = (text: string): Peer => ({ kind: "address", address: text });
 const fresh = (namespace: string): Peer => ({ kind: "freshPod", namespace });
 
-function worldIn(example: Example, dialect: Dialect): World {
+interface Parts {
+  readonly declaration: ClusterSecurityDeclaration;
+  readonly applications: readonly WorkloadDeclaration[];
+  readonly platform: readonly WorkloadDeclaration[];
+}
+
+function worldIn(example: Parts, dialect: Dialect): World {
   const workloads = [...example.applications, ...example.platform];
   return worldOf({ ...example.declaration, dialect }, { workloads });
 }
@@ -30,58 +32,48 @@ function verdict(world: World, from: string, to: string, port: number, protocol:
   return world.reachability.verdict({ source: pod(from), destination: pod(to), protocol, port });
 }
 
-/** What the plan says it declares between two pods, DNS included. */
-function declared(world: World, from: string, to: string): string {
-  const names = (id: string): string[] => [id, `namespace ${id.slice(0, id.indexOf("/"))}`];
-  let ports = to === "kube-system/kube-dns" ? union(port("TCP", 53), port("UDP", 53)) : TrafficSet.none();
-  for (const flow of world.plan.flows) {
-    if (!names(from).includes(flow.from) || !names(to).includes(flow.to)) continue;
-    for (const range of flow.ports) ports = union(ports, port(range.protocol, range.from, range.to));
-  }
-  return ports.toString();
-}
+const names = ["service-identity", "web-app", "tenants", "zero-trust-tiers", "shop", "kubernetesx", "fleet"];
 
-function port(protocol: "TCP" | "UDP" | "SCTP", from: number, to = from): TrafficSet {
-  return TrafficSet.ports(protocol, from, to);
-}
-
-function union(a: TrafficSet, b: TrafficSet): TrafficSet {
-  return a.union(b);
-}
-
-for (const [name, example] of Object.entries(examples)) {
+for (const name of names) {
   for (const dialect of dialects) {
     describe(`examples/${name} (${dialect})`, () => {
+      let example: Example;
       let world: World;
-      const pods = [...example.applications, ...example.platform].filter((workload) => workload.hostNetwork !== true);
-      const held = pods.filter(({ namespace }) => namespace !== "kube-system");
+      let held: readonly WorkloadDeclaration[];
 
-      before(() => {
-        world = worldIn(example, dialect);
+      before(async () => {
+        const found = (await examples()).find((one) => one.name === name);
+        example = found ?? assert.fail(`${name} is no example`);
+        world = worldOf({ ...example.declaration, dialect }, { workloads: example.workloads });
+        const exempt = exemptPods(world.plan, example.workloads);
+        held = example.workloads.filter((workload) => !exempt.includes(`${workload.namespace}/${workload.name}`));
+        assert.ok(held.length > 1);
       });
 
-      it("S1-27 S0-02 allows the declared flows between any two pods, both directions, and nothing else", () => {
+      it("S1-27 S0-02 allows the declared flows between any two pods and to the outside, and nothing else", () => {
         assert.deepEqual(world.reachability.snapshot.problems, []);
-        for (const source of pods) {
-          for (const target of pods) {
-            if (source === target) continue;
-            const [from, to] = [`${source.namespace}/${source.name}`, `${target.namespace}/${target.name}`];
-            assert.equal(open(world, pod(from), pod(to)), declared(world, from, to), `${from} → ${to}`);
-          }
-        }
+        const { compared, differences } = compareWithDeclaration(world.reachability, world.plan, example.workloads);
+        assert.deepEqual(differences, []);
+        assert.ok(compared >= held.length * (held.length - 1 + 8));
       });
 
-      it("S0-08 S1-13 closes every metadata endpoint to every pod of tiers 1 and 2", () => {
-        for (const { namespace, name: own } of held) {
-          for (const { address: endpoint } of metadataEndpoints) {
-            assert.equal(open(world, pod(`${namespace}/${own}`), address(endpoint)), nothing, `${own} → ${endpoint}`);
-          }
+      it("S0-08 S1-13 closes every metadata endpoint to every pod of tiers 1 and 2, and lists who is exempt", () => {
+        const exempt = exemptPods(world.plan, example.workloads);
+        assert.deepEqual(podsThatReachMetadata(world.reachability, example.workloads), exempt);
+        for (const id of exempt) {
+          const namespace = id.slice(0, id.indexOf("/"));
+          const workload = example.workloads.find((one) => `${one.namespace}/${one.name}` === id);
+          assert.ok(world.plan.exemptNamespaces.includes(namespace) || workload?.hostNetwork === true, id);
         }
       });
 
       it("S0-01 S1-01 S1-02 S1-15 leaves a fresh pod nothing but DNS", () => {
         for (const namespace of new Set(held.map((workload) => workload.namespace))) {
-          assert.equal(open(world, fresh(namespace), pod("kube-system/kube-dns")), "TCP 53; UDP 53");
+          const toAll = world.plan.flows.some(({ from }) => from === `namespace ${namespace}`);
+          assert.ok(!toAll, "a flow from a whole namespace opens fresh pods; this test knows none");
+          if (example.workloads.some(({ name: own }) => own === "kube-dns")) {
+            assert.equal(open(world, fresh(namespace), pod("kube-system/kube-dns")), "TCP 53; UDP 53");
+          }
           for (const other of [address("8.8.8.8"), address("2606:4700::1111"), fresh(namespace), fresh("elsewhere")]) {
             assert.equal(open(world, fresh(namespace), other), nothing);
           }
@@ -89,7 +81,7 @@ for (const [name, example] of Object.entries(examples)) {
       });
 
       it("S1-07 lets the kubelet probe every pod", () => {
-        for (const { namespace, name: own } of pods) {
+        for (const { namespace, name: own } of held) {
           const probe: Flow = {
             source: { kind: "node", where: "local" },
             destination: pod(`${namespace}/${own}`),
@@ -231,7 +223,7 @@ for (const dialect of dialects) {
     const inShop = (from: string, to: string, number: number): string =>
       verdict(world, `jewelry-shop/${from}`, `jewelry-shop/${to}`, number);
 
-    it("S4-01 to S4-07 allows the declared paths on both sides, and not their reverse", () => {
+    it("S4-01, S4-02, S4-03, S4-04, S4-05, S4-06, S4-07 allows the declared paths on both sides, and not their reverse", () => {
       const paths: readonly [string, string, number][] = [
         ["nginx", "django", 8000],
         ["django", "postgresql", 5432],
@@ -303,37 +295,18 @@ for (const dialect of dialects) {
 }
 
 describe("examples/shop, its policies", () => {
-  /** Seed 004, "NetworkPolicies Implemented". */
-  const seventeen = [
-    "allow-nginx-to-django",
-    "allow-django-to-postgresql",
-    "allow-django-to-pgbouncer",
-    "allow-django-to-redis",
-    "allow-celery-to-postgresql",
-    "allow-celery-to-redis",
-    "allow-celery-beat-to-redis",
-    "allow-celery-beat-to-postgresql",
-    "allow-sentinel-to-redis",
-    "allow-monitoring-to-all-pods",
-    "allow-ingress-to-nginx",
-    "deny-external-to-postgresql",
-    "deny-external-to-redis",
-    "allow-dns-access",
-    "allow-django-egress",
-    "allow-celery-worker-egress",
-    "allow-nginx-egress",
-  ];
-
   it("S4-13 are the seventeen of the seed, 13 for ingress and 4 for egress, and those that were missing", () => {
     const { documents } = worldIn(shop, Dialect.Kubernetes).plan;
     const own = documents.filter(({ object }) => object.metadata.namespace === "jewelry-shop");
     const byName = new Map(
       own.map(({ object }) => [object.metadata.name, object["spec"] as { policyTypes: string[] }]),
     );
-    const types = seventeen.map((name) => byName.get(name)?.policyTypes.join() ?? assert.fail(`${name} is missing`));
+    const types = seventeenPolicies.map(
+      (name) => byName.get(name)?.policyTypes.join() ?? assert.fail(`${name} is missing`),
+    );
     assert.equal(types.filter((type) => type === "Ingress").length, 13);
     assert.equal(types.filter((type) => type === "Egress").length, 4);
-    assert.deepEqual([...byName.keys()].filter((name) => !seventeen.includes(name)).sort(), [
+    assert.deepEqual([...byName.keys()].filter((name) => !seventeenPolicies.includes(name)).sort(), [
       "allow-celery-beat-egress",
       "allow-celery-worker-to-pgbouncer",
       "allow-django-to-sentinel",

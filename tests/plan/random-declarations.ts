@@ -21,23 +21,25 @@ const port: fc.Arbitrary<PortDeclaration> = fc.oneof(
   fc.record({ port: fc.constantFrom(79, 400, 8000), endPort: fc.constantFrom(8000, 8080, 9000), protocol }),
 );
 
-/** What both the `cilium` and the `kubernetes` dialect can say: no DNS names, no accounts, no host network. */
+/** What every dialect of the network can say: no DNS names, no accounts, no host network. */
 export const commonDeclaration: fc.Arbitrary<ClusterSecurityDeclaration> = fc
   .record({
     tiers: fc.array(fc.constantFrom(Tier.SharedServices, Tier.Applications, Tier.Platform), {
       minLength: 3,
       maxLength: 3,
     }),
+    existing: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     places: fc.uniqueArray(fc.tuple(fc.constantFrom(...namespaceNames), fc.constantFrom(...workloadNames)), {
       minLength: 2,
       maxLength: 9,
       selector: ([namespace, name]) => `${namespace}/${name}`,
     }),
   })
-  .chain(({ tiers, places }) => {
+  .chain(({ tiers, existing, places }) => {
     const namespaces: NamespaceDeclaration[] = ["alpha", "beta", "gamma"].map((name, index) => ({
       name,
       tier: tiers[index] ?? Tier.Applications,
+      existing: existing[index] ?? false,
     }));
     const workloads: WorkloadDeclaration[] = places.map(([namespace, name]) => ({ namespace, name }));
     return flowsBetween(places.map(([namespace, name]) => `${namespace}/${name}`)).map((flows) => ({

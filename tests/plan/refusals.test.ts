@@ -3,10 +3,10 @@ import {
   DeclarationError,
   Dialect,
   Entity,
+  MetadataService,
   Tier,
   UnsupportedHandling,
   cidr,
-  flow,
   fqdn,
   internet,
   namespace,
@@ -16,7 +16,13 @@ import {
   udp,
   workload,
 } from "../../sdk/plan/index";
-import type { ClusterSecurityDeclaration, DeclarationProblem, FlowDeclaration } from "../../sdk/plan/index";
+import type {
+  ClusterSecurityDeclaration,
+  DeclarationProblem,
+  FlowDeclaration,
+  PeerDeclaration,
+  PortDeclaration,
+} from "../../sdk/plan/index";
 
 const base: ClusterSecurityDeclaration = {
   namespaces: [namespace("shop"), namespace("other")],
@@ -49,16 +55,16 @@ function refused(declaration: unknown, path: string, message: RegExp, fix: RegEx
   assert.match(problems[0]?.fix ?? "", fix);
 }
 
+/** A flow as plain data, also one that the builders' types refuse. */
 const because = (
-  from: Parameters<typeof flow>[0],
-  to: Parameters<typeof flow>[0],
-  ...ports: FlowDeclaration["ports"] & object
-) =>
-  flow(from)
-    .to(to)
-    .on(...ports)
-    .because("it must")
-    .ownedBy("team");
+  from: string | PeerDeclaration,
+  to: string | PeerDeclaration,
+  ...ports: PortDeclaration[]
+): FlowDeclaration => {
+  const peerOf = (peer: string | PeerDeclaration): PeerDeclaration =>
+    typeof peer === "string" ? { workload: peer } : peer;
+  return { from: peerOf(from), to: peerOf(to), ports, reason: "it must", owner: "team" };
+};
 
 const withFlows = (...flows: unknown[]): unknown => ({ ...base, flows });
 
@@ -303,6 +309,89 @@ describe("plan refuses, with path and fix", () => {
       ["metadata-deny-not-final", "undeclared-namespaces-uncovered", "fqdn-unsupported"],
     );
     refused({ ...kubernetes, unsupported: UnsupportedHandling.Refuse }, "flows[0]", /no DNS names/, /cidr/);
+  });
+
+  it("a tenant's workload that others let in by labels alone (seed defect B03)", () => {
+    const tenants = (exception: FlowDeclaration): unknown => ({
+      namespaces: [namespace("acme"), namespace("globex"), namespace("shared", { tier: Tier.SharedServices })],
+      workloads: [
+        workload("acme/web"),
+        workload("acme/signed", { serviceAccount: "web", labels: { app: "signed" } }),
+        workload("globex/api"),
+        workload("shared/queue"),
+      ],
+      tenants: [
+        { name: "acme", namespaces: ["acme"] },
+        { name: "globex", namespaces: ["globex"], exceptions: [{ flow: exception, expires: "2099-12-31" }] },
+      ],
+    });
+    const spoofable = because("acme/web", "globex/api", tcp(80));
+    refused(tenants(spoofable), "tenants[1].exceptions[0].flow.from", /labels alone.*acme/, /service account/);
+    const good = because("acme/signed", "globex/api", tcp(80));
+    assert.ok(plan(tenants(good) as ClusterSecurityDeclaration));
+    assert.ok(plan(tenants(because({ namespace: "acme" }, "globex/api", tcp(80))) as ClusterSecurityDeclaration));
+    const toShared = { ...(tenants(good) as object), flows: [because("acme/web", "shared/queue", tcp(80))] };
+    refused(toShared, "flows[0].from", /labels alone/);
+    const within = { ...(tenants(good) as object), flows: [because("acme/web", "acme/signed", tcp(80))] };
+    assert.ok(plan(within as ClusterSecurityDeclaration));
+  });
+
+  it("S0-12 equal labels under different accounts in every dialect without accounts", () => {
+    const pair = ["one", "two"].map((name) =>
+      workload(`shop/${name}`, { labels: { app: "same" }, serviceAccount: name }),
+    );
+    for (const dialect of Object.values(Dialect)) {
+      const declaration = { ...base, dialect, workloads: pair };
+      if (dialect === Dialect.Cilium || dialect === Dialect.Calico) assert.ok(plan(declaration));
+      else refused(declaration, "workloads[1].labels", /same pods/);
+    }
+  });
+
+  it("S2-19 a critical path that the dialect would cut, whatever it does with the rest", () => {
+    const webhook = { name: "gate", workloads: [workload("shop/gate")], webhooks: [{ workload: "gate", port: 8443 }] };
+    const api = { ...base, platform: { services: [webhook] } };
+    const critical = { ...because("frontend", fqdn("api.example.com"), tcp(443)), critical: true };
+    for (const dialect of [Dialect.Kubernetes, Dialect.Calico, Dialect.ClusterNetworkPolicy]) {
+      const warned = { unsupported: UnsupportedHandling.Warn, dialect };
+      refused({ ...api, ...warned }, "platform.services[0].webhooks[0]", /critical path/, /apiServer\.cidrs/);
+      assert.ok(plan({ ...api, ...warned, cluster: { apiServer: { cidrs: ["10.96.0.1/32"] } } }));
+      refused({ ...base, ...warned, flows: [critical] }, "flows[0]", /critical path/, /cidr/);
+      assert.ok(plan({ ...base, ...warned, flows: [{ ...critical, critical: false }] }));
+    }
+    assert.ok(plan({ ...api, dialect: Dialect.Cilium }));
+    assert.ok(plan({ ...base, flows: [critical] }));
+  });
+
+  it("a webhook of a workload that nothing outside may reach: the API server may lie outside", () => {
+    const gate = workload("shop/gate", { denyExternal: true });
+    const service = { name: "gate", workloads: [gate], webhooks: [{ workload: "gate", port: 8443 }] };
+    refused({ ...base, platform: { services: [service] } }, "platform.services[0].webhooks[0]", /API server/, /Remove/);
+  });
+
+  it("a credential service without reason, owner or end, twice, or for a pod that reaches them all", () => {
+    const wanted = { service: MetadataService.EksPodIdentity, reason: "reads its bucket", owner: "data" };
+    const withAccess = (metadataAccess: unknown, more: object = {}): unknown => ({
+      ...base,
+      workloads: [{ ...workload("shop/web"), metadataAccess, ...more }],
+    });
+    assert.ok(plan(withAccess([wanted]) as ClusterSecurityDeclaration));
+    const at = "workloads[0].metadataAccess";
+    refused(withAccess([{ ...wanted, reason: " " }]), `${at}[0].reason`, /not a text/);
+    refused(withAccess([{ ...wanted, owner: undefined }]), `${at}[0].owner`, /not a text/);
+    refused(withAccess([{ ...wanted, service: "imds" }]), `${at}[0].service`, /known values/, /eks-pod-identity/);
+    refused(withAccess([{ reason: "r", owner: "o" }]), `${at}[0]`, /names no service/, /eks-pod-identity/);
+    refused(withAccess([{ ...wanted, expires: "2027-02-30" }]), `${at}[0].expires`, /not a date/);
+    refused(withAccess([wanted, wanted]), `${at}[1].service`, /twice/);
+    refused(withAccess([wanted], { hostNetwork: true }), at, /says nothing/);
+  });
+
+  it("facts about DNS and audits that contradict each other", () => {
+    refused({ ...base, cluster: { dns: { nodeLocalCache: "dns.local" } } }, "cluster.dns.nodeLocalCache", /address/);
+    refused({ ...base, cluster: { dns: { serviceAddress: "10.96.0.10" } } }, "cluster.dns.serviceAddress", /NodeLocal/);
+    refused({ ...base, cluster: { dns: { provider: "bind" } } }, "cluster.dns.provider", /known values/, /openshift/);
+    const audits = { ...base, dialect: Dialect.Calico, cluster: { enforcerAudits: true } };
+    refused(audits, "cluster.enforcerAudits", /Calico/, /staged/);
+    refused({ ...base, mode: "off" }, "mode", /known values/, /audit/);
   });
 
   it("garbage of any shape without crashing", () => {

@@ -1,5 +1,5 @@
-import type { ClusterSecurityDeclaration, Plan, WorkloadDeclaration } from "../../sdk/plan/index";
-import { plan } from "../../sdk/plan/index";
+import type { ClusterSecurityDeclaration, Plan, PolicyDocument, WorkloadDeclaration } from "../../sdk/plan/index";
+import { Dialect, plan } from "../../sdk/plan/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import type { KubeObject, Peer, Reachability, SourcedObject } from "../../sdk/reachability/index";
 
@@ -50,23 +50,43 @@ export function worldOf(
   options: {
     workloads?: readonly WorkloadDeclaration[];
     extra?: readonly KubeObject[];
-    documents?: readonly KubeObject[];
+    /** What stands of the plan; all of it unless given. */
+    standing?: (planned: Plan) => readonly PolicyDocument[];
   } = {},
 ): World {
-  const planned = plan(declaration);
+  const planned = plan(withAddresses(declaration));
   const namespaces = new Set([
     ...planned.namespaces.map(({ name }) => name),
     ...(options.workloads ?? declaration.workloads ?? []).map(({ namespace }) => namespace),
   ]);
   const objects: KubeObject[] = [
-    ...[...namespaces].map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
+    ...[...namespaces].map((name) => ({
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name, labels: planned.namespaces.find((one) => one.name === name)?.labels ?? {} },
+    })),
     ...(options.workloads ?? declaration.workloads ?? []).map(deploymentOf),
-    ...(options.documents ?? planned.documents.map((document) => document.object as unknown as KubeObject)),
+    ...(options.standing?.(planned) ?? planned.documents).map(({ object }) => object as unknown as KubeObject),
     ...(options.extra ?? []),
   ];
   const sourced: SourcedObject[] = objects.map((object) => ({ object }));
-  const profile = profileFor(planned.dialect === "cilium" ? "cilium@1.20" : "kubernetes");
+  const profile = profileFor(enforcers[planned.dialect]);
   return { plan: planned, reachability: compile(buildSnapshot(sourced, { profile })) };
+}
+
+/** What enforces the policies of a dialect: the API's own text where it is nobody's in particular. */
+const enforcers: Readonly<Record<Dialect, string>> = {
+  [Dialect.Cilium]: "cilium@1.20",
+  [Dialect.Calico]: "calico@3.32",
+  [Dialect.Kubernetes]: "kubernetes",
+  [Dialect.ClusterNetworkPolicy]: "kubernetes",
+};
+
+/** Only Cilium has names for nodes and the API server; everywhere else a shared service needs their addresses. */
+function withAddresses(declaration: ClusterSecurityDeclaration): ClusterSecurityDeclaration {
+  if ((declaration.dialect ?? Dialect.Cilium) === Dialect.Cilium) return declaration;
+  const cluster = { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"], ...declaration.cluster };
+  return { ...declaration, cluster };
 }
 
 /** The peer of a deployed workload. */

@@ -74,7 +74,7 @@ describe("provider: helm.v3.Release", function () {
     const run = await stack.up(release({ values: { message: "first" } }));
     assert.equal(run.failed, false, run.output);
     assert.equal(await message(), "first");
-    const { status, names } = (await stack.outputs()) as {
+    const { status, names } = stack.outputs() as {
       status: Record<string, unknown>;
       names: Record<string, string[]>;
     };

@@ -79,7 +79,7 @@ describe("provider: resources on the real engine and API server", function () {
     stack = await lab.stack("resources");
   });
   afterEach(async function () {
-    await stack?.clear();
+    await stack?.reset(lab.cluster);
   });
   after(async function () {
     await lab?.close();
@@ -125,13 +125,13 @@ describe("provider: resources on the real engine and API server", function () {
           return { name: made.metadata.name };
         };
       await succeed(config({ a: "1" }));
-      const first = (await stack.outputs())["name"] as string;
+      const first = stack.outputs()["name"] as string;
       assert.match(first, /^settings-[0-9a-f]{8}$/);
       assert.deepEqual([...(await succeed(config({ a: "1" })))], []);
 
       const replaced = await succeed(config({ a: "2" }));
       assert.deepEqual(replaced.get("settings"), ["create-replacement", "replace", "delete-replaced"]);
-      assert.notEqual((await stack.outputs())["name"], first);
+      assert.notEqual(stack.outputs()["name"], first);
       assert.equal(await read(lab.cluster, `/api/v1/namespaces/default/configmaps/${first}`), undefined);
     });
 
@@ -376,8 +376,10 @@ describe("provider: resources on the real engine and API server", function () {
       assert.equal(preview.failed, false, preview.output);
       assert.equal(await read(lab.cluster, `${crdUrl}/widgets.example.org`), undefined);
       await succeed(program);
-      assert.deepEqual(await stack.outputs(), { size: 3 });
+      assert.deepEqual(stack.outputs(), { size: 3 });
       assert.deepEqual([...(await succeed(program))], []);
+      await stack.clear();
+      assert.equal(await read(lab.cluster, `${crdUrl}/widgets.example.org`), undefined);
     });
 
     it("waits for a kind that appears while it runs", async function () {
@@ -606,7 +608,7 @@ describe("provider: resources on the real engine and API server", function () {
         const existing = k8s.core.v1.Namespace.get("system", "kube-system");
         return { phase: existing.status.phase };
       });
-      assert.deepEqual(await stack.outputs(), { phase: "Active" });
+      assert.deepEqual(stack.outputs(), { phase: "Active" });
     });
   });
 
@@ -680,7 +682,7 @@ describe("provider: resources on the real engine and API server", function () {
       await lab.cluster.request("PATCH", "/api/v1/nodes/ready/status", ready);
       try {
         await succeed(deployment({ "pulumi.com/skipAwait": "true" }));
-        await stack.clear();
+        await stack.reset(lab.cluster);
         await lab.cluster.request("PATCH", "/api/v1/nodes/ready/status", ready);
         const run = await stack.up(deployment({ "pulumi.com/timeoutSeconds": "2" }));
         assert.equal(run.failed, true);
@@ -753,7 +755,7 @@ describe("provider: resources on the real engine and API server", function () {
         new k8s.core.v1.ConfigMap("placed", { metadata: { name: "placed" }, data: {} }, { provider });
       });
       assert.notEqual(await read(lab.cluster, "/api/v1/namespaces/kube-public/configmaps/placed"), undefined);
-      await stack.clear();
+      await stack.reset(lab.cluster);
       const run = await stack.up(async () => {
         const provider = new k8s.Provider("own", { kubeconfig, context: "elsewhere" });
         new k8s.core.v1.ConfigMap("placed", { metadata: { name: "placed" } }, { provider });

@@ -4,19 +4,23 @@
  * Two tiers of our own pass on whatever they do not decide, so an allow never isolates: the guard tier, before every
  * other, holds the deny of metadata endpoints; the flow tier, between the cluster's admin tier and `default`, holds the
  * allows. The default deny stands in `default`, last, so that policies of others still count beside ours.
+ *
+ * In mode `audit` every policy has its staged kind, which Calico evaluates and reports and does not enforce.
  */
-import { internetRanges, metadataCidrs, rangeWithout } from "../addresses";
-import type { CidrRange } from "../addresses";
+import { metadataCidrs } from "../addresses";
 import { flowAnnotations } from "../annotations";
-import { DenyScope, Entity } from "../declaration";
+import { PolicyMode } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel } from "../documents";
-import type { Half, PolicyGroup, Subject } from "../halves";
-import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
+import { namespacesWithoutDns } from "../dns-limits";
+import type { Coverage, Half, PolicyGroup, Subject } from "../halves";
+import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, modeOf, namespaceOf, rulesOf } from "../halves";
+import { metadataServices } from "../metadata-services";
 import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
 import { closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
+import { addressPeer, isSayable, nodeDnsCidrs } from "./address-peers";
 
 /** Before `kube-admin` (order 1000): nothing opens a metadata endpoint again. */
 const guardTier = { name: "cluster-security-guard", order: 500 };
@@ -40,128 +44,137 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
       "Use Calico 3.30 or newer, or the kubernetes dialect.",
     );
   }
-  const halves = halvesOf(model.flows).filter((half) => isExpressible(model, half, shortfalls));
-  return [
+  const halves = halvesOf(model.flows).filter((half) => isSayable(model, half, shortfalls, "Open-source Calico"));
+  const exceptions = metadataExceptions(halves);
+  const allows = halves.filter((half) => half.peer.kind !== "metadata");
+  const modes = Object.values(PolicyMode);
+  return withStagedKinds(model, [
     tier(guardTier),
     { ...tier(flowTier), after: [guardTier.name] },
-    { ...metadataDeny(model), after: [guardTier.name] },
+    ...exceptions,
+    ...modes.flatMap((mode) => metadataDeny(model, mode, exceptions)),
     ...dnsDocuments(model),
-    ...groupHalves(halves).flatMap((group) => groupDocuments(model, group)),
+    ...groupHalves(allows).flatMap((group) => groupDocuments(model, group)),
     ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
     ...externallyDenied(model).map((workload) => externalDeny(model, workload)),
-    defaultDeny(model),
-  ];
+    ...modes.flatMap((mode) => defaultDeny(model, mode)),
+  ]);
 }
 
-/** Whether Calico's open-source edition can say this half; if not, it stays closed and the plan says so. */
-function isExpressible(model: Model, half: Half, shortfalls: Shortfalls): boolean {
-  const { peer, flow } = half;
-  if (peer.kind === "fqdn") {
-    shortfalls.lost(
-      "fqdn-unsupported",
-      flow.path,
-      "Open-source Calico knows no DNS names: the flow stays closed.",
-      "Give address ranges with cidr(…), send it through a proxy, or use the cilium dialect.",
-    );
-    return false;
-  }
-  if (peer.kind === "entity" && peer.entity === Entity.Ingress) {
-    shortfalls.lost(
-      "entity-unsupported",
-      flow.path,
-      "Calico does not know Cilium's ingress: the flow stays closed.",
-      "Declare the ingress controller as a workload.",
-    );
-    return false;
-  }
-  if (rangesOf(model, peer)?.ranges.length === 0) {
-    shortfalls.lost(
-      "address-missing",
-      flow.path,
-      "Calico knows nodes and the API server by address only, and none is declared: the flow stays closed.",
-      "Give cluster.apiServer.cidrs and cluster.nodeCidrs.",
-    );
-    return false;
-  }
-  return true;
+const stagedKinds: Readonly<Record<string, string>> = {
+  GlobalNetworkPolicy: "StagedGlobalNetworkPolicy",
+  NetworkPolicy: "StagedNetworkPolicy",
+};
+
+/** A policy for one namespace has the mode of that namespace; a clusterwide one says for which mode it is. */
+function withStagedKinds(model: Model, drafts: readonly CalicoDraft[]): readonly DraftDocument[] {
+  return drafts.map(({ mode, ...draft }): DraftDocument => {
+    const { object, home } = draft;
+    const own = mode ?? (home === undefined ? PolicyMode.Enforce : modeOf(model, home));
+    const kind = own === PolicyMode.Audit ? (stagedKinds[object.kind] ?? object.kind) : object.kind;
+    return kind === object.kind ? draft : { ...draft, object: { ...object, kind } };
+  });
 }
 
-/** Addresses that stand for a peer, and whether they lie outside the cluster; undefined for pods. */
-function rangesOf(model: Model, peer: ModelPeer): { ranges: readonly CidrRange[]; isWorld: boolean } | undefined {
-  if (peer.kind === "cidr") return { ranges: [peer.range], isWorld: true };
-  if (peer.kind === "workload") {
-    return peer.workload.hostNetwork ? { ranges: plainRanges(model.nodeCidrs), isWorld: false } : undefined;
-  }
-  if (peer.kind !== "entity") return undefined;
-  switch (peer.entity) {
-    case Entity.Internet:
-      return { ranges: internetRanges, isWorld: true };
-    case Entity.KubeApiserver:
-      return { ranges: plainRanges(model.apiServer.cidrs), isWorld: false };
-    case Entity.Nodes:
-      return { ranges: plainRanges(model.nodeCidrs), isWorld: false };
-    case Entity.Ingress:
-      return { ranges: [], isWorld: false };
-  }
+/** Staged and enforced policies for namespaces by their mode may stand side by side: the staged one says so in its name. */
+function byMode(draft: DraftDocument, mode: PolicyMode, after?: readonly string[]): CalicoDraft {
+  const { metadata, spec } = draft.object;
+  const tierName = (spec as Plain)["tier"];
+  const prefix = tierName === "default" ? "" : `${String(tierName)}.`;
+  const name = mode === PolicyMode.Audit ? `${prefix}staged.${metadata.name.slice(prefix.length)}` : metadata.name;
+  const object = { ...draft.object, metadata: { ...metadata, name } };
+  return { ...draft, object, mode, ...(after === undefined ? {} : { after }) };
 }
 
-function plainRanges(cidrs: readonly string[]): readonly CidrRange[] {
-  return cidrs.map((cidr) => rangeWithout({ cidr, except: [] }, [])).filter((range) => range !== undefined);
+/** A document that knows for which mode it is. */
+interface CalicoDraft extends DraftDocument {
+  /** The mode that it is for, where it covers namespaces by their mode. */
+  readonly mode?: PolicyMode;
 }
 
-/** The pods that are held, and nothing that is no pod: host endpoints have no namespace. */
-function heldPods(model: Model): string {
-  if (model.denyScope === DenyScope.DeclaredNamespaces) {
-    const names = heldNamespaces(model).map(({ name }) => quoted(name));
-    return `${namespaceLabel} in {${names.join(", ")}}`;
-  }
-  return `has(${namespaceLabel}) && ${namespaceLabel} not in {${model.exempt.map(quoted).join(", ")}}`;
+/** Pods of namespaces, and nothing that is no pod: host endpoints have no namespace. */
+function covered({ kind, names }: Coverage): string {
+  const list = `{${names.map(quoted).join(", ")}}`;
+  return kind === "only"
+    ? `${namespaceLabel} in ${list}`
+    : `has(${namespaceLabel}) && ${namespaceLabel} not in ${list}`;
 }
 
-function metadataDeny(model: Model): DraftDocument {
+/** In the guard tier before the deny: the credential services that single workloads may reach. */
+function metadataExceptions(halves: readonly Half[]): readonly CalicoDraft[] {
+  return bySubject(halves.filter((half) => half.peer.kind === "metadata")).map(({ subject, halves: own }) => {
+    const home = namespaceOf(subject);
+    const name = `${home}.allow-${subject.kind === "workload" ? subject.workload.name : "namespace"}-metadata`;
+    // Calico keeps IPv4 and IPv6 apart: a rule is for one family
+    const egress = own.flatMap(({ peer, ports }) => {
+      if (peer.kind !== "metadata") return [];
+      return metadataServices[peer.service].ranges.map(({ cidr }) => ({
+        action: "Allow",
+        protocol: "TCP",
+        destination: { nets: [cidr], notSelector: noPods, ports: ports.map(portItem) },
+      }));
+    });
+    const draft = globalPolicy("metadata-deny", guardTier.name, name, flowAnnotations(own), {
+      order: 0,
+      selector: subjectSelector(subject, true),
+      types: ["Egress"],
+      egress,
+    });
+    return { ...draft, home, after: [guardTier.name] };
+  });
+}
+
+function metadataDeny(model: Model, mode: PolicyMode, exceptions: readonly DraftDocument[]): readonly CalicoDraft[] {
+  const own = coverage(model, mode);
+  if (own === undefined) return [];
   // Calico keeps IPv4 and IPv6 apart: a rule is for one family
   const rules = [
     metadataCidrs.filter((cidr) => !cidr.includes(":")),
     metadataCidrs.filter((cidr) => cidr.includes(":")),
   ];
-  return globalPolicy(
+  const draft = globalPolicy(
     "metadata-deny",
     guardTier.name,
     "deny-cloud-metadata",
     {},
     {
       order: 1,
-      selector: heldPods(model),
+      selector: covered(own),
       types: ["Egress"],
-      egress: rules.map((nets) => ({ action: "Deny", destination: { nets } })),
+      egress: rules.map((nets) => ({ action: "Deny", destination: { nets, notSelector: noPods } })),
     },
   );
+  return [byMode(draft, mode, [guardTier.name, ...exceptions.map(({ object }) => object.metadata.name)])];
 }
 
 /** In the tier that Kubernetes policies are in, after all of them: what none of them allows is dropped. */
-function defaultDeny(model: Model): DraftDocument {
-  return globalPolicy(
+function defaultDeny(model: Model, mode: PolicyMode): readonly CalicoDraft[] {
+  const own = coverage(model, mode);
+  if (own === undefined) return [];
+  const draft = globalPolicy(
     "default-deny",
     "default",
     "default-deny-all",
     {},
     {
       order: 1_000_000,
-      selector: heldPods(model),
+      selector: covered(own),
       types: ["Ingress", "Egress"],
     },
   );
+  return [byMode(draft, mode)];
 }
 
 /** Final, in the guard tier: no policy that a tenant writes opens its namespace to another tenant. */
-function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
+function tenantBoundary(model: Model, namespace: string): readonly CalicoDraft[] {
   const closed = closedNeighbours(model, namespace);
   if (closed.length === 0) return [];
   return [
-    globalPolicy(
+    inNamespace(
+      namespace,
       "flows",
       guardTier.name,
-      `${namespace}.deny-other-tenants`,
+      "deny-other-tenants",
       {},
       {
         order: 10,
@@ -174,13 +187,14 @@ function tenantBoundary(model: Model, namespace: string): readonly DraftDocument
 }
 
 /** In the guard tier, so that no allow comes before it; pods and known nodes pass on. */
-function externalDeny(model: Model, workload: ModelWorkload): DraftDocument {
+function externalDeny(model: Model, workload: ModelWorkload): CalicoDraft {
   const home: Subject = { kind: "workload", workload };
   const nodes = model.nodeCidrs.length === 0 ? {} : { notNets: model.nodeCidrs };
-  return globalPolicy(
+  return inNamespace(
+    workload.namespace,
     "flows",
     guardTier.name,
-    `${workload.namespace}.deny-external-to-${workload.name}`,
+    `deny-external-to-${workload.name}`,
     {},
     {
       order: 10,
@@ -191,69 +205,79 @@ function externalDeny(model: Model, workload: ModelWorkload): DraftDocument {
   );
 }
 
-function dnsDocuments(model: Model): readonly DraftDocument[] {
+function dnsDocuments(model: Model): readonly CalicoDraft[] {
   const { dns } = model;
   const servers = { selector: allOf([[namespaceLabel, dns.namespace], ...Object.entries(dns.labels)]) };
   const both = (rule: Plain): readonly Plain[] =>
     ["UDP", "TCP"].map((protocol) => ({ action: "Allow", protocol, ...rule }));
-  const cache = dns.nodeLocalCache;
+  const cache = nodeDnsCidrs(model).flatMap((cidr) =>
+    both({ destination: { nets: [cidr], notSelector: noPods, ports: [53] } }),
+  );
   const nodes =
-    model.nodeCidrs.length === 0 ? [] : both({ source: { nets: model.nodeCidrs }, destination: { ports: [dns.port] } });
-  return [
-    globalPolicy(
-      "dns",
-      flowTier.name,
-      "allow-dns-ingress",
-      {},
-      {
-        order: 10,
-        selector: servers.selector,
-        types: ["Ingress"],
-        ingress: [...both({ source: { selector: noPods }, destination: { ports: [dns.port] } }), ...nodes],
-      },
-    ),
-    globalPolicy(
+    model.nodeCidrs.length === 0
+      ? []
+      : both({ source: { nets: model.nodeCidrs, notSelector: noPods }, destination: { ports: [dns.port] } });
+  const ingress = globalPolicy(
+    "dns",
+    flowTier.name,
+    "allow-dns-ingress",
+    {},
+    {
+      order: 10,
+      selector: servers.selector,
+      types: ["Ingress"],
+      ingress: [...both({ source: { selector: noPods }, destination: { ports: [dns.port] } }), ...nodes],
+    },
+  );
+  const egress = Object.values(PolicyMode).flatMap((mode): CalicoDraft[] => {
+    const own = coverage(model, mode, namespacesWithoutDns(model));
+    if (own === undefined) return [];
+    const draft = globalPolicy(
       "dns",
       flowTier.name,
       "allow-dns-egress",
       {},
       {
         order: 10,
-        selector: heldPods(model),
+        selector: covered(own),
         types: ["Egress"],
-        egress: [
-          ...both({ destination: { ...servers, ports: [dns.port] } }),
-          ...(cache === undefined
-            ? []
-            : both({ destination: { nets: [`${cache}/${cache.includes(":") ? 128 : 32}`], ports: [53] } })),
-        ],
+        egress: [...both({ destination: { ...servers, ports: [dns.port] } }), ...cache],
       },
-    ),
-  ];
+    );
+    return [byMode(draft, mode)];
+  });
+  const isEnforced = coverage(model, PolicyMode.Enforce) !== undefined;
+  return [{ ...ingress, mode: isEnforced ? PolicyMode.Enforce : PolicyMode.Audit }, ...egress];
 }
 
-function groupDocuments(model: Model, group: PolicyGroup): readonly DraftDocument[] {
-  return bySubject(group.halves).map(({ subject, halves }): DraftDocument => {
+/**
+ * A rule for addresses has to leave pods out, which only a global policy can say (in a namespaced one `notSelector` is
+ * about the own namespace); so what a subject may do by address stands in a policy of its own, and a flow that is added
+ * to either moves nothing.
+ */
+function groupDocuments(model: Model, group: PolicyGroup): readonly CalicoDraft[] {
+  const isApplication = group.group.kind === "application";
+  const stage: Stage = isApplication ? "flows" : "platform";
+  return bySubject(group.halves).flatMap(({ subject, halves }): CalicoDraft[] => {
     const home = namespaceOf(subject);
     const own = subject.kind === "workload" ? subject.workload.name : "namespace";
-    const isApplication = group.group.kind === "application";
     const name = isApplication ? group.name : `${group.name}-${own}`;
-    const stage: Stage = isApplication ? "flows" : "platform";
-    const rules = allowRules(model, halves);
-    // a rule for addresses outside the cluster has to leave pods out, which only a global policy can say
-    const isGlobal = halves.some((half) => rangesOf(model, half.peer)?.isWorld === true);
-    const draft = isGlobal
-      ? globalPolicy(stage, flowTier.name, `${home}.${name}`, flowAnnotations(halves), {
-          order: 100,
-          selector: subjectSelector(subject, true),
-          ...rules,
-        })
-      : namespacedPolicy(stage, home, name, flowAnnotations(halves), {
-          order: 100,
-          selector: subjectSelector(subject, false),
-          ...rules,
-        });
-    return group.group.kind === "service" ? { ...draft, service: group.group.service } : draft;
+    const specFor = (isGlobal: boolean, some: readonly Half[]): Plain => ({
+      order: 100,
+      selector: subjectSelector(subject, isGlobal),
+      ...allowRules(model, some),
+    });
+    const byAddress = halves.filter((half) => addressPeer(model, half.peer, half.direction) !== undefined);
+    const bySelector = halves.filter((half) => !byAddress.includes(half));
+    const drafts: CalicoDraft[] = [];
+    if (bySelector.length > 0) {
+      drafts.push(namespacedPolicy(stage, home, name, flowAnnotations(bySelector), specFor(false, bySelector)));
+    }
+    if (byAddress.length > 0) {
+      drafts.push(inNamespace(home, stage, flowTier.name, name, flowAnnotations(byAddress), specFor(true, byAddress)));
+    }
+    const { group: kind } = group;
+    return drafts.map((draft) => ({ ...draft, home, ...(kind.kind === "service" ? { service: kind.service } : {}) }));
   });
 }
 
@@ -279,7 +303,7 @@ function peerRules(
   direction: "ingress" | "egress",
 ): readonly Plain[] {
   const protocols = [...new Set(ports.map((port) => port.protocol))];
-  return peerEntities(model, peer).flatMap((entity) =>
+  return peerEntities(model, peer, direction).flatMap((entity) =>
     protocols.map((protocol) => {
       const numbers = ports.filter((port) => port.protocol === protocol).map(portItem);
       const sides =
@@ -291,13 +315,13 @@ function peerRules(
   );
 }
 
-function peerEntities(model: Model, peer: ModelPeer): readonly Plain[] {
-  const addresses = rangesOf(model, peer);
+function peerEntities(model: Model, peer: ModelPeer, direction: Half["direction"]): readonly Plain[] {
+  const addresses = addressPeer(model, peer, direction);
   if (addresses !== undefined) {
     return addresses.ranges.map(({ cidr, except }) => ({
       nets: [cidr],
       ...(except.length === 0 ? {} : { notNets: except }),
-      ...(addresses.isWorld ? { notSelector: noPods } : {}),
+      notSelector: noPods,
     }));
   }
   if (peer.kind === "namespace") return [{ namespaceSelector: nameIs(peer.namespace.name) }];
@@ -316,7 +340,8 @@ function workloadSelector(workload: ModelWorkload): string {
   return allOf([...Object.entries(workload.labels), ...account]);
 }
 
-function subjectSelector(subject: Subject, isGlobal: boolean): string {
+/** Selects the pods of a subject. */
+export function subjectSelector(subject: Subject, isGlobal: boolean): string {
   const home: [string, string][] = [[namespaceLabel, namespaceOf(subject)]];
   const own = subject.kind === "workload" ? workloadSelector(subject.workload) : "all()";
   if (!isGlobal) return own;
@@ -373,6 +398,18 @@ function globalPolicy(
       spec: { tier: tierName, ...spec },
     },
   };
+}
+
+/** A global policy for the pods of one namespace, which its name says. */
+function inNamespace(
+  namespace: string,
+  stage: Stage,
+  tierName: string,
+  name: string,
+  annotations: Readonly<Record<string, string>>,
+  spec: Plain,
+): CalicoDraft {
+  return { ...globalPolicy(stage, tierName, `${namespace}.${name}`, annotations, spec), home: namespace };
 }
 
 function namespacedPolicy(

@@ -6,13 +6,25 @@
  */
 import { internetRanges, metadataCidrs } from "../addresses";
 import { flowAnnotations } from "../annotations";
-import { DenyScope, Entity } from "../declaration";
+import { Entity, PolicyMode } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel } from "../documents";
+import { dnsProxyRules, namespacesWithLimitedDns, namespacesWithoutDns } from "../dns-limits";
 import { isPattern } from "../fqdn";
-import type { Half, PolicyGroup, Subject } from "../halves";
-import { bySubject, externallyDenied, groupHalves, halvesOf, heldNamespaces, namespaceOf, rulesOf } from "../halves";
-import type { Model, ModelPeer, ModelWorkload, PortRange } from "../model";
+import type { Coverage, Half, PolicyGroup, Subject } from "../halves";
+import {
+  bySubject,
+  coverage,
+  externallyDenied,
+  groupHalves,
+  halvesOf,
+  heldNamespaces,
+  modeOf,
+  namespaceOf,
+  rulesOf,
+} from "../halves";
+import { metadataServices } from "../metadata-services";
+import type { Model, ModelFlow, ModelPeer, ModelWorkload, PortRange } from "../model";
 import { closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
 import { versionAtLeast } from "../versions";
@@ -36,15 +48,19 @@ const allows = { ingress: false, egress: false };
 export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
   noteHostNetwork(model, shortfalls);
   noteNewPatterns(model, shortfalls);
+  noteAudit(model, shortfalls);
   const groups = groupHalves(halvesOf(model.flows));
+  const held = coverage(model, PolicyMode.Enforce);
   return [
-    clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(model)),
+    ...(held === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(held))]),
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
     ...groups.flatMap(groupDocuments),
     ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
-    ...externallyDenied(model).map(externalDeny),
-    clusterwide("default-deny", "default-deny-all", defaultDeny(model)),
+    ...externallyDenied(model)
+      .filter((workload) => modeOf(model, workload.namespace) === PolicyMode.Enforce)
+      .map(externalDeny),
+    ...(held === undefined ? [] : [clusterwide("default-deny", "default-deny-all", defaultDeny(held))]),
   ];
 }
 
@@ -52,35 +68,30 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
  * The pods that are held: those of namespaces outside tier 0. `Exists` keeps out endpoints that have no namespace,
  * Cilium's health and ingress endpoints, which `NotIn` alone would select (seed defect B19).
  */
-function heldPods(model: Model, without: readonly string[] = []): Plain {
-  if (model.denyScope === DenyScope.DeclaredNamespaces) {
-    const values = heldNamespaces(model)
-      .map((namespace) => namespace.name)
-      .filter((name) => !without.includes(name));
-    return { matchExpressions: [{ key: namespaceKey, operator: "In", values }] };
-  }
+function covered({ kind, names }: Coverage): Plain {
+  if (kind === "only") return { matchExpressions: [{ key: namespaceKey, operator: "In", values: names }] };
   return {
     matchExpressions: [
       { key: namespaceKey, operator: "Exists" },
-      { key: namespaceKey, operator: "NotIn", values: [...model.exempt, ...without].sort() },
+      { key: namespaceKey, operator: "NotIn", values: names },
     ],
   };
 }
 
 /** An explicit deny is final: no allow of any other policy opens a metadata endpoint again. Isolates nothing itself. */
-function metadataDeny(model: Model): Plain {
+function metadataDeny(held: Coverage): Plain {
   return {
     description: "Closes the metadata endpoints of every cloud, IPv4 and IPv6, for every pod outside tier 0",
-    endpointSelector: heldPods(model),
+    endpointSelector: covered(held),
     enableDefaultDeny: allows,
     egressDeny: [{ toCIDRSet: metadataCidrs.map((cidr) => ({ cidr })) }],
   };
 }
 
-function defaultDeny(model: Model): Plain {
+function defaultDeny(held: Coverage): Plain {
   return {
     description: "Denies whatever no other policy allows, for every pod outside tier 0",
-    endpointSelector: heldPods(model),
+    endpointSelector: covered(held),
     enableDefaultDeny: { ingress: true, egress: true },
     // an empty rule selects no peer; without any rule Cilium refuses the policy and nothing is enforced
     ingress: [{}],
@@ -106,6 +117,7 @@ function externalDeny(workload: ModelWorkload): DraftDocument {
 
 /** Final: no policy that a tenant writes opens its namespace to another tenant, or reaches into one. */
 function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
+  if (modeOf(model, namespace) === PolicyMode.Audit) return [];
   const values = closedNeighbours(model, namespace);
   if (values.length === 0) return [];
   const neighbours = [{ matchExpressions: [{ key: namespaceKey, operator: "In", values }] }];
@@ -159,13 +171,13 @@ function dnsDocuments(model: Model): readonly DraftDocument[] {
   const documents = [clusterwide("dns", "allow-dns-ingress", ingress)];
 
   // rules for DNS names only work where Cilium's DNS proxy sees the answers; other namespaces do without the proxy
-  const proxied = namespacesWithNames(model);
-  const plain =
-    model.denyScope === DenyScope.Cluster || heldNamespaces(model).some(({ name }) => !proxied.includes(name));
-  if (plain) {
+  const silent = namespacesWithoutDns(model);
+  const proxied = namespacesWithNames(model).filter((name) => !silent.includes(name));
+  const plain = coverage(model, undefined, [...proxied, ...silent]);
+  if (plain !== undefined) {
     const draft = clusterwide("dns", "allow-dns-egress", {
       description: "Every pod outside tier 0 may ask the DNS servers",
-      endpointSelector: heldPods(model, proxied),
+      endpointSelector: covered(plain),
       enableDefaultDeny: allows,
       egress: egress(),
     });
@@ -183,7 +195,7 @@ function dnsDocuments(model: Model): readonly DraftDocument[] {
           description: "Asks through the DNS proxy, from which rules for DNS names learn the addresses",
           endpointSelector: {},
           enableDefaultDeny: allows,
-          egress: egress({ dns: [{ matchPattern: "*" }] }),
+          egress: egress({ dns: dnsProxyRules(model, namespace) }),
         },
       ),
     );
@@ -198,7 +210,7 @@ function nodeLocalRule(rules: Plain | undefined): Plain {
 }
 
 function namespacesWithNames(model: Model): readonly string[] {
-  const names = new Set<string>();
+  const names = new Set<string>(namespacesWithLimitedDns(model));
   for (const half of halvesOf(model.flows)) {
     if (half.direction === "egress" && half.peer.kind === "fqdn") names.add(namespaceOf(half.subject));
   }
@@ -274,6 +286,8 @@ function allowSpec(description: string, endpointSelector: Plain, halves: readonl
 
 /** A rule names peers of one kind only (Cilium refuses mixtures). */
 function ruleKind(peer: ModelPeer): string {
+  // the agents of credential services run on the host network: to Cilium they are the node, which no CIDR rule matches
+  if (peer.kind === "metadata") return "entity";
   if (peer.kind === "entity") return peer.entity === Entity.Internet ? "cidr" : "entity";
   if (peer.kind === "workload") return peer.workload.hostNetwork ? "entity" : "endpoint";
   return peer.kind === "namespace" ? "endpoint" : peer.kind;
@@ -309,6 +323,8 @@ function peerItems(peer: ModelPeer, direction: "ingress" | "egress"): [string, u
       return ["FQDNs", [isPattern(peer.name) ? { matchPattern: peer.name } : { matchName: peer.name }]];
     case "entity":
       return entityItems(peer.entity, direction);
+    case "metadata":
+      return ["Entities", ["host"]];
   }
 }
 
@@ -362,7 +378,8 @@ function ownLabels(workload: ModelWorkload): Readonly<Record<string, string>> {
   return { ...labels, [serviceAccountKey]: workload.serviceAccount };
 }
 
-function subjectSelector(subject: Subject, isClusterwide: boolean): Plain {
+/** Selects the pods of a subject. */
+export function subjectSelector(subject: Subject, isClusterwide: boolean): Plain {
   const own = subject.kind === "workload" ? ownLabels(subject.workload) : {};
   const labels = isClusterwide ? { [namespaceKey]: namespaceOf(subject), ...own } : own;
   return Object.keys(labels).length === 0 ? {} : { matchLabels: labels };
@@ -403,8 +420,36 @@ function specSection(specs: readonly Plain[]): Plain {
   return specs.length === 1 ? { spec: specs[0] } : { specs };
 }
 
+/** Cilium audits agent by agent, not policy by policy: a deny cannot be staged, and what allows isolates nothing. */
+function noteAudit(model: Model, shortfalls: Shortfalls): void {
+  for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
+    shortfalls.lost(
+      "audit-unsupported",
+      `namespaces ${namespace.name}`,
+      "Cilium has no staged policies: in mode audit only what allows is written, and every deny is left out.",
+      "Run the agents with policyAuditMode and say so in cluster.enforcerAudits; they then report what would be denied.",
+    );
+  }
+}
+
 function noteHostNetwork(model: Model, shortfalls: Shortfalls): void {
   for (const flow of model.flows) {
+    if (flow.to.kind === "metadata") {
+      shortfalls.note(
+        "metadata-service-on-node",
+        flow.path,
+        "To Cilium a credential service on the host network is the node: the port is open on the pod's own node as a whole.",
+        "Keep that port of the nodes free of anything else.",
+      );
+    }
+    if (opensNodeServices(flow)) {
+      shortfalls.note(
+        "metadata-service-on-node",
+        flow.path,
+        "Credential services of the cloud on the host network (EKS Pod Identity, the GKE metadata server) are the node to Cilium, and their ports are open with the node's.",
+        "Name other ports where such a service runs, or a workload instead of the nodes.",
+      );
+    }
     for (const end of [flow.from, flow.to]) {
       if (end.kind !== "workload" || !end.workload.hostNetwork) continue;
       shortfalls.note(
@@ -415,6 +460,21 @@ function noteHostNetwork(model: Model, shortfalls: Shortfalls): void {
       );
     }
   }
+}
+
+/** Whether a flow to the nodes includes a port on which a credential service listens there. */
+function opensNodeServices({ to, ports }: ModelFlow): boolean {
+  const isNode =
+    (to.kind === "entity" && to.entity === Entity.Nodes) || (to.kind === "workload" && to.workload.hostNetwork);
+  const services = Object.values(metadataServices).flatMap((service) => service.ports);
+  return (
+    isNode &&
+    ports.some((port) =>
+      services.some(
+        ({ protocol, from, to: last }) => protocol === port.protocol && from <= port.to && port.from <= last,
+      ),
+    )
+  );
 }
 
 /** `**.` for any depth came with Cilium 1.19; before, it matched one label like `*.`. */

@@ -2,22 +2,27 @@
  * Istio: PeerAuthentication and AuthorizationPolicy (`security.istio.io/v1`), beside the policies of the network.
  *
  * Both layers must allow a connection. Mutual TLS is strict; a port that somebody outside the mesh is declared to use
- * stays open for plain connections, and the network's policies say who that is.
+ * stays open for plain connections, and the network's policies say who that is. Everything written is about connections
+ * (identity, namespace, port), which sidecars and ztunnel decide alike: an ambient mesh needs no waypoint for it.
+ *
+ * The first ALLOW policy that selects a workload denies it everything else; so a workload's policy holds all that is
+ * declared for it, and what selects every workload of a namespace comes after.
  */
 import { flowAnnotations } from "../annotations";
-import { Protocol } from "../declaration";
+import { MeshMode, PolicyMode, Protocol } from "../declaration";
 import type { DraftDocument } from "../documents";
-import { managedByLabel } from "../documents";
+import { logicalNameOf, managedByLabel } from "../documents";
 import type { Half, Subject } from "../halves";
-import { bySubject, halvesOf, namespaceOf, rulesOf } from "../halves";
-import type { Model, ModelMesh, ModelPeer, PortRange } from "../model";
+import { byNamespace, bySubject, halvesOf, modeOf, namespaceOf, rulesOf } from "../halves";
+import type { Model, ModelMesh, ModelPeer, ModelWorkload, PortRange } from "../model";
 import { hbonePort } from "../resolve/mesh";
 import type { Shortfalls } from "../unsupported";
 
 type Plain = Readonly<Record<string, unknown>>;
 
-/** Istio names ports one by one; a range of more is not written out. */
+/** Istio names ports one by one; a range of more is not written out, unless it is every port. */
 const widestRange = 64;
+const highestPort = 65535;
 
 /** Writes the mesh's policies; nothing without a mesh. */
 export function istioDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
@@ -25,17 +30,27 @@ export function istioDocuments(model: Model, shortfalls: Shortfalls): readonly D
   if (mesh === undefined) return [];
   const members = new Set(mesh.namespaces);
   const incoming = halvesOf(model.flows).filter(
-    (half) => half.direction === "ingress" && members.has(namespaceOf(half.subject)) && !isProbe(half),
+    (half) =>
+      half.direction === "ingress" &&
+      members.has(namespaceOf(half.subject)) &&
+      !isProbe(half) &&
+      half.ports.some((port) => port.protocol === Protocol.TCP),
   );
   noteSharedIdentities(model, mesh, shortfalls);
-  return [
-    ...mesh.namespaces.map((namespace) =>
-      document("PeerAuthentication", namespace, "default", {}, { mtls: { mode: "STRICT" } }),
-    ),
-    ...bySubject(incoming).flatMap(({ subject, halves }) => subjectDocuments(mesh, subject, halves, shortfalls)),
-    // allows nothing: what no other policy allows is denied, also for workloads that have none
-    ...mesh.namespaces.map((namespace) => document("AuthorizationPolicy", namespace, "default-deny-mesh", {}, {})),
-  ];
+  noteRunningPods(model, mesh, shortfalls);
+  const homes = byNamespace(incoming);
+  const workloads = new Map<string, ModelWorkload[]>();
+  for (const workload of model.workloads.values()) {
+    if (workload.hostNetwork) continue;
+    const own = workloads.get(workload.namespace);
+    if (own === undefined) workloads.set(workload.namespace, [workload]);
+    else own.push(workload);
+  }
+  return mesh.namespaces.flatMap((name) => {
+    const isAudit = modeOf(model, name) === PolicyMode.Audit;
+    const namespace = { name, isAudit, workloads: workloads.get(name) ?? [] };
+    return namespaceDocuments(mesh, namespace, homes.get(name) ?? [], shortfalls);
+  });
 }
 
 /** The kubelet's probes in ambient mode come past the proxies. */
@@ -43,49 +58,107 @@ function isProbe(half: Half): boolean {
   return half.peer.kind === "cidr" && half.flow.group.kind === "service" && half.flow.path.startsWith("mesh.");
 }
 
-function subjectDocuments(
+/** A namespace of the mesh. */
+interface MeshNamespace {
+  readonly name: string;
+  readonly isAudit: boolean;
+  /** Its workloads that are not on the host network. */
+  readonly workloads: readonly ModelWorkload[];
+}
+
+function namespaceDocuments(
+  mesh: ModelMesh,
+  namespace: MeshNamespace,
+  halves: readonly Half[],
+  shortfalls: Shortfalls,
+): readonly DraftDocument[] {
+  const shared = halves.filter((half) => half.subject.kind === "namespace");
+  const workloads = bySubject(halves.filter((half) => half.subject.kind === "workload"));
+  const allows = workloads.flatMap(({ subject, halves: own }) =>
+    allowDocuments(mesh, subject, [...own, ...shared], shortfalls),
+  );
+  const wide: Subject | undefined = shared[0]?.subject;
+  const shares = wide === undefined ? [] : allowDocuments(mesh, wide, shared, shortfalls).map(after(allows));
+  // allows nothing: what no other policy allows is denied, also for workloads that have none
+  const deny = after([...allows, ...shares])(
+    document("AuthorizationPolicy", namespace.name, "default-deny-mesh", {}, {}),
+  );
+  const authorization = [...allows, ...shares, deny];
+  if (namespace.isAudit) {
+    return [
+      document("PeerAuthentication", namespace.name, "default", {}, { mtls: { mode: "PERMISSIVE" } }),
+      ...authorization.map(asDryRun),
+    ];
+  }
+  const plain = plaintextDocuments(mesh, namespace, halves, shortfalls);
+  const strict = document("PeerAuthentication", namespace.name, "default", {}, { mtls: { mode: "STRICT" } });
+  return [...plain, after(plain)(strict), ...authorization];
+}
+
+function after(earlier: readonly DraftDocument[]): (draft: DraftDocument) => DraftDocument {
+  return (draft) => ({ ...draft, after: earlier.map(logicalNameOf) });
+}
+
+/** Evaluated and reported by sidecars, enforced by nobody (ztunnel before 1.29 passes over it). */
+function asDryRun(draft: DraftDocument): DraftDocument {
+  const { metadata } = draft.object;
+  const annotations = { ...metadata.annotations, "istio.io/dry-run": "true" };
+  return { ...draft, object: { ...draft.object, metadata: { ...metadata, annotations } } };
+}
+
+function selectorOf(subject: Subject): Plain {
+  return subject.kind === "workload" ? { selector: { matchLabels: subject.workload.labels } } : {};
+}
+
+/** What a subject accepts; nothing where none of it can be said. */
+function allowDocuments(
   mesh: ModelMesh,
   subject: Subject,
   halves: readonly Half[],
   shortfalls: Shortfalls,
 ): readonly DraftDocument[] {
-  const home = namespaceOf(subject);
   const own = subject.kind === "workload" ? subject.workload.name : "namespace";
-  const selector = subject.kind === "workload" ? { selector: { matchLabels: subject.workload.labels } } : {};
-  const tcpHalves = halves.filter((half) => half.ports.some((port) => port.protocol === Protocol.TCP));
-  if (tcpHalves.length === 0) return [];
-  const rules = rulesOf(tcpHalves, (peer) => (inMesh(mesh, peer) ? "mesh" : "outside")).map(({ peers, ports }) => {
-    const [first] = peers;
-    const outside = first === undefined || !inMesh(mesh, first);
-    const sources = outside ? {} : { from: peers.map((peer) => ({ source: sourceOf(mesh, peer) })) };
-    return { ...sources, to: [{ operation: { ports: portTexts(ports, shortfalls, tcpHalves) } }] };
+  const rules = rulesOf(halves, () => "any").flatMap(({ peers, ports }): Plain[] => {
+    const operation = operationOf(ports, shortfalls, halves);
+    if (operation === undefined) return [];
+    return [{ from: peers.flatMap((peer) => sourcesOf(mesh, peer)).map((source) => ({ source })), ...operation }];
   });
-  const documents = [
-    document("AuthorizationPolicy", home, `allow-to-${own}`, flowAnnotations(tcpHalves), {
-      ...selector,
-      action: "ALLOW",
-      rules,
-    }),
-  ];
-  const plaintext = tcpHalves.filter((half) => !inMesh(mesh, half.peer));
-  if (plaintext.length > 0 && subject.kind === "workload") {
-    const ports = [...new Set(plaintext.flatMap((half) => portTexts(half.ports, shortfalls, plaintext)))].sort();
-    documents.push(
-      document("PeerAuthentication", home, `allow-plaintext-to-${own}`, flowAnnotations(plaintext), {
-        ...selector,
-        mtls: { mode: "STRICT" },
-        portLevelMtls: Object.fromEntries(ports.map((port) => [port, { mode: "PERMISSIVE" }])),
-      }),
-    );
-  } else if (plaintext.length > 0) {
+  if (rules.length === 0) return [];
+  const spec = { ...selectorOf(subject), action: "ALLOW", rules };
+  return [document("AuthorizationPolicy", namespaceOf(subject), `allow-to-${own}`, flowAnnotations(halves), spec)];
+}
+
+/** Ports that sources outside the mesh use stay open to connections without mutual TLS; only a workload can say so. */
+function plaintextDocuments(
+  mesh: ModelMesh,
+  namespace: MeshNamespace,
+  halves: readonly Half[],
+  shortfalls: Shortfalls,
+): readonly DraftDocument[] {
+  const plaintext = halves.filter((half) => !inMesh(mesh, half.peer));
+  const shared = plaintext.filter((half) => half.subject.kind === "namespace");
+  const [first] = shared;
+  if (first !== undefined) {
     shortfalls.lost(
       "mesh-plaintext-to-namespace",
-      plaintext[0]?.flow.path ?? "flows",
-      "Somebody outside the mesh is to reach every pod of a mesh namespace, which strict mutual TLS closes.",
+      first.flow.path,
+      "Somebody outside the mesh is to reach every pod of a mesh namespace; strict mutual TLS can be lifted for declared workloads only.",
       "Name the workloads, or take the source into the mesh.",
     );
   }
-  return documents;
+  return namespace.workloads.flatMap((workload): DraftDocument[] => {
+    const own = plaintext.filter(({ subject }) => subject.kind === "workload" && subject.workload === workload);
+    const all = [...own, ...shared];
+    const ports = [...new Set(all.flatMap((half) => portTexts(half.ports, shortfalls, [half]) ?? []))].sort();
+    if (ports.length === 0) return [];
+    const spec = {
+      ...selectorOf({ kind: "workload", workload }),
+      mtls: { mode: "STRICT" },
+      portLevelMtls: Object.fromEntries(ports.map((port) => [port, { mode: "PERMISSIVE" }])),
+    };
+    const name = `allow-plaintext-to-${workload.name}`;
+    return [document("PeerAuthentication", namespace.name, name, flowAnnotations(all), spec)];
+  });
 }
 
 function inMesh(mesh: ModelMesh, peer: ModelPeer): boolean {
@@ -93,32 +166,74 @@ function inMesh(mesh: ModelMesh, peer: ModelPeer): boolean {
   return peer.kind === "namespace" && mesh.namespaces.includes(peer.namespace.name);
 }
 
-function sourceOf(mesh: ModelMesh, peer: ModelPeer): Plain {
-  if (peer.kind === "namespace") return { namespaces: [peer.namespace.name] };
-  if (peer.kind !== "workload") throw new RangeError(`no mesh identity for ${peer.kind}`);
-  const { namespace, serviceAccount } = peer.workload;
-  return { principals: [`${mesh.trustDomain}/ns/${namespace}/sa/${serviceAccount ?? "default"}`] };
+/**
+ * Who a peer is to the proxies. Somebody outside the mesh has no identity, which `notPrincipals: ["*"]` says: a member of
+ * the mesh does not pass for it. A workload outside may be a gateway, which has one; then it is its service account.
+ */
+function sourcesOf(mesh: ModelMesh, peer: ModelPeer): readonly Plain[] {
+  const withoutIdentity = { notPrincipals: ["*"] };
+  if (peer.kind === "workload" && !peer.workload.hostNetwork) {
+    const principal = principalOf(mesh, peer.workload);
+    if (inMesh(mesh, peer)) return [{ principals: [principal] }];
+    return peer.workload.serviceAccount === undefined
+      ? [withoutIdentity]
+      : [{ principals: [principal] }, withoutIdentity];
+  }
+  if (peer.kind === "namespace" && inMesh(mesh, peer)) return [{ namespaces: [peer.namespace.name] }];
+  return [withoutIdentity];
 }
 
-function portTexts(ports: readonly PortRange[], shortfalls: Shortfalls, halves: readonly Half[]): readonly string[] {
-  return (
-    ports
-      .filter((port) => port.protocol === Protocol.TCP)
-      .flatMap((port) => {
-        if (port.to - port.from >= widestRange) {
-          shortfalls.lost(
-            "mesh-range-too-wide",
-            halves[0]?.flow.path ?? "flows",
-            `Istio names ports one by one; a range of more than ${widestRange} stays closed at the mesh.`,
-            "Name the ports that are used.",
-          );
-          return [];
-        }
-        return Array.from({ length: port.to - port.from + 1 }, (_, offset) => String(port.from + offset));
-      })
-      // the tunnel's port is the network's business: the proxy sees the port inside
-      .filter((port) => port !== String(hbonePort))
+function principalOf(mesh: ModelMesh, { namespace, serviceAccount }: ModelWorkload): string {
+  return `${mesh.trustDomain}/ns/${namespace}/sa/${serviceAccount ?? "default"}`;
+}
+
+/** The operation of a rule; undefined where none of the ports can be said: a rule without ports would open them all. */
+function operationOf(ports: readonly PortRange[], shortfalls: Shortfalls, halves: readonly Half[]): Plain | undefined {
+  const everyPort = ports.some(
+    ({ protocol, from, to }) => protocol === Protocol.TCP && from === 1 && to === highestPort,
   );
+  if (everyPort) return {};
+  const texts = portTexts(ports, shortfalls, halves);
+  return texts === undefined ? undefined : { to: [{ operation: { ports: texts } }] };
+}
+
+function portTexts(
+  ports: readonly PortRange[],
+  shortfalls: Shortfalls,
+  halves: readonly Half[],
+): readonly string[] | undefined {
+  const texts = ports
+    .filter((port) => port.protocol === Protocol.TCP)
+    .flatMap((port) => {
+      if (port.to - port.from >= widestRange) {
+        shortfalls.lost(
+          "mesh-range-too-wide",
+          halves[0]?.flow.path ?? "flows",
+          `Istio names ports one by one; a range of more than ${widestRange} stays closed at the mesh.`,
+          "Name the ports that are used.",
+        );
+        return [];
+      }
+      return Array.from({ length: port.to - port.from + 1 }, (_, offset) => String(port.from + offset));
+    })
+    // the tunnel's port is the network's business: the proxy sees the port inside
+    .filter((port) => port !== String(hbonePort));
+  return texts.length === 0 ? undefined : texts;
+}
+
+/** Proxies come to pods when they start; until then strict mutual TLS shuts out those that run without one. */
+function noteRunningPods(model: Model, mesh: ModelMesh, shortfalls: Shortfalls): void {
+  if (mesh.mode !== MeshMode.Sidecar) return;
+  for (const name of mesh.namespaces) {
+    const namespace = model.namespaces.get(name);
+    if (namespace?.existing !== true || namespace.mode === PolicyMode.Audit) continue;
+    shortfalls.note(
+      "mesh-needs-restart",
+      `namespaces ${name}`,
+      "Pods that run there already have no proxy until they are started again, and strict mutual TLS shuts them out.",
+      "Put the namespace into mode audit, restart its workloads, then enforce; or use the ambient mode.",
+    );
+  }
 }
 
 /** A workload without a service account of its own has the identity of every other pod without one. */

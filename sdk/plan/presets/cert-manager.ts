@@ -1,8 +1,7 @@
-import { flow, fqdn, internet, kubeApiserver, metrics, tcp, udp, workload } from "../builders";
-import type { CertManagerService, FlowDeclaration, WorkloadDeclaration } from "../declaration";
-import { Tier } from "../declaration";
-import type { Expansion } from "./expansion";
-import { presetOwner } from "./expansion";
+import { internet, metrics, tcp, udp, workload } from "../builders";
+import type { CertManagerService, WorkloadDeclaration } from "../declaration";
+import { calledBy, connect, named, reaches, sharedServices, usesApiServer } from "./parts";
+import type { Preset } from "./preset";
 
 /** Let's Encrypt's directories. A pattern `*.letsencrypt.org` would match neither of them (seed defect B21). */
 export const letsEncryptServers: readonly string[] = [
@@ -10,73 +9,90 @@ export const letsEncryptServers: readonly string[] = [
   "acme-staging-v02.api.letsencrypt.org",
 ];
 
-const https = tcp(443);
-
 /**
- * cert-manager as its chart installs it: controller, webhook, cainjector (ports: chart cert-manager 1.18).
- * Requirement S3-06; seed defects B21 to B23.
+ * cert-manager as its chart installs it: controller, webhook, cainjector and the job that checks the API after an
+ * upgrade. ACME orders; DNS-01 with the providers' APIs and the self-check against public DNS; HTTP-01 with solver pods
+ * that the ingress controller forwards to (requirement S3-06; seed defects B21 to B23).
  */
-export function certManager(options: CertManagerService): Expansion {
-  const home = options.namespace ?? "cert-manager";
-  const controller = `${home}/cert-manager`;
-  const webhook = `${home}/cert-manager-webhook`;
-  const injector = `${home}/cert-manager-cainjector`;
-  const solverNamespaces = options.http01Namespaces ?? [];
-  const providers = options.dnsProviders ?? [];
-  const selfCheck = options.dnsSelfCheck ?? providers.length > 0;
-
-  const flows: FlowDeclaration[] = [
-    ...[controller, webhook, injector].map((client) =>
-      flow(client).to(kubeApiserver()).on().because("watches and writes its resources").ownedBy(presetOwner),
-    ),
-    ...(options.acmeServers ?? letsEncryptServers).map((server) =>
-      flow(controller).to(fqdn(server)).on(https).because("orders certificates (ACME)").ownedBy(presetOwner),
-    ),
-    ...providers.map((provider) =>
-      flow(controller).to(fqdn(provider)).on(https).because("answers DNS-01 challenges").ownedBy(presetOwner),
-    ),
-  ];
-  if (selfCheck) {
-    const reason = "checks that a DNS-01 record is published before the CA does";
-    flows.push(flow(controller).to(internet()).on(udp(53), tcp(53)).because(reason).ownedBy(presetOwner));
-  }
-  const solvers = solverNamespaces.map((solverNamespace): WorkloadDeclaration =>
-    workload(`${solverNamespace}/http01-solver`, {
-      labels: { "acme.cert-manager.io/http01-solver": "true" },
-      ports: [tcp(8089)],
-    }),
-  );
-  if (solvers.length > 0) {
-    const reason = "checks that an HTTP-01 answer is published before the CA does";
-    flows.push(flow(controller).to(internet()).on(tcp(80)).because(reason).ownedBy(presetOwner));
-  }
-  const http01From = options.http01From;
-  if (http01From !== undefined) {
-    for (const solver of solverNamespaces) {
-      const reason = "forwards HTTP-01 challenges";
-      flows.push(flow(http01From).to(`${solver}/http01-solver`).on(tcp(8089)).because(reason).ownedBy(presetOwner));
-    }
-  }
-  return {
-    name: "cert-manager",
-    path: "platform.certManager",
-    namespaces: [{ name: home, tier: Tier.SharedServices, existing: true }],
-    workloads: [
-      workload(controller, {
-        labels: { "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" },
-        ports: [metrics(9402, "http-metrics")],
-      }),
-      workload(webhook, {
-        labels: { "app.kubernetes.io/name": "webhook", "app.kubernetes.io/component": "webhook" },
-        ports: [tcp(10250, "https")],
-      }),
-      workload(injector, {
-        labels: { "app.kubernetes.io/name": "cainjector", "app.kubernetes.io/component": "cainjector" },
-      }),
-      ...solvers,
-    ],
-    flows,
-    webhooks: [{ workload: webhook, port: 10250 }],
-    dependsOn: options.dependsOn ?? [],
-  };
-}
+export const certManager: Preset<CertManagerService> = {
+  name: "cert-manager",
+  title: "cert-manager",
+  version: "chart cert-manager 1.18",
+  sources: [
+    "https://cert-manager.io/docs/installation/best-practice/#network-requirements-and-network-policy",
+    "https://letsencrypt.org/docs/acme-protocol-updates/",
+  ],
+  options: {
+    namespace: "text",
+    acmeServers: "texts",
+    dnsProviders: "texts",
+    dnsSelfCheck: "flag",
+    http01Namespaces: "texts",
+    http01From: "text",
+    dependsOn: "texts",
+  },
+  expand({ namespace: home = "cert-manager", acmeServers = [...letsEncryptServers], ...options }) {
+    const { dnsProviders = [], http01Namespaces = [], http01From } = options;
+    const controller = `${home}/cert-manager`;
+    const webhook = `${home}/cert-manager-webhook`;
+    const injector = `${home}/cert-manager-cainjector`;
+    const apiCheck = `${home}/cert-manager-startupapicheck`;
+    const solverOf = (namespace: string): string => `${namespace}/http01-solver`;
+    const checksDns = options.dnsSelfCheck ?? dnsProviders.length > 0;
+    return {
+      namespaces: sharedServices(home),
+      workloads: [
+        workload(controller, {
+          labels: named("cert-manager", "controller"),
+          ports: [metrics(9402, "http-metrics")],
+        }),
+        workload(webhook, {
+          labels: named("webhook", "webhook"),
+          ports: [tcp(10250, "https"), metrics(9402, "http-metrics")],
+        }),
+        workload(injector, { labels: named("cainjector", "cainjector"), ports: [metrics(9402, "http-metrics")] }),
+        workload(apiCheck, { labels: named("startupapicheck", "startupapicheck") }),
+        ...http01Namespaces.map((namespace): WorkloadDeclaration =>
+          workload(solverOf(namespace), {
+            labels: { "acme.cert-manager.io/http01-solver": "true" },
+            ports: [tcp(8089)],
+          }),
+        ),
+      ],
+      flows: [
+        ...usesApiServer(controller, webhook, injector, apiCheck),
+        ...reaches(controller, acmeServers, "orders certificates (ACME)"),
+        ...reaches(controller, dnsProviders, "answers DNS-01 challenges"),
+        ...(checksDns
+          ? [
+              connect(
+                controller,
+                internet(),
+                [udp(53), tcp(53)],
+                "checks that a DNS-01 record is published before the CA does",
+              ),
+            ]
+          : []),
+        ...(http01Namespaces.length > 0
+          ? [
+              connect(
+                controller,
+                internet(),
+                [tcp(80)],
+                "checks that an HTTP-01 answer is published before the CA does",
+              ),
+            ]
+          : []),
+        ...http01Namespaces.flatMap((namespace) =>
+          calledBy(
+            http01From === undefined ? [] : [http01From],
+            solverOf(namespace),
+            [tcp(8089)],
+            "forwards HTTP-01 challenges",
+          ),
+        ),
+      ],
+      webhooks: [{ workload: webhook, port: 10250 }],
+    };
+  },
+};

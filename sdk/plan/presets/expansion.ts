@@ -6,6 +6,8 @@ export interface Expansion {
   readonly name: string;
   /** Where its options stand in the declaration. */
   readonly path: string;
+  /** An application's own, in tier 2: its policies are named after its workloads, as if it were written by hand. */
+  readonly isApplication?: boolean;
   readonly namespaces: readonly NamespaceDeclaration[];
   readonly workloads: readonly WorkloadDeclaration[];
   readonly flows: readonly FlowDeclaration[];
@@ -13,6 +15,8 @@ export interface Expansion {
   readonly dependsOn: readonly string[];
   /** The workload that scrapes every declared metrics port. */
   readonly scraper?: string;
+  /** Namespaces whose pods may ask DNS for these names only. */
+  readonly dnsNames?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Who answers for what a preset declares. */

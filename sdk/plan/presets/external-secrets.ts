@@ -1,55 +1,46 @@
-import { flow, fqdn, kubeApiserver, metrics, tcp, workload } from "../builders";
-import type { ExternalSecretsService, FlowDeclaration } from "../declaration";
-import { Tier } from "../declaration";
-import type { Expansion } from "./expansion";
-import { presetOwner } from "./expansion";
+import { metrics, tcp, workload } from "../builders";
+import type { ExternalSecretsService } from "../declaration";
+import { connect, named, reaches, sharedServices, usesApiServer } from "./parts";
+import type { Preset } from "./preset";
 
 /**
  * The External Secrets Operator (controller, webhook, cert-controller) with 1Password Connect, both sides of the path
  * between them and Connect's own path to 1Password. Requirement S3-07; seed defects B23 and B24.
  */
-export function externalSecrets(options: ExternalSecretsService): Expansion {
-  const home = options.namespace ?? "external-secrets";
-  const connectHome = options.connectNamespace ?? home;
-  const operator = `${home}/external-secrets`;
-  const webhook = `${home}/external-secrets-webhook`;
-  const certController = `${home}/external-secrets-cert-controller`;
-  const connect = `${connectHome}/onepassword-connect`;
-
-  const flows: FlowDeclaration[] = [
-    ...[operator, webhook, certController].map((client) =>
-      flow(client).to(kubeApiserver()).on().because("watches and writes its resources").ownedBy(presetOwner),
-    ),
-    flow(operator).to(connect).on(tcp(8080)).because("reads secrets from 1Password Connect").ownedBy(presetOwner),
-    ...(options.accountHosts ?? ["*.1password.com"]).map((host) =>
-      flow(connect).to(fqdn(host)).on(tcp(443)).because("synchronises vaults with 1Password").ownedBy(presetOwner),
-    ),
-  ];
-  return {
-    name: "external-secrets",
-    path: "platform.externalSecrets",
-    namespaces: [...new Set([home, connectHome])].map((name) => ({
-      name,
-      tier: Tier.SharedServices,
-      existing: true,
-    })),
-    workloads: [
-      workload(operator, {
-        labels: { "app.kubernetes.io/name": "external-secrets" },
-        ports: [metrics(8080, "metrics")],
-      }),
-      workload(webhook, {
-        labels: { "app.kubernetes.io/name": "external-secrets-webhook" },
-        ports: [tcp(10250, "webhook")],
-      }),
-      workload(certController, { labels: { "app.kubernetes.io/name": "external-secrets-cert-controller" } }),
-      workload(connect, {
-        labels: { "app.kubernetes.io/name": "onepassword-connect" },
-        ports: [tcp(8080, "http")],
-      }),
-    ],
-    flows,
-    webhooks: [{ workload: webhook, port: 10250 }],
-    dependsOn: options.dependsOn ?? [],
-  };
-}
+export const externalSecrets: Preset<ExternalSecretsService> = {
+  name: "external-secrets",
+  title: "External Secrets with 1Password Connect",
+  version: "chart external-secrets 0.20, chart connect 2.0 (1Password Connect 1.8)",
+  sources: [
+    "https://github.com/external-secrets/external-secrets/blob/main/deploy/charts/external-secrets/values.yaml",
+    "https://github.com/1Password/connect-helm-charts/blob/main/charts/connect/values.yaml",
+  ],
+  options: { namespace: "text", connectNamespace: "text", accountHosts: "texts", dependsOn: "texts" },
+  expand({ namespace: home = "external-secrets", connectNamespace = home, accountHosts = ["*.1password.com"] }) {
+    const operator = `${home}/external-secrets`;
+    const webhook = `${home}/external-secrets-webhook`;
+    const certController = `${home}/external-secrets-cert-controller`;
+    const connectServer = `${connectNamespace}/onepassword-connect`;
+    return {
+      namespaces: sharedServices(home, connectNamespace),
+      workloads: [
+        workload(operator, { labels: named("external-secrets"), ports: [metrics(8080, "metrics")] }),
+        workload(webhook, {
+          labels: named("external-secrets-webhook"),
+          ports: [tcp(10250, "webhook"), metrics(8080, "metrics")],
+        }),
+        workload(certController, {
+          labels: named("external-secrets-cert-controller"),
+          ports: [metrics(8080, "metrics")],
+        }),
+        workload(connectServer, { labels: named("onepassword-connect"), ports: [tcp(8080, "http")] }),
+      ],
+      flows: [
+        ...usesApiServer(operator, webhook, certController),
+        connect(operator, connectServer, [tcp(8080)], "reads secrets from 1Password Connect"),
+        ...reaches(connectServer, accountHosts, "synchronises vaults with 1Password"),
+      ],
+      webhooks: [{ workload: webhook, port: 10250 }],
+    };
+  },
+};

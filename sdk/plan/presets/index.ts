@@ -1,5 +1,24 @@
-export { certManager, letsEncryptServers } from "./cert-manager";
+export type { ApplicationPreset, PlatformPreset } from "./catalogue";
+export { applicationPresets, platformPresets } from "./catalogue";
+export type {
+  AgentSandboxDeclaration,
+  ApplicationPresets,
+  ArgoCdService,
+  BackendDeclaration,
+  CeleryService,
+  CiliumGatewayService,
+  CoreDnsService,
+  EnvoyGatewayService,
+  FluxService,
+  IngressNginxService,
+  PostgresqlService,
+  PrometheusService,
+  RabbitmqService,
+  RedisService,
+  TraefikService,
+  VictoriaMetricsService,
+} from "./declarations";
+export { letsEncryptServers } from "./cert-manager";
 export type { Expansion } from "./expansion";
 export { presetOwner } from "./expansion";
-export { externalSecrets } from "./external-secrets";
-export { observability } from "./observability";
+export type { Preset, PresetContext, PresetParts } from "./preset";

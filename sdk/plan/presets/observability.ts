@@ -1,76 +1,53 @@
-import { flow, fqdn, kubeApiserver, metrics, nodes, tcp, workload } from "../builders";
-import type { FlowDeclaration, ObservabilityService } from "../declaration";
-import { Tier } from "../declaration";
-import type { Expansion } from "./expansion";
-import { presetOwner } from "./expansion";
+import { kubeApiserver, metrics, nodes, tcp, workload } from "../builders";
+import type { ObservabilityService, PortDeclaration } from "../declaration";
+import { connect, named, reaches, sharedServices } from "./parts";
+import type { Preset } from "./preset";
 
 /** node-exporter and the kubelet with cAdvisor: they run on the node, where pod rules do not reach (seed defect B25). */
 const nodeMetricsPorts: readonly number[] = [9100, 10250];
 
 /**
- * A scraper (VMAgent) and its storage (VictoriaMetrics). The scraper reaches every declared metrics port, the nodes'
- * own, the API server, and what it writes to; not "everything" (requirements S3-03, S3-05; seed defects B08, B16, B17).
+ * A scraper (VMAgent) and its storage (VictoriaMetrics), each as it is declared. The scraper reaches every declared
+ * metrics port, the nodes' own, the API server, and what it writes to; not "everything" (requirements S3-03, S3-05; seed
+ * defects B08, B16, B17). The stacks with charts of their own are presets of their own.
  */
-export function observability(options: ObservabilityService): Expansion {
-  const home = options.namespace ?? "observability";
-  const scraper =
-    options.scraper ??
-    workload(`${home}/vmagent`, {
-      labels: { "app.kubernetes.io/name": "vmagent" },
-      ports: [metrics(8429, "http")],
-    });
-  const storage =
-    options.storage ??
-    workload(`${home}/victoria-metrics`, {
-      labels: { "app.kubernetes.io/name": "victoria-metrics" },
-      ports: [metrics(8428, "http")],
-    });
-  const scraperId = `${scraper.namespace}/${scraper.name}`;
-  const storageId = `${storage.namespace}/${storage.name}`;
-  const storagePorts = storage.ports?.slice(0, 1) ?? [tcp(8428)];
-  const nodePorts = options.nodePorts ?? nodeMetricsPorts;
+export const observability: Preset<ObservabilityService> = {
+  name: "observability",
+  title: "A scraper and its storage",
+  version: "VictoriaMetrics 1.128 (charts victoria-metrics-agent 0.26, victoria-metrics-single 0.25)",
+  sources: ["https://docs.victoriametrics.com/data-ingestion"],
+  options: {
+    namespace: "text",
+    scraper: "workload",
+    storage: "workload",
+    remoteWriteHosts: "texts",
+    nodePorts: "ports",
+    dependsOn: "texts",
+  },
+  expand({ namespace: home = "observability", nodePorts = [...nodeMetricsPorts], ...options }) {
+    const scraper =
+      options.scraper ?? workload(`${home}/vmagent`, { labels: named("vmagent"), ports: [metrics(8429, "http")] });
+    const storage =
+      options.storage ??
+      workload(`${home}/victoria-metrics`, { labels: named("victoria-metrics"), ports: [metrics(8428, "http")] });
+    const scraperId = `${scraper.namespace}/${scraper.name}`;
+    const storageId = `${storage.namespace}/${storage.name}`;
+    const storagePorts = storage.ports?.slice(0, 1) ?? [tcp(8428)];
+    const scraped = nodePorts.map((port) => tcp(port));
+    return {
+      namespaces: sharedServices(home, scraper.namespace, storage.namespace),
+      workloads: [scraper, storage],
+      flows: [
+        connect(scraperId, storageId, storagePorts.map(withoutMetrics), "writes what it scraped"),
+        connect(scraperId, kubeApiserver(), [], "discovers targets and scrapes the API server"),
+        ...reaches(scraperId, options.remoteWriteHosts, "writes to remote storage"),
+        ...(scraped.length === 0 ? [] : [connect(scraperId, nodes(), scraped, "scrapes the nodes")]),
+      ],
+      scraper: scraperId,
+    };
+  },
+};
 
-  const flows: FlowDeclaration[] = [
-    flow(scraperId)
-      .to(storageId)
-      .on(...storagePorts.map(withoutMetrics))
-      .because("writes what it scraped")
-      .ownedBy(presetOwner),
-    flow(scraperId)
-      .to(kubeApiserver())
-      .on()
-      .because("discovers targets and scrapes the API server")
-      .ownedBy(presetOwner),
-    ...(options.remoteWriteHosts ?? []).map((host) =>
-      flow(scraperId).to(fqdn(host)).on(tcp(443)).because("writes to remote storage").ownedBy(presetOwner),
-    ),
-  ];
-  if (nodePorts.length > 0) {
-    const ports = nodePorts.map((number) => tcp(number));
-    flows.push(
-      flow(scraperId)
-        .to(nodes())
-        .on(...ports)
-        .because("scrapes the nodes")
-        .ownedBy(presetOwner),
-    );
-  }
-  return {
-    name: "observability",
-    path: "platform.observability",
-    namespaces: [...new Set([home, scraper.namespace, storage.namespace])].map((name) => ({
-      name,
-      tier: Tier.SharedServices,
-      existing: true,
-    })),
-    workloads: [scraper, storage],
-    flows,
-    webhooks: [],
-    dependsOn: options.dependsOn ?? [],
-    scraper: scraperId,
-  };
-}
-
-function withoutMetrics(served: { port?: number; name?: string }): { port?: number; name?: string } {
+function withoutMetrics(served: PortDeclaration): PortDeclaration {
   return served.name === undefined ? { port: served.port } : { name: served.name };
 }

@@ -1,5 +1,6 @@
 import { Entity, Protocol } from "../declaration";
 import type { ProblemCollector } from "../errors";
+import { metadataServices } from "../metadata-services";
 import type { FlowGroup, ModelFlow, ModelPeer, ModelWorkload, PortRange } from "../model";
 import type { Expansion } from "../presets/index";
 import { presetOwner } from "../presets/index";
@@ -21,7 +22,8 @@ export function readFlows(
   const flows: ModelFlow[] = [];
   const context = { reader, problems, directory, apiServerPorts };
   for (const expansion of expansions) {
-    const group: FlowGroup = { kind: "service", service: expansion.name };
+    const group: FlowGroup =
+      expansion.isApplication === true ? { kind: "application" } : { kind: "service", service: expansion.name };
     expansion.flows.forEach((value, index) => {
       const flow = readFlow(context, `${expansion.path}.flows[${index}]`, value, group);
       if (flow !== undefined) flows.push(flow);
@@ -29,7 +31,9 @@ export function readFlows(
     expansion.webhooks.forEach(({ workload: name, port }, index) => {
       const path = `${expansion.path}.webhooks[${index}]`;
       const workload = findWorkload(problems, directory, `${path}.workload`, name);
-      if (workload !== undefined) flows.push(webhookFlow(path, workload, port, group));
+      if (workload === undefined) return;
+      const call = webhookFlow(path, workload, port, group);
+      if (endsAreUsable(problems, path, call.from, call.to)) flows.push(call);
     });
   }
   const application: FlowGroup = { kind: "application" };
@@ -42,7 +46,7 @@ export function readFlows(
     if (flow !== undefined) flows.push(expires === undefined ? flow : { ...flow, expires });
   }
   refuseDuplicates(problems, flows);
-  return [...flows, ...metricsFlows(expansions, directory)];
+  return [...flows, ...metricsFlows(expansions, directory), ...metadataFlows(directory)];
 }
 
 interface FlowContext {
@@ -54,7 +58,7 @@ interface FlowContext {
 
 function readFlow(context: FlowContext, path: string, value: unknown, group: FlowGroup): ModelFlow | undefined {
   const { reader, problems, directory } = context;
-  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner"]);
+  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner", "critical"]);
   if (fields === undefined) {
     problems.add(path, value, "is not a flow", 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").');
     return undefined;
@@ -74,7 +78,9 @@ function readFlow(context: FlowContext, path: string, value: unknown, group: Flo
   if (from === undefined || to === undefined || reason === undefined || owner === undefined) return undefined;
   if (!endsAreUsable(problems, path, from, to)) return undefined;
   const ports = isEmpty ? apiServerRanges(context.apiServerPorts) : listed;
-  return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path };
+  // a shared service that loses the API server stops working, and with it what relies on it
+  const critical = reader.flag(`${path}.critical`, fields["critical"]) ?? (group.kind === "service" && toApiServer);
+  return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path, critical };
 }
 
 function meaningful(context: FlowContext, path: string, value: unknown, fix: string): string | undefined {
@@ -104,6 +110,13 @@ function endsAreUsable(problems: ProblemCollector, path: string, from: ModelPeer
     problems.add(`${path}.to.workload`, to.workload.name, "denies whatever comes from outside the cluster", fix);
     return false;
   }
+  // of a managed control plane, which lies outside: Cilium knows it as the world, too
+  const isApiServer = from.kind === "entity" && from.entity === Entity.KubeApiserver;
+  if (isApiServer && to.kind === "workload" && to.workload.denyExternal) {
+    const fix = `Remove denyExternal from ${to.workload.id}: an API server may lie outside the cluster.`;
+    problems.add(path, to.workload.name, "is called by the API server, which denyExternal may cut off", fix);
+    return false;
+  }
   if (!isInside(from) && !isInside(to)) {
     const fix = "At least one end is a workload or a namespace.";
     problems.add(path, undefined, "touches no pod of the cluster: no policy could hold it", fix);
@@ -125,6 +138,8 @@ function webhookFlow(path: string, workload: ModelWorkload, port: number, group:
     owner: presetOwner,
     group,
     path,
+    // a webhook that cannot be called stops whatever it has a say in
+    critical: true,
   };
 }
 
@@ -146,10 +161,26 @@ function metricsFlows(expansions: readonly Expansion[], directory: PeerDirectory
           owner: presetOwner,
           group: { kind: "metrics", service: expansion.name },
           path: `${expansion.path}.scraper`,
+          critical: false,
         },
       ];
     });
   });
+}
+
+/** What workloads were given of the cloud's credential services. */
+function metadataFlows(directory: PeerDirectory): readonly ModelFlow[] {
+  return [...directory.workloads.values()].flatMap((workload) =>
+    workload.metadataAccess.map(({ service, reason, owner, expires, path }): ModelFlow => {
+      const group: FlowGroup =
+        workload.service === undefined ? { kind: "application" } : { kind: "service", service: workload.service };
+      const from: ModelPeer = { kind: "workload", workload };
+      const to: ModelPeer = { kind: "metadata", service };
+      const { ports } = metadataServices[service];
+      const end = expires === undefined ? {} : { expires };
+      return { from, to, ports, reason, owner, group, path, critical: false, ...end };
+    }),
+  );
 }
 
 /** One text for each peer; equal for equal peers. */
@@ -165,6 +196,8 @@ export function peerKey(peer: ModelPeer): string {
       return `fqdn ${peer.name}`;
     case "entity":
       return `entity ${peer.entity}`;
+    case "metadata":
+      return `metadata ${peer.service}`;
   }
 }
 

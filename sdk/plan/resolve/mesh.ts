@@ -60,11 +60,19 @@ export function meshService(options: MeshOptions): Expansion {
         labels: { app: "istiod" },
         ports: [tcp(15012, "https-dns"), tcp(15017, "https-webhook"), metrics(15014, "http-monitoring")],
       }),
+      ...(options.mode === MeshMode.Ambient
+        ? [workload(ztunnelOf(options.controlPlane), { labels: { app: "ztunnel" }, ports: [metrics(15020)] })]
+        : []),
     ],
     flows: [],
     webhooks: [{ workload: `${options.controlPlane}/istiod`, port: 15017 }],
     dependsOn: [],
   };
+}
+
+/** The proxy on every node in ambient mode: a pod of its own, not on the host network. */
+function ztunnelOf(controlPlane: string): string {
+  return `${controlPlane}/ztunnel`;
 }
 
 /** What a default deny would cut off: certificates and configuration, and in ambient mode the kubelet's probes. */
@@ -73,6 +81,10 @@ export function meshFlows(mesh: ModelMesh): readonly FlowDeclaration[] {
   const flows = [
     flow(istiod).to(kubeApiserver()).on().because("watches and writes its resources").ownedBy(presetOwner),
   ];
+  if (mesh.mode === MeshMode.Ambient) {
+    const reason = "fetches certificates and configuration for the pods of its node";
+    flows.push(flow(ztunnelOf(mesh.controlPlane)).to(istiod).on(tcp(15012)).because(reason).ownedBy(presetOwner));
+  }
   for (const name of mesh.namespaces) {
     const reason = "proxies fetch certificates and configuration";
     flows.push(flow(allOf(name)).to(istiod).on(tcp(15012)).because(reason).ownedBy(presetOwner));

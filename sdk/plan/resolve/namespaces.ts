@@ -1,5 +1,5 @@
 import type { NamespaceDeclaration } from "../declaration";
-import { Tier, defaultExemptNamespaces } from "../declaration";
+import { PolicyMode, Tier, defaultExemptNamespaces } from "../declaration";
 import type { ProblemCollector } from "../errors";
 import type { ModelNamespace } from "../model";
 import { isDnsLabel, isLabelKey, isLabelValue } from "../names";
@@ -58,6 +58,7 @@ export function readNamespaces(
   declared: unknown,
   exemptValue: unknown,
   dnsNamespace: string,
+  defaultMode: PolicyMode,
   expansions: readonly Expansion[],
 ): { namespaces: Map<string, ModelNamespace>; exempt: string[] } {
   const exemptList = reader.texts("exemptNamespaces", exemptValue) ?? defaultExemptNamespaces;
@@ -68,11 +69,12 @@ export function readNamespaces(
   const paths = new Map<string, string>();
   reader.list("namespaces", declared).forEach((item, index) => {
     const path = `namespaces[${index}]`;
-    const fields = reader.fields(path, item, ["name", "tier", "existing", "labels"]);
+    const fields = reader.fields(path, item, ["name", "tier", "existing", "mode", "labels"]);
     if (fields === undefined) return problems.add(path, item, "is not a namespace", "Give an object with a name.");
     const name = readNamespaceName(reader, problems, `${path}.name`, fields["name"]);
     const chosen = reader.choice(`${path}.tier`, fields["tier"], Tier);
     const existing = reader.flag(`${path}.existing`, fields["existing"]) ?? false;
+    const mode = reader.choice(`${path}.mode`, fields["mode"], PolicyMode) ?? defaultMode;
     const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]) ?? {};
     if (name === undefined) return;
     const first = paths.get(name);
@@ -86,21 +88,32 @@ export function readNamespaces(
     }
     const tier = exempt.has(name) ? Tier.Platform : (chosen ?? Tier.Applications);
     if (tier === Tier.Platform) exempt.add(name);
-    namespaces.set(name, { name, tier, existing, labels });
+    namespaces.set(name, { name, tier, existing, mode, labels });
   });
 
   for (const implied of expansions.flatMap((expansion) => expansion.namespaces)) {
-    if (!namespaces.has(implied.name)) namespaces.set(implied.name, impliedNamespace(implied, exempt));
+    if (!namespaces.has(implied.name)) {
+      namespaces.set(implied.name, impliedNamespace(implied, exempt, defaultMode));
+    }
   }
   for (const name of exempt) {
     if (!namespaces.has(name)) {
-      namespaces.set(name, { name, tier: Tier.Platform, existing: true, labels: {} });
+      namespaces.set(name, { name, tier: Tier.Platform, existing: true, mode: defaultMode, labels: {} });
     }
   }
   return { namespaces, exempt: [...exempt].sort() };
 }
 
-function impliedNamespace(declaration: NamespaceDeclaration, exempt: ReadonlySet<string>): ModelNamespace {
-  const tier = exempt.has(declaration.name) ? Tier.Platform : (declaration.tier ?? Tier.SharedServices);
-  return { name: declaration.name, tier, existing: declaration.existing ?? true, labels: declaration.labels ?? {} };
+function impliedNamespace(
+  { name, tier, existing, mode, labels }: NamespaceDeclaration,
+  exempt: ReadonlySet<string>,
+  defaultMode: PolicyMode,
+): ModelNamespace {
+  return {
+    name,
+    tier: exempt.has(name) ? Tier.Platform : (tier ?? Tier.SharedServices),
+    existing: existing ?? true,
+    mode: mode ?? defaultMode,
+    labels: labels ?? {},
+  };
 }

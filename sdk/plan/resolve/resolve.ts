@@ -1,18 +1,22 @@
 /** Checks a declaration and resolves every name in it. */
 import { cidrProblem } from "../addresses";
 import type { ClusterSecurityDeclaration } from "../declaration";
-import { DenyScope, Dialect, MeshMode, Protocol, UnsupportedHandling } from "../declaration";
+import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, Protocol, UnsupportedHandling } from "../declaration";
 import { ProblemCollector } from "../errors";
-import type { Model, ModelDns, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
+import type { Model, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
 import { isDnsSubdomain } from "../names";
 import { Reader } from "../reader";
+import { readDns } from "./dns";
 import { readFlows } from "./flows";
+import { refuseSpoofableSources } from "./identity";
 import { hbonePort, meshFlows, meshService, readMesh, resolveMesh } from "./mesh";
-import { readLabels, readNamespaceName, readNamespaces } from "./namespaces";
+import { readNamespaces } from "./namespaces";
+import { readDnsNames, tenantDnsNames } from "./dns-names";
 import { peerDirectory } from "./peers";
 import { mergePorts } from "./ports";
-import { orderServices, readServices } from "./services";
-import { readTenants, refuseCrossings } from "./tenants";
+import { orderServices, readApplications, readServices } from "./services";
+import { refuseBeyondLimits } from "./tenant-limits";
+import { endedExceptions, readTenants, refuseCrossings } from "./tenants";
 import { readWorkloads } from "./workloads";
 
 const declarationFields = [
@@ -23,13 +27,25 @@ const declarationFields = [
   "workloads",
   "flows",
   "platform",
+  "applications",
   "tenants",
+  "asOf",
   "mesh",
   "policyNames",
   "unsupported",
   "denyScope",
+  "mode",
+  "layout",
 ];
-const clusterFields = ["dns", "apiServer", "nodeCidrs", "enforcerVersion", "podCidrs"];
+const clusterFields = [
+  "dns",
+  "apiServer",
+  "nodeCidrs",
+  "enforcerVersion",
+  "podCidrs",
+  "enforcerAudits",
+  "experimentalPeers",
+];
 
 /**
  * Checks a declaration as a whole and resolves it.
@@ -56,8 +72,12 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const apiServer = reader.fields("cluster.apiServer", cluster["apiServer"], ["cidrs", "ports"]) ?? {};
   const apiServerPorts = reader.portNumbers("cluster.apiServer.ports", apiServer["ports"]) ?? [443, 6443];
 
+  const mode = reader.choice("mode", top["mode"], PolicyMode) ?? PolicyMode.Enforce;
   const meshOptions = readMesh(reader, top["mesh"]);
-  const services = readServices(reader, problems, top["platform"]);
+  const services = [
+    ...readServices(reader, problems, top["platform"], { dns }),
+    ...readApplications(reader, problems, top["applications"], { dns }),
+  ];
   const expansions = meshOptions === undefined ? services : [...services, meshService(meshOptions)];
   const { namespaces, exempt } = readNamespaces(
     reader,
@@ -65,6 +85,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     top["namespaces"],
     top["exemptNamespaces"],
     dns.namespace,
+    mode,
     expansions,
   );
   const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, dialect);
@@ -76,14 +97,26 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const tenants = readTenants(reader, problems, top["tenants"], namespaces);
   const exceptions = tenants.flatMap((tenant) => tenant.exceptions);
   const declaredFlows = readFlows(reader, problems, top["flows"], withMesh, directory, apiServerPorts, exceptions);
+  refuseSpoofableSources(problems, tenants, declaredFlows);
   refuseCrossings(problems, tenants, declaredFlows);
-  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(declaredFlows, mesh) : declaredFlows;
+  refuseBeyondLimits(problems, tenants, declaredFlows);
+  const ended = endedExceptions(tenants, declaredFlows, reader.date("asOf", top["asOf"]));
+  const openFlows = declaredFlows.filter((flow) => !ended.some((one) => one.isClosed && one.flow === flow));
+  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(openFlows, mesh) : openFlows;
   const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
+
+  const enforcerAudits = reader.flag("cluster.enforcerAudits", cluster["enforcerAudits"]) ?? false;
+  if (enforcerAudits && dialect === Dialect.Calico) {
+    const fix = "Leave it out: in mode audit the calico dialect writes staged policies.";
+    problems.add("cluster.enforcerAudits", enforcerAudits, "is not something that Calico does", fix);
+  }
 
   const model: Model = {
     dialect,
     denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
     unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
+    mode,
+    layout: reader.choice("layout", top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
     dns,
     apiServer: {
       cidrs: readCidrs(reader, problems, "cluster.apiServer.cidrs", apiServer["cidrs"]),
@@ -92,49 +125,24 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     nodeCidrs: readCidrs(reader, problems, "cluster.nodeCidrs", cluster["nodeCidrs"]),
     podCidrs: readCidrs(reader, problems, "cluster.podCidrs", cluster["podCidrs"]),
     ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
+    enforcerAudits,
+    experimentalPeers: reader.flag("cluster.experimentalPeers", cluster["experimentalPeers"]) ?? false,
     exempt,
     namespaces: mesh === undefined ? namespaces : withMeshLabels(namespaces, mesh),
     workloads,
     flows,
+    dnsNames: new Map([
+      ...tenantDnsNames(tenants, flows),
+      ...readDnsNames(problems, expansions, namespaces, workloads, flows),
+    ]),
     tenants,
+    endedExceptions: ended,
     ...(mesh === undefined ? {} : { mesh }),
     policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),
   };
   problems.throwIfAny();
   return model;
-}
-
-function readDns(reader: Reader, problems: ProblemCollector, value: unknown): ModelDns {
-  const path = "cluster.dns";
-  const fields = reader.fields(path, value, ["namespace", "labels", "port", "nodeLocalCache"]) ?? {};
-  const namespace =
-    fields["namespace"] === undefined
-      ? undefined
-      : readNamespaceName(reader, problems, `${path}.namespace`, fields["namespace"]);
-  const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]);
-  if (labels !== undefined && Object.keys(labels).length === 0) {
-    const fix = "Give the labels of the DNS pods, such as k8s-app: kube-dns.";
-    problems.add(`${path}.labels`, labels, "selects every pod of the namespace", fix);
-  }
-  const nodeLocalCache = reader.optionalText(`${path}.nodeLocalCache`, fields["nodeLocalCache"]);
-  if (nodeLocalCache !== undefined) {
-    const wrong = cidrProblem(nodeLocalCache.includes(":") ? `${nodeLocalCache}/128` : `${nodeLocalCache}/32`);
-    if (wrong !== undefined) {
-      problems.add(
-        `${path}.nodeLocalCache`,
-        nodeLocalCache,
-        "is not an address",
-        "Give an address such as 169.254.20.10.",
-      );
-    }
-  }
-  return {
-    namespace: namespace ?? "kube-system",
-    labels: labels ?? { "k8s-app": "kube-dns" },
-    port: fields["port"] === undefined ? 53 : (reader.portNumber(`${path}.port`, fields["port"]) ?? 53),
-    ...(nodeLocalCache === undefined ? {} : { nodeLocalCache }),
-  };
 }
 
 /** In ambient mode pods see each other's connections on the tunnel's port, encrypted, as well as on their own. */

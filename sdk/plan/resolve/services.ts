@@ -1,31 +1,27 @@
 /** Reads the platform services and puts them into the order in which their policies are registered. */
-import type {
-  CertManagerService,
-  ExternalSecretsService,
-  FlowDeclaration,
-  ObservabilityService,
-  WebhookDeclaration,
-  WorkloadDeclaration,
-} from "../declaration";
+import type { FlowDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
 import type { ProblemCollector } from "../errors";
 import type { ModelService } from "../model";
 import { isDnsLabel } from "../names";
-import type { Expansion } from "../presets/index";
-import { certManager, externalSecrets, observability } from "../presets/index";
+import type { ApplicationPreset, Expansion, PlatformPreset, Preset, PresetContext } from "../presets/index";
+import { applicationPresets, platformPresets } from "../presets/index";
 import type { Reader } from "../reader";
+import { expandPreset } from "./preset-options";
 
 /** Reads `platform` and expands its presets into the shapes that users write by hand. */
-export function readServices(reader: Reader, problems: ProblemCollector, value: unknown): readonly Expansion[] {
-  const platform = reader.fields("platform", value, ["certManager", "externalSecrets", "observability", "services"]);
+export function readServices(
+  reader: Reader,
+  problems: ProblemCollector,
+  value: unknown,
+  context: PresetContext,
+): readonly Expansion[] {
+  const names = Object.keys(platformPresets) as PlatformPreset[];
+  const platform = reader.fields("platform", value, [...names, "services"]);
   if (platform === undefined) return [];
-  const expansions: Expansion[] = [];
-
-  const certManagerOptions = readCertManager(reader, platform["certManager"]);
-  if (certManagerOptions !== undefined) expansions.push(certManager(certManagerOptions));
-  const secretsOptions = readExternalSecrets(reader, platform["externalSecrets"]);
-  if (secretsOptions !== undefined) expansions.push(externalSecrets(secretsOptions));
-  const observabilityOptions = readObservability(reader, platform["observability"]);
-  if (observabilityOptions !== undefined) expansions.push(observability(observabilityOptions));
+  const expansions: Expansion[] = names.flatMap((name) => {
+    const preset: Preset<object> = platformPresets[name] as Preset<object>;
+    return expandPreset(reader, problems, preset, `platform.${name}`, platform[name], context) ?? [];
+  });
 
   reader.list("platform.services", platform["services"]).forEach((item, index) => {
     const path = `platform.services[${index}]`;
@@ -60,6 +56,24 @@ export function readServices(reader: Reader, problems: ProblemCollector, value: 
   return expansions;
 }
 
+/** Reads `applications`: what tier 2 brings with it, in its own namespaces. */
+export function readApplications(
+  reader: Reader,
+  problems: ProblemCollector,
+  value: unknown,
+  context: PresetContext,
+): readonly Expansion[] {
+  const names = Object.keys(applicationPresets) as ApplicationPreset[];
+  const applications = reader.fields("applications", value, names) ?? {};
+  return names.flatMap((name) => {
+    const preset: Preset<object> = applicationPresets[name] as Preset<object>;
+    return reader.list(`applications.${name}`, applications[name]).flatMap((item, index): Expansion[] => {
+      const expansion = expandPreset(reader, problems, preset, `applications.${name}[${index}]`, item, context);
+      return expansion === undefined ? [] : [{ ...expansion, isApplication: true }];
+    });
+  });
+}
+
 function readWebhooks(reader: Reader, path: string, value: unknown): readonly WebhookDeclaration[] {
   return reader.list(`${path}.webhooks`, value).flatMap((item, index) => {
     const at = `${path}.webhooks[${index}]`;
@@ -70,90 +84,12 @@ function readWebhooks(reader: Reader, path: string, value: unknown): readonly We
   });
 }
 
-function readCertManager(reader: Reader, value: unknown): CertManagerService | undefined {
-  const path = "platform.certManager";
-  const fields = reader.fields(path, value, [
-    "namespace",
-    "acmeServers",
-    "dnsProviders",
-    "dnsSelfCheck",
-    "http01Namespaces",
-    "http01From",
-    "dependsOn",
-  ]);
-  if (fields === undefined) return undefined;
-  return {
-    namespace: reader.optionalText(`${path}.namespace`, fields["namespace"]),
-    acmeServers: mutable(reader.texts(`${path}.acmeServers`, fields["acmeServers"])),
-    dnsProviders: mutable(reader.texts(`${path}.dnsProviders`, fields["dnsProviders"])),
-    dnsSelfCheck: reader.flag(`${path}.dnsSelfCheck`, fields["dnsSelfCheck"]),
-    http01Namespaces: mutable(reader.texts(`${path}.http01Namespaces`, fields["http01Namespaces"])),
-    http01From: reader.optionalText(`${path}.http01From`, fields["http01From"]),
-    dependsOn: mutable(reader.texts(`${path}.dependsOn`, fields["dependsOn"])),
-  };
-}
-
-function readExternalSecrets(reader: Reader, value: unknown): ExternalSecretsService | undefined {
-  const path = "platform.externalSecrets";
-  const fields = reader.fields(path, value, ["namespace", "connectNamespace", "accountHosts", "dependsOn"]);
-  if (fields === undefined) return undefined;
-  return {
-    namespace: reader.optionalText(`${path}.namespace`, fields["namespace"]),
-    connectNamespace: reader.optionalText(`${path}.connectNamespace`, fields["connectNamespace"]),
-    accountHosts: mutable(reader.texts(`${path}.accountHosts`, fields["accountHosts"])),
-    dependsOn: mutable(reader.texts(`${path}.dependsOn`, fields["dependsOn"])),
-  };
-}
-
-function readObservability(reader: Reader, value: unknown): ObservabilityService | undefined {
-  const path = "platform.observability";
-  const known = ["namespace", "scraper", "storage", "remoteWriteHosts", "nodePorts", "dependsOn"];
-  const fields = reader.fields(path, value, known);
-  if (fields === undefined) return undefined;
-  return {
-    namespace: reader.optionalText(`${path}.namespace`, fields["namespace"]),
-    scraper: readNamedWorkload(reader, `${path}.scraper`, fields["scraper"]),
-    storage: readNamedWorkload(reader, `${path}.storage`, fields["storage"]),
-    remoteWriteHosts: mutable(reader.texts(`${path}.remoteWriteHosts`, fields["remoteWriteHosts"])),
-    nodePorts: mutable(reader.portNumbers(`${path}.nodePorts`, fields["nodePorts"])),
-    dependsOn: mutable(reader.texts(`${path}.dependsOn`, fields["dependsOn"])),
-  };
-}
-
-/** A workload inside a preset's options: only its name is looked at here, the rest is read with all workloads. */
-function readNamedWorkload(reader: Reader, path: string, value: unknown): WorkloadDeclaration | undefined {
-  if (value === undefined || value === null) return undefined;
-  const fields = reader.fields(path, value, [
-    "name",
-    "namespace",
-    "labels",
-    "serviceAccount",
-    "ports",
-    "hostNetwork",
-    "denyExternal",
-  ]);
-  const name = reader.text(`${path}.name`, fields?.["name"]);
-  const namespace = reader.text(`${path}.namespace`, fields?.["namespace"]);
-  const ports = reader.list(`${path}.ports`, fields?.["ports"]);
-  if (
-    name === undefined ||
-    namespace === undefined ||
-    ports.some((port) => typeof port !== "object" || port === null)
-  ) {
-    return undefined;
-  }
-  return value as WorkloadDeclaration;
-}
-
-function mutable<T>(list: readonly T[] | undefined): T[] | undefined {
-  return list === undefined ? undefined : [...list];
-}
-
 /**
  * Sorts services so that each comes after those it depends on, by name where that leaves a choice. Services that depend
  * on each other in a circle, or on one that is not declared, are refused: no order of registration would be safe.
  */
-export function orderServices(problems: ProblemCollector, expansions: readonly Expansion[]): readonly ModelService[] {
+export function orderServices(problems: ProblemCollector, all: readonly Expansion[]): readonly ModelService[] {
+  const expansions = all.filter(({ isApplication }) => isApplication !== true);
   const byName = new Map(expansions.map((expansion) => [expansion.name, expansion]));
   const ordered: ModelService[] = [];
   const done = new Set<string>();

@@ -1,21 +1,43 @@
+import type { FlowDeclaration } from "../declaration";
 import { Tier } from "../declaration";
 import type { ProblemCollector } from "../errors";
-import type { ModelFlow, ModelNamespace, ModelPeer, ModelTenant } from "../model";
+import type { EndedException, ModelFlow, ModelNamespace, ModelTenant } from "../model";
 import { isDnsLabel } from "../names";
 import type { Reader } from "../reader";
 import { peerKey } from "./flows";
+import type { OutsideLimits } from "./tenant-limits";
+import { readOutsideLimits } from "./tenant-limits";
+import { tenantOf } from "./tenant-of";
+import { readTenantPolicies } from "./tenant-policies";
 
 /** What was read of a tenant; its exceptions are flows and are read with them. */
 export interface TenantReading extends ModelTenant {
   readonly path: string;
-  readonly exceptions: readonly {
-    readonly path: string;
-    readonly flow: unknown;
-    readonly expires: string | undefined;
-  }[];
+  readonly exceptions: readonly TenantExceptionReading[];
+  readonly closeExpired: boolean;
+  readonly limits: OutsideLimits;
+  /** Further names that its pods may ask for; undefined where every name is open. */
+  readonly dnsNames?: readonly string[];
 }
 
-const isoDate = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
+/** An exception before its flow is read. */
+export interface TenantExceptionReading {
+  readonly path: string;
+  readonly flow: FlowDeclaration | undefined;
+  readonly expires: string | undefined;
+}
+
+const tenantFields = [
+  "name",
+  "namespaces",
+  "exceptions",
+  "policyEditors",
+  "policies",
+  "egress",
+  "ingress",
+  "dns",
+  "closeExpired",
+];
 
 /** Reads the tenants; a namespace belongs to one at most. */
 export function readTenants(
@@ -28,7 +50,7 @@ export function readTenants(
   const names = new Set<string>();
   return reader.list("tenants", value).flatMap((item, index): TenantReading[] => {
     const path = `tenants[${index}]`;
-    const fields = reader.fields(path, item, ["name", "namespaces", "exceptions", "policyEditors"]);
+    const fields = reader.fields(path, item, tenantFields);
     const name = reader.text(`${path}.name`, fields?.["name"]);
     if (fields === undefined || name === undefined) return [];
     if (!isDnsLabel(name)) {
@@ -55,22 +77,31 @@ export function readTenants(
       const where = `${path}.exceptions[${at}]`;
       const parts = reader.fields(where, exception, ["flow", "expires"]);
       if (parts === undefined) return [];
-      const expires = reader.text(`${where}.expires`, parts["expires"]);
-      if (expires !== undefined && (!isoDate.test(expires) || Number.isNaN(Date.parse(expires)))) {
-        problems.add(`${where}.expires`, expires, "is not a date", "Write it as 2027-03-31.");
+      const given = parts["expires"];
+      // without an end it would be no exception
+      if (given === undefined || given === null) {
+        problems.add(`${where}.expires`, given, "is missing", "Give the exception's last day, such as 2027-03-31.");
       }
-      return [{ path: `${where}.flow`, flow: parts["flow"], expires }];
+      const expires = reader.date(`${where}.expires`, given);
+      // read, with its path, by the reader of flows
+      return [{ path: `${where}.flow`, flow: parts["flow"] as FlowDeclaration | undefined, expires }];
     });
     const policyEditors = reader.texts(`${path}.policyEditors`, fields["policyEditors"]) ?? [];
-    return [{ name, namespaces: own, policyEditors, path, exceptions }];
+    const dns = reader.fields(`${path}.dns`, fields["dns"], ["names"]);
+    return [
+      {
+        name,
+        namespaces: own,
+        policyEditors,
+        policies: readTenantPolicies(reader, problems, `${path}.policies`, fields["policies"], own),
+        path,
+        exceptions,
+        closeExpired: reader.flag(`${path}.closeExpired`, fields["closeExpired"]) ?? false,
+        limits: readOutsideLimits(reader, problems, path, fields["egress"], fields["ingress"]),
+        ...(dns === undefined ? {} : { dnsNames: reader.texts(`${path}.dns.names`, dns["names"]) ?? [] }),
+      },
+    ];
   });
-}
-
-/** The tenant whose namespace a peer lies in. */
-export function tenantOf(tenants: readonly ModelTenant[], peer: ModelPeer): ModelTenant | undefined {
-  const home =
-    peer.kind === "workload" ? peer.workload.namespace : peer.kind === "namespace" ? peer.namespace.name : undefined;
-  return home === undefined ? undefined : tenants.find((tenant) => tenant.namespaces.includes(home));
 }
 
 /**
@@ -94,13 +125,37 @@ export function refuseCrossings(
         `Declare it under the exceptions of ${to.name}, with a reason, an owner and the day it ends.`,
       );
     }
-    if (!crosses && excepted.has(flow.path)) {
+    if (!excepted.has(flow.path)) continue;
+    if (!crosses) {
       problems.add(
         flow.path,
         flow,
         `is no exception: ${peerKey(flow.from)} and ${peerKey(flow.to)} are not of two tenants`,
         "Declare it as a flow.",
       );
+    } else if (!flow.path.startsWith(`${to.path}.`)) {
+      problems.add(
+        flow.path,
+        flow,
+        `leads into tenant ${to.name}, which did not grant it`,
+        `Declare it under the exceptions of ${to.name}.`,
+      );
     }
   }
+}
+
+/** Exceptions whose last day lies before `asOf`. ISO dates compare as text. */
+export function endedExceptions(
+  tenants: readonly TenantReading[],
+  flows: readonly ModelFlow[],
+  asOf: string | undefined,
+): readonly EndedException[] {
+  if (asOf === undefined) return [];
+  const closing = new Map(
+    tenants.flatMap(({ exceptions, closeExpired }) => exceptions.map(({ path }) => [path, closeExpired] as const)),
+  );
+  return flows.flatMap((flow) => {
+    const isClosed = closing.get(flow.path);
+    return isClosed === undefined || flow.expires === undefined || flow.expires >= asOf ? [] : [{ flow, isClosed }];
+  });
 }

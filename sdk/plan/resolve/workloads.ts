@@ -1,13 +1,25 @@
 import type { ProblemCollector } from "../errors";
 import type { ModelNamespace, ModelWorkload } from "../model";
-import { Dialect, Tier } from "../declaration";
+import type { Dialect } from "../declaration";
+import { Tier } from "../declaration";
 import { isDnsLabel, isDnsSubdomain } from "../names";
 import type { Expansion } from "../presets/index";
 import type { Reader } from "../reader";
 import { readLabels, readNamespaceName } from "./namespaces";
+import { dialectsWithAccounts } from "./identity";
+import { readMetadataAccess } from "./metadata-access";
 import { readServedPorts } from "./ports";
 
-const workloadFields = ["name", "namespace", "labels", "serviceAccount", "ports", "hostNetwork", "denyExternal"];
+const workloadFields = [
+  "name",
+  "namespace",
+  "labels",
+  "serviceAccount",
+  "ports",
+  "hostNetwork",
+  "denyExternal",
+  "metadataAccess",
+];
 
 /** Reads every workload, those of platform services first. */
 export function readWorkloads(
@@ -36,7 +48,8 @@ export function readWorkloads(
     workloads.set(workload.id, workload);
   };
   for (const expansion of expansions) {
-    expansion.workloads.forEach((value, index) => add(`${expansion.path}.workloads[${index}]`, value, expansion.name));
+    const service = expansion.isApplication === true ? undefined : expansion.name;
+    expansion.workloads.forEach((value, index) => add(`${expansion.path}.workloads[${index}]`, value, service));
   }
   reader.list("workloads", declared).forEach((value, index) => add(`workloads[${index}]`, value, undefined));
   refuseSharedSelectors(problems, workloads, paths, dialect);
@@ -67,6 +80,16 @@ function readWorkload(
     const fix = "Take it off the host network, or use the enforcer's host firewall.";
     problems.add(`${path}.denyExternal`, denyExternal, "cannot be enforced on the host network", fix);
   }
+  const metadataAccess = readMetadataAccess(reader, problems, `${path}.metadataAccess`, fields["metadataAccess"]);
+  if (metadataAccess.length > 0 && hostNetwork) {
+    const fix = "Leave it out, or take the workload off the host network.";
+    problems.add(
+      `${path}.metadataAccess`,
+      metadataAccess,
+      "says nothing: pods on the host network reach them all",
+      fix,
+    );
+  }
   if (name !== undefined && !isDnsLabel(name)) {
     problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens, at most 63.");
     return undefined;
@@ -95,6 +118,7 @@ function readWorkload(
     denyExternal,
     tier: home?.tier ?? Tier.Applications,
     ...(service === undefined ? {} : { service }),
+    metadataAccess,
   };
 }
 
@@ -113,7 +137,7 @@ function refuseSharedSelectors(
     const group = byNamespace.get(workload.namespace) ?? [];
     for (const other of group) {
       const apartByAccount =
-        dialect !== Dialect.Kubernetes &&
+        dialectsWithAccounts.has(dialect) &&
         workload.serviceAccount !== undefined &&
         other.serviceAccount !== undefined &&
         workload.serviceAccount !== other.serviceAccount;

@@ -1,0 +1,53 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { EgressDeclaration } from "../plan/index";
+import { planEgress } from "../plan/index";
+import { registerPlan } from "./register";
+import { typeToken } from "./type-tokens";
+
+/** Arguments of `EgressPolicy`. */
+export interface EgressPolicyArgs extends EgressDeclaration {
+  /** Name of the policies in the cluster, a DNS label; workloads are appended. Defaults to the component's name. */
+  policyName?: string;
+}
+
+/** What stands once an `EgressPolicy` is done. */
+export interface EgressPosture {
+  /** The dialect the policies are written in. */
+  dialect: string;
+  /** The namespace it is about. */
+  namespace: string;
+  /** Registered policies, as `name` or `namespace/name`. */
+  policies: string[];
+  /** Hosts and ranges that are open, as declared. */
+  destinations: string[];
+  /** What the dialect could not say: what is named here stays closed. */
+  warnings: string[];
+}
+
+/**
+ * What the pods of a namespace, or some workloads of it, may reach outside the cluster: named hosts, and ranges of
+ * addresses with exceptions. DNS stays open to them; the metadata endpoints of every cloud are closed, IPv4 and IPv6 with
+ * the mapped, NAT64 and 6to4 forms; whatever else they send needs another policy, such as those of `ServiceFlows`.
+ *
+ * @throws DeclarationError with everything that is wrong with the declaration, before anything is registered.
+ */
+export class EgressPolicy extends pulumi.ComponentResource {
+  /** What stands once the component is done. */
+  public readonly posture: pulumi.Output<EgressPosture>;
+
+  constructor(name: string, args: EgressPolicyArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { policyName, ...declaration } = args;
+    const planned = planEgress(policyName ?? name, declaration);
+    const posture: EgressPosture = {
+      dialect: planned.dialect,
+      namespace: declaration.namespace,
+      policies: planned.documents.map(({ logicalName }) => logicalName),
+      destinations: [...new Set(planned.flows.map(({ to }) => to))],
+      warnings: planned.warnings.map(({ message }) => message),
+    };
+    super(typeToken("EgressPolicy"), name, posture, opts);
+    registerPlan(name, planned, this, []);
+    this.posture = pulumi.output(posture);
+    this.registerOutputs({ posture: this.posture });
+  }
+}

@@ -1,0 +1,105 @@
+/** Peers that dialects without names for them know by address, and what is lost where no address is declared. */
+import type { CidrRange } from "../addresses";
+import { internetRanges, rangeWithout } from "../addresses";
+import { Entity } from "../declaration";
+import type { Half } from "../halves";
+import { metadataServices } from "../metadata-services";
+import type { Model, ModelPeer } from "../model";
+import type { Shortfalls } from "../unsupported";
+
+/** Addresses that stand for a peer. */
+export interface AddressPeer {
+  readonly ranges: readonly CidrRange[];
+  /** They lie outside the cluster: pods within them are not meant. */
+  readonly isWorld: boolean;
+}
+
+/**
+ * Addresses that stand for a peer; undefined for peers that are selected by labels or by name.
+ *
+ * @param direction Of the half whose peer it is: who calls a webhook comes from the node that the API server runs on.
+ */
+export function addressPeer(model: Model, peer: ModelPeer, direction: Half["direction"]): AddressPeer | undefined {
+  switch (peer.kind) {
+    case "cidr":
+      return { ranges: [peer.range], isWorld: true };
+    case "workload":
+      return peer.workload.hostNetwork ? { ranges: plainRanges(model.nodeCidrs), isWorld: false } : undefined;
+    case "metadata":
+      return { ranges: metadataServices[peer.service].ranges, isWorld: false };
+    case "entity":
+      return entityRanges(model, peer.entity, direction);
+    case "namespace":
+    case "fqdn":
+      return undefined;
+  }
+}
+
+function entityRanges(model: Model, entity: Entity, direction: Half["direction"]): AddressPeer {
+  switch (entity) {
+    case Entity.Internet:
+      return { ranges: internetRanges, isWorld: true };
+    case Entity.KubeApiserver: {
+      const nodes = direction === "ingress" ? model.nodeCidrs : [];
+      return { ranges: plainRanges([...new Set([...model.apiServer.cidrs, ...nodes])]), isWorld: false };
+    }
+    case Entity.Nodes:
+      return { ranges: plainRanges(model.nodeCidrs), isWorld: false };
+    case Entity.Ingress:
+      return { ranges: [], isWorld: false };
+  }
+}
+
+function plainRanges(cidrs: readonly string[]): readonly CidrRange[] {
+  return cidrs.map((cidr) => rangeWithout({ cidr, except: [] }, [])).filter((range) => range !== undefined);
+}
+
+/**
+ * Whether a dialect that knows pods by labels and everything else by address can say a half. If not, the half stays
+ * closed and the plan says so, or the declaration is refused.
+ *
+ * @param enforcer What is said to lack it: `NetworkPolicy`, `Open-source Calico`.
+ */
+export function isSayable(model: Model, half: Half, shortfalls: Shortfalls, enforcer: string): boolean {
+  const { peer, flow } = half;
+  if (peer.kind === "fqdn") {
+    shortfalls.lostFlow(
+      "fqdn-unsupported",
+      flow,
+      `${enforcer} knows no DNS names: the flow stays closed.`,
+      "Give address ranges with cidr(…), send it through a proxy, or use the cilium dialect.",
+    );
+    return false;
+  }
+  if (peer.kind === "entity" && peer.entity === Entity.Ingress) {
+    shortfalls.lostFlow(
+      "entity-unsupported",
+      flow,
+      `${enforcer} does not know Cilium's ingress: the flow stays closed.`,
+      "Declare the ingress controller as a workload.",
+    );
+    return false;
+  }
+  if (addressPeer(model, peer, half.direction)?.ranges.length === 0) {
+    shortfalls.lostFlow(
+      "address-missing",
+      flow,
+      `${enforcer} knows nodes and the API server by address only, and none is declared: the flow stays closed.`,
+      "Give cluster.apiServer.cidrs and cluster.nodeCidrs.",
+    );
+    return false;
+  }
+  return true;
+}
+
+/** An address as a range of its own. */
+export function hostCidr(address: string): string {
+  return `${address}/${address.includes(":") ? 128 : 32}`;
+}
+
+/** Addresses beside the DNS pods where DNS answers: NodeLocal DNSCache on the node, always on port 53. */
+export function nodeDnsCidrs(model: Model): readonly string[] {
+  const { nodeLocalCache, serviceAddress } = model.dns;
+  if (nodeLocalCache === undefined) return [];
+  return [nodeLocalCache, ...(serviceAddress === undefined ? [] : [serviceAddress])].map(hostCidr);
+}

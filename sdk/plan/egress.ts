@@ -1,0 +1,180 @@
+/** What some pods may reach outside the cluster, without a declaration of everything else. */
+import type {
+  ClusterFacts,
+  ClusterSecurityDeclaration,
+  FlowDeclaration,
+  PeerDeclaration,
+  PortDeclaration,
+  UnsupportedHandling,
+  WorkloadDeclaration,
+} from "./declaration";
+import { DenyScope, Dialect, PolicyLayout, Protocol, Tier } from "./declaration";
+import type { Plan } from "./documents";
+import { DeclarationError } from "./errors";
+import { guardDocuments } from "./guards";
+import type { Subject } from "./halves";
+import { isDnsLabel } from "./names";
+import type { Model } from "./model";
+import { planModel } from "./plan";
+import { resolve } from "./resolve/resolve";
+
+/** A host outside the cluster. */
+export interface EgressHost {
+  /** A DNS name or a pattern of one (`api.example.com`, `*.example.com`). */
+  host: string;
+  /** Defaults to TCP 443. */
+  ports?: PortDeclaration[];
+  /** Why it is needed. Written into the policy. */
+  reason: string;
+  /** Who answers for it. Written into the policy. */
+  owner: string;
+}
+
+/** A range of addresses outside the cluster. */
+export interface EgressRange {
+  /** IPv4 or IPv6, such as `198.51.100.0/24`. */
+  cidr: string;
+  /** Parts of it that stay closed. Metadata endpoints are always added. */
+  except?: string[];
+  /** At least one. */
+  ports: PortDeclaration[];
+  /** Why it is needed. Written into the policy. */
+  reason: string;
+  /** Who answers for it. Written into the policy. */
+  owner: string;
+}
+
+/** Everything that the pods of a namespace, or some workloads of it, may reach outside the cluster. */
+export interface EgressDeclaration {
+  /** Defaults to `cilium`. */
+  dialect?: Dialect;
+  /** Facts about the cluster; every one has a default. */
+  cluster?: ClusterFacts;
+  /** The namespace, which is there already. */
+  namespace: string;
+  /** Workloads of the namespace that it is about. Defaults to every pod. */
+  workloads?: WorkloadDeclaration[];
+  /** Named hosts. */
+  hosts?: EgressHost[];
+  /** Address ranges. */
+  ranges?: EgressRange[];
+  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  unsupported?: UnsupportedHandling;
+}
+
+/**
+ * Plans one policy for each workload, or one for the namespace: DNS, the named hosts and ranges, and nothing else from
+ * these pods, inside the cluster or outside, but what other policies allow. Metadata endpoints of every cloud are closed
+ * in it, with a deny where the dialect has one.
+ *
+ * @param name Name of the policies; a DNS label.
+ * @throws DeclarationError with everything that is wrong with the declaration.
+ */
+export function planEgress(name: string, declaration: EgressDeclaration): Plan {
+  const { declared, paths } = asDeclaration(name, declaration);
+  const model = retraced(paths, () => resolve(declared));
+  const subjects: readonly Subject[] =
+    model.workloads.size > 0
+      ? [...model.workloads.values()].map((workload): Subject => ({ kind: "workload", workload }))
+      : [...model.namespaces.values()]
+          .filter((namespace) => namespace.name === declaration.namespace)
+          .map((namespace): Subject => ({ kind: "namespace", namespace }));
+  const plan = planModel(model, (resolved, shortfalls) =>
+    subjects.flatMap((subject) => {
+      const own = { ...resolved, flows: flowsOf(resolved, subject) };
+      const suffix = subject.kind === "workload" ? `-${subject.workload.name}` : "";
+      return guardDocuments(own, shortfalls, subject, `${name}${suffix}`, ["egress"]);
+    }),
+  );
+  const warnings = plan.warnings.map((warning) => ({
+    ...warning,
+    paths: [...new Set(warning.paths.map((path) => placeOf(paths, path)))],
+  }));
+  // the namespace is somebody else's to make and to label
+  return { ...plan, warnings, namespaces: [] };
+}
+
+function flowsOf(model: Model, subject: Subject): Model["flows"] {
+  return model.flows.filter(({ from }) =>
+    subject.kind === "workload"
+      ? from.kind === "workload" && from.workload.id === subject.workload.id
+      : from.kind === "namespace",
+  );
+}
+
+/** The same as flows, with the place that each comes from. */
+function asDeclaration(
+  name: string,
+  declaration: EgressDeclaration,
+): { declared: ClusterSecurityDeclaration; paths: readonly string[] } {
+  const { dialect, cluster, namespace, workloads, hosts, ranges, unsupported } = declaration;
+  refuseForms(name, declaration);
+  const sources: readonly PeerDeclaration[] =
+    workloads === undefined || workloads.length === 0
+      ? [{ namespace }]
+      : workloads.map((workload) => ({ workload: `${workload.namespace}/${workload.name}` }));
+  const flows: FlowDeclaration[] = [];
+  const paths: string[] = [];
+  const add = (path: string, to: PeerDeclaration, ports: PortDeclaration[], reason: string, owner: string): void => {
+    for (const from of sources) {
+      flows.push({ from, to, ports, reason, owner });
+      paths.push(path);
+    }
+  };
+  (hosts ?? []).forEach(({ host, ports, reason, owner }, index) =>
+    add(`hosts[${index}]`, { fqdn: host }, ports ?? [{ port: 443, protocol: Protocol.TCP }], reason, owner),
+  );
+  (ranges ?? []).forEach(({ cidr, except, ports, reason, owner }, index) => {
+    const to = except === undefined ? { cidr } : { cidr, except };
+    add(`ranges[${index}]`, to, ports, reason, owner);
+  });
+  const declared: ClusterSecurityDeclaration = {
+    ...(dialect === undefined ? {} : { dialect }),
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(unsupported === undefined ? {} : { unsupported }),
+    denyScope: DenyScope.DeclaredNamespaces,
+    layout: PolicyLayout.PerFlow,
+    namespaces: [{ name: namespace, tier: Tier.Applications, existing: true }],
+    workloads: workloads ?? [],
+    flows,
+  };
+  return { declared, paths };
+}
+
+/** What would otherwise only be found under names that the user did not write. */
+function refuseForms(name: string, { namespace, workloads, hosts, ranges }: EgressDeclaration): void {
+  const refuse = (path: string, message: string, fix: string): never => {
+    throw new DeclarationError([{ path, kind: "declaration", message, fix }]);
+  };
+  if (!isDnsLabel(name)) refuse("name", "is not a DNS label", "Use lower-case letters, digits and hyphens.");
+  for (const [path, list] of Object.entries({ workloads, hosts, ranges })) {
+    if (
+      list !== undefined &&
+      !(Array.isArray(list) && list.every((item) => typeof item === "object" && item !== null))
+    ) {
+      refuse(path, "is not a list of objects", "Give a list.");
+    }
+  }
+  (workloads ?? []).forEach((workload, index) => {
+    if (workload.namespace === namespace) return;
+    refuse(`workloads[${index}].namespace`, "is another namespace", `Name workloads of ${namespace} only.`);
+  });
+}
+
+/** Problems of flows are told at the place that the user wrote. */
+function retraced<T>(paths: readonly string[], read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DeclarationError)) throw error;
+    throw new DeclarationError(error.problems.map((one) => ({ ...one, path: placeOf(paths, one.path) })));
+  }
+}
+
+/** `flows[3].to.fqdn` is `hosts[1].host`. */
+function placeOf(paths: readonly string[], path: string): string {
+  const found = /^flows\[(\d+)\](.*)$/.exec(path);
+  const place = found === null ? undefined : paths[Number(found[1])];
+  if (found === null || place === undefined) return path;
+  return `${place}${(found[2] ?? "").replace(/^\.to\.fqdn$/, ".host").replace(/^\.to\./, ".")}`;
+}

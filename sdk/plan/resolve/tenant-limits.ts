@@ -1,0 +1,103 @@
+/** The most that a tenant's flows may open to and from the outside of the cluster. */
+import { cidrInside, cidrProblem } from "../addresses";
+import { Entity } from "../declaration";
+import type { ProblemCollector } from "../errors";
+import { fitsPattern, nameProblem } from "../fqdn";
+import type { ModelFlow, ModelPeer } from "../model";
+import type { Reader } from "../reader";
+import type { TenantReading } from "./tenants";
+import { tenantOf } from "./tenant-of";
+
+/** Limits as they were declared; undefined where flows alone decide. */
+export interface OutsideLimits {
+  readonly egress?: {
+    readonly hosts: readonly string[];
+    readonly cidrs: readonly string[];
+    readonly internet: boolean;
+  };
+  readonly ingress?: {
+    readonly cidrs: readonly string[];
+    readonly internet: boolean;
+    readonly gateway: boolean;
+  };
+}
+
+export function readOutsideLimits(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: string,
+  egressValue: unknown,
+  ingressValue: unknown,
+): OutsideLimits {
+  const egress = reader.fields(`${path}.egress`, egressValue, ["hosts", "cidrs", "internet"]);
+  const ingress = reader.fields(`${path}.ingress`, ingressValue, ["cidrs", "internet", "gateway"]);
+  const ranges = (at: string, value: unknown): readonly string[] =>
+    (reader.texts(at, value) ?? []).filter((cidr, index) => {
+      const wrong = cidrProblem(cidr);
+      if (wrong !== undefined) problems.add(`${at}[${index}]`, cidr, wrong.message, wrong.fix);
+      return wrong === undefined;
+    });
+  const hosts = (reader.texts(`${path}.egress.hosts`, egress?.["hosts"]) ?? []).filter((host, index) => {
+    const wrong = nameProblem(host);
+    if (wrong !== undefined) problems.add(`${path}.egress.hosts[${index}]`, host, wrong.message, wrong.fix);
+    return wrong === undefined;
+  });
+  return {
+    ...(egress === undefined
+      ? {}
+      : {
+          egress: {
+            hosts: hosts.map((host) => host.toLowerCase()),
+            cidrs: ranges(`${path}.egress.cidrs`, egress["cidrs"]),
+            internet: reader.flag(`${path}.egress.internet`, egress["internet"]) ?? false,
+          },
+        }),
+    ...(ingress === undefined
+      ? {}
+      : {
+          ingress: {
+            cidrs: ranges(`${path}.ingress.cidrs`, ingress["cidrs"]),
+            internet: reader.flag(`${path}.ingress.internet`, ingress["internet"]) ?? false,
+            gateway: reader.flag(`${path}.ingress.gateway`, ingress["gateway"]) ?? false,
+          },
+        }),
+  };
+}
+
+/** Refuses flows that go beyond what the platform team granted to their tenant (requirement S2-03). */
+export function refuseBeyondLimits(
+  problems: ProblemCollector,
+  tenants: readonly TenantReading[],
+  flows: readonly ModelFlow[],
+): void {
+  for (const flow of flows) {
+    const [from, to] = [tenantOf(tenants, flow.from), tenantOf(tenants, flow.to)];
+    if (from?.limits.egress !== undefined && isBeyondEgress(from.limits.egress, flow.to)) {
+      const fix = `Ask the platform team to name it in ${from.path}.egress, or leave the flow out.`;
+      problems.add(flow.path, flow, `leads further outside than tenant ${from.name} may reach`, fix);
+    }
+    if (to?.limits.ingress !== undefined && isBeyondIngress(to.limits.ingress, flow.from)) {
+      const fix = `Ask the platform team to name it in ${to.path}.ingress, or leave the flow out.`;
+      problems.add(flow.path, flow, `lets in more from outside than tenant ${to.name} may let in`, fix);
+    }
+  }
+}
+
+function isBeyondEgress(limits: NonNullable<OutsideLimits["egress"]>, to: ModelPeer): boolean {
+  switch (to.kind) {
+    case "fqdn":
+      return !limits.hosts.some((host) => host === to.name || (!to.name.includes("*") && fitsPattern(to.name, host)));
+    case "cidr":
+      return !limits.cidrs.some((cidr) => cidrInside(to.range.cidr, cidr));
+    case "entity":
+      return to.entity === Entity.Internet && !limits.internet;
+    default:
+      return false;
+  }
+}
+
+function isBeyondIngress(limits: NonNullable<OutsideLimits["ingress"]>, from: ModelPeer): boolean {
+  if (from.kind === "cidr") return !limits.cidrs.some((cidr) => cidrInside(from.range.cidr, cidr));
+  if (from.kind !== "entity") return false;
+  return (from.entity === Entity.Internet && !limits.internet) || (from.entity === Entity.Ingress && !limits.gateway);
+}

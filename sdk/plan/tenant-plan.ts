@@ -1,0 +1,148 @@
+/** Plans one tenant by itself, for clusters of which nothing else is declared in the same program. */
+import type {
+  ClusterFacts,
+  ClusterSecurityDeclaration,
+  FlowDeclaration,
+  NamespaceDeclaration,
+  TenantDeclaration,
+  UnsupportedHandling,
+  WorkloadDeclaration,
+} from "./declaration";
+import { DenyScope, Dialect } from "./declaration";
+import type { DraftDocument, Plan } from "./documents";
+import { guardDocuments } from "./guards";
+import type { Model, ModelTenant } from "./model";
+import type { ApplicationPresets } from "./presets/index";
+import { networkDocuments, planModel } from "./plan";
+import { homeOf } from "./resolve/tenant-of";
+import { resolve } from "./resolve/resolve";
+import { withTenantPolicies } from "./tenant-policies";
+import { tenantAccess } from "./tenants";
+import type { Shortfalls } from "./unsupported";
+
+/** A tenant with everything that belongs to it. */
+export interface TenantPlanDeclaration {
+  /** The tenant. */
+  tenant: TenantDeclaration;
+  /** The others who share the cluster: their names and namespaces. Nothing is made for them. Defaults to none. */
+  neighbours?: TenantDeclaration[];
+  /** Defaults to `cilium`. */
+  dialect?: Dialect;
+  /** Facts about the cluster; every one has a default. */
+  cluster?: ClusterFacts;
+  /** Namespaces that are always tier 0, whose pods no policy selects. */
+  exemptNamespaces?: string[];
+  /** The tenant's namespaces, and those of others that its flows touch. Those of neighbours need not be named. */
+  namespaces?: NamespaceDeclaration[];
+  /** Workloads: what flows connect. */
+  workloads?: WorkloadDeclaration[];
+  /** The tenant's flows: within it, and to and from what is nobody's. */
+  flows?: FlowDeclaration[];
+  /** Databases, queues and the like in the tenant's namespaces. */
+  applications?: ApplicationPresets;
+  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  unsupported?: UnsupportedHandling;
+  /** The day it is, `2027-03-31`: exceptions that ended before it are reported. Components take the current day. */
+  asOf?: string;
+}
+
+/** Policies of Calico's tiers of ours; a tenant by itself makes no tier, which would be everybody's. */
+const tierPrefix = /^cluster-security(-guard)?\./;
+
+/**
+ * Plans the boundary of one tenant: in each of its namespaces a baseline that closes everything but DNS and with it the
+ * metadata endpoints, the deny of its neighbours, its flows and its policies, and who may edit them. All of it lies in its
+ * own namespaces or names them, so that several tenants, in several programs, never share an object.
+ *
+ * @throws DeclarationError with everything that is wrong with the declaration.
+ */
+export function planTenant(declaration: TenantPlanDeclaration): Plan {
+  const { tenant, neighbours = [], namespaces = [], ...rest } = declaration;
+  const declared = new Set(namespaces.map(({ name }) => name));
+  const implied = neighbours.flatMap((neighbour) => neighbour.namespaces).filter((name) => !declared.has(name));
+  const whole: ClusterSecurityDeclaration = {
+    ...rest,
+    denyScope: DenyScope.DeclaredNamespaces,
+    namespaces: [...namespaces, ...[...new Set(implied)].map((name) => ({ name, existing: true }))],
+    tenants: [tenant, ...neighbours],
+  };
+  const plan = planModel(resolve(whole), tenantDocuments);
+  const own = new Set(tenant.namespaces);
+  return {
+    ...plan,
+    namespaces: plan.namespaces.filter(({ name }) => own.has(name)),
+    tenants: plan.tenants.filter(({ name }) => name === tenant.name),
+    exceptions: plan.exceptions.filter((one) => one.tenant === tenant.name || one.grantedTo === tenant.name),
+  };
+}
+
+function tenantDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  const [tenant] = model.tenants;
+  if (tenant === undefined) return [];
+  const own = new Set(tenant.namespaces);
+  const flows = model.flows.filter(({ from, to }) => [homeOf(from), homeOf(to)].some((home) => own.has(home ?? "")));
+  const touching = { ...model, flows };
+  const drafts = ownDrafts(touching, shortfalls, tenant);
+  const guards = tenant.namespaces.flatMap((name) => baselineOf(touching, shortfalls, name, drafts));
+  const single = { ...model, tenants: [tenant] };
+  return withTenantPolicies(single, [...drafts, ...guards, ...tenantAccess(single)]);
+}
+
+/** What the dialect writes for the tenant's namespaces, and nothing that is about others as well. */
+function ownDrafts(model: Model, shortfalls: Shortfalls, tenant: ModelTenant): readonly DraftDocument[] {
+  const isOwn = ({ object }: DraftDocument): boolean => {
+    const { namespace, name } = object.metadata;
+    if (namespace !== undefined) return tenant.namespaces.includes(namespace);
+    const bare = name.replace(tierPrefix, "");
+    return tenant.namespaces.some((home) => bare.startsWith(`${home}.`));
+  };
+  const drafts = networkDocuments(model, shortfalls).filter(isOwn);
+  switch (model.dialect) {
+    case Dialect.Calico:
+      return drafts.map(inDefaultTier);
+    case Dialect.ClusterNetworkPolicy: {
+      // its accepts are the administrator's, for the whole cluster; of these only the deny of neighbours is the tenant's
+      const boundary = drafts.filter(({ object }) => object.metadata.name.endsWith(".deny-other-tenants"));
+      const plain = networkDocuments({ ...model, dialect: Dialect.Kubernetes }, shortfalls).filter(isOwn);
+      return [...boundary, ...plain];
+    }
+    default:
+      return drafts;
+  }
+}
+
+/** The namespace's own default deny, with DNS and the deny of metadata endpoints, where the dialect has them clusterwide. */
+function baselineOf(
+  model: Model,
+  shortfalls: Shortfalls,
+  namespace: string,
+  drafts: readonly DraftDocument[],
+): readonly DraftDocument[] {
+  const home = model.namespaces.get(namespace);
+  if (home === undefined) return [];
+  const inNamespace = (stage: DraftDocument["stage"]): boolean =>
+    drafts.some((one) => one.stage === stage && one.object.metadata.namespace === namespace);
+  const guards = guardDocuments(
+    { ...model, flows: [] },
+    shortfalls,
+    { kind: "namespace", namespace: home },
+    "tenant-baseline",
+    ["ingress", "egress"],
+    inNamespace("dns"),
+  );
+  // NetworkPolicy has a default deny and DNS in the namespace already
+  return inNamespace("default-deny") ? guards.filter(({ stage }) => stage === "metadata-deny") : guards;
+}
+
+function inDefaultTier(draft: DraftDocument): DraftDocument {
+  const { metadata } = draft.object;
+  const name = `default.${metadata.name.replace(tierPrefix, "")}`;
+  const spec = { ...(draft.object["spec"] as Readonly<Record<string, unknown>>), tier: "default" };
+  return {
+    ...draft,
+    object: { ...draft.object, metadata: { ...metadata, name }, spec },
+    ...(draft.after === undefined
+      ? {}
+      : { after: draft.after.map((earlier) => earlier.replace(tierPrefix, "default.")) }),
+  };
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import { getPulumiComponents } from "@pulumi/pulumi/provider/experimental/provider";
+import * as entry from "../../index";
+import type { Registration } from "./monitor";
+import { register } from "./monitor";
+
+const {
+  CalicoCni,
+  CiliumCni,
+  ClusterSecurity,
+  EgressPolicy,
+  IstioMesh,
+  MeshIdentity,
+  ServiceFlows,
+  Tenant,
+  TieredPolicies,
+  flow,
+  namespace,
+  tcp,
+  workload,
+} = entry;
+
+const parts = {
+  namespaces: [namespace("shop")],
+  workloads: [
+    workload("shop/web", { serviceAccount: "web" }),
+    workload("shop/api", { serviceAccount: "api", ports: [tcp(8080)] }),
+  ],
+  flows: [flow("web").to("api").on(tcp(8080)).because("pages").ownedBy("web")],
+};
+const { namespaces, workloads } = parts;
+
+type Make = (opts: pulumi.ComponentResourceOptions) => pulumi.ComponentResource;
+
+/** Each exported component with arguments for which it registers something. */
+const components: Readonly<Record<string, Make>> = {
+  CalicoCni: (opts) => new CalicoCni("c", {}, opts),
+  CiliumCni: (opts) => new CiliumCni("c", {}, opts),
+  ClusterSecurity: (opts) => new ClusterSecurity("c", parts, opts),
+  EgressPolicy: (opts) =>
+    new EgressPolicy(
+      "c",
+      {
+        namespace: "shop",
+        ranges: [{ cidr: "198.51.100.0/24", ports: [tcp(443)], reason: "payments", owner: "shop" }],
+      },
+      opts,
+    ),
+  IstioMesh: (opts) => new IstioMesh("c", {}, opts),
+  MeshIdentity: (opts) => new MeshIdentity("c", { mesh: {}, ...parts }, opts),
+  ServiceFlows: (opts) => new ServiceFlows("c", parts, opts),
+  Tenant: (opts) => new Tenant("c", { tenant: { name: "acme", namespaces: ["shop"] }, ...parts }, opts),
+  TieredPolicies: (opts) => new TieredPolicies("c", { namespaces, workloads }, opts),
+};
+
+/** The component itself and what it registered. */
+async function made(make: Make, opts: (() => pulumi.ComponentResourceOptions) | pulumi.ComponentResourceOptions = {}) {
+  const all = await register(() => make(typeof opts === "function" ? opts() : opts));
+  const component = all.find(({ name, type }) => name === "c" && type.startsWith("pulumi-cluster-security:"));
+  assert.ok(component);
+  const children = all.filter(({ type }) => type.startsWith("kubernetes:"));
+  assert.ok(children.length > 0, "registered nothing");
+  return { all, component, children };
+}
+
+/** From a resource to the outermost parent that is not the stack. */
+function root(all: readonly Registration[], from: Registration): Registration {
+  const parent = all.find(({ urn }) => urn === from.parent);
+  return parent === undefined ? from : root(all, parent);
+}
+
+describe("every exported component", () => {
+  it("is in this table", () => {
+    const exported = getPulumiComponents(entry).map((component: { name: string }) => component.name);
+    assert.deepEqual(exported.sort(), Object.keys(components).sort());
+  });
+
+  for (const [name, make] of Object.entries(components)) {
+    describe(name, () => {
+      it("is the parent of everything it registers and hands its provider on", async () => {
+        const { all, component, children } = await made(make, () => ({
+          provider: new k8s.Provider("elsewhere", { kubeconfig: "{}" }),
+        }));
+        const provider = all.find((one) => one.name === "elsewhere");
+        for (const child of children) {
+          assert.equal(root(all, child).urn, component.urn, child.name);
+          assert.equal(child.provider, `${provider?.urn ?? ""}::elsewhere-id`, child.name);
+        }
+      });
+
+      it("keeps the user's aliases", async () => {
+        const { component } = await made(make, { aliases: [{ name: "before" }] });
+        assert.match(JSON.stringify(component.aliases), /"before"/);
+      });
+
+      it("has the user's transformations applied to everything it registers", async () => {
+        const { children } = await made(make, {
+          transformations: [({ opts, props }) => ({ props, opts: { ...opts, protect: true } })],
+        });
+        for (const { name: child, protect } of children) assert.equal(protect, true, child);
+      });
+
+      it("puts plain data about its arguments into the state, and its posture among the outputs", async () => {
+        const { component } = await made(make);
+        const { posture } = component.outputs as { posture?: Record<string, unknown> };
+        assert.ok(posture !== undefined && Object.keys(posture).length >= 3, JSON.stringify(component.outputs));
+        assert.ok(Object.keys(component.inputs).length >= 3, JSON.stringify(component.inputs));
+        for (const [key, value] of Object.entries(component.inputs)) assert.deepEqual(posture[key], value, key);
+        for (const large of ["workloads", "values"]) assert.ok(!(large in component.inputs), large);
+        assert.ok(!Array.isArray(component.inputs["flows"]));
+      });
+
+      it("registers the same when it is made again: stable names, nothing twice", async () => {
+        const urns = async (): Promise<string[]> => (await made(make)).all.map(({ urn }) => urn).sort();
+        const first = await urns();
+        assert.deepEqual(await urns(), first);
+        assert.equal(new Set(first).size, first.length);
+      });
+    });
+  }
+});

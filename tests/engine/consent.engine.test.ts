@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { deploy } from "../../examples/support/workloads";
+import type { ApiClient } from "../../lab/control-plane/index";
+import { apiClient, labContext } from "../../lab/control-plane/index";
+import type { Lab } from "../../lab/index";
+import { ClusterSecurity, flow, namespace, tcp, workload } from "../../sdk/index";
+import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
+import type { Operation } from "./automation";
+import { finished, openStack, operate, outputsOf } from "./automation";
+import { liveObjects, sharedLab } from "./shared-lab";
+
+const own = [workload("keep/web"), workload("keep/api", { ports: [tcp(8080)] })];
+const kiosk = "neighbours/kiosk[Deployment]";
+
+/** Everything that the engine and the program said. */
+function said(operation: Operation): string {
+  return operation.events.map(({ diagnosticEvent }) => diagnosticEvent?.message ?? "").join("\n");
+}
+
+/** Policies and workloads that stand, by name: the controllers are still at work on what belongs to them. */
+async function standing(lab: Lab, kind: RegExp): Promise<string[]> {
+  return (await liveObjects(lab))
+    .filter(({ object }) => kind.test(object.kind))
+    .map(({ object }) => `${object.kind} ${object.metadata?.namespace ?? ""}/${object.metadata?.name ?? ""}`)
+    .sort();
+}
+
+describe("the clusterwide default deny that covers workloads of others, on a real engine and a real API server", () => {
+  let lab: Lab;
+  let client: ApiClient;
+  let stack: Stack;
+  let consent: boolean | undefined;
+  let declared = true;
+
+  before(async () => {
+    lab = await sharedLab();
+    client = apiClient(lab.controlPlane);
+    stack = await openStack({
+      project: "consent",
+      stack: "test",
+      lab,
+      program: async () => {
+        if (!declared) return {};
+        const security = new ClusterSecurity("keep", {
+          namespaces: [namespace("keep")],
+          workloads: own,
+          flows: [flow("web").to("api").on(tcp(8080)).because("pages show data").ownedBy("web")],
+          others: {
+            context: labContext,
+            kubeconfig: lab.controlPlane.kubeconfigPath,
+            ...(consent === undefined ? {} : { mayLoseProtection: consent }),
+          },
+        });
+        for (const one of own) deploy(one, { nodeless: true, dependsOn: [security] });
+        return { posture: security.posture };
+      },
+    });
+    for (const [path, object] of [
+      ["/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "neighbours" } }],
+      [
+        "/apis/apps/v1/namespaces/neighbours/deployments",
+        {
+          apiVersion: "apps/v1",
+          kind: "Deployment",
+          metadata: { name: "kiosk" },
+          spec: {
+            selector: { matchLabels: { app: "kiosk" } },
+            template: {
+              metadata: { labels: { app: "kiosk" } },
+              spec: { containers: [{ name: "main", image: "busybox:1.37" }] },
+            },
+          },
+        },
+      ],
+    ] as const) {
+      const { status, body } = await client.call("POST", path, object);
+      assert.equal(status, 201, JSON.stringify(body));
+    }
+  });
+
+  after(async () => {
+    await client.call("DELETE", "/api/v1/namespaces/neighbours");
+    client.close();
+    consent = true;
+    declared = true;
+    await operate(stack, "up");
+    assert.equal((await operate(stack, "destroy")).error, undefined);
+  });
+
+  /** What the world may send to the workload that is not the stack's. */
+  async function reachesKiosk(): Promise<string> {
+    const snapshot = buildSnapshot([...(await liveObjects(lab))], { profile: profileFor("cilium@1.20") });
+    const source = { kind: "address", address: "203.0.113.9" } as const;
+    return compile(snapshot).traffic(source, { kind: "workload", id: kiosk }).possible.toString();
+  }
+
+  it("names them in preview and in the posture", async () => {
+    assert.equal(await reachesKiosk(), "All Connections");
+    const preview = await operate(stack, "preview");
+    assert.equal(preview.error, undefined);
+    assert.match(said(preview), /default-deny-all also covers 1 workloads in namespaces .*neighbours\/kiosk/);
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined);
+    assert.deepEqual((outputsOf(created)["posture"] as { othersCovered: string[] }).othersCovered, [kiosk]);
+    assert.equal(await reachesKiosk(), "No Connections");
+  });
+
+  it("is not removed by a destroy without consent: the stack's own workloads may go, nobody's protection does", async () => {
+    const policies = await standing(lab, /NetworkPolicy$/);
+    assert.ok(policies.length > 3);
+    // the Automation API skips the preview, which would have refused the whole destroy before it began
+    const refused = await operate(stack, "destroy");
+    assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
+    const gone = finished(refused).filter(({ op }) => op.startsWith("delete"));
+    for (const { type } of gone) assert.equal(type, "kubernetes:apps/v1:Deployment");
+    assert.deepEqual(await standing(lab, /NetworkPolicy$/), policies);
+    assert.equal(await reachesKiosk(), "No Connections");
+    assert.equal((await operate(stack, "up")).error, undefined);
+  });
+
+  it("is not removed by an update whose program no longer has the component: nothing at all is deleted", async () => {
+    const all = /NetworkPolicy$|^Deployment$|^Namespace$/;
+    const before = await standing(lab, all);
+    declared = false;
+    const refused = await operate(stack, "up");
+    declared = true;
+    assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
+    assert.deepEqual(await standing(lab, all), before);
+    assert.equal(await reachesKiosk(), "No Connections");
+  });
+
+  it("is removed with consent, whose preview names who loses protection", async () => {
+    consent = true;
+    const preview = await operate(stack, "preview");
+    assert.match(said(preview), /mayLoseProtection is set: default-deny-all may be removed[\s\S]*neighbours\/kiosk/);
+    assert.equal((await operate(stack, "up")).error, undefined);
+    // consent alone changes nothing in the cluster
+    assert.equal(await reachesKiosk(), "No Connections");
+    assert.equal((await operate(stack, "destroy")).error, undefined);
+    assert.equal(await reachesKiosk(), "All Connections");
+  });
+});

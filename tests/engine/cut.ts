@@ -1,0 +1,63 @@
+/** Ends an operation of the engine in the middle, as a crash of the machine that runs it would. */
+import { readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Stack } from "@pulumi/pulumi/automation";
+import type { Operation } from "./automation";
+import { operate } from "./automation";
+
+/**
+ * Runs an operation and kills the engine (SIGKILL: nothing is tidied up) as soon as `done` sees a resource that is
+ * finished. What the engine had begun elsewhere at that moment may or may not reach the API server.
+ *
+ * @throws where the operation came to its end before that.
+ */
+export async function cutOff(
+  stack: Stack,
+  verb: "up" | "destroy",
+  done: (name: string) => boolean,
+): Promise<Operation> {
+  let killed = false;
+  const operation = await operate(stack, verb, {
+    onEvent: (event) => {
+      const urn = event.resOutputsEvent?.metadata.urn;
+      if (killed || urn === undefined || !done(urn.split("::").at(-1) ?? "")) return;
+      killed = true;
+      for (const pid of enginesOf(stack, verb)) process.kill(pid, "SIGKILL");
+    },
+  });
+  if (!killed) throw new Error(`the moment never came: ${operation.output}`);
+  if (operation.error === undefined) throw new Error("the operation ended before it could be cut off");
+  await mendState(stack);
+  // the lock of an engine that is no more
+  await stack.cancel();
+  return operation;
+}
+
+/**
+ * Pulumi's file backend replaces the state as a whole, but writes the file of attributes beside it in place: a kill can
+ * leave that one empty, and the state then reads as `EOF`. Without it the state is read. Other backends have no such file.
+ */
+async function mendState(stack: Stack): Promise<void> {
+  const { name: project } = await stack.workspace.projectSettings();
+  const folder = fileURLToPath(stack.workspace.envVars["PULUMI_BACKEND_URL"] ?? "");
+  const file = path.join(folder, ".pulumi", "stacks", project, `${stack.name}.json.attrs`);
+  if (statSync(file).size === 0) rmSync(file);
+}
+
+/** Processes that this one started to run the operation on this stack. */
+function enginesOf(stack: Stack, verb: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(path.join("/proc", pid, "status"), "utf8"))?.[1];
+        const words = readFileSync(path.join("/proc", pid, "cmdline"), "utf8").split("\0");
+        return Number(parent) === process.pid && words.includes(verb) && words.includes(stack.name);
+      } catch {
+        // it ended meanwhile
+        return false;
+      }
+    })
+    .map(Number);
+}

@@ -1,0 +1,20 @@
+/** The seventeen policies of seed 004 ("NetworkPolicies Implemented"), by name: 13 for ingress, then 4 for egress. */
+export const seventeenPolicies: readonly string[] = [
+  "allow-nginx-to-django",
+  "allow-django-to-postgresql",
+  "allow-django-to-pgbouncer",
+  "allow-django-to-redis",
+  "allow-celery-to-postgresql",
+  "allow-celery-to-redis",
+  "allow-celery-beat-to-redis",
+  "allow-celery-beat-to-postgresql",
+  "allow-sentinel-to-redis",
+  "allow-monitoring-to-all-pods",
+  "allow-ingress-to-nginx",
+  "deny-external-to-postgresql",
+  "deny-external-to-redis",
+  "allow-dns-access",
+  "allow-django-egress",
+  "allow-celery-worker-egress",
+  "allow-nginx-egress",
+];
