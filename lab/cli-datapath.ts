@@ -1,10 +1,26 @@
-/** The commands of `npm run lab` that need the datapath: pods, probe, matrix. */
-import type { Command } from "commander";
+/** The commands of `npm run lab` that need the datapath: pods, probe, matrix, verify. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import Table from "cli-table3";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { parse } from "yaml";
+import type { VerificationFormat } from "../sdk/cluster/index";
+import { formatVerification, verificationFormats, verify } from "../sdk/cluster/index";
+import type { ClusterSecurityDeclaration } from "../sdk/plan/index";
+import { plan } from "../sdk/plan/index";
 import { attachControlPlane } from "./control-plane/index";
 import type { ControlPlane } from "./control-plane/index";
 import type { LabPod, LabProbe, RawOutcome } from "./datapath/index";
-import { DatapathError, LabCluster, computedReachability, datapathStatus, Expectation, world } from "./datapath/index";
+import {
+  computedReachability,
+  DatapathError,
+  datapathStatus,
+  Expectation,
+  LabCluster,
+  LabExecutor,
+  world,
+} from "./datapath/index";
 import { labFolders } from "./index";
 
 type MakeCommand = (name: string, description: string) => Command;
@@ -54,6 +70,51 @@ export function addDatapathCommands(command: MakeCommand): void {
         process.exitCode = await printMatrix(running, extra, names);
       });
     });
+
+  command("verify", "try what is declared and a sample of what is not, with real packets; a canary comes first")
+    .option("--declaration <file>", "module that exports `declaration`, or the declaration as YAML or JSON")
+    .option("--sample <count>", "undeclared paths tried from each workload", "5")
+    .option("--all", "every undeclared path")
+    .addOption(new Option("--format <format>", "how to print it").choices(verificationFormats).default("table"))
+    .addHelpText(
+      "after",
+      `
+Without --declaration the policies of the cluster say what is expected.
+
+Exit codes:
+  0  every probe did what it must
+  1  one did not
+  3  some proved nothing, or the canary was not blocked: then nothing was tried`,
+    )
+    .action(async (options: VerifyCommand) => {
+      const sample = options.all ? "all" : positive(options.sample, "--sample");
+      const declared = options.declaration === undefined ? undefined : await readDeclaration(options.declaration);
+      await onDatapath(options, async ({ controlPlane, cluster }) => {
+        const reachability = await computedReachability(controlPlane);
+        const verification = await verify(reachability, new LabExecutor(cluster, reachability), {
+          sample,
+          ...(declared ? { plan: plan(declared) } : {}),
+        });
+        process.stdout.write(formatVerification(verification, options.format));
+        process.exitCode = { holds: 0, violated: 1, incomplete: 3, "no-evidence": 3 }[verification.verdict];
+      });
+    });
+}
+
+interface VerifyCommand extends Common {
+  readonly declaration?: string;
+  readonly sample: string;
+  readonly all?: boolean;
+  readonly format: VerificationFormat;
+}
+
+/** A declaration from a module or a document. What is no declaration is refused by the planner. */
+async function readDeclaration(file: string): Promise<ClusterSecurityDeclaration> {
+  const absolute = path.resolve(file);
+  if (/\.(ya?ml|json)$/.test(absolute)) return parse(readFileSync(absolute, "utf8")) as ClusterSecurityDeclaration;
+  const module = (await import(absolute)) as { declaration?: ClusterSecurityDeclaration };
+  if (!module.declaration) throw new DatapathError("failed", `${file} exports no \`declaration\``);
+  return module.declaration;
 }
 
 interface ProbeCommand extends Common {

@@ -12,15 +12,18 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Finding } from "../sdk/findings";
 import { applyExemptions, notUnderstood } from "../sdk/findings";
 import { afterCreation, exemptText, shortViolationText, violationText } from "./messages";
+import { readResource } from "./kubernetes-objects";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
 import { toPlain } from "./plain-values";
+import { repair, repairsOf } from "./remediation";
 import type { ClusterSecurityGuardArgs, GuardLevel, GuardSettings } from "./settings";
 import { configSchema, configured, levelFor, settingsFrom } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
+import type { StackCircumstances } from "./stack-phase";
 import { judgeStack } from "./stack-phase";
 
-export type { ClusterSecurityGuardArgs, GuardLevel, UndecidableLevels } from "./settings";
+export type { AnnotationPlaces, ClusterSecurityGuardArgs, GuardLevel, UndecidableLevels } from "./settings";
 export { findingIds } from "./settings";
 
 /** Names of the policies that the pack registers. */
@@ -45,11 +48,7 @@ export const policyNames = {
 export function clusterSecurityPolicies(args: ClusterSecurityGuardArgs = {}): Policies {
   const guard = new Guard(settingsFrom(args));
   const mandatory = guard.canBe("mandatory");
-  return [
-    guard.objectPolicy(mandatory ? "mandatory" : "advisory"),
-    ...(mandatory ? [guard.stackPolicy("mandatory")] : []),
-    guard.stackPolicy("advisory"),
-  ];
+  return [guard.objectPolicy(), ...(mandatory ? [guard.stackPolicy("mandatory")] : []), guard.stackPolicy("advisory")];
 }
 
 /**
@@ -112,7 +111,10 @@ class Guard {
     return Object.values(this.#settings.levels).includes(level);
   }
 
-  objectPolicy(enforcementLevel: "mandatory" | "advisory"): ResourceValidationPolicy {
+  /** With remediations on, the level is `remediate`; to the engine that is mandatory once repairs are made. */
+  objectPolicy(): ResourceValidationPolicy {
+    const blocking = this.canBe("mandatory") ? "mandatory" : "advisory";
+    const enforcementLevel = this.#settings.remediate ? "remediate" : blocking;
     return {
       ...about,
       name: policyNames.objects,
@@ -120,12 +122,23 @@ class Guard {
       description: "An object opens nothing that has to stay closed, judged with everything registered before it.",
       enforcementLevel,
       configSchema,
+      remediateResource: (args) => {
+        const settings = configured(
+          this.#settings,
+          safely(() => args.getConfig(), undefined),
+        );
+        if (!settings.remediate) return undefined;
+        const found = safely(() => repairsFor(args, settings), []);
+        if (found.length === 0) return undefined;
+        repair(args.props, found);
+        return args.props;
+      },
       validateResource: (args, report) => {
         this.#config = safely(() => args.getConfig(), undefined);
         const settings = configured(this.#settings, this.#config);
         const resource: ObservedResource = { ...identity(args), props: toPlain(args.props), provider: args.provider };
         this.#inputs.set(resource.urn, resource.props);
-        const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings));
+        const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings, today()));
         for (const finding of applyExemptions(judged, settings.exemptions, today()).findings) {
           // What is only shown is left to the stack's policies: they know more, and say it once. A preview goes on
           // after a violation; then a workload behind a policy that was shown is not shown again here.
@@ -181,7 +194,7 @@ class Guard {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending?.signature === signature && pending.forLevel === level) return pending.findings;
-    const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings));
+    const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings, circumstancesOf(resources)));
     const applied = applyExemptions(judged, settings.exemptions, today());
     const findings = [...applied.overdue, ...applied.findings];
     this.#pending = { signature, forLevel: level === "mandatory" ? "advisory" : "mandatory", findings };
@@ -195,8 +208,33 @@ class Guard {
       props: outputsOverInputs(toPlain(resource.props), this.#inputs.get(known.urn)),
       provider: resource.provider,
       parentUrn: resource.parent?.urn,
+      waitsFor: waitsFor(resource),
     };
   }
+}
+
+/** What the engine registers before a resource. Children wait for their parents, and those for what they depend on. */
+function waitsFor({ dependencies, propertyDependencies, parent, provider }: PolicyResource): string[] {
+  const resources = safely(
+    () => [...dependencies, ...Object.values(propertyDependencies).flat(), ...(parent === undefined ? [] : [parent])],
+    [],
+  );
+  return [...resources, ...(provider === undefined ? [] : [provider])].map(({ urn }) => String(urn));
+}
+
+/** Repairs of an object outside tier 0, which is not held to account. */
+function repairsFor(resource: { type: string; name: string; urn: string; props: unknown }, settings: GuardSettings) {
+  const plain = toPlain(resource.props);
+  const reading = readResource({ ...identity(resource), props: plain });
+  const object = reading.is === "objects" && reading.objects.length === 1 ? reading.objects[0] : undefined;
+  const home = object?.metadata?.namespace;
+  if (object === undefined || (typeof home === "string" && settings.exemptNamespaces.includes(home))) return [];
+  // paths are those of the properties themselves
+  return repairsOf({ ...(plain as Record<string, unknown>), apiVersion: object.apiVersion, kind: object.kind });
+}
+
+function circumstancesOf(resources: readonly ObservedResource[]): StackCircumstances {
+  return { today: today(), operation: operation(), rootUrn: rootUrn(resources) };
 }
 
 function identity(resource: { type: string; name: string; urn: string }): { type: string; name: string; urn: string } {

@@ -78,12 +78,23 @@ export function readResource(resource: ResourceLike): Reading {
 
   const kind = known(statedKind) ?? token?.kind.replace(/Patch$/, "") ?? "";
   const apiVersion = known(statedVersion) ?? token?.apiVersion ?? "";
-  if (irrelevantKinds.has(kind) && coreGroup.test(apiVersion)) return { is: "other" };
+  if (irrelevantKinds.has(kind) && coreGroup.test(apiVersion) && !mayConfigureEnforcer(kind, identity)) {
+    return { is: "other" };
+  }
   if (token?.kind === "List" || token?.kind === `${kind}List` || /List$/.test(kind)) {
     return { is: "objects", objects: readList(identity, kind.replace(/List$/, ""), apiVersion, resource) };
   }
   const object = asObject(toPlainObject(props) ?? {}, apiVersion, kind, resource.name);
   return token?.kind.endsWith("Patch") === true ? { is: "patch", object } : { is: "objects", objects: [object] };
+}
+
+/** The one ConfigMap that decides what policies mean, and those whose name is not known yet. */
+function mayConfigureEnforcer(kind: string, props: object): boolean {
+  if (kind !== "ConfigMap") return false;
+  const metadata = readProperty(props, "metadata");
+  if (typeof metadata !== "object" || metadata === null) return false;
+  const name = isUnknown(metadata) ? metadata : readProperty(metadata, "name");
+  return isUnknown(name) || name === "cilium-config";
 }
 
 /** Types that stand for many objects whose contents may be out of sight. Their visible children are resources too. */
@@ -172,11 +183,12 @@ function namespaceOf(namespace: unknown): string {
 /**
  * The object's name. One that is not known yet, or that the provider has yet to make up, will begin with the logical
  * name, and for most kinds the name only serves to be shown. A namespace's name is what policies select by, so there
- * it stays unknown.
+ * it stays unknown; and so it does for a ConfigMap, which may be the enforcer's.
  */
 function nameOf(name: unknown, kind: string, fallbackName: string): string {
   if (isName(name)) return name;
-  return kind === "Namespace" ? (unknownValue as unknown as string) : fallbackName;
+  const matters = kind === "Namespace" || (kind === "ConfigMap" && isUnknown(name));
+  return matters ? (unknownValue as unknown as string) : fallbackName;
 }
 
 function known(value: unknown): string | undefined {

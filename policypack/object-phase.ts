@@ -1,6 +1,8 @@
-import type { Finding } from "../sdk/findings";
+import type { Finding, Rule } from "../sdk/findings";
 import {
+  applyAnnotations,
   clusterAdminBinding,
+  defaultTenantLabels,
   enforcementOff,
   evaluate,
   fqdnTooBroad,
@@ -8,13 +10,33 @@ import {
   metadataEndpointsClosed,
   namespaceDefaultDeny,
   notUnderstood,
+  rules,
   tier0Restricted,
 } from "../sdk/findings";
 import type { FindingOptions } from "../sdk/findings";
 import { namesItsPeers } from "../sdk/findings/policy-rules";
-import type { EnforcerProfile, KubeObject, SourcedObject } from "../sdk/reachability";
-import { buildSnapshot, compile, describeRef, inferProfile, isUnknown, profileFor } from "../sdk/reachability";
+import type {
+  CompiledPolicy,
+  EnforcerProfile,
+  KubeObject,
+  Lookup,
+  PeerTerm,
+  Snapshot,
+  SourcedObject,
+} from "../sdk/reachability";
+import {
+  buildSnapshot,
+  compile,
+  describeRef,
+  evaluateCondition,
+  inferProfile,
+  isUnknown,
+  labelOf,
+  profileFor,
+  unknownValue,
+} from "../sdk/reachability";
 import { deniesOf } from "./denies";
+import { identityOf, readClusterSnapshot } from "./known-world";
 import { podSamples, undeclaredNamespace } from "./selector-samples";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
@@ -33,7 +55,11 @@ import { isPolicyKind, isWorkloadKind, objectsOf } from "./snapshot-from-resourc
  * - a policy is stopped if it closes tier 0 by default, or allows DNS names that anybody can register;
  * - a workload is stopped if policies recorded before it give it such a path;
  * - an object that the enforcer refuses, or that cannot be understood, is stopped before anybody relies on it;
- * - a Cilium release that switches enforcement off and a binding to cluster-admin are wrong by themselves.
+ * - a policy is stopped if it opens the second half of a path between tenants, or lets pods of the mesh take plaintext;
+ * - a release that switches enforcement off or sets values that its chart does not read, a binding to cluster-admin, and a
+ *   bypass that nobody documented are wrong by themselves.
+ *
+ * What the cluster holds already, where a snapshot of it is given, counts as registered before.
  *
  * An explicit deny must be registered before the rule that needs it (make the rule depend on it). Otherwise there is a
  * time in which the hole is open, and this phase says so.
@@ -43,21 +69,31 @@ export class ObjectPhase {
   readonly #reported = new Set<string>();
 
   /** Records a resource and returns what its registration opens. Never throws on malformed input. */
-  judge(resource: ObservedResource, settings: GuardSettings): Finding[] {
+  judge(resource: ObservedResource, settings: GuardSettings, today: string): Finding[] {
     const { cluster, objects } = objectsOf(resource);
     if (objects.length === 0) return [];
-    const recorded = this.#clusters.get(cluster.key) ?? new RecordedCluster();
-    this.#clusters.set(cluster.key, recorded);
+    let recorded = this.#clusters.get(cluster.key);
+    if (recorded === undefined) {
+      const known = settings.clusterSnapshotProvider ?? cluster.providerName;
+      // without the provider's name a snapshot is that of the only cluster; the stack phase says so if there are more
+      const described = this.#clusters.size === 0 || settings.clusterSnapshotProvider !== undefined;
+      recorded = new RecordedCluster();
+      this.#clusters.set(cluster.key, recorded);
+      if (described && known === cluster.providerName) recorded.addKnown(settings);
+    }
     const policies = objects.filter(({ object }) => isPolicyKind(object.kind));
     const workloads = objects.filter(({ object }) => isWorkloadKind(object.kind));
     const opensNothing = policies.length > 0 && certainlyOpensNothing(policies, recorded, settings);
     const findings = [
       ...(policies.length > 0 && !opensNothing ? judgePolicies(policies, recorded, settings) : []),
       ...(workloads.length > 0 ? judgeWorkloads(workloads, recorded, settings) : []),
-      ...judgeAlone(objects, recorded, settings),
+      ...judgeTenants(policies, recorded, settings, today),
+      ...judgeTransport(objects, recorded, settings, today),
+      ...judgeAlone(objects, recorded, settings, today),
     ];
+    const judged = findings.length === 0 ? [] : accepted(findings, objects, recorded, settings, today);
     recorded.add(objects, !opensNothing);
-    return findings;
+    return judged;
   }
 
   /** Remembers that a finding of {@link judge} was shown to the user. */
@@ -96,11 +132,24 @@ class RecordedCluster {
   /** One object of each kind, and what configures the enforcer: enough to infer which one it is. */
   readonly #hints = new Map<string, SourcedObject>();
   readonly #namespaces = new Set<string>();
+  /** Objects of the cluster's snapshot by identity: the stack's version of one stands for it. */
+  readonly #known = new Map<string, SourcedObject>();
+
+  /** Records what the cluster holds already. */
+  addKnown(settings: GuardSettings): void {
+    for (const item of readClusterSnapshot(settings.clusterSnapshot).objects) {
+      const opensNothing = isPolicyKind(item.object.kind) && certainlyOpensNothing([item], this, settings);
+      this.add([item], !opensNothing);
+      this.#known.set(identityOf(item.object), item);
+    }
+  }
 
   /** Records objects; `mayOpen` says whether their policies may have opened something to addresses or strangers. */
   add(objects: readonly SourcedObject[], mayOpen: boolean): void {
     for (const item of objects) {
       const { object } = item;
+      const replaced = this.#known.get(identityOf(object));
+      if (replaced !== undefined) this.#forget(replaced);
       const own: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
       const home = typeof own === "string" && !isUnknown(own) ? own : undefined;
       if (home !== undefined) this.#namespaces.add(home);
@@ -141,6 +190,18 @@ class RecordedCluster {
 
   namespaceNames(): Iterable<string> {
     return this.#namespaces;
+  }
+
+  /** The namespaces' own objects. */
+  namespaceObjects(): SourcedObject[] {
+    return [...this.#byNamespace.values()].flat().flatMap(({ item }) => (item.object.kind === "Namespace" ? item : []));
+  }
+
+  #forget(item: SourcedObject): void {
+    for (const list of [this.#clusterwide, ...this.#byNamespace.values()]) {
+      const index = list.findIndex((recorded) => recorded.item === item);
+      if (index >= 0) list.splice(index, 1);
+    }
   }
 
   #in(namespaces: Iterable<string>): Recorded[] {
@@ -212,18 +273,174 @@ function judgeWorkloads(
     const { objects } = assumeDefaultDeny(namespaces, [], undefined);
     const snapshot = buildSnapshot([...others, item, ...objects], { profile });
     return evaluate(compile(snapshot), { ...optionsOf(settings), rules: [metadataEndpointsClosed] })
-      .filter((finding) => isViolation(finding) && finding.subject.source?.urn === item.source?.urn)
+      .filter((finding) => isViolation(finding) && isAbout(finding, item))
       .map((finding) => asRegistration(finding, item));
   });
 }
 
-/** Objects that are right or wrong by themselves: what configures the enforcer, and bindings of roles. */
-function judgeAlone(objects: readonly SourcedObject[], recorded: RecordedCluster, settings: GuardSettings): Finding[] {
-  const alone = objects.filter(({ object }) => isEnforcer(object) || /^(Cluster)?RoleBinding$/.test(object.kind));
+/** About the workload, or about every pod of its namespace by what the cluster held before the stack. */
+function isAbout(finding: Finding, item: SourcedObject): boolean {
+  const { source, kind, name } = finding.subject;
+  if (source?.urn !== undefined && source.urn === item.source?.urn) return true;
+  return kind === "Namespace" && namespaceOf(item.object).includes(name) && causesOf(finding).length === 0;
+}
+
+/** Objects that are right or wrong by themselves: what configures the enforcer, bindings of roles, bypasses. */
+function judgeAlone(
+  objects: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+  today: string,
+): Finding[] {
+  const alone = objects.filter(
+    ({ object }) => isEnforcer(object) || kindsAlone.test(object.kind) || mentionsBypass(object),
+  );
   if (alone.length === 0) return [];
   const snapshot = buildSnapshot(alone, { profile: recorded.profile(alone, settings) });
-  const rules = [enforcementOff, clusterAdminBinding];
-  return evaluate(compile(snapshot), { ...optionsOf(settings), rules }).filter(isViolation);
+  const { exemptNamespaces, platformNamespaces } = settings;
+  const options = { exemptNamespaces, platformNamespaces, today, rules: rulesAlone };
+  return evaluate(compile(snapshot), options).filter(
+    (finding) => isViolation(finding) && !finding.subject.kind.startsWith("Staged"),
+  );
+}
+
+/** Rules that need no other object to say that something is wrong. */
+const rulesAlone: readonly Rule[] = [
+  enforcementOff,
+  clusterAdminBinding,
+  // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
+  ...rulesNamed("chart-value-ignored", "bypass-undocumented", "staged-only"),
+];
+const kindsAlone = /^((Cluster)?RoleBinding|AuthorizationPolicy)$/;
+/** Rules about what a policy opens that stop it only where the settings say so. */
+const openingRules = rulesNamed(
+  ...["internet-exposure", "internet-egress", "mail-egress", "all-ports-rule", "cross-tier-path", "spoofable-peer"],
+  ...["mesh-principal-wildcard", "host-access"],
+);
+const tenantRules = rulesNamed("cross-tenant-path");
+const transportRules = rulesNamed("mtls-not-strict", "mtls-port-hole");
+
+function rulesNamed(...ids: string[]): Rule[] {
+  return ids.map((id) => {
+    const rule = rules.find((each) => each.id === id);
+    if (rule === undefined) throw new RangeError(`there is no rule ${id}`);
+    return rule;
+  });
+}
+
+function mentionsBypass({ metadata, spec }: KubeObject): boolean {
+  return /bypass|break-?glass/.test(JSON.stringify([metadata, templateMetadata(spec)]) ?? "");
+}
+
+function templateMetadata(spec: unknown): unknown[] {
+  const at = (holder: unknown, key: string): unknown =>
+    typeof holder === "object" && holder !== null ? (holder as Record<string, unknown>)[key] : undefined;
+  const job = at(at(spec, "jobTemplate"), "spec");
+  return [spec, job].map((holder) => at(at(holder, "template"), "metadata"));
+}
+
+/** Most namespaces of other tenants that one policy is judged with; the stack phase judges with all. */
+const mostTenantNamespaces = 20;
+
+/** A policy that opens the second half of a path between tenants. The first half alone opens nothing. */
+function judgeTenants(
+  policies: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+  today: string,
+): Finding[] {
+  const home = policies.flatMap(({ object }) => namespaceOf(object))[0];
+  if (home === undefined || settings.levels["cross-tenant-path"] !== "mandatory") return [];
+  const homes = recorded.namespaceObjects();
+  const labelled = homes.filter(({ object }) => tenantLabelOf(object) !== undefined);
+  if (new Set(labelled.map(({ object }) => tenantLabelOf(object))).size < 2) return [];
+  const profile = recorded.profile(policies, settings);
+  const alone = buildSnapshot([...homes, ...policies], { profile });
+  const others = labelled
+    .flatMap(({ object }) => object.metadata?.name ?? [])
+    .filter((name) => name !== home && alone.rules.policies.some((part) => mayName(part, name, alone)))
+    .slice(0, mostTenantNamespaces);
+  if (others.length === 0) return [];
+  const namespaces = new Set([home, ...others]);
+  const before = recorded.within(namespaces);
+  const samples = [...policies, ...before].flatMap(({ object }) => podSamples(object));
+  const held = samples.filter((sample) => namespaces.has(sample.namespace));
+  const hypothetical = assumeDefaultDeny(namespaces, held, policies[0]?.object);
+  const snapshot = buildSnapshot([...before, ...policies, ...hypothetical.objects], { profile });
+  const { exemptNamespaces, platformNamespaces } = settings;
+  const options = { exemptNamespaces, platformNamespaces, today, rules: tenantRules, standIns: hypothetical.standIns };
+  return causedBy(policies, evaluate(compile(snapshot), options));
+}
+
+function tenantLabelOf({ metadata }: KubeObject): string | undefined {
+  const labels: unknown = isUnknown(metadata) ? undefined : metadata?.labels;
+  if (typeof labels !== "object" || labels === null) return undefined;
+  const key = defaultTenantLabels.find((each) => Object.hasOwn(labels, each));
+  const tenant: unknown = key === undefined ? undefined : (labels as Record<string, unknown>)[key];
+  return typeof tenant === "string" ? tenant : undefined;
+}
+
+/** Whether some rule of a policy may be about pods of a namespace, by the namespace's name and labels alone. */
+function mayName(part: CompiledPolicy, namespace: string, snapshot: Snapshot): boolean {
+  const labels = snapshot.namespaces.get(namespace)?.labelSet;
+  const lookup: Lookup = (field, key) => {
+    if (field === "namespace") return namespace;
+    return field === "namespaceLabel" && labels !== undefined ? labelOf(labels, key) : unknownValue;
+  };
+  const fits = (peer: PeerTerm): boolean => {
+    switch (peer.kind) {
+      case "pods":
+      case "identities":
+        return evaluateCondition(peer.where, lookup) !== 0;
+      case "cidr":
+      case "fqdn":
+      case "nodes":
+        return false;
+      default:
+        return true;
+    }
+  };
+  const allows = [...(part.ingress?.rules ?? []), ...(part.egress?.rules ?? [])];
+  return allows.some((rule) => rule.verdict !== "deny" && rule.peers.some(fits));
+}
+
+/** A PeerAuthentication that lets pods of the mesh take plaintext. That of the root namespace is judged with the others. */
+function judgeTransport(
+  objects: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+  today: string,
+): Finding[] {
+  const own = objects.filter(({ object }) => object.kind === "PeerAuthentication");
+  const homes = own.flatMap(({ object }) => namespaceOf(object)).filter((home) => home !== "istio-system");
+  if (homes.length === 0) return [];
+  const samples = own.flatMap(({ object }) => podSamples(object));
+  const pods = assumeDefaultDeny([], samples, own[0]?.object);
+  const all = [...recorded.within(homes), ...own, ...pods.objects];
+  const snapshot = buildSnapshot(all, { profile: recorded.profile(all, settings) });
+  const { exemptNamespaces, platformNamespaces } = settings;
+  const options = { exemptNamespaces, platformNamespaces, today, rules: transportRules, standIns: pods.standIns };
+  return causedBy(own, evaluate(compile(snapshot), options));
+}
+
+/** The violations that these objects cause. */
+function causedBy(items: readonly SourcedObject[], findings: readonly Finding[]): Finding[] {
+  const urns = new Set(items.map(({ source }) => source?.urn));
+  return findings.filter((finding) => isViolation(finding) && causesOf(finding).some((urn) => urns.has(urn)));
+}
+
+/** Findings with those marked that an annotation of the object itself accepts. */
+function accepted(
+  findings: readonly Finding[],
+  objects: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+  today: string,
+): Finding[] {
+  const profile = recorded.profile(objects, settings);
+  const snapshot = buildSnapshot([...recorded.namespaceObjects(), ...objects], { profile });
+  const { exemptNamespaces, platformNamespaces, exemptionAnnotations: permitted } = settings;
+  return applyAnnotations(findings, snapshot, { exemptNamespaces, platformNamespaces, today, permitted }).findings;
 }
 
 function isEnforcer(object: KubeObject): boolean {
@@ -234,7 +451,10 @@ function optionsOf(settings: GuardSettings): FindingOptions {
   return {
     exemptNamespaces: settings.exemptNamespaces,
     platformNamespaces: settings.platformNamespaces,
-    rules: [namespaceDefaultDeny, metadataEndpointsClosed, tier0Restricted, fqdnTooBroad, notUnderstood],
+    rules: [
+      ...[namespaceDefaultDeny, metadataEndpointsClosed, tier0Restricted, fqdnTooBroad, notUnderstood],
+      ...openingRules.filter(({ id }) => settings.levels[id] === "mandatory"),
+    ],
   };
 }
 

@@ -18,7 +18,7 @@ export interface PodSample {
 /** A namespace that nothing names, for policies that select pods of any namespace. */
 export const undeclaredNamespace = "not-declared-yet";
 
-/** The samples of a NetworkPolicy, CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy; empty for other kinds. */
+/** The samples of a NetworkPolicy, a policy of Cilium or a PeerAuthentication; empty for other kinds. */
 export function podSamples(policy: KubeObject): PodSample[] {
   const namespace = policy.metadata?.namespace;
   const home = typeof namespace === "string" && !isUnknown(namespace) ? namespace : undefined;
@@ -29,6 +29,8 @@ export function podSamples(policy: KubeObject): PodSample[] {
       return home === undefined ? [] : specsOf(policy).map((spec) => sample(spec.endpointSelector, home));
     case "cilium.io/CiliumClusterwideNetworkPolicy":
       return specsOf(policy).map((spec) => sample(spec.endpointSelector, undefined));
+    case "security.istio.io/PeerAuthentication":
+      return home === undefined ? [] : specsOf(policy).map((spec) => sample(spec.selector, home));
     default:
       return [];
   }

@@ -1,7 +1,8 @@
 import type { PolicyConfigSchema } from "@pulumi/policy";
-import type { Exemption, Finding } from "../sdk/findings";
+import type { AnnotationOptions, Exemption, Finding } from "../sdk/findings";
 import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
 import { profileFor } from "../sdk/reachability";
+import { reachabilityChange } from "./reachability-change";
 import { contentsNotVisible } from "./visibility";
 
 /** What a finding does to the operation: stop it, be shown, or nothing. */
@@ -11,6 +12,7 @@ export type GuardLevel = "mandatory" | "advisory" | "disabled";
 export const findingIds: readonly string[] = [
   ...rules.map((rule) => rule.id),
   contentsNotVisible.id,
+  reachabilityChange.id,
   exemptionOverdue.id,
 ];
 
@@ -22,11 +24,14 @@ export interface UndecidableLevels {
   readonly update?: GuardLevel;
 }
 
+/** Where exemptions are taken from annotations of the objects themselves. */
+export type AnnotationPlaces = NonNullable<AnnotationOptions["permitted"]>;
+
 /**
  * Arguments of `ClusterSecurityGuard`: a level for `all` findings, and one for each finding by its id.
  *
- * Without any, findings of severity critical and high are mandatory, the others advisory. What is exempt is reported as
- * advisory, unless its finding is disabled.
+ * Without any, findings of severity critical and high are mandatory, the others advisory. What is exempt or only worth
+ * knowing (severity info) is advisory at most, and so is what a rule itself grades down to low.
  */
 export interface ClusterSecurityGuardArgs {
   readonly all?: GuardLevel;
@@ -43,6 +48,8 @@ export interface ClusterSecurityGuardArgs {
   readonly "spoofable-peer"?: GuardLevel;
   readonly "explicit-default-deny"?: GuardLevel;
   readonly "half-open-flow"?: GuardLevel;
+  readonly "wider-than-other-half"?: GuardLevel;
+  readonly "world-rule-covers-private"?: GuardLevel;
   readonly "dns-cut"?: GuardLevel;
   readonly "host-access"?: GuardLevel;
   readonly "cluster-admin-binding"?: GuardLevel;
@@ -76,7 +83,10 @@ export interface ClusterSecurityGuardArgs {
   readonly "mtls-port-hole"?: GuardLevel;
   readonly "mesh-authorization-default"?: GuardLevel;
   readonly "mesh-principal-wildcard"?: GuardLevel;
+  readonly "wider-than-other-half"?: GuardLevel;
+  readonly "world-rule-covers-private"?: GuardLevel;
   readonly "contents-not-visible"?: GuardLevel;
+  readonly "reachability-change"?: GuardLevel;
   readonly "exemption-overdue"?: GuardLevel;
   readonly undecidable?: UndecidableLevels;
   /** Tier 0. Default: kube-system, flux-system, cilium, cilium-secrets. */
@@ -90,6 +100,30 @@ export interface ClusterSecurityGuardArgs {
   readonly enforcer?: string;
   /** Findings that somebody accepts for a time. Each use is reported; an exemption that has ended is a violation. */
   readonly exemptions?: readonly Exemption[];
+  /**
+   * Where annotations `exempt.pulumi-cluster-security/<finding>` count: in the namespaces of the `platform` (tiers 0 and 1)
+   * and on objects of the whole cluster, in those of `applications` too (tenants excepted), `everywhere`, `nowhere`.
+   * Default: `platform`.
+   */
+  readonly exemptionAnnotations?: AnnotationPlaces;
+  /**
+   * A file with what the cluster holds already, as `kubectl get ... -o json` or `-o yaml` writes it. The stack is judged
+   * together with it, findings are about what the stack holds or changes, and a preview says which paths it opens and
+   * closes. A relative path starts at the pack's folder. Default: the stack is judged alone.
+   */
+  readonly clusterSnapshot?: string;
+  /**
+   * The logical name of the provider whose cluster `clusterSnapshot` and `previousState` describe. Default: the stack's
+   * only cluster; with more than one the pack refuses to guess.
+   */
+  readonly clusterSnapshotProvider?: string;
+  /** A file with the stack's previous state (`pulumi stack export`), for the paths that a preview opens and closes. */
+  readonly previousState?: string;
+  /**
+   * Repairs that are local and certain, made to an object before it is registered: metadata addresses are added to the
+   * exceptions of an `ipBlock` or `toCIDRSet`, and `enableDefaultDeny` says what it means already. Default: false.
+   */
+  readonly remediate?: boolean;
 }
 
 /** {@link ClusterSecurityGuardArgs} with every default filled in. */
@@ -100,7 +134,16 @@ export interface GuardSettings {
   readonly platformNamespaces: readonly string[];
   readonly enforcer?: string;
   readonly exemptions: readonly Exemption[];
+  readonly exemptionAnnotations: AnnotationPlaces;
+  readonly clusterSnapshot?: string;
+  readonly clusterSnapshotProvider?: string;
+  readonly previousState?: string;
+  readonly remediate: boolean;
 }
+
+const places: readonly AnnotationPlaces[] = ["platform", "applications", "everywhere", "nowhere"];
+/** Settings that are texts and have no default. */
+const texts = ["enforcer", "clusterSnapshot", "clusterSnapshotProvider", "previousState"] as const;
 
 const levelNames: readonly GuardLevel[] = ["mandatory", "advisory", "disabled"];
 
@@ -115,13 +158,27 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
   for (const id of findingIds) {
     levels[id] = levelOf(args as Readonly<Record<string, unknown>>, id) ?? args.all ?? defaultLevel(id);
   }
-  const notFindings = ["all", "undecidable", "exemptNamespaces", "platformNamespaces", "enforcer", "exemptions"];
+  const notFindings: readonly string[] = [
+    ...[
+      "all",
+      "undecidable",
+      "exemptNamespaces",
+      "platformNamespaces",
+      "exemptions",
+      "exemptionAnnotations",
+      "remediate",
+    ],
+    ...texts,
+  ];
   for (const key of Object.keys(args)) {
     if (!findingIds.includes(key) && !notFindings.includes(key)) {
       throw new RangeError(`"${key}" is no finding of this pack; there are ${findingIds.join(", ")}`);
     }
   }
   levelOf(args as Readonly<Record<string, unknown>>, "all");
+  if (args.exemptionAnnotations !== undefined && !places.includes(args.exemptionAnnotations)) {
+    throw new RangeError(`"exemptionAnnotations" is none of ${places.join(", ")}`);
+  }
   const undecidable = (args.undecidable ?? {}) as Readonly<Record<string, unknown>>;
   return {
     levels,
@@ -131,9 +188,16 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
     },
     exemptNamespaces: args.exemptNamespaces ?? defaultTiers.exemptNamespaces,
     platformNamespaces: args.platformNamespaces ?? defaultTiers.platformNamespaces,
-    ...(args.enforcer === undefined ? {} : { enforcer: args.enforcer }),
+    ...textsIn(args as Readonly<Record<string, unknown>>),
     exemptions: args.exemptions ?? [],
+    exemptionAnnotations: args.exemptionAnnotations ?? "platform",
+    remediate: args.remediate ?? false,
   };
+}
+
+/** The settings that are texts, as far as they are given. */
+function textsIn(given: Readonly<Partial<Record<string, unknown>>>): Partial<Record<(typeof texts)[number], string>> {
+  return Object.fromEntries(texts.flatMap((key) => (typeof given[key] === "string" ? [[key, given[key]]] : [])));
 }
 
 function levelOf(args: Readonly<Record<string, unknown>>, key: string): GuardLevel | undefined {
@@ -146,15 +210,22 @@ function levelOf(args: Readonly<Record<string, unknown>>, key: string): GuardLev
 }
 
 function defaultLevel(id: string): GuardLevel {
-  const rule = [...rules, exemptionOverdue].find((each) => each.id === id);
-  return rule !== undefined && (rule.severity === "critical" || rule.severity === "high") ? "mandatory" : "advisory";
+  return ["critical", "high"].includes(severityOf(id) ?? "") ? "mandatory" : "advisory";
+}
+
+const severityById = new Map([...rules, exemptionOverdue].map((rule) => [rule.id, rule.severity]));
+
+function severityOf(id: string): Finding["severity"] | undefined {
+  return severityById.get(id);
 }
 
 /** The level a finding has in this operation. */
 export function levelFor(finding: Finding, settings: GuardSettings, operation: "preview" | "update"): GuardLevel {
   const level = settings.levels[finding.id] ?? "mandatory";
   if (level === "disabled") return "disabled";
-  if (finding.exempt === true || finding.severity === "info" || finding.severity === "low") return "advisory";
+  if (finding.exempt === true || finding.severity === "info") return "advisory";
+  // a rule that grades a finding down says that it stops nobody
+  if (finding.severity === "low" && severityOf(finding.id) !== "low") return "advisory";
   return finding.certainty === "possible" ? weaker(level, settings.undecidable[operation]) : level;
 }
 
@@ -205,6 +276,26 @@ export const configSchema: PolicyConfigSchema = {
         additionalProperties: false,
       },
     },
+    exemptionAnnotations: {
+      type: "string",
+      enum: [...places],
+      description: "Where annotations exempt.pulumi-cluster-security/<finding> count; default: platform",
+    },
+    clusterSnapshot: {
+      type: "string",
+      minLength: 1,
+      description: "File with what the cluster holds already (kubectl get -o json)",
+    },
+    clusterSnapshotProvider: {
+      type: "string",
+      minLength: 1,
+      description: "Logical name of the provider whose cluster the snapshot and the previous state describe",
+    },
+    previousState: { type: "string", minLength: 1, description: "File with the stack's state (pulumi stack export)" },
+    remediate: {
+      type: "boolean",
+      description: "Repair what is local and certain; needs the enforcement level `remediate` of this policy",
+    },
   },
 };
 
@@ -220,8 +311,11 @@ export function configured(settings: GuardSettings, config: unknown): GuardSetti
     undecidable: { ...settings.undecidable, ...levelsIn(given.undecidable, ["preview", "update"]) },
     exemptNamespaces: stringsIn(given.exemptNamespaces) ?? settings.exemptNamespaces,
     platformNamespaces: stringsIn(given.platformNamespaces) ?? settings.platformNamespaces,
-    ...enforcerIn(given.enforcer, settings.enforcer),
+    ...textsIn(settings as unknown as Readonly<Record<string, unknown>>),
+    ...textsIn(given),
     exemptions: [...settings.exemptions, ...exemptionsIn(given.exemptions)],
+    exemptionAnnotations: places.find((each) => each === given.exemptionAnnotations) ?? settings.exemptionAnnotations,
+    remediate: typeof given.remediate === "boolean" ? given.remediate : settings.remediate,
   };
 }
 
@@ -244,9 +338,4 @@ function exemptionsIn(value: unknown): Exemption[] {
 
 function stringsIn(value: unknown): string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === "string") ? (value as string[]) : undefined;
-}
-
-function enforcerIn(value: unknown, otherwise: string | undefined): { enforcer?: string } {
-  const enforcer = typeof value === "string" ? value : otherwise;
-  return enforcer === undefined ? {} : { enforcer };
 }

@@ -19,6 +19,8 @@ export interface ObservedResource {
   readonly props: unknown;
   readonly provider?: PolicyProviderResource | undefined;
   readonly parentUrn?: string | undefined;
+  /** URNs of what is registered before it: what it depends on, its parent, its provider. Not known at registration. */
+  readonly waitsFor?: readonly string[];
 }
 
 /** What a stack puts into one cluster. */

@@ -1,31 +1,166 @@
 import type { Finding } from "../sdk/findings";
-import { evaluate, sortFindings } from "../sdk/findings";
-import type { EnforcerProfile } from "../sdk/reachability";
+import { applyAnnotations, evaluate, notUnderstood, sortFindings } from "../sdk/findings";
+import type { EnforcerProfile, Reachability, SourcedObject } from "../sdk/reachability";
 import { buildSnapshot, compile, inferProfile, profileFor } from "../sdk/reachability";
+import { laidOver, readClusterSnapshot, readPreviousState, without } from "./known-world";
+import { describeChange } from "./reachability-change";
 import type { GuardSettings } from "./settings";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
 import { contentsByCluster } from "./snapshot-from-resources";
 
+/** What the judgement of a stack depends on besides its resources. */
+export interface StackCircumstances {
+  /** `YYYY-MM-DD` (UTC). */
+  readonly today: string;
+  readonly operation: "preview" | "update";
+  /** The URN of the stack, for what is about no single resource. */
+  readonly rootUrn: string;
+}
+
 /** Everything that is to be said about a stack, sorted. Never throws on malformed input. */
-export function judgeStack(resources: readonly ObservedResource[], settings: GuardSettings): Finding[] {
+export function judgeStack(
+  resources: readonly ObservedResource[],
+  settings: GuardSettings,
+  circumstances: StackCircumstances,
+): Finding[] {
   // the engine sends resources in no particular order
   const ordered = [...resources].sort((a, b) => (a.urn < b.urn ? -1 : a.urn > b.urn ? 1 : 0));
   const clusters = [...contentsByCluster(ordered).values()];
+  const dependencies = dependenciesOf(ordered);
   const findings = clusters.flatMap((contents) => {
-    const found = [...contents.findings, ...evaluateCluster(contents, settings)];
+    const known = isDescribed(contents, clusters.length, settings);
+    const judged = known
+      ? judgeWithin(contents, settings, circumstances, dependencies)
+      : judgeAlone(contents.objects, settings, circumstances, dependencies).findings;
+    const found = [...contents.findings, ...judged];
     return clusters.length > 1 ? found.map((finding) => withCluster(finding, contents)) : found;
   });
-  return sortFindings(findings);
+  return sortFindings([...findings, ...unclearCluster(clusters, settings, circumstances)]);
 }
 
-function evaluateCluster(contents: ClusterContents, settings: GuardSettings): Finding[] {
-  const profile: EnforcerProfile =
-    settings.enforcer === undefined ? inferProfile(contents.objects) : profileFor(settings.enforcer);
-  const reachability = compile(buildSnapshot(contents.objects, { profile }));
-  return evaluate(reachability, {
-    exemptNamespaces: settings.exemptNamespaces,
-    platformNamespaces: settings.platformNamespaces,
+/** A set of objects, judged: what is found in it, and its reachability. */
+interface Judged {
+  readonly reachability: Reachability;
+  readonly findings: Finding[];
+}
+
+function judgeAlone(
+  objects: readonly SourcedObject[],
+  settings: GuardSettings,
+  { today }: StackCircumstances,
+  dependencies: ReadonlyMap<string, readonly string[]>,
+): Judged {
+  const reachability = reachabilityOf(objects, settings);
+  const { exemptNamespaces, platformNamespaces } = settings;
+  const tiers = { exemptNamespaces, platformNamespaces, today };
+  const found = evaluate(reachability, { ...tiers, dependencies });
+  const permitted = settings.exemptionAnnotations;
+  const applied = applyAnnotations(found, reachability.snapshot, { ...tiers, permitted });
+  return { reachability, findings: [...applied.overdue, ...applied.findings] };
+}
+
+/** The stack together with what its cluster holds already: what is found is about what the stack holds or changes. */
+function judgeWithin(
+  contents: ClusterContents,
+  settings: GuardSettings,
+  circumstances: StackCircumstances,
+  dependencies: ReadonlyMap<string, readonly string[]>,
+): Finding[] {
+  const cluster = readClusterSnapshot(settings.clusterSnapshot);
+  const previous = readPreviousState(settings.previousState);
+  const before = laidOver(previous.objects, cluster.objects);
+  const after = laidOver(without(before, previous.objects), contents.objects);
+  const judged = judgeAlone(after, settings, circumstances, dependencies);
+  const findings = [
+    ...[...cluster.findings, ...previous.findings].map((finding) => atUrn(finding, circumstances.rootUrn)),
+    ...(settings.clusterSnapshot === undefined
+      ? judged.findings
+      : aboutStack(judged.findings, judgeAlone(before, settings, circumstances, dependencies).findings, contents)),
+  ];
+  // an update is judged when its objects stand already
+  if (circumstances.operation === "update" || settings.levels["reachability-change"] === "disabled") return findings;
+  const versus = settings.previousState === undefined ? "the cluster snapshot" : "the previous state";
+  const was = reachabilityOf(before, settings, after);
+  return [...findings, ...describeChange(was, judged.reachability, versus, circumstances.rootUrn)];
+}
+
+/**
+ * Findings about what the stack holds, those it causes, those about namespaces that it puts something into, and those that
+ * were not there before it. What was wrong already and has nothing to do with the stack is its owner's affair.
+ */
+function aboutStack(after: readonly Finding[], before: readonly Finding[], contents: ClusterContents): Finding[] {
+  const already = new Set(before.map(fingerprint));
+  const urns = new Set(contents.objects.map(({ source }) => source?.urn));
+  const homes = new Map<string, string | undefined>();
+  for (const { object, source } of contents.objects) {
+    const home = object.metadata?.namespace;
+    if (typeof home === "string" && !homes.has(home)) homes.set(home, source?.urn);
+  }
+  return after.flatMap((finding) => {
+    const { subject, causes = [] } = finding;
+    if ([subject.source, ...causes].some((source) => source?.urn !== undefined && urns.has(source.urn))) return finding;
+    // a namespace of the cluster into which the stack puts something: the stack is there to point at
+    if (subject.kind === "Namespace" && homes.has(subject.name)) return atUrn(finding, homes.get(subject.name));
+    return already.has(fingerprint(finding)) ? [] : finding;
   });
+}
+
+function fingerprint({ id, certainty, exempt, subject, message }: Finding): string {
+  return JSON.stringify([id, certainty, exempt === true, subject.kind, subject.namespace, subject.name, message]);
+}
+
+function atUrn(finding: Finding, urn: string | undefined): Finding {
+  return urn === undefined ? finding : { ...finding, subject: { ...finding.subject, source: { urn } } };
+}
+
+/** @param context further objects from which the enforcer may be inferred; both sides of a comparison have the same. */
+function reachabilityOf(
+  objects: readonly SourcedObject[],
+  settings: GuardSettings,
+  context: readonly SourcedObject[] = objects,
+): Reachability {
+  const profile: EnforcerProfile =
+    settings.enforcer === undefined
+      ? inferProfile(objects.length === 0 ? context : objects)
+      : profileFor(settings.enforcer);
+  return compile(buildSnapshot(objects, { profile }));
+}
+
+/** Whether the snapshot or the previous state describes this cluster. */
+function isDescribed({ cluster }: ClusterContents, count: number, settings: GuardSettings): boolean {
+  if (settings.clusterSnapshot === undefined && settings.previousState === undefined) return false;
+  if (settings.clusterSnapshotProvider !== undefined) return cluster.providerName === settings.clusterSnapshotProvider;
+  return count === 1;
+}
+
+/** A snapshot that cannot be told to be of one of the stack's clusters is not used, and that is said. */
+function unclearCluster(
+  clusters: readonly ClusterContents[],
+  settings: GuardSettings,
+  { rootUrn }: StackCircumstances,
+): Finding[] {
+  if (settings.clusterSnapshot === undefined && settings.previousState === undefined) return [];
+  if (clusters.length === 0 || clusters.some((contents) => isDescribed(contents, clusters.length, settings))) return [];
+  return [
+    {
+      id: notUnderstood.id,
+      severity: notUnderstood.severity,
+      certainty: "definite",
+      subject: { kind: "Cluster snapshot", name: "cluster", source: { urn: rootUrn } },
+      message: "Which of the stack's clusters the cluster snapshot or the previous state describes is not known",
+      because: [
+        settings.clusterSnapshotProvider === undefined
+          ? "the stack speaks to more than one cluster, and clusterSnapshotProvider is not set"
+          : "the stack has no Kubernetes object under the provider that clusterSnapshotProvider names",
+      ],
+      fix: "Set clusterSnapshotProvider to the logical name of the provider whose cluster it is.",
+      controls: notUnderstood.controls,
+    },
+  ];
+}
+
+function dependenciesOf(resources: readonly ObservedResource[]): Map<string, readonly string[]> {
+  return new Map(resources.map(({ urn, waitsFor }) => [urn, waitsFor ?? []]));
 }
 
 /** With more than one cluster in a stack, messages say which one is meant. */

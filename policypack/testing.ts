@@ -57,6 +57,8 @@ export interface TestViolation {
 /** What one operation did. */
 export interface TestRun {
   readonly violations: readonly TestViolation[];
+  /** The resources with what remediations made of them, up to the one that an update was stopped at. */
+  readonly registered: readonly TestResource[];
   /** Whether the engine would fail the operation. */
   readonly failed: boolean;
   /** The URN at whose registration an update was stopped. */
@@ -110,9 +112,12 @@ async function run(
   preview: boolean,
 ): Promise<TestRun> {
   const violations: TestViolation[] = [];
-  const stopped = (urn: string): TestRun => ({ violations, failed: true, stoppedAt: urn });
-  for (const resource of resources) {
-    const urn = urnOf(resource, options);
+  const registered: TestResource[] = [];
+  const stopped = (urn: string): TestRun => ({ violations, registered, failed: true, stoppedAt: urn });
+  for (const given of resources) {
+    const urn = urnOf(given, options);
+    const resource = await remediate(policies.filter(isResourcePolicy), given, urn, options);
+    registered.push(resource);
     for (const policy of policies.filter(isResourcePolicy)) {
       const found = await validateResource(policy, resource, urn, options);
       violations.push(...found);
@@ -121,9 +126,9 @@ async function run(
   }
   const shuffle = options.shuffle ?? (<T>(items: readonly T[]) => [...items].reverse());
   for (const policy of policies.filter(isStackPolicy)) {
-    violations.push(...(await validateStack(policy, shuffle(resources), options)));
+    violations.push(...(await validateStack(policy, shuffle(registered), options)));
   }
-  return { violations, failed: violations.some((violation) => violation.level === "mandatory") };
+  return { violations, registered, failed: violations.some((violation) => violation.level === "mandatory") };
 }
 
 function isResourcePolicy(policy: Policies[number]): policy is ResourceValidationPolicy {
@@ -132,6 +137,49 @@ function isResourcePolicy(policy: Policies[number]): policy is ResourceValidatio
 
 function isStackPolicy(policy: Policies[number]): policy is StackValidationPolicy {
   return "validateStack" in policy;
+}
+
+/** What policies of the level `remediate` make of a resource; the stack phase sees the same, where it sees the inputs. */
+async function remediate(
+  policies: readonly ResourceValidationPolicy[],
+  resource: TestResource,
+  urn: string,
+  options: TestRunOptions,
+): Promise<TestResource> {
+  let props = resource.props;
+  for (const policy of policies) {
+    if (levelOf(policy, options) !== "remediate" || policy.remediateResource === undefined) continue;
+    const args = argumentsOf(policy, resource, urn, props, options);
+    const result = await policy.remediateResource(args);
+    // as the engine gets it: without the proxies
+    if (result !== undefined) props = plainOf(result) as Record<string, unknown>;
+  }
+  return props === resource.props ? resource : { ...resource, props };
+}
+
+/** What the SDK sends back to the engine of an object of proxies. */
+function plainOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const target = (value as { __getSpecialProxyTarget?: unknown }).__getSpecialProxyTarget;
+  return structuredClone(target ?? value);
+}
+
+/** What a resource policy gets. */
+function argumentsOf(
+  policy: ResourceValidationPolicy,
+  resource: TestResource,
+  urn: string,
+  props: Record<string, unknown>,
+  options: TestRunOptions,
+) {
+  return {
+    ...common(resource, urn, props, options),
+    stackTags: new Map<string, string>(),
+    getConfig: <T extends object>() => (options.config?.[policy.name] ?? {}) as T,
+    notApplicable: () => {
+      throw new Error("not applicable");
+    },
+  };
 }
 
 async function validateResource(
@@ -146,14 +194,7 @@ async function validateResource(
   const validations = Array.isArray(policy.validateResource) ? policy.validateResource : [policy.validateResource];
   for (const validate of validations) {
     await validate(
-      {
-        ...common(resource, urn, resource.props, options),
-        stackTags: new Map(),
-        getConfig: <T extends object>() => (options.config?.[policy.name] ?? {}) as T,
-        notApplicable: () => {
-          throw new Error("not applicable");
-        },
-      },
+      argumentsOf(policy, resource, urn, resource.props, options),
       collect(violations, "resource", policy, level, urn),
     );
   }

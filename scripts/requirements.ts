@@ -53,12 +53,12 @@ export function rangesIn(title: string): string[] {
   return [...title.matchAll(/\bS[0-4]-\d{2}\s*(?:to|–|-|\.\.)\s*S[0-4]-\d{2}\b/g)].map(([range]) => range);
 }
 
-/** Titles of every test file of the repository. */
+/** Titles of every test of the repository, and the tables in files beside them. */
 export function repositoryTitles(): TestTitle[] {
   return (
     readdirSync(path.join(root, "tests"), { recursive: true, encoding: "utf8" })
       // the generator's own tests speak of rows without proving any
-      .filter((name) => name.endsWith(".test.ts") && !name.startsWith("docs"))
+      .filter((name) => name.endsWith(".ts") && !name.startsWith("docs"))
       .map((name) => path.posix.join("tests", ...name.split(path.sep)))
       .sort()
       .flatMap((file) => titlesIn(file, readFileSync(path.join(root, file), "utf8")))

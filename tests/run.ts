@@ -3,9 +3,10 @@
  * the real API server. Prints the sum of all of them as its last line. Where the engine cannot be had, the suites that
  * need it are named as skipped and the rest still counts.
  */
+import type { StdioOptions } from "node:child_process";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { provideTools, ToolchainError } from "../lab/toolchain/index";
 
@@ -17,12 +18,22 @@ interface Counts {
   skipped: number;
 }
 
-/** Runs one program with this terminal as its output; resolves to its exit code. */
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+/**
+ * Runs one program; resolves to its exit code.
+ *
+ * @param held Keeps what it prints until it has ended, so that two programs at a time can be told apart.
+ */
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, held = false): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+    const stdio: StdioOptions = held ? ["ignore", "pipe", "pipe"] : "inherit";
+    const child = spawn(command, args, { cwd: root, stdio, env: { ...process.env, ...env } });
+    const printed: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => void printed.push(chunk));
     child.on("error", reject);
-    child.on("exit", (code, signal) => resolve(code ?? (signal ? 1 : 0)));
+    child.on("close", (code, signal) => {
+      process.stdout.write(Buffer.concat(printed));
+      resolve(code ?? (signal ? 1 : 0));
+    });
   });
 }
 
@@ -38,13 +49,13 @@ async function check(title: string, command: string, args: readonly string[]): P
 }
 
 /** One mocha run; a run that ends without counts (a crash, no test at all) is one failure. */
-async function mocha(title: string, args: readonly string[]): Promise<Counts> {
-  console.log(`\n── ${title}`);
+async function mocha(title: string, args: readonly string[], held = false): Promise<Counts> {
+  console.log(`\n── ${title}${held ? " (shown when it has ended)" : ""}`);
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-test-"));
   const file = path.join(folder, "counts.json");
   try {
     const reporter = path.join(root, "tests", "support", "counting-reporter.cjs");
-    const code = await run(bin("mocha"), ["--reporter", reporter, ...args], { TEST_COUNTS_FILE: file });
+    const code = await run(bin("mocha"), ["--reporter", reporter, ...args], { TEST_COUNTS_FILE: file }, held);
     const counts = readCounts(file);
     if (!counts) return { passed: 0, failed: 1, skipped: 0 };
     // a hook or a leak can fail the run without failing a test
@@ -86,13 +97,7 @@ async function main(): Promise<number> {
       console.log(`\nskipped: the suites on the real engine (tests/**/*.engine.test.ts)\n${missing}`);
       results.push({ passed: 0, failed: 0, skipped: 1 });
     } else {
-      results.push(
-        await mocha("on the real engine and API server", [
-          "--config",
-          "tests/engine/.mocharc.json",
-          "tests/**/*.engine.test.ts",
-        ]),
-      );
+      results.push(...(await engineSuites()));
     }
   }
 
@@ -101,6 +106,22 @@ async function main(): Promise<number> {
   if (skipped > 0) console.log(`\n${skipped} skipped: each is named above with its reason`);
   console.log(`\n${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/**
+ * The suites on the real engine, in two processes with a lab each: most of an operation is waiting for programs to start,
+ * which a second core can do meanwhile. One after the other on a machine with one core.
+ */
+async function engineSuites(): Promise<Counts[]> {
+  const config = ["--config", "tests/engine/.mocharc.json"];
+  const lab = ["tests/lab/**/*.engine.test.ts", "tests/provider/**/*.engine.test.ts"];
+  const rest = lab.flatMap((pattern) => ["--ignore", pattern]);
+  const main = (): Promise<Counts> =>
+    mocha("on the real engine and API server", [...config, ...rest, "tests/**/*.engine.test.ts"]);
+  const second = (held: boolean): Promise<Counts> =>
+    mocha("the lab and its provider, on the real engine and API server", [...config, ...lab], held);
+  if (availableParallelism() < 2) return [await main(), await second(false)];
+  return Promise.all([main(), second(true)]);
 }
 
 /** Why the engine suites cannot run here, or undefined where they can. Builds the tools where they are missing. */

@@ -31,6 +31,7 @@ export { DatapathError } from "./errors";
 export type { DatapathErrorCode } from "./errors";
 export { LabCluster } from "./cluster";
 export type { DroppedFlow, PodWish } from "./cluster";
+export { LabExecutor } from "./executor";
 export { computedReachability, Expectation } from "./expectation";
 export type { RawOutcome } from "./helper";
 export { world } from "./layout";

@@ -28,12 +28,12 @@ export const world = {
   router: "172.30.0.1",
   network: "172.30.0.0/24",
   /**
-   * Addresses that answer: the cloud metadata address, hosts of the internet (documentation ranges, RFC 5737), two of a
-   * corporate network.
+   * Addresses that answer: the cloud metadata address, hosts in documentation ranges (RFC 5737), two of a corporate network,
+   * and one that stands for the public internet. None of them is what it is elsewhere: nothing leaves the machine.
    */
   addresses: [
     ...["169.254.169.254", "198.51.100.10", "198.51.100.129", "203.0.113.10", "203.0.113.66"],
-    ...["10.1.2.3", "10.99.0.10"],
+    ...["10.1.2.3", "10.99.0.10", "93.184.215.14"],
   ],
   /** Names that the DNS servers know. */
   names: {

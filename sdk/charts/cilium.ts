@@ -141,6 +141,9 @@ function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartV
       ui: { enabled: hubbleEnabled && (hubble.ui ?? true) },
       ...(hubbleEnabled ? { metrics: { enabled: hubble.metrics ?? [...defaultHubbleMetrics] } } : {}),
       ...(hubbleEnabled && semver.gte(version, "1.18.0") ? { networkPolicyCorrelation: { enabled: true } } : {}),
+      // Certificates that renew themselves. Helm's own are drawn anew whenever the chart is rendered, which looks like a
+      // change to every preview. Until 1.18 the job is a hook that comes after the pods which wait for it.
+      ...(hubbleEnabled && semver.gte(version, "1.19.0") ? { tls: { auto: { method: "cronJob" } } } : {}),
     },
   };
   if (options.auditMode === true) values["policyAuditMode"] = true;

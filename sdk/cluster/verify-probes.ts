@@ -1,7 +1,7 @@
 /** Which connections to try: those that must pass, those that must not, and why. Pure. */
-import { isIP } from "node:net";
 import type { Plan, PlannedFlow } from "../plan";
-import type { Peer, Reachability, Verdict, Workload } from "../reachability";
+import { internetRanges } from "../plan/addresses";
+import type { Address, Peer, Reachability, Verdict, Workload } from "../reachability";
 import { metadataEndpoints, parseAddress, parseCidr } from "../reachability";
 
 /** What a probe is about, in the order in which they are tried. */
@@ -129,7 +129,14 @@ class Derivation {
           // both edges of a range stand for it
           for (const port of new Set([from, to])) {
             const point: Point = { protocol: protocol === "UDP" ? "UDP" : "TCP", port };
-            const probe = this.probe("declared", source, destination, point, "allowed", `${flow.reason} (${flow.owner})`);
+            const probe = this.probe(
+              "declared",
+              source,
+              destination,
+              point,
+              "allowed",
+              `${flow.reason} (${flow.owner})`,
+            );
             this.declared.set(keyOf(probe), probe);
           }
         }
@@ -160,9 +167,7 @@ class Derivation {
     if (workload) return [endOf(workload)];
     const namespace = /^namespace (.+)$/.exec(peer)?.[1];
     if (namespace !== undefined) return this.workloads.filter((one) => one.namespace === namespace).map(endOf);
-    const addresses = this.options.outside.filter((address) =>
-      peer === "internet" ? isPublic(address) : holds(peer, address),
-    );
+    const addresses = this.options.outside.filter((address) => holds(peer, address));
     return addresses.map((address) => ({ kind: "address", address }));
   }
 
@@ -279,9 +284,17 @@ function spread<T>(all: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, index) => all[Math.floor((index * all.length) / count)] as T);
 }
 
-function holds(cidr: string, address: string): boolean {
-  if (!cidr.includes("/") || isIP(cidr.split("/")[0] ?? "") === 0) return false;
-  const range = parseCidr(cidr);
+/** Whether an address lies in what a plan calls by this name: a CIDR, or the public internet. */
+function holds(peer: string, address: string): boolean {
   const point = parseAddress(address);
-  return range !== undefined && point !== undefined && within(range, point);
+  if (point === undefined) return false;
+  if (peer === "internet") {
+    return internetRanges.some(({ cidr, except }) => within(cidr, point) && !except.some((one) => within(one, point)));
+  }
+  return within(peer, point);
+}
+
+function within(cidr: string, point: Address): boolean {
+  const range = parseCidr(cidr);
+  return range?.family === point.family && range.from <= point.value && point.value <= range.to;
 }

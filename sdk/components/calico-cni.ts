@@ -2,9 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { CalicoOptions, CalicoPlan, CalicoResource } from "../charts/index";
 import { calicoPlan, calicoSupport, chartSource } from "../charts/index";
-import { chartRelease, defaultTimeoutSeconds, privilegedNamespace } from "./chart-release";
+import { chartRelease, defaultTimeoutSeconds } from "./chart-release";
 import type { CniPosture } from "./cilium-cni";
 import { adopt } from "./existing";
+import { defaultCalicoNamespace, privilegedNamespace } from "./platform-namespaces";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `CalicoCni`. */
@@ -78,7 +79,7 @@ function planFor(args: CalicoCniArgs): CalicoPlan {
 
 /** In the order in which each part needs the ones before it; destroying runs it backwards, the operator near the end. */
 function install(name: string, args: CalicoCniArgs, plan: CalicoPlan, parent: pulumi.Resource): void {
-  const home = args.namespace ?? "tigera-operator";
+  const home = args.namespace ?? defaultCalicoNamespace;
   const repository = args.repository ?? "https://docs.tigera.io/calico/charts";
   const { timeoutSeconds, skipAwait } = args;
   const shared = { namespace: home, version: plan.version, timeoutSeconds, skipAwait };

@@ -45,7 +45,8 @@ export function chartRelease(
       skipAwait,
       values: settings.values,
     },
-    options,
+    // what a published version draws by lot, such as certificates, is no change of the chart
+    isLocal(source) ? options : { ...options, ignoreChanges: ["checksum"] },
   );
   if (isLocal(source)) {
     made.status.apply((status: { version?: string } | undefined) => {
@@ -59,8 +60,3 @@ export function chartRelease(
   }
   return made;
 }
-
-/** Lets privileged pods into the namespace: what programs the nodes cannot do without. */
-export const privilegedNamespace: Readonly<Record<string, string>> = {
-  "pod-security.kubernetes.io/enforce": "privileged",
-};

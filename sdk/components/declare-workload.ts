@@ -23,16 +23,18 @@ interface WorkloadSpec {
 
 /**
  * Declares a workload from what is going to run it, so that labels, ports and service account are written once:
- * a `kx.PodBuilder`, the spec of a Deployment, StatefulSet, DaemonSet, Job or CronJob, or arguments with such a `spec`,
- * of `@pulumi/kubernetesx` or of `@pulumi/kubernetes`. Looks at the shape only and imports neither.
+ * a `kx.PodBuilder`, the spec of a Deployment, StatefulSet, DaemonSet, Job or CronJob, arguments with such a `spec`, or
+ * such a resource, of `@pulumi/kubernetesx` or of `@pulumi/kubernetes`. Looks at the shape only and imports neither.
  *
- * Await it before the components are made: policies stand before the workload does.
+ * Await it before the components are made: policies stand before the workload does. A workload that is a resource already
+ * (`kx.Deployment`, `kx.Job`) can be given too; it then stands before its policies, so only a clusterwide default deny
+ * that was there before protects it from the start. What it is built from (a builder, a spec) is the better source.
  *
  * @param path `namespace/name` of the workload.
  * @throws DeclarationError when labels, ports or service account are not known yet, or there are no labels to select by.
  */
 export async function declareWorkload(path: string, source: unknown): Promise<WorkloadDeclaration> {
-  const spec = specOf(await known(path, fromBuilder(source)));
+  const spec = specOf(await known(path, fromResource(fromBuilder(source))));
   const labels = spec?.selector?.matchLabels ?? spec?.template?.metadata?.labels;
   if (spec?.template === undefined || labels === undefined || Object.keys(labels).length === 0) {
     refuse(
@@ -57,6 +59,16 @@ function fromBuilder(source: unknown): unknown {
   if (typeof source !== "object" || source === null) return source;
   const builder = source as { asDeploymentSpec?: () => unknown };
   return typeof builder.asDeploymentSpec === "function" ? builder.asDeploymentSpec() : source;
+}
+
+/**
+ * A Deployment, StatefulSet, DaemonSet, Job or CronJob that is made already (`kx.Deployment`, `kx.Job`): its spec, once it
+ * is known. Outputs do not look into resources by themselves.
+ */
+function fromResource(source: unknown): unknown {
+  if (!pulumi.Resource.isInstance(source)) return source;
+  const { spec } = source as pulumi.Resource & { spec?: unknown };
+  return { spec };
 }
 
 /** The value of an output that does not depend on a resource that is still to be made. */

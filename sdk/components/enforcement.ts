@@ -1,4 +1,5 @@
-/** What enforces a declaration: which CNI and which mesh, and what each has to know of the other. No Pulumi here. */
+/** What enforces a declaration: which CNI and which mesh, and what each has to know of the other. Registers nothing. */
+import type * as pulumi from "@pulumi/pulumi";
 import semver from "semver";
 import type {
   ClusterSecurityDeclaration,
@@ -20,9 +21,9 @@ import {
 } from "../plan/index";
 import { defaultIstioNamespace } from "../charts/index";
 import type { CalicoCniArgs } from "./calico-cni";
-import { privilegedNamespace } from "./chart-release";
 import type { CiliumCniArgs } from "./cilium-cni";
 import type { IstioMeshArgs } from "./istio-mesh";
+import { defaultCalicoNamespace, privilegedNamespace } from "./platform-namespaces";
 
 /** Who answers for flows that the package declares itself. */
 const presetOwner = "platform";
@@ -37,6 +38,21 @@ export enum CniKind {
 export interface CniArgs extends CiliumCniArgs, CalicoCniArgs {
   /** Which one it is. Defaults to `cilium`. */
   kind?: CniKind;
+  /** It runs already, installed by something else: nothing is installed, policies rely on it. Defaults to false. */
+  existing?: boolean;
+  /** Version of the CNI. Defaults to 1.20.2 (Cilium; 1.13.0 or newer) or 3.32.1 (Calico; 3.25.0 or newer). */
+  version?: string;
+  /** Where it is installed. Defaults to `kube-system` (Cilium) or `tigera-operator` (Calico's operator). */
+  namespace?: string;
+  /**
+   * Where the charts are: a repository (`https://…`), a mirror (`oci://…`), or a local folder. Defaults to the project's
+   * own; unused where a chart is a path or an address.
+   */
+  repository?: string;
+  /** Seconds to wait for each part. Defaults to 600. */
+  timeoutSeconds?: number;
+  /** Further values of the chart (Calico: of the operator's chart), merged last. */
+  values?: pulumi.Inputs;
 }
 
 /** Everything that `ClusterSecurity` puts in place, in the order in which it does. */
@@ -78,7 +94,7 @@ const onlyCalico: Readonly<Record<Exclude<keyof CalicoCniArgs, keyof CiliumCniAr
 };
 
 /** Where the operator runs Calico itself: a default deny there would cut off what enforces it. */
-const calicoNamespaces = ["tigera-operator", "calico-system", "calico-apiserver"];
+const calicoNamespaces = ["calico-system", "calico-apiserver"];
 
 /**
  * Brings the declaration, its CNI and its mesh together: the dialect that the CNI reads, the version that decides what
@@ -147,15 +163,27 @@ function beneathCilium(meshed: Meshed, args: CiliumCniArgs): Enforcement {
 
 function beneathCalico(meshed: Meshed, calico: CalicoCniArgs): Enforcement {
   const { declaration } = meshed;
-  const declared = new Set((declaration.namespaces ?? []).map(({ name }) => name));
-  const own = [...new Set([calico.namespace ?? "tigera-operator", ...calicoNamespaces])];
+  const namespaces = declaration.namespaces ?? [];
+  const isDeclared = (name: string): boolean => namespaces.some((one) => one.name === name);
   const exempt = new Set(declaration.exemptNamespaces ?? defaultExemptNamespaces);
-  for (const name of own) if (!declared.has(name)) exempt.add(name);
+  for (const name of calicoNamespaces) if (!isDeclared(name)) exempt.add(name);
+  // the operator is on the host network, which policies do not reach: its namespace is held like any other
+  const home: NamespaceDeclaration = {
+    name: calico.namespace ?? defaultCalicoNamespace,
+    tier: Tier.SharedServices,
+    existing: true,
+  };
+  const isOurs = calico.existing !== true && !isDeclared(home.name) && !exempt.has(home.name);
   const dialect = declaration.dialect ?? Dialect.Calico;
   return {
     ...meshed,
     declaration: withFacts(
-      { ...declaration, dialect, exemptNamespaces: [...exempt] },
+      {
+        ...declaration,
+        dialect,
+        exemptNamespaces: [...exempt],
+        namespaces: isOurs ? [...namespaces, home] : namespaces,
+      },
       dialect === Dialect.Calico ? calico.version : undefined,
       {},
     ),

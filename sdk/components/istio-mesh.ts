@@ -3,8 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { IstioChart, IstioPlan, IstioPlatform } from "../charts/index";
 import { chartSource, defaultIstioNamespace, istioPlan, istioSupport } from "../charts/index";
 import { MeshMode } from "../plan/index";
-import { chartRelease, privilegedNamespace } from "./chart-release";
+import { chartRelease } from "./chart-release";
 import { adopt } from "./existing";
+import { privilegedNamespace } from "./platform-namespaces";
 import { typeToken } from "./type-tokens";
 
 /** Further values of Istio's charts, each merged last. */
@@ -84,6 +85,9 @@ export interface MeshPosture {
   trustDomain: string;
 }
 
+/** Arguments that describe an Istio that is there already. */
+const saysWhatIsThere = ["mode", "namespace", "trustDomain", "createNamespace", "cni", "nodeAgentNamespace"];
+
 /**
  * Istio, sidecar or ambient: one Helm Release for each of its charts. It brings the mesh; that connections in it are
  * encrypted and who may open them is said by `MeshIdentity`, or by `ClusterSecurity` where the declaration has a mesh.
@@ -98,9 +102,7 @@ export class IstioMesh extends pulumi.ComponentResource {
 
   constructor(name: string, args: IstioMeshArgs, opts?: pulumi.ComponentResourceOptions) {
     const existing = args.existing ?? false;
-    const found = existing
-      ? adopt(istioSupport, args, ["mode", "namespace", "trustDomain", "createNamespace"])
-      : undefined;
+    const found = existing ? adopt(istioSupport, args, saysWhatIsThere) : undefined;
     const plan = existing ? undefined : planFor(args);
     const posture: MeshPosture = {
       mode: args.mode ?? MeshMode.Sidecar,

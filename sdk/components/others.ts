@@ -55,7 +55,8 @@ export function coverOthers(
 
 /** The policy that denies by default in every namespace, declared or not. */
 export function isClusterwideDeny({ stage, object }: Plan["documents"][number]): boolean {
-  return stage === "default-deny" && object.metadata.namespace === undefined;
+  // a staged one protects nobody, and goes when its mode becomes enforce
+  return stage === "default-deny" && object.metadata.namespace === undefined && !object.kind.startsWith("Staged");
 }
 
 async function tell(

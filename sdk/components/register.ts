@@ -14,6 +14,8 @@ export const tierLabel = "pulumi-cluster-security/tier";
 export interface SecurityPosture {
   /** The dialect the policies are written in. */
   dialect: string;
+  /** `enforce`, or `audit` where policies only prepare; single namespaces may differ. */
+  mode: string;
   /** Namespaces of tiers 1 and 2 that are declared. */
   heldNamespaces: string[];
   /** Tier 0: no default deny applies there. */
@@ -26,6 +28,8 @@ export interface SecurityPosture {
   warnings: string[];
   /** The register of exceptions between tenants. */
   exceptions: ExceptionRecord[];
+  /** Who may reach a credential service of the cloud: `shop/api: eks-pod-identity, until 2027-03-31, reason (owner)`. */
+  metadataAccess: string[];
   /**
    * Workloads in namespaces that are not declared, which the clusterwide default deny covers all the same, as
    * `namespace/name[Kind]`. Absent unless `others.context` names a cluster that could be read.
@@ -37,12 +41,17 @@ export interface SecurityPosture {
 export function postureOf(plan: Plan): SecurityPosture {
   return {
     dialect: plan.dialect,
+    mode: plan.mode,
     heldNamespaces: plan.namespaces.filter(({ tier }) => tier !== Tier.Platform).map(({ name }) => name),
     exemptNamespaces: [...plan.exemptNamespaces],
     policies: plan.documents.map((document) => document.logicalName),
     flowCount: plan.flows.length,
     warnings: plan.warnings.map((warning) => warning.message),
     exceptions: exceptionsOf(plan),
+    metadataAccess: plan.metadataAccess.map(({ workload, service, expires, reason, owner }) => {
+      const end = expires === undefined ? "" : `until ${expires}, `;
+      return `${workload}: ${service}, ${end}${reason} (${owner})`;
+    }),
   };
 }
 

@@ -184,6 +184,12 @@ export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): 
     .map(({ origin }) => origin);
 }
 
+/** Whether a part is for a new pod of a namespace, one without labels. */
+export function selectsNewPods(part: CompiledPolicy, namespace: string, snapshot: Snapshot): boolean {
+  const who = selectablePeer({ kind: "freshPod", namespace }, snapshot);
+  return who !== undefined && selects(part, who, snapshot) === 2;
+}
+
 /** The objects that close a workload by default, by direction. */
 export type Isolation = Readonly<Record<Direction, readonly PolicyParts[]>>;
 

@@ -1,4 +1,5 @@
 import type { Address, AddressRange, KubeObject, Snapshot } from "../reachability";
+import { internetRanges } from "../plan";
 import { formatAddress, parseCidr } from "../reachability";
 
 /**
@@ -16,36 +17,13 @@ export interface PublicPiece {
   readonly share: number;
 }
 
-/** Special-purpose blocks that are no public addresses (IANA special-purpose registry, RFC 6890). */
-const specialV4 = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.88.99.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/3",
-];
-const publicV6 = "2000::/3";
-const specialV6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
-
 /** Pieces asked for each family; the largest come first, so what is left out is small. */
 const maxPieces = 64;
 
 /** The public space in the pieces that a snapshot's policies can tell apart, the largest of each family. */
 export function publicPieces(snapshot: Snapshot): PublicPiece[] {
   const named = snapshot.policies.flatMap((policy) => cidrsIn(policy.object));
-  return [
-    ...cut({ family: 4, from: 0n, to: 0xffffffffn }, specialV4, named),
-    ...cut(parseCidr(publicV6) as AddressRange, specialV6, named),
-  ];
+  return internetRanges.flatMap(({ cidr, except }) => cut(parseCidr(cidr) as AddressRange, except, named));
 }
 
 function cut(space: AddressRange, special: readonly string[], named: readonly AddressRange[]): PublicPiece[] {

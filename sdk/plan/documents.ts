@@ -191,6 +191,12 @@ export function logicalNameOf(draft: DraftDocument): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
+/**
+ * Begins the name of a staged policy beside which an enforced one of the same name may stand. Without a dot: to Calico
+ * what comes before the first dot of a name is its tier.
+ */
+export const stagedPrefix = "staged-";
+
 /** Marks every object that this package writes. */
 export const managedByLabel: Readonly<Record<string, string>> = {
   "app.kubernetes.io/managed-by": "pulumi-cluster-security",

@@ -9,7 +9,7 @@ import type {
   WorkloadDeclaration,
 } from "./declaration";
 import { DenyScope, Dialect, PolicyLayout, Protocol, Tier } from "./declaration";
-import type { Plan } from "./documents";
+import type { Plan, WarningCode } from "./documents";
 import { DeclarationError } from "./errors";
 import { guardDocuments } from "./guards";
 import type { Subject } from "./halves";
@@ -86,12 +86,17 @@ export function planEgress(name: string, declaration: EgressDeclaration): Plan {
       return guardDocuments(own, shortfalls, subject, `${name}${suffix}`, ["egress"]);
     }),
   );
-  const warnings = plan.warnings.map((warning) => ({
-    ...warning,
-    paths: [...new Set(warning.paths.map((path) => placeOf(paths, path)))],
-  }));
+  const warnings = plan.warnings
+    .filter(({ code }) => !isUntrue(code, plan.dialect))
+    .map((warning) => ({ ...warning, paths: [...new Set(warning.paths.map((path) => placeOf(paths, path)))] }));
   // the namespace is somebody else's to make and to label
   return { ...plan, warnings, namespaces: [] };
+}
+
+/** What is true of the dialect's policies for a whole cluster, and not of one object that holds everything of its pods. */
+function isUntrue(code: WarningCode, dialect: Dialect): boolean {
+  if (code === "first-allow-isolates") return true;
+  return code === "metadata-deny-not-final" && dialect === Dialect.ClusterNetworkPolicy;
 }
 
 function flowsOf(model: Model, subject: Subject): Model["flows"] {
@@ -158,6 +163,15 @@ function refuseForms(name: string, { namespace, workloads, hosts, ranges }: Egre
   (workloads ?? []).forEach((workload, index) => {
     if (workload.namespace === namespace) return;
     refuse(`workloads[${index}].namespace`, "is another namespace", `Name workloads of ${namespace} only.`);
+  });
+  (workloads ?? []).forEach(({ metadataAccess = [] }, index) => {
+    if (metadataAccess.length === 0) return;
+    const fix = "Declare the exception where the whole cluster is declared, with ClusterSecurity.";
+    refuse(
+      `workloads[${index}].metadataAccess`,
+      "would be closed again: this policy closes every metadata endpoint",
+      fix,
+    );
   });
 }
 

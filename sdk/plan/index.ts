@@ -1,6 +1,7 @@
 /**
  * The planner: declarations, the sentences that write them, and the policies that they mean. Pure.
  */
+export { internetRanges } from "./addresses";
 export * from "./builders";
 export * from "./declaration";
 export type {

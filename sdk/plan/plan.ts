@@ -7,7 +7,7 @@ import { kubernetesDocuments } from "./dialects/kubernetes";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { Dialect, PolicyLayout, PolicyMode, Tier } from "./declaration";
 import type { DraftDocument, Plan, PlannedMetadataAccess } from "./documents";
-import { logicalNameOf } from "./documents";
+import { logicalNameOf, stagedPrefix } from "./documents";
 import type { DeclarationProblem } from "./errors";
 import { DeclarationError } from "./errors";
 import { noteLimitedDns } from "./dns-limits";
@@ -187,9 +187,9 @@ function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, str
   );
 }
 
-/** A dialect may put its tier and the namespace before the derived name, as Calico does. */
+/** A dialect may put its tier and the namespace before the derived name, as Calico does, and that it is staged. */
 function hasDerivedName(name: string, derived: string): boolean {
-  return name === derived || name.endsWith(`.${derived}`);
+  return [derived, `${stagedPrefix}${derived}`].some((own) => name === own || name.endsWith(`.${own}`));
 }
 
 /** Two policies of one name would be one object in the cluster: the later would overwrite the earlier. */

@@ -10,6 +10,7 @@ import type {
 } from "./declaration";
 import { DenyScope, Dialect } from "./declaration";
 import type { DraftDocument, Plan } from "./documents";
+import { DeclarationError } from "./errors";
 import { guardDocuments } from "./guards";
 import type { Model, ModelTenant } from "./model";
 import type { ApplicationPresets } from "./presets/index";
@@ -66,14 +67,33 @@ export function planTenant(declaration: TenantPlanDeclaration): Plan {
     namespaces: [...namespaces, ...[...new Set(implied)].map((name) => ({ name, existing: true }))],
     tenants: [tenant, ...neighbours],
   };
-  const plan = planModel(resolve(whole), tenantDocuments);
+  const model = resolve(whole);
+  refuseMetadataAccess(model, tenant);
+  const plan = planModel(model, tenantDocuments);
   const own = new Set(tenant.namespaces);
+  const isFinal = plan.dialect === Dialect.ClusterNetworkPolicy;
   return {
     ...plan,
+    // NetworkPolicy says so of itself; here the administrator's denies stand before it
+    warnings: plan.warnings.filter(({ code }) => !(isFinal && code.endsWith("deny-not-final"))),
     namespaces: plan.namespaces.filter(({ name }) => own.has(name)),
     tenants: plan.tenants.filter(({ name }) => name === tenant.name),
     exceptions: plan.exceptions.filter((one) => one.tenant === tenant.name || one.grantedTo === tenant.name),
   };
+}
+
+/** A baseline of one object has no room for exceptions where its deny comes before every allow. */
+function refuseMetadataAccess(model: Model, tenant: TenantDeclaration): void {
+  if (model.dialect !== Dialect.Calico && model.dialect !== Dialect.ClusterNetworkPolicy) return;
+  const problems = [...model.workloads.values()]
+    .filter(({ namespace, metadataAccess }) => tenant.namespaces.includes(namespace) && metadataAccess.length > 0)
+    .map(({ id }) => ({
+      path: `workloads ${id}`,
+      kind: "unsupported",
+      message: "has access to a metadata service, which the tenant's baseline would close again",
+      fix: "Declare the tenant with ClusterSecurity, which makes room for the exception.",
+    }));
+  if (problems.length > 0) throw new DeclarationError(problems);
 }
 
 function tenantDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {

@@ -15,11 +15,70 @@ const policyResources: readonly (readonly [string, readonly string[]])[] = [
   ["security.istio.io", ["authorizationpolicies", "peerauthentications"]],
 ];
 
-/** Role and binding that let the named groups, and by this nobody else, edit the policies of a tenant's namespaces. */
+/**
+ * Who may edit the policies of a tenant's namespaces (requirement S2-22): a role and its binding let the named groups
+ * write policies of their own, and an admission policy keeps them from those that the declaration made, which lie in the
+ * same namespaces and which the role alone would hand over with the rest.
+ */
 export function tenantAccess(model: Model): readonly DraftDocument[] {
   return model.tenants.flatMap((tenant) =>
-    tenant.policyEditors.length === 0 ? [] : tenant.namespaces.flatMap((namespace) => editors(tenant, namespace)),
+    tenant.policyEditors.length === 0
+      ? []
+      : [...tenant.namespaces.flatMap((namespace) => editors(tenant, namespace)), ...protection(tenant)],
   );
+}
+
+/** ValidatingAdmissionPolicy (Kubernetes 1.30 and newer): the tenant's editors change nothing that carries our label. */
+function protection(tenant: ModelTenant): readonly DraftDocument[] {
+  const name = `protect-policies-of-${tenant.name}`;
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const [[key, value]] = Object.entries(managedByLabel) as [[string, string]];
+  const groups = tenant.policyEditors.map((group) => JSON.stringify(group)).join(", ");
+  return [
+    {
+      stage: "platform",
+      object: {
+        apiVersion,
+        kind: "ValidatingAdmissionPolicy",
+        metadata: { name, labels: managedByLabel },
+        spec: {
+          failurePolicy: "Fail",
+          matchConstraints: {
+            namespaceSelector: {
+              matchExpressions: [
+                { key: "kubernetes.io/metadata.name", operator: "In", values: [...tenant.namespaces].sort() },
+              ],
+            },
+            resourceRules: policyResources.map(([group, resources]) => ({
+              apiGroups: [group],
+              apiVersions: ["*"],
+              operations: ["UPDATE", "DELETE"],
+              resources,
+            })),
+          },
+          matchConditions: [
+            { name: "policy-editors", expression: `request.userInfo.groups.exists(group, group in [${groups}])` },
+          ],
+          validations: [
+            {
+              expression: `!has(oldObject.metadata.labels) || !('${key}' in oldObject.metadata.labels) || oldObject.metadata.labels['${key}'] != '${value}'`,
+              message: "This policy is part of the tenant's baseline. Change the declaration that made it.",
+            },
+          ],
+        },
+      },
+    },
+    {
+      stage: "platform",
+      object: {
+        apiVersion,
+        kind: "ValidatingAdmissionPolicyBinding",
+        metadata: { name: `${name}-binding`, labels: managedByLabel },
+        spec: { policyName: name, validationActions: ["Deny"] },
+      },
+      after: [name],
+    },
+  ];
 }
 
 function editors(tenant: ModelTenant, namespace: string): readonly DraftDocument[] {

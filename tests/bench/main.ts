@@ -1,14 +1,13 @@
 /**
  * `npm run bench`: time, peak memory and growth of the engine, each measurement in a process of its own.
  *
- *   npm run bench -- [--json] [--sizes 400x200,1000x500] [--dialects kubernetes,mixed] [--seed 1] [--no-cli]
- *   npm run bench -- --write cluster.yaml --sizes 10000x5000     only writes the cluster as one YAML file
+ * `npm run bench -- --help` lists the options.
  */
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { dump } from "js-yaml";
 import type { KubeObject } from "../../sdk/reachability";
 import { benchObjects, sizes, type BenchOptions } from "./generator";
@@ -29,35 +28,63 @@ interface Row {
   readonly note?: string;
 }
 
+interface BenchArguments {
+  readonly json: boolean;
+  readonly sizes: readonly Size[];
+  readonly dialects: readonly BenchOptions["dialects"][];
+  readonly seed: number;
+  readonly write?: string;
+  readonly cli: boolean;
+  readonly largest: boolean;
+}
+
+type Size = readonly [workloads: number, policies: number];
+
+/** Reads the command line; prints help, and ends with 2 where an option is unknown or its value wrong. */
+function readArguments(): BenchArguments {
+  const program = new Command("npm run bench --")
+    .description("Time, peak memory and growth of the reachability engine; each measurement in a process of its own.")
+    .option("--json", "print one JSON document in place of a table", false)
+    .option("--sizes <list>", "workloads x policies: 400x200,1000x500", parseSizes, sizes)
+    .option("--dialects <list>", "kubernetes, mixed", parseDialects, ["kubernetes", "mixed"])
+    .option("--seed <number>", "seed of the generated clusters", parseSeed, 1)
+    .option("--largest", "also 20,000 x 10,000 (kubernetes only), for the growth beyond the budget", false)
+    .option("--no-cli", "leave out the command line tool's own measurement")
+    .addOption(new Option("--write <file>", "only write the last of the sizes as one YAML file"))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  npm run bench
+  npm run bench -- --sizes 400x200,1000x500 --dialects kubernetes --no-cli
+  npm run bench -- --write cluster.yaml --sizes 10000x5000`,
+    )
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    });
+  return program.parse().opts<BenchArguments>();
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "boolean", default: false },
-      sizes: { type: "string" },
-      dialects: { type: "string", default: "kubernetes,mixed" },
-      seed: { type: "string", default: "1" },
-      write: { type: "string" },
-      "no-cli": { type: "boolean", default: false },
-    },
-  });
-  const wanted = values.sizes?.split(",").map(parseSize) ?? sizes;
-  const dialects = values.dialects.split(",").map(parseDialects);
-  const seed = Number(values.seed);
+  const values = readArguments();
+  const { dialects, seed } = values;
   if (values.write !== undefined) {
-    const [workloads, policies] = wanted.at(-1) ?? [400, 200];
+    const [workloads, policies] = values.sizes.at(-1) ?? [400, 200];
     writeYaml(values.write, benchObjects({ workloads, policies, seed, dialects: dialects[0] ?? "kubernetes" }));
     return;
   }
+  const plan = dialects.flatMap((dialect) =>
+    [...values.sizes, ...(values.largest && dialect === "kubernetes" ? [[20_000, 10_000] as const] : [])].map(
+      ([workloads, policies]): BenchOptions => ({ workloads, policies, seed, dialects: dialect }),
+    ),
+  );
   const rows: Row[] = [];
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-bench-"));
   try {
-    for (const dialect of dialects) {
-      for (const [workloads, policies] of wanted) {
-        const options: BenchOptions = { workloads, policies, seed, dialects: dialect };
-        for (const row of await measureSize(folder, options, !values["no-cli"])) {
-          rows.push(withRatios(row, rows));
-          if (!values.json) process.stderr.write(`${row.dialects} ${row.size} ${row.measurement}: ${row.seconds} s\n`);
-        }
+    for (const options of plan) {
+      for (const row of await measureSize(folder, options, values.cli)) {
+        rows.push(withRatios(row, rows));
+        if (!values.json) process.stderr.write(`${row.dialects} ${row.size} ${row.measurement}: ${row.seconds} s\n`);
       }
     }
     rows.push(await measureExplain(folder, seed));
@@ -187,15 +214,24 @@ function writeYaml(file: string, objects: readonly KubeObject[]): void {
   writeFileSync(file, objects.map((object) => dump(object, { noRefs: true, lineWidth: -1 })).join("---\n"));
 }
 
-function parseSize(text: string): readonly [number, number] {
-  const match = /^(\d+)x(\d+)$/.exec(text.trim());
-  if (!match) throw new RangeError(`"${text}" is not a size: write it as 1000x500`);
-  return [Number(match[1]), Number(match[2])];
+function parseSizes(text: string): readonly Size[] {
+  return text.split(",").map((part): Size => {
+    const match = /^(\d+)x(\d+)$/.exec(part.trim());
+    if (!match) throw new InvalidArgumentError(`"${part}" is not a size: write it as 1000x500`);
+    return [Number(match[1]), Number(match[2])];
+  });
 }
 
-function parseDialects(text: string): BenchOptions["dialects"] {
-  if (text === "kubernetes" || text === "mixed") return text;
-  throw new RangeError(`"${text}" is no set of dialects: kubernetes or mixed`);
+function parseDialects(text: string): readonly BenchOptions["dialects"][] {
+  return text.split(",").map((part) => {
+    if (part === "kubernetes" || part === "mixed") return part;
+    throw new InvalidArgumentError(`"${part}" is no set of dialects: kubernetes or mixed`);
+  });
+}
+
+function parseSeed(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number`);
+  return Number(text);
 }
 
 function round(value: number): number {

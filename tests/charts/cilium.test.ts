@@ -2,15 +2,18 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import Ajv from "ajv";
+import fc from "fast-check";
 import semver from "semver";
 import {
   ChartValuesError,
   CiliumEncryption,
   CiliumEnforcementMode,
   ciliumValues,
+  hasKey,
   leafKeys,
   mergeValues,
 } from "../../sdk/charts/index";
+import type { ChartValues } from "../../sdk/charts/index";
 import type { CiliumChartOptions } from "../../sdk/charts/cilium";
 import { ciliumAbsentKeys } from "../../sdk/charts/cilium-keys";
 import { isListed } from "./published";
@@ -106,6 +109,13 @@ describe("Cilium chart values", () => {
     assert.deepEqual([hubble["enabled"], hubble["relay"], hubble["ui"]], [true, { enabled: true }, { enabled: true }]);
   });
 
+  it("has Hubble's certificates renew themselves where Helm can wait for it, unless told otherwise", () => {
+    const method = (version: string, values: ChartValues = {}): unknown =>
+      (ciliumValues({ version }, values).values["hubble"] as { tls?: { auto: { method: string } } }).tls?.auto.method;
+    assert.deepEqual([method("1.18.12"), method("1.19.0"), method("1.20.2")], [undefined, "cronJob", "cronJob"]);
+    assert.equal(method("1.20.2", { hubble: { tls: { auto: { method: "certmanager" } } } }), "certmanager");
+  });
+
   it("writes strict encryption where each version looks for it", () => {
     const strict = (version: string): unknown =>
       (ciliumValues({ version, strictEncryptionCidr: "10.0.0.0/8" }).values["encryption"] as Record<string, unknown>)[
@@ -158,6 +168,28 @@ describe("Cilium chart values", () => {
       assert.ok(ciliumValues({}, override));
     }
     assert.match(ciliumValues({ istio: true }, { bpf: { masquerade: true } }).warnings.join(), /health checks fail/);
+  });
+
+  it("has the user's word at every key that the user writes, and its own at every other", () => {
+    const leaf = fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.integer()));
+    const keys = fc.constantFrom("a", "b", "c");
+    const tree = fc.letrec<{ tree: ChartValues; value: unknown }>((tie) => ({
+      tree: fc.dictionary(keys, tie("value"), { maxKeys: 3 }) as fc.Arbitrary<ChartValues>,
+      value: fc.oneof({ maxDepth: 3, withCrossShrink: true }, leaf, tie("tree")),
+    })).tree;
+    const at = (values: ChartValues, key: string): unknown =>
+      key.split(".").reduce<unknown>((map, part) => (map as ChartValues | null | undefined)?.[part], values);
+    fc.assert(
+      fc.property(tree, tree, (base, over) => {
+        const merged = mergeValues(base, over);
+        for (const key of leafKeys(over)) assert.deepEqual(at(merged, key), at(over, key), key);
+        const written = new Set(leafKeys(over));
+        for (const key of leafKeys(base)) {
+          const isTouched = hasKey(over, key) || isListed(key, written);
+          if (!isTouched) assert.deepEqual(at(merged, key), at(base, key), key);
+        }
+      }),
+    );
   });
 
   it("merges user values last, key by key, and leaves its own untouched", () => {

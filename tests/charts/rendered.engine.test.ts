@@ -95,6 +95,9 @@ describe("Cilium's chart, rendered by Helm", () => {
         return named(objects, "ConfigMap", "cilium-config").data ?? {};
       };
       const byDefault = await config({});
+      const whole = (): Promise<Rendered[]> => render(chart, ciliumValues({ version }).values, "kube-system");
+      // from 1.19 on nothing is drawn by lot: a preview of a stack that did not change shows no change
+      if (version !== "1.18.6") assert.deepEqual(await whole(), await whole());
       for (const [key, value] of Object.entries(secure)) assert.equal(byDefault[key], value, key);
       for (const metric of ["drop", "policy", "flows-to-world", "dns"]) {
         assert.match(byDefault["hubble-metrics"] ?? "", new RegExp(`(^| )${metric}:`));

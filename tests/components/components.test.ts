@@ -219,7 +219,7 @@ describe("CiliumCni", () => {
     });
   });
 
-  it("installs the chart with WireGuard and Hubble, user values merged last", async () => {
+  it("S0-06 installs the chart with WireGuard and Hubble, user values merged last", async () => {
     const values = { operator: { replicas: 1 }, hubble: { ui: { enabled: false } } };
     const all = await register(() => new CiliumCni("cni", { version: "1.18.5", values }));
     const release = find(all, "cni-release");

@@ -39,6 +39,35 @@ describe("declareWorkload", () => {
     });
   });
 
+  it("reads workloads that are resources already: kx.Deployment, kx.Job and those of @pulumi/kubernetes", async () => {
+    for (const preview of [false, true]) {
+      await register(
+        async () => {
+          const pod = new kx.PodBuilder({
+            serviceAccountName: "web",
+            containers: [{ image: "redis:8", ports: { redis: 6379 } }],
+          });
+          const metadata = { namespace: "shop", name: "cache" };
+          const ports = [{ port: 6379, protocol: "TCP", name: "redis" }];
+          const wanted = { ...metadata, labels: { app: "redis" }, serviceAccount: "web", ports };
+          const made: readonly pulumi.Resource[] = [
+            new kx.Deployment("deployment", { metadata, spec: pod.asDeploymentSpec() }),
+            new kx.Job("job", { metadata, spec: pod.asJobSpec() }),
+            new k8s.apps.v1.Deployment("plain", { metadata, spec: pod.asDeploymentSpec() }),
+          ];
+          for (const resource of made) {
+            assert.deepEqual(await declareWorkload("shop/cache", resource), wanted);
+          }
+          const job = { schedule: "@daily", jobTemplate: { spec: pod.asJobSpec() } };
+          const nightly = new k8s.batch.v1.CronJob("nightly", { metadata, spec: job });
+          assert.deepEqual((await declareWorkload("shop/cache", nightly)).labels, { app: "redis" });
+          await assert.rejects(declareWorkload("shop/cache", new k8s.core.v1.ConfigMap("none", {})), DeclarationError);
+        },
+        { preview },
+      );
+    }
+  });
+
   it("lets colliding kx selectors be refused", async () => {
     const build = (image: string): kx.PodBuilder => new kx.PodBuilder({ containers: [{ image, ports: { http: 80 } }] });
     const workloads = [

@@ -12,6 +12,7 @@ export interface Registration {
   /** URNs. */
   readonly dependencies: readonly string[];
   readonly aliases: readonly unknown[];
+  readonly ignoreChanges: readonly string[];
   /** What a component registered as its outputs. */
   readonly outputs: Readonly<Record<string, unknown>>;
   /** Undefined where the program does not say. */
@@ -28,6 +29,7 @@ interface RegisterRequest {
   getProtect(): boolean;
   hasProtect(): boolean;
   getAliasesList(): { getUrn(): string; getSpec(): { toObject(): unknown } | undefined }[];
+  getIgnorechangesList(): string[];
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 
@@ -84,6 +86,7 @@ export async function register(
           dependencies: request.getDependenciesList(),
           outputs: {},
           protect: request.hasProtect() ? request.getProtect() : undefined,
+          ignoreChanges: request.getIgnorechangesList(),
           aliases: request.getAliasesList().map((alias) => alias.getSpec()?.toObject() ?? alias.getUrn()),
         });
       }

@@ -246,6 +246,18 @@ describe("CiliumCni, version by version", () => {
   });
 });
 
+describe("Releases", () => {
+  it("take what a published chart draws by lot for no change, and look into a local one", async () => {
+    const ignored = async (chart?: string): Promise<readonly string[]> => {
+      const all = await register(() => new CiliumCni("cni", chart === undefined ? {} : { chart }));
+      return find(all, "cni-release").ignoreChanges;
+    };
+    assert.deepEqual(await ignored(), ["checksum"]);
+    assert.deepEqual(await ignored("oci://mirror.example.com/cilium"), ["checksum"]);
+    assert.deepEqual(await ignored("./charts/cilium"), []);
+  });
+});
+
 describe("ClusterSecurity with a CNI and a mesh", () => {
   for (const mode of [MeshMode.Sidecar, MeshMode.Ambient]) {
     it(`tells Cilium by itself that it shares the nodes with Istio (${mode})`, async () => {

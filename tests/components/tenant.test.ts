@@ -31,7 +31,13 @@ describe("Tenant", () => {
     );
     for (const { inputs, type } of all.filter(({ type: one }) => one.startsWith("kubernetes:"))) {
       const { namespace, name } = inputs["metadata"] as { namespace?: string; name: string };
-      assert.match(namespace ?? name, /^globex-(web|data)$/, type);
+      // what guards the policies against the tenant's editors is clusterwide by its nature, and named after the tenant
+      const isGuard = type.includes("ValidatingAdmissionPolicy");
+      assert.match(
+        namespace ?? name,
+        isGuard ? /^protect-policies-of-globex(-binding)?$/ : /^globex-(web|data)$/,
+        type,
+      );
     }
     for (const home of ["globex-web", "globex-data"]) {
       const baseline = find(all, `globex-${home}/tenant-baseline`);
@@ -87,6 +93,8 @@ describe("Tenant", () => {
       "globex-globex-web/network-policy-editors",
       "globex-globex-web/network-policy-editors-binding",
       "globex-globex-web/tenant-baseline",
+      "globex-protect-policies-of-globex",
+      "globex-protect-policies-of-globex-binding",
     ]);
   });
 

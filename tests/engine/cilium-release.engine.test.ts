@@ -7,6 +7,7 @@ import { ciliumChart } from "../../lab/crds/index";
 import type { Lab } from "../../lab/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
+import { plannedChanges } from "./changes";
 import { pack, sharedLab } from "./shared-lab";
 
 interface KubeAnswer {
@@ -107,6 +108,13 @@ describe("Cilium installed and upgraded as a Helm release by the secure stack, o
       ["1", "superseded"],
       ["2", "deployed"],
     ]);
+  });
+
+  it("has nothing to do when nothing changed", async () => {
+    const previewed = await operate(stack, "preview");
+    assert.equal(previewed.error, undefined);
+    assert.deepEqual(plannedChanges(previewed), []);
+    assert.ok(previewed.events.some(({ resourcePreEvent }) => resourcePreEvent?.metadata.type === releaseType));
   });
 
   it("S3-11 has Hubble stand before the first policy, and S3-16 the metadata deny before every other one", () => {

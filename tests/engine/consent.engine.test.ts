@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import type * as pulumi from "@pulumi/pulumi";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { deploy } from "../../examples/support/workloads";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
+import type { ClusterSecurityArgs } from "../../sdk/index";
 import { ClusterSecurity, flow, namespace, tcp, workload } from "../../sdk/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import type { Operation } from "./automation";
@@ -18,10 +20,17 @@ function said(operation: Operation): string {
   return operation.events.map(({ diagnosticEvent }) => diagnosticEvent?.message ?? "").join("\n");
 }
 
-/** Policies and workloads that stand, by name: the controllers are still at work on what belongs to them. */
-async function standing(lab: Lab, kind: RegExp): Promise<string[]> {
+/** A user's transform: every policy says which team it belongs to. */
+const labelled: pulumi.ResourceTransform = ({ type, props, opts }) => {
+  if (!type.endsWith("NetworkPolicy")) return undefined;
+  const { metadata } = props as { metadata: { labels: Record<string, string> } };
+  const labels = { ...metadata.labels, team: "keepers" };
+  return { props: { ...props, metadata: { ...metadata, labels } }, opts };
+};
+
+async function policyNames(lab: Lab): Promise<string[]> {
   return (await liveObjects(lab))
-    .filter(({ object }) => kind.test(object.kind))
+    .filter(({ object }) => object.kind.endsWith("NetworkPolicy"))
     .map(({ object }) => `${object.kind} ${object.metadata?.namespace ?? ""}/${object.metadata?.name ?? ""}`)
     .sort();
 }
@@ -42,7 +51,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       lab,
       program: async () => {
         if (!declared) return {};
-        const security = new ClusterSecurity("keep", {
+        const args: ClusterSecurityArgs = {
           namespaces: [namespace("keep")],
           workloads: own,
           flows: [flow("web").to("api").on(tcp(8080)).because("pages show data").ownedBy("web")],
@@ -51,7 +60,8 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
             kubeconfig: lab.controlPlane.kubeconfigPath,
             ...(consent === undefined ? {} : { mayLoseProtection: consent }),
           },
-        });
+        };
+        const security = new ClusterSecurity("keep", args, { transforms: [labelled] });
         for (const one of own) deploy(one, { nodeless: true, dependsOn: [security] });
         return { posture: security.posture };
       },
@@ -106,28 +116,38 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
     assert.equal(await reachesKiosk(), "No Connections");
   });
 
-  it("is not removed by a destroy without consent: the stack's own workloads may go, nobody's protection does", async () => {
-    const policies = await standing(lab, /NetworkPolicy$/);
+  it("respects a user's transforms on the way to the API server, in every policy", async () => {
+    const policies = (await liveObjects(lab)).filter(({ object }) => object.kind.endsWith("NetworkPolicy"));
     assert.ok(policies.length > 3);
-    // the Automation API skips the preview, which would have refused the whole destroy before it began
-    const refused = await operate(stack, "destroy");
-    assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
-    const gone = finished(refused).filter(({ op }) => op.startsWith("delete"));
-    for (const { type } of gone) assert.equal(type, "kubernetes:apps/v1:Deployment");
-    assert.deepEqual(await standing(lab, /NetworkPolicy$/), policies);
-    assert.equal(await reachesKiosk(), "No Connections");
-    assert.equal((await operate(stack, "up")).error, undefined);
+    for (const { object } of policies)
+      assert.equal(object.metadata?.labels?.["team"], "keepers", object.metadata?.name);
   });
 
-  it("is not removed by an update whose program no longer has the component: nothing at all is deleted", async () => {
-    const all = /NetworkPolicy$|^Deployment$|^Namespace$/;
-    const before = await standing(lab, all);
+  for (const [how, verb] of [
+    ["a destroy", "destroy"],
+    ["an update whose program no longer has the component", "up"],
+  ] as const) {
+    it(`is not removed by ${how} without consent: the stack's own workloads may go, nobody's protection does`, async () => {
+      const policies = await policyNames(lab);
+      assert.ok(policies.length > 3);
+      declared = false;
+      // neither asks for a preview, which would have refused the whole operation before it began
+      const refused = await operate(stack, verb);
+      declared = true;
+      assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
+      const gone = finished(refused).filter(({ op }) => op.startsWith("delete"));
+      for (const { type } of gone) assert.equal(type, "kubernetes:apps/v1:Deployment");
+      assert.deepEqual(await policyNames(lab), policies);
+      assert.equal(await reachesKiosk(), "No Connections");
+      assert.equal((await operate(stack, "up")).error, undefined);
+    });
+  }
+
+  it("is refused as a whole in the preview of such an update", async () => {
     declared = false;
-    const refused = await operate(stack, "up");
+    const preview = await operate(stack, "preview");
     declared = true;
-    assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
-    assert.deepEqual(await standing(lab, all), before);
-    assert.equal(await reachesKiosk(), "No Connections");
+    assert.match(preview.error ?? "", /keep-default-deny-all[\s\S]*protect/);
   });
 
   it("is removed with consent, whose preview names who loses protection", async () => {

@@ -4,45 +4,16 @@ import { clusters } from "../../examples/fleet/declaration";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
-import type { Plan } from "../../sdk/plan/index";
-import { Dialect, plan } from "../../sdk/plan/index";
-import type { Reachability } from "../../sdk/reachability/index";
-import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
-import { compareWithDeclaration, exemptPods, podsThatReachMetadata } from "../support/declared";
+import { plan } from "../../sdk/plan/index";
 import type { Example } from "../support/examples";
 import { examples } from "../support/examples";
 import { seventeenPolicies } from "../support/seventeen-policies";
-import type { Operation } from "./automation";
-import { openStack, operate, outputsOf, violations } from "./automation";
+import { openStack, operate, outputsOf } from "./automation";
+import { assertDeclared, assertPassed, reachabilityOf } from "./judge";
 import { liveObjects, pack, secondLab, sharedLab } from "./shared-lab";
 import { wipe } from "./wipe";
 
 const config = { "clusterSecurity:nodeless": "true" };
-
-/** What the API server holds now, as the enforcer of the dialect reads it. */
-async function reachabilityOf(lab: Lab, { dialect }: Plan): Promise<Reachability> {
-  const profile = profileFor(dialect === Dialect.Cilium ? "cilium@1.20" : "kubernetes");
-  const reachability = compile(buildSnapshot([...(await liveObjects(lab))], { profile }));
-  assert.deepEqual(reachability.snapshot.problems, []);
-  return reachability;
-}
-
-/** Up under the pack as it is shipped: no exemption is configured, so that tier 0 is the only one. */
-function assertPassed(operation: Operation): void {
-  assert.equal(operation.error, undefined);
-  assert.deepEqual(
-    violations(operation).filter(({ level }) => level === "mandatory"),
-    [],
-  );
-}
-
-function assertDeclared(reachability: Reachability, planned: Plan, { workloads }: Example): void {
-  const { compared, differences } = compareWithDeclaration(reachability, planned, workloads);
-  assert.deepEqual(differences, []);
-  assert.ok(compared > workloads.length);
-  const exempt = exemptPods(planned, workloads);
-  assert.deepEqual(podsThatReachMetadata(reachability, workloads), exempt);
-}
 
 describe("the examples under the mandatory policy pack, on a real engine and a real API server", () => {
   let lab: Lab;
@@ -59,8 +30,8 @@ describe("the examples under the mandatory policy pack, on a real engine and a r
 
   const find = (name: string): Example => all.find((one) => one.name === name) ?? assert.fail(`no example ${name}`);
 
-  // shop last: it has a namespace in common with web-app, which is gone by then
-  for (const name of ["web-app", "service-identity", "tenants", "zero-trust-tiers", "kubernetesx", "shop"]) {
+  // shop last: it has a namespace in common with web-app, which is gone by then; zero-trust-tiers is in order.engine.test.ts
+  for (const name of ["web-app", "service-identity", "tenants", "kubernetesx", "shop"]) {
     const rows = name === "shop" ? "S1-27 S0-02 S4-13" : "S1-27 S0-02";
     it(`${rows} ${name}: what the API server holds allows the declared flows and nothing else`, async () => {
       const example = find(name);

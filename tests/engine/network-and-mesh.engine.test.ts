@@ -9,6 +9,7 @@ import type { Lab } from "../../lab/index";
 import { CalicoCni, ClusterSecurity, MeshMode, flow, namespace, tcp, workload } from "../../sdk/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
+import { plannedChanges } from "./changes";
 import { repository, sharedLab } from "./shared-lab";
 
 interface KubeObject {
@@ -118,6 +119,12 @@ describe("Cilium and Istio's ambient mode on the same nodes, on a real engine an
     }
   });
 
+  it("has nothing to do when nothing changed", async () => {
+    const previewed = await operate(stack, "preview");
+    assert.equal(previewed.error, undefined);
+    assert.deepEqual(plannedChanges(previewed), []);
+  });
+
   it("destroys backwards: default deny, identities, mesh, allows, CNI", async () => {
     destroyed = await operate(stack, "destroy");
     assert.equal(destroyed.error, undefined);
@@ -195,6 +202,13 @@ describe("Calico by its operator, on a real engine and a real API server", () =>
       Object.keys(resourceNames).filter((key) => key.includes("operator.tigera.io")),
       [],
     );
+  });
+
+  it("has nothing to do when nothing changed", async () => {
+    assert.ok(stack !== undefined);
+    const previewed = await operate(stack, "preview");
+    assert.equal(previewed.error, undefined);
+    assert.deepEqual(plannedChanges(previewed), []);
   });
 
   it("destroys Installation while its operator is still there to answer the finalizer, and ends", async () => {

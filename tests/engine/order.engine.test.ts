@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { program } from "../../examples/zero-trust-tiers/program";
-import type { SourcedObject } from "../../sdk/reachability/index";
+import type { Plan } from "../../sdk/plan/index";
+import { plan } from "../../sdk/plan/index";
+import type { Reachability, SourcedObject } from "../../sdk/reachability/index";
+import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
+import { compareWithDeclaration } from "../support/declared";
+import type { Example } from "../support/examples";
+import { examples } from "../support/examples";
 import { allowedIn, growth } from "./allowed";
 import type { Operation, Step } from "./automation";
 import { finished, openStack, operate, worlds } from "./automation";
+import { assertDeclared, assertPassed, reachabilityOf } from "./judge";
 import { pack, sharedLab } from "./shared-lab";
 
 const held = ["business", "website", "cert-manager", "external-secrets", "observability"];
@@ -26,8 +33,14 @@ describe("the secure stack on a real engine and a real API server", () => {
   let destroyed: Operation;
   let standing: ReadonlyMap<string, SourcedObject>;
 
+  let example: Example;
+  let planned: Plan;
+  let live: Reachability;
+
   before(async () => {
     const lab = await sharedLab();
+    example = (await examples()).find(({ name }) => name === "zero-trust-tiers") ?? assert.fail("no such example");
+    planned = plan(example.declaration);
     stack = await openStack({
       project: "order",
       stack: "test",
@@ -37,9 +50,35 @@ describe("the secure stack on a real engine and a real API server", () => {
     });
     created = await operate(stack, "up", { policyPacks: [pack] });
     assert.equal(created.error, undefined);
+    live = await reachabilityOf(lab, planned);
     standing = [...worlds(created)].at(-1)?.objects ?? new Map();
     destroyed = await operate(stack, "destroy");
     assert.equal(destroyed.error, undefined);
+  });
+
+  it("S1-27 passes the mandatory policy pack without an exemption; the API server holds what is declared, nothing else", () => {
+    assertPassed(created);
+    assertDeclared(live, planned, example);
+  });
+
+  /** Everything that runs has DNS and every declared flow to what else runs, and nothing more. */
+  function assertSafe(world: { step: Step; objects: ReadonlyMap<string, SourcedObject> }): number {
+    const objects = [...world.objects.values()];
+    const deployed = objects
+      .filter(({ object }) => object.kind === "Deployment")
+      .map(({ object }) => `${object.metadata?.namespace ?? ""}/${object.metadata?.name ?? ""}`);
+    const running = example.workloads.filter(({ namespace, name }) => deployed.includes(`${namespace}/${name}`));
+    const reachability = compile(buildSnapshot(objects, { profile: profileFor("cilium@1.20") }));
+    const { differences } = compareWithDeclaration(reachability, planned, running);
+    assert.deepEqual(differences, [], `after ${world.step.op} of ${world.step.name}`);
+    return running.length;
+  }
+
+  it("S3-16 cuts no declared flow and opens none but declared ones, whatever step up or destroy is stopped after", () => {
+    const up = [...worlds(created)].map(assertSafe);
+    const down = [...worlds(destroyed, standing)].map(assertSafe);
+    assert.deepEqual([up.at(-1), down.at(-1)], [example.workloads.length, 0]);
+    assert.ok(up.length + down.length > 50);
   });
 
   it("S3-16 creates the metadata deny first, DNS and tier 1 before the default deny, workloads last", () => {

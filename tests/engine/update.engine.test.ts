@@ -78,7 +78,7 @@ describe("a stack that changes, on a real engine and a real API server", () => {
     assert.equal((await operate(stack, "destroy")).error, undefined);
   });
 
-  it("changes a flow's port in place: nothing is replaced, and nothing undeclared opens on the way", async () => {
+  it("S0-15 changes a flow's port in place: nothing is replaced, and nothing undeclared opens on the way", async () => {
     const before = await liveObjects(lab);
     port = 9090;
     const changed = await operate(stack, "up");

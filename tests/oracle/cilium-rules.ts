@@ -21,9 +21,20 @@ export interface CiliumPort {
   readonly protocol?: string | null;
 }
 
+export interface CiliumIcmpField {
+  readonly family?: string | null;
+  readonly type: number | string;
+}
+
+export interface CiliumService {
+  readonly k8sService?: { readonly serviceName: string; readonly namespace?: string };
+  readonly k8sServiceSelector?: { readonly selector: LabelSelector; readonly namespace?: string };
+}
+
 export interface CiliumCidrRule {
   readonly cidr?: string;
   readonly cidrGroupRef?: string;
+  readonly cidrGroupSelector?: LabelSelector;
   readonly except?: readonly string[] | null;
 }
 
@@ -37,7 +48,8 @@ export interface CiliumRule {
   readonly toCIDR?: readonly string[] | null;
   readonly toCIDRSet?: readonly CiliumCidrRule[] | null;
   readonly toPorts?: readonly CiliumPortRule[] | null;
-  readonly icmps?: readonly unknown[] | null;
+  readonly icmps?: readonly { readonly fields?: readonly CiliumIcmpField[] | null }[] | null;
+  readonly toServices?: readonly CiliumService[] | null;
   readonly fromNodes?: readonly unknown[] | null;
   readonly toNodes?: readonly unknown[] | null;
 }
@@ -53,6 +65,7 @@ export interface CiliumPeers {
   readonly entities?: readonly string[] | null;
   readonly cidr?: readonly string[] | null;
   readonly cidrSet?: readonly CiliumCidrRule[] | null;
+  readonly services?: readonly CiliumService[] | null;
 }
 
 const entities = [
@@ -107,6 +120,7 @@ function ruleIsValid(rule: CiliumRule): boolean {
     rule.fromEntities ?? rule.toEntities,
     rule.fromCIDR ?? rule.toCIDR,
     rule.fromCIDRSet ?? rule.toCIDRSet,
+    rule.toServices,
   ];
   // "Combining FromEndpoints and FromCIDR is not supported yet"
   if (members.filter((member) => (member ?? []).length > 0).length > 1) return false;
@@ -138,7 +152,7 @@ function isCidrOrAddress(text: string): boolean {
 
 /** "allow CIDR prefix %s does not contain exclude CIDR prefix %s" */
 function cidrRuleIsValid(rule: CiliumCidrRule): boolean {
-  if (rule.cidrGroupRef) return true;
+  if (rule.cidrGroupRef || rule.cidrGroupSelector) return true;
   const { cidr } = rule;
   if (!cidr || !cidr.includes("/") || !isCidrOrAddress(cidr)) return false;
   return (rule.except ?? []).every(

@@ -27,8 +27,10 @@ import {
   ciliumAccepts,
   ciliumSpecs,
   type CiliumEndpointSelector,
+  type CiliumIcmpField,
   type CiliumPeers,
   type CiliumRule,
+  type CiliumService,
   type CiliumSpec,
 } from "./cilium-rules";
 import { isNetworkPolicy, networkPolicyAnswer, type NetworkPolicyRule, type NetworkPolicySpec } from "./kubernetes";
@@ -67,6 +69,41 @@ export function ciliumAllows(
   options: CiliumOptions,
 ): boolean {
   if (isSamePod(flow)) return true;
+  // a flow that leaves the message open is allowed where some message is
+  if (flow.protocol === "ICMP" && flow.icmpFamily === undefined) {
+    const types = flow.port === undefined ? icmpTypes : [flow.port];
+    return ([4, 6] as const).some((icmpFamily) =>
+      types.some((port) => ciliumAllows(cluster, policies, { ...flow, port, icmpFamily }, options)),
+    );
+  }
+  return identityAllows(
+    { ...cluster, pods: cluster.pods.map(withIdentityLabels) },
+    policies,
+    { ...flow, source: partyAsSeen(flow.source), destination: partyAsSeen(flow.destination) },
+    options,
+  );
+}
+
+/** The types that generated rules name, and one that none does. */
+const icmpTypes = [0, 8, 128, 250] as const;
+
+/** "Labels that are not relevant for identities": the pods of one Deployment would otherwise have many. */
+const leftOut = ["pod-template-hash"];
+
+function withIdentityLabels(pod: OraclePod): OraclePod {
+  return { ...pod, labels: Object.fromEntries(Object.entries(pod.labels).filter(([key]) => !leftOut.includes(key))) };
+}
+
+function partyAsSeen(party: Party): Party {
+  return party.kind === "pod" ? { kind: "pod", pod: withIdentityLabels(party.pod) } : party;
+}
+
+function identityAllows(
+  cluster: OracleCluster,
+  policies: readonly PolicyObject[],
+  flow: OracleFlow,
+  options: CiliumOptions,
+): boolean {
   return (
     directionAllows(cluster, policies, flow, "egress", options) &&
     directionAllows(cluster, policies, flow, "ingress", options)
@@ -200,23 +237,32 @@ function ruleMatches(
   options: CiliumOptions,
 ): boolean {
   const peers = peersOf(rule, direction);
-  const lists = [peers.endpoints, peers.entities, peers.cidr, peers.cidrSet];
+  const lists = [peers.endpoints, peers.entities, peers.cidr, peers.cidrSet, peers.services];
   // "An empty list selects nothing", ports or not.
   if (lists.some((list) => list && list.length === 0)) return false;
-  const hasPorts = (rule.toPorts ?? []).length > 0;
+  const icmps = (rule.icmps ?? []).flatMap((entry) => entry.fields ?? []);
+  const hasPorts = (rule.toPorts ?? []).length + icmps.length > 0;
   if (lists.every((list) => !list)) {
     // No L3 member at all: any peer if there are ports, nobody if there are none.
     if (!hasPorts) return false;
   } else if (!peersMatch(cluster, policies, namespace, peers, peer, options)) return false;
   return (
-    !hasPorts || (rule.toPorts ?? []).some((entry) => (entry.ports ?? []).some((port) => ciliumPortMatches(port, flow)))
+    !hasPorts ||
+    icmps.some((field) => icmpMatches(field, flow)) ||
+    (rule.toPorts ?? []).some((entry) => (entry.ports ?? []).some((port) => ciliumPortMatches(port, flow)))
   );
 }
 
 function peersOf(rule: CiliumRule, direction: Direction): CiliumPeers {
   return direction === "ingress"
     ? { endpoints: rule.fromEndpoints, entities: rule.fromEntities, cidr: rule.fromCIDR, cidrSet: rule.fromCIDRSet }
-    : { endpoints: rule.toEndpoints, entities: rule.toEntities, cidr: rule.toCIDR, cidrSet: rule.toCIDRSet };
+    : {
+        endpoints: rule.toEndpoints,
+        entities: rule.toEntities,
+        cidr: rule.toCIDR,
+        cidrSet: rule.toCIDRSet,
+        services: rule.toServices,
+      };
 }
 
 function peersMatch(
@@ -230,19 +276,76 @@ function peersMatch(
   const identity = identityOf(cluster, peer);
   if ((peers.endpoints ?? []).some((selector) => endpointMatches(scoped(selector, namespace), identity))) return true;
   if ((peers.entities ?? []).some((entity) => entityMatches(entity, identity))) return true;
+  if ((peers.services ?? []).some((service) => serviceMatches(policies, namespace, service, peer, options)))
+    return true;
   const addresses = cidrAddresses(peer, options);
   if ((peers.cidr ?? []).some((cidr) => addresses.some((address) => cidrContains(cidr, address)))) return true;
   return (peers.cidrSet ?? []).some((block) => {
     const except = block.except ?? [];
-    const cidrs = block.cidrGroupRef ? cidrGroup(policies, block.cidrGroupRef) : [block.cidr ?? ""];
+    const cidrs = block.cidrGroupRef
+      ? cidrGroup(policies, ({ metadata }) => metadata.name === block.cidrGroupRef)
+      : block.cidrGroupSelector
+        ? cidrGroup(policies, ({ metadata }) => selectorMatches(block.cidrGroupSelector ?? {}, metadata.labels ?? {}))
+        : [block.cidr ?? ""];
     return cidrs.some((cidr) => addresses.some((address) => blockContains(cidr, except, address)));
   });
 }
 
-/** The prefixes of a CiliumCIDRGroup; a group that does not exist selects nothing. */
-function cidrGroup(objects: readonly PolicyObject[], name: string): readonly string[] {
-  const group = objects.find((object) => object.kind === "CiliumCIDRGroup" && object.metadata.name === name);
-  return (group?.spec as { externalCIDRs?: readonly string[] } | undefined)?.externalCIDRs ?? [];
+/** The prefixes of the CiliumCIDRGroups that are meant; a group that does not exist selects nothing. */
+function cidrGroup(objects: readonly PolicyObject[], isMeant: (group: PolicyObject) => boolean): readonly string[] {
+  return objects
+    .filter((object) => object.kind === "CiliumCIDRGroup" && isMeant(object))
+    .flatMap((group) => (group.spec as { externalCIDRs?: readonly string[] }).externalCIDRs ?? []);
+}
+
+/** "Echo request" and its like; a field without a family is about IPv4. */
+function icmpMatches(field: CiliumIcmpField, flow: OracleFlow): boolean {
+  if (flow.protocol !== "ICMP") return false;
+  const family = (field.family ?? "IPv4") === "IPv4" ? 4 : 6;
+  const named: Readonly<Record<string, number>> = {
+    EchoReply: family === 4 ? 0 : 129,
+    EchoRequest: family === 4 ? 8 : 128,
+  };
+  const type = typeof field.type === "number" ? field.type : (named[field.type] ?? Number(field.type));
+  return flow.icmpFamily === family && flow.port === type;
+}
+
+/** A Service with a selector stands for its pods, one without for the addresses that its EndpointSlices list. */
+function serviceMatches(
+  objects: readonly PolicyObject[],
+  namespace: string,
+  reference: CiliumService,
+  peer: Party,
+  options: CiliumOptions,
+): boolean {
+  const given = reference.k8sService?.namespace ?? reference.k8sServiceSelector?.namespace;
+  const place = given ?? (namespace === "" ? undefined : namespace);
+  return objects
+    .filter(({ kind, metadata }) => kind === "Service" && (place === undefined || metadata.namespace === place))
+    .filter(({ metadata }) =>
+      reference.k8sService
+        ? metadata.name === reference.k8sService.serviceName
+        : selectorMatches(reference.k8sServiceSelector?.selector ?? {}, metadata.labels ?? {}),
+    )
+    .some(({ metadata, spec }) => {
+      const { selector } = spec as { selector?: Readonly<Record<string, string>> };
+      if (selector) {
+        if (peer.kind !== "pod" || peer.pod.hostNetwork || peer.pod.namespace !== metadata.namespace) return false;
+        return selectorMatches({ matchLabels: selector }, peer.pod.labels);
+      }
+      const slices = objects.filter(
+        (slice) =>
+          slice.kind === "EndpointSlice" &&
+          slice.metadata.namespace === metadata.namespace &&
+          slice.metadata.labels?.["kubernetes.io/service-name"] === metadata.name,
+      );
+      const addresses = slices.flatMap((slice) =>
+        ((slice as unknown as { endpoints: { addresses: string[] }[] }).endpoints ?? []).flatMap(
+          (one) => one.addresses,
+        ),
+      );
+      return cidrAddresses(peer, options).some((address) => addresses.some((one) => cidrContains(one, address)));
+    });
 }
 
 /** CIDR rules select identities outside the cluster; pods and nodes only if policy-cidr-match-mode says so. */
@@ -417,19 +520,18 @@ function clusterTier(
     const peers = (direction === "ingress" ? rule.from : rule.to) ?? [];
     const empty = peers.some((one) => !one.namespaces && !one.pods && !one.networks);
     if (empty && rule.action !== "Accept") return { ...rule, action: "Deny" };
-    if (peers.some((one) => clusterPeerMatches(cluster, one, peer, options) || matchesByAbsence(one, peer)))
+    if (peers.some((one) => clusterPeerMatches(cluster, one, peer, options) || matchesByAbsence(one)))
       return rule;
   }
   return undefined;
 }
 
 /**
- * Measured, unlike the API's text: a `namespaces` peer that asks only for the absence of labels also matches what has no
- * namespace at all (nodes, the world); an empty one does not.
+ * Measured, unlike the API's text: a `namespaces` peer that asks only for the absence of labels matches everybody, pods that
+ * carry those labels, nodes and the world included; an empty one does not.
  */
-function matchesByAbsence(peer: ClusterPeer, party: Party): boolean {
-  const hasNamespace = party.kind === "pod" && !party.pod.hostNetwork;
-  if (hasNamespace || !peer.namespaces) return false;
+function matchesByAbsence(peer: ClusterPeer): boolean {
+  if (!peer.namespaces) return false;
   const conditions =
     Object.keys(peer.namespaces.matchLabels ?? {}).length + (peer.namespaces.matchExpressions ?? []).length;
   return conditions > 0 && selectorMatches(peer.namespaces, {});

@@ -52,8 +52,10 @@ export interface OracleFlow {
   readonly source: Party;
   readonly destination: Party;
   readonly protocol: Protocol;
-  /** Absent for ICMP. */
+  /** The type for ICMP; absent where any will do. */
   readonly port?: number;
+  /** ICMP or ICMPv6; absent where either will do. */
+  readonly icmpFamily?: 4 | 6;
 }
 
 export type Direction = "ingress" | "egress";

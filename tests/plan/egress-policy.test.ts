@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { EgressDeclaration, Plan } from "../../sdk/plan/index";
-import { DeclarationError, Dialect, planEgress, tcp, udp, workload } from "../../sdk/plan/index";
+import { DeclarationError, Dialect, MetadataService, planEgress, tcp, udp, workload } from "../../sdk/plan/index";
 import type { KubeObject, Peer, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, metadataEndpoints, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf } from "./world";
@@ -89,6 +89,7 @@ describe("EgressPolicy, planned", () => {
       // others in the namespace, and what comes in, are not its business
       assert.equal(possible(reachability, pod("shop/mailer"), at("8.8.8.8")), "All Connections");
       assert.equal(possible(reachability, pod("other/db"), api), "All Connections");
+      assert.ok(!planned.warnings.some(({ code }) => code === "first-allow-isolates"));
       assert.equal(
         planned.warnings.some(({ code, paths }) => code === "fqdn-unsupported" && paths.join() === "hosts[0]"),
         dialect !== Dialect.Cilium,
@@ -161,5 +162,8 @@ describe("EgressPolicy, planned", () => {
     const foreign = { ...declaration, workloads: [workload("other/db")] };
     assert.equal(problemsOf(foreign)[0]?.path, "workloads[0].namespace");
     assert.equal(problemsOf(declaration, "Not A Name")[0]?.path, "name");
+    const access = [{ service: MetadataService.EksPodIdentity, reason: "x", owner: "y" }];
+    const excepted = { ...declaration, workloads: [workload("shop/api", { metadataAccess: access })] };
+    assert.equal(problemsOf(excepted)[0]?.path, "workloads[0].metadataAccess");
   });
 });

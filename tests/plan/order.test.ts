@@ -7,7 +7,21 @@ import type {
   Plan,
   PolicyDocument,
 } from "../../sdk/plan/index";
-import { Dialect, Entity, MeshMode, PolicyLayout, PolicyMode, Tier, plan } from "../../sdk/plan/index";
+import {
+  Dialect,
+  Entity,
+  MeshMode,
+  PolicyLayout,
+  PolicyMode,
+  Tier,
+  allOf,
+  cidr,
+  flow,
+  namespace,
+  plan,
+  tcp,
+  workload,
+} from "../../sdk/plan/index";
 import type { Peer } from "../../sdk/reachability/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
 import { commonDeclaration } from "./random-declarations";
@@ -112,6 +126,62 @@ describe("the order of a plan", function () {
       { numRuns: 1000 },
     );
   });
+
+  /** Whatever isolates: whole namespaces, denied outsiders, a shared service, a mesh, and every kind of peer. */
+  const rich: ClusterSecurityDeclaration = {
+    cluster: { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"], podCidrs: ["10.244.0.0/16"] },
+    namespaces: ["in", "out"].map((name) => namespace(name, { existing: true })),
+    workloads: [
+      ...["in/web", "in/api", "in/queue", "out/job"].map((id) =>
+        workload(id, { serviceAccount: id.slice(id.indexOf("/") + 1), denyExternal: id === "in/api" }),
+      ),
+    ],
+    platform: { services: [{ name: "gate", workloads: [workload("out/gate", { serviceAccount: "gate" })] }] },
+    flows: [
+      ["in/web", "in/api"],
+      ["in/api", "in/web"],
+      ["in/api", "in/queue"],
+      ["out/job", "in/api"],
+      ["out/job", "in/web"],
+      ["in/web", "out/gate"],
+      ["out/gate", "in/queue"],
+    ].map(([from = "", to = ""], index) =>
+      flow(from)
+        .to(to)
+        .on(tcp(8000 + index))
+        .because("calls")
+        .ownedBy("team"),
+    ),
+  };
+  const wide = [
+    flow(allOf("in")).to(allOf("in")).on(tcp(9000)).because("gossip").ownedBy("team"),
+    flow(allOf("out")).to(allOf("in")).on(tcp(9001)).because("gossip").ownedBy("team"),
+    flow("in/web").to(cidr("203.0.113.0/24")).on(tcp(443)).because("calls").ownedBy("team"),
+    flow(cidr("203.0.113.0/24")).to("in/web").on(tcp(443)).because("visits").ownedBy("team"),
+  ];
+
+  for (const dialect of Object.values(Dialect)) {
+    for (const mesh of [undefined, ...Object.values(MeshMode)]) {
+      it(`S3-16 cuts nothing with any one policy and what it waits for (${dialect}, ${mesh ?? "no"} mesh)`, () => {
+        const meshed = mesh === undefined ? {} : { mesh: { mode: mesh, namespaces: ["in"] } };
+        const flows = [...(rich.flows ?? []), ...wide];
+        const declaration: ClusterSecurityDeclaration = { ...rich, dialect, flows, ...meshed };
+        const gate = { namespace: "out", name: "gate", serviceAccount: "gate" };
+        const running = { ...declaration, workloads: [...(rich.workloads ?? []), gate] };
+        // the mesh cannot name strangers who may reach a whole namespace, and warns of it
+        const isChecked = ({ from, to }: FlowDeclaration): boolean =>
+          mesh === undefined || !(from.namespace === "out" && to.namespace === "in");
+        const { documents } = plan(declaration);
+        documents.forEach((_, index) => {
+          const world = worldOf(declaration, {
+            workloads: [...running.workloads, dns],
+            standing: (planned) => interrupted(planned, [index]),
+          });
+          nothingIsCut(world, running, isChecked);
+        });
+      });
+    }
+  }
 
   it("says which pods are cut for a while where the layout cannot avoid it, and that warning is true", () => {
     let cut = 0;

@@ -463,6 +463,33 @@ describe("presets", function () {
     assert.ok(elsewhere.warnings.some(({ code }) => code === "entity-unsupported"));
   });
 
+  it("S0-12: tell applications apart by their account where one is named, not by labels that anybody can take", () => {
+    const named = applications({
+      postgresql: [{ namespace: "shop", clients: ["shop/celery-worker"], serviceAccount: "postgres-pod" }],
+      redis: [{ namespace: "shop", serviceAccount: "redis" }],
+      celery: [{ namespace: "shop", broker: { workload: "shop/redis", port: 6379 }, serviceAccount: "celery" }],
+    });
+    const { reachability } = worldOf(named, Dialect.Cilium);
+    const labels = { "app.kubernetes.io/name": "celery", "app.kubernetes.io/component": "worker" };
+    for (const [account, wanted] of [
+      ["celery", "allowed"],
+      ["default", "denied"],
+    ] as const) {
+      const source: Peer = { kind: "freshPod", namespace: "shop", labels, serviceAccount: account };
+      for (const [application, serviceAccount, own, port] of [
+        ["postgresql", "postgres-pod", { application: "spilo", "cluster-name": "postgresql" }, 5432],
+        ["redis", "redis", { "app.kubernetes.io/name": "redis", "app.kubernetes.io/component": "redis" }, 6379],
+      ] as const) {
+        const destination: Peer = { kind: "freshPod", namespace: "shop", labels: own, serviceAccount };
+        assert.equal(
+          reachability.verdict({ source, destination, protocol: "TCP", port }),
+          wanted,
+          `${account} → ${application}`,
+        );
+      }
+    }
+  });
+
   it("refuse options that they do not have, of the wrong kind, and those without which they mean nothing", () => {
     const wrong = {
       ...ground,

@@ -76,10 +76,42 @@ describe("plans of random declarations", function () {
     it(`allow exactly the declared flows, in both directions (${dialect})`, () => {
       fc.assert(
         fc.property(commonDeclaration, (declaration) => sameAsDeclared(dialect, declaration)),
-        { numRuns: 80 },
+        { numRuns: 250 },
       );
     });
   }
+
+  it("S0-07 S0-12 tell pods apart by their service accounts alike, in the dialects that know accounts", () => {
+    const accounts = fc.array(fc.constantFrom("default", "one", "two"), { minLength: 9, maxLength: 9 });
+    fc.assert(
+      fc.property(commonDeclaration, accounts, (base, names) => {
+        const workloads = (base.workloads ?? []).map((one, index) => {
+          const serviceAccount = names[index] ?? "default";
+          return serviceAccount === "default" ? one : { ...one, serviceAccount };
+        });
+        const declaration = { ...base, workloads };
+        const [cilium, calico] = [worldIn(Dialect.Cilium, declaration), worldIn(Dialect.Calico, declaration)];
+        for (const { namespace, name } of workloads) {
+          for (const serviceAccount of ["default", "one", "two"]) {
+            const impostor: Peer = { kind: "freshPod", namespace, labels: { app: name }, serviceAccount };
+            for (const target of workloads) {
+              const to = pod(`${target.namespace}/${target.name}`);
+              const paths = ({ reachability }: World): readonly string[] => [
+                reachability.traffic(impostor, to).possible.toString(),
+                reachability.traffic(to, impostor).possible.toString(),
+              ];
+              assert.deepEqual(
+                paths(cilium),
+                paths(calico),
+                `${namespace}/${name} as ${serviceAccount} ↔ ${target.name}`,
+              );
+            }
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
 
   it("close every metadata endpoint to every pod of tiers 1 and 2, in every dialect", () => {
     fc.assert(

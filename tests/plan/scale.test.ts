@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration, PolicyDocument } from "../../sdk/plan/index";
 import { Dialect, MeshMode, Tier, cidr, flow, fqdn, namespace, plan, tcp, workload } from "../../sdk/plan/index";
+import type { Flow } from "../../sdk/reachability/index";
 import { commonDeclaration } from "./random-declarations";
 import { pod, worldOf } from "./world";
 
@@ -108,7 +109,7 @@ describe("no allow of a plan is superfluous", function () {
     it(`without any one of them a declared flow, or DNS, is cut (${dialect})`, () => {
       fc.assert(
         fc.property(distinct, fc.nat(), (declaration, pick) => {
-          const workloads = [...declaration.workloads, dns];
+          const workloads = [...(declaration.workloads ?? []), dns];
           const { documents } = plan({ ...declaration, dialect, workloads });
           const allows = documents.filter(
             ({ stage, object, home }) =>
@@ -120,19 +121,18 @@ describe("no allow of a plan is superfluous", function () {
             { ...declaration, dialect, workloads },
             { standing: (planned) => planned.documents.filter((one) => one.logicalName !== removed.logicalName) },
           );
-          const wanted = [
-            ...declaration.flows.map(({ from, to, ports }) => ({ from: from.workload, to: to.workload, ...ports[0] })),
-            ...declaration.workloads.map(({ namespace: home, name }) => ({
-              from: `${home}/${name}`,
-              to: "kube-system/kube-dns",
-              port: 53,
-              protocol: "UDP" as const,
-            })),
-          ];
-          const cut = wanted.filter(({ from = "", to = "", port = 0, protocol = "TCP" }) => {
-            const ends = { source: pod(from), destination: pod(to) };
-            return reachability.verdict({ ...ends, protocol, port }) === "denied";
+          const calls = declaration.flows.map(({ from, to, ports }): Flow => {
+            const ends = { source: pod(from.workload ?? ""), destination: pod(to.workload ?? "") };
+            return { ...ends, protocol: "TCP", port: ports[0]?.port ?? 0 };
           });
+          const asks = ["alpha", "beta", "gamma"].map((home): Flow => {
+            const ends = {
+              source: { kind: "freshPod", namespace: home },
+              destination: pod("kube-system/kube-dns"),
+            } as const;
+            return { ...ends, protocol: "UDP", port: 53 };
+          });
+          const cut = [...calls, ...asks].filter((call) => reachability.verdict(call) === "denied");
           assert.ok(cut.length > 0, `${removed.logicalName} is not missed`);
         }),
         { numRuns: 60 },

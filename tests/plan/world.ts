@@ -50,6 +50,8 @@ export function worldOf(
   options: {
     workloads?: readonly WorkloadDeclaration[];
     extra?: readonly KubeObject[];
+    /** What stands in place of the plan's documents. */
+    documents?: readonly KubeObject[];
     /** What stands of the plan; all of it unless given. */
     standing?: (planned: Plan) => readonly PolicyDocument[];
   } = {},
@@ -66,7 +68,8 @@ export function worldOf(
       metadata: { name, labels: planned.namespaces.find((one) => one.name === name)?.labels ?? {} },
     })),
     ...(options.workloads ?? declaration.workloads ?? []).map(deploymentOf),
-    ...(options.standing?.(planned) ?? planned.documents).map(({ object }) => object as unknown as KubeObject),
+    ...(options.documents ??
+      (options.standing?.(planned) ?? planned.documents).map(({ object }) => object as unknown as KubeObject)),
     ...(options.extra ?? []),
   ];
   const sourced: SourcedObject[] = objects.map((object) => ({ object }));

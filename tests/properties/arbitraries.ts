@@ -22,6 +22,8 @@ const podLabelValues: Readonly<Record<string, readonly string[]>> = {
   app: ["web", "api", "db"],
   role: ["front", "back"],
   env: ["prod"],
+  // left out of identities by Cilium, a label like any other elsewhere
+  "pod-template-hash": ["abc"],
 };
 const namespaceLabelValues: Readonly<Record<string, readonly string[]>> = { team: ["x", "y"], tier: ["platform"] };
 

@@ -71,7 +71,32 @@ const cidr = fc.constantFrom(
   "fd00:ec2::254/128",
   "128.0.0.0/1",
 );
-const group = fc.constant({ cidrGroupRef: "metadata" });
+const group = fc.constantFrom(
+  { cidrGroupRef: "metadata" },
+  { cidrGroupSelector: { matchLabels: { set: "metadata" } } },
+  { cidrGroupSelector: { matchLabels: { set: "none" } } },
+  { cidrGroupRef: "metadata", except: ["10.1.0.0/16"] },
+);
+
+const service = fc.constantFrom(
+  { k8sService: { serviceName: "web", namespace: "a" } },
+  { k8sService: { serviceName: "outside", namespace: "b" } },
+  { k8sServiceSelector: { selector: { matchLabels: { part: "shop" } }, namespace: "a" } },
+  { k8sServiceSelector: { selector: { matchLabels: { part: "shop" } } } },
+  { k8sServiceSelector: { selector: { matchLabels: { part: "none" } } } },
+);
+
+const icmps = fc
+  .array(
+    fc.constantFrom<unknown>(
+      { type: 8 },
+      { family: "IPv4", type: "EchoReply" },
+      { family: "IPv6", type: "EchoRequest" },
+      { family: "IPv6", type: 8 },
+    ),
+    { minLength: 1, maxLength: 2 },
+  )
+  .map((fields) => [{ fields }]);
 
 const port = fc.oneof(
   {
@@ -131,6 +156,14 @@ function acceptedRule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<R
       })),
     },
     { weight: 2, arbitrary: fc.constant({}) },
+    ...(direction === "to"
+      ? [
+          {
+            weight: 2,
+            arbitrary: list(service).map((value) => ({ toServices: value })) as fc.Arbitrary<Record<string, unknown>>,
+          },
+        ]
+      : []),
     // Two kinds at once: the agent refuses the whole policy, unless one of them is empty.
     {
       weight: 1,
@@ -144,7 +177,10 @@ function acceptedRule(direction: "from" | "to", layer7: boolean): fc.Arbitrary<R
     { weight: 4, arbitrary: fc.array(portRule(layer7), { minLength: 1, maxLength: 2 }) },
     { weight: 1, arbitrary: fc.constantFrom(null, []) },
   );
-  return fc.tuple(member, ports).map(([peers, toPorts]) => ({ ...peers, toPorts }));
+  return fc.oneof(
+    { weight: 8, arbitrary: fc.tuple(member, ports).map(([peers, toPorts]) => ({ ...peers, toPorts })) },
+    { weight: 1, arbitrary: fc.tuple(member, icmps).map(([peers, messages]) => ({ ...peers, icmps: messages })) },
+  );
 }
 
 /** One rule of this kind and the agent takes nothing of the whole policy. */
@@ -205,9 +241,32 @@ const clusterwide = fc.tuple(clusterwideSubject, sections).map(([endpointSelecto
 export const cidrGroup: PolicyObject = {
   apiVersion: "cilium.io/v2",
   kind: "CiliumCIDRGroup",
-  metadata: { name: "metadata" },
+  metadata: { name: "metadata", labels: { set: "metadata" } },
   spec: { externalCIDRs: ["169.254.169.254/32", "fd00:ec2::254/128", "10.1.0.0/16"] },
 };
+
+/** The Services that `toServices` names: pods of `a`, and addresses outside the cluster. */
+export const services: readonly PolicyObject[] = [
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web", namespace: "a", labels: { part: "shop" } },
+    spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+  },
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "outside", namespace: "b", labels: { part: "shop" } },
+    spec: { ports: [{ port: 80 }] },
+  },
+  {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "outside-1", namespace: "b", labels: { "kubernetes.io/service-name": "outside" } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["169.254.169.254"] }, { addresses: ["198.51.100.128"] }],
+  } as unknown as PolicyObject,
+];
 
 export function ciliumPolicies(maxLength = 3): fc.Arbitrary<PolicyObject[]> {
   return fc.array(fc.oneof(namespaced, clusterwide), { minLength: 1, maxLength }).map((drafts) =>

@@ -3,7 +3,7 @@ import type { EnforcerProfile } from "../../sdk/reachability";
 import { ciliumAllows, type CiliumOptions } from "../oracle/cilium";
 import { ciliumAccepts, isCiliumPolicy } from "../oracle/cilium-rules";
 import { clusters } from "./arbitraries";
-import { cidrGroup, ciliumPolicies } from "./cilium-policies";
+import { cidrGroup, ciliumPolicies, services } from "./cilium-policies";
 import { clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
@@ -33,7 +33,7 @@ dialectSuite({
   title: "properties: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy, engine against oracle",
   share: 0.2,
   cluster: inCluster,
-  policies: ciliumPolicies().map((policies) => [...policies, cidrGroup]),
+  policies: ciliumPolicies().map((policies) => [...policies, cidrGroup, ...services]),
   profile: fc.constant(cilium()),
   allows,
   mayBeVague,
@@ -43,7 +43,9 @@ dialectSuite({
   title: "properties: NetworkPolicy, CNP and CCNP in one Cilium cluster, engine against oracle",
   share: 0.1,
   cluster: inCluster,
-  policies: fc.tuple(ciliumPolicies(2), networkPolicies(2)).map(([some, others]) => [...some, ...others, cidrGroup]),
+  policies: fc
+    .tuple(ciliumPolicies(2), networkPolicies(2))
+    .map(([some, others]) => [...some, ...others, cidrGroup, ...services]),
   profile: fc.constantFrom(
     cilium(),
     cilium(),
@@ -59,7 +61,9 @@ dialectSuite({
   title: "properties: CIDR rules that match pods (policy-cidr-match-mode=pods), engine against oracle",
   share: 0.05,
   cluster: clusters({ podAddresses: true, hostNetwork: false }),
-  policies: fc.tuple(ciliumPolicies(2), networkPolicies(2)).map(([some, others]) => [...some, ...others, cidrGroup]),
+  policies: fc
+    .tuple(ciliumPolicies(2), networkPolicies(2))
+    .map(([some, others]) => [...some, ...others, cidrGroup, ...services]),
   profile: fc.constant(cilium({ cidrMatchesPods: true })),
   allows,
   mayBeVague,
@@ -72,7 +76,7 @@ dialectSuite({
   cluster: inCluster,
   policies: fc
     .tuple(clusterNetworkPolicies({ baselinePassWithPorts: false }), ciliumPolicies(1), networkPolicies(1))
-    .map((groups) => [...groups.flat(), cidrGroup]),
+    .map((groups) => [...groups.flat(), cidrGroup, ...services]),
   profile: fc.constant(cilium()),
   allows,
   mayBeVague,

@@ -70,7 +70,7 @@ export function overOpenWorlds(flow: OracleFlow, worlds: OpenWorlds, allows: (fl
 /** A fresh pod may declare the flow's port under any of the names that policies use, or under none. */
 function portAssignments(party: Party, flow: OracleFlow, names: readonly string[]): Party[] {
   const { port, protocol } = flow;
-  if (party.kind !== "pod" || party.pod.name !== "fresh" || port === undefined) return [party];
+  if (party.kind !== "pod" || party.pod.name !== "fresh" || port === undefined || protocol === "ICMP") return [party];
   const subsets = names.reduce<string[][]>((sets, name) => [...sets, ...sets.map((set) => [...set, name])], [[]]);
   return subsets.map((set) => ({
     kind: "pod",

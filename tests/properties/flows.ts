@@ -14,6 +14,7 @@ export const trafficPoints: readonly { readonly protocol: Protocol; readonly por
   { protocol: "UDP", port: 80 },
   { protocol: "SCTP", port: 80 },
   { protocol: "ICMP" },
+  { protocol: "ICMP", port: 8 },
 ];
 
 /** The blocks that generated policies write, and addresses on both sides of their edges. */

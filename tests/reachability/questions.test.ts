@@ -160,6 +160,78 @@ spec: { type: LoadBalancer, externalTrafficPolicy: Local, selector: { app: web }
   });
 });
 
+describe("hygiene across policies", () => {
+  const found = (reachability: Reachability): string[] =>
+    [...hygiene(reachability)]
+      .filter(({ kind }) => kind === "shadowed" || kind === "duplicate")
+      .map(({ kind, rule, coveredBy }) => {
+        const names = (coveredBy ?? []).map(({ policy: { name }, path }) => `${name} ${path}`);
+        return `${rule?.policy.name} ${rule?.path} ${kind} by ${names.sort().join(" and ")}`;
+      });
+  const ingress = (name: string, rule: string): string =>
+    policy(name, `{ podSelector: { matchLabels: { app: api } }, ingress: [${rule}] }`);
+
+  it("S1-20: names the rules of other policies that say the same, or all of it together", () => {
+    const web = "from: [{ podSelector: { matchLabels: { app: web } } }]";
+    const db = "from: [{ podSelector: { matchLabels: { app: db } } }]";
+    const port80 = `{ ${web}, ports: [{ port: 80 }] }`;
+    assert.deepEqual(found(judge(shop, ingress("a", port80), ingress("b", port80))), [
+      "b spec.ingress[0] duplicate by a spec.ingress[0]",
+    ]);
+    // written differently, the same set
+    const either = "from: [{ podSelector: { matchExpressions: [{ key: app, operator: In, values: [web, db] }] } }]";
+    const parts = [ingress("a", `{ ${web} }`), ingress("b", `{ ${db} }`)];
+    assert.deepEqual(found(judge(shop, ...parts, ingress("c", `{ ${either} }`))), [
+      "c spec.ingress[0] shadowed by a spec.ingress[0] and b spec.ingress[0]",
+    ]);
+    assert.deepEqual(found(judge(shop, ingress("a", `{ ${web} }`), ingress("c", `{ ${either} }`))), [
+      "a spec.ingress[0] shadowed by c spec.ingress[0]",
+    ]);
+    // addresses and ports, in pieces
+    const block = (cidr: string, from: number, to: number): string =>
+      `{ from: [{ ipBlock: { cidr: ${cidr} } }], ports: [{ port: ${from}, endPort: ${to} }] }`;
+    const halves = [ingress("a", block("0.0.0.0/1", 1, 443)), ingress("b", block("128.0.0.0/1", 1, 443))];
+    assert.deepEqual(found(judge(shop, ...halves, ingress("c", block("0.0.0.0/0", 80, 443)))), [
+      "c spec.ingress[0] shadowed by a spec.ingress[0] and b spec.ingress[0]",
+    ]);
+    assert.deepEqual(found(judge(shop, ...halves, ingress("c", block("0.0.0.0/0", 80, 444)))), []);
+  });
+
+  it("does not take the pods that happen to be there for all there could be", () => {
+    const all = ingress("all", "{ from: [{ podSelector: {} }] }");
+    const some = ingress("some", "{ from: [{ podSelector: { matchExpressions: [{ key: app, operator: Exists }] } }] }");
+    // all pods of shop have the label, but another may come that has not: `all` is kept
+    assert.deepEqual(found(judge(shop, all, some)), ["some spec.ingress[0] shadowed by all spec.ingress[0]"]);
+    const open = (name: string, port: string): string => ingress(name, `{ ports: [{ port: ${port} }] }`);
+    // `http` may be another port in a pod to come
+    assert.deepEqual(found(judge(shop, open("named", "http"), open("numbered", "8080"))), []);
+    assert.deepEqual(found(judge(shop, open("named", "http"), open("other", "http"))), [
+      "other spec.ingress[0] duplicate by named spec.ingress[0]",
+    ]);
+  });
+
+  it("sees what a policy of an earlier tier already decides, and which policies close the other end", () => {
+    const admin = (action: string): string => `
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: admin }
+spec: { tier: Admin, priority: 1, subject: { namespaces: {} }, ingress: [{ action: ${action}, from: [{ namespaces: {} }] }] }
+---`;
+    const web = ingress("web", "{ from: [{ podSelector: { matchLabels: { app: web } } }] }");
+    assert.deepEqual(found(judge(shop, web, admin("Deny"))), ["web spec.ingress[0] shadowed by admin spec.ingress[0]"]);
+    assert.deepEqual(found(judge(shop, web, admin("Pass"))), []);
+    const [half] = [...hygiene(judge(shop, web))].filter(({ kind }) => kind === "half-open");
+    assert.deepEqual(
+      half?.closedBy?.map(({ name }) => name),
+      ["default-deny-all"],
+    );
+    assert.match(
+      half?.message ?? "",
+      /egress of the sources does not let it pass \(NetworkPolicy shop\/default-deny-all\)/,
+    );
+  });
+});
+
 describe("matrix", () => {
   it("says the same as traffic() for every pair, in the order of ids", () => {
     const reachability = judge(shop, allow("web", "api", 80), deployment("free", "other"), deployment("open", "other"));

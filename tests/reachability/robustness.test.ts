@@ -4,6 +4,8 @@ import fc from "fast-check";
 import {
   buildSnapshot,
   compile,
+  exposure,
+  hygiene,
   profileFor,
   readYaml,
   unknownValue,
@@ -67,6 +69,26 @@ describe("what cannot be understood", () => {
     }
   });
 
+  it("names a selector that does not parse, and decides nothing by it", () => {
+    const selectors = ["app ==", "app == web", "has(", "(((", "app in {'p'", "app === 'p'", `${"(".repeat(1000)}all()`];
+    for (const selector of selectors) {
+      const policy: KubeObject = {
+        apiVersion: "projectcalico.org/v3",
+        kind: "GlobalNetworkPolicy",
+        metadata: { name: "x" },
+        spec: { selector, types: ["Ingress"], ingress: [{ action: "Allow" }] },
+      };
+      const objects = [pod, other, policy].map((object): SourcedObject => ({ object }));
+      const reachability = compile(buildSnapshot(objects, { profile: profileFor("calico") }));
+      const [problem] = reachability.snapshot.problems;
+      assert.equal(problem?.path, "spec.selector", selector);
+      assert.equal(problem?.affectsVerdicts, true);
+      const flow = { source: ends[1]!, destination: ends[0]!, protocol: "TCP", port: 443 } as const;
+      assert.notEqual(reachability.verdict(flow), "denied", selector);
+      assert.equal(reachability.traffic(flow.source, flow.destination).allowed.contains("TCP", 443), false, selector);
+    }
+  });
+
   it("takes policies of unknown kinds and versions for policies that may do anything", () => {
     const strange: KubeObject[] = [
       { ...denyAll({}), apiVersion: "networking.k8s.io/v7" },
@@ -103,13 +125,20 @@ describe("what cannot be understood", () => {
       ["batch/v1", "CronJob", "kubernetes"],
       ["discovery.k8s.io/v1", "EndpointSlice", "kubernetes"],
       ["cilium.io/v2", "CiliumCIDRGroup", "cilium"],
+      ["networking.k8s.io/v1", "Ingress", "cilium"],
+      ["networking.k8s.io/v1", "IngressClass", "kubernetes"],
+      ["gateway.networking.k8s.io/v1", "Gateway", "kubernetes"],
+      ["gateway.networking.k8s.io/v1", "HTTPRoute", "kubernetes"],
+      ["gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "kubernetes"],
+      ["networking.istio.io/v1", "ServiceEntry", "kubernetes"],
     ] as const;
     const names = (
       "spec podSelector matchLabels matchExpressions key operator values ingress egress from to ports port protocol endPort " +
       "ipBlock cidr except namespaceSelector policyTypes endpointSelector fromEndpoints toEndpoints toPorts toCIDRSet toFQDNs " +
       "toEntities fromEntities ingressDeny egressDeny enableDefaultDeny icmps toServices tier priority subject namespaces pods " +
       "action protocols networks domainNames selector types source destination nets order rules when principals mtls mode " +
-      "portLevelMtls template containers metadata labels status addresses podIPs subsets endpoints hostNetwork items"
+      "portLevelMtls targetRefs kind name namespace group listeners allowedRoutes protocol hostnames parentRefs backendRefs filters " +
+      "gatewayClassName ingressClassName hosts type externalIPs loadBalancerSourceRanges targetPort template containers metadata labels status addresses podIPs subsets endpoints hostNetwork items"
     ).split(" ");
     const leaf = fc.oneof(
       fc.constantFrom<unknown>(
@@ -152,6 +181,9 @@ describe("what cannot be understood", () => {
           }
         }
         assert.ok([...reachability.matrix()].length >= 0);
+        // nothing that is not understood makes these throw
+        assert.ok([...exposure(reachability)].length >= 2 || kind === "Pod");
+        assert.ok([...hygiene(reachability)].length >= 0);
       }),
       { numRuns: 200 },
     );

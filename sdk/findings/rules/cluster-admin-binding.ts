@@ -1,7 +1,7 @@
-import type { KubeObject } from "../../reachability";
+import type { KubeObject, Snapshot } from "../../reachability";
 import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
-import { mapOf, nameOf } from "../plain";
+import { listOf, mapOf, nameOf } from "../plain";
 import { isExempt, list, withSource } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -12,7 +12,7 @@ export const clusterAdminBinding: Rule = {
   severity: "high",
   why: "Whoever holds cluster-admin may delete every policy.",
   description:
-    "No ClusterRoleBinding or RoleBinding gives the role cluster-admin to a service account outside tier 0, or to all " +
+    "No ClusterRoleBinding or RoleBinding gives cluster-admin, or a ClusterRole that may do as much, to a service account outside tier 0, or to all " +
     "service accounts, all authenticated or all anonymous users.",
   remediation: "Bind a role that grants what the application needs.",
   controls: [controls.nistLeastPrivilege, controls.soc2LogicalAccess],
@@ -27,13 +27,15 @@ const everybody: ReadonlySet<string> = new Set([
 ]);
 
 function* checkBindings(context: RuleContext): Iterable<Finding> {
+  const almighty = almightyRoles(context.reachability.snapshot);
   for (const { object, source } of context.reachability.snapshot.others) {
     if (object.kind !== "ClusterRoleBinding" && object.kind !== "RoleBinding") continue;
     if (!object.apiVersion.startsWith("rbac.authorization.k8s.io/")) continue;
     const role = mapOf(object["roleRef"])["name"];
     // a role that cannot be read may be any
     const unclear = typeof role !== "string" || isUnknown(role);
-    if (role !== "cluster-admin" && !unclear) continue;
+    const equal = !unclear && role !== "cluster-admin" && almighty.has(role);
+    if (role !== "cluster-admin" && !unclear && !equal) continue;
     const holders = holdersOf(object, context);
     if (holders.length === 0) continue;
     const { name, namespace } = object.metadata ?? {};
@@ -45,12 +47,31 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
       certainty: unclear ? "possible" : "definite",
       subject: withSource({ kind: object.kind, name: nameText, ...home }, source),
       message: `${object.kind} ${nameText} ${unclear ? "possibly gives" : "gives"} cluster-admin to ${list(holders)}`,
-      because: [unclear ? "roleRef.name is not known" : "roleRef.name is cluster-admin"],
+      because: [
+        unclear
+          ? "roleRef.name is not known"
+          : equal
+            ? "roleRef.name is a ClusterRole that may do everything with everything, as much as cluster-admin"
+            : "roleRef.name is cluster-admin",
+      ],
       fix: clusterAdminBinding.remediation,
       controls: clusterAdminBinding.controls,
       ...(source === undefined ? {} : { causes: [source] }),
     };
   }
+}
+
+/** ClusterRoles that may do everything with everything, by another name. */
+function almightyRoles({ others }: Snapshot): Set<string> {
+  const all = (value: unknown): boolean => listOf(value).includes("*");
+  const roles = others.filter(
+    ({ object }) =>
+      object.kind === "ClusterRole" &&
+      listOf(object["rules"])
+        .map(mapOf)
+        .some((rule) => all(rule["apiGroups"]) && all(rule["resources"]) && all(rule["verbs"])),
+  );
+  return new Set(roles.flatMap(({ object }) => nameOf(object.metadata?.name) ?? []));
 }
 
 function holdersOf(object: KubeObject, context: RuleContext): string[] {

@@ -40,6 +40,8 @@ import { reviewOverdue } from "./review-overdue";
 import { spoofablePeer } from "./spoofable-peer";
 import { stagedOnly } from "./staged-only";
 import { tier0Restricted } from "./tier0-restricted";
+import { widerThanOtherHalf } from "./wider-than-other-half";
+import { worldRuleCoversPrivate } from "./world-rule-covers-private";
 import { webhookCut } from "./webhook-cut";
 
 /** Every rule, in the order in which reports list them. */
@@ -54,6 +56,7 @@ export const rules: readonly Rule[] = [
   crossTierPath,
   internetExposure,
   internetEgress,
+  worldRuleCoversPrivate,
   mailEgress,
   mtlsNotStrict,
   mtlsPortHole,
@@ -74,6 +77,7 @@ export const rules: readonly Rule[] = [
   defaultDenySideEffect,
   emptyRule,
   halfOpenFlow,
+  widerThanOtherHalf,
   deadRule,
   hostNetworkSelected,
   dnsCut,

@@ -117,8 +117,14 @@ function names(peer: PeerTerm): boolean {
   return positive(peer).some((where) => testsIn(where).some((test) => identityFields.has(test.field)));
 }
 
+/**
+ * Excludes somebody by name. `notPrincipals: ["*"]` is left out: it means peers without an identity, for whom a port has
+ * to take plaintext, which is a finding of its own.
+ */
 function excludes(peer: PeerTerm): boolean {
-  return conditionsOf(peer).some((where) => where.op === "not");
+  return conditionsOf(peer).some(
+    (where) => where.op === "not" && testsIn(where).some((test) => test.operator !== "exists"),
+  );
 }
 
 function positive(peer: PeerTerm): Condition[] {

@@ -3,7 +3,7 @@ import { describeRef, metadataEndpoints, parseAddress } from "../../reachability
 import { controls } from "../controls";
 import { listOf, textOf } from "../plain";
 import type { PolicyParts } from "../policy-rules";
-import { policyObjects, workloadsSelectedBy } from "../policy-rules";
+import { policyObjects, selectsNewPods, workloadsSelectedBy } from "../policy-rules";
 import { aboutObject, aboutPolicy } from "../report";
 import { list } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
@@ -34,19 +34,16 @@ function* checkOrder(context: RuleContext): Iterable<Finding> {
   if (context.dependencies === undefined) return;
   const behind = new Closure(context.dependencies);
   for (const direction of ["ingress", "egress"] as const) {
-    const byScope = scopes(snapshot, direction);
-    for (const { closers, openers } of byScope.values()) {
-      for (const closer of closers) {
-        const urn = closer.origin.source?.urn;
-        if (urn === undefined) continue;
-        const late = openers.filter(({ origin }) => waitsForNobody(origin.source?.urn, urn, behind));
-        if (late.length === 0) continue;
-        const names = list(late.map(({ origin }) => describeRef(origin)));
-        yield aboutPolicy(orderHazard, closer.origin, {
-          message: `${describeRef(closer.origin)} may close ${direction} before ${names} ${late.length === 1 ? "opens" : "open"} it`,
-          because: [`it does not depend on ${names}, so it may be registered first`],
-        });
-      }
+    for (const [closer, openers] of meetings(scopes(snapshot, direction))) {
+      const urn = closer.origin.source?.urn;
+      if (urn === undefined) continue;
+      const late = [...openers].filter(({ origin }) => waitsForNobody(origin.source?.urn, urn, behind));
+      if (late.length === 0) continue;
+      const names = list(late.map(({ origin }) => describeRef(origin)));
+      yield aboutPolicy(orderHazard, closer.origin, {
+        message: `${describeRef(closer.origin)} may close ${direction} before ${names} ${late.length === 1 ? "opens" : "open"} it`,
+        because: [`it does not depend on ${names}, so it may be registered first`],
+      });
     }
   }
   yield* checkExplicitDenies(snapshot, behind);
@@ -60,6 +57,19 @@ function waitsForNobody(urn: string | undefined, other: string, behind: Closure)
 interface Scope {
   readonly closers: PolicyParts[];
   readonly openers: PolicyParts[];
+}
+
+/** Each policy that closes, with those that allow something for pods of the same namespaces. */
+function meetings(byScope: ReadonlyMap<string, Scope>): Map<PolicyParts, Set<PolicyParts>> {
+  const result = new Map<PolicyParts, Set<PolicyParts>>();
+  for (const { closers, openers } of byScope.values()) {
+    for (const closer of closers) {
+      const met = result.get(closer) ?? new Set();
+      result.set(closer, met);
+      for (const opener of openers) met.add(opener);
+    }
+  }
+  return result;
 }
 
 /** Policies that close, and those that allow, by namespace; clusterwide ones stand in every namespace they select. */
@@ -85,9 +95,17 @@ function scopes(snapshot: Snapshot, direction: Direction): Map<string, Scope> {
   return result;
 }
 
+/** Stands for what is not of one namespace. */
+const everywhere = "*";
+
+/** The namespaces whose pods a policy is about; policies for the whole cluster also meet each other. */
 function homesOf({ origin }: PolicyParts, parts: readonly CompiledPolicy[], snapshot: Snapshot): Set<string> {
   if (origin.namespace !== undefined) return new Set([origin.namespace]);
-  return new Set(parts.flatMap((part) => workloadsSelectedBy(part, snapshot).map(({ namespace }) => namespace)));
+  const homes = parts.flatMap((part) => [
+    ...workloadsSelectedBy(part, snapshot).map(({ namespace }) => namespace),
+    ...[...snapshot.namespaces.keys()].filter((namespace) => selectsNewPods(part, namespace, snapshot)),
+  ]);
+  return new Set([everywhere, ...homes]);
 }
 
 const metadataAddresses = metadataEndpoints.flatMap(({ address }) => parseAddress(address) ?? []);

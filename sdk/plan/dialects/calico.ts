@@ -11,7 +11,7 @@ import { metadataCidrs } from "../addresses";
 import { flowAnnotations } from "../annotations";
 import { PolicyMode } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
-import { managedByLabel } from "../documents";
+import { managedByLabel, stagedPrefix } from "../documents";
 import { namespacesWithoutDns } from "../dns-limits";
 import type { Coverage, Half, PolicyGroup, Subject } from "../halves";
 import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, modeOf, namespaceOf, rulesOf } from "../halves";
@@ -81,7 +81,8 @@ function byMode(draft: DraftDocument, mode: PolicyMode, after?: readonly string[
   const { metadata, spec } = draft.object;
   const tierName = (spec as Plain)["tier"];
   const prefix = tierName === "default" ? "" : `${String(tierName)}.`;
-  const name = mode === PolicyMode.Audit ? `${prefix}staged.${metadata.name.slice(prefix.length)}` : metadata.name;
+  const name =
+    mode === PolicyMode.Audit ? `${prefix}${stagedPrefix}${metadata.name.slice(prefix.length)}` : metadata.name;
   const object = { ...draft.object, metadata: { ...metadata, name } };
   return { ...draft, object, mode, ...(after === undefined ? {} : { after }) };
 }

@@ -1,7 +1,7 @@
 import { tcp, workload } from "../builders";
 import type { BackendDeclaration, CeleryService } from "./declarations";
 import { presetOwner } from "./expansion";
-import { calledBy, connect, named, reaches } from "./parts";
+import { accountOf, calledBy, connect, named, reaches } from "./parts";
 import type { Preset } from "./preset";
 
 /**
@@ -21,6 +21,7 @@ export const celery: Preset<CeleryService> = {
     name: "text",
     workerLabels: "labels",
     beatLabels: "labels",
+    serviceAccount: "text",
     beat: "flag",
     flowerFrom: "texts",
     broker: "backend",
@@ -31,6 +32,7 @@ export const celery: Preset<CeleryService> = {
   required: ["namespace", "broker"],
   expand({ namespace, name = "celery", beat = true, broker, uses = [], ...options }) {
     const { workerLabels, beatLabels, flowerFrom, hosts, owner = presetOwner } = options;
+    const account = accountOf(options.serviceAccount);
     const worker = `${namespace}/${name}-worker`;
     const scheduler = `${namespace}/${name}-beat`;
     const flower = `${namespace}/${name}-flower`;
@@ -44,9 +46,11 @@ export const celery: Preset<CeleryService> = {
     return {
       namespaces: [],
       workloads: [
-        workload(worker, { labels: workerLabels ?? named(name, "worker") }),
-        ...(beat ? [workload(scheduler, { labels: beatLabels ?? named(name, "beat") })] : []),
-        ...(hasFlower ? [workload(flower, { labels: named(name, "flower"), ports: [tcp(5555, "flower")] })] : []),
+        workload(worker, { labels: workerLabels ?? named(name, "worker"), ...account }),
+        ...(beat ? [workload(scheduler, { labels: beatLabels ?? named(name, "beat"), ...account })] : []),
+        ...(hasFlower
+          ? [workload(flower, { labels: named(name, "flower"), ports: [tcp(5555, "flower")], ...account })]
+          : []),
       ],
       flows: [
         ...clients.map((client) => use(client, broker, "hands out and takes tasks")),

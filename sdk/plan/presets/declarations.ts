@@ -144,6 +144,8 @@ export interface PostgresqlService {
   labels?: { [key: string]: string };
   /** Labels of PgBouncer's pods. Defaults to `application: db-connection-pooler` and `cluster-name: <name>`. */
   poolerLabels?: { [key: string]: string };
+  /** Service account of its pods, by which dialects that know accounts tell it apart. Defaults to none. */
+  serviceAccount?: string;
   /** Workloads that connect to the database itself. Defaults to none. */
   clients?: string[];
   /** Workloads that connect through PgBouncer, which is declared where there is one. Defaults to none. */
@@ -168,6 +170,8 @@ export interface RedisService {
   labels?: { [key: string]: string };
   /** Labels of Sentinel's pods. Defaults to the same name and `app.kubernetes.io/component: sentinel`. */
   sentinelLabels?: { [key: string]: string };
+  /** Service account of its pods and of Sentinel's, by which dialects that know accounts tell them apart. Defaults to none. */
+  serviceAccount?: string;
   /** Sentinel watches over it. Defaults to true. */
   sentinel?: boolean;
   /** Workloads that use it; they ask Sentinel for the primary where there is one. Defaults to none. */
@@ -186,6 +190,8 @@ export interface RabbitmqService {
   name?: string;
   /** Labels of its pods. Defaults to `app.kubernetes.io/name: <name>` and `app.kubernetes.io/component: rabbitmq`. */
   labels?: { [key: string]: string };
+  /** Service account of its pods, by which dialects that know accounts tell it apart. Defaults to none. */
+  serviceAccount?: string;
   /** Workloads that publish and consume over AMQP. Defaults to none. */
   clients?: string[];
   /** AMQP over TLS (5671) instead of in the clear (5672). Defaults to false. */
@@ -208,6 +214,8 @@ export interface CeleryService {
   workerLabels?: { [key: string]: string };
   /** Labels of the scheduler. Defaults to the same name and `app.kubernetes.io/component: beat`. */
   beatLabels?: { [key: string]: string };
+  /** Service account of its pods, by which dialects that know accounts tell them apart. Defaults to none. */
+  serviceAccount?: string;
   /** A scheduler runs. Defaults to true. */
   beat?: boolean;
   /** Workloads that look at Flower (5555), which runs where any are named. Defaults to none. */

@@ -78,6 +78,11 @@ export function sharedServices(...names: readonly string[]): NamespaceDeclaratio
   return [...new Set(names)].map((name) => ({ name, tier: Tier.SharedServices, existing: true }));
 }
 
+/** The account of a workload, where one is declared. */
+export function accountOf(serviceAccount: string | undefined): { serviceAccount?: string } {
+  return serviceAccount === undefined ? {} : { serviceAccount };
+}
+
 /** The label that charts give the pods of an application. */
 export function named(name: string, component?: string): { [key: string]: string } {
   const label = { "app.kubernetes.io/name": name };

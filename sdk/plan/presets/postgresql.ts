@@ -1,7 +1,7 @@
 import { kubeApiserver, metrics, tcp, workload } from "../builders";
 import type { PostgresqlService } from "./declarations";
 import { presetOwner } from "./expansion";
-import { calledBy, connect, reaches } from "./parts";
+import { accountOf, calledBy, connect, reaches } from "./parts";
 import type { Preset } from "./preset";
 
 /**
@@ -22,6 +22,7 @@ export const postgresql: Preset<PostgresqlService> = {
     name: "text",
     labels: "labels",
     poolerLabels: "labels",
+    serviceAccount: "text",
     clients: "texts",
     poolerClients: "texts",
     stateInKubernetes: "flag",
@@ -42,6 +43,7 @@ export const postgresql: Preset<PostgresqlService> = {
           labels: labels ?? { application: "spilo", "cluster-name": name },
           ports: [tcp(5432, "postgresql"), tcp(8008, "patroni"), metrics(9187, "exporter")],
           denyExternal,
+          ...accountOf(options.serviceAccount),
         }),
         ...(isPooled
           ? [

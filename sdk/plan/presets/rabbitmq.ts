@@ -1,7 +1,7 @@
 import { kubeApiserver, metrics, tcp, workload } from "../builders";
 import type { RabbitmqService } from "./declarations";
 import { presetOwner } from "./expansion";
-import { calledBy, connect, named } from "./parts";
+import { accountOf, calledBy, connect, named } from "./parts";
 import type { Preset } from "./preset";
 
 /**
@@ -20,6 +20,7 @@ export const rabbitmq: Preset<RabbitmqService> = {
     namespace: "text",
     name: "text",
     labels: "labels",
+    serviceAccount: "text",
     clients: "texts",
     tls: "flag",
     administrators: "texts",
@@ -43,6 +44,7 @@ export const rabbitmq: Preset<RabbitmqService> = {
             tcp(15672, "management"),
             metrics(15692, "prometheus"),
           ],
+          ...accountOf(options.serviceAccount),
         }),
       ],
       flows: [

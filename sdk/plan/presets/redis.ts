@@ -1,7 +1,7 @@
 import { metrics, tcp, workload } from "../builders";
 import type { RedisService } from "./declarations";
 import { presetOwner } from "./expansion";
-import { calledBy, connect, named } from "./parts";
+import { accountOf, calledBy, connect, named } from "./parts";
 import type { Preset } from "./preset";
 
 /**
@@ -18,6 +18,7 @@ export const redis: Preset<RedisService> = {
     name: "text",
     labels: "labels",
     sentinelLabels: "labels",
+    serviceAccount: "text",
     sentinel: "flag",
     clients: "texts",
     denyExternal: "flag",
@@ -43,6 +44,7 @@ export const redis: Preset<RedisService> = {
           labels: labels ?? named(name, "redis"),
           ports: [tcp(6379, "redis"), metrics(9121, "exporter")],
           denyExternal,
+          ...accountOf(options.serviceAccount),
         }),
         ...(sentinel
           ? [
@@ -50,6 +52,7 @@ export const redis: Preset<RedisService> = {
                 labels: sentinelLabels ?? named(name, "sentinel"),
                 ports: [tcp(26379, "sentinel")],
                 denyExternal,
+                ...accountOf(options.serviceAccount),
               }),
             ]
           : []),

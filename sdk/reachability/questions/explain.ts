@@ -28,11 +28,9 @@ export function explainFlow(engine: Engine, flow: Flow): Explanation {
   const carried = tunnelled(source, destination);
   // network policies see what carries the connection
   const onNetwork = carried === YES ? seenInTunnel(asked) : asked;
-  const direction = (of: Direction): DirectionExplanation =>
-    inTunnel(explainDirection(engine, onNetwork, of, source, destination), carried);
   const layers = {
-    egress: direction("egress"),
-    ingress: direction("ingress"),
+    egress: inTunnel(explainDirection(engine, onNetwork, "egress", source, destination), carried),
+    ingress: inTunnel(explainDirection(engine, onNetwork, "ingress", source, destination), carried),
     ...(engine.hasMesh || engine.passesWaypoints(source, destination)
       ? { mesh: explainMesh(engine, asked, source, destination) }
       : {}),
@@ -209,14 +207,16 @@ function walkTiers(
 ): Walk {
   const chain: ExplanationStep[] = [];
   const isolatedBy: ObjectRef[] = [];
-  const matched = (of: RuleOf): boolean => whyNot(engine, of, asked, subject, peer, destination) === undefined;
   let deciding: RuleRef | undefined;
   let closed = false;
   let disagreeing: readonly RuleRef[] | undefined;
   let unlearned: RuleRef | undefined;
   for (const tier of index.of(subject)[direction]) {
     let passed: RuleRef | undefined;
-    const rivals = tier.ties === undefined ? noRivals : rivalsIn(tier.ties, (of) => matched(of));
+    const rivals =
+      tier.ties === undefined
+        ? noRivals
+        : rivalsIn(tier.ties, (of) => whyNot(engine, of, asked, subject, peer, destination) === undefined);
     for (const of of tier.rules) {
       const rule = ruleRef(of, direction);
       const miss = whyNot(engine, of, asked, subject, peer, destination);

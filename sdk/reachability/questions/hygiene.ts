@@ -166,11 +166,11 @@ function coverEverywhere(
   const selected = universe.ofCondition(policy.subject.where);
   const used = new Set<Rule>();
   const seen = new Set<unknown>();
-  // named ports make subjects of the same policies differ
-  const named = direction === "ingress" && rule.l4.named.length > 0;
   for (const index of membersOf(selected, universe.pods.length)) {
     const subject = universe.pods[index] as PodEndpoint;
     const tiers = engine.index.of(subject)[direction];
+    // named ports make subjects of the same policies differ
+    const named = direction === "ingress" && tiers.some(namesPorts);
     const key = tiers.some(usesOwnSide) ? subject : named ? JSON.stringify([tiersNumber(tiers), subject.ports]) : tiers;
     if (seen.has(key)) continue;
     seen.add(key);
@@ -196,6 +196,10 @@ function coverEverywhere(
 /** Whether what rules say depends on more of a subject than the policies that select it. */
 function usesOwnSide({ rules }: TierSelection): boolean {
   return rules.some(({ rule }) => rule.own !== undefined);
+}
+
+function namesPorts({ rules }: TierSelection): boolean {
+  return rules.some(({ rule }) => rule.l4.named.length > 0);
 }
 
 const numbers = new WeakMap<readonly TierSelection[], number>();

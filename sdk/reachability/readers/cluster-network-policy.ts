@@ -196,9 +196,10 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
       }));
     default: {
       const where = readScope(peer, path);
-      // measured (case r411-34): in Cilium, namespaces chosen by negative conditions alone include the node and the world
-      const includesOthers = cni === "cilium" && given[0] === "namespaces" && isNegative(where);
-      return [{ kind: includesOthers ? "identities" : "pods", where }];
+      // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
+      // world (tests/enforcement: "everybody by absence")
+      if (cni === "cilium" && given[0] === "namespaces" && isNegative(where)) return [{ kind: "any" }];
+      return [{ kind: "pods", where }];
     }
   }
 }

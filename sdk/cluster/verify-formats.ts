@@ -1,0 +1,139 @@
+/** A verification as a table, TAP, JUnit and JSON. */
+import Table from "cli-table3";
+import { describeProbe, describeProbeEnd } from "./verify-probes";
+import type { Verification, VerifiedProbe } from "./verify";
+
+export const verificationFormats = ["table", "tap", "junit", "json"] as const;
+
+export type VerificationFormat = (typeof verificationFormats)[number];
+
+/** The verification as text; ends with a newline. */
+export function formatVerification(verification: Verification, format: VerificationFormat): string {
+  switch (format) {
+    case "table":
+      return table(verification);
+    case "tap":
+      return tap(verification);
+    case "junit":
+      return junit(verification);
+    case "json":
+      return `${JSON.stringify(verification, null, 2)}\n`;
+  }
+}
+
+/** One sentence: what was tried and what came of it. */
+export function summary({ verdict, canary, probes, unprobed }: Verification): string {
+  if (verdict === "no-evidence") return `no evidence: ${canaryText(canary)}; nothing else was tried`;
+  const count = (holds: boolean | undefined): number => probes.filter((each) => each.holds === holds).length;
+  const parts = [
+    `${probes.length} probes: ${count(true)} as they must be, ${count(false)} not`,
+    ...(count(undefined) > 0 ? [`${count(undefined)} prove nothing`] : []),
+    ...(unprobed.length > 0 ? [`${unprobed.length} not to be probed here`] : []),
+  ];
+  return `${verdict}: ${parts.join(", ")}`;
+}
+
+function canaryText({ connectsBefore, blockedAfter, detail }: Verification["canary"]): string {
+  const text = !connectsBefore
+    ? "two pods without any policy do not reach each other"
+    : blockedAfter
+      ? "a deny-all blocks"
+      : "a deny-all does not block";
+  return detail === undefined ? text : `${text} (${detail})`;
+}
+
+function resultOf({ holds }: VerifiedProbe): string {
+  return holds === undefined ? "no proof" : holds ? "ok" : "NOT OK";
+}
+
+function table(verification: Verification): string {
+  const { probes, unprobed, findings, canary } = verification;
+  const rows = new Table({
+    head: ["", "group", "from", "to", "port", "must be", "is", "because"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const each of probes) {
+    const { group, source, destination, protocol, port, expected, reason } = each.probe;
+    rows.push([
+      resultOf(each),
+      group,
+      describeProbeEnd(source),
+      describeProbeEnd(destination),
+      `${protocol} ${port}`,
+      expected,
+      each.outcome.outcome,
+      reason,
+    ]);
+  }
+  return [
+    `canary: ${canaryText(canary)}`,
+    ...(probes.length > 0 ? [rows.toString()] : []),
+    ...unprobed.map(({ what, why }) => `not probed: ${what} – ${why}`),
+    ...findings.map(({ severity, message }) => `${severity}: ${message}`),
+    summary(verification),
+    "",
+  ].join("\n");
+}
+
+/** TAP version 14 (testanything.org). The canary is the first test; what proves nothing is not ok. */
+function tap(verification: Verification): string {
+  const { canary, probes, unprobed } = verification;
+  const lines = ["TAP version 14", `1..${probes.length + 1}`];
+  const line = (number: number, ok: boolean, text: string): void => {
+    lines.push(`${ok ? "ok" : "not ok"} ${number} - ${text.replaceAll("\\", "\\\\").replaceAll("#", "\\#")}`);
+  };
+  line(1, canary.connectsBefore && canary.blockedAfter, `canary: ${canaryText(canary)}`);
+  probes.forEach((each, index) => {
+    const { probe, outcome, holds } = each;
+    line(index + 2, holds === true, `${probe.group}: ${describeProbe(probe)} is ${probe.expected}`);
+    if (holds === true) return;
+    lines.push("  ---", `  outcome: ${JSON.stringify(outcome.outcome)}`);
+    if (outcome.detail !== undefined) lines.push(`  detail: ${JSON.stringify(outcome.detail)}`);
+    lines.push(`  reason: ${JSON.stringify(probe.reason)}`, "  ...");
+  });
+  lines.push(...unprobed.map(({ what, why }) => `# not probed: ${what} – ${why}`), `# ${summary(verification)}`);
+  if (verification.verdict === "no-evidence") lines.push("Bail out! no evidence");
+  return `${lines.join("\n")}\n`;
+}
+
+function junit(verification: Verification): string {
+  const { canary, probes, unprobed } = verification;
+  const canaryHolds = canary.connectsBefore && canary.blockedAfter;
+  const cases = [
+    testCase("canary", "a deny-all blocks", canaryHolds ? undefined : { kind: "error", text: canaryText(canary) }),
+    ...probes.map(({ probe, outcome, holds }) => {
+      const text = `must be ${probe.expected}, is ${outcome.outcome}: ${outcome.detail ?? probe.reason}`;
+      const problem = holds === true ? undefined : ({ kind: holds === undefined ? "error" : "failure", text } as const);
+      return testCase(probe.group, describeProbe(probe), problem);
+    }),
+    ...unprobed.map(({ what, why }) => testCase("unprobed", what, { kind: "skipped", text: why })),
+  ];
+  const failures = probes.filter(({ holds }) => holds === false).length;
+  const errors = probes.filter(({ holds }) => holds === undefined).length + (canaryHolds ? 0 : 1);
+  const counts = `tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="${unprobed.length}"`;
+  const name = escape(`cluster-security verify (${verification.executor})`);
+  return (
+    `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${counts}>\n` +
+    `  <testsuite name="${name}" ${counts}>\n${cases.join("")}  </testsuite>\n</testsuites>\n`
+  );
+}
+
+interface Problem {
+  readonly kind: "failure" | "error" | "skipped";
+  readonly text: string;
+}
+
+function testCase(group: string, name: string, problem: Problem | undefined): string {
+  const head = `    <testcase classname="${escape(group)}" name="${escape(name)}"`;
+  return problem ? `${head}><${problem.kind} message="${escape(problem.text)}"/></testcase>\n` : `${head}/>\n`;
+}
+
+/** Control characters cannot be written in XML 1.0 at all. */
+function escape(text: string): string {
+  return text
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd")
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}

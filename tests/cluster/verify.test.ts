@@ -1,0 +1,179 @@
+/** Which probes are derived, and what their outcomes mean. The cluster is an executor that answers as it is told. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { CanaryResult, Probe, ProbeExecutor, ProbeOutcome } from "../../sdk/cluster/index";
+import { describeProbe, formatVerification, summary, verify } from "../../sdk/cluster/index";
+import { Dialect, flow, namespace, plan, sctp, tcp, workload } from "../../sdk/index";
+import type { KubeObject, Reachability } from "../../sdk/reachability/index";
+import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
+
+const applications = [
+  workload("a/web", { labels: { app: "web" }, ports: [tcp(80)] }),
+  workload("a/db", { labels: { app: "db" }, ports: [tcp(5432), sctp(7)] }),
+];
+
+const planned = plan({
+  dialect: Dialect.Cilium,
+  namespaces: [namespace("a")],
+  workloads: applications,
+  flows: [
+    flow("web").to("db").on(tcp(5432)).because("orders").ownedBy("shop"),
+    flow("web").to("db").on(sctp(7)).because("signals").ownedBy("shop"),
+  ],
+});
+
+function reachabilityOf(policies: readonly KubeObject[]): Reachability {
+  const pods = applications.map(({ name, namespace: home, labels, ports }): KubeObject => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: home, labels: { ...labels } },
+    spec: {
+      containers: [
+        {
+          name: "main",
+          image: "main",
+          ports: (ports ?? []).map(({ port, protocol }) => ({ containerPort: port, protocol })),
+        },
+      ],
+    },
+  }));
+  const objects = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } }, ...pods, ...policies];
+  return compile(
+    buildSnapshot(
+      objects.map((object) => ({ object })),
+      { profile: profileFor("cilium@1.20") },
+    ),
+  );
+}
+
+const policies = planned.documents.map(({ object }) => object as unknown as KubeObject);
+const blocked: CanaryResult = { connectsBefore: true, blockedAfter: true };
+
+/** An executor whose cluster does what `answer` says. */
+function executor(
+  answer: (probe: Probe) => ProbeOutcome["outcome"],
+  canary: CanaryResult = blocked,
+): ProbeExecutor & { readonly tried: Probe[] } {
+  const tried: Probe[] = [];
+  return {
+    name: "test",
+    outside: ["169.254.169.254", "93.184.215.14"],
+    tried,
+    present: () => Promise.resolve(new Set(["a/web[Pod]", "a/db[Pod]"])),
+    canary: () => Promise.resolve(canary),
+    run: (probes) => {
+      tried.push(...probes);
+      return Promise.resolve(probes.map((probe) => ({ outcome: answer(probe) })));
+    },
+  };
+}
+
+const asExpected = (probe: Probe): ProbeOutcome["outcome"] => (probe.expected === "allowed" ? "connected" : "blocked");
+
+describe("verify: a canary before everything", () => {
+  for (const canary of [
+    { connectsBefore: true, blockedAfter: false },
+    { connectsBefore: false, blockedAfter: true },
+  ]) {
+    it(`S4-20: ${JSON.stringify(canary)} is no evidence, and nothing else is tried`, async () => {
+      const cluster = executor(asExpected, canary);
+      const result = await verify(reachabilityOf(policies), cluster, { plan: planned });
+      assert.equal(result.verdict, "no-evidence");
+      assert.deepEqual(cluster.tried, []);
+      assert.match(summary(result), /^no evidence: /);
+      assert.match(formatVerification(result, "tap"), /^not ok 1 - canary: [^]*Bail out!/m);
+      assert.match(formatVerification(result, "junit"), /<error message=/);
+    });
+  }
+});
+
+describe("verify: probes and verdicts", () => {
+  it("S4-14: metadata first, then each declared flow, then what nobody declared; what cannot be tried is named", async () => {
+    const cluster = executor(asExpected);
+    const result = await verify(reachabilityOf(policies), cluster, { plan: planned, sample: "all" });
+    assert.equal(result.verdict, "holds");
+    const order = ["metadata", "declared", "undeclared"];
+    const groups = cluster.tried.map(({ group }) => order.indexOf(group));
+    assert.deepEqual(groups, [...groups].sort());
+    assert.deepEqual(cluster.tried.filter(({ group }) => group === "metadata").map(describeProbe), [
+      "a/web[Pod] → 169.254.169.254 TCP 80",
+      "a/db[Pod] → 169.254.169.254 TCP 80",
+    ]);
+    assert.deepEqual(cluster.tried.filter(({ group }) => group === "declared").map(describeProbe), [
+      "a/web[Pod] → a/db[Pod] TCP 5432",
+    ]);
+    const undeclared = cluster.tried.filter(({ group }) => group === "undeclared").map(describeProbe);
+    assert.ok(undeclared.includes("a/db[Pod] → a/web[Pod] TCP 80"));
+    assert.ok(undeclared.includes("93.184.215.14 → a/db[Pod] TCP 5432"));
+    assert.ok(!undeclared.includes("a/web[Pod] → a/db[Pod] TCP 5432"));
+    assert.ok(result.unprobed.some(({ why }) => why === "SCTP is not probed"));
+  });
+
+  it("a sample takes no more than asked for from each workload, and no path twice", async () => {
+    const cluster = executor(asExpected);
+    await verify(reachabilityOf(policies), cluster, { plan: planned, sample: 1 });
+    const undeclared = cluster.tried.filter(({ group }) => group === "undeclared");
+    const sources = undeclared.map(({ source }) => JSON.stringify(source));
+    assert.equal(new Set(sources).size, sources.length);
+    assert.equal(new Set(cluster.tried.map(describeProbe)).size, cluster.tried.length);
+  });
+
+  it("one wrong outcome violates, one that proves nothing makes it incomplete, and neither is ever ok", async () => {
+    const reachability = reachabilityOf(policies);
+    const all = executor(asExpected);
+    await verify(reachability, all, { plan: planned, sample: "all" });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: all.tried.length - 1 }),
+        fc.constantFrom("wrong" as const, "failed" as const),
+        async (index, kind) => {
+          const chosen = all.tried[index];
+          const outcome = (probe: Probe): ProbeOutcome["outcome"] => {
+            if (chosen === undefined || describeProbe(probe) !== describeProbe(chosen)) return asExpected(probe);
+            if (kind === "failed") return "failed";
+            return asExpected(probe) === "connected" ? "blocked" : "connected";
+          };
+          const result = await verify(reachability, executor(outcome), { plan: planned, sample: "all" });
+          assert.equal(result.verdict, kind === "failed" ? "incomplete" : "violated");
+          const tap = formatVerification(result, "tap");
+          assert.equal(tap.match(/^not ok /gm)?.length, 1);
+          assert.equal(tap.match(/^(not )?ok /gm)?.length, all.tried.length + 1);
+        },
+      ),
+    );
+  });
+
+  it("a packet that contradicts the computed matrix is a finding, whatever was declared", async () => {
+    // nothing is enforced: the policies deny, the packets pass
+    const open = await verify(
+      reachabilityOf(policies),
+      executor(() => "connected"),
+      { plan: planned },
+    );
+    assert.ok(open.findings.length > 0);
+    assert.ok(open.findings.every(({ severity }) => severity === "critical"));
+    // the policies are missing: nothing is declared, the packets pass as computed
+    const bare = await verify(
+      reachabilityOf([]),
+      executor(() => "connected"),
+      { plan: planned },
+    );
+    assert.equal(bare.verdict, "violated");
+    assert.deepEqual(bare.findings, []);
+  });
+
+  it("without a declaration the policies say what is expected", async () => {
+    const cluster = executor(asExpected);
+    const result = await verify(reachabilityOf(policies), cluster, { sample: "all" });
+    assert.equal(result.verdict, "holds");
+    const declared = cluster.tried.filter(({ group }) => group === "declared").map(describeProbe);
+    assert.deepEqual(declared, ["a/web[Pod] → a/db[Pod] TCP 5432"]);
+  });
+
+  it("nothing tried is nothing proved", async () => {
+    const nobody = { ...executor(asExpected), present: () => Promise.resolve(new Set<string>()) };
+    const result = await verify(reachabilityOf(policies), nobody, { plan: planned });
+    assert.equal(result.verdict, "incomplete");
+    assert.ok(result.unprobed.some(({ why }) => why === "none of its pods is ready"));
+  });
+});

@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { Lab } from "../../lab/index";
+import type { TestResource } from "../../policypack/testing";
+import { holes } from "../policypack/support/holes";
+import type { Operation } from "./automation";
+import { finished, openStack, operate, violations } from "./automation";
+import { liveObjects, pack, run, sharedLab } from "./shared-lab";
+
+/** The version of the provider, as the generated classes of the SDK state it. */
+const { version } = require("@pulumi/kubernetes/package.json") as { version: string };
+
+/** Registers the objects in their order, as a program with `dependsOn` would. */
+function programOf(resources: readonly TestResource[]): () => Promise<Record<string, unknown>> {
+  return () => {
+    let before: pulumi.Resource[] = [];
+    for (const { type, name, props } of resources) {
+      before = [new pulumi.CustomResource(type, name, { ...props }, { version, dependsOn: before })];
+    }
+    return Promise.resolve({});
+  };
+}
+
+const nameOf = (urn: string | undefined): string => urn?.split("::").at(-1) ?? "";
+
+function blocking(operation: Operation, finding: string) {
+  return violations(operation).filter(({ level, message }) => level === "mandatory" && message.includes(`${finding}:`));
+}
+
+describe("what the policy pack stops, on a real engine and a real API server", () => {
+  let lab: Lab;
+  let folder: string;
+
+  before(async () => {
+    lab = await sharedLab();
+    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-pack-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const configFile = (name: string, config: object): string => {
+    const file = path.join(folder, `${name}.json`);
+    writeFileSync(file, JSON.stringify({ "cluster-security": config }));
+    return file;
+  };
+
+  it("every finding that is mandatory by default blocks one preview, each at the resource that it is about", async () => {
+    const stack = await openStack({
+      project: "holes",
+      stack: "preview",
+      lab,
+      program: programOf(holes.flatMap(({ resources }) => resources)),
+    });
+    const exemptions = holes.flatMap(({ args }) => args?.exemptions ?? []);
+    const operation = await operate(stack, "preview", {
+      policyPacks: [pack],
+      policyPackConfigs: [configFile("all", { exemptions })],
+    });
+    assert.match(operation.error ?? "the preview passed", /code: [1-9]/);
+    for (const { finding, shownAt, stopped } of holes) {
+      const found = blocking(operation, finding);
+      assert.ok(found.length > 0, `${finding} does not block`);
+      const place = shownAt ?? stopped;
+      if (place !== undefined)
+        assert.ok(
+          found.some(({ urn }) => nameOf(urn) === place),
+          finding,
+        );
+      for (const { urn } of found) assert.notEqual(nameOf(urn), "", finding);
+    }
+    assert.doesNotMatch(operation.output, /TypeError|panic/);
+  });
+
+  for (const { finding, resources, stopped, args } of holes) {
+    const how = stopped === undefined ? "fails an up after creation" : "is stopped at its own registration";
+    it(`${finding} ${how}, although the up skips the preview`, async () => {
+      const before = await liveObjects(lab);
+      const program = programOf(resources);
+      const stack = await openStack({ project: "holes", stack: finding, lab, program });
+      const config = args === undefined ? {} : { policyPackConfigs: [configFile(finding, args)] };
+      const operation = await operate(stack, "up", { policyPacks: [pack], ...config });
+      try {
+        assert.match(operation.error ?? "the update passed", /code: [1-9]/);
+        const found = blocking(operation, finding);
+        assert.ok(found.length > 0, operation.output);
+        const created = finished(operation).flatMap(({ op, name }) => (op === "create" ? name : []));
+        const told = violations(operation).filter(({ message }) => /so they stand[\s\S]*pulumi destroy/.test(message));
+        if (stopped === undefined) {
+          for (const { name } of resources) assert.ok(created.includes(name), `${name} was not created`);
+          assert.equal(told.length, 1, "what stands now is not said once");
+        } else {
+          assert.deepEqual([...new Set(found.map(({ urn }) => nameOf(urn)))], [stopped]);
+          assert.ok(!created.includes(stopped), `${stopped} was created`);
+          assert.deepEqual(told, []);
+        }
+      } finally {
+        // the way back that the message names
+        assert.equal((await operate(stack, "destroy")).error, undefined);
+      }
+      assert.deepEqual(
+        (await liveObjects(lab)).map(({ object }) => `${object.kind} ${object.metadata?.name ?? ""}`),
+        before.map(({ object }) => `${object.kind} ${object.metadata?.name ?? ""}`),
+      );
+    });
+  }
+
+  const open: TestResource[] = [
+    {
+      type: "kubernetes:core/v1:Namespace",
+      name: "repaired",
+      props: { apiVersion: "v1", kind: "Namespace", metadata: { name: "repaired" } },
+    },
+    {
+      type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+      name: "allow-web",
+      props: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "allow-web", namespace: "repaired" },
+        spec: {
+          podSelector: { matchLabels: { app: "api" } },
+          policyTypes: ["Egress"],
+          egress: [{ to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["10.0.0.0/8"] } }] }],
+        },
+      },
+    },
+    {
+      type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+      name: "default-deny-all",
+      props: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "default-deny-all", namespace: "repaired" },
+        spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+      },
+    },
+  ];
+
+  it("at the level `remediate` metadata addresses are left out of a rule, and the API server holds the repaired object", async () => {
+    const stack = await openStack({ project: "repairs", stack: "test", lab, program: programOf(open) });
+    const config = configFile("remediate", { enforcementLevel: "remediate", remediate: true });
+    const operation = await operate(stack, "up", { policyPacks: [pack], policyPackConfigs: [config] });
+    try {
+      assert.equal(operation.error, undefined, operation.output);
+      const repaired = (await liveObjects(lab)).find(({ object }) => object.metadata?.name === "allow-web");
+      const text = JSON.stringify(repaired?.object.spec);
+      for (const address of ["10.0.0.0/8", "169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32"]) {
+        assert.ok(text.includes(`"${address}"`), text);
+      }
+      const remediations = operation.events.flatMap(({ policyRemediationEvent }) =>
+        policyRemediationEvent === undefined ? [] : nameOf(policyRemediationEvent.resourceUrn),
+      );
+      assert.ok(remediations.includes("allow-web"));
+    } finally {
+      assert.equal((await operate(stack, "destroy")).error, undefined);
+    }
+  });
+
+  it("judges with what the cluster holds, says which paths a preview opens, and analyses a state without any cluster", async () => {
+    const workload = (name: string): TestResource => ({
+      type: "kubernetes:core/v1:Pod",
+      name,
+      props: {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, namespace: "repaired", labels: { app: name } },
+        spec: { containers: [{ name, image: "registry.example/none:1" }] },
+      },
+    });
+    const stack = await openStack({
+      project: "adds",
+      stack: "test",
+      lab,
+      program: programOf([workload("api"), workload("db")]),
+    });
+    const alone = await operate(stack, "preview", { policyPacks: [pack] });
+    assert.match(alone.error ?? "the preview passed", /code: [1-9]/, "without a snapshot nothing closes the namespace");
+    const snapshot = path.join(folder, "cluster.json");
+    writeFileSync(snapshot, JSON.stringify({ apiVersion: "v1", kind: "List", items: open.map(({ props }) => props) }));
+    const closed = open.map(({ props }) =>
+      props["kind"] === "NetworkPolicy" && JSON.stringify(props).includes("allow-web")
+        ? { ...props, spec: { podSelector: { matchLabels: { app: "api" } }, policyTypes: ["Egress"] } }
+        : props,
+    );
+    writeFileSync(snapshot, JSON.stringify({ apiVersion: "v1", kind: "List", items: closed }));
+    const within = await operate(stack, "preview", {
+      policyPacks: [pack],
+      policyPackConfigs: [configFile("snapshot", { clusterSnapshot: snapshot })],
+    });
+    assert.equal(within.error, undefined, within.output);
+
+    // a stack that opens a path to what stands there already
+    const opens = await openStack({
+      project: "adds",
+      stack: "opens",
+      lab,
+      program: programOf([
+        workload("web"),
+        {
+          type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+          name: "allow-web-to-api",
+          props: {
+            apiVersion: "networking.k8s.io/v1",
+            kind: "NetworkPolicy",
+            metadata: { name: "allow-web-to-api", namespace: "repaired" },
+            spec: {
+              podSelector: {},
+              policyTypes: ["Ingress", "Egress"],
+              ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 80 }] }],
+              egress: [{ to: [{ podSelector: { matchLabels: { app: "api" } } }], ports: [{ port: 80 }] }],
+            },
+          },
+        },
+      ]),
+    });
+    const items = [...closed, workload("api").props];
+    writeFileSync(snapshot.replace("cluster", "more"), JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+    const change = await operate(opens, "preview", {
+      policyPacks: [pack],
+      policyPackConfigs: [configFile("more", { clusterSnapshot: snapshot.replace("cluster", "more") })],
+    });
+    const shown = violations(change).filter(({ message }) => message.includes("reachability-change:"));
+    assert.ok(shown.some(({ message }) => /Compared with the cluster snapshot: [1-9]\d* paths? opened/.test(message)));
+    assert.ok(
+      shown.some(({ urn }) => nameOf(urn) === "allow-web-to-api"),
+      JSON.stringify(shown),
+    );
+
+    const state = path.join(folder, "state.json");
+    const resources = [
+      { urn: "urn:pulumi:test::adds::pulumi:pulumi:Stack::adds-test", custom: false, type: "pulumi:pulumi:Stack" },
+      ...open.map(({ type, name, props }) => ({
+        urn: `urn:pulumi:test::adds::${type}::${name}`,
+        custom: true,
+        id: name,
+        type,
+        inputs: props,
+        outputs: props,
+      })),
+    ];
+    const manifest = { time: "2026-01-01T00:00:00Z", magic: "", version: "" };
+    writeFileSync(state, JSON.stringify({ version: 3, deployment: { manifest, resources } }));
+    const analyzed = await run(
+      lab.engine.path,
+      ["policy", "analyze", "--file", state, "--policy-pack", pack, "--non-interactive", "--color", "never"],
+      { cwd: folder, env: { ...lab.env } },
+    );
+    assert.notEqual(analyzed.code, 0, analyzed.output);
+    assert.match(analyzed.output, /metadata-endpoints-closed/);
+    assert.doesNotMatch(analyzed.output, /panic|TypeError/);
+  });
+});

@@ -1,0 +1,138 @@
+/** The parts of the datapath that need no root: placement, names, status, settings. The rest is tests/enforcement. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { publishedSettings } from "../../lab/datapath/cilium";
+import type { LabNode } from "../../lab/datapath/layout";
+import { firstNode } from "../../lab/datapath/layout";
+import { dnsRecords } from "../../lab/datapath/node-agent/names";
+import type { Pod, Requirement, Service } from "../../lab/datapath/node-agent/objects";
+import { chooseNode } from "../../lab/datapath/node-agent/scheduler";
+import { endedStatus, runningStatus } from "../../lab/datapath/node-agent/status";
+import { collectionPath } from "../../lab/datapath/objects";
+import { pinnedVersion } from "../../lab/crds/index";
+import { toolSpec } from "../../lab/toolchain/catalog";
+import path from "node:path";
+
+const nodes: readonly LabNode[] = [
+  firstNode,
+  { name: "lab-node-2", namespace: "cslab-node-2", address: "172.30.0.3", podCidr: "10.244.1.0/24" },
+];
+
+function pod(spec: Partial<Pod["spec"]>, metadata: Partial<Pod["metadata"]> = {}, status?: Pod["status"]): Pod {
+  return {
+    metadata: { name: "p", namespace: "n", uid: "u", resourceVersion: "1", ...metadata },
+    spec: { containers: [{ name: "main", image: "main" }], ...spec },
+    ...(status ? { status } : {}),
+  };
+}
+
+function onField(...values: string[]): Partial<Pod["spec"]> {
+  const matchFields: Requirement[] = [{ key: "metadata.name", operator: "In", values }];
+  const terms = { nodeSelectorTerms: [{ matchFields }] };
+  return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } } };
+}
+
+describe("datapath: where a pod goes", () => {
+  const none = (): number => 0;
+
+  it("to the node with the fewest pods", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 9 }), fc.nat({ max: 9 }), (one, two) => {
+        const load = (node: LabNode): number => (node === nodes[0] ? one : two);
+        const chosen = chooseNode(pod({}), nodes, load);
+        assert.ok(chosen);
+        assert.equal(load(chosen), Math.min(one, two));
+      }),
+    );
+  });
+
+  it("where its selector or the DaemonSet that made it says, and nowhere else", () => {
+    assert.equal(chooseNode(pod({ nodeSelector: { "kubernetes.io/hostname": "lab-node-2" } }), nodes, none), nodes[1]);
+    assert.equal(chooseNode(pod(onField("lab-node-2")), nodes, none), nodes[1]);
+    assert.equal(chooseNode(pod(onField("gone")), nodes, none), undefined);
+    assert.equal(chooseNode(pod({ nodeSelector: { disk: "fast" } }), nodes, none), undefined);
+  });
+
+  it("an empty term of the affinity matches no node, an unknown operator neither", () => {
+    const terms = (...nodeSelectorTerms: { matchExpressions?: Requirement[] }[]): Partial<Pod["spec"]> => ({
+      affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+    });
+    assert.equal(chooseNode(pod(terms({})), nodes, none), undefined);
+    const near: Requirement = { key: "kubernetes.io/os", operator: "Near", values: ["linux"] };
+    assert.equal(chooseNode(pod(terms({ matchExpressions: [near] })), nodes, none), undefined);
+    const isLinux: Requirement = { key: "kubernetes.io/os", operator: "In", values: ["linux"] };
+    assert.equal(chooseNode(pod(terms({}, { matchExpressions: [isLinux] })), nodes, none), nodes[0]);
+  });
+});
+
+describe("datapath: what its DNS answers", () => {
+  const service = (name: string, clusterIP: string, selector?: Record<string, string>): Service => ({
+    metadata: { name, namespace: "shop", uid: name, resourceVersion: "1" },
+    spec: { clusterIP, ...(selector ? { selector } : {}) },
+  });
+  const web = pod({}, { namespace: "shop", labels: { app: "web" } }, { phase: "Running", podIP: "10.244.0.7" });
+
+  it("a Service by its address, a headless one by its pods that run", () => {
+    const ended = pod({}, { namespace: "shop", labels: { app: "web" } }, { phase: "Succeeded", podIP: "10.244.0.8" });
+    const elsewhere = pod({}, { namespace: "bank", labels: { app: "web" } }, { phase: "Running", podIP: "10.244.0.9" });
+    const records = dnsRecords(
+      [service("web", "10.96.1.1", { app: "web" }), service("pods", "None", { app: "web" }), service("bare", "None")],
+      [web, ended, elsewhere],
+    );
+    assert.deepEqual(records["web.shop.svc.cluster.local"], ["10.96.1.1"]);
+    assert.deepEqual(records["pods.shop.svc.cluster.local"], ["10.244.0.7"]);
+    assert.deepEqual(records["bare.shop.svc.cluster.local"], []);
+  });
+
+  it("the names of the world, whatever the cluster has", () => {
+    assert.deepEqual(dnsRecords([], [])["api.example.com"], ["198.51.100.10"]);
+  });
+});
+
+describe("datapath: what it says of a pod", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const conditionsOf = (status: Record<string, unknown>): Record<string, string> =>
+    Object.fromEntries(
+      (status["conditions"] as { type: string; status: string }[]).map((each) => [each.type, each.status]),
+    );
+
+  it("a pod that answers is ready, with its address and its node's", () => {
+    const status = runningStatus(pod({}), firstNode, "10.244.0.7", at);
+    assert.equal(status["phase"], "Running");
+    assert.equal(status["podIP"], "10.244.0.7");
+    assert.equal(status["hostIP"], firstNode.address);
+    assert.equal(conditionsOf(status)["Ready"], "True");
+  });
+
+  it("a pod that has ended is not ready, and failed unless its exit code is 0", () => {
+    for (const [exitCode, phase] of [
+      [0, "Succeeded"],
+      [1, "Failed"],
+    ] as const) {
+      const status = endedStatus(pod({}), firstNode, "10.244.0.7", { exitCode }, at);
+      assert.equal(status["phase"], phase);
+      assert.equal(conditionsOf(status)["Ready"], "False");
+    }
+  });
+});
+
+describe("datapath: settings and objects", () => {
+  it("what is published is what the agent was told, the last word winning", () => {
+    const settings = publishedSettings(["--policy-cidr-match-mode=pods,nodes", "--enable-policy=always", "--debug"]);
+    assert.equal(settings["policy-cidr-match-mode"], "pods,nodes");
+    assert.equal(settings["enable-policy"], "always");
+    assert.equal(settings["enable-k8s-cluster-network-policy"], "true");
+    assert.equal(settings["debug"], undefined);
+  });
+
+  it("the agent, its programs and its definitions are of one version", () => {
+    const lab = path.resolve(__dirname, "..", "..", "lab");
+    const versions = (["cilium-agent", "cilium-cni", "hubble"] as const).map((name) => toolSpec(name).version(lab));
+    assert.deepEqual(new Set([...versions, pinnedVersion("github.com/cilium/cilium")]).size, 1);
+  });
+
+  it("an object of a kind that it does not know is refused", () => {
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "s", namespace: "n" } };
+    assert.throws(() => collectionPath(secret), /Secret is no kind that the lab applies/);
+  });
+});
