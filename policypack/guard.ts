@@ -97,6 +97,8 @@ class Guard {
   readonly #settings: GuardSettings;
   readonly #objects = new ObjectPhase();
   readonly #inputs = new Map<string, unknown>();
+  /** What was accepted at an object's registration; each use of an exemption is shown. */
+  readonly #accepted: Finding[] = [];
   /** Configuration of the resource policy, as far as it has been seen. */
   #config: unknown;
   /** What the stack policy that ran first found for the one that runs next. */
@@ -140,6 +142,7 @@ class Guard {
         this.#inputs.set(resource.urn, resource.props);
         const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings, today()));
         for (const finding of applyExemptions(judged, settings.exemptions, today()).findings) {
+          if (finding.exempt === true) this.#accepted.push(finding);
           // What is only shown is left to the stack's policies: they know more, and say it once. A preview goes on
           // after a violation; then a workload behind a policy that was shown is not shown again here.
           const again = operation() === "preview" && this.#objects.hasReported(finding);
@@ -196,7 +199,9 @@ class Guard {
     if (pending?.signature === signature && pending.forLevel === level) return pending.findings;
     const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings, circumstancesOf(resources)));
     const applied = applyExemptions(judged, settings.exemptions, today());
-    const findings = [...applied.overdue, ...applied.findings];
+    const known = new Set(applied.findings.map(subjectAndId));
+    const accepted = this.#accepted.filter((finding) => !known.has(subjectAndId(finding)));
+    const findings = [...applied.overdue, ...applied.findings, ...accepted];
     this.#pending = { signature, forLevel: level === "mandatory" ? "advisory" : "mandatory", findings };
     return findings;
   }
@@ -268,6 +273,10 @@ function attempt(urn: string, judge: () => Finding[]): Finding[] {
 /** The date in UTC, `YYYY-MM-DD`. */
 function today(): string {
   return new Date().toISOString().slice(0, 10);
+}
+
+function subjectAndId({ id, subject: { kind, namespace, name } }: Finding): string {
+  return JSON.stringify([id, kind, namespace, name]);
 }
 
 /** Findings about the same subject, together. */

@@ -83,8 +83,6 @@ export interface ClusterSecurityGuardArgs {
   readonly "mtls-port-hole"?: GuardLevel;
   readonly "mesh-authorization-default"?: GuardLevel;
   readonly "mesh-principal-wildcard"?: GuardLevel;
-  readonly "wider-than-other-half"?: GuardLevel;
-  readonly "world-rule-covers-private"?: GuardLevel;
   readonly "contents-not-visible"?: GuardLevel;
   readonly "reachability-change"?: GuardLevel;
   readonly "exemption-overdue"?: GuardLevel;

@@ -520,8 +520,7 @@ function clusterTier(
     const peers = (direction === "ingress" ? rule.from : rule.to) ?? [];
     const empty = peers.some((one) => !one.namespaces && !one.pods && !one.networks);
     if (empty && rule.action !== "Accept") return { ...rule, action: "Deny" };
-    if (peers.some((one) => clusterPeerMatches(cluster, one, peer, options) || matchesByAbsence(one)))
-      return rule;
+    if (peers.some((one) => clusterPeerMatches(cluster, one, peer, options) || matchesByAbsence(one))) return rule;
   }
   return undefined;
 }

@@ -9,11 +9,11 @@ import type { Finding, Rule, RuleContext } from "../types";
 /** `0.0.0.0/0` is meant for the internet and also holds every network inside (seed defects B06, B45). */
 export const worldRuleCoversPrivate: Rule = {
   id: "world-rule-covers-private",
-  title: "Rules for the internet leave private networks out",
+  title: "Ways to the internet leave private networks out",
   severity: "medium",
   why: "A range for the internet that does not leave them out also opens the nodes, the services and whatever else lies in private networks.",
   description:
-    "No allow rule whose CIDR holds more than 1/256 of the public IPv4 or IPv6 addresses also holds addresses of private, " +
+    "No allow rule for egress whose CIDR holds more than 1/256 of the public IPv4 or IPv6 addresses also holds addresses of private, " +
     "shared or link-local networks (RFC 1918, RFC 6598, RFC 3927, RFC 4193, fe80::/10).",
   remediation:
     "Leave 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, fc00::/7 and fe80::/10 out (`except`), " +
@@ -40,7 +40,7 @@ function* checkRanges(context: RuleContext): Iterable<Finding> {
   for (const { origin, parts } of policyObjects(context.reachability.snapshot)) {
     const because = parts
       .flatMap(rulesOf)
-      .filter((rule) => rule.verdict === "allow")
+      .filter((rule) => rule.verdict === "allow" && rule.direction === "egress")
       .flatMap((rule) => {
         const covered = [...new Set(rule.peers.flatMap(coveredBy))];
         return covered.length === 0 ? [] : [`${rule.path} also holds addresses of ${list(covered, inner.length)}`];
@@ -55,13 +55,35 @@ function* checkRanges(context: RuleContext): Iterable<Finding> {
 
 /** The inner networks that a peer for the internet holds addresses of, in the families that it is for. */
 function coveredBy(peer: PeerTerm): string[] {
-  if (peer.kind === "or" || peer.kind === "and") return peer.of.flatMap(coveredBy);
-  if (peer.kind !== "cidr") return [];
-  const outer = peer.set.subtract(allInner);
+  const held = addressesOf(peer);
+  if (held === undefined) return [];
+  const outer = held.subtract(allInner);
   const families = ([4, 6] as const).filter((family) => sizeOf(outer, family) > mostOfFamily[family]);
   return inner
-    .filter(({ set }) => families.some((family) => sizeOf(set.intersect(peer.set), family) > 0n))
+    .filter(({ set }) => families.some((family) => sizeOf(set.intersect(held), family) > 0n))
     .map(({ cidr }) => cidr);
+}
+
+/** The addresses that a peer is limited to by CIDRs; undefined where no CIDR limits it. */
+function addressesOf(peer: PeerTerm): AddressSet | undefined {
+  switch (peer.kind) {
+    case "cidr":
+      return peer.set;
+    case "not": {
+      const excluded = addressesOf(peer.of);
+      return excluded === undefined ? undefined : AddressSet.all.subtract(excluded);
+    }
+    case "and":
+      return peer.of
+        .map(addressesOf)
+        .reduce((sum, each) => (sum === undefined ? each : each === undefined ? sum : sum.intersect(each)), undefined);
+    case "or":
+      return peer.of
+        .map(addressesOf)
+        .reduce((sum, each) => (sum === undefined ? each : each === undefined ? sum : sum.union(each)), undefined);
+    default:
+      return undefined;
+  }
 }
 
 function sizeOf({ ranges }: AddressSet, family: 4 | 6): bigint {

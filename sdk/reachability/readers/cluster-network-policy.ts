@@ -197,7 +197,7 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
     default: {
       const where = readScope(peer, path);
       // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
-      // world (tests/enforcement: "everybody by absence")
+      // world (tests/enforcement/cases/by-absence-*.yaml)
       if (cni === "cilium" && given[0] === "namespaces" && isNegative(where)) return [{ kind: "any" }];
       return [{ kind: "pods", where }];
     }
