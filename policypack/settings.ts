@@ -55,6 +55,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "cluster-admin-binding"?: GuardLevel;
   readonly "cross-tenant-path"?: GuardLevel;
   readonly "cross-tier-path"?: GuardLevel;
+  readonly "cluster-exposure"?: GuardLevel;
   readonly "encryption-off"?: GuardLevel;
   readonly "chart-value-ignored"?: GuardLevel;
   readonly "flow-observability-off"?: GuardLevel;

@@ -116,6 +116,23 @@ export class LabCluster {
     }
   }
 
+  /** Resolves once no pod is left and no namespace is on its way out. */
+  async untilEmpty(within = 120_000): Promise<void> {
+    const deadline = Date.now() + within;
+    for (;;) {
+      const pods = (await this.client.call("GET", "/api/v1/pods")).body as { items: readonly unknown[] };
+      const namespaces = (await this.client.call("GET", "/api/v1/namespaces")).body as {
+        items: readonly { readonly metadata: { readonly deletionTimestamp?: string } }[];
+      };
+      const ending = namespaces.items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).length;
+      if (pods.items.length + ending === 0) return;
+      if (Date.now() >= deadline) {
+        throw new DatapathError("failed", `${pods.items.length} pods and ${ending} ending namespaces are left`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   /** Deletes pods at once, and resolves when they are gone. */
   async removePods(pods: readonly Pick<PodWish, "namespace" | "name">[]): Promise<void> {
     const paths = pods.map(({ namespace, name }) => `/api/v1/namespaces/${namespace}/pods/${name}`);

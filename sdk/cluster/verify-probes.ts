@@ -167,7 +167,8 @@ class Derivation {
     if (workload) return [endOf(workload)];
     const namespace = /^namespace (.+)$/.exec(peer)?.[1];
     if (namespace !== undefined) return this.workloads.filter((one) => one.namespace === namespace).map(endOf);
-    const addresses = this.options.outside.filter((address) => holds(peer, address));
+    // a metadata address stands for nobody: it stays closed whatever range it lies in
+    const addresses = this.options.outside.filter((address) => !isMetadata(address) && holds(peer, address));
     return addresses.map((address) => ({ kind: "address", address }));
   }
 
@@ -218,7 +219,7 @@ class Derivation {
       paths.push(this.probe("undeclared", source, destination, point, "denied", reason));
     };
     const outside = this.options.outside
-      .filter((address) => !metadataEndpoints.some((endpoint) => endpoint.address === address))
+      .filter((address) => !isMetadata(address))
       .map((address): ProbeEnd => ({ kind: "address", address }));
     for (const target of this.workloads) {
       const points = pointsOf(target);
@@ -282,6 +283,10 @@ function pointsOf({ ports }: Workload): Point[] {
 function spread<T>(all: readonly T[], count: number): T[] {
   if (all.length <= count) return [...all];
   return Array.from({ length: count }, (_, index) => all[Math.floor((index * all.length) / count)] as T);
+}
+
+function isMetadata(address: string): boolean {
+  return metadataEndpoints.some((endpoint) => endpoint.address === address);
 }
 
 /** Whether an address lies in what a plan calls by this name: a CIDR, or the public internet. */

@@ -5,6 +5,7 @@ import { annotationWithoutEffect } from "./annotation-without-effect";
 import { bypassUndocumented } from "./bypass-undocumented";
 import { chartValueIgnored } from "./chart-value-ignored";
 import { clusterAdminBinding } from "./cluster-admin-binding";
+import { clusterExposure } from "./cluster-exposure";
 import { crossTenantPath } from "./cross-tenant-path";
 import { crossTierPath } from "./cross-tier-path";
 import { deadRule } from "./dead-rule";
@@ -54,6 +55,7 @@ export const rules: readonly Rule[] = [
   notUnderstood,
   crossTenantPath,
   crossTierPath,
+  clusterExposure,
   internetExposure,
   internetEgress,
   worldRuleCoversPrivate,

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { settingsFrom } from "../../policypack/settings";
+import type { ObservedResource } from "../../policypack/snapshot-from-resources";
+import { contentsByCluster } from "../../policypack/snapshot-from-resources";
+import { judgeStack } from "../../policypack/stack-phase";
+import type { TestResource } from "../../policypack/testing";
+import type { Finding } from "../../sdk/findings";
+import type { Reachability } from "../../sdk/reachability";
+import { buildSnapshot, compile, diff, inferProfile } from "../../sdk/reachability";
+import { examples } from "../support/examples";
+import { captureProgram } from "./support/capture";
+import { mutantsOf } from "./support/mutants";
+import { survivors } from "./support/mutation-survivors";
+
+const settings = settingsFrom();
+/** `MUTANTS=all` tries every mutant, otherwise the first of each form in each example. */
+const all = process.env["MUTANTS"] === "all";
+
+function observed(resources: readonly TestResource[]): ObservedResource[] {
+  return resources.map(({ type, name, props }) => ({ type, name, props, urn: `urn:${type}::${name}` }));
+}
+
+function judge(resources: readonly TestResource[]): Finding[] {
+  const circumstances = { today: "2026-11-21", operation: "preview", rootUrn: "urn:stack" } as const;
+  return judgeStack(observed(resources), settings, circumstances);
+}
+
+function textOf({ id, certainty, exempt, subject, message }: Finding): string {
+  return JSON.stringify([id, certainty, exempt === true, subject.kind, subject.namespace, subject.name, message]);
+}
+
+function reachabilityOf(resources: readonly TestResource[]): Reachability {
+  const objects = [...contentsByCluster(observed(resources)).values()].flatMap((contents) => contents.objects);
+  return compile(buildSnapshot(objects, { profile: inferProfile(objects) }));
+}
+
+function opens(before: Reachability, after: Reachability): boolean {
+  for (const difference of diff(before, after)) if (difference.opens) return true;
+  return false;
+}
+
+/** Kinds whose fields decide no path by themselves: there a mutant counts whether or not a path opens. */
+const besidePaths = /: (privileged|cluster-admin|audit only|enforcement never|encryption off|flows not seen)$/;
+
+describe("mutation: one field of a good example changed", function () {
+  this.timeout(all ? 3_600_000 : 300_000);
+
+  it("is caught in at least 95 of 100 cases that open something, and each form that is not caught is listed with its reason", async () => {
+    let caught = 0;
+    let missed = 0;
+    const found = { opening: new Set<string>(), without: new Set<string>() };
+    for (const { program } of await examples()) {
+      if (program === undefined) continue;
+      const resources = await captureProgram(program, { "project:nodeless": "true" });
+      const known = new Set(judge(resources).map(textOf));
+      const before = reachabilityOf(resources);
+      const seen = new Set<string>();
+      for (const mutant of mutantsOf(resources)) {
+        if (seen.has(mutant.form) && !all) continue;
+        seen.add(mutant.form);
+        const fresh = judge(mutant.resources).filter(
+          (finding) => finding.severity !== "info" && !known.has(textOf(finding)),
+        );
+        if (fresh.length > 0) caught++;
+        else if (besidePaths.test(mutant.form) || opens(before, reachabilityOf(mutant.resources))) {
+          missed++;
+          found.opening.add(mutant.form);
+        } else found.without.add(mutant.form);
+      }
+    }
+    const share = caught / (caught + missed);
+    assert.ok(caught > 100, `only ${caught} mutants were caught`);
+    if (all) process.stdout.write(`      ${caught} caught, ${missed} missed, ${(share * 100).toFixed(1)} %\n`);
+    assert.ok(share >= 0.95, `${caught} of ${caught + missed}: ${[...found.opening].join("; ")}`);
+    if (all) return;
+    assert.deepEqual([...found.opening].sort(), Object.keys(survivors.opening).sort());
+    assert.deepEqual([...found.without].sort(), Object.keys(survivors.without).sort());
+  });
+});
