@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CanaryResult, Probe, ProbeExecutor, ProbeOutcome } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, summary, verify } from "../../sdk/cluster/index";
-import { Dialect, flow, namespace, plan, sctp, tcp, workload } from "../../sdk/index";
+import { cidr, Dialect, flow, namespace, plan, sctp, tcp, workload } from "../../sdk/index";
 import type { KubeObject, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 
@@ -160,6 +160,22 @@ describe("verify: probes and verdicts", () => {
     );
     assert.equal(bare.verdict, "violated");
     assert.deepEqual(bare.findings, []);
+  });
+
+  it("a metadata address stands for no declared range: it is only ever tried as what must be closed", async () => {
+    const everybody = plan({
+      dialect: Dialect.Cilium,
+      namespaces: [namespace("a")],
+      workloads: applications,
+      flows: [flow(cidr("0.0.0.0/0")).to("web").on(tcp(80)).because("customers").ownedBy("shop")],
+    });
+    const objects = everybody.documents.map(({ object }) => object as unknown as KubeObject);
+    const cluster = executor(asExpected);
+    await verify(reachabilityOf(objects), cluster, { plan: everybody, sample: "all" });
+    const declared = cluster.tried.filter(({ group }) => group === "declared").map(describeProbe);
+    assert.deepEqual(declared, ["93.184.215.14 → a/web[Pod] TCP 80"]);
+    const metadata = cluster.tried.filter((probe) => describeProbe(probe).includes("169.254.169.254"));
+    assert.ok(metadata.length > 0 && metadata.every(({ expected }) => expected === "denied"));
   });
 
   it("without a declaration the policies say what is expected", async () => {

@@ -180,6 +180,27 @@ describe("the built pack as a process", function () {
     });
   });
 
+  it("repairs at the level `remediate`, and what is secret or not known yet stays so", async () => {
+    const props = {
+      ...world.props,
+      metadata: {
+        name: "allow-world",
+        namespace: "shop",
+        annotations: { token: secret("t0psecret") },
+        uid: unknown.string,
+      },
+    };
+    await withPack(false, async (pack) => {
+      await pack.configure({ [policyNames.objects]: { level: "remediate", properties: { remediate: true } } });
+      const repaired = await pack.remediate({ ...wire(world), props });
+      const text = JSON.stringify(repaired);
+      assert.match(text, /"except":\[.*"169\.254\.169\.254\/32"/);
+      assert.deepEqual((repaired?.["metadata"] as typeof props.metadata).annotations.token, secret("t0psecret"));
+      assert.equal((repaired?.["metadata"] as typeof props.metadata).uid, unknown.string);
+      assert.equal(await pack.remediate(wire(deny)), undefined);
+    });
+  });
+
   it("says the same as the harness that users test with", async () => {
     const resources = [namespace, world, unclear, workload].map((item) =>
       // the harness gets secrets as policies do, in the clear

@@ -96,7 +96,7 @@ export class PackProcess {
     return info.toObject();
   }
 
-  async configure(config: Record<string, { level?: "advisory" | "mandatory" | "disabled"; properties?: object }>) {
+  async configure(config: Record<string, { level?: (typeof levels)[number]; properties?: object }>) {
     const request = new proto.ConfigureAnalyzerRequest();
     for (const [name, value] of Object.entries(config)) {
       const item = new proto.PolicyConfig();
@@ -115,6 +115,18 @@ export class PackProcess {
     request.setProperties(struct(resource.props));
     request.setOptions(options(resource));
     return diagnostics(await call<proto.AnalyzeResponse>((done) => this.#client.analyze(request, done)));
+  }
+
+  /** What remediations make of a resource; undefined where they change nothing. */
+  async remediate(resource: WireResource): Promise<Record<string, unknown> | undefined> {
+    const request = new proto.AnalyzeRequest();
+    request.setType(resource.type);
+    request.setName(resource.name);
+    request.setUrn(resource.urn);
+    request.setProperties(struct(resource.props));
+    request.setOptions(options(resource));
+    const response = await call<proto.RemediateResponse>((done) => this.#client.remediate(request, done));
+    return response.getRemediationsList()[0]?.getProperties()?.toJavaScript();
   }
 
   async analyzeStack(resources: readonly WireResource[]): Promise<WireDiagnostic[]> {
