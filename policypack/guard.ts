@@ -15,7 +15,7 @@ import { afterCreation, exemptText, shortViolationText, violationText } from "./
 import { readResource } from "./kubernetes-objects";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
-import { toPlain } from "./plain-values";
+import { toPlain, toPlainWithoutSecrets } from "./plain-values";
 import { repair, repairsOf } from "./remediation";
 import type { ClusterSecurityGuardArgs, GuardLevel, GuardSettings } from "./settings";
 import { configSchema, configured, levelFor, settingsFrom } from "./settings";
@@ -229,7 +229,7 @@ function waitsFor({ dependencies, propertyDependencies, parent, provider }: Poli
 
 /** Repairs of an object outside tier 0, which is not held to account. */
 function repairsFor(resource: { type: string; name: string; urn: string; props: unknown }, settings: GuardSettings) {
-  const plain = toPlain(resource.props);
+  const plain = toPlainWithoutSecrets(resource.props);
   const reading = readResource({ ...identity(resource), props: plain });
   const object = reading.is === "objects" && reading.objects.length === 1 ? reading.objects[0] : undefined;
   const home = object?.metadata?.namespace;

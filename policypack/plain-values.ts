@@ -30,6 +30,16 @@ function behindProxy(value: unknown): object | undefined {
   return typeof target === "object" && target !== null && target !== unknownValue ? target : undefined;
 }
 
+/**
+ * {@link toPlain} of the properties that a remediation gets. Those are two proxies deep, and the inner one does not
+ * survive `map` and its siblings. Secrets are marked in them by instances of a class, and become unknown.
+ */
+export function toPlainWithoutSecrets(value: unknown): unknown {
+  let inner = value;
+  for (let target = behindProxy(inner); target !== undefined; target = behindProxy(inner)) inner = target;
+  return copy(inner, 0);
+}
+
 /** {@link toPlain} for what has to be an object; anything else (null, a list, a single value) becomes `undefined`. */
 export function toPlainObject(value: unknown): Record<string, unknown> | undefined {
   const plain = toPlain(value);

@@ -1,14 +1,15 @@
 /**
- * `npm test`: static checks, every suite that needs no engine, then every suite that runs on the real Pulumi engine and
- * the real API server. Prints the sum of all of them as its last line. Where the engine cannot be had, the suites that
- * need it are named as skipped and the rest still counts.
+ * `npm test`: static checks, every suite that needs no engine, every suite that runs on the real Pulumi engine and the
+ * real API server, and every suite on a real Cilium datapath. Prints the sum of all of them as its last line. Where
+ * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  */
 import type { StdioOptions } from "node:child_process";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
-import { provideTools, ToolchainError } from "../lab/toolchain/index";
+import { datapathProblem } from "../lab/datapath/index";
+import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index";
 
 const root = path.resolve(__dirname, "..");
 
@@ -98,6 +99,7 @@ async function main(): Promise<number> {
       results.push({ passed: 0, failed: 0, skipped: 1 });
     } else {
       results.push(...(await engineSuites()));
+      results.push(await enforcementSuites());
     }
   }
 
@@ -122,6 +124,27 @@ async function engineSuites(): Promise<Counts[]> {
     mocha("the lab and its provider, on the real engine and API server", [...config, ...lab], held);
   if (availableParallelism() < 2) return [await main(), await second(false)];
   return Promise.all([main(), second(true)]);
+}
+
+/**
+ * The suites on a real Cilium datapath. They run where root may make network namespaces and the agent is built already
+ * (`npm run test:enforcement` builds it): a build of ten minutes is not what somebody who runs the tests asked for.
+ */
+async function enforcementSuites(): Promise<Counts> {
+  const problem =
+    datapathProblem() ??
+    ((await findTools(["cilium-agent"]))["cilium-agent"] === undefined
+      ? "cilium-agent is not built yet; `npm run test:enforcement` builds it and runs them"
+      : undefined);
+  if (problem) {
+    console.log(`\nskipped: the suites on a real Cilium datapath (tests/enforcement)\n${problem}`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  return mocha("on a real Cilium datapath", [
+    "--config",
+    "tests/enforcement/.mocharc.json",
+    "tests/enforcement/*.enforcement.test.ts",
+  ]);
 }
 
 /** Why the engine suites cannot run here, or undefined where they can. Builds the tools where they are missing. */

@@ -57,12 +57,23 @@ export class LabExecutor implements ProbeExecutor {
 
   async run(probes: readonly Probe[]): Promise<readonly ProbeOutcome[]> {
     const pods = await this.podsByWorkload();
-    const labProbes = probes.map(({ source, destination, port, protocol }): LabProbe => ({
-      from: this.nameOf(source, pods, "source"),
-      to: this.nameOf(destination, pods, "destination"),
-      port,
-      protocol: protocol === "UDP" ? "udp" : "tcp",
-    }));
+    const labProbes = probes.map(({ source, destination, port, protocol }): LabProbe => {
+      const ends = {
+        from: this.nameOf(source, pods, "source"),
+        to: this.nameOf(destination, pods, "destination"),
+        port,
+      };
+      const server = destination.kind === "workload" ? pods.get(destination.id) : undefined;
+      // a proxy between the two understands nothing but DNS
+      if (server && isDnsServer(server) && port === 53) {
+        return {
+          ...ends,
+          protocol: protocol === "UDP" ? "dns" : "dns-tcp",
+          name: "kubernetes.default.svc.cluster.local",
+        };
+      }
+      return { ...ends, protocol: protocol === "UDP" ? "udp" : "tcp" };
+    });
     const outcomes = [...(await this.cluster.probe(labProbes))];
     // silence where an answer must come is doubted once, with more time: the machine may have been busy
     const doubted = probes.flatMap(({ expected }, index) =>
@@ -98,7 +109,13 @@ export class LabExecutor implements ProbeExecutor {
   }
 }
 
+function isDnsServer({ namespace, labels }: LabPod): boolean {
+  return namespace === "kube-system" && labels["k8s-app"] === "kube-dns";
+}
+
 function outcomeOf({ verdict, reason }: RawOutcome): ProbeOutcome {
-  const outcome = verdict === "allowed" ? "connected" : verdict === "denied" ? "blocked" : "failed";
+  // a DNS question that the agent's proxy refuses has not reached the server
+  const stopped = verdict === "denied" || verdict === "refused";
+  const outcome = verdict === "allowed" ? "connected" : stopped ? "blocked" : "failed";
   return reason === undefined ? { outcome } : { outcome, detail: reason };
 }

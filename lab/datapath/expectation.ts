@@ -40,7 +40,7 @@ export class Expectation {
 
   /** The flow that a probe tries; undefined for "dns" probes and Services. */
   flow({ from, to, protocol, port }: LabProbe): Flow | undefined {
-    if (protocol === "dns") return undefined;
+    if (protocol === "dns" || protocol === "dns-tcp") return undefined;
     const sourceNode = this.nodeOf(from);
     const destinationNode = this.nodeOf(to);
     const source = this.peer(from, destinationNode);

@@ -7,7 +7,7 @@ export interface Spot {
   readonly namespace: string;
   readonly address: string;
   readonly port: number;
-  readonly protocol: "tcp" | "udp" | "dns";
+  readonly protocol: "tcp" | "udp" | "dns" | "dns-tcp";
 }
 
 /** One connection to try; see helper/probes.go. */
@@ -19,8 +19,8 @@ export interface RawProbe {
   readonly to: string;
   readonly address: string;
   readonly port: number;
-  readonly protocol: "tcp" | "udp" | "dns";
-  /** What a "dns" probe asks for; else "". */
+  readonly protocol: "tcp" | "udp" | "dns" | "dns-tcp";
+  /** What a "dns" or "dns-tcp" probe asks for; else "". */
   readonly name: string;
 }
 

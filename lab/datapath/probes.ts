@@ -30,8 +30,8 @@ export interface LabProbe {
   /** The same, or an address of the lab; `service:ADDRESS` for the address of a Service. */
   readonly to: string;
   readonly port: number;
-  /** "dns" asks the server at `to` for `name`. */
-  readonly protocol: "tcp" | "udp" | "dns";
+  /** "dns" (over UDP) and "dns-tcp" ask the server at `to` for `name`. */
+  readonly protocol: "tcp" | "udp" | "dns" | "dns-tcp";
   readonly name?: string;
 }
 

@@ -12,6 +12,7 @@ import { dump } from "js-yaml";
 import type { KubeObject } from "../../sdk/reachability";
 import { benchObjects, sizes, type BenchOptions } from "./generator";
 import { measure, run, type Measurement } from "./measure";
+import { measurePack } from "./pack";
 
 const repository = path.join(__dirname, "..", "..");
 
@@ -88,6 +89,10 @@ async function main(): Promise<void> {
       }
     }
     rows.push(await measureExplain(folder, seed));
+    for (const { measurement, seconds, ratio, budget } of await measurePack()) {
+      const note = `${round(ratio)} times an empty compiled pack; the budget is ${budget}`;
+      rows.push({ size: "2000 resources", dialects: "kubernetes", measurement, seconds: round(seconds), note });
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -72,8 +73,11 @@ func (l *listeners) ensure(at spot) error {
 
 // answering names the listeners that answer a probe of a protocol: a DNS server echoes what is no question.
 func answering(protocol string) []string {
-	if protocol == "udp" {
+	switch protocol {
+	case "udp":
 		return []string{"udp", "dns"}
+	case "tcp":
+		return []string{"tcp", "dns-tcp"}
 	}
 	return []string{protocol}
 }
@@ -81,12 +85,16 @@ func answering(protocol string) []string {
 func (l *listeners) listen(at spot) (io.Closer, error) {
 	address := net.JoinHostPort(at.Address, strconv.Itoa(at.Port))
 	switch at.Protocol {
-	case "tcp":
+	case "tcp", "dns-tcp":
 		socket, err := net.Listen("tcp4", address)
 		if err != nil {
 			return nil, err
 		}
-		go l.serveTCP(socket, at)
+		var answer func([]byte) []byte
+		if at.Protocol == "dns-tcp" {
+			answer = l.names.answer
+		}
+		go l.serveTCP(socket, at, answer)
 		return socket, nil
 	case "udp":
 		socket, err := net.ListenPacket("udp4", address)
@@ -160,8 +168,12 @@ func (l *listeners) closeAll(namespace string) {
 	}
 }
 
-// serveTCP answers a line with the same line, and an HTTP request with where it ended up.
-func (l *listeners) serveTCP(socket net.Listener, at spot) {
+// longestQuestion is more than any DNS question takes, and less than any text looks like when it is read as a length.
+const longestQuestion = 1500
+
+// serveTCP answers a line with the same line, an HTTP request with where it ended up, and, where `answer` is given, a DNS
+// question (RFC 1035, 4.2.2: two bytes of length come first) with its answer.
+func (l *listeners) serveTCP(socket net.Listener, at spot, answer func([]byte) []byte) {
 	for {
 		connection, err := socket.Accept()
 		if err != nil {
@@ -172,6 +184,22 @@ func (l *listeners) serveTCP(socket net.Listener, at spot) {
 			connection.SetDeadline(time.Now().Add(30 * time.Second))
 			reader := bufio.NewReader(connection)
 			for {
+				if answer != nil {
+					start, err := reader.Peek(2)
+					if err != nil {
+						return
+					}
+					if length := int(binary.BigEndian.Uint16(start)); length <= longestQuestion {
+						question := make([]byte, 2+length)
+						if _, err := io.ReadFull(reader, question); err != nil {
+							return
+						}
+						if reply := answer(question[2:]); reply == nil || writeFramed(connection, reply) != nil {
+							return
+						}
+						continue
+					}
+				}
 				line, err := reader.ReadString('\n')
 				if err != nil {
 					return
@@ -188,6 +216,12 @@ func (l *listeners) serveTCP(socket net.Listener, at spot) {
 			}
 		}()
 	}
+}
+
+// writeFramed writes a DNS message for TCP.
+func writeFramed(connection io.Writer, message []byte) error {
+	_, err := connection.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...))
+	return err
 }
 
 // serveUDP sends every packet back, unless `answer` knows a better reply.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,20 +68,25 @@ func (l *listeners) tryAll(probes []probe, timeout time.Duration, parallel int) 
 }
 
 func (l *listeners) try(p probe, timeout time.Duration) outcome {
-	if p.To != "" && p.Protocol != "dns" {
+	if p.To != "" && !asks(p.Protocol) {
 		if err := l.ensure(spot{p.To, p.Address, p.Port, p.Protocol}); err != nil {
 			return outcome{Verdict: "error", Reason: err.Error()}
 		}
 	}
 	start := time.Now()
 	var o outcome
-	if p.Protocol == "dns" {
+	if asks(p.Protocol) {
 		o = askName(p, timeout)
 	} else {
 		o = l.exchange(p, timeout)
 	}
 	o.Micros = time.Since(start).Microseconds()
 	return o
+}
+
+// asks tells whether a probe of this protocol asks a DNS server that is there already.
+func asks(protocol string) bool {
+	return protocol == "dns" || protocol == "dns-tcp"
 }
 
 // exchange sends a random token and waits for it to come back.
@@ -105,7 +111,7 @@ func newToken() string {
 }
 
 func dial(p probe, timeout time.Duration) (connection net.Conn, err error) {
-	network := map[string]string{"tcp": "tcp4", "udp": "udp4", "dns": "udp4"}[p.Protocol]
+	network := map[string]string{"tcp": "tcp4", "udp": "udp4", "dns": "udp4", "dns-tcp": "tcp4"}[p.Protocol]
 	if network == "" {
 		return nil, fmt.Errorf("protocol %q cannot be probed", p.Protocol)
 	}
@@ -186,6 +192,9 @@ func askName(p probe, timeout time.Duration) outcome {
 		return classify(err)
 	}
 	defer connection.Close()
+	if p.Protocol == "dns-tcp" {
+		return askOverTCP(connection, packet, query.ID, timeout)
+	}
 	buffer := make([]byte, 1500)
 	for end := time.Now().Add(timeout); time.Now().Before(end); {
 		if _, err := connection.Write(packet); err != nil {
@@ -206,6 +215,27 @@ func askName(p probe, timeout time.Duration) outcome {
 		return named(reply)
 	}
 	return outcome{Verdict: "denied", Reason: "timeout"}
+}
+
+// askOverTCP sends one question and waits for its answer.
+func askOverTCP(connection net.Conn, packet []byte, id uint16, timeout time.Duration) outcome {
+	connection.SetDeadline(time.Now().Add(timeout))
+	if err := writeFramed(connection, packet); err != nil {
+		return classify(err)
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(connection, length[:]); err != nil {
+		return classify(err)
+	}
+	answer := make([]byte, binary.BigEndian.Uint16(length[:]))
+	if _, err := io.ReadFull(connection, answer); err != nil {
+		return classify(err)
+	}
+	var reply dnsmessage.Message
+	if err := reply.Unpack(answer); err != nil || reply.ID != id {
+		return outcome{Verdict: "error", Reason: "what came back is no answer to the question"}
+	}
+	return named(reply)
 }
 
 func named(reply dnsmessage.Message) outcome {

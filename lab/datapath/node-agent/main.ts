@@ -200,8 +200,13 @@ function spotsOf(pod: Pod, namespace: string, address: string): Spot[] {
       // on the node's network the pod must not answer for others
       address: pod.spec.hostNetwork ? address : "",
       port: containerPort,
-      protocol: protocol === "UDP" ? (isDns && containerPort === 53 ? "dns" : "udp") : "tcp",
+      protocol: listenerFor(protocol, isDns && containerPort === 53),
     }));
+}
+
+function listenerFor(protocol: string | undefined, isDns: boolean): Spot["protocol"] {
+  if (protocol === "UDP") return isDns ? "dns" : "udp";
+  return isDns ? "dns-tcp" : "tcp";
 }
 
 async function main(): Promise<void> {

@@ -1,9 +1,9 @@
 import type { KubeObject, Snapshot } from "../../reachability";
 import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
-import { listOf, mapOf, nameOf } from "../plain";
+import { mapOf, nameOf } from "../plain";
 import { isExempt, list, withSource } from "../subjects";
-import type { Finding, Rule, RuleContext } from "../types";
+import type { Certainty, Finding, Rule, RuleContext } from "../types";
 
 /** Applications hold no cluster-admin (requirement S3-23): who does may delete every policy. */
 export const clusterAdminBinding: Rule = {
@@ -27,15 +27,14 @@ const everybody: ReadonlySet<string> = new Set([
 ]);
 
 function* checkBindings(context: RuleContext): Iterable<Finding> {
-  const almighty = almightyRoles(context.reachability.snapshot);
+  const roles = readRoles(context.reachability.snapshot);
   for (const { object, source } of context.reachability.snapshot.others) {
     if (object.kind !== "ClusterRoleBinding" && object.kind !== "RoleBinding") continue;
     if (!object.apiVersion.startsWith("rbac.authorization.k8s.io/")) continue;
     const role = mapOf(object["roleRef"])["name"];
-    // a role that cannot be read may be any
-    const unclear = typeof role !== "string" || isUnknown(role);
-    const equal = !unclear && role !== "cluster-admin" && almighty.has(role);
-    if (role !== "cluster-admin" && !unclear && !equal) continue;
+    const might = mightOf(role, roles);
+    if (might === undefined) continue;
+    const unclear = might.certainty === "possible";
     const holders = holdersOf(object, context);
     if (holders.length === 0) continue;
     const { name, namespace } = object.metadata ?? {};
@@ -44,16 +43,10 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
     yield {
       id: clusterAdminBinding.id,
       severity: clusterAdminBinding.severity,
-      certainty: unclear ? "possible" : "definite",
+      certainty: might.certainty,
       subject: withSource({ kind: object.kind, name: nameText, ...home }, source),
       message: `${object.kind} ${nameText} ${unclear ? "possibly gives" : "gives"} cluster-admin to ${list(holders)}`,
-      because: [
-        unclear
-          ? "roleRef.name is not known"
-          : equal
-            ? "roleRef.name is a ClusterRole that may do everything with everything, as much as cluster-admin"
-            : "roleRef.name is cluster-admin",
-      ],
+      because: [might.reason],
       fix: clusterAdminBinding.remediation,
       controls: clusterAdminBinding.controls,
       ...(source === undefined ? {} : { causes: [source] }),
@@ -61,17 +54,74 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
   }
 }
 
-/** ClusterRoles that may do everything with everything, by another name. */
-function almightyRoles({ others }: Snapshot): Set<string> {
-  const all = (value: unknown): boolean => listOf(value).includes("*");
-  const roles = others.filter(
-    ({ object }) =>
-      object.kind === "ClusterRole" &&
-      listOf(object["rules"])
-        .map(mapOf)
-        .some((rule) => all(rule["apiGroups"]) && all(rule["resources"]) && all(rule["verbs"])),
-  );
-  return new Set(roles.flatMap(({ object }) => nameOf(object.metadata?.name) ?? []));
+interface Might {
+  readonly certainty: Certainty;
+  readonly reason: string;
+}
+
+/** What the role of a binding may do, if it may be as much as cluster-admin. */
+function mightOf(role: unknown, roles: Roles): Might | undefined {
+  // a role that cannot be read may be any
+  if (typeof role !== "string" || isUnknown(role))
+    return { certainty: "possible", reason: "roleRef.name is not known" };
+  if (role === "cluster-admin") return { certainty: "definite", reason: "roleRef.name is cluster-admin" };
+  const certainty = roles.almighty.get(role);
+  if (certainty === undefined) {
+    return roles.namelessMight && !roles.names.has(role)
+      ? { certainty: "possible", reason: "roleRef.name may be the ClusterRole whose name is not known" }
+      : undefined;
+  }
+  const what =
+    certainty === "definite"
+      ? "that may do everything with everything, as much as cluster-admin"
+      : "whose rules are not all known, and may be as much as cluster-admin";
+  return { certainty, reason: `roleRef.name is a ClusterRole ${what}` };
+}
+
+interface Roles {
+  readonly names: ReadonlySet<string>;
+  /** ClusterRoles that may, or for all that is known might, do everything with everything, by another name. */
+  readonly almighty: ReadonlyMap<string, Certainty>;
+  /** Whether one of them has a name that is not known yet. */
+  readonly namelessMight: boolean;
+}
+
+function readRoles({ others }: Snapshot): Roles {
+  const names = new Set<string>();
+  const almighty = new Map<string, Certainty>();
+  let namelessMight = false;
+  for (const { object } of others) {
+    if (object.kind !== "ClusterRole") continue;
+    const name = nameOf(object.metadata?.name);
+    const might = mightOfRules(object["rules"]);
+    if (name !== undefined) names.add(name);
+    if (might === undefined) continue;
+    if (name === undefined) namelessMight = true;
+    else almighty.set(name, might);
+  }
+  return { names, almighty, namelessMight };
+}
+
+/** Whether one of a ClusterRole's rules covers everything; undefined where certainly none does. */
+function mightOfRules(rules: unknown): Certainty | undefined {
+  if (rules === undefined || rules === null) return undefined;
+  if (!Array.isArray(rules)) return "possible";
+  const found = (rules as unknown[]).map((rule) => {
+    if (isUnknown(rule)) return "possible";
+    const { apiGroups, resources, verbs } = mapOf(rule);
+    const parts = [apiGroups, resources, verbs].map(coversAll);
+    if (parts.includes(undefined)) return undefined;
+    return parts.includes("possible") ? "possible" : "definite";
+  });
+  return found.includes("definite") ? "definite" : found.includes("possible") ? "possible" : undefined;
+}
+
+/** Whether a list of names holds "*", which stands for all of them (Kubernetes RBAC, PolicyRule). */
+function coversAll(names: unknown): Certainty | undefined {
+  if (names === undefined || names === null) return undefined;
+  if (!Array.isArray(names)) return "possible";
+  if (names.includes("*")) return "definite";
+  return names.some((name) => typeof name !== "string" || isUnknown(name)) ? "possible" : undefined;
 }
 
 function holdersOf(object: KubeObject, context: RuleContext): string[] {
