@@ -140,10 +140,10 @@ async function enforcementSuites(): Promise<Counts> {
     console.log(`\nskipped: the suites on a real Cilium datapath (tests/enforcement)\n${problem}`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
-  return mocha("on a real Cilium datapath", [
+  return mocha("on a real Cilium datapath (cases and random sets; `npm run test:enforcement` runs all)", [
     "--config",
     "tests/enforcement/.mocharc.json",
-    "tests/enforcement/*.enforcement.test.ts",
+    "tests/enforcement/{cases,random}.enforcement.test.ts",
   ]);
 }
 
