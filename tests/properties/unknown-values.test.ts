@@ -1,6 +1,7 @@
 /**
  * A value that is not known yet (a Pulumi output in preview) may turn a definite verdict into "unknown", never into the
- * opposite one: whatever the value turns out to be, "allowed" and "denied" have to stay true.
+ * opposite one: whatever the value turns out to be, "allowed" and "denied" have to stay true. A value that is not known yet
+ * is taken for one that the agent accepts: a policy that it refuses once the value is there is a finding of its own then.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -51,6 +52,9 @@ describe("properties: values that are not known yet", function () {
           index === place.index ? (withUnknown(object, place.path) as KubeObject) : object,
         );
         const before = engineFor(objects, settings);
+        const target = objects[place.index]?.metadata?.name;
+        if (before.snapshot.problems.some(({ code, object }) => code === "not-enforced" && object?.name === target))
+          return;
         const after = engineFor(hidden, settings);
         for (const flow of sample(allFlows(cluster, freshPods(cluster)), 150, salt)) {
           compared++;
