@@ -2,7 +2,7 @@
 import type { EngineEvent, InlineProgramArgs, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { CommandError, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
-import { withoutQueries } from "../support/engine-stack";
+import { EventsEnd, withoutQueries } from "../support/engine-stack";
 
 /** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
 export interface Operation {
@@ -65,8 +65,10 @@ type Verb = "preview" | "up" | "destroy" | "refresh";
 export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}): Promise<Operation> {
   const events: EngineEvent[] = [];
   const output: string[] = [];
+  const end = new EventsEnd();
   const shared = {
     onEvent: (event: EngineEvent): void => {
+      end.note(event);
       events.push(event);
       options.onEvent?.(event);
     },
@@ -93,11 +95,12 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
         await stack.refresh(shared);
         break;
     }
-    return { events, output: output.join("") };
   } catch (error) {
     if (!(error instanceof CommandError) && !(error instanceof Error)) throw error;
     return { events, output: output.join(""), error: error.message };
   }
+  await end.reached();
+  return { events, output: output.join("") };
 }
 
 /** Resources in the order in which the engine finished them. */

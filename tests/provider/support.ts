@@ -9,7 +9,7 @@ import { Cluster, NoMatchError } from "../../lab/provider/cluster";
 import { installProvider } from "../../lab/provider/install";
 import { loadKubeconfig } from "../../lab/provider/kubeconfig";
 import { provideTools } from "../../lab/toolchain/index";
-import { withoutQueries } from "../support/engine-stack";
+import { EventsEnd, withoutQueries } from "../support/engine-stack";
 
 export type Program = () => Promise<Record<string, unknown> | void>;
 
@@ -162,7 +162,9 @@ export class TestStack {
     run: (options: automation.UpOptions & automation.PreviewOptions) => Promise<unknown>,
   ): Promise<StackRun> {
     const result: StackRun = { output: "", steps: new Map(), messages: [], failed: false };
+    const end = new EventsEnd();
     const onEvent = (event: automation.EngineEvent): void => {
+      end.note(event);
       const { resourcePreEvent, diagnosticEvent } = event;
       if (diagnosticEvent) result.messages.push(diagnosticEvent.message);
       const step = resourcePreEvent?.metadata;
@@ -176,6 +178,7 @@ export class TestStack {
       result.failed = true;
       result.output += (error as Error).message;
     }
+    if (!result.failed) await end.reached();
     return result;
   }
 }

@@ -1,6 +1,6 @@
 /** A pod's network, as a kubelet would have it made: a network namespace, wired up by Cilium's own CNI plugin. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { readState } from "../../control-plane/state";
 import { agentName } from "../cilium";
@@ -48,7 +48,7 @@ export async function unwire(tools: WiringTools, node: LabNode, pod: Pod): Promi
 /** One call of the plugin (CNI specification 1.0.0), in the network and with the mounts of the node's agent. */
 function plugin(tools: WiringTools, node: LabNode, pod: Pod, command: "ADD" | "DEL"): Promise<string> {
   const agent = readState(runtimeFolder)?.processes[agentName(node)];
-  if (!agent) return Promise.reject(new Error(`no agent runs on ${node.name}`));
+  if (!agent || !hasOwnMounts(agent.pid)) return Promise.reject(new Error(`no agent runs on ${node.name}`));
   const { name, namespace, uid } = pod.metadata;
   const settings = { cniVersion: "1.0.0", name: "cilium", type: "cilium-cni", "log-file": tools.cniLog };
   const about = [`K8S_POD_NAMESPACE=${namespace}`, `K8S_POD_NAME=${name}`, `K8S_POD_UID=${uid}`];
@@ -77,4 +77,16 @@ function plugin(tools: WiringTools, node: LabNode, pod: Pod, command: "ADD" | "D
     });
     child.stdin.end(JSON.stringify(settings));
   });
+}
+
+/**
+ * Whether the process has made the mounts of its own by now. Before that and after its end the plugin would find the
+ * machine's own /run/cilium, and would leave there what it wants to delete later.
+ */
+function hasOwnMounts(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`) !== readlinkSync("/proc/self/ns/mnt");
+  } catch {
+    return false;
+  }
 }
