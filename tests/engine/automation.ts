@@ -99,7 +99,7 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
     if (!(error instanceof CommandError) && !(error instanceof Error)) throw error;
     return { events, output: output.join(""), error: error.message };
   }
-  await end.reached();
+  await end.reached(verb === "preview" || verb === "up");
   return { events, output: output.join("") };
 }
 

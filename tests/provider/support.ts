@@ -84,20 +84,20 @@ export class TestStack {
 
   preview(program: Program): Promise<StackRun> {
     this.program = program;
-    return this.record((options) => this.workspace.preview(options));
+    return this.record("preview", (options) => this.workspace.preview(options));
   }
 
   up(program: Program): Promise<StackRun> {
     this.program = program;
-    return this.record((options) => this.workspace.up(options));
+    return this.record("up", (options) => this.workspace.up(options));
   }
 
   refresh(): Promise<StackRun> {
-    return this.record((options) => this.workspace.refresh(options));
+    return this.record("refresh", (options) => this.workspace.refresh(options));
   }
 
   destroy(): Promise<StackRun> {
-    return this.record((options) => this.workspace.destroy(options));
+    return this.record("destroy", (options) => this.workspace.destroy(options));
   }
 
   /** What the program returned, as the state holds it. */
@@ -159,6 +159,7 @@ export class TestStack {
   }
 
   private async record(
+    verb: "preview" | "up" | "refresh" | "destroy",
     run: (options: automation.UpOptions & automation.PreviewOptions) => Promise<unknown>,
   ): Promise<StackRun> {
     const result: StackRun = { output: "", steps: new Map(), messages: [], failed: false };
@@ -178,7 +179,7 @@ export class TestStack {
       result.failed = true;
       result.output += (error as Error).message;
     }
-    if (!result.failed) await end.reached();
+    if (!result.failed) await end.reached(verb === "preview" || verb === "up");
     return result;
   }
 }
