@@ -43,7 +43,10 @@ export function addDatapathCommands(command: MakeCommand): void {
   });
 
   command("probe", "try one connection: exit 0 allowed, 1 denied, 2 where it could not be tried")
-    .argument("<from>", `NAMESPACE/POD, node, world, or world:ADDRESS with one of ${world.addresses.join(", ")}`)
+    .argument(
+      "<from>",
+      `NAMESPACE/POD, node, node:NAME, world, or world:ADDRESS with one of ${world.addresses.join(", ")}`,
+    )
     .argument("<to>", "the same, or such an address, or service:ADDRESS of a Service")
     .argument("<port>", "number of the port")
     .argument("[protocol]", "tcp, udp or dns", "tcp")
@@ -198,7 +201,8 @@ async function printMatrix(
     (pod) => pod.ready && !pod.hostNetwork && (namespaces?.includes(pod.namespace) ?? true),
   );
   const ends = pods.map(nameOf);
-  const sources = [...ends, "node", ...world.addresses.map((address) => `world:${address}`)];
+  const nodes = cluster.nodes.map(({ name }, index) => (index === 0 ? "node" : `node:${name}`));
+  const sources = [...ends, ...nodes, ...world.addresses.map((address) => `world:${address}`)];
   const targets = pods.flatMap((pod) =>
     uniquePorts([...pod.ports, ...extra]).map(({ port, protocol }) => ({ to: nameOf(pod), port, protocol })),
   );

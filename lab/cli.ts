@@ -1,11 +1,14 @@
 /** `npm run lab -- …`: starts, shows and stops a lab that outlives the command. */
 import path from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { addDatapathCommands } from "./cli-datapath";
+import { addExamplesCommand } from "./cli-examples";
 import { controlPlaneStatus } from "./control-plane/index";
 import { crdFolder, crdSets, installCrds } from "./crds/index";
 import type { CrdSetName } from "./crds/index";
-import { datapathProblem, datapathStatus } from "./datapath/index";
+import type { Datapath } from "./datapath/index";
+import { datapathProblem, datapathStatus, firstVerdict, LabCluster } from "./datapath/index";
+import type { ControlPlane } from "./index";
 import { defaultDataDir, labFolders, openLab, prepareEngine, stopLab } from "./index";
 import { thisPlatform } from "./toolchain/catalog";
 import { cacheFolder, findTools, provideTools, streamProgress, toolNames } from "./toolchain/index";
@@ -40,7 +43,15 @@ command("up", "start the lab and leave it running")
     "cilium,cluster-network-policy",
   )
   .option("--datapath", "with a node on which pods run and a real Cilium enforces policies (root on Linux)")
-  .action(async (options: Common & { fresh?: boolean; crds: string; datapath?: boolean }) => {
+  .option("--nodes <count>", "with --datapath: nodes, 1 or 2; between two there is a VXLAN tunnel", nodeCount)
+  .option("--wireguard", "with --nodes 2: what goes from node to node is encrypted")
+  .action(async (options: UpCommand) => {
+    if (!options.datapath && (options.nodes !== undefined || options.wireguard)) {
+      throw new Error("--nodes and --wireguard are about the datapath: they go with --datapath.");
+    }
+    if (options.wireguard && options.nodes !== 2) {
+      throw new Error("--wireguard encrypts what goes from node to node: it goes with --nodes 2.");
+    }
     const problem = options.datapath ? datapathProblem() : undefined;
     if (problem) throw new Error(problem);
     const sets = crdSetNames(options.crds);
@@ -50,12 +61,46 @@ command("up", "start the lab and leave it running")
       dataDir: options.dataDir,
       fresh: options.fresh === true,
       detached: true,
-      datapath: options.datapath === true,
+      datapath: options.datapath === true && {
+        ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+        wireguard: options.wireguard === true,
+      },
     });
     await installCrds(lab.controlPlane, sets);
+    if (lab.datapath) await showVerdict(lab.controlPlane, lab.datapath);
     console.log(`running; look around:  eval "$(npm run --silent lab -- env${dataDirHint(options.dataDir)})"`);
     console.log(`stop it:               npm run lab -- down${dataDirHint(options.dataDir)}`);
   });
+
+interface UpCommand extends Common {
+  readonly fresh?: boolean;
+  readonly crds: string;
+  readonly datapath?: boolean;
+  readonly nodes?: number;
+  readonly wireguard?: boolean;
+}
+
+function nodeCount(text: string): number {
+  if (text !== "1" && text !== "2") throw new InvalidArgumentError("It is 1 or 2.");
+  return Number(text);
+}
+
+/** Says what encrypts, and after how long the first packets showed that policies are enforced. */
+async function showVerdict(controlPlane: ControlPlane, datapath: Datapath): Promise<void> {
+  const { wireguard } = datapath;
+  if (wireguard?.kind === "user-space") {
+    console.log(`WireGuard runs in user space: the kernel has none ("${wireguard.kernelSays}")`);
+  }
+  const cluster = new LabCluster(controlPlane, datapath.nodes);
+  try {
+    const seconds = ((await firstVerdict(cluster)) - performance.timeOrigin) / 1000;
+    console.log(
+      `first verdict ${seconds.toFixed(1)} s after the command: a flow passes, and under a deny-all it does not`,
+    );
+  } finally {
+    cluster.close();
+  }
+}
 
 command("down", "stop the lab; its data stays").action(async (options: Common) => {
   console.log((await stopLab(options.dataDir)) ? "stopped" : "nothing ran");
@@ -79,6 +124,7 @@ command("status", "what runs").action((options: Common) => {
 });
 
 addDatapathCommands(command);
+addExamplesCommand(command);
 
 command("env", "shell lines that point pulumi and kubectl at the lab").action(async (options: Common) => {
   const folders = labFolders(options.dataDir);

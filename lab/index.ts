@@ -6,8 +6,15 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { ControlPlane } from "./control-plane/index";
 import { attachControlPlane, controlPlaneStatus, startControlPlane, stopControlPlane } from "./control-plane/index";
-import type { Datapath, DatapathPrograms } from "./datapath/index";
-import { datapathStatus, forgetNodes, provideDatapathPrograms, startDatapath, stopDatapath } from "./datapath/index";
+import type { Datapath, DatapathOptions, DatapathPrograms } from "./datapath/index";
+import {
+  DatapathError,
+  datapathStatus,
+  forgetNodes,
+  provideDatapathPrograms,
+  startDatapath,
+  stopDatapath,
+} from "./datapath/index";
 import type { Engine } from "./engine";
 import { prepareEngine } from "./engine";
 import type { Progress, ToolchainOptions } from "./toolchain/index";
@@ -35,7 +42,7 @@ export interface LabOptions {
    * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: pods
    * stay pending.
    */
-  readonly datapath?: boolean | { readonly clusterDns?: boolean; readonly agentArgs?: readonly string[] };
+  readonly datapath?: boolean | Pick<DatapathOptions, "clusterDns" | "agentArgs" | "nodes" | "wireguard">;
   /** Further arguments for kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
   readonly toolchain?: ToolchainOptions;
@@ -80,6 +87,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const dataDir = path.resolve(options.dataDir ?? defaultDataDir);
   const folders = labFolders(dataDir);
   const begun = Date.now();
+  refuseOtherNodes(options);
   const tools = await provideTools(["pulumi", "etcd", "kube-apiserver", "kube-controller-manager"], {
     progress,
     ...options.toolchain,
@@ -115,7 +123,8 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     if (options.detached) await controlPlane.detach();
     if (options.detached) await datapath?.detach();
     const version = tools["kube-apiserver"].version;
-    for (const line of describeLab(engine, controlPlane, version, programs)) progress.note(line);
+    const nodeCount = datapathStatus().nodes.length;
+    for (const line of describeLab(engine, controlPlane, version, programs, nodeCount)) progress.note(line);
     return {
       dataDir,
       engine,
@@ -136,6 +145,22 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
+function datapathSettings({
+  datapath,
+}: LabOptions): Pick<DatapathOptions, "clusterDns" | "agentArgs" | "nodes" | "wireguard"> {
+  return typeof datapath === "object" ? datapath : {};
+}
+
+/** A datapath that runs is taken over as it is; one with another number of nodes was not what was asked for. */
+function refuseOtherNodes(options: LabOptions): void {
+  const { nodes: wanted } = datapathSettings(options);
+  const { running, dataDir, nodes } = datapathStatus();
+  if (wanted === undefined || !running || dataDir !== labFolders(options.dataDir).datapath) return;
+  if (wanted === nodes.length || options.fresh) return;
+  const count = nodes.length === 1 ? "one node" : `${nodes.length} nodes`;
+  throw new DatapathError("already-running", `The datapath runs already, with ${count}: npm run lab -- down ends it.`);
+}
+
 /** Starts the datapath where it is asked for; elsewhere nothing must wait for nodes that an earlier run left behind. */
 async function withOrWithoutDatapath(
   options: LabOptions,
@@ -154,7 +179,7 @@ async function withOrWithoutDatapath(
     progress.note("the datapath runs already");
     return undefined;
   }
-  const settings = typeof options.datapath === "object" ? options.datapath : {};
+  const settings = datapathSettings(options);
   return await stepped(progress, "starting Cilium", async () => {
     const started = await startDatapath({ dataDir: folder, controlPlane, programs, ...settings });
     return { result: started, detail: started.nodes.map(({ name }) => name).join(", ") };
@@ -184,13 +209,14 @@ export function describeLab(
   controlPlane: ControlPlane,
   kubernetesVersion: string,
   datapath?: DatapathPrograms,
+  nodeCount = 1,
 ): string[] {
   const provider =
     engine.provider.kind === "real"
       ? `Pulumi's own kubernetes plugin ${engine.provider.version} (${engine.provider.path})`
       : `the lab's own kubernetes provider, standing in for plugin ${engine.provider.version}`;
   const nodes = datapath
-    ? `with controllers and a node on which Cilium ${datapath.agent.version} enforces policies`
+    ? `with controllers and ${nodeCount === 1 ? "a node" : `${nodeCount} nodes`} on which Cilium ${datapath.agent.version} enforces policies`
     : "with controllers, without nodes: nothing is scheduled, so rollouts are not waited for";
   const controllers = controlPlane.hasControllerManager
     ? nodes

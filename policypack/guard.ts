@@ -1,6 +1,5 @@
 import type {
   Policies,
-  Policy,
   PolicyPackConfig,
   PolicyResource,
   ReportViolation,
@@ -11,7 +10,8 @@ import { PolicyPack } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import type { Finding } from "../sdk/findings";
 import { applyExemptions, notUnderstood } from "../sdk/findings";
-import { afterCreation, exemptText, shortViolationText, violationText } from "./messages";
+import { about, descriptionOf } from "./metadata";
+import { afterCreation, consequencesText, exemptText, groupText, violationText } from "./messages";
 import { readResource } from "./kubernetes-objects";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
@@ -79,19 +79,6 @@ export class ClusterSecurityGuard extends PolicyPack {
   }
 }
 
-const about: Pick<Policy, "severity" | "tags" | "framework" | "remediationSteps" | "url"> = {
-  severity: "critical",
-  tags: ["kubernetes", "network-policy", "zero-trust"],
-  framework: {
-    name: "NIST SP 800-53",
-    version: "r5",
-    reference: "SC-7(5)",
-    specification: "Deny network communications traffic by default and allow it by exception.",
-  },
-  remediationSteps: "Each violation names the object and field that cause it and says how to repair it.",
-  url: "https://csrc.nist.gov/projects/cprt/catalog#/cprt/framework/version/SP_800_53_5_1_0/home?element=SC-07-05",
-};
-
 /** The memory that the policies of one pack share. */
 class Guard {
   readonly #settings: GuardSettings;
@@ -118,7 +105,7 @@ class Guard {
     const blocking = this.canBe("mandatory") ? "mandatory" : "advisory";
     const enforcementLevel = this.#settings.remediate ? "remediate" : blocking;
     return {
-      ...about,
+      ...about("critical"),
       name: policyNames.objects,
       displayName: "Cluster security, object by object",
       description: "An object opens nothing that has to stay closed, judged with everything registered before it.",
@@ -141,15 +128,18 @@ class Guard {
         const resource: ObservedResource = { ...identity(args), props: toPlain(args.props), provider: args.provider };
         this.#inputs.set(resource.urn, resource.props);
         const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings, today()));
-        for (const finding of applyExemptions(judged, settings.exemptions, today()).findings) {
-          if (finding.exempt === true) this.#accepted.push(finding);
-          // What is only shown is left to the stack's policies: they know more, and say it once. A preview goes on
-          // after a violation; then a workload behind a policy that was shown is not shown again here.
-          const again = operation() === "preview" && this.#objects.hasReported(finding);
-          if (levelFor(finding, settings, operation()) === "mandatory" && !again) {
-            this.#objects.markReported(finding);
-            reportFinding(report, finding, resource.urn, violationText(finding));
-          }
+        const found = applyExemptions(judged, settings.exemptions, today()).findings;
+        this.#accepted.push(...found.filter((finding) => finding.exempt === true));
+        // What is only shown is left to the stack's policies: they know more, and say it once. A preview goes on
+        // after a violation; then a workload behind a policy that was shown is not shown again here.
+        const stopping = found.filter(
+          (finding) =>
+            levelFor(finding, settings, operation()) === "mandatory" &&
+            !(operation() === "preview" && this.#objects.hasReported(finding)),
+        );
+        for (const finding of stopping) {
+          this.#objects.markReported(finding);
+          reportFinding(report, finding, resource.urn, violationText(finding));
         }
       },
     };
@@ -158,7 +148,7 @@ class Guard {
   stackPolicy(level: "mandatory" | "advisory"): StackValidationPolicy {
     const mandatory = level === "mandatory";
     return {
-      ...about,
+      ...about(mandatory ? "critical" : "medium"),
       name: mandatory ? policyNames.stack : policyNames.stackAdvisory,
       displayName: mandatory ? "Cluster security of the stack" : "Cluster security of the stack, to be known",
       description: mandatory
@@ -178,11 +168,18 @@ class Guard {
         );
         // said once: it holds for the whole operation
         let consequence = mandatory && current === "update" ? `\n${afterCreation}` : "";
-        for (const finding of found.filter((each) => each.exempt !== true)) {
-          const text = this.#objects.hasReported(finding) ? shortViolationText(finding) : violationText(finding);
-          reportFinding(report, finding, urnOf(finding, urns) ?? fallback, text + consequence);
+        const violations = found.filter((finding) => finding.exempt !== true);
+        const [single, groups] = mandatory ? [violations, []] : alike(violations);
+        const consequences = new Set(single.filter((finding) => this.#objects.hasReported(finding)));
+        for (const finding of single) {
+          if (consequences.has(finding)) continue;
+          reportFinding(report, finding, urnOf(finding, urns) ?? fallback, violationText(finding) + consequence);
           consequence = "";
         }
+        const further = [...consequences].filter((finding) => !this.#objects.hasShown(finding));
+        const [worst] = further;
+        if (worst !== undefined) reportFinding(report, worst, fallback, consequencesText(further) + consequence);
+        for (const group of groups) reportFinding(report, group[0], fallback, groupText(group));
         for (const group of bySubject(found.filter((finding) => finding.exempt === true))) {
           const first = group[0] as Finding;
           reportFinding(report, first, urnOf(first, urns) ?? fallback, exemptText(group));
@@ -279,6 +276,28 @@ function subjectAndId({ id, subject: { kind, namespace, name } }: Finding): stri
   return JSON.stringify([id, kind, namespace, name]);
 }
 
+/** As many findings of one rule, with the same fix, are shown in one text. */
+const fewestAlike = 4;
+
+/** Findings to be shown one by one, and those of which there are many that ask for the same. */
+function alike(findings: readonly Finding[]): [Finding[], [Finding, ...Finding[]][]] {
+  const groups = new Map<string, [Finding, ...Finding[]]>();
+  for (const finding of findings) {
+    const { id, fix, severity, certainty } = finding;
+    const key = JSON.stringify([id, fix, severity, certainty]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [finding]);
+    else group.push(finding);
+  }
+  // what is only worth knowing is about each object
+  const isMany = (group: readonly [Finding, ...Finding[]]): boolean =>
+    group.length >= fewestAlike && group[0].severity !== "info";
+  const all = [...groups.values()];
+  const many = all.filter(isMany);
+  const together = new Set(many.flat());
+  return [findings.filter((finding) => !together.has(finding)), many];
+}
+
 /** Findings about the same subject, together. */
 function bySubject(findings: readonly Finding[]): Finding[][] {
   const groups = new Map<string, Finding[]>();
@@ -307,12 +326,20 @@ function rootUrn(resources: readonly ObservedResource[]): string {
 }
 
 /**
- * Reports with the finding's own severity. `reportViolation` takes an object for that (pulumi-policy#424, #427), which
- * its declaration does not show; a version that does not know it prints the object, so it can be read as text too.
+ * Reports with the finding's own severity and the description of its rule. `reportViolation` takes an object for that
+ * (pulumi-policy#424, #427), which its declaration does not show; a version that does not know it prints the object, so it
+ * can be read as text too. The name stays that of the policy: the engine counts policies without a violation as passed.
  */
 function reportFinding(report: ReportViolation, finding: Finding, urn: string, message: string): void {
   const severity = finding.severity === "info" ? "low" : finding.severity;
-  const violation = { message, urn, severity, toString: () => message };
+  const description = descriptionOf(finding.id);
+  const violation = {
+    message,
+    urn,
+    severity,
+    ...(description === undefined ? {} : { description }),
+    toString: () => message,
+  };
   (report as (message: unknown, urn?: string) => void)(violation, urn);
 }
 

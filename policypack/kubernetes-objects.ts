@@ -29,8 +29,9 @@ export type Reading =
   /** A change to an object that is defined elsewhere: only a part of it is visible. */
   | { readonly is: "patch"; readonly object: KubeObject };
 
-/** A Helm release: its values are visible, the objects of its chart are not. */
+/** A Helm release, or a chart rendered by Pulumi: its values are visible, the objects of a release are not. */
 export interface HelmRelease {
+  readonly kind: "Release" | "Chart";
   readonly chart: unknown;
   readonly version: unknown;
   readonly namespace: unknown;
@@ -108,12 +109,21 @@ const opaqueTypes: ReadonlyMap<string, string> = new Map([
 
 function readOpaque(resource: ResourceLike): Reading {
   const what = opaqueTypes.get(resource.type) ?? "component";
-  if (resource.type !== "kubernetes:helm.sh/v3:Release") return { is: "opaque", what };
+  const kind = resource.type === "kubernetes:helm.sh/v3:Release" ? "Release" : "Chart";
+  if (kind === "Chart" && resource.type !== "kubernetes:helm.sh/v4:Chart") return { is: "opaque", what };
   const props = toPlainObject(resource.props) ?? {};
+  // what a chart is given is not always shown; its objects are resources of their own
+  if (kind === "Chart" && props.chart === undefined) return { is: "opaque", what };
   return {
     is: "opaque",
     what,
-    release: { chart: props.chart, version: props.version, namespace: props.namespace, values: props.values ?? {} },
+    release: {
+      kind,
+      chart: props.chart,
+      version: props.version,
+      namespace: props.namespace,
+      values: props.values ?? {},
+    },
   };
 }
 
@@ -180,14 +190,26 @@ function namespaceOf(namespace: unknown): string {
   return isName(namespace) ? namespace : (unknownValue as unknown as string);
 }
 
+/** Kinds that others refer to by name, or whose name says what they are for. */
+const namedByOthers: ReadonlySet<string> = new Set([
+  "ConfigMap",
+  "FelixConfiguration",
+  "ClusterRole",
+  "Tier",
+  "CiliumCIDRGroup",
+  "Service",
+  "GatewayClass",
+  "IngressClass",
+]);
+
 /**
  * The object's name. One that is not known yet, or that the provider has yet to make up, will begin with the logical
  * name, and for most kinds the name only serves to be shown. A namespace's name is what policies select by, so there
- * it stays unknown; and so it does for a ConfigMap, which may be the enforcer's.
+ * it stays unknown; and so it does for kinds that others refer to by name.
  */
 function nameOf(name: unknown, kind: string, fallbackName: string): string {
   if (isName(name)) return name;
-  const matters = kind === "Namespace" || (kind === "ConfigMap" && isUnknown(name));
+  const matters = kind === "Namespace" || (namedByOthers.has(kind) && isUnknown(name));
   return matters ? (unknownValue as unknown as string) : fallbackName;
 }
 

@@ -6,23 +6,46 @@ import { describeControl } from "../sdk/findings";
  * printed only where they are well-formed Kubernetes names, so that a value which strayed into a name is not shown.
  */
 export function violationText(finding: Finding): string {
-  const lines = [
-    headline(finding),
-    ...finding.because.map((reason) => `  because: ${reason}.`),
-    `  fix: ${finding.fix}`,
-    `  controls: ${finding.controls.map(describeControl).join("; ")}`,
-  ];
-  return lines.join("\n");
+  return [headline(finding), ...finding.because.map((reason) => `  because: ${reason}.`), ...endOf(finding)].join("\n");
 }
 
-/** A violation whose causes were shown in full at the objects that cause it. */
-export function shortViolationText(finding: Finding): string {
-  return `${headline(finding)}\n  because and fix: shown at the object that causes it.`;
+/** Findings listed in one text before the rest is only counted. */
+const shown = 10;
+
+/** Findings of one rule that have the same fix, in one text. */
+export function groupText(findings: readonly [Finding, ...Finding[]]): string {
+  const [first] = findings;
+  return [
+    `${first.id}${doubt(first)}: ${findings.length} findings.`,
+    ...some(findings.map(({ message, because }) => `${message}: ${because.join("; ")}.`)),
+    ...endOf(first),
+  ].join("\n");
+}
+
+/** Violations of the whole stack whose causes were shown in full at the objects that cause them. */
+export function consequencesText(findings: readonly Finding[]): string {
+  return [
+    "What is shown at the objects that cause it (with its reasons, fix and controls) has these consequences:",
+    ...some(findings.map((finding) => `${headline(finding)} Severity: ${finding.severity}.`)),
+  ].join("\n");
+}
+
+function some(lines: readonly string[]): string[] {
+  const rest = lines.length - shown;
+  const more = rest > 0 ? [`  and ${rest} more; \`cluster-security check\` lists all.`] : [];
+  return [...lines.slice(0, shown).map((line) => `  ${line}`), ...more];
+}
+
+function endOf({ fix, severity, controls }: Finding): string[] {
+  return [`  fix: ${fix}`, `  severity: ${severity}`, `  controls: ${controls.map(describeControl).join("; ")}`];
 }
 
 function headline(finding: Finding): string {
-  const doubt = finding.certainty === "possible" ? " (not decidable yet)" : "";
-  return `${finding.id}${doubt}: ${finding.message}.`;
+  return `${finding.id}${doubt(finding)}: ${finding.message}.`;
+}
+
+function doubt({ certainty }: Finding): string {
+  return certainty === "possible" ? " (not decidable yet)" : "";
 }
 
 /** Everything about one subject that is exempt, in one text. */

@@ -45,6 +45,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "fqdn-too-broad"?: GuardLevel;
   readonly "fqdn-without-dns-proxy"?: GuardLevel;
   readonly "all-ports-rule"?: GuardLevel;
+  readonly "peer-by-absence"?: GuardLevel;
   readonly "spoofable-peer"?: GuardLevel;
   readonly "explicit-default-deny"?: GuardLevel;
   readonly "half-open-flow"?: GuardLevel;
@@ -57,6 +58,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "cross-tier-path"?: GuardLevel;
   readonly "cluster-exposure"?: GuardLevel;
   readonly "encryption-off"?: GuardLevel;
+  readonly "enforcer-version"?: GuardLevel;
   readonly "chart-value-ignored"?: GuardLevel;
   readonly "flow-observability-off"?: GuardLevel;
   readonly "staged-only"?: GuardLevel;
@@ -67,6 +69,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "probe-cut"?: GuardLevel;
   readonly "webhook-cut"?: GuardLevel;
   readonly "health-endpoint-cut"?: GuardLevel;
+  readonly "ingress-proxy-cut"?: GuardLevel;
   readonly "fqdn-matches-nothing"?: GuardLevel;
   readonly "order-hazard"?: GuardLevel;
   readonly "bypass-undocumented"?: GuardLevel;

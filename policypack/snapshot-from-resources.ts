@@ -79,23 +79,35 @@ function addReading(
       return;
     case "opaque":
       if (reading.release !== undefined)
-        addRelease(contents, source, { urn, name, what: reading.what }, reading.release);
+        addRelease(contents, source, { urn, name, what: reading.what }, reading.release, hasChildren);
       if (!hasChildren) contents.findings.push(describeOutOfSight({ urn, name, what: reading.what }));
   }
 }
 
 /** The release itself goes along, for what its values say about the enforcer. */
-function addRelease(contents: ClusterContents, source: Source, item: OutOfSight, release: HelmRelease): void {
-  const { chart, version, namespace, values } = release;
+function addRelease(
+  contents: ClusterContents,
+  source: Source,
+  item: OutOfSight,
+  release: HelmRelease,
+  hasChildren: boolean,
+): void {
+  const { kind, chart, version, namespace, values } = release;
   const metadata = {
     name: item.name,
     ...(typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {}),
   };
   contents.objects.push({
-    object: { apiVersion: "helm.sh/v3", kind: "Release", metadata, spec: { chart, version, values } },
+    object: {
+      apiVersion: kind === "Release" ? "helm.sh/v3" : "helm.sh/v4",
+      kind,
+      metadata,
+      spec: { chart, version, values },
+    },
     source,
   });
-  const config = ciliumConfigOf(release);
+  // what a chart renders is there itself, its ConfigMap among it
+  const config = kind === "Chart" && hasChildren ? undefined : ciliumConfigOf(release);
   if (config === undefined) return;
   contents.objects.push({ object: config.object, source });
   for (const path of config.unknownPaths) contents.findings.push(describeUnknownSetting(item, path));

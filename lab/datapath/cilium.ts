@@ -9,7 +9,15 @@ import { askSocket } from "./unix-http";
 
 const clusterName = "lab";
 
-export interface AgentOptions {
+/** How packets get from node to node. */
+export interface BetweenNodes {
+  /** Through a VXLAN tunnel; else the network outside knows the routes to the pods of each node. */
+  readonly tunnel: boolean;
+  /** Encrypted with WireGuard. */
+  readonly encrypt: boolean;
+}
+
+export interface AgentOptions extends BetweenNodes {
   readonly programs: DatapathPrograms;
   /** Folder that holds `bpf/` with the sources to compile; the agent writes there. */
   readonly library: string;
@@ -18,6 +26,14 @@ export interface AgentOptions {
   /** The agent's scratch folder: compiled programs and endpoints. */
   readonly stateFolder: string;
   readonly extraArgs: readonly string[];
+}
+
+/** The settings of it, by the agent's own names. */
+function betweenNodes({ tunnel, encrypt }: BetweenNodes): Readonly<Record<string, string>> {
+  return {
+    ...(tunnel ? { "routing-mode": "tunnel", "tunnel-protocol": "vxlan" } : { "routing-mode": "native" }),
+    ...(encrypt ? { "enable-wireguard": "true" } : {}),
+  };
 }
 
 /** Name of a node's agent among the processes of the datapath. */
@@ -39,6 +55,7 @@ export function agentCommand(node: LabNode, options: AgentOptions): Command {
       ...["-bpf", layout.bpf],
       ...["-cgroup-top", layout.cgroupTop],
       ...["-cgroup", `${namespacePrefix}${node.name}`],
+      ...(options.encrypt ? ["-wireguard", layout.wireguard] : []),
       "--",
       programs.agent.path,
       ...agentFlags(node, options),
@@ -70,9 +87,9 @@ function agentFlags(node: LabNode, options: AgentOptions): string[] {
     ipam: "kubernetes",
     "k8s-require-ipv4-pod-cidr": true,
     "enable-ipv6": false,
-    "routing-mode": "native",
+    ...betweenNodes(options),
     "auto-direct-node-routes": false,
-    "ipv4-native-routing-cidr": clusterCidr,
+    ...(options.tunnel ? {} : { "ipv4-native-routing-cidr": clusterCidr }),
     "enable-ipv4-masquerade": false,
     devices: "eth0",
     "direct-routing-device": "eth0",
@@ -116,12 +133,15 @@ function agentFlags(node: LabNode, options: AgentOptions): string[] {
  * What a cluster publishes of the agent's settings, in the ConfigMap kube-system/cilium-config: those that decide what
  * policies mean. Paths and sizes are the machine's own affair.
  */
-export function publishedSettings(extraArgs: readonly string[]): Record<string, string> {
+export function publishedSettings(
+  extraArgs: readonly string[],
+  mode: BetweenNodes = { tunnel: false, encrypt: false },
+): Record<string, string> {
   const settings: Record<string, string> = {
     "cluster-name": clusterName,
     "enable-policy": "default",
     "enable-k8s-cluster-network-policy": "true",
-    "routing-mode": "native",
+    ...betweenNodes(mode),
   };
   for (const argument of extraArgs) {
     const [, name, value] = /^--([\w-]+)=(.*)$/.exec(argument) ?? [];
@@ -157,6 +177,14 @@ export interface EndpointState {
   readonly labels: readonly string[];
 }
 
+/** A WireGuard device as the agent describes it (schema WireguardInterface of its API). */
+export interface WireguardDevice {
+  readonly name?: string;
+  readonly "listen-port"?: number;
+  readonly "peer-count"?: number;
+  readonly "public-key"?: string;
+}
+
 /** Numbers of reserved identities (Cilium documentation, "Special Identities"), as far as the lab meets them. */
 const reservedLabels: Readonly<Record<number, string>> = {
   1: "reserved:host",
@@ -171,6 +199,22 @@ export class AgentApi {
 
   constructor(node: LabNode) {
     this.socket = nodeLayout(node).agentSocket;
+  }
+
+  /** The WireGuard devices that the agent has configured, as it tells them itself; empty where nothing is encrypted. */
+  async wireguard(): Promise<readonly WireguardDevice[]> {
+    interface Health {
+      readonly encryption?: { readonly wireguard?: { readonly interfaces?: readonly WireguardDevice[] } };
+    }
+    return (await this.get<Health>("/v1/healthz")).encryption?.wireguard?.interfaces ?? [];
+  }
+
+  /** Names of the nodes that the agent knows, "cluster/node". */
+  async knownNodes(): Promise<readonly string[]> {
+    interface Nodes {
+      readonly "nodes-added"?: readonly { readonly name?: string }[];
+    }
+    return ((await this.get<Nodes>("/v1/cluster/nodes"))["nodes-added"] ?? []).map(({ name }) => name ?? "");
   }
 
   /** Whether the agent says it works. False while it starts. */

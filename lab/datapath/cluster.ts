@@ -4,7 +4,7 @@ import { apiClient } from "../control-plane/index";
 import { run } from "../toolchain/run";
 import { AgentApi } from "./cilium";
 import { DatapathError } from "./errors";
-import type { RawOutcome } from "./helper";
+import type { RawOutcome, RawProbe } from "./helper";
 import type { LabNode } from "./layout";
 import { firstNode, nodeLayout, world } from "./layout";
 import { runIp } from "./network";
@@ -170,6 +170,12 @@ export class LabCluster {
   /** Tries connections; outcomes are in the order of the probes. */
   async probe(probes: readonly LabProbe[], options?: ProbeOptions): Promise<readonly RawOutcome[]> {
     return await new Prober(this.nodes, await this.pods(), this.onNode).try(probes, options);
+  }
+
+  /** Probes in addresses and network namespaces, for the measurements that the helper makes. */
+  async resolve(probes: readonly LabProbe[]): Promise<readonly RawProbe[]> {
+    const prober = new Prober(this.nodes, await this.pods(), this.onNode);
+    return probes.map((probe) => prober.raw(probe));
   }
 
   /**

@@ -16,16 +16,19 @@ import { installCrds } from "../crds/index";
 import { findTools } from "../toolchain/index";
 import { findOnPath } from "../toolchain/lookup";
 import { run } from "../toolchain/run";
+import type { BetweenNodes } from "./cilium";
 import { AgentApi, agentCommand, agentName, publishedSettings } from "./cilium";
 import { publishApiServer, publishDns, publishSettings, registerNode, withdrawNodes } from "./cluster-objects";
 import { DatapathError } from "./errors";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
-import { apiServerPort, firstNode, helperSocket, namespacePrefix, nodeLayout, runtimeFolder, world } from "./layout";
+import { apiServerPort, helperSocket, labNodes, namespacePrefix, nodeLayout, runtimeFolder, world } from "./layout";
 import { labNamespaces, makeNetwork, removeNetwork } from "./network";
 import type { NodeAgentSettings } from "./node-agent/main";
 import type { DatapathPrograms } from "./programs";
 import { datapathProblem } from "./programs";
+import type { Wireguard } from "./wireguard";
+import { kernelRefusesWireguard, wireguardDevice, wireguardSocket } from "./wireguard";
 
 export { DatapathError } from "./errors";
 export type { DatapathErrorCode } from "./errors";
@@ -33,14 +36,19 @@ export { LabCluster } from "./cluster";
 export type { DroppedFlow, PodWish } from "./cluster";
 export { LabExecutor } from "./executor";
 export { computedReachability, Expectation } from "./expectation";
+export { firstVerdict } from "./first-verdict";
 export type { RawOutcome } from "./helper";
 export { world } from "./layout";
 export type { LabNode } from "./layout";
+export type { AgentMemory, CrowdWish } from "./measurements";
+export { agentMemory, crowd, handshakeTimes, onTheWire, pulse, throughput } from "./measurements";
 export type { LabObject } from "./objects";
 export type { PolicyState } from "./policies";
 export type { LabPod, LabProbe, ProbeOptions } from "./probes";
 export { datapathProblem, provideDatapathPrograms } from "./programs";
 export type { DatapathPrograms } from "./programs";
+export type { Wireguard } from "./wireguard";
+export { wireguardPort } from "./wireguard";
 
 export interface DatapathOptions {
   /** Folder of its own for logs and the agent's scratch files. */
@@ -51,6 +59,10 @@ export interface DatapathOptions {
   readonly clusterDns?: boolean;
   /** Further arguments for cilium-agent; they win over the lab's own. */
   readonly agentArgs?: readonly string[];
+  /** How many nodes: 1 (default) or 2, with a VXLAN tunnel between them. */
+  readonly nodes?: number;
+  /** Whether WireGuard encrypts what goes from node to node. Default false. */
+  readonly wireguard?: boolean;
   /** Milliseconds until it must be ready. Default 120000. */
   readonly readyWithin?: number;
 }
@@ -62,6 +74,8 @@ export interface Datapath {
   readonly logs: string;
   /** Milliseconds that the start took. */
   readonly startedIn: number;
+  /** Which WireGuard encrypts what goes from node to node; undefined where none was asked for. */
+  readonly wireguard?: Wireguard;
   /** Stops everything and removes its namespaces; Nodes and pods are taken out of the API server where it answers. */
   stop(): Promise<void>;
   /** Lets it outlive this process; `stopDatapath` ends it. */
@@ -93,7 +107,7 @@ export async function startDatapath(options: DatapathOptions): Promise<Datapath>
   if (!release) throw alreadyRunning();
   try {
     await recover(options.programs.ip, options.programs.helper.path);
-    const starting = new Starting(options, [firstNode]);
+    const starting = new Starting(options, nodesOf(options));
     try {
       await starting.startAll();
     } catch (error) {
@@ -160,9 +174,17 @@ async function withClient<T>(controlPlane: ControlPlane, work: (client: ApiClien
   }
 }
 
+/** @throws DatapathError "failed" for a number of nodes that the lab has no addresses for */
+function nodesOf({ nodes = 1 }: DatapathOptions): readonly LabNode[] {
+  if (Number.isInteger(nodes) && nodes >= 1 && nodes <= labNodes.length) return labNodes.slice(0, nodes);
+  throw new DatapathError("failed", `the lab has 1 to ${labNodes.length} nodes, not ${nodes}`);
+}
+
 /** One start, from nothing to a handle. */
 class Starting {
   private readonly logs: string;
+  private readonly mode: BetweenNodes;
+  private wireguard: Wireguard | undefined;
   private readonly deadline: number;
   private supervised: Supervised | undefined;
 
@@ -172,6 +194,7 @@ class Starting {
   ) {
     this.logs = path.join(path.resolve(options.dataDir), "logs");
     this.deadline = Date.now() + (options.readyWithin ?? 120_000);
+    this.mode = { tunnel: nodes.length > 1, encrypt: options.wireguard === true };
   }
 
   async startAll(): Promise<void> {
@@ -185,6 +208,7 @@ class Starting {
     await this.run("helper", programs.helper.path, ["serve", helperSocket]);
     await this.until("helper", () => helper.names(world.names).then(() => true));
     await Promise.all([makeNetwork(programs.ip, this.nodes), this.prepareCluster()]);
+    if (this.mode.encrypt) await this.provideWireguard();
     const server = new URL(controlPlane.server).host;
     for (const node of this.nodes) {
       const { namespace, address } = node;
@@ -196,6 +220,12 @@ class Starting {
       const agent = new AgentApi(node);
       await this.until(agentName(node), () => agent.isReady());
     }
+    for (const node of this.nodes) {
+      const agent = new AgentApi(node);
+      await this.until("the agents' knowledge of each other", async () => {
+        return (await agent.knownNodes()).length === this.nodes.length;
+      });
+    }
     await this.startNodeAgent(folder);
     if (this.options.clusterDns ?? true) await withClient(controlPlane, publishDns);
   }
@@ -205,6 +235,7 @@ class Starting {
       nodes: this.nodes,
       logs: this.logs,
       startedIn,
+      ...(this.wireguard ? { wireguard: this.wireguard } : {}),
       stop: () => this.stop(),
       detach: async () => await this.supervised?.stay(),
       check: () => this.supervised?.check(),
@@ -224,8 +255,22 @@ class Starting {
     await withClient(controlPlane, async (client) => {
       for (const node of this.nodes) await registerNode(client, node);
       await publishApiServer(client, this.nodes);
-      await publishSettings(client, publishedSettings(agentArgs));
+      await publishSettings(client, publishedSettings(agentArgs, this.mode));
     });
+  }
+
+  /** Where the kernel has no WireGuard, each node gets a device of user space, which the agent then takes as it finds it. */
+  private async provideWireguard(): Promise<void> {
+    const { ip, helper: program } = this.options.programs;
+    const [first] = this.nodes;
+    const refusal = first && (await kernelRefusesWireguard(ip, first));
+    this.wireguard = refusal === undefined ? { kind: "kernel" } : { kind: "user-space", kernelSays: refusal };
+    if (refusal === undefined) return;
+    for (const node of this.nodes) {
+      const folder = nodeLayout(node).wireguard;
+      await this.run(`wireguard-${node.name}`, program.path, ["wireguard", node.namespace, wireguardDevice, folder]);
+      await this.until("the WireGuard device", () => Promise.resolve(existsSync(wireguardSocket(node))));
+    }
   }
 
   private async startAgent(node: LabNode): Promise<void> {
@@ -246,6 +291,7 @@ class Starting {
         kubeconfig,
         logs: this.logs,
         stateFolder: folder,
+        ...this.mode,
         extraArgs: agentArgs,
       }),
     });
@@ -357,10 +403,12 @@ async function cleanUp(ip = findOnPath("ip", process.env.PATH), helperProgram?: 
   for (const entry of existsSync(runtimeFolder) ? readdirSync(runtimeFolder) : []) {
     if (!entry.startsWith("start.lock")) rmSync(path.join(runtimeFolder, entry), { recursive: true, force: true });
   }
-  try {
-    // the folder that the agent's own mount lay on; one with files in it belongs to somebody else
-    rmdirSync("/run/cilium");
-  } catch {
-    // in use or not there
+  for (const folder of ["/run/cilium", "/run/wireguard"]) {
+    try {
+      // the agent's own mounts lay on them; one with files in it belongs to somebody else
+      rmdirSync(folder);
+    } catch {
+      // in use or not there
+    }
   }
 }

@@ -22,6 +22,12 @@ export const firstNode: LabNode = {
   podCidr: "10.244.0.0/24",
 };
 
+/** The nodes that a datapath may have; it has the first ones. */
+export const labNodes: readonly LabNode[] = [
+  firstNode,
+  { name: "lab-node-2", namespace: "cslab-node-2", address: "172.30.0.3", podCidr: "10.244.1.0/24" },
+];
+
 /** What lies outside of the cluster: a router, a DNS server, and hosts. */
 export const world = {
   namespace: "cslab-world",
@@ -65,6 +71,8 @@ export interface NodeLayout {
   readonly agentSocket: string;
   readonly shellSocket: string;
   readonly hubbleSocket: string;
+  /** Where a WireGuard device of user space is configured; the agent sees it as /var/run/wireguard. */
+  readonly wireguard: string;
 }
 
 export function nodeLayout(node: LabNode): NodeLayout {
@@ -78,6 +86,7 @@ export function nodeLayout(node: LabNode): NodeLayout {
     agentSocket: path.join(folder, "cilium.sock"),
     shellSocket: path.join(folder, "shell.sock"),
     hubbleSocket: path.join(folder, "hubble.sock"),
+    wireguard: path.join(folder, "wireguard"),
   };
 }
 

@@ -27,7 +27,7 @@ export async function makeNetwork(ip: string, nodes: readonly LabNode[]): Promis
   for (const address of world.addresses) await inWorld("addr", "add", `${address}/32`, "dev", "lo");
   for (const [index, node] of nodes.entries()) {
     const inNode = (...args: string[]): Promise<string> => runIp(ip, ["-n", node.namespace, ...args]);
-    const port = `node${index + 1}`;
+    const port = wirePort(index);
     await runIp(ip, ["netns", "add", node.namespace]);
     await inNode("link", "set", "lo", "up");
     await runIp(ip, [
@@ -44,6 +44,11 @@ export async function makeNetwork(ip: string, nodes: readonly LabNode[]): Promis
     await helper.settings(node.namespace, { "ipv4/ip_forward": "1", ...Object.fromEntries(noSourceCheck) });
   }
   await runIp(ip, ["-n", world.namespace, "route", "replace", "unreachable", clusterCidr]);
+}
+
+/** The link in the world's namespace through which everything passes that node `index` sends to or gets from outside. */
+export function wirePort(index: number): string {
+  return `node${index + 1}`;
 }
 
 /** Network namespaces of the lab that exist now. */

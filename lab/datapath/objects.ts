@@ -20,6 +20,7 @@ const plurals: Readonly<Record<string, string>> = {
   Pod: "pods",
   ServiceAccount: "serviceaccounts",
   Service: "services",
+  EndpointSlice: "endpointslices",
   NetworkPolicy: "networkpolicies",
   CiliumNetworkPolicy: "ciliumnetworkpolicies",
   CiliumClusterwideNetworkPolicy: "ciliumclusterwidenetworkpolicies",

@@ -30,7 +30,7 @@ export interface LabProbe {
   /** The same, or an address of the lab; `service:ADDRESS` for the address of a Service. */
   readonly to: string;
   readonly port: number;
-  /** "dns" (over UDP) and "dns-tcp" ask the server at `to` for `name`. */
+  /** "dns" (over UDP) and "dns-tcp" ask the server at `to` for `name`; what others send begins with it. */
   readonly protocol: "tcp" | "udp" | "dns" | "dns-tcp";
   readonly name?: string;
 }
@@ -112,7 +112,8 @@ export class Prober {
     return await helper.probe(raw, options.timeout ?? 1000, options.parallel ?? 128);
   }
 
-  private raw({ from, to, port, protocol, name = "" }: LabProbe): RawProbe {
+  /** A probe in addresses and network namespaces. @throws DatapathError "failed" as `try` does */
+  raw({ from, to, port, protocol, name = "" }: LabProbe): RawProbe {
     const source = this.place(from);
     const bind = from.startsWith("world:") ? source.address : "";
     if (to.startsWith("service:")) {

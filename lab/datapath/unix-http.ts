@@ -12,7 +12,7 @@ export interface SocketAnswer {
  */
 export function askSocket(
   socketPath: string,
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "DELETE",
   path: string,
   body?: unknown,
   timeout = 30_000,

@@ -61,6 +61,12 @@ export interface CiliumChartOptions {
   /** Enforce ClusterNetworkPolicy (1.20 and newer, alpha). Defaults to false. */
   clusterNetworkPolicy?: boolean;
   /**
+   * Policies name what pods may ask DNS for: refused names are answered as ones that do not exist, so that resolvers go on
+   * with their search list (Cilium's own default, REFUSED, ends it). Defaults to false; `ClusterSecurity` turns it on by
+   * itself where its declaration limits names.
+   */
+  limitedDns?: boolean;
+  /**
    * Share the node with Istio: leave its CNI plugin in place and load-balance in the host namespace only. Defaults to
    * false; `ClusterSecurity` turns it on by itself where its declaration has a mesh.
    */
@@ -149,6 +155,7 @@ function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartV
   if (options.auditMode === true) values["policyAuditMode"] = true;
   if (options.denyResponse === true) values["policyDenyResponse"] = "icmp";
   if (options.clusterNetworkPolicy === true) values["k8sClusterNetworkPolicy"] = { enabled: true };
+  if (options.limitedDns === true) values["dnsProxy"] = { dnsRejectResponseCode: "nameError" };
   if (options.istio === true) {
     values["cni"] = { exclusive: false };
     values["socketLB"] = { hostNamespaceOnly: true };

@@ -3,6 +3,7 @@ import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
 import { addJudgements } from "./program-judgements";
+import { addVerify } from "./program-verify";
 import {
   describeOption,
   filterOptions,
@@ -207,6 +208,7 @@ ${exitCodesHelp("answered")}`,
     });
 
   addJudgements(program, version, outcome);
+  addVerify(program, outcome);
 
   program
     .command("rbac")
@@ -216,6 +218,7 @@ ${exitCodesHelp("answered")}`,
     )
     .option("--name <name>", "the name of the roles", "cluster-security-reader")
     .option("--service-account <ns/name>", "also bind the roles to this service account")
+    .option("--verify", "also what verify needs: to make and delete Jobs and the canary's namespace", false)
     .addOption(new Option("--format <format>", "how to print").choices(["yaml", "json"]).default("yaml"))
     .option("-o, --output <file>", outputHelp)
     .addHelpText(

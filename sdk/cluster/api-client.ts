@@ -57,7 +57,7 @@ export class ApiClient {
     for (let attempt = 1; ; attempt++) {
       let wait = Math.min(this.#options.backoff * 2 ** (attempt - 1), longestWait);
       try {
-        const answer = await this.#request(path);
+        const answer = await send(this.#connection, "GET", path, undefined, this.#options.timeout);
         if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
         const error = apiError(answer, path);
         if (!passing.has(answer.status) || attempt >= this.#options.attempts) throw error;
@@ -65,50 +65,12 @@ export class ApiClient {
         this.#options.onRetry(`${error.message}; trying again in ${wait} ms`);
       } catch (error) {
         if (error instanceof ClusterError) throw error;
-        if (!isPassing(error) || attempt >= this.#options.attempts) throw this.#unreachable(error);
+        if (!isPassing(error) || attempt >= this.#options.attempts) throw unreachable(this.#connection, error);
         this.#options.onRetry(`${describe(error)}; trying again in ${wait} ms`);
       }
       // Half of the wait is random, so that many clients do not come back at the same moment.
       await sleep(wait / 2 + (Math.random() * wait) / 2);
     }
-  }
-
-  async #request(path: string): Promise<Answer> {
-    const url = new URL(this.#connection.server.replace(/\/$/, "") + path);
-    const options = await this.#connection.requestOptions();
-    const send = url.protocol === "http:" ? http.request : https.request;
-    return new Promise((resolve, reject) => {
-      const request = send(
-        url,
-        { ...options, method: "GET", headers: { ...options.headers, Accept: "application/json" } },
-        (response) => {
-          const parts: Buffer[] = [];
-          response.on("data", (part: Buffer) => parts.push(part));
-          response.on("error", reject);
-          response.on("end", () => {
-            const retryAfter = Number(response.headers["retry-after"]);
-            resolve({
-              status: response.statusCode ?? 0,
-              body: Buffer.concat(parts).toString("utf8"),
-              ...(Number.isFinite(retryAfter) && retryAfter > 0 ? { retryAfter } : {}),
-            });
-          });
-        },
-      );
-      request.setTimeout(this.#options.timeout, () => {
-        request.destroy(
-          Object.assign(new Error(`no answer within ${this.#options.timeout / 1000} s`), { code: "ETIMEDOUT" }),
-        );
-      });
-      request.on("error", reject);
-      request.end();
-    });
-  }
-
-  #unreachable(error: unknown): ClusterError {
-    return new ClusterError(`cannot reach the API server ${this.#connection.server}: ${describe(error)}`, {
-      cause: error,
-    });
   }
 }
 
@@ -117,6 +79,76 @@ interface Answer {
   readonly body: string;
   /** Seconds, from the header of that name. */
   readonly retryAfter?: number;
+}
+
+type Method = "GET" | "POST" | "DELETE";
+
+async function send(
+  connection: Connection,
+  method: Method,
+  path: string,
+  body: unknown,
+  timeout: number,
+): Promise<Answer> {
+  const url = new URL(connection.server.replace(/\/$/, "") + path);
+  const options = await connection.requestOptions();
+  const open = url.protocol === "http:" ? http.request : https.request;
+  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  const headers = {
+    ...options.headers,
+    Accept: "application/json",
+    ...(payload ? { "Content-Type": "application/json", "Content-Length": payload.length } : {}),
+  };
+  return new Promise((resolve, reject) => {
+    const request = open(url, { ...options, method, headers }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", reject);
+      response.on("end", () => {
+        const retryAfter = Number(response.headers["retry-after"]);
+        resolve({
+          status: response.statusCode ?? 0,
+          body: Buffer.concat(parts).toString("utf8"),
+          ...(Number.isFinite(retryAfter) && retryAfter > 0 ? { retryAfter } : {}),
+        });
+      });
+    });
+    request.setTimeout(timeout, () => {
+      request.destroy(Object.assign(new Error(`no answer within ${timeout / 1000} s`), { code: "ETIMEDOUT" }));
+    });
+    request.on("error", reject);
+    request.end(payload);
+  });
+}
+
+/**
+ * One request that changes the cluster, parsed. Tried again only where the server says "later" (429): after a connection
+ * that broke nobody knows whether it was carried out.
+ *
+ * @throws ApiError for an answer that is not 2xx, ClusterError where no answer can be had.
+ */
+export async function change(
+  connection: Connection,
+  method: "POST" | "DELETE",
+  path: string,
+  body: unknown,
+  timeout = 60_000,
+): Promise<unknown> {
+  for (let attempt = 1; ; attempt++) {
+    let answer: Answer;
+    try {
+      answer = await send(connection, method, path, body, timeout);
+    } catch (error) {
+      throw error instanceof ClusterError ? error : unreachable(connection, error);
+    }
+    if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
+    if (answer.status !== 429 || attempt >= 6) throw apiError(answer, path);
+    await sleep(Math.min((answer.retryAfter ?? attempt) * 1000, longestWait));
+  }
+}
+
+function unreachable(connection: Connection, error: unknown): ClusterError {
+  return new ClusterError(`cannot reach the API server ${connection.server}: ${describe(error)}`, { cause: error });
 }
 
 function parse(body: string, path: string): unknown {

@@ -3,11 +3,23 @@ export { ApiClient, ApiError, type ApiClientOptions, type Connection } from "./a
 export { ClusterError } from "./errors";
 export { kindsToRead, type KindToRead } from "./kinds";
 export { connect, inCluster, type ContextOptions } from "./kubeconfig";
+export { LiveExecutor, type LiveOptions as LiveExecutorOptions } from "./prober/executor";
+export {
+  defaultProberImage,
+  proberContainer,
+  proberPodSpec,
+  runLabel,
+  withoutSidecars,
+  type ProberImage,
+  type ProberPort,
+} from "./prober/pods";
+export { reportLimit, reportVariable, settingsVariable, type ProberSettings, type ProberTask } from "./prober/protocol";
+export { proberScript } from "./prober/script";
 export { readLiveObjects, type LiveObjects, type LiveOptions } from "./live-objects";
 export { withoutOwned } from "./owners";
-export { readingRole, type RoleOptions } from "./role";
+export { readingRole, verifyingRole, type RoleOptions } from "./role";
 export { formatVerification, summary, verificationFormats, type VerificationFormat } from "./verify-formats";
-export { describeProbe, type Probe, type ProbeEnd, type ProbeGroup, type Unprobed } from "./verify-probes";
+export { describeProbe, probesFor, type Probe, type ProbeEnd, type ProbeGroup, type Unprobed } from "./verify-probes";
 export {
   verify,
   type CanaryResult,

@@ -119,14 +119,14 @@ interface Page {
 const restarts = 3;
 
 /** All pages of a list. A token that expires on the way (410 Gone) begins the list again, so the list is one moment's. */
-async function listAll(client: ApiClient, path: string, pageSize: number): Promise<Record<string, unknown>[]> {
+export async function listAll(client: ApiClient, path: string, pageSize: number): Promise<Record<string, unknown>[]> {
   for (let restart = 0; ; restart++) {
     try {
       const items: Record<string, unknown>[] = [];
       let token: string | undefined;
       do {
         const query = new URLSearchParams({ limit: String(pageSize), ...(token ? { continue: token } : {}) });
-        const page = (await client.get(`${path}?${query.toString()}`)) as Page;
+        const page = (await client.get(`${path}${path.includes("?") ? "&" : "?"}${query.toString()}`)) as Page;
         // one by one: a page is larger than the number of arguments a call may have
         for (const item of page.items ?? []) items.push(item);
         token = page.metadata?.continue || undefined;

@@ -8,7 +8,7 @@ interface OwnerReference {
 }
 
 /** Labels that controllers put on single pods, so that pods of one controller differ in them. */
-const ownLabels: ReadonlySet<string> = new Set([
+export const controllerLabels: ReadonlySet<string> = new Set([
   "pod-template-hash",
   "controller-revision-hash",
   "pod-template-generation",
@@ -146,7 +146,7 @@ function identityOf(object: KubeObject): string {
 function sharedLabels(object: KubeObject): Record<string, string> {
   const labels = object.metadata?.labels;
   if (typeof labels !== "object" || labels === null) return {};
-  return Object.fromEntries(Object.entries(labels).filter(([key]) => !ownLabels.has(key)));
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !controllerLabels.has(key)));
 }
 
 /** The largest group of pods that are alike (the first, of several as large), and the pods that are not in it. */

@@ -39,6 +39,27 @@ export function readingRole(options: RoleOptions = {}): KubeObject[] {
   ];
 }
 
+/**
+ * What a role needs besides {@link readingRole} to verify a live cluster with probe pods: to make and delete Jobs, and the
+ * canary's namespace with its policies; to read the events that say why a pod is refused. Neither `exec` nor logs, no
+ * Secrets. Whoever may make Jobs in a namespace may use every service account in it: give this role to nobody who should not.
+ */
+export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
+  const { name = "cluster-security-verifier", serviceAccount } = options;
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const rules: RoleRule[] = [
+    { apiGroups: [""], resources: ["namespaces"], verbs: ["create", "delete"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["get", "list"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "delete"] },
+    { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "delete"] },
+  ];
+  const role: KubeObject = { apiVersion, kind: "ClusterRole", metadata: { name }, rules };
+  if (serviceAccount === undefined) return [role];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+  const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];
+  return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
+}
+
 const ruleForCiliumConfig: RoleRule = {
   apiGroups: [""],
   resources: ["configmaps"],

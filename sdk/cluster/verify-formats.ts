@@ -22,12 +22,13 @@ export function formatVerification(verification: Verification, format: Verificat
 }
 
 /** One sentence: what was tried and what came of it. */
-export function summary({ verdict, canary, probes, unprobed }: Verification): string {
+export function summary({ verdict, canary, policies, probes, unprobed }: Verification): string {
   if (verdict === "no-evidence") return `no evidence: ${canaryText(canary)}; nothing else was tried`;
   const count = (holds: boolean | undefined): number => probes.filter((each) => each.holds === holds).length;
   const parts = [
     `${probes.length} probes: ${count(true)} as they must be, ${count(false)} not`,
     ...(count(undefined) > 0 ? [`${count(undefined)} prove nothing`] : []),
+    ...(policies.missing.length > 0 ? [`${policies.missing.length} declared policies missing`] : []),
     ...(unprobed.length > 0 ? [`${unprobed.length} not to be probed here`] : []),
   ];
   return `${verdict}: ${parts.join(", ")}`;
@@ -42,12 +43,20 @@ function canaryText({ connectsBefore, blockedAfter, detail }: Verification["cana
   return detail === undefined ? text : `${text} (${detail})`;
 }
 
+/** Undefined without a declaration. */
+function policiesText({ declared, missing }: Verification["policies"]): string | undefined {
+  if (declared.length === 0) return undefined;
+  if (missing.length === 0) return `all ${declared.length} declared policies exist`;
+  return `${missing.length} of ${declared.length} declared policies are missing: ${missing.join(", ")}`;
+}
+
 function resultOf({ holds }: VerifiedProbe): string {
   return holds === undefined ? "no proof" : holds ? "ok" : "NOT OK";
 }
 
 function table(verification: Verification): string {
-  const { probes, unprobed, findings, canary } = verification;
+  const { probes, unprobed, findings, canary, policies } = verification;
+  const said = policiesText(policies);
   const rows = new Table({
     head: ["", "group", "from", "to", "port", "must be", "is", "because"],
     style: { head: [], border: [], compact: true },
@@ -61,12 +70,13 @@ function table(verification: Verification): string {
       describeProbeEnd(destination),
       `${protocol} ${port}`,
       expected,
-      each.outcome.outcome,
+      each.outcome.detail === undefined ? each.outcome.outcome : `${each.outcome.outcome} (${each.outcome.detail})`,
       reason,
     ]);
   }
   return [
     `canary: ${canaryText(canary)}`,
+    ...(said === undefined ? [] : [`policies: ${said}`]),
     ...(probes.length > 0 ? [rows.toString()] : []),
     ...unprobed.map(({ what, why }) => `not probed: ${what} – ${why}`),
     ...findings.map(({ severity, message }) => `${severity}: ${message}`),
@@ -75,17 +85,20 @@ function table(verification: Verification): string {
   ].join("\n");
 }
 
-/** TAP version 14 (testanything.org). The canary is the first test; what proves nothing is not ok. */
+/** TAP version 14 (testanything.org). The canary is the first test, the policies the second; what proves nothing is not ok. */
 function tap(verification: Verification): string {
-  const { canary, probes, unprobed } = verification;
-  const lines = ["TAP version 14", `1..${probes.length + 1}`];
+  const { canary, policies, probes, unprobed } = verification;
+  const said = verification.verdict === "no-evidence" ? undefined : policiesText(policies);
+  const before = said === undefined ? 1 : 2;
+  const lines = ["TAP version 14", `1..${probes.length + before}`];
   const line = (number: number, ok: boolean, text: string): void => {
     lines.push(`${ok ? "ok" : "not ok"} ${number} - ${text.replaceAll("\\", "\\\\").replaceAll("#", "\\#")}`);
   };
   line(1, canary.connectsBefore && canary.blockedAfter, `canary: ${canaryText(canary)}`);
+  if (said !== undefined) line(2, policies.missing.length === 0, `policies: ${said}`);
   probes.forEach((each, index) => {
     const { probe, outcome, holds } = each;
-    line(index + 2, holds === true, `${probe.group}: ${describeProbe(probe)} is ${probe.expected}`);
+    line(index + before + 1, holds === true, `${probe.group}: ${describeProbe(probe)} is ${probe.expected}`);
     if (holds === true) return;
     lines.push("  ---", `  outcome: ${JSON.stringify(outcome.outcome)}`);
     if (outcome.detail !== undefined) lines.push(`  detail: ${JSON.stringify(outcome.detail)}`);
@@ -97,10 +110,14 @@ function tap(verification: Verification): string {
 }
 
 function junit(verification: Verification): string {
-  const { canary, probes, unprobed } = verification;
+  const { canary, policies, probes, unprobed } = verification;
   const canaryHolds = canary.connectsBefore && canary.blockedAfter;
   const cases = [
     testCase("canary", "a deny-all blocks", canaryHolds ? undefined : { kind: "error", text: canaryText(canary) }),
+    ...policies.declared.map((policy) => {
+      const text = "it is declared, and the cluster does not have it";
+      return testCase("policy", policy, policies.missing.includes(policy) ? { kind: "failure", text } : undefined);
+    }),
     ...probes.map(({ probe, outcome, holds }) => {
       const text = `must be ${probe.expected}, is ${outcome.outcome}: ${outcome.detail ?? probe.reason}`;
       const problem = holds === true ? undefined : ({ kind: holds === undefined ? "error" : "failure", text } as const);
@@ -108,7 +125,7 @@ function junit(verification: Verification): string {
     }),
     ...unprobed.map(({ what, why }) => testCase("unprobed", what, { kind: "skipped", text: why })),
   ];
-  const failures = probes.filter(({ holds }) => holds === false).length;
+  const failures = probes.filter(({ holds }) => holds === false).length + policies.missing.length;
   const errors = probes.filter(({ holds }) => holds === undefined).length + (canaryHolds ? 0 : 1);
   const counts = `tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="${unprobed.length}"`;
   const name = escape(`cluster-security verify (${verification.executor})`);

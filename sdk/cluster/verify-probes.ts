@@ -43,8 +43,14 @@ export interface ProbeOptions {
   readonly sample?: number | "all";
   /** Addresses outside the cluster that answer, as far as the executor knows. */
   readonly outside: readonly string[];
+  /** Nothing can be sent from those addresses. Default false. */
+  readonly outsideOnlyAnswers?: boolean;
   /** Ids of workloads that have a pod to probe from and to. */
   readonly present: ReadonlySet<string>;
+  /** Those of them that probes can start from. Default: all. */
+  readonly sources?: ReadonlySet<string>;
+  /** Why a workload is not present. Default: none of its pods is ready. */
+  readonly whyAbsent?: (id: string) => string | undefined;
 }
 
 /** What `probesFor` found. */
@@ -97,7 +103,11 @@ class Derivation {
     this.workloads = pods.filter(({ id }) => options.present.has(id));
     for (const workload of this.workloads) this.byName.set(`${workload.namespace}/${workload.name}`, workload);
     for (const { id } of pods) {
-      if (!options.present.has(id)) this.unprobed.push({ what: id, why: "none of its pods is ready" });
+      if (!options.present.has(id)) {
+        this.unprobed.push({ what: id, why: options.whyAbsent?.(id) ?? "none of its pods is ready" });
+      } else if (!this.sends(id)) {
+        this.unprobed.push({ what: `from ${id}`, why: options.whyAbsent?.(id) ?? "no probe can start there" });
+      }
     }
   }
 
@@ -117,7 +127,12 @@ class Derivation {
     const destinations = this.endsOf(flow.to);
     if (sources.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.from}` });
     else if (destinations.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.to}` });
-    for (const source of sources) {
+    const able = sources.filter((source) => this.canSend(source));
+    if (able.length < sources.length && destinations.length > 0) {
+      const unable = sources.filter((source) => !this.canSend(source)).map(describeProbeEnd);
+      this.unprobed.push({ what, why: `no probe can start at ${unable.join(", ")}` });
+    }
+    for (const source of able) {
       for (const destination of destinations) {
         if (source.kind === "address" && destination.kind === "address") continue;
         if (keyOfEnd(source) === keyOfEnd(destination)) continue;
@@ -144,6 +159,14 @@ class Derivation {
     }
   }
 
+  private sends(id: string): boolean {
+    return this.options.sources?.has(id) ?? true;
+  }
+
+  private canSend(end: ProbeEnd): boolean {
+    return end.kind === "workload" ? this.sends(end.id) : this.options.outsideOnlyAnswers !== true;
+  }
+
   /** Every pod that is held may ask the cluster's DNS: the plan opens it without a flow of its own. */
   private declareDns(): void {
     const servers = this.workloads.filter(
@@ -152,7 +175,7 @@ class Derivation {
     for (const server of servers) {
       for (const workload of this.held()) {
         for (const protocol of ["UDP", "TCP"] as const) {
-          if (workload === server) continue;
+          if (workload === server || !this.sends(workload.id)) continue;
           const point: Point = { protocol, port: 53 };
           const probe = this.probe("declared", endOf(workload), endOf(server), point, "allowed", "names must resolve");
           this.declared.set(keyOf(probe), probe);
@@ -176,8 +199,9 @@ class Derivation {
     const known = new Map(metadataEndpoints.map(({ address, ports }) => [address, ports]));
     const here = this.options.outside.filter((address) => known.has(address));
     if (here.length === 0) this.unprobed.push({ what: "metadata addresses", why: "none of them answers here" });
-    return this.held().flatMap((workload) =>
-      here.flatMap((address) =>
+    const senders = this.held().filter(({ id }) => this.sends(id));
+    return senders.flatMap((workload) =>
+      this.withoutAccess(workload, here).flatMap((address) =>
         (known.get(address) ?? []).map((port) => {
           const end: ProbeEnd = { kind: "address", address };
           const point: Point = { protocol: "TCP", port };
@@ -185,6 +209,15 @@ class Derivation {
         }),
       ),
     );
+  }
+
+  /** Without the addresses that the declaration opens to this workload, for a reason and an owner. */
+  private withoutAccess({ namespace, name }: Workload, addresses: readonly string[]): readonly string[] {
+    const granted = (this.plan?.metadataAccess ?? []).filter(({ workload }) => workload === `${namespace}/${name}`);
+    for (const { workload, service, reason, owner } of granted) {
+      this.unprobed.push({ what: `${workload} → ${service}`, why: `its access is declared: ${reason} (${owner})` });
+    }
+    return addresses.filter((address) => !granted.some((access) => access.addresses.includes(address)));
   }
 
   /** Without a declaration: what the policies open. */
@@ -224,11 +257,12 @@ class Derivation {
     for (const target of this.workloads) {
       const points = pointsOf(target);
       for (const source of this.workloads) {
-        if (source !== target) for (const point of points) add(endOf(source), endOf(target), point);
+        if (source === target || !this.sends(source.id)) continue;
+        for (const point of points) add(endOf(source), endOf(target), point);
       }
       for (const end of outside) {
-        for (const point of points) add(end, endOf(target), point);
-        add(endOf(target), end, webPort);
+        if (this.canSend(end)) for (const point of points) add(end, endOf(target), point);
+        if (this.sends(target.id)) add(endOf(target), end, webPort);
       }
     }
     return paths;

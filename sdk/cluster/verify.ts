@@ -10,10 +10,11 @@ import { describeProbe, probesFor } from "./verify-probes";
 /** What came of a probe. */
 export interface ProbeOutcome {
   /**
-   * "connected": an answer came back, or a refusal by the other end, which was reached. "blocked": silence, or an ICMP
-   * error on the way. "failed": it could not be tried, which proves nothing.
+   * "connected": an answer came back. "blocked": silence, or an ICMP error on the way. "refused": a reset came back – from
+   * the other end, which was reached and does not listen, or from an enforcer that rejects: where nothing may pass it counts
+   * as passed, where something must pass it proves nothing. "failed": it could not be tried, which proves nothing.
    */
-  readonly outcome: "connected" | "blocked" | "failed";
+  readonly outcome: "connected" | "blocked" | "refused" | "failed";
   readonly detail?: string;
 }
 
@@ -33,8 +34,14 @@ export interface ProbeExecutor {
   readonly name: string;
   /** Addresses outside the cluster that answer, as far as it knows. */
   readonly outside: readonly string[];
+  /** It has nothing outside the cluster to send from: the addresses outside only answer. Default false. */
+  readonly outsideOnlyAnswers?: boolean;
   /** Ids of the workloads that have a pod to probe from and to. */
   present(): Promise<ReadonlySet<string>>;
+  /** Those of them that probes can start from. Default: all. */
+  sources?(): Promise<ReadonlySet<string>>;
+  /** Why a workload is not present, in words. Default: none of its pods is ready. */
+  whyAbsent?(id: string): string | undefined;
   canary(): Promise<CanaryResult>;
   /** Outcomes in the order of the probes. */
   run(probes: readonly Probe[]): Promise<readonly ProbeOutcome[]>;
@@ -50,7 +57,7 @@ export interface VerifiedProbe {
 
 /** How a cluster differs from what was computed from its policies. */
 export interface EnforcementFinding {
-  readonly id: "enforcement-differs";
+  readonly id: "enforcement-differs" | "policy-missing";
   readonly severity: "critical" | "high";
   readonly message: string;
 }
@@ -58,12 +65,14 @@ export interface EnforcementFinding {
 /** The result of a verification. */
 export interface Verification {
   /**
-   * "holds": every probe did what it must. "violated": one did not. "incomplete": some proved nothing. "no-evidence": the
+   * "holds": every probe did what it must. "violated": one did not, or a declared policy is missing. "incomplete": some proved nothing. "no-evidence": the
    * canary was not blocked, so nothing was tried.
    */
   readonly verdict: "holds" | "violated" | "incomplete" | "no-evidence";
   readonly executor: string;
   readonly canary: CanaryResult;
+  /** The policies that the declaration means, as `Kind namespace/name`, and those of them that the cluster does not have. */
+  readonly policies: { readonly declared: readonly string[]; readonly missing: readonly string[] };
   readonly probes: readonly VerifiedProbe[];
   /** Parts of the declaration that no probe stands for. */
   readonly unprobed: readonly Unprobed[];
@@ -74,6 +83,8 @@ export interface VerifyOptions {
   /** What is declared. Absent: the policies themselves say what is expected. */
   readonly plan?: Plan;
   readonly sample?: ProbeOptions["sample"];
+  /** Only these of the probes. Default: all. */
+  readonly only?: (probe: Probe) => boolean;
 }
 
 /** Verifies a cluster through an executor. `reachability` is what its policies say, read from the cluster itself. */
@@ -83,38 +94,72 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   const canary = await executor.canary();
-  const about = { executor: executor.name, canary };
+  const policies = declaredPolicies(reachability, options.plan);
+  const about = { executor: executor.name, canary, policies };
   if (!canary.connectsBefore || !canary.blockedAfter) {
     return { ...about, verdict: "no-evidence", probes: [], unprobed: [], findings: [] };
   }
-  const { probes, unprobed } = probesFor(reachability, options.plan, {
+  const { probes: all, unprobed } = probesFor(reachability, options.plan, {
     outside: executor.outside,
+    outsideOnlyAnswers: executor.outsideOnlyAnswers ?? false,
     present: await executor.present(),
+    ...(executor.sources ? { sources: await executor.sources() } : {}),
+    whyAbsent: (id) => executor.whyAbsent?.(id),
     ...(options.sample === undefined ? {} : { sample: options.sample }),
   });
+  const probes = all.filter(options.only ?? (() => true));
   const outcomes = await executor.run(probes);
   const verified = probes.map((probe, index) =>
     judge(probe, outcomes[index] ?? { outcome: "failed", detail: "the executor told nothing about it" }),
   );
-  return { ...about, verdict: verdictOf(verified), probes: verified, unprobed, findings: verified.flatMap(difference) };
+  const findings = [...policies.missing.map(missing), ...verified.flatMap(difference)];
+  return { ...about, verdict: verdictOf(verified, policies.missing), probes: verified, unprobed, findings };
+}
+
+/** Kinds are compared as the snapshot reads them: what it takes for no policy (a group of CIDRs) is not asked for. */
+function declaredPolicies(reachability: Reachability, plan: Plan | undefined): Verification["policies"] {
+  const nameOf = (kind: string, name: string, namespace: string | undefined): string =>
+    `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
+  const present = new Set(
+    reachability.snapshot.policies.map(({ kind, name, namespace }) => nameOf(kind, name, namespace)),
+  );
+  const declared = (plan?.documents ?? [])
+    .filter(({ object }) => /Policy$|^PeerAuthentication$/.test(object.kind))
+    .map(({ object }) => nameOf(object.kind, object.metadata.name, object.metadata.namespace));
+  return { declared, missing: declared.filter((policy) => !present.has(policy)) };
+}
+
+function missing(policy: string): EnforcementFinding {
+  return { id: "policy-missing", severity: "high", message: `${policy} is declared, and the cluster does not have it` };
 }
 
 function judge(probe: Probe, outcome: ProbeOutcome): VerifiedProbe {
-  if (outcome.outcome === "failed") return { probe, outcome, holds: undefined };
-  return { probe, outcome, holds: (outcome.outcome === "connected") === (probe.expected === "allowed") };
+  return { probe, outcome, holds: holds(probe.expected, outcome.outcome) };
+}
+
+function holds(expected: Probe["expected"], outcome: ProbeOutcome["outcome"]): boolean | undefined {
+  switch (outcome) {
+    case "connected":
+      return expected === "allowed";
+    case "blocked":
+      return expected === "denied";
+    case "refused":
+      return expected === "denied" ? false : undefined;
+    case "failed":
+      return undefined;
+  }
 }
 
 /** Nothing tried is nothing proved. */
-function verdictOf(probes: readonly VerifiedProbe[]): Verification["verdict"] {
-  if (probes.some(({ holds }) => holds === false)) return "violated";
-  return probes.length === 0 || probes.some(({ holds }) => holds === undefined) ? "incomplete" : "holds";
+function verdictOf(probes: readonly VerifiedProbe[], missingPolicies: readonly string[]): Verification["verdict"] {
+  if (missingPolicies.length > 0 || probes.some((each) => each.holds === false)) return "violated";
+  return probes.length === 0 || probes.some((each) => each.holds === undefined) ? "incomplete" : "holds";
 }
 
 /** Where the packets say something else than the policies: the enforcer, or what was computed, is wrong. */
 function difference({ probe, outcome }: VerifiedProbe): EnforcementFinding[] {
-  if (outcome.outcome === "failed" || probe.computed === "unknown") return [];
-  const connected = outcome.outcome === "connected";
-  if (connected === (probe.computed === "allowed")) return [];
+  if (probe.computed === "unknown" || holds(probe.computed, outcome.outcome) !== false) return [];
+  const connected = outcome.outcome !== "blocked";
   const found = connected ? "connects although its policies deny it" : "is blocked although its policies allow it";
   return [
     {

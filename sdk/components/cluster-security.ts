@@ -61,7 +61,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       const scope = new TenantScope(`${name}-${tenant.name}`, planned, tenant, { parent: this });
       return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);
     });
-    registerPlan(name, planned, this, after, mesh, others.protect, new Map(tenants));
+    registerPlan(name, planned, this, after, mesh, others.denyOptions, new Map(tenants));
     this.posture = withOthers(posture, others);
     this.registerOutputs({ posture: this.posture });
   }

@@ -74,6 +74,7 @@ const onlyCilium: Readonly<Record<Exclude<keyof CiliumCniArgs, keyof CalicoCniAr
   hostFirewall: true,
   hubble: true,
   istio: true,
+  limitedDns: true,
   nodeEncryption: true,
   strictEncryptionCidr: true,
 };
@@ -99,7 +100,7 @@ const calicoNamespaces = ["calico-system", "calico-apiserver"];
 /**
  * Brings the declaration, its CNI and its mesh together: the dialect that the CNI reads, the version that decides what
  * policies can say, Calico's own namespaces in tier 0, and, where Cilium and Istio share the nodes, what Cilium needs to
- * be told (`cni.exclusive: false`, `socketLB.hostNamespaceOnly: true`).
+ * be told (`cni.exclusive: false`, `socketLB.hostNamespaceOnly: true`); where names are limited, that resolvers go on past them.
  *
  * @throws DeclarationError where the parts contradict each other.
  */
@@ -138,20 +139,29 @@ function beneathCilium(meshed: Meshed, args: CiliumCniArgs): Enforcement {
   const { declaration } = meshed;
   const hasMesh = declaration.mesh !== undefined;
   const existing = args.existing ?? false;
+  const limited = limitsNames(declaration);
   const needsClusterNetworkPolicy = declaration.dialect === Dialect.ClusterNetworkPolicy && !existing;
   const cilium: CiliumCniArgs = {
     ...args,
     ...(hasMesh && !existing ? { istio: true } : {}),
+    ...(limited && !existing ? { limitedDns: args.limitedDns ?? true } : {}),
     ...(needsClusterNetworkPolicy ? { clusterNetworkPolicy: args.clusterNetworkPolicy ?? true } : {}),
   };
   const isRead = (declaration.dialect ?? Dialect.Cilium) === Dialect.Cilium;
-  const warnings =
-    hasMesh && existing
+  const warnings = [
+    ...(hasMesh && existing
       ? [
           "Cilium was installed by something else and shares the nodes with Istio: see that its chart has " +
             "cni.exclusive: false and socketLB.hostNamespaceOnly: true.",
         ]
-      : [];
+      : []),
+    ...(isRead && limited && existing
+      ? [
+          "Cilium was installed by something else and some pods may ask DNS for named hosts only: with " +
+            "dnsProxy.dnsRejectResponseCode: nameError in its chart, resolvers go on past names that are refused.",
+        ]
+      : []),
+  ];
   const facts = isRead && args.auditMode === true ? { enforcerAudits: true } : {};
   return {
     ...meshed,
@@ -159,6 +169,11 @@ function beneathCilium(meshed: Meshed, args: CiliumCniArgs): Enforcement {
     cilium,
     warnings,
   };
+}
+
+/** Whether some pods may ask DNS for named hosts only. */
+function limitsNames({ tenants, applications }: ClusterSecurityDeclaration): boolean {
+  return (tenants ?? []).some(({ dns }) => dns !== undefined) || (applications?.agentSandboxes ?? []).length > 0;
 }
 
 function beneathCalico(meshed: Meshed, calico: CalicoCniArgs): Enforcement {

@@ -5,6 +5,8 @@ export type { CiliumCniArgs, CniPosture } from "./cilium-cni";
 export { CiliumCni } from "./cilium-cni";
 export type { ClusterSecurityArgs } from "./cluster-security";
 export { ClusterSecurity } from "./cluster-security";
+export type { CanaryPosture, EnforcementCanaryArgs } from "./enforcement-canary";
+export { EnforcementCanary } from "./enforcement-canary";
 export type { CniArgs } from "./enforcement";
 export { CniKind } from "./enforcement";
 export type { IstioChartSources, IstioMeshArgs, IstioValues, MeshPosture } from "./istio-mesh";

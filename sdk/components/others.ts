@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../cluster/index";
 import type { Plan } from "../plan/index";
 import { DenyScope } from "../plan/index";
+import type { KubeObject, SourcedObject } from "../reachability/index";
 import { buildSnapshot } from "../reachability/index";
+import { lostProtection } from "./lost-protection";
 
 /**
  * Workloads of others: those in namespaces that the declaration does not name. A clusterwide default deny covers them too,
@@ -10,8 +13,9 @@ import { buildSnapshot } from "../reachability/index";
  */
 export interface OthersArgs {
   /**
-   * Consent: the clusterwide default deny may be removed although workloads of others lose its protection. Without it
-   * Pulumi refuses to delete the policy (resource option `protect`), in a destroy as in an update. Defaults to false.
+   * Consent: the clusterwide default deny may be removed, or narrowed in place, although workloads of others lose its
+   * protection. Without it Pulumi refuses to delete the policy (resource option `protect`), in a destroy as in an update,
+   * and refuses a change after which it covers less, in preview as in an update. Defaults to false.
    */
   mayLoseProtection?: boolean;
   /**
@@ -25,8 +29,8 @@ export interface OthersArgs {
 
 /** What registration has to know about workloads of others. */
 export interface OthersCovered {
-  /** Nobody agreed to the removal of the clusterwide default deny. */
-  readonly protect: boolean;
+  /** Options of the clusterwide default deny: what keeps it from being removed or narrowed where nobody agreed to that. */
+  readonly denyOptions: Pick<pulumi.CustomResourceOptions, "protect" | "hooks">;
   /** `namespace/name[Kind]`, sorted; undefined where no cluster was named or it could not be read. */
   readonly workloads: Promise<string[] | undefined>;
 }
@@ -45,12 +49,77 @@ export function coverOthers(
   denyScope: DenyScope | undefined,
   args: OthersArgs | undefined,
 ): OthersCovered {
-  const clusterwide = (denyScope ?? DenyScope.Cluster) === DenyScope.Cluster;
-  const deny = clusterwide ? plan.documents.find(isClusterwideDeny) : undefined;
-  if (deny === undefined) return { protect: false, workloads: Promise.resolve(undefined) };
-  const { name } = deny.object.metadata;
+  const deny = plan.documents.find(isClusterwideDeny);
+  if (deny === undefined) return { denyOptions: {}, workloads: Promise.resolve(undefined) };
   const consented = args?.mayLoseProtection ?? false;
-  return { protect: !consented, workloads: tell(component, name, consented, plan, args) };
+  // the one that stands may cover more than the one that is declared now
+  const guarded = !consented && engineRunsHooks();
+  const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(component, plan, args)] } } : {};
+  if ((denyScope ?? DenyScope.Cluster) !== DenyScope.Cluster) {
+    return { denyOptions: hooks, workloads: Promise.resolve(undefined) };
+  }
+  return {
+    // left out where it is false: an explicit `false` would undo a user's `protect` on the component
+    denyOptions: consented ? {} : { protect: true, ...hooks },
+    workloads: tell(component, deny.object.metadata.name, consented, plan, args),
+  };
+}
+
+/**
+ * Whether hooks can be registered. Pulumi's mock engine cannot take them, says that it can, and would never answer: a unit
+ * test of somebody's program would hang. It updates nothing either. An engine that is too old for hooks refuses them itself.
+ */
+function engineRunsHooks(): boolean {
+  const monitor: { readonly registerResourceHook?: unknown } | undefined = pulumi.runtime.getMonitor();
+  return typeof monitor?.registerResourceHook === "function";
+}
+
+/** Names of hooks have to differ within a program, and components may be called the same. */
+let hooksMade = 0;
+
+/**
+ * Refuses an update in place after which the clusterwide default deny protects less: its subject shrunk, a direction gone,
+ * something let in. `protect` is about deletion only. The hook compares with what the state says, so that it holds in
+ * every language and without a cluster; a cluster that is named in `others.context` tells who it is about.
+ */
+function refuseNarrowing(component: pulumi.Resource, plan: Plan, args: OthersArgs | undefined): pulumi.ResourceHook {
+  const own = new Set(plan.namespaces.map(({ name }) => name));
+  hooksMade += 1;
+  return new pulumi.ResourceHook(
+    `default-deny-not-narrowed-${hooksMade}`,
+    async ({ oldInputs, newInputs }) => {
+      const [standing, changed] = [policyOf(oldInputs), policyOf(newInputs)];
+      const name = standing?.metadata?.name ?? "the default deny";
+      const fix = "Agree with others.mayLoseProtection: true, or leave it as wide as it is.";
+      if (standing === undefined || changed === undefined) {
+        const problem = `whether ${name} still covers everybody that it covers is not known yet`;
+        if (!pulumi.runtime.isDryRun()) throw new Error(`${problem}. ${fix}`);
+        await pulumi.log.warn(`${problem}: the update will tell, and refuse where it does not.`, component);
+        return;
+      }
+      // labels and the like: the cluster need not be asked
+      if (isDeepStrictEqual(standing["spec"], changed["spec"])) return;
+      const objects = await othersIn(args);
+      const lost = lostProtection(standing, changed, objects === undefined ? { own } : { own, objects });
+      if (lost.length > 0) throw new Error(`${name} would no longer protect ${lost.join(", ")}. ${fix}`);
+    },
+    { onDryRun: true },
+  );
+}
+
+/** A policy as the engine hands it to a hook; undefined where a part of its spec is not known yet. */
+function policyOf(inputs: Record<string, unknown> | undefined): KubeObject | undefined {
+  if (inputs === undefined || pulumi.containsUnknowns(inputs["spec"]) || typeof inputs["spec"] !== "object") {
+    return undefined;
+  }
+  return inputs as unknown as KubeObject;
+}
+
+/** What stands in the cluster that was named; undefined where none was, or it cannot be read. */
+async function othersIn(args: OthersArgs | undefined): Promise<readonly SourcedObject[] | undefined> {
+  if (args?.context === undefined) return undefined;
+  // who cannot be asked is taken for somebody who loses: the caller then goes by the policies alone
+  return readCluster(args.context, args.kubeconfig).catch(() => undefined);
 }
 
 /** The policy that denies by default in every namespace, declared or not. */
@@ -92,12 +161,16 @@ async function tell(
 }
 
 async function workloadsOfOthers(context: string, kubeconfig: string | undefined, plan: Plan): Promise<string[]> {
-  const client = new ApiClient(await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }));
-  const { objects } = await readLiveObjects(client, { cluster: context });
-  const snapshot = buildSnapshot([...withoutOwned(objects)]);
+  const snapshot = buildSnapshot(await readCluster(context, kubeconfig));
   const known = new Set([...plan.exemptNamespaces, ...plan.namespaces.map(({ name }) => name)]);
   return snapshot.workloads
     .filter(({ namespace, hostNetwork }) => !known.has(namespace) && !hostNetwork)
     .map(({ id }) => id)
     .sort();
+}
+
+async function readCluster(context: string, kubeconfig: string | undefined): Promise<readonly SourcedObject[]> {
+  const client = new ApiClient(await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }));
+  const { objects } = await readLiveObjects(client, { cluster: context });
+  return [...withoutOwned(objects)];
 }

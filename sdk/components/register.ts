@@ -30,6 +30,8 @@ export interface SecurityPosture {
   exceptions: ExceptionRecord[];
   /** Who may reach a credential service of the cloud: `shop/api: eks-pod-identity, until 2027-03-31, reason (owner)`. */
   metadataAccess: string[];
+  /** Pods whose policies are lifted while they carry a label: `shop/api: <label>, open, reason (owner)`. */
+  bypasses: string[];
   /**
    * Workloads in namespaces that are not declared, which the clusterwide default deny covers all the same, as
    * `namespace/name[Kind]`. Absent unless `others.context` names a cluster that could be read.
@@ -52,6 +54,9 @@ export function postureOf(plan: Plan): SecurityPosture {
       const end = expires === undefined ? "" : `until ${expires}, `;
       return `${workload}: ${service}, ${end}${reason} (${owner})`;
     }),
+    bypasses: plan.bypasses.map(
+      ({ of, label, state, reason, owner }) => `${of}: ${label}, ${state}, ${reason} (${owner})`,
+    ),
   };
 }
 
@@ -70,7 +75,7 @@ export function withOthers(posture: SecurityPosture, { workloads }: OthersCovere
  *
  * @param after Resources that stand before the first policy, such as the CNI.
  * @param mesh Installs the mesh, once everything that it needs is allowed; its policies and the default deny come later.
- * @param protectDeny Nobody agreed to the removal of the clusterwide default deny: the engine refuses to delete it.
+ * @param denyOptions Further options of the clusterwide default deny: what keeps it from being removed or narrowed.
  * @param scopes Parents of what lies in a namespace of theirs, such as a tenant's; everything else is the parent's.
  */
 export function registerPlan(
@@ -79,7 +84,7 @@ export function registerPlan(
   parent: pulumi.Resource,
   after: pulumi.Resource[],
   mesh?: (dependsOn: pulumi.Resource[]) => pulumi.Resource,
-  protectDeny = false,
+  denyOptions: OthersCovered["denyOptions"] = {},
   scopes: ReadonlyMap<string, pulumi.Resource> = new Map(),
 ): void {
   for (const warning of plan.warnings) {
@@ -100,9 +105,8 @@ export function registerPlan(
       ...(document.dependsOn.length === 0 ? after : []),
       ...before,
     ].filter((resource) => resource !== undefined);
-    // left out where it is false: an explicit `false` would undo a user's `protect` on the component
-    const protect = protectDeny && isClusterwideDeny(document) ? { protect: true } : {};
-    const options = { parent: scopes.get(namespace ?? "") ?? parent, dependsOn, ...protect };
+    const further = isClusterwideDeny(document) ? denyOptions : {};
+    const options = { parent: scopes.get(namespace ?? "") ?? parent, dependsOn, ...further };
     const resource = registerObject(`${name}-${document.logicalName}`, document.object, options);
     policies.set(document.logicalName, resource);
   };

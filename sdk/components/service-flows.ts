@@ -4,10 +4,13 @@ import type {
   Dialect,
   FlowDeclaration,
   NamespaceDeclaration,
+  PolicyLayout,
+  PolicyMode,
   UnsupportedHandling,
   WorkloadDeclaration,
 } from "../plan/index";
 import { planFlows } from "../plan/index";
+import { today } from "./exceptions";
 import type { SecurityPosture } from "./register";
 import { postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
@@ -28,6 +31,17 @@ export interface ServiceFlowsArgs {
   flows?: FlowDeclaration[];
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
+  /** Whether policies are enforced. Defaults to `enforce`; a namespace may differ. */
+  mode?: PolicyMode;
+  /**
+   * How NetworkPolicies are cut, where the dialect writes any. Defaults to `per-flow`; choose `per-workload` where pods run
+   * already when the flows come and no default deny stands yet: the first NetworkPolicy that selects a pod isolates it.
+   */
+  layout?: PolicyLayout;
+  /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
+  policyNames?: { [derived: string]: string };
+  /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
+  reviewBy?: string;
 }
 
 /**
@@ -41,7 +55,7 @@ export class ServiceFlows extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ServiceFlowsArgs, opts?: pulumi.ComponentResourceOptions) {
-    const planned = planFlows(args);
+    const planned = planFlows({ ...args, asOf: today() });
     const posture = postureOf(planned);
     super(typeToken("ServiceFlows"), name, posture, opts);
     registerPlan(name, planned, this, []);

@@ -1,5 +1,5 @@
 import type { KubeObject, Snapshot, Source } from "../reachability";
-import { isUnknown } from "../reachability";
+import { isUnknown, unknownValue } from "../reachability";
 import { mapOf, textOf } from "./plain";
 import type { Subject } from "./types";
 
@@ -18,7 +18,7 @@ export interface Installation {
   readonly source?: Source;
   /** Version of the chart; undefined where it is not stated or not known. */
   readonly version?: string;
-  /** A version is stated, and not known yet. */
+  /** A version is stated, and is not known yet or no text. */
   readonly versionUnknown?: true;
   /** The values, the ConfigMap's data or the spec; may be unknown. */
   readonly settings: unknown;
@@ -60,7 +60,9 @@ function releaseOf(object: KubeObject): Read | undefined {
   if (product === undefined) return undefined;
   const version = textOf(spec["version"]) ?? textOf(nested["version"]) ?? versionIn(chart);
   const settings = spec["values"] ?? {};
-  const unknown = isUnknown(spec["version"]) || isUnknown(nested["version"]);
+  const unknown = [spec["version"], nested["version"]].some(
+    (stated) => isGiven(stated) && textOf(stated) === undefined,
+  );
   return {
     product,
     form: "values",
@@ -77,6 +79,10 @@ function productOf(chart: string, values: unknown, chartUnknown: boolean): Produ
   // a chart whose name is not known yet, with values that only Cilium's has
   const given = mapOf(values);
   return chartUnknown && ("policyEnforcementMode" in given || "policyAuditMode" in given) ? "cilium" : undefined;
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function versionIn(chart: string): string | undefined {
@@ -101,9 +107,12 @@ function configOf(object: KubeObject): Read | undefined {
   return undefined;
 }
 
-/** A setting by its dotted path; unknown where it, or a map on the way to it, is not known yet. */
+/** A setting by its dotted path; unknown where it, or what should be a map on the way to it, cannot be read. */
 export function settingAt(settings: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((holder, key) => (isUnknown(holder) ? holder : mapOf(holder)[key]), settings);
+  return path.split(".").reduce<unknown>((holder, key) => {
+    if (isUnknown(holder) || !isGiven(holder)) return isGiven(holder) ? holder : undefined;
+    return typeof holder === "object" && !Array.isArray(holder) ? mapOf(holder)[key] : unknownValue;
+  }, settings);
 }
 
 /** What a switch says. Helm takes any text for true, so a text is a slip whatever it says. */

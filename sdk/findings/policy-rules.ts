@@ -55,6 +55,13 @@ export function rulesOf(part: CompiledPolicy): PolicyRule[] {
   return [...(part.ingress?.rules ?? []), ...(part.egress?.rules ?? [])];
 }
 
+/** Rules that were understood. Of what was not, nobody knows what it says, and `not-understood` names it. */
+export function understoodRulesOf(part: CompiledPolicy): PolicyRule[] {
+  return rulesOf(part).filter(
+    (rule) => rule.peers.length === 0 || rule.peers.some((peer) => peer.kind !== "uncertain"),
+  );
+}
+
 export function policySubject(origin: PolicySource): Subject {
   const { kind, namespace, name, source } = origin;
   return {
@@ -170,6 +177,12 @@ interface Selectable {
   readonly hostNetwork: boolean;
 }
 
+/** Whether a condition fits a pod that might be started, for certain. */
+export function wouldFit(where: Condition, pod: Peer, snapshot: Snapshot): boolean {
+  const who = selectablePeer(pod, snapshot);
+  return who !== undefined && evaluate(where, lookupOf(who, snapshot)) === 2;
+}
+
 /** Whether a part selects a workload. */
 export function selectsWorkload(part: CompiledPolicy, workload: Workload, snapshot: Snapshot): Tri {
   return selects(part, selectable(workload), snapshot);
@@ -179,9 +192,52 @@ export function selectsWorkload(part: CompiledPolicy, workload: Workload, snapsh
 export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): ObjectRef[] {
   const who = selectablePeer(pod, snapshot);
   if (who === undefined || snapshot.profile.enforcementMode === "never" || snapshot.profile.auditMode) return [];
-  return policyObjects(snapshot)
-    .filter(({ parts }) => parts.some((part) => part[direction]?.isolates === 2 && selects(part, who, snapshot) === 2))
+  return candidatesFor(who, snapshot)
+    .filter(({ parts }) => parts.some((part) => closes(part, direction, who, snapshot)))
     .map(({ origin }) => origin);
+}
+
+/** Whether some policy closes a pod by default in a direction. Cheaper than {@link isolators}. */
+export function isClosedByDefault(snapshot: Snapshot, pod: Peer, direction: Direction): boolean {
+  const who = selectablePeer(pod, snapshot);
+  if (who === undefined || snapshot.profile.enforcementMode === "never" || snapshot.profile.auditMode) return false;
+  return candidatesFor(who, snapshot).some(({ parts }) => parts.some((part) => closes(part, direction, who, snapshot)));
+}
+
+function closes(part: CompiledPolicy, direction: Direction, who: Selectable, snapshot: Snapshot): boolean {
+  return part[direction]?.isolates === 2 && selects(part, who, snapshot) === 2;
+}
+
+const byHomeInSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, readonly PolicyParts[]>>();
+
+/** The policies that may select a pod: one that lies in a namespace selects pods of that namespace alone. */
+function candidatesFor(who: Selectable, snapshot: Snapshot): readonly PolicyParts[] {
+  if (typeof who.namespace !== "string") return policyObjects(snapshot);
+  let byHome = byHomeInSnapshot.get(snapshot);
+  if (byHome === undefined) {
+    const homes = new Map<string, PolicyParts[]>([["", []]]);
+    const objects = policyObjects(snapshot);
+    for (const { origin } of objects) if (origin.namespace !== undefined) homes.set(origin.namespace, []);
+    // in the order of the whole list, so that what is found stays sorted
+    for (const object of objects) {
+      const home = object.origin.namespace;
+      for (const list of home === undefined ? homes.values() : [homes.get(home) ?? []]) list.push(object);
+    }
+    byHomeInSnapshot.set(snapshot, (byHome = homes));
+  }
+  return byHome.get(who.namespace) ?? byHome.get("") ?? [];
+}
+
+const byNameInSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, PolicyParts>>();
+
+/** The policy that a reference names. */
+export function policyOf(ref: ObjectRef, snapshot: Snapshot): PolicyParts | undefined {
+  let byName = byNameInSnapshot.get(snapshot);
+  if (byName === undefined) {
+    byName = new Map(policyObjects(snapshot).map((object) => [describeRef(object.origin), object]));
+    byNameInSnapshot.set(snapshot, byName);
+  }
+  return byName.get(describeRef(ref));
 }
 
 /** Whether a part is for a new pod of a namespace, one without labels. */
@@ -232,9 +288,21 @@ function selectable(workload: Workload): Selectable {
   };
 }
 
+const byIdInSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, Workload>>();
+
+function workloadById(id: string, snapshot: Snapshot): Workload | undefined {
+  let byId = byIdInSnapshot.get(snapshot);
+  if (byId === undefined) {
+    // the first of a name, as in the snapshot's own list
+    byId = new Map([...snapshot.workloads].reverse().map((workload) => [workload.id, workload]));
+    byIdInSnapshot.set(snapshot, byId);
+  }
+  return byId.get(id);
+}
+
 function selectablePeer(peer: Peer, snapshot: Snapshot): Selectable | undefined {
   if (peer.kind === "workload") {
-    const workload = snapshot.workloads.find((each) => each.id === peer.id);
+    const workload = workloadById(peer.id, snapshot);
     return workload === undefined ? undefined : selectable(workload);
   }
   if (peer.kind !== "freshPod") return undefined;

@@ -1,6 +1,6 @@
 import type { Explanation, Flow, Peer, Reachability, RuleRef, Snapshot, Source, Workload } from "../reachability";
 import { describeRef } from "../reachability";
-import { isolators } from "./policy-rules";
+import { isClosedByDefault } from "./policy-rules";
 import type { Subject, Tiers } from "./types";
 
 /** A fresh pod: one that anybody who may create pods in the namespace can start, with no label to be selected by. */
@@ -89,6 +89,8 @@ export interface Cause {
   readonly key: string;
   /** The direction is closed by default and a rule opens it. */
   readonly isolated: boolean;
+  /** The rule that lets it through, where one does. */
+  readonly rule?: RuleRef;
 }
 
 /** The cause on one side of a flow. */
@@ -99,7 +101,7 @@ export function causeOf(reachability: Reachability, flow: Flow, direction: "ingr
   const isolated =
     side.isolatedBy.length > 0 ||
     reachability.snapshot.profile.enforcementMode === "always" ||
-    isolators(reachability.snapshot, pod, direction).length > 0;
+    isClosedByDefault(reachability.snapshot, pod, direction);
   const rule = side.deciding ?? side.chain.find((step) => step.outcome === "maybe-matched")?.rule;
   if (rule !== undefined && rule.verdict === "allow") {
     const verb = side.verdict === "allowed" ? "allows it" : "may allow it";
@@ -107,6 +109,7 @@ export function causeOf(reachability: Reachability, flow: Flow, direction: "ingr
       text: `${describeRule(rule)} ${verb}`,
       key: `${describeRule(rule)} ${verb}`,
       isolated,
+      rule,
       ...(rule.source === undefined ? {} : { source: rule.source }),
     };
   }

@@ -1,4 +1,5 @@
-import { flowsAnnotation, ownersAnnotation } from "./documents";
+import type { DraftDocument } from "./documents";
+import { flowsAnnotation, metadataExemption, ownersAnnotation, reviewAnnotation } from "./documents";
 import type { Half } from "./halves";
 import { describeFlow } from "./halves";
 import type { ModelFlow } from "./model";
@@ -10,7 +11,41 @@ const mostFlowsWritten = 100;
 export function flowAnnotations(halves: readonly Half[]): Readonly<Record<string, string>> {
   const flows = [...new Set(halves.map((half) => half.flow))];
   const owners = [...new Set(flows.map((flow) => flow.owner))].sort();
-  return { [flowsAnnotation]: listFlows(flows), [ownersAnnotation]: owners.join(", ") };
+  return { [flowsAnnotation]: listFlows(flows), [ownersAnnotation]: owners.join(", "), ...reviewAnnotations(halves) };
+}
+
+/**
+ * Tells the policy pack that a policy opens a credential service of the cloud on purpose, until when, and who answers for
+ * it. Only what ends can be accepted there; where annotations count is the pack's to say (by default on clusterwide
+ * objects and in namespaces of the platform).
+ */
+export function metadataAnnotations(halves: readonly Half[]): Readonly<Record<string, string>> {
+  const flows = [...new Set(halves.filter(({ peer }) => peer.kind === "metadata").map(({ flow }) => flow))];
+  const ends = flows.flatMap(({ expires }) => (expires === undefined ? [] : [expires])).sort();
+  const [first] = ends;
+  if (first === undefined || ends.length < flows.length) return {};
+  const owners = [...new Set(flows.map(({ owner }) => owner.replaceAll(";", ",")))].sort().join(", ");
+  const reasons = [...new Set(flows.map(({ reason }) => reason))].join("; ");
+  return { [metadataExemption]: `owner=${owners}; expires=${first}; reason=${reasons}` };
+}
+
+/** The earliest day by which one of the flows is to be reviewed (requirement S1-23); nothing where none says one. */
+export function reviewAnnotations(halves: readonly Half[]): Readonly<Record<string, string>> {
+  const [first] = halves.flatMap(({ flow: { reviewBy } }) => (reviewBy === undefined ? [] : [reviewBy])).sort();
+  return first === undefined ? {} : { [reviewAnnotation]: first };
+}
+
+/** The declaration's own day, on every policy that has none from its flows. */
+export function withReviewDay(drafts: readonly DraftDocument[], day: string | undefined): readonly DraftDocument[] {
+  if (day === undefined) return drafts;
+  return drafts.map((draft) => {
+    const { apiVersion, kind, metadata } = draft.object;
+    const isPolicy =
+      !apiVersion.startsWith("admissionregistration.") && !apiVersion.startsWith("rbac.") && kind !== "Tier";
+    if (!isPolicy || metadata.annotations?.[reviewAnnotation] !== undefined) return draft;
+    const annotations = { ...metadata.annotations, [reviewAnnotation]: day };
+    return { ...draft, object: { ...draft.object, metadata: { ...metadata, annotations } } };
+  });
 }
 
 function listFlows(flows: readonly ModelFlow[]): string {

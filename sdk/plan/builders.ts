@@ -1,5 +1,6 @@
 /** Functions that write a declaration as sentences. Each returns plain data; nothing is checked before `plan`. */
 import type {
+  BypassDeclaration,
   FlowDeclaration,
   MetadataAccessDeclaration,
   NamespaceDeclaration,
@@ -36,8 +37,11 @@ export interface FlowOn {
 /** The reason is known, the owner completes the flow. */
 export interface FlowBecause {
   /** The team that answers for the flow. Completes the declaration. */
-  ownedBy(owner: string): FlowDeclaration;
+  ownedBy(owner: string, details?: FlowDetails): FlowDeclaration;
 }
+
+/** What a flow may say besides its sentence. */
+export type FlowDetails = Pick<FlowDeclaration, "critical" | "reviewBy">;
 
 function toPeer(peer: string | PeerDeclaration): PeerDeclaration {
   return typeof peer === "string" ? { workload: peer } : peer;
@@ -53,7 +57,48 @@ export function flow(source: SourceLike): FlowFrom {
     to: (destination) => ({
       on: (...ports) => ({
         because: (reason) => ({
-          ownedBy: (owner) => ({ from, to: toPeer(destination), ports, reason, owner }),
+          ownedBy: (owner, details = {}) => ({ from, to: toPeer(destination), ports, reason, owner, ...details }),
+        }),
+      }),
+    }),
+  };
+}
+
+/** `bypass("api")`: whose pods may be labelled is known, next comes the reason. */
+export interface BypassOf {
+  /** Why it is needed; it is written into the policy. */
+  because(reason: string): BypassBecause;
+}
+
+/** The reason is known, next comes the owner. */
+export interface BypassBecause {
+  /** The team that answers for the bypass. */
+  ownedBy(owner: string): BypassOwned;
+}
+
+/** The owner is known, next comes the end. */
+export interface BypassOwned {
+  /** Its last day, `2027-03-31`. */
+  until(expires: string): BypassUntil;
+}
+
+/** The end is known, who may use it completes the bypass. */
+export interface BypassUntil {
+  /** Groups whose members may put the label on a pod; at least one. Completes the declaration. */
+  grantedTo(group: string, ...groups: string[]): BypassDeclaration;
+}
+
+/**
+ * Declares a bypass for pods of a workload (`api`, `shop/api`) or of a namespace (`allOf("shop")`) as a sentence:
+ * `bypass("api").because("incident 7").ownedBy("platform").until("2026-12-01").grantedTo("sre")`.
+ */
+export function bypass(subject: string | { namespace: string }): BypassOf {
+  const of = typeof subject === "string" ? { workload: subject } : subject;
+  return {
+    because: (reason) => ({
+      ownedBy: (owner) => ({
+        until: (expires) => ({
+          grantedTo: (...grantedTo) => ({ ...of, reason, owner, expires, grantedTo }),
         }),
       }),
     }),

@@ -181,8 +181,38 @@ export interface MetadataAccessDeclaration {
   reason: string;
   /** Who answers for it. Written into the policy. */
   owner: string;
-  /** Last day, `2027-03-31`. Written into the policy and the plan; defaults to none. */
+  /**
+   * Last day, `2027-03-31`. Written into the policy and the plan; defaults to none. With it the policy also carries the
+   * annotation by which the policy pack accepts the open endpoint until that day (where the enforcer knows it by address).
+   */
   expires?: string;
+}
+
+/**
+ * A pod's policies are lifted for a time, so that it can be debugged (requirement S3-10). Exactly one of `workload` and
+ * `namespace` is given. Nothing is lifted before the pod carries the label
+ * `policy-bypass.pulumi-cluster-security/until: <expires>`, which only the groups of `grantedTo` may put there; the label
+ * without a bypass in the declaration lifts nothing either.
+ *
+ * What the pod may send and accept is then as if nothing held it, but for explicit denies, which are final: metadata
+ * endpoints, `denyExternal`, and the boundaries of tenants. The other ends of its connections keep their policies.
+ */
+export interface BypassDeclaration {
+  /** A declared workload, any pod of which may be labelled: `name`, or `namespace/name` where the name is ambiguous. */
+  workload?: string;
+  /** A declared namespace, any pod of which may be labelled. */
+  namespace?: string;
+  /** Why it is needed. Written into the policy. */
+  reason: string;
+  /** Who answers for it. Written into the policy. */
+  owner: string;
+  /** Its last day, `2027-03-31`, and the label's value. After it the policy is no longer written. */
+  expires: string;
+  /**
+   * Groups whose members may put the label on a pod, at least one; the same for all bypasses of a namespace. An admission
+   * policy (Kubernetes 1.30 and newer) keeps everybody else from it, controllers that start pods from templates included.
+   */
+  grantedTo: string[];
 }
 
 /** One end of a flow. Exactly one of `workload`, `namespace`, `cidr`, `fqdn` and `entity` is given. */
@@ -218,6 +248,12 @@ export interface FlowDeclaration {
    * whatever `unsupported` says. Webhooks and the paths of shared services to the API server always are. Defaults to false.
    */
   critical?: boolean;
+  /**
+   * The day by which somebody looks again whether it is still needed, `2027-05-01`; at the latest in six months by PCI DSS
+   * 1.2.7. Written onto the policies that hold the flow, the earliest of each, where the policy pack sees that it has
+   * passed. Defaults to the declaration's `reviewBy`.
+   */
+  reviewBy?: string;
 }
 
 /** A namespace that the declaration speaks about. */
@@ -480,6 +516,8 @@ export interface ClusterSecurityDeclaration {
   applications?: ApplicationPresets;
   /** Who shares the cluster; flows between tenants are exceptions with an end. */
   tenants?: TenantDeclaration[];
+  /** Pods whose policies may be lifted for a time. Defaults to none. */
+  bypasses?: BypassDeclaration[];
   /** Istio, if workloads have mesh identities: strict mutual TLS, and who may call whom by service account. */
   mesh?: MeshDeclaration;
   /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
@@ -490,9 +528,11 @@ export interface ClusterSecurityDeclaration {
   denyScope?: DenyScope;
   /**
    * The day it is, `2027-03-31`: exceptions between tenants that ended before it are reported, and closed where the tenant
-   * says so. Components take the current day; without it no exception counts as ended.
+   * says so; bypasses that ended before it are closed. Components take the current day; without it nothing counts as ended.
    */
   asOf?: string;
+  /** The day by which the policies are looked at again, `2027-05-01`; written onto each. A flow may name its own. Defaults to none. */
+  reviewBy?: string;
   /** Whether policies are enforced. Defaults to `enforce`; a namespace may differ. */
   mode?: PolicyMode;
   /** How NetworkPolicies are cut, where the dialect writes any. Defaults to `auto`. */

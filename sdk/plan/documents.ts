@@ -85,7 +85,13 @@ export type WarningCode =
   /** The dialect opens DNS as a whole or not at all: what is to ask for some names only asks for none. */
   | "dns-names-unsupported"
   /** The last day of an exception between tenants is over. */
-  | "exception-ended";
+  | "exception-ended"
+  /** The policies of labelled pods are lifted for a time. */
+  | "bypass-open"
+  /** The last day of a bypass is over: it lifts nothing any more. */
+  | "bypass-ended"
+  /** The day by which something was to be reviewed has passed. */
+  | "review-overdue";
 
 /** A namespace that the stack creates, or whose labels it sets. */
 export interface PlannedNamespace {
@@ -107,6 +113,8 @@ export interface PlannedFlow {
   readonly expires?: string;
   /** Must not be cut: present where it holds. */
   readonly critical?: true;
+  /** The day by which it is reviewed. */
+  readonly reviewBy?: string;
 }
 
 /** A workload's exception from the closed metadata endpoints; what a finding about it is exempted with. */
@@ -154,6 +162,22 @@ export interface PlannedException {
   readonly state: ExceptionState;
 }
 
+/** Pods whose policies are lifted for a time. */
+export interface PlannedBypass {
+  /** `namespace/name` of a workload, or `namespace shop`. */
+  readonly of: string;
+  /** What a pod carries for its policies to be lifted: `key=value`. */
+  readonly label: string;
+  /** Groups that may put it there. */
+  readonly grantedTo: readonly string[];
+  readonly reason: string;
+  readonly owner: string;
+  /** Its last day. */
+  readonly expires: string;
+  /** `closed` when its last day is over. */
+  readonly state: Exclude<ExceptionState, "overdue">;
+}
+
 /** Everything to register, in a safe order. */
 export interface Plan {
   readonly dialect: Dialect;
@@ -171,6 +195,8 @@ export interface Plan {
   readonly exceptions: readonly PlannedException[];
   /** Who may reach which credential service of the cloud, and why. */
   readonly metadataAccess: readonly PlannedMetadataAccess[];
+  /** Whose policies are lifted for a time, those that ended included. */
+  readonly bypasses: readonly PlannedBypass[];
 }
 
 /** A document before its dependencies are known. */
@@ -205,3 +231,9 @@ export const managedByLabel: Readonly<Record<string, string>> = {
 /** Annotations that say why a policy exists. */
 export const flowsAnnotation = "pulumi-cluster-security/flows";
 export const ownersAnnotation = "pulumi-cluster-security/owners";
+
+/** Accepts, on the policy that opens it, that a metadata endpoint is open; the pack reads it. */
+export const metadataExemption = "exempt.pulumi-cluster-security/metadata-endpoints-closed";
+
+/** The day by which somebody looks at the policy again; the pack's rule `review-overdue` reads it. */
+export const reviewAnnotation = "pulumi-cluster-security/review-by";

@@ -60,6 +60,8 @@ export interface EgressDeclaration {
   ranges?: EgressRange[];
   /** What happens to what the dialect cannot say. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
+  /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
+  reviewBy?: string;
 }
 
 /**
@@ -112,7 +114,7 @@ function asDeclaration(
   name: string,
   declaration: EgressDeclaration,
 ): { declared: ClusterSecurityDeclaration; paths: readonly string[] } {
-  const { dialect, cluster, namespace, workloads, hosts, ranges, unsupported } = declaration;
+  const { dialect, cluster, namespace, workloads, hosts, ranges, unsupported, reviewBy } = declaration;
   refuseForms(name, declaration);
   const sources: readonly PeerDeclaration[] =
     workloads === undefined || workloads.length === 0
@@ -137,6 +139,7 @@ function asDeclaration(
     ...(dialect === undefined ? {} : { dialect }),
     ...(cluster === undefined ? {} : { cluster }),
     ...(unsupported === undefined ? {} : { unsupported }),
+    ...(reviewBy === undefined ? {} : { reviewBy }),
     denyScope: DenyScope.DeclaredNamespaces,
     layout: PolicyLayout.PerFlow,
     namespaces: [{ name: namespace, tier: Tier.Applications, existing: true }],

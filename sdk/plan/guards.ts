@@ -78,6 +78,7 @@ function alone(model: Model, home: string): Model {
     namespaces: new Map([...model.namespaces].filter(([name]) => name === home)),
     dnsNames: new Map([...model.dnsNames].filter(([name]) => name === home)),
     tenants: [],
+    bypasses: [],
   };
 }
 

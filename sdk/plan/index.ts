@@ -8,6 +8,7 @@ export type {
   ExceptionState,
   Plan,
   PlanWarning,
+  PlannedBypass,
   PlannedException,
   PlannedFlow,
   PlannedMetadataAccess,
@@ -18,7 +19,7 @@ export type {
   Stage,
   WarningCode,
 } from "./documents";
-export { flowsAnnotation, managedByLabel, ownersAnnotation, stages } from "./documents";
+export { flowsAnnotation, managedByLabel, ownersAnnotation, reviewAnnotation, stages } from "./documents";
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";

@@ -90,12 +90,28 @@ export interface ModelFlow {
   readonly expires?: string;
   /** Must not be cut: a dialect that cannot say it refuses the declaration. */
   readonly critical: boolean;
+  /** The day by which it is reviewed. */
+  readonly reviewBy?: string;
 }
 
 /** An exception between tenants whose last day is over. */
 export interface EndedException {
   readonly flow: ModelFlow;
   readonly isClosed: boolean;
+}
+
+/** Policies that are lifted from labelled pods of a workload or a namespace. */
+export interface ModelBypass {
+  readonly subject: Extract<ModelPeer, { kind: "workload" } | { kind: "namespace" }>;
+  readonly reason: string;
+  readonly owner: string;
+  /** Its last day, and the value of the label. */
+  readonly expires: string;
+  /** Groups that may put the label on a pod; sorted. */
+  readonly grantedTo: readonly string[];
+  readonly path: string;
+  /** Its last day is over: nothing is lifted any more. */
+  readonly isEnded: boolean;
 }
 
 export interface ModelService {
@@ -139,6 +155,10 @@ export interface Model {
   readonly mode: PolicyMode;
   readonly layout: PolicyLayout;
   readonly unsupported: UnsupportedHandling;
+  /** The day by which every policy is reviewed that no flow gives another one. */
+  readonly reviewBy?: string;
+  /** The day it is, where somebody said so. */
+  readonly asOf?: string;
   readonly dns: ModelDns;
   readonly apiServer: { readonly cidrs: readonly string[]; readonly ports: readonly number[] };
   readonly nodeCidrs: readonly string[];
@@ -158,6 +178,8 @@ export interface Model {
   readonly tenants: readonly ModelTenant[];
   /** Exceptions whose last day is over; those of tenants that close them are not among the flows. */
   readonly endedExceptions: readonly EndedException[];
+  /** Bypasses, those that ended included. */
+  readonly bypasses: readonly ModelBypass[];
   readonly mesh?: ModelMesh;
   /** Derived name of a policy → the name it gets. */
   readonly policyNames: ReadonlyMap<string, string>;

@@ -1,9 +1,12 @@
 /** From a declaration to the policies that say it. */
+import { withReviewDay } from "./annotations";
+import { bypassDocuments, bypassesOf, noteBypasses } from "./bypasses";
 import { calicoDocuments } from "./dialects/calico";
 import { ciliumDocuments, proxiedDnsName } from "./dialects/cilium";
 import { clusterNetworkPolicyDocuments } from "./dialects/cluster-network-policy";
 import { istioDocuments } from "./dialects/istio";
 import { kubernetesDocuments } from "./dialects/kubernetes";
+import { isDnsAlone } from "./dialects/network-policy";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { Dialect, PolicyLayout, PolicyMode, Tier } from "./declaration";
 import type { DraftDocument, Plan, PlannedMetadataAccess } from "./documents";
@@ -28,12 +31,10 @@ import { Shortfalls } from "./unsupported";
  * @throws DeclarationError with every problem at once; nothing has been registered then.
  */
 export function plan(declaration: ClusterSecurityDeclaration): Plan {
-  return planModel(resolve(declaration), (model, shortfalls) =>
-    withTenantPolicies(model, [
-      ...networkDocuments(model, shortfalls),
-      ...istioDocuments(model, shortfalls),
-      ...tenantAccess(model),
-    ]),
+  return planModel(
+    resolve(declaration),
+    (model, shortfalls) => withTenantPolicies(model, wholeDocuments(model, shortfalls)),
+    (model) => wholeDocuments(model, new Shortfalls()),
   );
 }
 
@@ -43,12 +44,26 @@ export function plan(declaration: ClusterSecurityDeclaration): Plan {
  * @throws DeclarationError with every problem at once.
  */
 export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
-  // what isolates stands elsewhere, so a policy for each workload has nothing to protect here
-  const model = { ...resolve(declaration), layout: PolicyLayout.PerFlow };
-  return planModel(model, (resolved, shortfalls) =>
-    networkDocuments(resolved, shortfalls).filter(
-      (draft) => draft.stage === "flows" || draft.object.metadata.name === proxiedDnsName,
-    ),
+  // what isolates stands elsewhere, so a policy for each workload mostly has nothing to protect here
+  const model = { ...resolve(declaration), layout: declaration.layout ?? PolicyLayout.PerFlow };
+  return planModel(
+    model,
+    (resolved, shortfalls) => {
+      const flows = flowsAlone(networkDocuments(resolved, shortfalls));
+      return [...flows, ...bypassDocuments(resolved, flows).filter(({ stage }) => stage !== "mesh")];
+    },
+    (resolved) => wholeDocuments(resolved, new Shortfalls()),
+  );
+}
+
+/** Without what isolates pods that have no flow; nothing comes after what is left out. */
+function flowsAlone(drafts: readonly DraftDocument[]): readonly DraftDocument[] {
+  const kept = drafts.filter(
+    (draft) => (draft.stage === "flows" && !isDnsAlone(draft)) || draft.object.metadata.name === proxiedDnsName,
+  );
+  const names = new Set(kept.map(logicalNameOf));
+  return kept.map((draft) =>
+    draft.after === undefined ? draft : { ...draft, after: draft.after.filter((name) => names.has(name)) },
   );
 }
 
@@ -58,19 +73,39 @@ export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
  * @throws DeclarationError with every problem at once.
  */
 export function planMesh(declaration: ClusterSecurityDeclaration): Plan {
-  return planModel(resolve(declaration), istioDocuments);
+  return planModel(
+    resolve(declaration),
+    (model, shortfalls) => [
+      ...istioDocuments(model, shortfalls),
+      ...bypassDocuments(model, []).filter(({ stage }) => stage !== "flows"),
+    ],
+    (model) => wholeDocuments(model, new Shortfalls()),
+  );
+}
+
+function wholeDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  const drafts = [...networkDocuments(model, shortfalls), ...istioDocuments(model, shortfalls), ...tenantAccess(model)];
+  return [...drafts, ...bypassDocuments(model, drafts)];
 }
 
 /** Writes the policies of a declaration that was read, and says what it could not. */
 type Writer = (model: Model, shortfalls: Shortfalls) => readonly DraftDocument[];
 
-/** A plan of what a writer makes of a declaration: named, ordered, with everything that is said about it. */
-export function planModel(model: Model, write: Writer): Plan {
+/**
+ * A plan of what a writer makes of a declaration: named, ordered, with everything that is said about it.
+ *
+ * @param whole Policies of which the writer makes a part, or writes once the mode is `enforce`: names may be given to all
+ *   of them. Defaults to what it writes.
+ */
+export function planModel(model: Model, write: Writer, whole?: (model: Model) => readonly DraftDocument[]): Plan {
   const shortfalls = new Shortfalls();
-  const drafts = rename(write(model, shortfalls), model.policyNames);
+  const named = rename(write(model, shortfalls), model.policyNames, () => whole?.(asEnforced(model)) ?? []);
+  const drafts = withReviewDay(named, model.reviewBy);
   noteMetadataAccess(model, shortfalls);
   noteLimitedDns(model, shortfalls);
   noteEndedExceptions(model, shortfalls);
+  noteBypasses(model, shortfalls);
+  noteOverdueReviews(model, shortfalls);
   const warnings = shortfalls.settle(model.unsupported);
   refuseSharedNames(drafts);
   return {
@@ -82,7 +117,7 @@ export function planModel(model: Model, write: Writer): Plan {
       .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
       .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
     exemptNamespaces: model.exempt,
-    flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical }) => ({
+    flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical, reviewBy }) => ({
       from: describePeer(from),
       to: describePeer(to),
       ports,
@@ -90,10 +125,12 @@ export function planModel(model: Model, write: Writer): Plan {
       owner,
       ...(critical ? { critical } : {}),
       ...(expires === undefined ? {} : { expires }),
+      ...(reviewBy === undefined ? {} : { reviewBy }),
     })),
     tenants: model.tenants.map(({ name, namespaces, policyEditors }) => ({ name, namespaces, policyEditors })),
     exceptions: exceptionsOf(model),
     metadataAccess: metadataAccessOf(model),
+    bypasses: bypassesOf(model),
   };
 }
 
@@ -123,6 +160,21 @@ function noteEndedExceptions(model: Model, shortfalls: Shortfalls): void {
       "The last day of an exception between tenants is over.",
       "Renew it with its owner, or remove it.",
     );
+  }
+}
+
+function noteOverdueReviews({ asOf, flows, reviewBy }: Model, shortfalls: Shortfalls): void {
+  if (asOf === undefined) return;
+  const note = (path: string): void =>
+    shortfalls.note(
+      "review-overdue",
+      path,
+      "The day by which somebody was to look at it again has passed.",
+      "Review it with its owner, and set the next day.",
+    );
+  if (reviewBy !== undefined && reviewBy < asOf) note("reviewBy");
+  for (const flow of flows) {
+    if (flow.reviewBy !== undefined && flow.reviewBy !== reviewBy && flow.reviewBy < asOf) note(flow.path);
   }
 }
 
@@ -158,8 +210,12 @@ function asEnforced(model: Model): Model {
   return { ...model, mode, namespaces };
 }
 
-/** Gives policies the names that the declaration wants, and refuses wishes that no policy has. */
-function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, string>): readonly DraftDocument[] {
+/** Gives policies the names that the declaration wants, and refuses wishes that no policy has, here or elsewhere. */
+function rename(
+  drafts: readonly DraftDocument[],
+  names: ReadonlyMap<string, string>,
+  elsewhere: () => readonly DraftDocument[],
+): readonly DraftDocument[] {
   if (names.size === 0) return drafts;
   const used = new Set<string>();
   const renamed = drafts.map((draft) => {
@@ -170,7 +226,9 @@ function rename(drafts: readonly DraftDocument[], names: ReadonlyMap<string, str
     const name = metadata.name.slice(0, metadata.name.length - derived.length) + (names.get(derived) ?? derived);
     return { ...draft, object: { ...draft.object, metadata: { ...metadata, name } } };
   });
-  const unknown = [...names.keys()].filter((name) => !used.has(name));
+  const unused = [...names.keys()].filter((name) => !used.has(name));
+  const others = unused.length === 0 ? [] : elsewhere();
+  const unknown = unused.filter((name) => !others.some(({ object }) => hasDerivedName(object.metadata.name, name)));
   if (unknown.length > 0) {
     throw new DeclarationError(
       unknown.map((name) => ({

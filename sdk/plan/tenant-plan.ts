@@ -45,6 +45,8 @@ export interface TenantPlanDeclaration {
   unsupported?: UnsupportedHandling;
   /** The day it is, `2027-03-31`: exceptions that ended before it are reported. Components take the current day. */
   asOf?: string;
+  /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
+  reviewBy?: string;
 }
 
 /** Policies of Calico's tiers of ours; a tenant by itself makes no tier, which would be everybody's. */

@@ -9,6 +9,7 @@ import path from "node:path";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dump } from "js-yaml";
+import { Dialect } from "../../sdk/plan";
 import type { KubeObject } from "../../sdk/reachability";
 import { benchObjects, sizes, type BenchOptions } from "./generator";
 import { measure, run, type Measurement } from "./measure";
@@ -89,6 +90,7 @@ async function main(): Promise<void> {
       }
     }
     rows.push(await measureExplain(folder, seed));
+    for (const dialect of Object.values(Dialect)) rows.push(await measurePlan(dialect));
     for (const { measurement, seconds, ratio, budget } of await measurePack()) {
       const note = `${round(ratio)} times an empty compiled pack; the budget is ${budget}`;
       rows.push({ size: "2000 resources", dialects: "kubernetes", measurement, seconds: round(seconds), note });
@@ -157,6 +159,20 @@ async function measureExplain(folder: string, seed: number): Promise<Row> {
     megabytes: result.maxRssMb,
     pairs: result.pairs,
     ...noteOf(result),
+  };
+}
+
+/** Planning a declaration of 500 namespaces and 5,000 flows: CPU seconds. */
+async function measurePlan(dialect: Dialect): Promise<Row> {
+  const { stdout } = await run(process.execPath, ["--require", "tsx/cjs", path.join(__dirname, "plan.ts"), dialect]);
+  const { seconds, maxRssMb, documents } = JSON.parse(stdout) as Record<"seconds" | "maxRssMb" | "documents", number>;
+  return {
+    size: "500 namespaces, 5,000 flows",
+    dialects: dialect,
+    measurement: "plan",
+    seconds: round(seconds),
+    megabytes: maxRssMb,
+    note: `${documents} policies; CPU time; the budget is 2 s`,
   };
 }
 

@@ -39,6 +39,7 @@ function optionsFor(version: string): CiliumChartOptions[] {
     auditMode: true,
     hostFirewall: true,
     istio: true,
+    limitedDns: true,
     ...(minor >= 19 ? { denyResponse: true } : {}),
     ...(minor >= 20 ? { clusterNetworkPolicy: true } : {}),
   };
@@ -153,6 +154,14 @@ describe("Cilium chart values", () => {
     assert.match(ciliumValues({ encryption: CiliumEncryption.None }).warnings.join(), /can be read on the way/);
     assert.match(ciliumValues({}, { policyEnforcementMode: "never" }).warnings.join(), /no policy is enforced/);
     assert.deepEqual(ciliumValues({}).warnings, []);
+  });
+
+  it("S2-04: lets resolvers go on past names that policies refuse, where names are limited and nowhere else", () => {
+    const { values } = ciliumValues({ limitedDns: true });
+    assert.deepEqual(values["dnsProxy"], { dnsRejectResponseCode: "nameError" });
+    assert.equal(ciliumValues({}).values["dnsProxy"], undefined);
+    const own = ciliumValues({ limitedDns: true }, { dnsProxy: { dnsRejectResponseCode: "refused" } });
+    assert.deepEqual(own.values["dnsProxy"], { dnsRejectResponseCode: "refused" });
   });
 
   it("refuses values that would take Istio's plugin away or send traffic past its proxies", () => {

@@ -137,7 +137,7 @@ describe("verify: probes and verdicts", () => {
           assert.equal(result.verdict, kind === "failed" ? "incomplete" : "violated");
           const tap = formatVerification(result, "tap");
           assert.equal(tap.match(/^not ok /gm)?.length, 1);
-          assert.equal(tap.match(/^(not )?ok /gm)?.length, all.tried.length + 1);
+          assert.equal(tap.match(/^(not )?ok /gm)?.length, all.tried.length + 2);
         },
       ),
     );
@@ -159,7 +159,7 @@ describe("verify: probes and verdicts", () => {
       { plan: planned },
     );
     assert.equal(bare.verdict, "violated");
-    assert.deepEqual(bare.findings, []);
+    assert.deepEqual(new Set(bare.findings.map(({ id }) => id)), new Set(["policy-missing"]));
   });
 
   it("a metadata address stands for no declared range: it is only ever tried as what must be closed", async () => {
@@ -191,5 +191,60 @@ describe("verify: probes and verdicts", () => {
     const result = await verify(reachabilityOf(policies), nobody, { plan: planned });
     assert.equal(result.verdict, "incomplete");
     assert.ok(result.unprobed.some(({ why }) => why === "none of its pods is ready"));
+  });
+
+  it("a refusal: where nothing may pass it has passed, where something must pass it proves nothing", async () => {
+    const refusing = executor(() => "refused");
+    const result = await verify(reachabilityOf(policies), refusing, { plan: planned, sample: "all" });
+    assert.equal(result.verdict, "violated");
+    for (const { probe, holds } of result.probes) {
+      assert.equal(holds, probe.expected === "denied" ? false : undefined, describeProbe(probe));
+    }
+    const critical = result.probes.filter(({ probe }) => probe.computed === "denied").length;
+    assert.equal(result.findings.length, critical);
+    assert.ok(result.findings.every(({ severity }) => severity === "critical"));
+  });
+
+  it("S4-14: a declared policy that the cluster does not have is a violation, whatever the packets do", async () => {
+    const without = policies.filter(({ metadata }) => metadata?.name !== "allow-web-to-db");
+    const result = await verify(reachabilityOf(without), executor(asExpected), { plan: planned, sample: "all" });
+    assert.deepEqual(result.policies.missing, ["CiliumNetworkPolicy a/allow-web-to-db"]);
+    assert.equal(result.verdict, "violated");
+    assert.match(
+      formatVerification(result, "tap"),
+      /^not ok 2 - policies: 1 of \d+ declared policies are missing: .+web-to-db$/m,
+    );
+    assert.match(formatVerification(result, "junit"), /allow-web-to-db"><failure/);
+    const whole = await verify(reachabilityOf(policies), executor(asExpected), { plan: planned, sample: "all" });
+    assert.match(formatVerification(whole, "tap"), /^ok 2 - policies: all \d+ declared policies exist$/m);
+  });
+
+  it("an executor that can send from nowhere outside and not from everywhere: what is left out is named", async () => {
+    const cluster: ReturnType<typeof executor> = {
+      ...executor(asExpected),
+      outsideOnlyAnswers: true,
+      sources: () => Promise.resolve(new Set(["a/db[Pod]"])),
+      whyAbsent: (id) => (id === "a/web[Pod]" ? "no pods are made for it" : undefined),
+    };
+    const result = await verify(reachabilityOf(policies), cluster, { plan: planned, sample: "all" });
+    assert.ok(cluster.tried.length > 0);
+    for (const { source } of cluster.tried) assert.deepEqual(source, { kind: "workload", id: "a/db[Pod]" });
+    const said = result.unprobed.map(({ what, why }) => `${what}: ${why}`);
+    assert.ok(said.includes("from a/web[Pod]: no pods are made for it"), said.join("; "));
+    assert.ok(
+      said.some((text) => text.includes("no probe can start at a/web[Pod]")),
+      said.join("; "),
+    );
+  });
+
+  it("only what is asked for is tried", async () => {
+    const cluster = executor(asExpected);
+    await verify(reachabilityOf(policies), cluster, {
+      plan: planned,
+      sample: "all",
+      only: ({ destination }) => destination.kind === "workload" && destination.id === "a/web[Pod]",
+    });
+    assert.ok(cluster.tried.length > 0);
+    assert.ok(cluster.tried.every((probe) => describeProbe(probe).includes("→ a/web[Pod] ")));
   });
 });

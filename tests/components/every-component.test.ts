@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { getPulumiComponents } from "@pulumi/pulumi/provider/experimental/provider";
@@ -11,6 +13,7 @@ const {
   CiliumCni,
   ClusterSecurity,
   EgressPolicy,
+  EnforcementCanary,
   IstioMesh,
   MeshIdentity,
   ServiceFlows,
@@ -48,6 +51,7 @@ const components: Readonly<Record<string, Make>> = {
       },
       opts,
     ),
+  EnforcementCanary: (opts) => new EnforcementCanary("c", {}, opts),
   IstioMesh: (opts) => new IstioMesh("c", {}, opts),
   MeshIdentity: (opts) => new MeshIdentity("c", { mesh: {}, ...parts }, opts),
   ServiceFlows: (opts) => new ServiceFlows("c", parts, opts),
@@ -71,6 +75,8 @@ function root(all: readonly Registration[], from: Registration): Registration {
   return parent === undefined ? from : root(all, parent);
 }
 
+const snapshot = path.join(__dirname, "every-component-urns.snapshot.json");
+
 describe("every exported component", () => {
   it("is in this table", () => {
     const exported = getPulumiComponents(entry).map((component: { name: string }) => component.name);
@@ -79,16 +85,19 @@ describe("every exported component", () => {
 
   for (const [name, make] of Object.entries(components)) {
     describe(name, () => {
-      it("is the parent of everything it registers and hands its provider on", async () => {
-        const { all, component, children } = await made(make, () => ({
-          provider: new k8s.Provider("elsewhere", { kubeconfig: "{}" }),
-        }));
-        const provider = all.find((one) => one.name === "elsewhere");
-        for (const child of children) {
-          assert.equal(root(all, child).urn, component.urn, child.name);
-          assert.equal(child.provider, `${provider?.urn ?? ""}::elsewhere-id`, child.name);
-        }
-      });
+      for (const form of ["provider", "providers"] as const) {
+        it(`is the parent of everything it registers and hands its provider on (${form})`, async () => {
+          const { all, component, children } = await made(make, () => {
+            const elsewhere = new k8s.Provider("elsewhere", { kubeconfig: "{}" });
+            return form === "provider" ? { provider: elsewhere } : { providers: [elsewhere] };
+          });
+          const provider = all.find((one) => one.name === "elsewhere");
+          for (const child of children) {
+            assert.equal(root(all, child).urn, component.urn, child.name);
+            assert.equal(child.provider, `${provider?.urn ?? ""}::elsewhere-id`, child.name);
+          }
+        });
+      }
 
       it("keeps the user's aliases", async () => {
         const { component } = await made(make, { aliases: [{ name: "before" }] });
@@ -120,4 +129,16 @@ describe("every exported component", () => {
       });
     });
   }
+
+  it("keeps the URNs of the snapshot (write it anew with UPDATE_SNAPSHOTS=1 after a wanted change, and give aliases)", async () => {
+    // another URN means that every user's object is deleted and made again
+    const sorted: Record<string, readonly string[]> = {};
+    for (const name of Object.keys(components).sort()) {
+      const make = components[name] ?? assert.fail(name);
+      sorted[name] = (await made(make)).all.map(({ urn }) => urn).sort();
+    }
+    const text = `${JSON.stringify(sorted, null, 2)}\n`;
+    if (process.env["UPDATE_SNAPSHOTS"] === "1") writeFileSync(snapshot, text);
+    assert.equal(text, readFileSync(snapshot, "utf8"));
+  });
 });

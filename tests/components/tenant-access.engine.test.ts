@@ -9,7 +9,7 @@ import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
 import { provideTools } from "../../lab/toolchain/index";
 import type { PlannedObject } from "../../sdk/plan/index";
-import { Dialect, plan } from "../../sdk/plan/index";
+import { Dialect, allOf, bypass, plan } from "../../sdk/plan/index";
 
 interface Answer {
   readonly status: number;
@@ -24,6 +24,15 @@ const collections: Readonly<Record<string, string>> = {
   ValidatingAdmissionPolicy: "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
   ValidatingAdmissionPolicyBinding: "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 };
+
+const bypassLabel = "policy-bypass.pulumi-cluster-security/until";
+const pods = (name = "", part = ""): string =>
+  `/api/v1/namespaces/acme-web/pods${name === "" ? "" : `/${name}`}${part === "" ? "" : `/${part}`}`;
+
+function pod(name: string, labels: Readonly<Record<string, string>>): object {
+  const metadata = { name, labels };
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [{ name: "main", image: "main" }] } };
+}
 
 const policies = (namespace: string, name = ""): string =>
   `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies${name === "" ? "" : `/${name}`}`;
@@ -79,7 +88,10 @@ describe("who may edit a tenant's policies, asked of a real API server", () => {
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-tenants-"));
     const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
     plane = await startControlPlane({ dataDir: path.join(folder, "control-plane"), tools, fresh: true });
-    const planned = plan({ ...declaration, dialect: Dialect.Kubernetes });
+    const bypasses = [
+      bypass(allOf("acme-web")).because("incident 7").ownedBy("platform").until("2026-12-01").grantedTo("sre"),
+    ];
+    const planned = plan({ ...declaration, dialect: Dialect.Kubernetes, bypasses });
     for (const { name } of planned.namespaces) {
       const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
       assert.equal((await call("POST", "/api/v1/namespaces", namespace)).status, 201);
@@ -128,6 +140,42 @@ describe("who may edit a tenant's policies, asked of a real API server", () => {
     assert.equal(stranger.status, 403, stranger.body);
     const role = "/apis/rbac.authorization.k8s.io/v1/namespaces/acme-web/roles/network-policy-editors";
     assert.equal((await call("DELETE", role, undefined, editors)).status, 403);
+  });
+
+  it("S3-10: lets only those whom a bypass is granted to put its label on a pod, in whatever way", async () => {
+    const administrators = ["system:masters"];
+    const granted = [...administrators, "sre"];
+    const label = (value: string | null): object => ({ metadata: { labels: { [bypassLabel]: value } } });
+    // the default service account is made by a controller
+    let made = await call("POST", pods(), pod("web-1", { app: "web" }), administrators);
+    for (let waited = 0; made.status === 403 && waited < 100; waited += 1) {
+      await sleep(100);
+      made = await call("POST", pods(), pod("web-1", { app: "web" }), administrators);
+    }
+    assert.equal(made.status, 201, made.body);
+    const binding = {
+      apiVersion: "v1",
+      kind: "Binding",
+      metadata: { name: "web-1", ...(label("2026-12-01") as { metadata: object }).metadata },
+      target: { apiVersion: "v1", kind: "Node", name: "node-1" },
+    };
+    for (const [what, method, at, body] of [
+      ["a new pod", "POST", pods(), pod("web-2", { app: "web", [bypassLabel]: "2026-12-01" })],
+      ["a running pod", "PATCH", pods("web-1"), label("2026-12-01")],
+      ["its status", "PATCH", pods("web-1", "status"), label("2026-12-01")],
+      ["its binding to a node", "POST", pods("web-1", "binding"), binding],
+      ["an empty label", "PATCH", pods("web-1"), label("")],
+    ] as const) {
+      const refused = await call(method, at, body, administrators);
+      assert.equal(refused.status, 422, `${what}: ${refused.status} ${refused.body}`);
+      assert.match(refused.body, /lifts the policies of a pod/, what);
+    }
+    assert.equal((await call("PATCH", pods("web-1"), label("2026-12-01"), granted)).status, 200);
+    // others may change the pod, and take the label away, but not move its end
+    const change = { metadata: { labels: { "example.com/note": "seen" } } };
+    assert.equal((await call("PATCH", pods("web-1"), change, administrators)).status, 200);
+    assert.equal((await call("PATCH", pods("web-1"), label("2099-01-01"), administrators)).status, 422);
+    assert.equal((await call("PATCH", pods("web-1"), label(null), administrators)).status, 200);
   });
 
   it("lets whoever deploys the declaration change what it made", async () => {

@@ -1,8 +1,11 @@
 /** One set of policies on the real datapath, beside what the engine computes from the same cluster. */
-import type { Verdict } from "../../sdk/reachability";
+import assert from "node:assert/strict";
+import type { Reachability, Verdict } from "../../sdk/reachability";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import type { LabCluster, LabObject, LabProbe, PolicyState, RawOutcome } from "../../lab/datapath/index";
 import { computedReachability, Expectation } from "../../lab/datapath/index";
+import { nodeLayout } from "../../lab/datapath/layout";
+import { askSocket } from "../../lab/datapath/unix-http";
 import { describeProbe } from "./world";
 
 export interface Disagreement {
@@ -26,8 +29,25 @@ export interface Agreement {
   readonly disagreements: readonly Disagreement[];
 }
 
+/** Milliseconds of silence that close a path: nothing in the lab is more than a millisecond away. */
+const silence = 600;
+
 /** Milliseconds that a probe gets when its first silence is doubted. */
 const patience = 5000;
+
+export interface CompareOptions {
+  /**
+   * Names that every pod among the sources asks for first. An address that only a name can open (the engine says "unknown"
+   * for it) is then judged by the names that lie there.
+   */
+  readonly ask?: AskedNames;
+}
+
+/** A DNS server, and what it answers. */
+export interface AskedNames {
+  readonly server: string;
+  readonly names: Readonly<Record<string, readonly string[]>>;
+}
 
 /**
  * Applies the policies, waits for the agent's word, tries all probes and removes the policies again. Silence where the
@@ -37,14 +57,20 @@ export async function compareOnDatapath(
   on: { readonly cluster: LabCluster; readonly controlPlane: ControlPlane },
   policies: readonly LabObject[],
   probes: readonly LabProbe[],
+  { ask }: CompareOptions = {},
 ): Promise<Agreement> {
   const { cluster, controlPlane } = on;
+  if (ask) await forgetNames(cluster);
   try {
     const states = await cluster.apply(policies);
     const reachability = await computedReachability(controlPlane);
     const expectation = new Expectation(reachability, await cluster.pods(), cluster.nodes);
-    const computed = probes.map((probe) => expectation.verdict(probe));
-    const outcomes = [...(await cluster.probe(probes, { timeout: 800 }))];
+    const learned = ask ? await learn(cluster, ask, probes) : new Set<string>();
+    const computed = probes.map((probe) => {
+      const verdict = expectation.verdict(probe);
+      return verdict === "unknown" && ask ? byName(reachability, expectation, probe, ask, learned) : verdict;
+    });
+    const outcomes = [...(await cluster.probe(probes, { timeout: silence, parallel: 300 }))];
     const doubted = probes.flatMap((_probe, index) =>
       outcomes[index]?.verdict === "denied" && computed[index] === "allowed" ? [index] : [],
     );
@@ -60,6 +86,52 @@ export async function compareOnDatapath(
   } finally {
     await cluster.remove(policies);
   }
+}
+
+/** Has the agents forget what names they have learned: for other policies they might not have learned them. */
+async function forgetNames(cluster: LabCluster): Promise<void> {
+  for (const node of cluster.nodes) {
+    const { status, text } = await askSocket(nodeLayout(node).agentSocket, "DELETE", "/v1/fqdn/cache");
+    assert.equal(status, 200, `the agent keeps its names: ${text}`);
+  }
+}
+
+/** Has every source ask for all names; returns "pod name" for each answer. */
+async function learn(
+  cluster: LabCluster,
+  { server, names }: AskedNames,
+  probes: readonly LabProbe[],
+): Promise<Set<string>> {
+  const sources = [...new Set(probes.map(({ from }) => from).filter((from) => from.includes("/")))];
+  const questions = sources.flatMap((from) =>
+    Object.keys(names).map((name): LabProbe => ({ from, to: `service:${server}`, port: 53, protocol: "dns", name })),
+  );
+  const answers = await cluster.probe(questions, { timeout: silence });
+  const answered = questions.filter((_question, index) => (answers[index]?.answers ?? []).length > 0);
+  return new Set(answered.map(({ from, name = "" }) => `${from} ${name}`));
+}
+
+/**
+ * What the names at an address say: a name that may be reached and that this pod was told opens it, and where no name there
+ * may be reached it stays closed. Otherwise it depends: what the agent has learned earlier, or for other pods, counts too.
+ */
+function byName(
+  reachability: Reachability,
+  expectation: Expectation,
+  probe: LabProbe,
+  { names }: AskedNames,
+  learned: ReadonlySet<string>,
+): Verdict {
+  const flow = expectation.flow(probe);
+  if (flow?.destination.kind !== "address") return "unknown";
+  const here = Object.entries(names).filter(([, addresses]) => addresses.includes(probe.to));
+  const verdicts = here.map(([name]) => ({
+    name,
+    verdict: reachability.verdict({ ...flow, destination: { kind: "fqdn", name } }),
+  }));
+  if (verdicts.some(({ name, verdict }) => verdict === "allowed" && learned.has(`${probe.from} ${name}`)))
+    return "allowed";
+  return verdicts.every(({ verdict }) => verdict === "denied") ? "denied" : "unknown";
 }
 
 function summarize(

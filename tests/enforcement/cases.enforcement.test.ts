@@ -5,7 +5,7 @@ import { compareOnDatapath, describeDisagreements } from "./agreement";
 import { readCases } from "./cases";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
-import { putUp } from "./world";
+import { putUp, takeDown } from "./world";
 
 const dnsAddress = "10.96.0.10";
 
@@ -225,7 +225,7 @@ describe("enforcement: cases that once disagreed", () => {
   for (const each of readCases()) {
     it(each.title, async function () {
       this.timeout(300_000);
-      const on = await sharedDatapath();
+      const on = await sharedDatapath(each.nodes === undefined ? {} : { nodes: each.nodes });
       await putUp(on.cluster, each.world);
       try {
         const { disagreements, measured } = await compareOnDatapath(on, each.policies, each.probes);
@@ -233,7 +233,7 @@ describe("enforcement: cases that once disagreed", () => {
         const changed = each.probes.filter((probe, index) => probe.measured !== measured[index]);
         assert.deepEqual(changed, [], "what is measured now is what was measured then");
       } finally {
-        await on.cluster.removePods(each.world.pods);
+        await takeDown(on.cluster, each.world);
       }
     });
   }

@@ -7,6 +7,8 @@ import type { LabWorld } from "./world";
 
 export interface EnforcementCase {
   readonly title: string;
+  /** How many nodes it needs. Default 1. */
+  readonly nodes?: number;
   readonly world: LabWorld;
   readonly policies: readonly LabObject[];
   readonly probes: readonly (LabProbe & { readonly measured: string })[];

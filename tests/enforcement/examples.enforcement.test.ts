@@ -1,34 +1,37 @@
-/** The examples, deployed by a real Pulumi engine onto a cluster where Cilium enforces, then verified by packets. */
+/** The examples, deployed by a real Pulumi engine onto a cluster where Cilium enforces, then proved by packets. */
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describeProbe, verify } from "../../sdk/cluster/index";
-import { plan } from "../../sdk/plan/index";
-import type { ApiClient } from "../../lab/control-plane/index";
-import { apiClient } from "../../lab/control-plane/index";
-import { computedReachability, LabCluster, LabExecutor } from "../../lab/datapath/index";
+import type { Probe } from "../../sdk/cluster/index";
+import { LabCluster, provideDatapathPrograms } from "../../lab/datapath/index";
 import { installCrds } from "../../lab/crds/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
+import { exampleNames } from "../../lab/whole-way/example-names";
+import type { LiveReport } from "../../lab/whole-way/live-probes";
+import { LiveProbes } from "../../lab/whole-way/live-probes";
+import { loadExample, problemsOf, runWholeWay } from "../../lab/whole-way/index";
 import { openStack, operate } from "../engine/automation";
-import { wipe } from "../engine/wipe";
-import type { Example } from "../support/examples";
-import { examples } from "../support/examples";
 import { closeSharedDatapath } from "./shared-datapath";
+
+/** `ENFORCEMENT_EXAMPLES=web-app,shop` runs only these. */
+const chosen = process.env["ENFORCEMENT_EXAMPLES"]?.split(",");
 
 describe("enforcement: the examples on a real Cilium", () => {
   let lab: Lab;
   let cluster: LabCluster;
-  let client: ApiClient;
+  let hubble: string;
   let folder: string;
-  let all: readonly Example[];
 
   before(async function () {
     this.timeout(600_000);
     // there is room for one
     await closeSharedDatapath();
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-examples-"));
+    hubble = (await provideDatapathPrograms()).hubble.path;
     // the examples bring their own DNS server
     lab = await openLab({
       dataDir: folder,
@@ -39,51 +42,115 @@ describe("enforcement: the examples on a real Cilium", () => {
     });
     await installCrds(lab.controlPlane, ["istio"]);
     cluster = new LabCluster(lab.controlPlane, lab.datapath?.nodes ?? []);
-    client = apiClient(lab.controlPlane);
-    all = await examples();
   });
 
   after(async function () {
     this.timeout(120_000);
     cluster?.close();
-    client?.close();
     await lab?.close();
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  for (const name of ["web-app", "service-identity", "kubernetesx", "shop", "tenants"]) {
-    it(`S0-10, S0-14, S4-14: ${name}: declared flows pass and the rest is dropped`, async function () {
+  for (const name of exampleNames.filter((each) => chosen?.includes(each) ?? true)) {
+    it(`S0-10, S0-13, S0-14, S2-17, S2-18, S4-14, S4-18: ${name}: the whole way, probed all the while`, async function () {
       this.timeout(900_000);
-      const example = all.find((one) => one.name === name) ?? assert.fail(`no example ${name}`);
-      const program = example.program ?? assert.fail(`${name} has no program`);
-      const stack = await openStack({
-        project: `enforced-${name}`,
-        stack: "test",
-        lab,
-        program: async () => ({ ...(await program()) }),
-        config: { "clusterSecurity:platform": "stand-ins" },
+      const result = await runWholeWay(await loadExample(name), {
+        ...{ lab, cluster, hubble },
+        signal: new AbortController().signal,
+        tables: path.join(folder, "tables"),
       });
-      const up = await operate(stack, "up");
-      try {
-        assert.equal(up.error, undefined, up.output);
-        const reachability = await computedReachability(lab.controlPlane);
-        const planned = plan(example.declaration);
-        const executor = new LabExecutor(cluster, reachability);
-        const verification = await verify(reachability, executor, { plan: planned });
-        const wrong = verification.probes
-          .filter(({ holds }) => holds !== true)
-          .map(({ probe, outcome }) => `${describeProbe(probe)} must be ${probe.expected}, is ${outcome.outcome}`);
-        console.log(
-          `      ${verification.probes.length} probes, ${verification.unprobed.length} parts not to be probed here: ` +
-            [...new Set(verification.unprobed.map(({ what, why }) => `${what} (${why})`))].slice(0, 4).join("; "),
-        );
-        assert.deepEqual(wrong, []);
-        assert.deepEqual(verification.findings, []);
-        assert.equal(verification.verdict, "holds");
-      } finally {
-        await wipe(client, up);
-        await cluster.untilEmpty();
-      }
+      const { up, destroy, verification, byHand } = result;
+      const live = ({ declared, undeclared, violations, uncounted, slow }: LiveReport): string =>
+        `${declared} declared and ${undeclared} undeclared (${violations.length} wrong, ${slow} slow, ${uncounted} uncounted)`;
+      console.log(`      during up: ${live(up)}`);
+      console.log(
+        `      then ${verification.probes.length} probes, ${verification.unprobed.length} parts not to be probed here; ` +
+          `${result.hubble.asked} drops told by Hubble; ${byHand.policy} deleted by hand: ${byHand.changed.length} probes change`,
+      );
+      console.log(`      during destroy: ${live(destroy)}`);
+      assert.deepEqual(problemsOf(result), []);
     });
   }
+
+  describe("the probing while a stack changes", () => {
+    const workload = (name: string): Probe["source"] => ({ kind: "workload", id: `order/${name}[Deployment]` });
+    const undeclared: Probe = {
+      group: "undeclared",
+      source: workload("one"),
+      destination: workload("two"),
+      protocol: "TCP",
+      port: 8080,
+      expected: "denied",
+      computed: "denied",
+      reason: "nobody declared it",
+    };
+
+    /** A deny-all and two workloads, one before the other. */
+    function program(first: "deny" | "workloads"): () => Promise<Record<string, never>> {
+      return () => {
+        const home = new k8s.core.v1.Namespace("order", { metadata: { name: "order" } });
+        let last: pulumi.Resource[] = [home];
+        const deny = (): void => {
+          const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"] };
+          const metadata = { name: "default-deny-all", namespace: "order" };
+          last = [new k8s.networking.v1.NetworkPolicy("deny", { metadata, spec }, { dependsOn: last })];
+        };
+        const workloads = (): void => {
+          last = ["one", "two"].map((name) => {
+            const labels = { app: name };
+            const containers = [{ name, image: name, ports: [{ containerPort: 8080 }] }];
+            const template = { metadata: { labels }, spec: { containers } };
+            return new k8s.apps.v1.Deployment(
+              name,
+              { metadata: { name, namespace: "order" }, spec: { selector: { matchLabels: labels }, template } },
+              { dependsOn: last },
+            );
+          });
+        };
+        // what stands between the two in a larger stack: a Job takes a while to complete, a namespace to be deleted
+        const pause = (): void => {
+          last = [new k8s.core.v1.Namespace("between", { metadata: { name: "order-between" } }, { dependsOn: last })];
+          const containers = [{ name: "pause", image: "pause" }];
+          const spec = { template: { spec: { restartPolicy: "Never", containers } } };
+          const metadata = { name: "pause", namespace: "order-between" };
+          last = [new k8s.batch.v1.Job("pause", { metadata, spec }, { dependsOn: last })];
+        };
+        for (const next of first === "deny" ? [deny, pause, workloads] : [workloads, pause, deny]) next();
+        return Promise.resolve({});
+      };
+    }
+
+    async function probedThrough(first: "deny" | "workloads"): Promise<{ up: LiveReport; destroy: LiveReport }> {
+      const stack = await openStack({ project: `order-${first}`, stack: "test", lab, program: program(first) });
+      const during = async (verb: "up" | "destroy"): Promise<LiveReport> => {
+        const probes = new LiveProbes(cluster, [undeclared], { interval: 20, silence: 200 });
+        const operation = await operate(stack, verb);
+        // what has just come about is probed too
+        if (verb === "up") await new Promise((resolve) => setTimeout(resolve, 1000));
+        const report = await probes.stop();
+        assert.equal(operation.error, undefined, operation.output);
+        return report;
+      };
+      const up = await during("up");
+      const destroy = await during("destroy");
+      await cluster.untilEmpty();
+      return { up, destroy };
+    }
+
+    it("S0-14: sees no pass where the deny stands before the workloads and after them", async function () {
+      this.timeout(300_000);
+      const { up, destroy } = await probedThrough("deny");
+      assert.ok(up.undeclared > 0 && destroy.undeclared > 0, `${up.undeclared} and ${destroy.undeclared} probes count`);
+      assert.deepEqual([...up.violations, ...destroy.violations], []);
+    });
+
+    it("S0-14: sees the passes where the deny comes last and goes first", async function () {
+      this.timeout(300_000);
+      const { up, destroy } = await probedThrough("workloads");
+      for (const [when, { violations, undeclared: count }] of Object.entries({ up, destroy })) {
+        const seen = violations[0]?.what ?? `none of ${count} probes during ${when}`;
+        assert.match(seen, /^order\/one\[Deployment\] → order\/two\[Deployment\] TCP 8080 passes/);
+      }
+    });
+  });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
-import type { Datapath, DatapathPrograms } from "../../lab/datapath/index";
+import type { Datapath, DatapathOptions, DatapathPrograms } from "../../lab/datapath/index";
 import { LabCluster, provideDatapathPrograms, startDatapath } from "../../lab/datapath/index";
 import { provideTools } from "../../lab/toolchain/index";
 
@@ -15,21 +15,34 @@ export interface SharedDatapath {
   readonly cluster: LabCluster;
 }
 
+/** What a suite may ask for; without any of it there is one node. */
+export type SharedOptions = Pick<DatapathOptions, "nodes" | "wireguard" | "agentArgs">;
+
 let opened: Promise<SharedDatapath> | undefined;
+let openedWith = "";
 let folder: string | undefined;
 
-export function sharedDatapath(): Promise<SharedDatapath> {
-  opened ??= open();
-  return opened;
+/** The datapath that runs. One that was opened with other options is stopped first: there is room for one. */
+export async function sharedDatapath(options: SharedOptions = {}): Promise<SharedDatapath> {
+  const wanted = JSON.stringify(options);
+  if (opened && openedWith !== wanted) await closeSharedDatapath();
+  openedWith = wanted;
+  opened ??= open(options);
+  return await opened;
 }
 
-async function open(): Promise<SharedDatapath> {
+async function open(options: SharedOptions): Promise<SharedDatapath> {
   folder = mkdtempSync(path.join(tmpdir(), "cluster-security-datapath-"));
   const programs = await provideDatapathPrograms();
   const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
   const controlPlane = await startControlPlane({ dataDir: path.join(folder, "control-plane"), tools });
   try {
-    const datapath = await startDatapath({ dataDir: path.join(folder, "datapath"), controlPlane, programs });
+    const datapath = await startDatapath({
+      dataDir: path.join(folder, "datapath"),
+      controlPlane,
+      programs,
+      ...options,
+    });
     return { controlPlane, datapath, programs, cluster: new LabCluster(controlPlane, datapath.nodes) };
   } catch (error) {
     await controlPlane.stop();

@@ -5,6 +5,8 @@ import { world as outside } from "../../lab/datapath/index";
 export interface LabWorld {
   readonly namespaces: readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[];
   readonly pods: readonly PodWish[];
+  /** What policies refer to: Services and EndpointSlices. */
+  readonly objects?: readonly LabObject[];
 }
 
 /** Ports that are tried between pods: those that the random policies name, and one that some of them leave out. */
@@ -12,14 +14,22 @@ const betweenPods = [
   { port: 80, protocol: "tcp" },
   { port: 443, protocol: "tcp" },
   { port: 8080, protocol: "tcp" },
+  { port: 8081, protocol: "tcp" },
   { port: 53, protocol: "udp" },
 ] as const;
 
-/** Makes namespaces and pods; the pods of an earlier world are removed first. */
+/** Makes namespaces, pods and what else there is; an earlier world is taken down first. */
 export async function putUp(cluster: LabCluster, world: LabWorld, earlier?: LabWorld): Promise<void> {
-  if (earlier) await cluster.removePods(earlier.pods);
+  if (earlier) await takeDown(cluster, earlier);
   for (const { name, labels } of world.namespaces) await cluster.namespace(name, labels);
   await cluster.addPods(world.pods);
+  await cluster.apply(world.objects ?? []);
+}
+
+/** Removes the pods and objects of a world; its namespaces stay. */
+export async function takeDown(cluster: LabCluster, { pods, objects = [] }: LabWorld): Promise<void> {
+  await cluster.remove(objects);
+  await cluster.removePods(pods);
 }
 
 /** Every pair of pods, every pod and the world both ways, every pod and its node both ways. */

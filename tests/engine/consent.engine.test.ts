@@ -6,7 +6,7 @@ import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
 import type { ClusterSecurityArgs } from "../../sdk/index";
-import { ClusterSecurity, flow, namespace, tcp, workload } from "../../sdk/index";
+import { ClusterSecurity, DenyScope, flow, namespace, tcp, workload } from "../../sdk/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate, outputsOf } from "./automation";
@@ -41,6 +41,8 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
   let stack: Stack;
   let consent: boolean | undefined;
   let declared = true;
+  let exempt: string[] | undefined;
+  let denyScope: DenyScope | undefined;
 
   before(async () => {
     lab = await sharedLab();
@@ -55,6 +57,8 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
           namespaces: [namespace("keep")],
           workloads: own,
           flows: [flow("web").to("api").on(tcp(8080)).because("pages show data").ownedBy("web")],
+          ...(exempt === undefined ? {} : { exemptNamespaces: exempt }),
+          ...(denyScope === undefined ? {} : { denyScope }),
           others: {
             context: labContext,
             kubeconfig: lab.controlPlane.kubeconfigPath,
@@ -142,6 +146,40 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       assert.equal((await operate(stack, "up")).error, undefined);
     });
   }
+
+  for (const [how, verbs, narrow] of [
+    ["a namespace that is exempt from now on", ["preview", "up"], () => void (exempt = ["kube-system", "neighbours"])],
+    ["a scope of declared namespaces only", ["up"], () => void (denyScope = DenyScope.DeclaredNamespaces)],
+  ] as const) {
+    it(`is not narrowed in place by ${how} without consent: ${verbs.join(" and ")} name who would lose protection`, async () => {
+      narrow();
+      try {
+        for (const verb of verbs) {
+          const refused = await operate(stack, verb);
+          assert.match(
+            `${refused.error ?? ""}\n${said(refused)}`,
+            /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with others\.mayLoseProtection/,
+          );
+          assert.ok(refused.error !== undefined);
+          assert.equal(await reachesKiosk(), "No Connections");
+        }
+      } finally {
+        exempt = undefined;
+        denyScope = undefined;
+      }
+    });
+  }
+
+  it("is narrowed in place where nobody of others loses anything, without being asked", async () => {
+    exempt = ["kube-system", "nobody-lives-here"];
+    const narrowed = await operate(stack, "up");
+    assert.equal(narrowed.error, undefined);
+    const changed = finished(narrowed).filter(({ op }) => op === "update");
+    assert.ok(changed.some(({ name }) => name === "keep-default-deny-all"));
+    assert.equal(await reachesKiosk(), "No Connections");
+    // the update of the last test takes it back
+    exempt = undefined;
+  });
 
   it("is refused as a whole in the preview of such an update", async () => {
     declared = false;

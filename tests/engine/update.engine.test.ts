@@ -5,7 +5,9 @@ import { apiClient } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
 import { ClusterSecurity, DeclarationError, DenyScope, flow, namespace, plan, tcp, workload } from "../../sdk/index";
 import type { ClusterSecurityDeclaration } from "../../sdk/index";
+import { TrafficSet } from "../../sdk/reachability/index";
 import { allowedIn, growth } from "./allowed";
+import type { Operation } from "./automation";
 import { finished, openStack, operate, worlds } from "./automation";
 import { liveObjects, sharedLab } from "./shared-lab";
 
@@ -53,6 +55,7 @@ async function byHand(lab: Lab, method: "PATCH" | "DELETE", path: string, body?:
 describe("a stack that changes, on a real engine and a real API server", () => {
   let lab: Lab;
   let stack: Stack;
+  let created: Operation;
   let port = 8080;
   let componentName = "security";
   let formerName: string | undefined;
@@ -70,7 +73,7 @@ describe("a stack that changes, on a real engine and a real API server", () => {
         deployment("backend", "backend", security);
       },
     });
-    const created = await operate(stack, "up");
+    created = await operate(stack, "up");
     assert.equal(created.error, undefined);
   });
 
@@ -78,8 +81,9 @@ describe("a stack that changes, on a real engine and a real API server", () => {
     assert.equal((await operate(stack, "destroy")).error, undefined);
   });
 
-  it("S0-15 changes a flow's port in place: nothing is replaced, and nothing undeclared opens on the way", async () => {
+  it("S0-15, S3-16 changes a flow's port in place: nothing is replaced, nothing undeclared opens on the way, nothing kept is cut", async () => {
     const before = await liveObjects(lab);
+    const standing = [...worlds(created)].at(-1)?.objects;
     port = 9090;
     const changed = await operate(stack, "up");
     assert.equal(changed.error, undefined);
@@ -91,6 +95,30 @@ describe("a stack that changes, on a real engine and a real API server", () => {
     assert.deepEqual(opened, ["moving/frontend[Deployment] → moving/backend[Deployment]: TCP 9090"]);
     const closed = growth(allowedIn(after, ["moving"]), allowedIn(before, ["moving"]));
     assert.deepEqual(closed, ["moving/frontend[Deployment] → moving/backend[Deployment]: TCP 8080"]);
+
+    // stopped after any step: nothing is open that neither the old nor the new declaration opens, nothing cut that both do
+    const [first, last] = [allowedIn(before, ["moving"]), allowedIn(after, ["moving"])];
+    const none = TrafficSet.none();
+    let compared = 0;
+    for (const { step, objects } of worlds(changed, standing)) {
+      const now = allowedIn(objects.values(), ["moving"]);
+      for (const pair of new Set([first, last, now].flatMap(({ pairs }) => [...pairs.keys()]))) {
+        const [was, is, will] = [first, now, last].map(({ pairs }) => pairs.get(pair) ?? none) as [
+          TrafficSet,
+          TrafficSet,
+          TrafficSet,
+        ];
+        const undeclared = is.subtract(was).subtract(will);
+        const cut = was.subtract(was.subtract(will)).subtract(is);
+        assert.deepEqual(
+          [undeclared.toString(), cut.toString()],
+          Array(2).fill(none.toString()),
+          `${step.name}: ${pair}`,
+        );
+        compared += 1;
+      }
+    }
+    assert.ok(compared > 0);
   });
 
   it("renames the component without touching the cluster when an alias names it", async () => {

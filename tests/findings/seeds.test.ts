@@ -12,6 +12,20 @@ function assertSaid(found: readonly Finding[], says: RegExp): void {
 }
 
 describe("findings: the users' own documents, as printed in the seeds", () => {
+  it("judges every known defect and contradiction, or says why no rule can see it", () => {
+    const judged = [...seeds.expected, ...seeds.inText].map(({ defect }) => defect);
+    const rows = (letter: string, count: number): string[] =>
+      Array.from({ length: count }, (_, index) => `${letter}${String(index + 1).padStart(2, "0")}`);
+    assert.deepEqual(
+      [...new Set([...judged, ...Object.keys(seeds.unseen)])].sort(),
+      [...rows("B", 48), ...rows("C", 17)].sort(),
+    );
+    assert.deepEqual(
+      Object.keys(seeds.unseen).filter((defect) => judged.includes(defect)),
+      [],
+    );
+  });
+
   for (const { seed, id, says, defect } of seeds.expected) {
     it(`${defect} ${seed}: ${id}`, function () {
       const yaml = seeds.yamlOf(seed);

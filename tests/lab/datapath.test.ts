@@ -125,6 +125,16 @@ describe("datapath: settings and objects", () => {
     assert.equal(settings["debug"], undefined);
   });
 
+  it("a cluster says whether packets are tunnelled and encrypted, and nothing of encryption where there is none", () => {
+    assert.equal(publishedSettings([])["routing-mode"], "native");
+    assert.equal("enable-wireguard" in publishedSettings([]), false);
+    const settings = publishedSettings([], { tunnel: true, encrypt: true });
+    assert.deepEqual(
+      [settings["routing-mode"], settings["tunnel-protocol"], settings["enable-wireguard"]],
+      ["tunnel", "vxlan", "true"],
+    );
+  });
+
   it("the agent, its programs and its definitions are of one version", () => {
     const lab = path.resolve(__dirname, "..", "..", "lab");
     const versions = (["cilium-agent", "cilium-cni", "hubble"] as const).map((name) => toolSpec(name).version(lab));

@@ -161,12 +161,12 @@ function normalTier(
   );
   for (const { namespace, spec } of specs) {
     const denies = (direction === "ingress" ? spec.ingressDeny : spec.egressDeny) ?? [];
-    if (denies.some((rule) => ruleMatches(cluster, policies, namespace, rule, direction, peer, flow, options)))
+    if (denies.some((rule) => ruleMatches(cluster, policies, namespace, rule, direction, "deny", peer, flow, options)))
       return "denied";
   }
   for (const { namespace, spec } of specs) {
     const allows = (direction === "ingress" ? spec.ingress : spec.egress) ?? [];
-    if (allows.some((rule) => ruleMatches(cluster, policies, namespace, rule, direction, peer, flow, options)))
+    if (allows.some((rule) => ruleMatches(cluster, policies, namespace, rule, direction, "allow", peer, flow, options)))
       return "allowed";
   }
   const seen = asSeen(peer, options);
@@ -232,17 +232,22 @@ function ruleMatches(
   namespace: string,
   rule: CiliumRule,
   direction: Direction,
+  verdict: "allow" | "deny",
   peer: Party,
   flow: OracleFlow,
   options: CiliumOptions,
 ): boolean {
-  const peers = peersOf(rule, direction);
-  const lists = [peers.endpoints, peers.entities, peers.cidr, peers.cidrSet, peers.services];
+  const written = peersOf(rule, direction);
+  // The agent puts pods and addresses in the place of Services; where there are none, or in a deny rule, nothing is left.
+  const resolves =
+    verdict === "allow" && (written.services ?? []).some((service) => serviceStandsForSomething(policies, service));
+  const peers = resolves ? written : { ...written, services: undefined };
+  const lists = [peers.endpoints, peers.entities, peers.cidr, peers.cidrSet];
   // "An empty list selects nothing", ports or not.
   if (lists.some((list) => list && list.length === 0)) return false;
   const icmps = (rule.icmps ?? []).flatMap((entry) => entry.fields ?? []);
   const hasPorts = (rule.toPorts ?? []).length + icmps.length > 0;
-  if (lists.every((list) => !list)) {
+  if ([...lists, peers.services].every((list) => !list)) {
     // No L3 member at all: any peer if there are ports, nobody if there are none.
     if (!hasPorts) return false;
   } else if (!peersMatch(cluster, policies, namespace, peers, peer, options)) return false;
@@ -276,8 +281,7 @@ function peersMatch(
   const identity = identityOf(cluster, peer);
   if ((peers.endpoints ?? []).some((selector) => endpointMatches(scoped(selector, namespace), identity))) return true;
   if ((peers.entities ?? []).some((entity) => entityMatches(entity, identity))) return true;
-  if ((peers.services ?? []).some((service) => serviceMatches(policies, namespace, service, peer, options)))
-    return true;
+  if ((peers.services ?? []).some((service) => serviceMatches(policies, service, peer, options))) return true;
   const addresses = cidrAddresses(peer, options);
   if ((peers.cidr ?? []).some((cidr) => addresses.some((address) => cidrContains(cidr, address)))) return true;
   return (peers.cidrSet ?? []).some((block) => {
@@ -310,42 +314,58 @@ function icmpMatches(field: CiliumIcmpField, flow: OracleFlow): boolean {
   return flow.icmpFamily === family && flow.port === type;
 }
 
-/** A Service with a selector stands for its pods, one without for the addresses that its EndpointSlices list. */
-function serviceMatches(
-  objects: readonly PolicyObject[],
-  namespace: string,
-  reference: CiliumService,
-  peer: Party,
-  options: CiliumOptions,
-): boolean {
-  const given = reference.k8sService?.namespace ?? reference.k8sServiceSelector?.namespace;
-  const place = given ?? (namespace === "" ? undefined : namespace);
+/** The Services that a reference means; without a namespace it means those of every namespace. */
+function servicesMeant(objects: readonly PolicyObject[], reference: CiliumService): readonly PolicyObject[] {
+  const place = reference.k8sService?.namespace ?? reference.k8sServiceSelector?.namespace;
   return objects
     .filter(({ kind, metadata }) => kind === "Service" && (place === undefined || metadata.namespace === place))
     .filter(({ metadata }) =>
       reference.k8sService
         ? metadata.name === reference.k8sService.serviceName
         : selectorMatches(reference.k8sServiceSelector?.selector ?? {}, metadata.labels ?? {}),
-    )
-    .some(({ metadata, spec }) => {
-      const { selector } = spec as { selector?: Readonly<Record<string, string>> };
-      if (selector) {
-        if (peer.kind !== "pod" || peer.pod.hostNetwork || peer.pod.namespace !== metadata.namespace) return false;
-        return selectorMatches({ matchLabels: selector }, peer.pod.labels);
-      }
-      const slices = objects.filter(
-        (slice) =>
-          slice.kind === "EndpointSlice" &&
-          slice.metadata.namespace === metadata.namespace &&
-          slice.metadata.labels?.["kubernetes.io/service-name"] === metadata.name,
-      );
-      const addresses = slices.flatMap((slice) =>
-        ((slice as unknown as { endpoints: { addresses: string[] }[] }).endpoints ?? []).flatMap(
-          (one) => one.addresses,
-        ),
-      );
-      return cidrAddresses(peer, options).some((address) => addresses.some((one) => cidrContains(one, address)));
-    });
+    );
+}
+
+/** The addresses that the EndpointSlices of a Service list. */
+function backends(objects: readonly PolicyObject[], { metadata }: PolicyObject): readonly string[] {
+  const slices = objects.filter(
+    (slice) =>
+      slice.kind === "EndpointSlice" &&
+      slice.metadata.namespace === metadata.namespace &&
+      slice.metadata.labels?.["kubernetes.io/service-name"] === metadata.name,
+  );
+  return slices.flatMap((slice) =>
+    ((slice as unknown as { endpoints: { addresses: string[] }[] }).endpoints ?? []).flatMap((one) => one.addresses),
+  );
+}
+
+function selectorOf({ spec }: PolicyObject): Readonly<Record<string, string>> | undefined {
+  return (spec as { selector?: Readonly<Record<string, string>> }).selector;
+}
+
+function serviceStandsForSomething(objects: readonly PolicyObject[], reference: CiliumService): boolean {
+  return servicesMeant(objects, reference).some(
+    (service) => selectorOf(service) !== undefined || backends(objects, service).length > 0,
+  );
+}
+
+/** A Service with a selector stands for its pods, one without for the addresses that its EndpointSlices list. */
+function serviceMatches(
+  objects: readonly PolicyObject[],
+  reference: CiliumService,
+  peer: Party,
+  options: CiliumOptions,
+): boolean {
+  return servicesMeant(objects, reference).some((service) => {
+    const selector = selectorOf(service);
+    if (selector) {
+      if (peer.kind !== "pod" || peer.pod.hostNetwork || peer.pod.namespace !== service.metadata.namespace)
+        return false;
+      return selectorMatches({ matchLabels: selector }, peer.pod.labels);
+    }
+    const addresses = backends(objects, service);
+    return cidrAddresses(peer, options).some((address) => addresses.some((one) => cidrContains(one, address)));
+  });
 }
 
 /** CIDR rules select identities outside the cluster; pods and nodes only if policy-cidr-match-mode says so. */

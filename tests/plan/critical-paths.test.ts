@@ -157,6 +157,28 @@ for (const dialect of dialects) {
   });
 }
 
+describe("nodes that are named by address", () => {
+  const warned = (declaration: ClusterSecurityDeclaration): readonly string[] =>
+    plan(declaration).warnings.flatMap(({ code, paths }) => (code === "node-address-match" ? paths : []));
+
+  it("are said to need a setting where Cilium enforces NetworkPolicy or ClusterNetworkPolicy, flow by flow", () => {
+    for (const dialect of [Dialect.Kubernetes, Dialect.ClusterNetworkPolicy]) {
+      const paths = warned(declarationIn(dialect));
+      assert.deepEqual(paths, [
+        "platform.services[0].flows[0]",
+        "platform.services[0].webhooks[0]",
+        "flows[0]",
+        "flows[1]",
+      ]);
+      assert.ok(warned(declarationIn(dialect, DnsProvider.NodeLocalDns)).includes("cluster.dns"));
+      const { cluster, namespaces, workloads } = declarationIn(dialect);
+      const inside = [flow("envoy").to("web").on(tcp(8080)).because("visitors").ownedBy("web")];
+      assert.deepEqual(warned({ dialect, ...(cluster && { cluster }), namespaces, workloads, flows: inside }), []);
+    }
+    for (const dialect of [Dialect.Cilium, Dialect.Calico]) assert.deepEqual(warned(declarationIn(dialect)), []);
+  });
+});
+
 describe("credential services of the cloud", () => {
   const access = (service: MetadataService, expires?: string): ClusterSecurityDeclaration => ({
     namespaces: [namespace("shop"), namespace("old", { existing: true })],

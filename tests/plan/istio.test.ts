@@ -3,11 +3,23 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
-import { Dialect, MeshMode, flow, metrics, namespace, plan, planMesh, tcp, workload } from "../../sdk/plan/index";
+import {
+  Dialect,
+  MeshMode,
+  flow,
+  kubeApiserver,
+  metrics,
+  namespace,
+  plan,
+  planMesh,
+  tcp,
+  workload,
+} from "../../sdk/plan/index";
 import type { OracleCluster, OraclePod, PolicyObject } from "../oracle/cluster";
 import { ciliumAllows, stockCilium } from "../oracle/cilium";
 import { meshAllows } from "../oracle/istio";
 import { assertValid } from "./crd-schema";
+import { open, pod, worldOf } from "./world";
 
 const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds", "istio-1.30.3");
 const names = ["web", "api", "db", "job"];
@@ -147,6 +159,41 @@ describe("mesh policies", function () {
       "istio.io/dataplane-mode": "ambient",
     });
     assert.ok(!JSON.stringify(planned.documents.filter(({ stage }) => stage === "mesh")).includes('15008"'));
+  });
+
+  it("lets the plugin on the nodes read from the API server in ambient mode, once, wherever it is declared", () => {
+    const base: ClusterSecurityDeclaration = { namespaces: [namespace("in")], mesh: { mode: MeshMode.Ambient } };
+    const readers = (declaration: ClusterSecurityDeclaration): readonly string[] =>
+      plan(declaration).flows.flatMap(({ from, to }) =>
+        to === "kube-apiserver" && from.includes("istio-cni-node") ? [from] : [],
+      );
+    assert.deepEqual(readers(base), ["istio-system/istio-cni-node"]);
+    assert.deepEqual(readers({ ...base, mesh: { mode: MeshMode.Sidecar } }), []);
+    assert.deepEqual(readers({ ...base, mesh: { mode: MeshMode.Ambient, controlPlaneNamespace: "mesh" } }), [
+      "mesh/istio-cni-node",
+    ]);
+    const labels = { "k8s-app": "istio-cni-node" };
+    const elsewhere = [workload("kube-system/istio-cni-node", { labels })];
+    assert.deepEqual(readers({ ...base, workloads: elsewhere }), []);
+    const inTools: ClusterSecurityDeclaration = {
+      ...base,
+      namespaces: [namespace("in"), namespace("tools")],
+      platform: {
+        services: [
+          {
+            name: "nodes",
+            workloads: [workload("tools/istio-cni-node", { labels })],
+            flows: [flow("tools/istio-cni-node").to(kubeApiserver()).on().because("reads pods").ownedBy("mesh")],
+          },
+        ],
+      },
+    };
+    assert.deepEqual(readers(inTools), ["tools/istio-cni-node"]);
+    // held by the default deny like any pod of its namespace, and let through it
+    const world = worldOf(base, { workloads: [workload("istio-system/istio-cni-node", { labels })] });
+    const source = pod("istio-system/istio-cni-node");
+    assert.match(open(world, source, { kind: "kubeApiserver" }), /TCP 443,6443/);
+    assert.equal(open(world, source, { kind: "address", address: "203.0.113.9" }), "No Connections");
   });
 
   it("writes what the published CRDs of Istio 1.30 take, without an unknown field, in every dialect of the network", function () {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { declaration as shop } from "../../examples/shop/declaration";
-import { DeclarationError, Dialect, plan } from "../../sdk/plan/index";
+import { DeclarationError, Dialect, PolicyMode, plan, planFlows, planMesh } from "../../sdk/plan/index";
 
 describe("policyNames", () => {
   for (const dialect of Object.values(Dialect)) {
@@ -17,6 +17,28 @@ describe("policyNames", () => {
       }
     });
   }
+
+  it("S3-28 may name policies that a dialect writes only once the mode is enforce", () => {
+    for (const dialect of Object.values(Dialect)) {
+      plan({ ...shop, dialect, mode: PolicyMode.Audit });
+      const unknown = { ...shop, dialect, mode: PolicyMode.Audit, policyNames: { "allow-nobody-to-django": "x" } };
+      assert.throws(() => plan(unknown), DeclarationError);
+    }
+  });
+
+  it("are taken by parts of a plan, which give those of their own policies and pass over the others", () => {
+    const policyNames = { ...shop.policyNames, "default-deny-mesh": "deny-all-mesh", "default-deny-all": "deny-all" };
+    const whole = { ...shop, mesh: {}, policyNames };
+    const mesh = planMesh(whole).documents.map(({ object }) => object.metadata.name);
+    assert.ok(mesh.includes("deny-all-mesh") && !mesh.includes("default-deny-mesh"));
+    assert.ok(!mesh.includes("deny-all"));
+    const flows = planFlows(whole).documents.map(({ object }) => object.metadata.name);
+    const wanted = Object.values(shop.policyNames ?? {}).filter((name) => flows.includes(name));
+    assert.ok(wanted.length > 0);
+    for (const part of [plan, planMesh, planFlows]) {
+      assert.throws(() => part({ ...whole, policyNames: { "allow-nobody-to-django": "x" } }), DeclarationError);
+    }
+  });
 
   it("refuses a name that no policy has, a name Kubernetes does not take, and one that is taken", () => {
     const refusals: readonly [Record<string, string>, RegExp][] = [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clusterSecurityPolicies, policyNames } from "../../policypack/guard";
+import { clusterSecurityPolicies, findingIds, policyNames } from "../../policypack/guard";
 import type { TestResource, TestRun } from "../../policypack/testing";
 import { runPolicies, unknown, urnOf } from "../../policypack/testing";
 
@@ -382,5 +382,113 @@ describe("the policy pack, run as the engine runs it", () => {
     const open = [namespace("shop"), deployment("api")];
     const result = await runPolicies(clusterSecurityPolicies(), open, { config });
     assert.deepEqual(mandatory(result), []);
+  });
+
+  it("each violation says its severity, controls and fix, and the policies list every finding with its fix", async () => {
+    const stack = [namespace("shop"), worldOpen("allow-world"), deployment("api"), defaultDeny];
+    const { violations } = await runPolicies(clusterSecurityPolicies(), stack, { operation: "preview" });
+    const own = violations.filter(({ message }) => !message.startsWith("What is shown"));
+    assert.ok(own.length > 3);
+    for (const { message, severity } of own) {
+      assert.match(message, /\n {2}fix: .*\n {2}severity: (critical|high|medium|low)\n {2}controls: /s);
+      assert.ok(message.includes(`severity: ${severity}`), message);
+    }
+    for (const policy of clusterSecurityPolicies()) {
+      for (const id of findingIds) assert.ok(policy.remediationSteps?.includes(`\`${id}\``), id);
+      assert.ok(policy.tags?.includes("nist-sp-800-53-r5"));
+    }
+  });
+
+  it("what was shown at the object that causes it is not shown again; what follows from it is, in one text", async () => {
+    const stack = [namespace("shop"), worldOpen("allow-world"), deployment("api"), defaultDeny];
+    const { violations } = await runPolicies(clusterSecurityPolicies(), stack, { operation: "preview" });
+    const stopping = violations
+      .filter(({ level }) => level === "mandatory")
+      .map(({ phase, message }) => [phase, message]);
+    assert.equal(stopping.length, 2);
+    assert.match(
+      String(stopping[0]),
+      /^resource,metadata-endpoints-closed: NetworkPolicy shop\/allow-world opens a hole/,
+    );
+    assert.match(
+      String(stopping[1]),
+      /^stack,What is shown .*\n {2}metadata-endpoints-closed: Deployment shop\/api can reach/s,
+    );
+    const closing = ccnp("default-deny", { endpointSelector: {}, ingress: [{}], egress: [{}] });
+    const both = await runPolicies(clusterSecurityPolicies(), [closing], { operation: "preview" });
+    assert.deepEqual(
+      both.violations
+        .filter(({ message }) => message.includes("tier0-restricted"))
+        .map(({ phase, message }) => [phase, /for (ingress|egress)\./.exec(message)?.[1]]),
+      [
+        ["resource", "egress"],
+        ["resource", "ingress"],
+      ],
+    );
+  });
+
+  it("many findings that ask for the same are one text with their number", async () => {
+    const stack = [
+      namespace("shop"),
+      defaultDeny,
+      ...["a", "b", "c", "d", "e"].map((name) => netpol(name, { podSelector: {} })),
+    ];
+    const { violations } = await runPolicies(clusterSecurityPolicies(), stack, { operation: "preview" });
+    const named = violations.filter(({ message }) => message.startsWith("naming-convention"));
+    assert.equal(named.length, 1);
+    assert.match(
+      named[0]?.message ?? "",
+      /^naming-convention: 5 findings\.\n {2}NetworkPolicy shop\/a does not follow/,
+    );
+  });
+
+  it("S0-05: an old enforcer is stopped as a release, as a chart and as the agent's image; one out of support is shown", async () => {
+    const chart = (type: string, version: string): TestResource => ({
+      type: `kubernetes:${type}`,
+      name: "cilium",
+      props: { chart: "cilium", version, namespace: "kube-system", values: {} },
+    });
+    const agent = resource("apps/v1:DaemonSet", "cilium", {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: { name: "cilium", namespace: "kube-system" },
+      spec: {
+        template: {
+          metadata: { labels: { "k8s-app": "cilium" } },
+          spec: { hostNetwork: true, containers: [{ name: "cilium-agent", image: "quay.io/cilium/cilium:v1.12.3" }] },
+        },
+      },
+    });
+    for (const old of [chart("helm.sh/v3:Release", "1.12.3"), chart("helm.sh/v4:Chart", "1.12.3"), agent]) {
+      const { stoppedAt } = await runPolicies(clusterSecurityPolicies(), [old], { operation: "update" });
+      assert.equal(stoppedAt, urnOf(old));
+    }
+    const shown = await runPolicies(clusterSecurityPolicies(), [chart("helm.sh/v3:Release", "1.17.1")], {
+      operation: "update",
+    });
+    const found = shown.violations.filter(({ message }) => message.startsWith("enforcer-version"));
+    assert.deepEqual(
+      found.map(({ level, severity }) => [level, severity]),
+      [["advisory", "low"]],
+    );
+  });
+
+  it("an address group that was registered before the policy that names it is known", async () => {
+    const group = resource("cilium.io/v2:CiliumCIDRGroup", "partners", {
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumCIDRGroup",
+      metadata: { name: "partners" },
+      spec: { externalCIDRs: ["192.0.2.0/24"] },
+    });
+    const naming = (policy: string): TestResource =>
+      cnp(policy, {
+        endpointSelector: { matchLabels: { app: "api" } },
+        egress: [{ toCIDRSet: [{ cidrGroupRef: "partners" }], toPorts: [{ ports: [{ port: "443" }] }] }],
+      });
+    const update = { operation: "update" } as const;
+    const after = await runPolicies(clusterSecurityPolicies(), [group, naming("allow-partners"), defaultDeny], update);
+    assert.equal(after.stoppedAt, undefined, JSON.stringify(after.violations));
+    const before = await runPolicies(clusterSecurityPolicies(), [naming("allow-partners"), group, defaultDeny], update);
+    assert.notEqual(before.stoppedAt, undefined);
   });
 });

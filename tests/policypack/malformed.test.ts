@@ -1,183 +1,198 @@
+/**
+ * Malformed, unknown and secret values in every field of every kind that the pack or the engine reads: nothing throws, no
+ * value is shown, and nothing that cannot be read passes in silence. `MALFORMED=all` tries every field with every value.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { clusterSecurityPolicies } from "../../policypack/guard";
-import type { TestResource } from "../../policypack/testing";
+import type { TestResource, TestRun } from "../../policypack/testing";
 import { runPolicies, unknown } from "../../policypack/testing";
-
-type Props = Record<string, unknown>;
-
-/** A stack that passes, with a policy of each dialect, a namespace, workloads and a release. */
-const closedStack: readonly TestResource[] = [
-  {
-    type: "kubernetes:helm.sh/v3:Release",
-    name: "cilium",
-    props: { chart: "cilium", version: "1.18.5", values: { policyEnforcementMode: "default" } },
-  },
-  {
-    type: "kubernetes:core/v1:Namespace",
-    name: "shop",
-    props: { apiVersion: "v1", kind: "Namespace", metadata: { name: "shop", labels: { team: "shop" } } },
-  },
-  {
-    type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-    name: "default-deny-all",
-    props: {
-      apiVersion: "networking.k8s.io/v1",
-      kind: "NetworkPolicy",
-      metadata: { name: "default-deny-all", namespace: "shop" },
-      spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
-    },
-  },
-  {
-    type: "kubernetes:cilium.io/v2:CiliumNetworkPolicy",
-    name: "allow-api",
-    props: {
-      apiVersion: "cilium.io/v2",
-      kind: "CiliumNetworkPolicy",
-      metadata: { name: "allow-api", namespace: "shop" },
-      spec: {
-        endpointSelector: { matchLabels: { app: "api" } },
-        egress: [
-          {
-            toEndpoints: [{ matchLabels: { app: "db" } }],
-            toPorts: [{ ports: [{ port: "5432", protocol: "TCP" }] }],
-          },
-        ],
-      },
-    },
-  },
-  {
-    type: "kubernetes:apps/v1:Deployment",
-    name: "api",
-    props: {
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata: { name: "api", namespace: "shop" },
-      spec: {
-        selector: { matchLabels: { app: "api" } },
-        template: {
-          metadata: { labels: { app: "api" } },
-          spec: {
-            serviceAccountName: "api",
-            hostNetwork: false,
-            containers: [{ name: "api", ports: [{ containerPort: 80 }] }],
-          },
-        },
-      },
-    },
-  },
-];
+import type { Good } from "./support/good-objects";
+import { goods } from "./support/good-objects";
 
 type Path = readonly (string | number)[];
+type Operation = "preview" | "update";
 
-/** Every place in an object, inner ones and leaves. */
-function places(value: unknown, path: Path = []): Path[] {
-  if (typeof value !== "object" || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([key, item]) => places(item, [...path, key]))];
+/** One field of one good object. */
+interface Site {
+  readonly good: Good;
+  readonly path: Path;
 }
 
-function replaced(value: unknown, path: Path, by: unknown): unknown {
-  const [key, ...rest] = path;
-  if (key === undefined) return by;
-  if (Array.isArray(value))
-    return value.map((item: unknown, index) => (String(index) === key ? replaced(item, rest, by) : item));
-  return { ...(value as Props), [key]: replaced((value as Props)[key], rest, by) };
-}
+const all = process.env["MALFORMED"] === "all";
 
-const everyPlace = closedStack.flatMap((resource, index) =>
-  places(resource.props)
-    .filter((path) => path.length > 0)
-    .map((path) => ({ index, path })),
-);
-
-function changed(index: number, path: Path, by: unknown): TestResource[] {
-  return closedStack.map((resource, at) =>
-    at === index ? { ...resource, props: replaced(resource.props, path, by) as Props } : resource,
-  );
-}
-
-/** What must not show up anywhere. It is no name that Kubernetes would accept. */
+/** What must not show up anywhere. It is no name that Kubernetes would accept. Policies get secrets in the clear. */
 const canary = "S3cr3t!Canary";
+const wrongTypes: readonly unknown[] = [
+  7.5,
+  [canary],
+  { x: canary },
+  true,
+  null,
+  -1,
+  "",
+  [],
+  [null],
+  [[canary]],
+  canary,
+];
+const unknowns: readonly unknown[] = [unknown.string, unknown.object, unknown.array];
 
-const wrong = {
-  preview: [null, -1, canary, [canary], { x: canary }, true],
-  update: [canary, {}],
-} as const;
+function pathsIn(value: unknown, path: Path = []): Path[] {
+  if (typeof value !== "object" || value === null) return [];
+  const keys: (string | number)[] = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  return keys.flatMap((key) => {
+    const inner = [...path, key];
+    return [inner, ...pathsIn((value as Record<string | number, unknown>)[key], inner)];
+  });
+}
 
-describe("malformed, unknown and secret values in every field", () => {
-  it("the stack itself passes", async () => {
-    const result = await runPolicies(clusterSecurityPolicies(), closedStack, { operation: "update" });
-    assert.deepEqual(
-      result.violations.filter(({ level }) => level === "mandatory"),
-      [],
-    );
+function replaced(holder: unknown, [key, ...rest]: Path, by: unknown): unknown {
+  if (key === undefined) return by;
+  if (Array.isArray(holder)) {
+    return (holder as unknown[]).map((item, index) => (index === key ? replaced(item, rest, by) : item));
+  }
+  const fields = holder as Record<string | number, unknown>;
+  return { ...fields, [key]: replaced(fields[key], rest, by) };
+}
+
+/** In an order in which a counterexample shrinks to the outermost field of the first kind. */
+const sites: readonly Site[] = goods.flatMap((good) => pathsIn(good.object.props).map((path) => ({ good, path })));
+
+const describeSite = ({ good, path }: Site): string => `${good.kind} ${path.join(".")}`;
+
+function stackOf({ beside, object, after }: Good, props: Record<string, unknown> = object.props): TestResource[] {
+  return [...beside, { ...object, props }, ...after];
+}
+
+function run(good: Good, operation: Operation, resources = stackOf(good)): Promise<TestRun> {
+  return runPolicies(clusterSecurityPolicies(good.args), resources, { operation });
+}
+
+function runWith({ good, path }: Site, value: unknown, operation: Operation): Promise<TestRun> {
+  return run(good, operation, stackOf(good, replaced(good.object.props, path, value) as Record<string, unknown>));
+}
+
+const saidOfGood = new Map<string, Promise<ReadonlySet<string>>>();
+
+/** What is said of the good object itself. */
+function knownOf(good: Good): Promise<ReadonlySet<string>> {
+  const key = `${good.kind} ${good.object.name}`;
+  let known = saidOfGood.get(key);
+  if (known === undefined) {
+    known = run(good, "preview").then(({ violations }) => new Set(violations.map(({ message }) => message)));
+    saidOfGood.set(key, known);
+  }
+  return known;
+}
+
+/** Fields on which no verdict depends, here or anywhere, each with the reason. */
+const neutral: readonly (readonly [RegExp, string])[] = [
+  [/ (apiVersion|kind)$/, "the resource's type says it too"],
+  [/ metadata\.name$/, "only shown; where others refer to it, nothing here does"],
+  [/(Clusterwide|Global|Admin|Cluster)\w*Policy metadata$/, "the name is only shown"],
+  [/(Tier|CIDRGroup|NetworkSet|FelixConfiguration) metadata(\.labels(\..*)?)?$/, "the name of the resource stands in"],
+  [/ spec\.(replicas|schedule|selector(\..*)?)$/, "about the controller, not about its pods"],
+  [/containers\.0\.(name|image)$|restartPolicy$|volumes\.0\.(name|emptyDir)$/, "no path and no right comes from it"],
+  [/capabilities\.add$|matchExpressions\.0\.values$|principals$/, "another list of texts is a valid value"],
+  [/Binding (metadata(\.namespace)?|roleRef\.(apiGroup|kind)|subjects.*)$/, "the role gives too little to matter"],
+  [/ClusterRole (metadata|rules\.0.*)$/, "another part of the rule still limits it"],
+  [/ClusterRole rules$/, "a list of texts grants nothing"],
+  [
+    / (Service|ServiceAccount|Node|EndpointSlice|Ingress|IngressClass|Gateway|GatewayClass|HTTPRoute|ValidatingWebhookConfiguration) /,
+    "what policies let through does not depend on it; a path that it opens besides is asked of the pods",
+  ],
+  [/ConfigMap metadata(\.namespace)?$/, "it is taken for the enforcer's wherever it lies"],
+  [/Policy spec\.(ingress\.0\.name|order)$/, "a comment, or an order beside policies that agree"],
+  [/Tier spec(\..*)?$/, "the default deny closes what the tier leaves"],
+  [/NetworkSet metadata\.labels/, "an address that is neither metadata nor the world"],
+  [/^chart \S+ (namespace|chart)$/, "another chart, or one that Helm refuses"],
+];
+
+const isNeutral = (site: Site): boolean => neutral.some(([pattern]) => pattern.test(describeSite(site)));
+
+/** Enough for the field of every kind to come up in some run; bounded by time, since each case is a whole operation. */
+const bounded = { numRuns: 220, interruptAfterTimeLimit: 8_000, markInterruptAsFailure: false } as const;
+
+/** Every case, or a sample that shrinks. */
+async function forAll<T>(cases: readonly T[], check: (each: T) => Promise<void>): Promise<void> {
+  if (all) for (const each of cases) await check(each);
+  else await fc.assert(fc.asyncProperty(fc.constantFrom(...cases), check), bounded);
+}
+
+function casesOf(from: readonly Site[], values: readonly unknown[]): { site: Site; value: unknown }[] {
+  return from.flatMap((site) => values.map((value) => ({ site, value })));
+}
+
+const text = ({ site, value }: { site: Site; value: unknown }): string =>
+  `${describeSite(site)} = ${JSON.stringify(value)}`;
+
+describe("malformed, unknown and secret values in every field of every kind", function () {
+  this.timeout(all ? 3_600_000 : 60_000);
+
+  it("the good objects are understood", async () => {
+    for (const good of goods) {
+      const { violations } = await run(good, "update");
+      // which addresses Calico's pods have is not said here, so its sets of addresses may hold some
+      const misread = violations.filter(
+        ({ message }) => /^not-understood|not decidable/.test(message) && !message.startsWith("cluster-exposure"),
+      );
+      assert.deepEqual(misread, [], good.kind);
+    }
   });
 
   for (const operation of ["preview", "update"] as const) {
-    it(`no value of the wrong type in any field makes a ${operation} throw or shows the value`, async () => {
-      for (const { index, path } of everyPlace) {
-        for (const value of wrong[operation]) {
-          const where = `${closedStack[index]?.name} ${path.join(".")} = ${JSON.stringify(value)}`;
-          const result = await runPolicies(clusterSecurityPolicies(), changed(index, path, value), { operation }).catch(
-            (error: unknown) => assert.fail(`${where}: ${String(error)}`),
-          );
-          assert.ok(!JSON.stringify(result.violations).includes(canary), `${where} shows the value`);
-        }
-      }
-    });
+    it(`S2-07: no value makes ${operation === "preview" ? "a preview" : "an update"} throw, and none is shown`, () =>
+      forAll(casesOf(sites, [...wrongTypes, ...unknowns]), async (each) => {
+        const { violations } = await runWith(each.site, each.value, operation);
+        assert.ok(!JSON.stringify(violations).includes(canary), `${text(each)} shows the value`);
+      }));
   }
 
-  it("an unknown in a field that decides is never taken for safe", async () => {
-    const passed: string[] = [];
-    for (const { index, path } of everyPlace) {
-      for (const value of [unknown.string, unknown.object, unknown.array]) {
-        const stack = changed(index, path, value);
-        const preview = await runPolicies(clusterSecurityPolicies(), stack, { operation: "preview" });
-        const shown = preview.violations.some(({ message }) => /not decidable yet|because: no policy/.test(message));
-        if (!shown) passed.push(`${closedStack[index]?.name}: ${path.join(".")}`);
-      }
-    }
-    // what these fields hold decides nothing here: names, and labels of the controller itself
-    assert.deepEqual(
-      [...new Set(passed)],
-      [
-        ...["shop", "default-deny-all", "allow-api", "api"].flatMap((name) => [
-          `${name}: apiVersion`,
-          `${name}: kind`,
-          ...(name === "shop" ? [] : [`${name}: metadata.name`]),
-        ]),
-        "api: spec.selector",
-        "api: spec.selector.matchLabels",
-        "api: spec.selector.matchLabels.app",
-        "api: spec.template.spec.containers.0.name",
-      ],
-    );
+  it("an unknown value is never taken for safe: something is said that is not said of the good object", () =>
+    forAll(casesOf(sites, unknowns.slice(0, 1)), async (each) => {
+      if (isNeutral(each.site)) return;
+      const known = await knownOf(each.site.good);
+      const { violations } = await runWith(each.site, each.value, "preview");
+      assert.ok(
+        violations.some(({ message }) => !known.has(message)),
+        `${text(each)} passes in silence`,
+      );
+    }));
+
+  it("a value of the wrong type is never taken for safe", () =>
+    forAll(casesOf(sites, [7.5, [canary]]), async (each) => {
+      if (isNeutral(each.site)) return;
+      const known = await knownOf(each.site.good);
+      const { violations } = await runWith(each.site, each.value, "preview");
+      assert.ok(
+        violations.some(({ message }) => !known.has(message)),
+        `${text(each)} passes in silence`,
+      );
+    }));
+
+  it("no field is called neutral that does not exist", () => {
+    for (const [pattern] of neutral)
+      assert.ok(
+        sites.some((site) => pattern.test(describeSite(site))),
+        String(pattern),
+      );
   });
 
   it("no random document makes it throw", async () => {
-    const kind = fc.constantFrom(
-      ["kubernetes:networking.k8s.io/v1:NetworkPolicy", "networking.k8s.io/v1", "NetworkPolicy"],
-      ["kubernetes:cilium.io/v2:CiliumNetworkPolicy", "cilium.io/v2", "CiliumNetworkPolicy"],
-      ["kubernetes:cilium.io/v2:CiliumClusterwideNetworkPolicy", "cilium.io/v2", "CiliumClusterwideNetworkPolicy"],
-      ["kubernetes:apps/v1:Deployment", "apps/v1", "Deployment"],
-      ["kubernetes:core/v1:Namespace", "v1", "Namespace"],
-      ["kubernetes:core/v1:List", "v1", "List"],
-      ["kubernetes:helm.sh/v3:Release", "", ""],
-    );
+    const kinds = [...new Map(goods.map(({ object }) => [object.type, object])).values()];
     await fc.assert(
       fc.asyncProperty(
-        kind,
+        fc.constantFrom(...kinds),
         fc.dictionary(fc.string(), fc.jsonValue()),
         fc.jsonValue(),
         fc.jsonValue(),
-        async ([type, apiVersion, name], extra, metadata, spec) => {
-          const props = { apiVersion, kind: name, ...extra, metadata, spec, items: spec, values: spec };
-          await runPolicies(clusterSecurityPolicies(), [{ type: type as string, name: "x", props }, ...closedStack], {
-            operation: "preview",
-          });
+        async ({ type, props: { apiVersion, kind } }, extra, metadata, spec) => {
+          const props = { apiVersion, kind, ...extra, metadata, spec, items: spec, values: spec, rules: spec };
+          await runPolicies(clusterSecurityPolicies(), [{ type, name: "x", props }], { operation: "preview" });
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 200, interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false },
     );
   });
 });

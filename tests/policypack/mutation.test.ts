@@ -107,8 +107,7 @@ describe("mutation: one field of a good example changed", function () {
     const figures = `${caught} by findings, ${shownAsChange} as a change, ${missed} missed`;
     if (all) process.stdout.write(`      ${figures}\n`);
     assert.ok(caught > 100, figures);
-    assert.ok(caught / every >= 0.94, figures);
-    assert.ok((caught + shownAsChange) / every >= 0.95, figures);
+    assert.ok(caught / every >= 0.95, figures);
     if (all) return;
     assert.deepEqual([...found.opening].sort(), Object.keys(survivors.opening).sort());
     assert.deepEqual([...found.without].sort(), Object.keys(survivors.without).sort());

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import ts from "typescript";
 import { clusterSecurityPolicies, findingIds } from "../../policypack/guard";
 import { configSchema, configured, levelFor, settingsFrom } from "../../policypack/settings";
 import { metadataEndpointsClosed, type Finding } from "../../sdk/findings";
@@ -22,6 +25,22 @@ describe("settings of the pack", () => {
     assert.equal(levels["metadata-endpoints-closed"], "mandatory");
     assert.equal(levels["not-understood"], "mandatory");
     assert.equal(levels["contents-not-visible"], "advisory");
+  });
+
+  it("each finding is an argument of the class and of the configuration, and neither has one that does not exist", () => {
+    const file = path.resolve(__dirname, "..", "..", "policypack", "settings.ts");
+    const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest);
+    const declared = source.statements
+      .filter((statement): statement is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(statement))
+      .filter(({ name }) => name.text === "ClusterSecurityGuardArgs")
+      .flatMap(({ members }) =>
+        members.flatMap(({ name }) => (name !== undefined && ts.isStringLiteral(name) ? name.text : [])),
+      );
+    assert.deepEqual([...declared].sort(), [...findingIds].sort());
+    const { findings, exemptions } = configSchema.properties;
+    assert.deepEqual(Object.keys(findings?.properties ?? {}), [...findingIds]);
+    const items = exemptions?.items as { properties?: Record<string, { enum?: unknown }> } | undefined;
+    assert.deepEqual(items?.properties?.["finding"]?.enum, [...findingIds]);
   });
 
   it("all sets every level, and a finding's own level goes first", () => {

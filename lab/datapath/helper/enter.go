@@ -21,6 +21,7 @@ func enter(args []string) error {
 	bpf := flags.String("bpf", "", "folder on which a BPF file system is mounted")
 	top := flags.String("cgroup-top", "", "folder on which the cgroup hierarchy is mounted")
 	cgroup := flags.String("cgroup", "", "name of a cgroup; it is mounted on the folder <cgroup-top>.own")
+	devices := flags.String("wireguard", "", "folder that is seen as /run/wireguard; none where empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -55,6 +56,16 @@ func enter(args []string) error {
 	}
 	if err := mount("tmpfs", "/run/cilium", "tmpfs"); err != nil {
 		return err
+	}
+	if *devices != "" {
+		for _, folder := range []string{*devices, "/run/wireguard"} {
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				return err
+			}
+		}
+		if err := bind(*devices, "/run/wireguard"); err != nil {
+			return err
+		}
 	}
 	if err := bind("/proc/sys/kernel", "/proc/sys/kernel"); err != nil {
 		return err

@@ -209,6 +209,10 @@ func (l *listeners) serveTCP(socket net.Listener, at spot, answer func([]byte) [
 					fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
 					return
 				}
+				if line == streamWord {
+					swallow(connection, reader, reader.Buffered())
+					return
+				}
 				l.seen.Store(line, true)
 				if _, err := io.WriteString(connection, line); err != nil {
 					return

@@ -5,6 +5,7 @@
 //	datapath-helper serve SOCKET             listeners, forwarders, names and probes, asked for over a Unix socket
 //	datapath-helper enter [flags] -- CMD…    runs a program in a network namespace with mounts that only it sees
 //	datapath-helper tidy CGROUP              removes the empty cgroup that `enter` left
+//	datapath-helper wireguard NAMESPACE DEVICE FOLDER   a WireGuard device in user space
 package main
 
 import (
@@ -21,7 +22,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: version, serve, enter or tidy")
+		return fmt.Errorf("say what to do: version, serve, enter, tidy or wireguard")
 	}
 	switch args[0] {
 	case "version":
@@ -33,6 +34,10 @@ func run(args []string) error {
 		return enter(args[1:])
 	case "tidy":
 		return tidy(args[1:])
+	case "wireguard":
+		return wireguard(args[1:])
+	case "wireguard-here":
+		return wireguardHere(args[1:])
 	}
 	return fmt.Errorf("unknown command %q", args[0])
 }

@@ -29,7 +29,7 @@ type probe struct {
 	Address  string `json:"address"`
 	Port     int    `json:"port"`
 	Protocol string `json:"protocol"`
-	// Name is what a "dns" probe asks the server at Address for.
+	// Name is what a "dns" probe asks the server at Address for; the token of a "tcp" or "udp" probe begins with it.
 	Name string `json:"name"`
 }
 
@@ -91,7 +91,7 @@ func asks(protocol string) bool {
 
 // exchange sends a random token and waits for it to come back.
 func (l *listeners) exchange(p probe, timeout time.Duration) outcome {
-	token := newToken()
+	token := p.Name + newToken()
 	defer l.seen.Delete(token)
 	end := time.Now().Add(timeout)
 	connection, err := dial(p, timeout)

@@ -20,6 +20,11 @@ import (
 //	/settings {"namespace": …, "settings": {"ipv4/ip_forward": "1"}}  below /proc/sys/net of a namespace
 //	/names   {"records": {"name": ["IP"]}}    what the DNS listeners answer
 //	/probe   {"probes": […], "timeout": ms, "parallel": n}
+//	/handshakes {"probe": …, "count": n, "timeout": ms}  {"nanos": […]}
+//	/stream  {"probe": …, "millis": ms}       {"bytes": n, "nanos": n}
+//	/pulse   {"probe": …, "every": µs, "millis": ms}     {"changes": [{"at": µs, "delivered": bool}], "sent": n}
+//	/users   {"probes": […], "count": n, "millis": ms, "pause": ms, "timeout": ms}
+//	/capture {"namespace": …, "link": …, "marker": text} {"id": n}; /captured {"id": n} ends it
 func serve(args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: serve SOCKET")
@@ -94,7 +99,52 @@ func serve(args []string) error {
 		}
 		return map[string]any{"outcomes": all.tryAll(r.Probes, time.Duration(r.Timeout)*time.Millisecond, r.Parallel)}, nil
 	})
+	handle(mux, "/handshakes", func(r struct {
+		Probe          probe
+		Count, Timeout int
+	}) (any, error) {
+		nanos, err := all.handshakes(r.Probe, r.Count, millis(r.Timeout))
+		return map[string]any{"nanos": nanos}, err
+	})
+	handle(mux, "/stream", func(r struct {
+		Probe  probe
+		Millis int
+	}) (any, error) {
+		bytes, nanos, err := all.stream(r.Probe, millis(r.Millis))
+		return map[string]any{"bytes": bytes, "nanos": nanos}, err
+	})
+	handle(mux, "/pulse", func(r struct {
+		Probe         probe
+		Every, Millis int
+	}) (any, error) {
+		if r.Every <= 0 {
+			return nil, errors.New("every must be positive")
+		}
+		changes, sent, err := all.pulse(r.Probe, time.Duration(r.Every)*time.Microsecond, millis(r.Millis))
+		return map[string]any{"changes": changes, "sent": sent}, err
+	})
+	handle(mux, "/users", func(r struct {
+		Probes                        []probe
+		Count, Millis, Pause, Timeout int
+	}) (any, error) {
+		if len(r.Probes) == 0 {
+			return nil, errors.New("say where the users go")
+		}
+		return all.users(r.Probes, r.Count, millis(r.Millis), millis(r.Pause), millis(r.Timeout))
+	})
+	links := &captures{}
+	handle(mux, "/capture", func(r struct{ Namespace, Link, Marker string }) (any, error) {
+		id, err := links.begin(r.Namespace, r.Link, r.Marker)
+		return map[string]any{"id": id}, err
+	})
+	handle(mux, "/captured", func(r struct{ ID int }) (any, error) {
+		return links.end(r.ID)
+	})
 	return http.Serve(socket, mux)
+}
+
+func millis(count int) time.Duration {
+	return time.Duration(count) * time.Millisecond
 }
 
 func handle[T any](mux *http.ServeMux, path string, work func(T) (any, error)) {

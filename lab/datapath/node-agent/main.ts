@@ -10,7 +10,9 @@ import { helper } from "../helper";
 import type { LabNode } from "../layout";
 import { podNamespace } from "../layout";
 import { dnsRecords } from "./names";
-import type { Pod, Service } from "./objects";
+import type { Container, Pod, Service } from "./objects";
+import type { RunningProber } from "./prober";
+import { proberOf, runProber } from "./prober";
 import { chooseNode } from "./scheduler";
 import { endedStatus, runningStatus, unschedulableStatus } from "./status";
 import { follow } from "./watch";
@@ -39,6 +41,8 @@ class NodeAgent {
   private readonly up = new Set<string>();
   /** Nodes of pods that are bound in this moment, by uid. */
   private readonly bound = new Map<string, LabNode>();
+  /** Probers that run, by the uid of their pod. */
+  private readonly probers = new Map<string, RunningProber>();
   private lastNames = "";
 
   constructor(
@@ -124,6 +128,14 @@ class NodeAgent {
     const known = isWired(uid) ? pod.status?.podIP : undefined;
     const address = pod.spec.hostNetwork ? node.address : (known ?? (await wire(this.settings.tools, node, pod)));
     const namespace = pod.spec.hostNetwork ? node.namespace : podNamespace(uid);
+    const prober = proberOf(pod);
+    if (prober && !pod.spec.hostNetwork) await this.startProber(pod, node, address, prober);
+    else await this.answer(pod, node, address, namespace);
+    this.up.add(uid);
+  }
+
+  /** Nothing is run: the helper answers on the ports that the pod declares. */
+  private async answer(pod: Pod, node: LabNode, address: string, namespace: string): Promise<void> {
     for (const complaint of await helper.listen(spotsOf(pod, namespace, address))) {
       // on the node's own network the agent and others may hold the port
       if (complaint) console.error(`${pod.metadata.namespace}/${pod.metadata.name}: ${complaint}`);
@@ -134,10 +146,39 @@ class NodeAgent {
       pod,
       runsToCompletion && isOfJob(pod) ? endedStatus(pod, node, address, result) : runningStatus(pod, node, address),
     );
-    this.up.add(uid);
+  }
+
+  /** The prober runs for real, and says what it saw in the pod's status, as it does on every cluster. */
+  private async startProber(pod: Pod, node: LabNode, address: string, container: Container): Promise<void> {
+    const { uid } = pod.metadata;
+    const namespace = podNamespace(uid);
+    await helper.settings(namespace, networkSettings(pod));
+    this.probers.get(uid)?.kill();
+    const prober = runProber(this.settings.tools.nsenter, namespace, container);
+    this.probers.set(uid, prober);
+    await this.setStatus(pod, runningStatus(pod, node, address, undefined, false));
+    const told = prober.listening
+      .then(
+        () => this.setStatus(pod, runningStatus(pod, node, address)),
+        () => undefined,
+      )
+      .catch((error: unknown) => console.error(error));
+    prober.ended
+      .then(async (result) => {
+        // one status after the other
+        await told;
+        // taken down, or started anew
+        if (this.probers.get(uid) !== prober) return;
+        this.probers.delete(uid);
+        await this.setStatus(pod, endedStatus(pod, node, address, result));
+      })
+      .catch((error: unknown) => console.error(error));
   }
 
   private async takeDown(pod: Pod, node: LabNode): Promise<void> {
+    const prober = this.probers.get(pod.metadata.uid);
+    this.probers.delete(pod.metadata.uid);
+    prober?.kill();
     if (!pod.spec.hostNetwork) await unwire(this.settings.tools, node, pod);
     this.up.delete(pod.metadata.uid);
   }
@@ -187,6 +228,16 @@ class NodeAgent {
 /** A pod that a Job made: it ends by itself. A bare pod that is not restarted runs until it is deleted. */
 function isOfJob(pod: Pod): boolean {
   return pod.metadata.labels?.["batch.kubernetes.io/job-name"] !== undefined;
+}
+
+/** The pod's sysctls of its network namespace, as the helper takes them: net.ipv4.x is ipv4/x. */
+function networkSettings(pod: Pod): Record<string, string> {
+  const sysctls = pod.spec.securityContext?.sysctls ?? [];
+  return Object.fromEntries(
+    sysctls
+      .filter(({ name }) => name.startsWith("net."))
+      .map(({ name, value }) => [name.slice(4).replaceAll(".", "/"), value]),
+  );
 }
 
 /** Where the pod answers: on the ports that it declares. The cluster's DNS server answers names. */

@@ -15,6 +15,7 @@ export interface Container {
   readonly image?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: readonly { readonly containerPort: number; readonly protocol?: string }[];
 }
 
@@ -24,6 +25,8 @@ export interface Pod extends Watched {
     readonly nodeName?: string;
     readonly schedulerName?: string;
     readonly hostNetwork?: boolean;
+    readonly readinessGates?: readonly { readonly conditionType: string }[];
+    readonly securityContext?: { readonly sysctls?: readonly { readonly name: string; readonly value: string }[] };
     readonly restartPolicy?: string;
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly affinity?: {

@@ -27,16 +27,22 @@ function ended(exitCode: number, at: string, message?: string): Status {
   return { terminated: { exitCode, reason, startedAt: at, finishedAt: at, ...(message ? { message } : {}) } };
 }
 
-/** The status of a pod that runs and answers. */
-export function runningStatus(pod: Pod, node: LabNode, address: string, at = timestamp()): Status {
+/**
+ * The status of a pod that runs and answers; with `listens` false one whose containers are not ready yet. A pod with
+ * readiness gates is not ready: nobody here sets their conditions.
+ */
+export function runningStatus(pod: Pod, node: LabNode, address: string, at = timestamp(), listens = true): Status {
+  const gated = (pod.spec.readinessGates ?? []).length > 0;
   return {
     phase: "Running",
     ...addresses(node, address, at),
-    conditions: ["PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"].map((type) =>
-      condition(type, true, at),
-    ),
+    conditions: [
+      ...["PodScheduled", "PodReadyToStartContainers", "Initialized"].map((type) => condition(type, true, at)),
+      condition("ContainersReady", listens, at),
+      condition("Ready", listens && !gated, at),
+    ],
     initContainerStatuses: (pod.spec.initContainers ?? []).map((each) => container(each, ended(0, at), false)),
-    containerStatuses: pod.spec.containers.map((each) => container(each, { running: { startedAt: at } }, true)),
+    containerStatuses: pod.spec.containers.map((each) => container(each, { running: { startedAt: at } }, listens)),
   };
 }
 

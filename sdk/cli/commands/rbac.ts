@@ -1,5 +1,5 @@
 import { dump } from "js-yaml";
-import { readingRole } from "../../cluster/role";
+import { readingRole, verifyingRole } from "../../cluster/role";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { outputOf } from "./options";
@@ -8,18 +8,19 @@ export interface RbacOptions {
   readonly name: string;
   /** `namespace/name` */
   readonly serviceAccount?: string;
+  /** Also what `verify` needs. */
+  readonly verify: boolean;
   readonly format: "yaml" | "json";
   readonly output?: string;
 }
 
-/** `cluster-security rbac`: the role that reading a live cluster needs. Reads nothing. */
+/** `cluster-security rbac`: the role that reading a live cluster needs, and the one for verifying it. Reads nothing. */
 export async function rbac(options: RbacOptions): Promise<ExitCode> {
   const { name, serviceAccount, format } = options;
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw usageError(`--name: "${name}" is no name of an object`);
-  const objects = readingRole({
-    name,
-    ...(serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) }),
-  });
+  const bound = serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) };
+  const verifying = options.verify ? verifyingRole({ name: `${name}-verify`, ...bound }) : [];
+  const objects = [...readingRole({ name, ...bound }), ...verifying];
   const output = outputOf(options);
   output.write(
     format === "json"

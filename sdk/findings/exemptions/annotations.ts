@@ -7,6 +7,7 @@ import type { Finding, FindingOptions, Subject } from "../types";
 import { defaultTiers } from "../types";
 import type { ExemptionResult } from "./apply";
 import { exemptionOverdue } from "./apply";
+import { openedByPolicy, owedTo } from "./opened-by-policy";
 
 /**
  * Exemptions that stand on the object itself, one annotation for each finding:
@@ -18,7 +19,8 @@ import { exemptionOverdue } from "./apply";
  * ```
  *
  * An annotation covers findings about its own object and no other: that of a Namespace those about the namespace itself,
- * not about what lies in it. The owner and the reason are values of the object, so they are in a finding's `detail` only.
+ * not about what lies in it. One that accepts `metadata-endpoints-closed` on a policy also covers the finding about the
+ * pods that reach an endpoint by this policy and by nothing else, which is computed. The owner and the reason are values of the object, so they are in a finding's `detail` only.
  */
 export const exemptionAnnotationPrefix = "exempt.pulumi-cluster-security/";
 
@@ -51,13 +53,42 @@ export function applyAnnotations(
   const stated = annotationsOf(snapshot, options);
   const covering = new Map<string, Stated>();
   for (const each of stated) if (each.fault === undefined) covering.set(keyOf(each.finding, each.subject), each);
+  const openings = coverOfOpenings(findings, snapshot, covering, options);
   return {
     findings: findings.map((finding) => {
-      const cover = finding.exempt === true ? undefined : covering.get(keyOf(finding.id, finding.subject));
+      const own = covering.get(keyOf(finding.id, finding.subject)) ?? openings.get(finding);
+      const cover = finding.exempt === true ? undefined : own;
       return cover === undefined ? finding : exempted(finding, cover);
     }),
     overdue: stated.flatMap((each) => (each.fault === undefined ? [] : [faultFinding(each, each.fault)])),
   };
+}
+
+/** Findings about open endpoints that annotated policies alone are the cause of, with the annotation that ends first. */
+function coverOfOpenings(
+  findings: readonly Finding[],
+  snapshot: Snapshot,
+  covering: ReadonlyMap<string, Stated>,
+  options: AnnotationOptions,
+): ReadonlyMap<Finding, Stated> {
+  const accepting = snapshot.policies.flatMap((policy) => {
+    const stated = covering.get(keyOf(openedByPolicy, policy));
+    return stated === undefined ? [] : [{ policy, stated }];
+  });
+  const owed = owedTo(
+    accepting.map(({ policy }) => policy),
+    findings,
+    snapshot,
+    options,
+  );
+  return new Map(
+    [...owed].flatMap((finding): [Finding, Stated][] => {
+      const causing = accepting.filter(({ policy: { source } }) => finding.causes?.some((cause) => cause === source));
+      const relevant = causing.length > 0 ? causing : accepting;
+      const [first] = relevant.map(({ stated }) => stated).sort((a, b) => (a.expires < b.expires ? -1 : 1));
+      return first === undefined ? [] : [[finding, first]];
+    }),
+  );
 }
 
 /** One annotation as it was read. */
@@ -73,7 +104,7 @@ interface Stated {
   readonly fault?: string;
 }
 
-function keyOf(finding: string, { kind, namespace, name }: Subject): string {
+function keyOf(finding: string, { kind, namespace, name }: Pick<Subject, "kind" | "namespace" | "name">): string {
   return JSON.stringify([finding, kind, namespace ?? "", name]);
 }
 

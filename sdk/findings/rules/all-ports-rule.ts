@@ -1,7 +1,7 @@
 import type { PolicyRule, TrafficSet } from "../../reachability";
 import { describeRef } from "../../reachability";
 import { controls } from "../controls";
-import { isForReserved, policyObjects, policySubject, rulesOf } from "../policy-rules";
+import { isForReserved, policyObjects, policySubject, understoodRulesOf } from "../policy-rules";
 import { list } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -22,7 +22,7 @@ function* checkPorts(context: RuleContext): Iterable<Finding> {
   for (const { origin, parts } of policyObjects(context.reachability.snapshot)) {
     const rules = parts
       .filter((part) => !isForReserved(part))
-      .flatMap(rulesOf)
+      .flatMap(understoodRulesOf)
       .filter((rule) => rule.verdict === "allow" && rule.peers.length > 0);
     const all = pathsOf(rules.filter((rule) => rule.l4.must.isAll()));
     const wide = pathsOf(rules.filter((rule) => !rule.l4.must.isAll() && isWide(rule.l4.must)));

@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectRef, Source, Workload } from "../../reachability";
+import type { KubeObject, ObjectRef, Snapshot, Source, Workload } from "../../reachability";
 import { describeRef, isUnknown } from "../../reachability";
 import { controls } from "../controls";
 import type { Fields } from "../plain";
@@ -15,7 +15,8 @@ export const bypassUndocumented: Rule = {
   description:
     "A workload with the label policy-bypass.pulumi-cluster-security/until, or a policy whose name says bypass or " +
     "break-glass, has a last day (`until`, YYYY-MM-DD) that is a date and has not passed, and the annotations " +
-    "policy-bypass.pulumi-cluster-security/owner and /reason.",
+    "policy-bypass.pulumi-cluster-security/owner and /reason. For a pod that carries nothing but the label, a policy of its " +
+    "namespace with the same day may say them.",
   remediation: "Say who answers for the bypass, why it is needed and its last day; or take it away.",
   controls: [controls.nistChangeControl, controls.pciReview, controls.soc2Change],
   check: checkBypasses,
@@ -26,9 +27,15 @@ const bypassName = /(^|[.-])(bypass|break-?glass)([.-]|$)/;
 
 function* checkBypasses(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
+  const documents = documentedDays(snapshot);
   for (const workload of snapshot.workloads) {
     const stated = statedBy(templateMetadata(workload), mapOf(workload.object.metadata));
     if (stated === undefined) continue;
+    // a label is all that a pod gets: the policy that it turns on says the rest
+    const documented = documents.find(
+      (each) => each.namespace === workload.namespace && each.until === stated["until"],
+    );
+    if (documented !== undefined && Object.keys(stated).every((key) => key === "until")) continue;
     yield* judge(context, { ...workload, apiVersion: workload.object.apiVersion }, stated, "carries a bypass");
   }
   for (const policy of snapshot.policies) {
@@ -36,6 +43,15 @@ function* checkBypasses(context: RuleContext): Iterable<Finding> {
     if (stated === undefined && !bypassName.test(policy.name)) continue;
     yield* judge(context, policy, stated ?? {}, "is a bypass");
   }
+}
+
+/** Days until which a policy of a namespace is a bypass that says its owner and its reason. */
+function documentedDays(snapshot: Snapshot): { readonly namespace: string; readonly until: string }[] {
+  return snapshot.policies.flatMap(({ namespace, object }) => {
+    const { until, owner, reason } = statedBy(mapOf(object.metadata)) ?? {};
+    if (namespace === undefined || !isDate(until) || isMissing(owner) || isMissing(reason)) return [];
+    return [{ namespace, until }];
+  });
 }
 
 function* judge(

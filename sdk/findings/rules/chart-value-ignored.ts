@@ -1,6 +1,5 @@
 import semver from "semver";
 import { ciliumKeysAbsentIn } from "../../charts";
-import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
 import type { Installation } from "../installations";
 import { installations, settingAt } from "../installations";
@@ -77,12 +76,11 @@ function* checkValues(context: RuleContext): Iterable<Finding> {
   }
 }
 
+/** Whether a key stands in the map that it belongs to; its value may be unknown. */
 function isSet(settings: unknown, path: string): boolean {
-  const value = settingAt(settings, path);
-  return (
-    value !== undefined &&
-    value !== null &&
-    !isUnknown(settings) &&
-    !isUnknown(settingAt(settings, path.split(".")[0] ?? ""))
-  );
+  const keys = path.split(".");
+  const last = keys.pop() as string;
+  const holder = keys.length === 0 ? settings : settingAt(settings, keys.join("."));
+  const value = mapOf(holder)[last];
+  return value !== undefined && value !== null;
 }

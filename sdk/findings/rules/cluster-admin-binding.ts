@@ -12,8 +12,10 @@ export const clusterAdminBinding: Rule = {
   severity: "high",
   why: "Whoever holds cluster-admin may delete every policy.",
   description:
-    "No ClusterRoleBinding or RoleBinding gives cluster-admin, or a ClusterRole that may do as much, to a service account outside tier 0, or to all " +
-    "service accounts, all authenticated or all anonymous users.",
+    "No ClusterRoleBinding or RoleBinding gives cluster-admin, or a ClusterRole that may do as much, to a service account " +
+    "outside tier 0, or to all service accounts, all authenticated or all anonymous users. A RoleBinding outside tier 0 that " +
+    "gives it to a group or a user is shown with severity low: in that namespace they may take its policies away. A " +
+    "ClusterRoleBinding for people is how a cluster gets its administrators, and is no finding.",
   remediation: "Bind a role that grants what the application needs.",
   controls: [controls.nistLeastPrivilege, controls.soc2LogicalAccess],
   check: checkBindings,
@@ -35,17 +37,19 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
     const might = mightOf(role, roles);
     if (might === undefined) continue;
     const unclear = might.certainty === "possible";
-    const holders = holdersOf(object, context);
+    const applications = holdersOf(object, context);
+    const people = applications.length === 0 && object.kind === "RoleBinding" ? peopleOf(object, context) : [];
+    const holders = applications.length === 0 ? people : applications;
     if (holders.length === 0) continue;
     const { name, namespace } = object.metadata ?? {};
     const nameText = isPlainName(name) ? name : "(unnamed)";
     const home = typeof namespace === "string" && !isUnknown(namespace) ? { namespace } : {};
     yield {
       id: clusterAdminBinding.id,
-      severity: clusterAdminBinding.severity,
+      severity: people.length > 0 ? "low" : clusterAdminBinding.severity,
       certainty: might.certainty,
       subject: withSource({ kind: object.kind, name: nameText, ...home }, source),
-      message: `${object.kind} ${nameText} ${unclear ? "possibly gives" : "gives"} cluster-admin to ${list(holders)}`,
+      message: `${object.kind} ${nameText} ${unclear ? "possibly gives" : "gives"} cluster-admin${people.length > 0 && "namespace" in home ? ` in ${home.namespace}` : ""} to ${list(holders)}`,
       because: [might.reason],
       fix: clusterAdminBinding.remediation,
       controls: clusterAdminBinding.controls,
@@ -134,17 +138,40 @@ function holdersOf(object: KubeObject, context: RuleContext): string[] {
     if (typeof kind !== "string" || isUnknown(kind) || typeof name !== "string" || isUnknown(name)) {
       return ["a subject that is not known"];
     }
-    if (kind === "User") return name === "system:anonymous" ? ["user system:anonymous"] : [];
+    // a service account may also be named as the user that it is to the API server (Kubernetes RBAC, "Referring to subjects")
+    const [, accountHome, account] = /^system:serviceaccount:([^:]+):(.+)$/.exec(name) ?? [];
+    if (kind === "User" && accountHome === undefined) return name === "system:anonymous" ? [`user ${name}`] : [];
+    if (kind === "User") {
+      return isExempt(context.tiers, accountHome ?? "") ? [] : [describeAccount(accountHome, account)];
+    }
     const home = typeof namespace === "string" ? namespace : object.metadata?.namespace;
     if (kind === "ServiceAccount") {
       if (typeof home === "string" && !isUnknown(home) && isExempt(context.tiers, home)) return [];
-      return [`ServiceAccount ${isPlainName(home) ? home : "?"}/${isPlainName(name) ? name : "?"}`];
+      return [describeAccount(home, name)];
     }
     if (kind !== "Group") return [];
     const inNamespace = /^system:serviceaccounts:(.+)$/.exec(name)?.[1];
     if (inNamespace !== undefined)
       return isExempt(context.tiers, inNamespace) ? [] : [`every service account of a namespace`];
     return everybody.has(name) ? [`group ${name}`] : [];
+  });
+}
+
+function describeAccount(home: unknown, name: unknown): string {
+  return `ServiceAccount ${isPlainName(home) ? home : "?"}/${isPlainName(name) ? name : "?"}`;
+}
+
+/** Groups and users of a binding in a namespace outside tier 0. */
+function peopleOf(object: KubeObject, context: RuleContext): string[] {
+  const home: unknown = object.metadata?.namespace;
+  if (typeof home === "string" && !isUnknown(home) && isExempt(context.tiers, home)) return [];
+  const subjects: unknown = object["subjects"];
+  return (Array.isArray(subjects) ? (subjects as unknown[]) : []).flatMap((item) => {
+    const { kind, name } = mapOf(item);
+    if (kind !== "Group" && kind !== "User") return [];
+    // service accounts of tier 0, by their group
+    if (typeof name === "string" && name.startsWith("system:")) return [];
+    return [`${kind === "Group" ? "group" : "user"} ${isPlainName(name) ? name : "(unnamed)"}`];
   });
 }
 

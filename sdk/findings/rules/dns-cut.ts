@@ -1,5 +1,9 @@
 import type { Peer, Workload } from "../../reachability";
+import { describeRef } from "../../reachability";
 import { controls } from "../controls";
+import { imaginedSubject } from "../imagined-pods";
+import { policyObjects, workloadsSelectedBy } from "../policy-rules";
+import { aboutPolicy } from "../report";
 import { describeWorkload, isExempt, list, namespaceSubject, sortedWorkloads, workloadSubject } from "../subjects";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -25,6 +29,7 @@ const nodeLocalDns: Peer = { kind: "address", address: "169.254.20.10" };
 function* checkDns(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   const servers = dnsServers(context);
+  yield* checkRules(context, servers);
   const cut = new Map<string, Workload[]>();
   for (const workload of sortedWorkloads(snapshot)) {
     if (workload.hostNetwork || isExempt(context.tiers, workload.namespace)) continue;
@@ -48,6 +53,28 @@ function* checkDns(context: RuleContext): Iterable<Finding> {
       fix: `Allow egress from namespace ${namespace} to kube-dns on UDP and TCP 53, and let kube-dns accept it.`,
       controls: dnsCut.controls,
     };
+  }
+}
+
+/** Policies that allow DNS over UDP for pods that no workload stands for yet, which cannot ask over TCP. */
+function* checkRules(context: RuleContext, servers: readonly Peer[]): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  for (const { origin, parts } of policyObjects(snapshot)) {
+    const udpOnly = parts.some((part) => {
+      const rules = (part.egress?.rules ?? []).filter(
+        (rule) => rule.verdict === "allow" && rule.l4.must.contains("UDP", 53),
+      );
+      if (rules.length === 0 || workloadsSelectedBy(part, snapshot).length > 0) return false;
+      const pod = imaginedSubject(part, snapshot, "a-namespace-that-no-policy-names");
+      return pod !== undefined && missingProtocols(context, pod, servers).join() === "TCP";
+    });
+    if (!udpOnly) continue;
+    yield aboutPolicy(dnsCut, origin, {
+      severity: "low",
+      message: `Pods that ${describeRef(origin)} selects can ask the cluster's DNS over UDP and not over TCP`,
+      because: ["answers that do not fit into UDP are asked for again over TCP, which no policy here lets pass"],
+      fix: "Allow TCP 53 beside UDP 53.",
+    });
   }
 }
 

@@ -67,6 +67,9 @@ function mayHaveZtunnel(version: string | undefined): boolean {
 function calicoState({ form, settings, certain }: Installation): { state: State; path: string } {
   if (!certain) return { state: "unclear", path: "metadata.name" };
   const felix = form === "felix";
+  // the chart makes the FelixConfiguration only where it is told to
+  const made = felix ? "on" : switchAt(settings, "defaultFelixConfiguration.enabled", false);
+  if (made !== "on") return { state: made, path: "values.defaultFelixConfiguration.enabled" };
   const path = felix ? "wireguardEnabled" : "defaultFelixConfiguration.wireguardEnabled";
   return { state: switchAt(settings, path, false), path: `${felix ? "spec" : "values"}.${path}` };
 }

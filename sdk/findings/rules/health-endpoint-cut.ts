@@ -1,8 +1,8 @@
 import type { CompiledPolicy, Direction, Lookup, PeerTerm, Snapshot } from "../../reachability";
 import { describeRef, evaluateCondition } from "../../reachability";
 import { controls } from "../controls";
-import { policyObjects } from "../policy-rules";
-import { aboutPolicy } from "../report";
+import { policyObjects, policySubject } from "../policy-rules";
+import { findingOf } from "../report";
 import type { Finding, Rule, RuleContext } from "../types";
 
 /** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint (seed defect B19). */
@@ -33,14 +33,23 @@ function* checkHealth(context: RuleContext): Iterable<Finding> {
   }));
   const all = about.flatMap(({ parts }) => parts);
   const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => lets(part, direction)));
-  for (const { object, parts } of about) {
+  const closing = about.flatMap(({ object, parts }) => {
     const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
-    if (closed.length === 0) continue;
-    yield aboutPolicy(healthEndpointCut, object.origin, {
-      message: `${describeRef(object.origin)} closes ${closed.join(" and ")} of Cilium's health endpoints`,
-      because: ["its selector also fits endpoints without a namespace, and no policy lets the nodes through to them"],
-    });
-  }
+    return closed.length === 0 ? [] : [{ origin: object.origin, closed }];
+  });
+  const [first] = closing;
+  if (first === undefined) return;
+  const directions = cut.filter((direction) => closing.some(({ closed }) => closed.includes(direction)));
+  // one outage, whichever of the policies is repaired first
+  yield findingOf(healthEndpointCut, {
+    subject: policySubject(first.origin),
+    message: `Cilium's health endpoints are closed for ${directions.join(" and ")}`,
+    because: [
+      ...closing.map(({ origin, closed }) => `${describeRef(origin)} selects them and closes ${closed.join(" and ")}`),
+      "a selector without Exists for the namespace also fits endpoints that have none, and no policy lets the nodes through to them",
+    ],
+    causes: closing.map(({ origin }) => origin.source),
+  });
 }
 
 /** What selectors see of the health endpoint: its reserved label and the cluster's name, nothing else. */

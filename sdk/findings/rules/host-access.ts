@@ -89,26 +89,33 @@ function unreadable(value: unknown, path: string): Reason[] {
   return [{ text: `${path} is not known yet, or no list`, certain: false }];
 }
 
+/** Something that should be a map. */
 function unknownItem(item: unknown, path: string): Reason[] {
-  return isUnknown(item) ? [{ text: `${path} is not known yet`, certain: false }] : [];
+  if (item === undefined || item === null) return [];
+  if (typeof item === "object" && !Array.isArray(item) && !isUnknown(item)) return [];
+  return [{ text: `${path} is not known yet, or no map`, certain: false }];
 }
 
 function hostPathOf(volume: unknown, path: string): Reason[] {
   const hostPath = mapOf(volume)["hostPath"];
-  if (isUnknown(volume)) return unknownItem(volume, path);
+  const unreadableVolume = unknownItem(volume, path);
+  if (unreadableVolume.length > 0) return unreadableVolume;
   if (hostPath === undefined || hostPath === null) return [];
   return [{ text: `${path}.hostPath mounts a directory of the node`, certain: !isUnknown(hostPath) }];
 }
 
 function containerReasons(container: Fields, path: string): Reason[] {
-  if (isUnknown(container["securityContext"])) return [{ text: `${path} is not known yet`, certain: false }];
+  const unreadableContext = unknownItem(container["securityContext"], path);
+  if (unreadableContext.length > 0) return unreadableContext;
   const context = mapOf(container["securityContext"]);
   const capabilities = mapOf(context["capabilities"]);
   const added = listOf(capabilities["add"]).filter(
     (name): name is string => typeof name === "string" && powerful.has(name.toUpperCase()),
   );
   const unclear =
-    isUnknown(context["capabilities"]) || isUnknown(capabilities["add"]) || listOf(capabilities["add"]).some(isUnknown);
+    unknownItem(context["capabilities"], path).length > 0 ||
+    unreadable(capabilities["add"], path).length > 0 ||
+    listOf(capabilities["add"]).some((name) => typeof name !== "string" || isUnknown(name));
   return [
     ...flag(context["privileged"], `${path}.privileged`, "the container can do what the node can"),
     ...(added.length === 0
@@ -116,6 +123,6 @@ function containerReasons(container: Fields, path: string): Reason[] {
       : [
           { text: `${path}.capabilities.add has ${added.map((name) => name.toUpperCase()).join(", ")}`, certain: true },
         ]),
-    ...(unclear ? [{ text: `${path}.capabilities is not known yet`, certain: false }] : []),
+    ...(unclear ? [{ text: `${path}.capabilities is not known yet, or cannot be read`, certain: false }] : []),
   ];
 }

@@ -14,6 +14,7 @@ import { dnsCut } from "./dns-cut";
 import { emptyRule } from "./empty-rule";
 import { encryptionOff } from "./encryption-off";
 import { enforcementOff } from "./enforcement-off";
+import { enforcerVersion } from "./enforcer-version";
 import { explicitDefaultDeny } from "./explicit-default-deny";
 import { flowObservabilityOff } from "./flow-observability-off";
 import { fqdnMatchesNothing } from "./fqdn-matches-nothing";
@@ -23,6 +24,7 @@ import { healthEndpointCut } from "./health-endpoint-cut";
 import { hostAccess } from "./host-access";
 import { hostNetworkSelected } from "./host-network-selected";
 import { internetEgress, internetExposure } from "./internet";
+import { ingressProxyCut } from "./ingress-proxy-cut";
 import { kubeApiCut } from "./kube-api-cut";
 import { labelOnlyIdentity } from "./label-only-identity";
 import { mailEgress } from "./mail-egress";
@@ -34,6 +36,7 @@ import { namespaceDefaultDeny } from "./namespace-default-deny";
 import { namingConvention } from "./naming-convention";
 import { notUnderstood } from "./not-understood";
 import { orderHazard } from "./order-hazard";
+import { peerByAbsence } from "./peer-by-absence";
 import { portNobodyListens } from "./port-nobody-listens";
 import { probeCut } from "./probe-cut";
 import { replicationCut } from "./replication-cut";
@@ -65,6 +68,7 @@ export const rules: readonly Rule[] = [
   meshAuthorizationDefault,
   meshPrincipalWildcard,
   encryptionOff,
+  enforcerVersion,
   chartValueIgnored,
   flowObservabilityOff,
   fqdnTooBroad,
@@ -73,6 +77,7 @@ export const rules: readonly Rule[] = [
   allPortsRule,
   adminPortOpen,
   portNobodyListens,
+  peerByAbsence,
   spoofablePeer,
   labelOnlyIdentity,
   explicitDefaultDeny,
@@ -87,6 +92,7 @@ export const rules: readonly Rule[] = [
   probeCut,
   webhookCut,
   healthEndpointCut,
+  ingressProxyCut,
   replicationCut,
   orderHazard,
   bypassUndocumented,

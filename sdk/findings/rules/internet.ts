@@ -1,5 +1,8 @@
-import type { Direction, Workload } from "../../reachability";
+import type { Direction, RuleRef, Snapshot, Workload } from "../../reachability";
+import { AddressSet } from "../../reachability";
+import { addressesOf, describeAddresses } from "../address-ranges";
 import { controls } from "../controls";
+import { policyOf, rulesOf } from "../policy-rules";
 import { publicPieces } from "../public-addresses";
 import type { Cause } from "../subjects";
 import {
@@ -69,9 +72,24 @@ function* checkInternet(context: RuleContext, rule: Rule, direction: Direction):
   for (const group of groups.values()) yield describe(context, rule, direction, group);
 }
 
+/**
+ * The addresses that a rule names besides all else that it does, in brackets: who accepts a way to the internet accepts
+ * these, and a wider range is another thing to accept.
+ */
+function rangesOf(ref: RuleRef | undefined, snapshot: Snapshot): string {
+  if (ref === undefined) return "";
+  const named = (policyOf(ref.policy, snapshot)?.parts ?? [])
+    .flatMap(rulesOf)
+    .filter((rule) => rule.path === ref.path && rule.direction === ref.direction && rule.verdict === "allow")
+    .flatMap((rule) => rule.peers.flatMap((peer) => addressesOf(peer) ?? []));
+  const text = describeAddresses(named.reduce((sum, set) => sum.union(set), AddressSet.none));
+  return text === "" ? "" : ` (${text})`;
+}
+
 function describe(context: RuleContext, rule: Rule, direction: Direction, group: Group): Finding {
   const only = group.workloads.length === 1 ? group.workloads[0] : undefined;
   const who = list(group.workloads.map((workload) => describeWorkload(workload, context.standIns)));
+  const ranges = rangesOf(group.cause.rule, context.reachability.snapshot);
   return {
     id: rule.id,
     severity: rule.severity,
@@ -80,8 +98,8 @@ function describe(context: RuleContext, rule: Rule, direction: Direction, group:
       only === undefined ? namespaceSubject(context.reachability.snapshot, group.namespace) : workloadSubject(only),
     message:
       direction === "ingress"
-        ? `The internet can reach ${who} on ${group.traffic}`
-        : `${who} can reach the internet on ${group.traffic}`,
+        ? `The internet can reach ${who} on ${group.traffic}${ranges}`
+        : `${who} can reach the internet on ${group.traffic}${ranges}`,
     because: [group.cause.text],
     fix: rule.remediation,
     controls: rule.controls,

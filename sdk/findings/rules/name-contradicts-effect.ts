@@ -2,7 +2,7 @@ import type { CompiledPolicy, PeerTerm, PolicyRule } from "../../reachability";
 import { describeRef } from "../../reachability";
 import { controls } from "../controls";
 import type { PolicyParts } from "../policy-rules";
-import { policyObjects, rulesOf } from "../policy-rules";
+import { policyObjects, rulesOf, understoodRulesOf } from "../policy-rules";
 import { aboutPolicy } from "../report";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -34,8 +34,8 @@ function* checkEffects(context: RuleContext): Iterable<Finding> {
 
 function contradictions({ origin, parts }: PolicyParts): string[] {
   const says = (pattern: RegExp): boolean => pattern.test(origin.name);
-  const allows = parts.flatMap(rulesOf).filter((rule) => rule.verdict === "allow" && rule.peers.length > 0);
-  const paths = allows.map((rule) => rule.path).join(", ");
+  const allows = parts.flatMap(understoodRulesOf).filter((rule) => rule.verdict === "allow" && rule.peers.length > 0);
+  const paths = [...new Set(allows.map((rule) => rule.path))].join(", ");
   if (says(/(^|\.)default-deny/)) {
     return allows.length === 0 ? [] : [`it is named default-deny and allows something: ${paths}`];
   }
@@ -46,7 +46,7 @@ function contradictions({ origin, parts }: PolicyParts): string[] {
     const inward = allows.filter((rule) => !rule.peers.some(isOutside) && !isDns(rule)).map((rule) => rule.path);
     if (inward.length > 0) return [`it is named for the outside and reaches only pods: ${inward.join(", ")}`];
   }
-  if (says(/(^|\.)allow-/) && allows.length === 0 && parts.some(isRead)) {
+  if (says(/(^|\.)allow-/) && allows.length === 0 && parts.length > 0 && parts.every(isRead)) {
     return ["it is named allow and no rule of it allows anything"];
   }
   return [];
@@ -79,5 +79,6 @@ function isDns({ l4 }: PolicyRule): boolean {
 
 /** Rules that were understood. What was not is another finding. */
 function isRead(part: CompiledPolicy): boolean {
-  return part.ingress !== undefined || part.egress !== undefined;
+  const understood = understoodRulesOf(part).length === rulesOf(part).length;
+  return understood && (part.ingress !== undefined || part.egress !== undefined);
 }

@@ -33,18 +33,25 @@ function* checkOrder(context: RuleContext): Iterable<Finding> {
   yield* checkKustomizations(snapshot);
   if (context.dependencies === undefined) return;
   const behind = new Closure(context.dependencies);
+  const late = new Map<PolicyParts, { readonly direction: Direction; readonly names: string }[]>();
   for (const direction of ["ingress", "egress"] as const) {
     for (const [closer, openers] of meetings(scopes(snapshot, direction))) {
       const urn = closer.origin.source?.urn;
       if (urn === undefined) continue;
-      const late = [...openers].filter(({ origin }) => waitsForNobody(origin.source?.urn, urn, behind));
-      if (late.length === 0) continue;
-      const names = list(late.map(({ origin }) => describeRef(origin)));
-      yield aboutPolicy(orderHazard, closer.origin, {
-        message: `${describeRef(closer.origin)} may close ${direction} before ${names} ${late.length === 1 ? "opens" : "open"} it`,
-        because: [`it does not depend on ${names}, so it may be registered first`],
-      });
+      const unordered = [...openers].filter(({ origin }) => waitsForNobody(origin.source?.urn, urn, behind));
+      if (unordered.length === 0) continue;
+      const names = list(unordered.map(({ origin }) => describeRef(origin)));
+      late.set(closer, [...(late.get(closer) ?? []), { direction, names }]);
     }
+  }
+  for (const [closer, openings] of late) {
+    const directions = openings.map(({ direction }) => direction).join(" and ");
+    yield aboutPolicy(orderHazard, closer.origin, {
+      message: `${describeRef(closer.origin)} may close ${directions} before the allows of the same pods open it`,
+      because: openings.map(
+        ({ direction, names }) => `it does not depend on what opens ${direction} and may be registered first: ${names}`,
+      ),
+    });
   }
   yield* checkExplicitDenies(snapshot, behind);
 }

@@ -1,5 +1,6 @@
 import type { PeerTerm } from "../../reachability";
 import { AddressSet, describeRef } from "../../reachability";
+import { addressesOf } from "../address-ranges";
 import { controls } from "../controls";
 import { policyObjects, rulesOf } from "../policy-rules";
 import { aboutPolicy } from "../report";
@@ -62,28 +63,6 @@ function coveredBy(peer: PeerTerm): string[] {
   return inner
     .filter(({ set }) => families.some((family) => sizeOf(set.intersect(held), family) > 0n))
     .map(({ cidr }) => cidr);
-}
-
-/** The addresses that a peer is limited to by CIDRs; undefined where no CIDR limits it. */
-function addressesOf(peer: PeerTerm): AddressSet | undefined {
-  switch (peer.kind) {
-    case "cidr":
-      return peer.set;
-    case "not": {
-      const excluded = addressesOf(peer.of);
-      return excluded === undefined ? undefined : AddressSet.all.subtract(excluded);
-    }
-    case "and":
-      return peer.of
-        .map(addressesOf)
-        .reduce((sum, each) => (sum === undefined ? each : each === undefined ? sum : sum.intersect(each)), undefined);
-    case "or":
-      return peer.of
-        .map(addressesOf)
-        .reduce((sum, each) => (sum === undefined ? each : each === undefined ? sum : sum.union(each)), undefined);
-    default:
-      return undefined;
-  }
 }
 
 function sizeOf({ ranges }: AddressSet, family: 4 | 6): bigint {

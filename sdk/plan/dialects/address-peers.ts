@@ -1,8 +1,9 @@
 /** Peers that dialects without names for them know by address, and what is lost where no address is declared. */
 import type { CidrRange } from "../addresses";
 import { internetRanges, rangeWithout } from "../addresses";
-import { Entity } from "../declaration";
+import { Entity, PolicyMode } from "../declaration";
 import type { Half } from "../halves";
+import { halvesOf, modeOf, namespaceOf } from "../halves";
 import { metadataServices } from "../metadata-services";
 import type { Model, ModelPeer } from "../model";
 import type { Shortfalls } from "../unsupported";
@@ -90,6 +91,28 @@ export function isSayable(model: Model, half: Half, shortfalls: Shortfalls, enfo
     return false;
   }
   return true;
+}
+
+/**
+ * Says which flows lead to the node, or come from it, by address: Cilium gives nodes an identity of their own, which no
+ * ipBlock and no network matches unless it is told to (policy-semantics 3c).
+ */
+export function noteNodeAddresses(model: Model, shortfalls: Shortfalls): void {
+  const isOnNode = ({ peer, direction }: Half): boolean => {
+    const addresses = addressPeer(model, peer, direction);
+    return addresses !== undefined && !addresses.isWorld && addresses.ranges.length > 0;
+  };
+  const paths = halvesOf(model.flows)
+    .filter((half) => modeOf(model, namespaceOf(half.subject)) === PolicyMode.Enforce && isOnNode(half))
+    .map(({ flow }) => flow.path);
+  for (const path of [...paths, ...(nodeDnsCidrs(model).length > 0 ? ["cluster.dns"] : [])]) {
+    shortfalls.note(
+      "node-address-match",
+      path,
+      "Nodes and the API server are named by address, which Cilium matches only with policy-cidr-match-mode: nodes.",
+      "Set it where Cilium enforces (its documents ask for `pods,nodes` with ClusterNetworkPolicy), or use the cilium dialect.",
+    );
+  }
 }
 
 /** An address as a range of its own. */

@@ -8,7 +8,7 @@
  * In mode `audit` every policy has its staged kind, which Calico evaluates and reports and does not enforce.
  */
 import { metadataCidrs } from "../addresses";
-import { flowAnnotations } from "../annotations";
+import { flowAnnotations, metadataAnnotations } from "../annotations";
 import { PolicyMode } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel, stagedPrefix } from "../documents";
@@ -115,12 +115,18 @@ function metadataExceptions(halves: readonly Half[]): readonly CalicoDraft[] {
         destination: { nets: [cidr], notSelector: noPods, ports: ports.map(portItem) },
       }));
     });
-    const draft = globalPolicy("metadata-deny", guardTier.name, name, flowAnnotations(own), {
-      order: 0,
-      selector: subjectSelector(subject, true),
-      types: ["Egress"],
-      egress,
-    });
+    const draft = globalPolicy(
+      "metadata-deny",
+      guardTier.name,
+      name,
+      { ...flowAnnotations(own), ...metadataAnnotations(own) },
+      {
+        order: 0,
+        selector: subjectSelector(subject, true),
+        types: ["Egress"],
+        egress,
+      },
+    );
     return { ...draft, home, after: [guardTier.name] };
   });
 }

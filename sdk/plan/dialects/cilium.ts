@@ -5,7 +5,7 @@
  * Label keys carry the `k8s:` source (S3-19). What a text means here was measured: see the truth table of the lab.
  */
 import { internetRanges, metadataCidrs } from "../addresses";
-import { flowAnnotations } from "../annotations";
+import { flowAnnotations, reviewAnnotations } from "../annotations";
 import { Entity, PolicyMode } from "../declaration";
 import type { DraftDocument, PlannedObject, Stage } from "../documents";
 import { managedByLabel } from "../documents";
@@ -232,7 +232,7 @@ function serviceDocument(group: PolicyGroup, service: string): DraftDocument {
   const specs = bySubject(group.halves).map(({ subject, halves }) =>
     allowSpec(`Tier 1: what ${service} needs`, subjectSelector(subject, true), halves),
   );
-  return { ...clusterwide("platform", group.name, ...specs), service };
+  return { ...withAnnotations(clusterwide("platform", group.name, ...specs), group.halves), service };
 }
 
 /** Targets only, on their own ports: a selector for every pod would isolate tier 0 (seed defect B17). */
@@ -241,7 +241,7 @@ function metricsDocuments(group: PolicyGroup): readonly DraftDocument[] {
   const targets = bySubject(group.halves);
   if (targets.length <= mostSpecs) {
     const specs = targets.map(({ subject, halves }) => allowSpec(description, subjectSelector(subject, true), halves));
-    return [clusterwide("platform", group.name, ...specs)];
+    return [withAnnotations(clusterwide("platform", group.name, ...specs), group.halves)];
   }
   const byNamespace = new Map<string, Plain[]>();
   for (const { subject, halves } of targets) {
@@ -250,7 +250,8 @@ function metricsDocuments(group: PolicyGroup): readonly DraftDocument[] {
     specs.push(allowSpec(description, subjectSelector(subject, false), halves));
     byNamespace.set(home, specs);
   }
-  return [...byNamespace].map(([namespace, specs]) => namespaced("platform", namespace, group.name, {}, ...specs));
+  const review = reviewAnnotations(group.halves);
+  return [...byNamespace].map(([namespace, specs]) => namespaced("platform", namespace, group.name, review, ...specs));
 }
 
 function applicationDocument(group: PolicyGroup): DraftDocument {
@@ -383,6 +384,13 @@ export function subjectSelector(subject: Subject, isClusterwide: boolean): Plain
   const own = subject.kind === "workload" ? ownLabels(subject.workload) : {};
   const labels = isClusterwide ? { [namespaceKey]: namespaceOf(subject), ...own } : own;
   return Object.keys(labels).length === 0 ? {} : { matchLabels: labels };
+}
+
+/** When to look at what a shared service may do; who may do it and why is said of its workloads one by one. */
+function withAnnotations(draft: DraftDocument, halves: readonly Half[]): DraftDocument {
+  const annotations = reviewAnnotations(halves);
+  if (Object.keys(annotations).length === 0) return draft;
+  return { ...draft, object: { ...draft.object, metadata: { ...draft.object.metadata, annotations } } };
 }
 
 function clusterwide(stage: Stage, name: string, ...specs: readonly Plain[]): DraftDocument {

@@ -12,7 +12,7 @@
  * are split.
  */
 import { metadataCidrs } from "../addresses";
-import { flowAnnotations } from "../annotations";
+import { flowAnnotations, metadataAnnotations } from "../annotations";
 import { DenyScope, PolicyMode } from "../declaration";
 import type { DraftDocument, Stage } from "../documents";
 import { logicalNameOf, managedByLabel } from "../documents";
@@ -31,10 +31,10 @@ import {
   rulesOf,
 } from "../halves";
 import { metadataServices } from "../metadata-services";
-import type { Model, ModelFlow, ModelPeer, ModelTenant, PortRange } from "../model";
+import type { Model, ModelPeer, ModelTenant, PortRange } from "../model";
 import { closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
-import { addressPeer, isSayable, nodeDnsCidrs } from "./address-peers";
+import { addressPeer, isSayable, nodeDnsCidrs, noteNodeAddresses } from "./address-peers";
 import { noteServiceAccounts } from "./kubernetes";
 import { namespaceDeny, namespaceNameLabel, notePodRanges, perWorkloadDocuments } from "./network-policy";
 
@@ -116,9 +116,16 @@ function metadataExceptions(halves: readonly Half[]): readonly DraftDocument[] {
   return bySubject(halves.filter((half) => half.peer.kind === "metadata")).flatMap(({ subject, halves: own }) => {
     const name = `${namespaceOf(subject)}.allow-${nameOf(subject)}-metadata`;
     const to = own.flatMap((half) => rule("Accept", [peerOf(half.peer)], half.ports, "to"));
-    return admin("metadata-deny", name, priorities.metadataExceptions, flowAnnotations(own), subjectOf(subject), {
-      egress: to,
-    });
+    return admin(
+      "metadata-deny",
+      name,
+      priorities.metadataExceptions,
+      { ...flowAnnotations(own), ...metadataAnnotations(own) },
+      subjectOf(subject),
+      {
+        egress: to,
+      },
+    );
   });
 }
 
@@ -330,14 +337,7 @@ function noteLimits(model: Model, shortfalls: Shortfalls): void {
       "Keep the policy pack mandatory, or use the cilium or calico dialect.",
     );
   }
-  for (const flow of flowsByAddress(model)) {
-    shortfalls.note(
-      "node-address-match",
-      flow.path,
-      "Nodes and the API server are named by address, which Cilium matches only with policy-cidr-match-mode: nodes.",
-      "Set it where Cilium enforces (its documents ask for `pods,nodes` with ClusterNetworkPolicy).",
-    );
-  }
+  noteNodeAddresses(model, shortfalls);
   for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
     shortfalls.lost(
       "audit-unsupported",
@@ -346,10 +346,4 @@ function noteLimits(model: Model, shortfalls: Shortfalls): void {
       "Compare snapshots with `cluster-security diff`, or use the calico dialect, which stages every policy.",
     );
   }
-}
-
-function flowsByAddress(model: Model): readonly ModelFlow[] {
-  const isOnNode = ({ peer, direction }: Half): boolean =>
-    peer.kind === "metadata" || addressPeer(model, peer, direction)?.isWorld === false;
-  return [...new Set(halvesOf(model.flows).flatMap((half) => (isOnNode(half) ? [half.flow] : [])))];
 }

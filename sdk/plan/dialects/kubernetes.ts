@@ -12,7 +12,7 @@ import { namespacesWithoutDns } from "../dns-limits";
 import { byNamespace, externallyDenied, halvesOf, heldNamespaces, modeOf, namespaceOf } from "../halves";
 import type { Model } from "../model";
 import type { Shortfalls } from "../unsupported";
-import { isSayable } from "./address-peers";
+import { isSayable, noteNodeAddresses } from "./address-peers";
 import {
   dnsRules,
   isCutByWorkload,
@@ -97,6 +97,7 @@ function noteLimits(model: Model, shortfalls: Shortfalls): void {
     shortfalls.note("deny-not-final", `workloads ${workload.id}`, notFinal, fix);
   }
   noteServiceAccounts(model, shortfalls, "NetworkPolicy");
+  noteNodeAddresses(model, shortfalls);
   for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
     shortfalls.lost(
       "audit-unsupported",

@@ -1,7 +1,7 @@
 /** NetworkPolicy objects (`networking.k8s.io/v1`), and the two layouts in which allows are cut into them. */
 import type { CidrRange } from "../addresses";
 import { rangeWithout } from "../addresses";
-import { flowAnnotations } from "../annotations";
+import { flowAnnotations, metadataAnnotations } from "../annotations";
 import { PolicyLayout } from "../declaration";
 import type { DraftDocument, Stage } from "../documents";
 import { logicalNameOf, managedByLabel } from "../documents";
@@ -33,9 +33,16 @@ export function perFlowDocuments(model: Model, halves: readonly Half[]): readonl
       const { kind } = group.group;
       const spec = { podSelector: podSelectorOf(subject), ...allowSpec(model, subject, own) };
       const home = namespaceOf(subject);
-      if (kind === "application") return networkPolicy("flows", home, group.name, flowAnnotations(own), spec);
+      if (kind === "application")
+        return networkPolicy("flows", home, group.name, { ...flowAnnotations(own), ...metadataAnnotations(own) }, spec);
       const name = subject.kind === "workload" ? subject.workload.name : "namespace";
-      const draft = networkPolicy("platform", home, `${group.name}-${name}`, flowAnnotations(own), spec);
+      const draft = networkPolicy(
+        "platform",
+        home,
+        `${group.name}-${name}`,
+        { ...flowAnnotations(own), ...metadataAnnotations(own) },
+        spec,
+      );
       return group.group.kind === "service" ? { ...draft, service: group.group.service } : draft;
     }),
   );
@@ -67,7 +74,13 @@ export function perWorkloadDocuments(
       const service = workload?.service;
       const stage: Stage = service === undefined ? "flows" : "platform";
       const name = `allow-${workload?.name ?? "namespace"}`;
-      const draft = networkPolicy(stage, namespace.name, name, flowAnnotations(mine), spec);
+      const draft = networkPolicy(
+        stage,
+        namespace.name,
+        name,
+        { ...flowAnnotations(mine), ...metadataAnnotations(mine) },
+        spec,
+      );
       return service === undefined ? draft : { ...draft, service };
     },
   );
@@ -81,6 +94,11 @@ export function perWorkloadDocuments(
   const annotations = shared.length === 0 ? {} : flowAnnotations(shared);
   const last = networkPolicy("flows", namespace.name, "allow-namespace", annotations, spec);
   return [...workloads, { ...last, after: workloads.map(logicalNameOf) }];
+}
+
+/** Whether a policy of {@link perWorkloadDocuments} opens DNS to every pod of a namespace and holds no flow. */
+export function isDnsAlone({ object: { metadata } }: DraftDocument): boolean {
+  return metadata.name === "allow-namespace" && metadata.annotations === undefined;
 }
 
 function combinedSpec(

@@ -58,7 +58,7 @@ interface FlowContext {
 
 function readFlow(context: FlowContext, path: string, value: unknown, group: FlowGroup): ModelFlow | undefined {
   const { reader, problems, directory } = context;
-  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner", "critical"]);
+  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner", "critical", "reviewBy"]);
   if (fields === undefined) {
     problems.add(path, value, "is not a flow", 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").');
     return undefined;
@@ -80,7 +80,9 @@ function readFlow(context: FlowContext, path: string, value: unknown, group: Flo
   const ports = isEmpty ? apiServerRanges(context.apiServerPorts) : listed;
   // a shared service that loses the API server stops working, and with it what relies on it
   const critical = reader.flag(`${path}.critical`, fields["critical"]) ?? (group.kind === "service" && toApiServer);
-  return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path, critical };
+  const reviewBy = reader.date(`${path}.reviewBy`, fields["reviewBy"]);
+  const review = reviewBy === undefined ? {} : { reviewBy };
+  return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path, critical, ...review };
 }
 
 function meaningful(context: FlowContext, path: string, value: unknown, fix: string): string | undefined {

@@ -49,8 +49,22 @@ export function resolveMesh(
   return { mode, trustDomain, controlPlane, namespaces: [...new Set(members)].sort() };
 }
 
-/** The control plane as a platform service; its flows are known once the members are. */
-export function meshService(options: MeshOptions): Expansion {
+/** The DaemonSet that redirects pods to the proxies, in ambient mode on every node. */
+const nodePlugin = "istio-cni-node";
+
+/** Whether somebody declares the plugin themselves, such as where it runs away from the control plane. */
+export function declaresNodePlugin(workloads: unknown, services: readonly Expansion[]): boolean {
+  const own: readonly unknown[] = Array.isArray(workloads) ? workloads : [];
+  const declared = [...services.flatMap((service) => service.workloads as readonly unknown[]), ...own];
+  return declared.some((one) => (one as { readonly name?: unknown } | null)?.name === nodePlugin);
+}
+
+/**
+ * The control plane as a platform service; its flows are known once the members are.
+ *
+ * @param hasOwnPlugin The plugin on the nodes is declared elsewhere. Defaults to false.
+ */
+export function meshService(options: MeshOptions, hasOwnPlugin = false): Expansion {
   return {
     name: "istio",
     path: "mesh",
@@ -62,6 +76,9 @@ export function meshService(options: MeshOptions): Expansion {
       }),
       ...(options.mode === MeshMode.Ambient
         ? [workload(ztunnelOf(options.controlPlane), { labels: { app: "ztunnel" }, ports: [metrics(15020)] })]
+        : []),
+      ...(options.mode === MeshMode.Ambient && !hasOwnPlugin
+        ? [workload(`${options.controlPlane}/${nodePlugin}`, { labels: { "k8s-app": nodePlugin } })]
         : []),
     ],
     flows: [],
@@ -76,7 +93,7 @@ function ztunnelOf(controlPlane: string): string {
 }
 
 /** What a default deny would cut off: certificates and configuration, and in ambient mode the kubelet's probes. */
-export function meshFlows(mesh: ModelMesh): readonly FlowDeclaration[] {
+export function meshFlows(mesh: ModelMesh, hasOwnPlugin = false): readonly FlowDeclaration[] {
   const istiod = `${mesh.controlPlane}/istiod`;
   const flows = [
     flow(istiod).to(kubeApiserver()).on().because("watches and writes its resources").ownedBy(presetOwner),
@@ -84,6 +101,10 @@ export function meshFlows(mesh: ModelMesh): readonly FlowDeclaration[] {
   if (mesh.mode === MeshMode.Ambient) {
     const reason = "fetches certificates and configuration for the pods of its node";
     flows.push(flow(ztunnelOf(mesh.controlPlane)).to(istiod).on(tcp(15012)).because(reason).ownedBy(presetOwner));
+    if (!hasOwnPlugin) {
+      const plugin = `${mesh.controlPlane}/${nodePlugin}`;
+      flows.push(flow(plugin).to(kubeApiserver()).on().because("reads pods and namespaces").ownedBy(presetOwner));
+    }
   }
   for (const name of mesh.namespaces) {
     const reason = "proxies fetch certificates and configuration";

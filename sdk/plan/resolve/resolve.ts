@@ -6,10 +6,11 @@ import { ProblemCollector } from "../errors";
 import type { Model, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
 import { isDnsSubdomain } from "../names";
 import { Reader } from "../reader";
+import { readBypasses } from "./bypasses";
 import { readDns } from "./dns";
 import { readFlows } from "./flows";
 import { refuseSpoofableSources } from "./identity";
-import { hbonePort, meshFlows, meshService, readMesh, resolveMesh } from "./mesh";
+import { declaresNodePlugin, hbonePort, meshFlows, meshService, readMesh, resolveMesh } from "./mesh";
 import { readNamespaces } from "./namespaces";
 import { readDnsNames, tenantDnsNames } from "./dns-names";
 import { peerDirectory } from "./peers";
@@ -30,6 +31,8 @@ const declarationFields = [
   "applications",
   "tenants",
   "asOf",
+  "reviewBy",
+  "bypasses",
   "mesh",
   "policyNames",
   "unsupported",
@@ -78,7 +81,8 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     ...readServices(reader, problems, top["platform"], { dns }),
     ...readApplications(reader, problems, top["applications"], { dns }),
   ];
-  const expansions = meshOptions === undefined ? services : [...services, meshService(meshOptions)];
+  const hasOwnPlugin = declaresNodePlugin(top["workloads"], services);
+  const expansions = meshOptions === undefined ? services : [...services, meshService(meshOptions, hasOwnPlugin)];
   const { namespaces, exempt } = readNamespaces(
     reader,
     problems,
@@ -92,7 +96,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const directory = peerDirectory(namespaces, workloads);
   const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
   const withMesh = expansions.map((one) =>
-    mesh !== undefined && one.path === "mesh" ? { ...one, flows: meshFlows(mesh) } : one,
+    mesh !== undefined && one.path === "mesh" ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
   );
   const tenants = readTenants(reader, problems, top["tenants"], namespaces);
   const exceptions = tenants.flatMap((tenant) => tenant.exceptions);
@@ -100,9 +104,12 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   refuseSpoofableSources(problems, tenants, declaredFlows);
   refuseCrossings(problems, tenants, declaredFlows);
   refuseBeyondLimits(problems, tenants, declaredFlows);
-  const ended = endedExceptions(tenants, declaredFlows, reader.date("asOf", top["asOf"]));
+  const asOf = reader.date("asOf", top["asOf"]);
+  const ended = endedExceptions(tenants, declaredFlows, asOf);
   const openFlows = declaredFlows.filter((flow) => !ended.some((one) => one.isClosed && one.flow === flow));
-  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(openFlows, mesh) : openFlows;
+  const reviewBy = reader.date("reviewBy", top["reviewBy"]);
+  const reviewed = reviewBy === undefined ? openFlows : openFlows.map((flow) => ({ reviewBy, ...flow }));
+  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(reviewed, mesh) : reviewed;
   const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
 
   const enforcerAudits = reader.flag("cluster.enforcerAudits", cluster["enforcerAudits"]) ?? false;
@@ -115,6 +122,8 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     dialect,
     denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
     unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
+    ...(reviewBy === undefined ? {} : { reviewBy }),
+    ...(asOf === undefined ? {} : { asOf }),
     mode,
     layout: reader.choice("layout", top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
     dns,
@@ -137,6 +146,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     ]),
     tenants,
     endedExceptions: ended,
+    bypasses: readBypasses(reader, problems, top["bypasses"], directory, asOf),
     ...(mesh === undefined ? {} : { mesh }),
     policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),

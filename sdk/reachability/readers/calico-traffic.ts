@@ -1,6 +1,7 @@
 /** Protocols, ports and ICMP of Calico's rules. */
 import type { L4Spec, NamedPort } from "../rules";
 import { TrafficSet, type PortProtocol } from "../sets/ports";
+import { isUnknown } from "../unknown";
 import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } from "./fields";
 import { portProtocol } from "./l4";
 
@@ -26,6 +27,8 @@ function readItems(value: unknown, path: string): PortItem[] | undefined {
 
 /** A number, a range `a:b`, or a name. */
 function readItem(value: unknown, path: string): PortItem {
+  // the engine's mark for an unknown value would pass for a name, which nobody has
+  if (isUnknown(value)) throw new NotReadable(path, `${path} is not known yet`, "unknown-value");
   if (typeof value === "string") {
     const range = /^(\d+):(\d+)$/.exec(value);
     if (range !== null) return rangeOf(Number(range[1]), Number(range[2]), path);

@@ -74,7 +74,7 @@ function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm
     return readCidrGroup(entry, path, scope);
   }
   const text = required(readString(entry["cidr"], `${path}.cidr`), `${path}.cidr`);
-  if (!text.includes("/")) throw new Refused(`the agent refuses the policy: ${path}.cidr has no prefix length`);
+  if (!text.includes("/")) throw new Refused(`the API server refuses the policy: ${path}.cidr has no prefix length`);
   const cidr = readCidr(text, `${path}.cidr`);
   const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
     readCidr(text, `${path}.except[${index}]`),
@@ -136,19 +136,16 @@ function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm
   const where = byName ?? bySelector ?? {};
   const given = where["namespace"];
   if (isUnknown(given)) throw new NotReadable(path, `${path}: the namespace is not known yet`, "unknown-value");
-  const own = scope.namespace === undefined || isUnknown(scope.namespace) ? undefined : scope.namespace;
-  const namespace = readString(given, `${path}.namespace`) ?? own;
+  // without one it is about every namespace, also in a namespaced policy (measured)
+  const namespace = readString(given, `${path}.namespace`) || undefined;
   if (byName !== undefined) {
     const name = required(readString(byName["serviceName"], `${path}.k8sService.serviceName`), path);
-    const service = scope.context.services.find(namespace ?? "default", name);
-    if (service === undefined) {
-      throw new NotReadable(
-        path,
-        `${path}: Service ${namespace ?? "default"}/${name} is not in the snapshot`,
-        "unsupported",
-      );
+    const named = scope.context.services.named(namespace, name);
+    if (named.length === 0) {
+      const home = namespace === undefined ? "" : `${namespace}/`;
+      throw new NotReadable(path, `${path}: Service ${home}${name} is not in the snapshot`, "unsupported");
     }
-    return serviceTerm(service);
+    return { kind: "or", of: named.map(serviceTerm) };
   }
   if (bySelector === undefined) throw new NotReadable(path, `${path} names no Service`, "invalid-value");
   const selector: Condition =

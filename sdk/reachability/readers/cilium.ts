@@ -8,7 +8,7 @@ import { tiers } from "../rules";
 import { all, always, perhaps } from "../selectors/conditions";
 import { MAYBE, tri, type Tri } from "../unknown";
 import type { Direction } from "../verdicts";
-import { inNamespace, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
+import { anyPeer, inNamespace, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import { readCiliumPeers } from "./cilium-peers";
 import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";
@@ -183,6 +183,12 @@ const peerFields: Readonly<Record<Direction, readonly string[]>> = {
   egress: ["toEndpoints", "toCIDR", "toCIDRSet", "toEntities", "toNodes", "toGroups", "toServices", "toFQDNs"],
 };
 
+/**
+ * Lists that say nothing when they are empty; of the others an empty one selects nobody, whatever the ports (measured with
+ * 1.20.2; mergeEndpointSelectors in pkg/policy/utils/parserules.go).
+ */
+const sayNothingEmpty: ReadonlySet<string> = new Set(["toServices", "toFQDNs", "toGroups", "fromGroups"]);
+
 function readRule(value: unknown, path: string, direction: Direction, verdict: RuleVerdict, scope: CiliumScope): Rule {
   const { reader } = scope;
   return reader.attempt<Rule>(
@@ -200,7 +206,8 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
         () => readCiliumTraffic(rule, path, direction, verdict),
         () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false, dnsNames: [] }),
       );
-      const peers = used.length > filled.length ? [] : readPeers(rule, path, used, traffic.restricted, scope);
+      const nobody = used.some((field) => !filled.includes(field) && !sayNothingEmpty.has(field));
+      const peers = nobody ? [] : readPeers(rule, path, filled, { verdict, restrictsPorts: traffic.restricted }, scope);
       return {
         direction,
         verdict,
@@ -217,16 +224,40 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
 }
 
 /**
- * An empty list selects nobody. Without any list a rule with ports is about everybody, and a rule without ports about
- * nobody (measured: `ingress: [{}]` denies everything).
+ * Without any list a rule with ports is about everybody, and a rule without ports about nobody (measured: `ingress: [{}]`
+ * denies everything). A list of Services that stands for no endpoint counts as none.
  */
 function readPeers(
   rule: Fields,
   path: string,
-  used: readonly string[],
-  restrictsPorts: boolean,
+  filled: readonly string[],
+  about: { readonly verdict: RuleVerdict; readonly restrictsPorts: boolean },
   scope: CiliumScope,
 ): PeerTerm[] {
-  if (used.length === 0) return restrictsPorts ? [{ kind: "any" }] : [];
-  return used.flatMap((field) => readCiliumPeers(field, rule[field], `${path}.${field}`, scope));
+  const everybodyOnPorts: PeerTerm[] = about.restrictsPorts ? [anyPeer] : [];
+  if (filled.length === 0) return everybodyOnPorts;
+  return filled.flatMap((field) => {
+    const at = `${path}.${field}`;
+    if (field !== "toServices") return readCiliumPeers(field, rule[field], at, scope);
+    const peers =
+      about.verdict === "deny" ? unresolvedInDenials(at, scope) : readCiliumPeers(field, rule[field], at, scope);
+    if (!peers.every(isNobody)) return peers;
+    if (about.restrictsPorts) {
+      const message = `${at} stands for no endpoint: the rule is about every destination on its ports, not about none`;
+      scope.reader.report("not-enforced", message, at, false);
+    }
+    return everybodyOnPorts;
+  });
+}
+
+/** The agent resolves Services for rules that allow, and for no others (measured; processRule in pkg/policy/k8s/service.go). */
+function unresolvedInDenials(at: string, scope: CiliumScope): PeerTerm[] {
+  scope.reader.report("not-enforced", `${at}: Cilium does not resolve Services in rules that deny`, at, false);
+  return [];
+}
+
+/** Whether a list's entry selects nothing for certain: no such Service, or one without a selector and without addresses. */
+function isNobody(peer: PeerTerm): boolean {
+  if (peer.kind === "or") return peer.of.every(isNobody);
+  return peer.kind === "cidr" && peer.set.isEmpty();
 }

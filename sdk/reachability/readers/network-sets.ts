@@ -4,7 +4,7 @@ import type { PeerTerm } from "../rules";
 import { evaluate, type Condition, type Lookup } from "../selectors/conditions";
 import { labelOf, type LabelSet } from "../selectors/labels";
 import { AddressSet, parseCidr } from "../sets/addresses";
-import { NO, YES } from "../unknown";
+import { isUnknown, NO, YES } from "../unknown";
 import { labelSetOf } from "../snapshot/workloads";
 
 interface NetworkSet {
@@ -39,7 +39,10 @@ export function networkSetsOf(objects: readonly SourcedObject[]): (where: Condit
       {
         lookup: lookupOf(labels, namespace, namespaces),
         set: AddressSet.of(...known),
-        doubtful: known.length < ranges.length || (nets !== undefined && nets !== null && !Array.isArray(nets)),
+        doubtful:
+          isNoMap(object.spec) ||
+          known.length < ranges.length ||
+          (nets !== undefined && nets !== null && !Array.isArray(nets)),
       },
     ];
   });
@@ -51,6 +54,11 @@ export function networkSetsOf(objects: readonly SourcedObject[]): (where: Condit
       if (each.doubtful) return [{ kind: "uncertain" }];
       return fits === YES ? [term] : [{ kind: "and", of: [term, { kind: "uncertain" }] }];
     });
+}
+
+/** Given and not readable: not known yet, or no map. */
+function isNoMap(spec: unknown): boolean {
+  return spec !== undefined && spec !== null && (typeof spec !== "object" || Array.isArray(spec) || isUnknown(spec));
 }
 
 function lookupOf(labels: LabelSet, namespace: string | undefined, namespaces: ReadonlyMap<string, LabelSet>): Lookup {

@@ -29,6 +29,13 @@ export class ServiceTable {
     return this.#entries.get(`${namespace}/${name}`);
   }
 
+  /** Services of a name, in one namespace or in all. */
+  named(namespace: string | undefined, name: string): ServiceEntry[] {
+    return [...this.#entries.values()].filter(
+      (entry) => entry.name === name && (namespace === undefined || entry.namespace === namespace),
+    );
+  }
+
   all(): Iterable<ServiceEntry> {
     return this.#entries.values();
   }

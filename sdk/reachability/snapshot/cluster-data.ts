@@ -113,12 +113,19 @@ function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, string[]>)
 }
 
 function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set: AddressSet | undefined } {
-  const cidrs = listOf(fieldsOf(object.spec)["externalCIDRs"]);
+  const given = fieldsOf(object.spec)["externalCIDRs"];
+  const cidrs = listOf(given);
+  // what is not known yet, or is no list, may hold anything
+  const readable = (object.spec === undefined || isMap(object.spec)) && (given === undefined || Array.isArray(given));
   const ranges = cidrs.map((cidr) => (typeof cidr === "string" ? parseCidr(cidr) : undefined));
   const known = ranges.filter((range) => range !== undefined);
   return {
     name: placeOf(object).name,
     labels: labelSetOf(object.metadata?.labels),
-    set: known.length === ranges.length ? AddressSet.of(...known) : undefined,
+    set: readable && known.length === ranges.length ? AddressSet.of(...known) : undefined,
   };
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
 }

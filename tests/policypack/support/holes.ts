@@ -141,6 +141,11 @@ export const holes: readonly Hole[] = [
     stopped: "hole-mesh-default",
   },
   {
+    finding: "enforcer-version",
+    resources: [release("hole-version", "1.12.19", {})],
+    stopped: "hole-version",
+  },
+  {
     finding: "chart-value-ignored",
     resources: [release("hole-values", "1.18.5", { encryption: { wireguard: { enabled: true } } })],
     stopped: "hole-values",
@@ -154,6 +159,28 @@ export const holes: readonly Hole[] = [
       }),
     ],
     stopped: "hole-names-allow-names",
+  },
+  {
+    finding: "peer-by-absence",
+    resources: [
+      object("v1", "ConfigMap", "cilium-config", "kube-system", {
+        data: { "enable-policy": "default", "enable-k8s-cluster-network-policy": "true" },
+      }),
+      object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "allow-others", undefined, {
+        spec: {
+          tier: "Admin",
+          priority: 5,
+          subject: { namespaces: inNamespace("hole-absence") },
+          ingress: [
+            {
+              action: "Accept",
+              from: [{ namespaces: { matchExpressions: [{ key: "team", operator: "NotIn", values: ["red"] }] } }],
+            },
+          ],
+        },
+      }),
+    ],
+    stopped: "allow-others",
   },
   {
     finding: "bypass-undocumented",

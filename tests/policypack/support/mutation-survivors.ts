@@ -3,23 +3,8 @@ export const survivors: {
   readonly opening: Readonly<Record<string, string>>;
   readonly without: Readonly<Record<string, string>>;
 } = {
-  /** Something opens. A preview that is given the previous state names it (finding reachability-change). */
-  opening: {
-    "CiliumClusterwideNetworkPolicy.specs[].egress[].toCIDRSet[].except[]: exception removed":
-      "an exception for private addresses is the author's choice; findings demand those for cloud metadata only",
-    "NetworkPolicy.spec.egress[].to[].ipBlock.except[]: exception removed":
-      "an exception for private addresses is the author's choice; findings demand those for cloud metadata only",
-    "NetworkPolicy.spec.ingress[].from[].ipBlock.cidr: all addresses":
-      "the rule lets the internet in before and after; the finding about that is the same",
-    "NetworkPolicy.spec.ingress[].from[].ipBlock.except: exceptions removed":
-      "the rule lets the internet in before and after; private addresses besides are no finding",
-    "NetworkPolicy.spec.ingress[].from[].ipBlock.except[]: exception removed":
-      "the rule lets the internet in before and after; private addresses besides are no finding",
-    "NetworkPolicy.spec.ingress[].from[]: the internet":
-      "the rule lets the internet in before and after; the finding about that is the same",
-    "RoleBinding.roleRef: cluster-admin":
-      "the binding is for a group of people; the finding is about applications and groups that hold everybody (S3-23)",
-  },
+  /** Something opens and no finding is new. A preview that is given the previous state names it (reachability-change). */
+  opening: {},
   /** No path opens, and nothing is found. */
   without: {
     "CiliumClusterwideNetworkPolicy.spec.egressDeny[].toCIDRSet[]: denied peer removed":

@@ -1,0 +1,167 @@
+/** `npm run lab -- examples`: each example the whole way on the datapath, with a table at the end. */
+import path from "node:path";
+import Table from "cli-table3";
+import type { Command } from "commander";
+import { Argument } from "commander";
+import pc from "picocolors";
+import { installCrds } from "./crds/index";
+import { DatapathError, datapathProblem, datapathStatus, LabCluster, provideDatapathPrograms } from "./datapath/index";
+import { openLab } from "./index";
+import { StoryError } from "./start/stage";
+import { elapsed } from "./toolchain/progress";
+import type { ExampleName } from "./whole-way/example-names";
+import { exampleNames, isExampleName } from "./whole-way/example-names";
+import type { WholeWayResult } from "./whole-way/index";
+
+type MakeCommand = (name: string, description: string) => Command;
+
+interface Options {
+  readonly dataDir: string;
+  readonly sample: string;
+}
+
+const tables = path.resolve(__dirname, "..", "reports", "datapath");
+
+/** Adds the command; `command` makes one with the options that all commands of the lab share. */
+export function addExamplesCommand(command: MakeCommand): void {
+  command("examples", "deploy examples with pulumi up onto a datapath of their own, and prove by packets what they say")
+    .addArgument(new Argument("[names...]", `of: ${exampleNames.join(", ")}`).default([...exampleNames], "all of them"))
+    .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
+    .addHelpText(
+      "after",
+      `
+Each example is previewed, deployed by a real Pulumi engine and verified with real packets: what is declared must
+pass, a sample of the rest and the metadata addresses must not, and Hubble must tell the drops. A policy is then
+deleted by hand, which verifying and \`cluster-security diff\` must see, and restored by \`pulumi up --refresh\`.
+At last the stack is destroyed. During up and destroy declared and undeclared flows are probed again and again.
+
+The cluster is new and ends with the command. Every probe is written to ${path.relative(process.cwd(), tables)}/.
+
+Exit codes:
+  0  everything was as it must be
+  1  something was not, or an engine run failed; each is named
+  3  no datapath can run here now, or it broke; the reason is printed
+  130  interrupted; nothing is left running`,
+    )
+    .action(async (names: string[], options: Options) => {
+      process.exitCode = await deployExamples(names.map(exampleName), options);
+    });
+}
+
+function exampleName(text: string): ExampleName {
+  if (isExampleName(text)) return text;
+  throw new Error(`${text} is no example that the lab deploys; there are ${exampleNames.join(", ")}.`);
+}
+
+async function deployExamples(names: readonly ExampleName[], options: Options): Promise<number> {
+  const problem = datapathProblem();
+  if (problem) throw new DatapathError("not-here", problem);
+  if (datapathStatus().running) {
+    throw new DatapathError("already-running", "A datapath runs on this machine already: npm run lab -- down ends it.");
+  }
+  const sample = Number(options.sample);
+  if (!Number.isInteger(sample) || sample < 1) throw new Error(`--sample takes a number, not ${options.sample}.`);
+  // every example and with it Pulumi's SDKs: other commands of the lab do without
+  const { loadExample, problemsOf, runWholeWay } = await import("./whole-way/index.js");
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
+  const { hubble } = await provideDatapathPrograms();
+  // a cluster of its own beside the one that `up` may have left: the examples bring their own DNS server
+  const lab = await openLab({
+    dataDir: path.join(options.dataDir, "examples"),
+    fresh: true,
+    datapath: { clusterDns: false },
+  });
+  const cluster = new LabCluster(lab.controlPlane, lab.datapath?.nodes ?? []);
+  const failures: string[] = [];
+  const table = new Table({ head, style: { head: [], border: [], compact: true } });
+  try {
+    await installCrds(lab.controlPlane, ["istio"]);
+    for (const name of names) {
+      console.log(`\n${pc.bold(`▶ ${name}`)}`);
+      const stage = stages();
+      try {
+        const result = await runWholeWay(await loadExample(name), {
+          ...{ lab, cluster, hubble: hubble.path, signal: interrupted.signal, sample, tables },
+          onStage: stage.next,
+        });
+        stage.done();
+        const problems = problemsOf(result);
+        failures.push(...problems.map((text) => `${name}: ${text}`));
+        table.push(row(result, problems.length));
+      } catch (error) {
+        stage.done();
+        interrupted.signal.throwIfAborted();
+        if (!(error instanceof StoryError) && !(error instanceof DatapathError)) throw error;
+        failures.push(`${name}: ${error.message}`);
+        if (error instanceof StoryError && error.details) console.error(error.details);
+        table.push([pc.red("✘"), name, error.message, ...head.slice(3).map(() => "")]);
+        // what it left may stand in the way of the next one
+        await cluster.untilEmpty();
+      }
+    }
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    console.error("\nStopped. Nothing is left running.");
+    return 130;
+  } finally {
+    cluster.close();
+    await lab.close();
+  }
+  console.log(`\n${table.toString()}\n`);
+  for (const failure of failures) console.log(`${pc.red("✘")} ${failure}`);
+  console.log(
+    failures.length === 0 ? `${pc.green("✔")} every example does what it declares` : `${failures.length} wrong`,
+  );
+  console.log(`every probe: ${path.relative(process.cwd(), tables)}/`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+const head = [
+  "",
+  "example",
+  "declared",
+  "metadata",
+  "undeclared",
+  "Hubble",
+  "during up",
+  "during destroy",
+  "deleted by hand",
+  "time",
+];
+
+function row(result: WholeWayResult, problems: number): string[] {
+  const { example, verification, hubble, up, destroy, byHand, milliseconds } = result;
+  const group = (name: string, verb: string): string => {
+    const probes = verification.probes.filter(({ probe }) => probe.group === name);
+    return `${probes.filter(({ holds }) => holds).length}/${probes.length} ${verb}`;
+  };
+  const live = ({ declared, undeclared, violations }: WholeWayResult["up"]): string =>
+    `${declared + undeclared} probes, ${violations.length} wrong`;
+  return [
+    problems === 0 ? pc.green("✔") : pc.red("✘"),
+    example,
+    group("declared", "pass"),
+    group("metadata", "blocked"),
+    group("undeclared", "blocked"),
+    `${hubble.asked - hubble.missing.length}/${hubble.asked} drops told`,
+    live(up),
+    live(destroy),
+    `${byHand.policy}: ${byHand.unseen.length === 0 ? "seen" : "not seen"}`,
+    elapsed(milliseconds),
+  ];
+}
+
+/** One line a stage with the time that it took. */
+function stages(): { readonly next: (name: string) => void; readonly done: () => void } {
+  let current: { readonly name: string; readonly begun: number } | undefined;
+  const done = (): void => {
+    if (current) console.log(`  ${elapsed(Date.now() - current.begun).padStart(6)}  ${current.name}`);
+    current = undefined;
+  };
+  const next = (name: string): void => {
+    done();
+    current = { name, begun: Date.now() };
+  };
+  return { next, done };
+}

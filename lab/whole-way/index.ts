@@ -1,0 +1,2 @@
+export { loadExample, type DeployableExample } from "./examples";
+export { problemsOf, runWholeWay, type WholeWayOptions, type WholeWayResult } from "./whole-way";

@@ -1,0 +1,48 @@
+import type { Finding, Rule } from "../../sdk/findings";
+import { clusterAdminBinding, enforcementOff, evaluate, isViolation } from "../../sdk/findings";
+import type { KubeObject, SourcedObject } from "../../sdk/reachability";
+import { buildSnapshot, compile } from "../../sdk/reachability";
+import type { GuardSettings } from "../settings";
+import type { RecordedCluster } from "./recorded-cluster";
+import { isEnforcer } from "./recorded-cluster";
+import { rulesNamed } from "./violations";
+
+/** Objects that are right or wrong by themselves: what configures the enforcer, bindings of roles, bypasses. */
+export function judgeAlone(
+  objects: readonly SourcedObject[],
+  recorded: RecordedCluster,
+  settings: GuardSettings,
+  today: string,
+): Finding[] {
+  const alone = objects.filter(
+    ({ object }) => isEnforcer(object) || kindsAlone.test(object.kind) || mentionsBypass(object),
+  );
+  if (alone.length === 0) return [];
+  const snapshot = buildSnapshot(alone, { profile: recorded.profile(alone, settings) });
+  const { exemptNamespaces, platformNamespaces } = settings;
+  const options = { exemptNamespaces, platformNamespaces, today, rules: rulesAlone };
+  return evaluate(compile(snapshot), options).filter(
+    (finding) => isViolation(finding) && !finding.subject.kind.startsWith("Staged"),
+  );
+}
+
+/** Rules that need no other object to say that something is wrong. */
+const rulesAlone: readonly Rule[] = [
+  enforcementOff,
+  clusterAdminBinding,
+  // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
+  ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only"),
+];
+/** A DaemonSet may run the enforcer's agent. */
+const kindsAlone = /^((Cluster)?RoleBinding|AuthorizationPolicy|DaemonSet)$/;
+
+function mentionsBypass({ metadata, spec }: KubeObject): boolean {
+  return /bypass|break-?glass/.test(JSON.stringify([metadata, templateMetadata(spec)]) ?? "");
+}
+
+function templateMetadata(spec: unknown): unknown[] {
+  const at = (holder: unknown, key: string): unknown =>
+    typeof holder === "object" && holder !== null ? (holder as Record<string, unknown>)[key] : undefined;
+  const job = at(at(spec, "jobTemplate"), "spec");
+  return [spec, job].map((holder) => at(at(holder, "template"), "metadata"));
+}

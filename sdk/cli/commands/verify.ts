@@ -1,0 +1,186 @@
+import type { VerificationFormat } from "../../cluster";
+import {
+  ClusterError,
+  connect,
+  defaultProberImage,
+  formatVerification,
+  LiveExecutor,
+  probesFor,
+  verify,
+  type Probe,
+  type ProberImage,
+  type Verification,
+} from "../../cluster";
+import type { Plan } from "../../plan";
+import { parseAddress } from "../../reachability";
+import { planOf } from "../declaration-file";
+import { knownNamespace, knownWorkload } from "../ends";
+import { inputError, usageError } from "../errors";
+import { exitCodes, type ExitCode } from "../exit-codes";
+import { load, note, type InputOptions, type Loaded } from "../snapshot";
+import { outputOf } from "./options";
+
+export interface VerifyCommandOptions extends Omit<InputOptions, "as"> {
+  readonly context: string;
+  readonly declaration?: string;
+  /** Consent: without it nothing is created. */
+  readonly createProbePods: boolean;
+  readonly sample: string;
+  readonly all: boolean;
+  readonly namespace: readonly string[];
+  readonly workload: readonly string[];
+  readonly outside: readonly string[];
+  readonly probeImage?: string;
+  readonly probeCommand?: string;
+  readonly probePullSecret: readonly string[];
+  readonly maxPods: string;
+  /** Seconds. */
+  readonly timeout: string;
+  readonly settle: string;
+  readonly startTimeout: string;
+  readonly format: VerificationFormat;
+  readonly output?: string;
+}
+
+const exitCodeOfVerdict: Readonly<Record<Verification["verdict"], ExitCode>> = {
+  holds: exitCodes.ok,
+  violated: exitCodes.no,
+  incomplete: exitCodes.incomplete,
+  "no-evidence": exitCodes.incomplete,
+};
+
+/** `cluster-security verify`: proves with packets in a live cluster. Creates nothing without consent. */
+export async function verifyCommand(options: VerifyCommandOptions): Promise<ExitCode> {
+  const live = liveOptions(options);
+  const sample = options.all ? "all" : positive(options.sample, "--sample", { whole: true });
+  // opened first: what cannot be written is no reason to have created pods
+  const output = outputOf(options);
+  const declared = options.declaration === undefined ? undefined : await planOf(options.declaration);
+  const loaded = await load([`context=${options.context}`], { ...options, as: "auto" });
+  const only = filterOf(options, loaded);
+  const { context, kubeconfig } = options;
+  const executor = new LiveExecutor(
+    await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }),
+    loaded.reachability,
+    {
+      ...live,
+      exemptNamespaces: declared?.exemptNamespaces ?? [],
+      progress: (text) => note(text, options),
+    },
+  );
+  try {
+    for (const line of await intent(executor, loaded, declared, { sample, only })) note(line, options);
+    if (!options.createProbePods) {
+      throw usageError("nothing was created: add --create-probe-pods if this may be created in the cluster");
+    }
+    const verification = await ended(executor, options, async () => {
+      for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
+      return await verify(loaded.reachability, executor, { ...(declared ? { plan: declared } : {}), sample, only });
+    });
+    output.write(formatVerification(verification, options.format));
+    await output.end();
+    const code = exitCodeOfVerdict[verification.verdict];
+    return code === exitCodes.ok && loaded.holes ? exitCodes.incomplete : code;
+  } catch (error) {
+    if (error instanceof ClusterError) throw inputError(error.message);
+    throw error;
+  }
+}
+
+/** Does the work, then removes everything: also where it fails, and where the user or a CI system ends the command. */
+async function ended<T>(executor: LiveExecutor, options: VerifyCommandOptions, work: () => Promise<T>): Promise<T> {
+  const close = async (): Promise<void> => {
+    for (const complaint of await executor.close()) process.stderr.write(`left behind: ${complaint}\n`);
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    note(`${signal}: removing what was created`, options);
+    void close().then(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.once(signal, stop);
+  try {
+    return await work();
+  } finally {
+    await close();
+    for (const signal of signals) process.removeListener(signal, stop);
+  }
+}
+
+/** What will be created, a line each. */
+async function intent(
+  executor: LiveExecutor,
+  { reachability }: Loaded,
+  declared: Plan | undefined,
+  { sample, only }: { readonly sample: number | "all"; readonly only: (probe: Probe) => boolean },
+): Promise<string[]> {
+  const sources = await executor.sources();
+  const { probes } = probesFor(reachability, declared, {
+    outside: executor.outside,
+    outsideOnlyAnswers: true,
+    present: await executor.present(),
+    sources,
+    sample,
+  });
+  const wanted = probes.filter(only);
+  const perNamespace = new Map<string, { readonly listeners: Set<string>; readonly senders: Set<string> }>();
+  const count = (end: Probe["source"], role: "listeners" | "senders"): void => {
+    if (end.kind !== "workload" || !sources.has(end.id)) return;
+    const namespace = end.id.split("/")[0] ?? "";
+    const counts = perNamespace.get(namespace) ?? { listeners: new Set(), senders: new Set() };
+    counts[role].add(end.id);
+    perNamespace.set(namespace, counts);
+  };
+  for (const { source, destination } of wanted) {
+    count(source, "senders");
+    count(destination, "listeners");
+  }
+  return [
+    `${wanted.length} probes, with image ${executor.image}. Pods for a time, each in a Job of its own:`,
+    "  a namespace cluster-security-canary-… with 3 pods, an allow-all and a deny-all NetworkPolicy",
+    ...[...perNamespace]
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(
+        ([namespace, { listeners, senders }]) =>
+          `  in ${namespace}: ${listeners.size} that listen, ${senders.size} that probe`,
+      ),
+  ];
+}
+
+function liveOptions(options: VerifyCommandOptions): ConstructorParameters<typeof LiveExecutor>[2] {
+  for (const address of options.outside) {
+    if (parseAddress(address) === undefined) throw usageError(`--outside: "${address}" is no address`);
+  }
+  const seconds = (text: string, option: string): number => positive(text, option, { whole: false }) * 1000;
+  const prober: ProberImage = {
+    image: options.probeImage ?? defaultProberImage,
+    ...(options.probeCommand === undefined ? {} : { command: options.probeCommand }),
+    ...(options.probePullSecret.length === 0 ? {} : { pullSecrets: options.probePullSecret }),
+  };
+  return {
+    context: options.context,
+    prober,
+    outside: options.outside,
+    maxPods: positive(options.maxPods, "--max-pods", { whole: true }),
+    timeout: seconds(options.timeout, "--timeout"),
+    settle: seconds(options.settle, "--settle"),
+    startWithin: seconds(options.startTimeout, "--start-timeout"),
+  };
+}
+
+function positive(text: string, option: string, { whole }: { readonly whole: boolean }): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value) || (whole && !Number.isInteger(value))) {
+    throw usageError(`${option}: "${text}" is no ${whole ? "whole number above 0" : "number above 0"}`);
+  }
+  return value;
+}
+
+/** Paths with an end in one of the namespaces, or at one of the workloads. */
+function filterOf(options: VerifyCommandOptions, { snapshot }: Loaded): (probe: Probe) => boolean {
+  const namespaces = options.namespace.map((name) => knownNamespace(name, snapshot));
+  const workloads = options.workload.map((name) => knownWorkload(name, snapshot).id);
+  if (namespaces.length === 0 && workloads.length === 0) return () => true;
+  const within = (end: Probe["source"]): boolean =>
+    end.kind === "workload" && (workloads.includes(end.id) || namespaces.includes(end.id.split("/")[0] ?? ""));
+  return ({ source, destination }) => within(source) || within(destination);
+}

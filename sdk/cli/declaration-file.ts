@@ -1,0 +1,53 @@
+import { existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { pathToFileURL } from "node:url";
+import { load, YAMLException } from "js-yaml";
+import type { ClusterSecurityDeclaration, Plan } from "../plan";
+import { DeclarationError, plan } from "../plan";
+import { inputError } from "./errors";
+
+/**
+ * The plan of a declaration in a file: YAML, JSON, or a JavaScript module that exports it as `declaration`.
+ *
+ * @throws CliError where it cannot be read, or with everything that is wrong with it.
+ */
+export async function planOf(file: string): Promise<Plan> {
+  const declaration = await readDeclaration(file);
+  try {
+    return plan(declaration as ClusterSecurityDeclaration);
+  } catch (error) {
+    if (error instanceof DeclarationError) throw inputError(`"${file}": ${error.message}`);
+    throw error;
+  }
+}
+
+async function readDeclaration(file: string): Promise<unknown> {
+  if (!existsSync(file)) throw inputError(`"${file}": there is no such file`);
+  if (/\.[cm]?[jt]s$/.test(file)) return await fromModule(file);
+  let value: unknown;
+  try {
+    value = load(readFileSync(file, "utf8"));
+  } catch (error) {
+    const reason = error instanceof YAMLException ? error.reason : (error as NodeJS.ErrnoException).code;
+    throw inputError(`"${file}" cannot be read: ${reason ?? "it is neither YAML nor JSON"}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw inputError(`"${file}" holds no declaration: an object with namespaces, workloads and flows`);
+  }
+  return value;
+}
+
+async function fromModule(file: string): Promise<unknown> {
+  let module: { declaration?: unknown; default?: { declaration?: unknown } };
+  try {
+    module = (await import(pathToFileURL(path.resolve(file)).href)) as typeof module;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw inputError(
+      `"${file}" cannot be loaded by this Node.js: ${reason}; compile it, or write the declaration as JSON`,
+    );
+  }
+  const declaration = module.declaration ?? module.default?.declaration;
+  if (declaration === undefined) throw inputError(`"${file}" exports no \`declaration\``);
+  return declaration;
+}

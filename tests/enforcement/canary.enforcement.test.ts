@@ -1,0 +1,71 @@
+/** `EnforcementCanary` on a real engine and a real Cilium: `up` passes where policies are enforced, and fails where not. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { EnforcementCanary } from "../../sdk/index";
+import type { Lab } from "../../lab/index";
+import { openLab } from "../../lab/index";
+import type { Operation } from "../engine/automation";
+import { finished, openStack, operate } from "../engine/automation";
+import { closeSharedDatapath } from "./shared-datapath";
+
+describe("enforcement: the canary component", () => {
+  before(async function () {
+    this.timeout(120_000);
+    // there is room for one
+    await closeSharedDatapath();
+  });
+
+  /** `up` of a stack with the canary, then `destroy`, on a cluster whose agent is started with these arguments. */
+  async function deployed(agentArgs: readonly string[]): Promise<{ up: Operation; destroy: Operation }> {
+    const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-canary-"));
+    let lab: Lab | undefined;
+    try {
+      lab = await openLab({ dataDir: folder, quiet: true, fresh: true, ownProvider: true, datapath: { agentArgs } });
+      const stack = await openStack({
+        project: "canary",
+        stack: "test",
+        lab,
+        program: async () => {
+          const canary = new EnforcementCanary("canary", { timeoutSeconds: 120 });
+          return { posture: canary.posture };
+        },
+      });
+      const up = await operate(stack, "up");
+      return { up, destroy: await operate(stack, "destroy") };
+    } finally {
+      await lab?.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  it("S4-20: where policies are enforced, up passes with all three checks", async function () {
+    this.timeout(300_000);
+    const { up, destroy } = await deployed([]);
+    assert.equal(up.error, undefined, up.output);
+    const jobs = finished(up).filter(({ type, op }) => type === "kubernetes:batch/v1:Job" && op === "create");
+    assert.deepEqual(jobs.map(({ name }) => name).sort(), [
+      "canary-allowed-pods-must-connect",
+      "canary-deny-all-must-block-egress",
+      "canary-deny-all-must-block-ingress",
+    ]);
+    assert.equal(jobs[0]?.name, "canary-allowed-pods-must-connect", "without it the others prove nothing");
+    assert.equal(destroy.error, undefined, destroy.output);
+  });
+
+  it("S4-20: where they are not, up fails and names what did not hold", async function () {
+    this.timeout(300_000);
+    const { up, destroy } = await deployed(["--enable-policy=never"]);
+    assert.ok(up.error !== undefined, "up must not pass");
+    const failed = /canary-deny-all-must-block-(egress|ingress)/;
+    assert.match(up.output, failed);
+    assert.match(up.output, /Container deny-all-must-block-(egress|ingress) for pod .+ failed with exit code 1/);
+    const passed = finished(up).filter(({ type }) => type === "kubernetes:batch/v1:Job");
+    assert.ok(
+      passed.some(({ name }) => name === "canary-allowed-pods-must-connect"),
+      "the control connects",
+    );
+    assert.equal(destroy.error, undefined, destroy.output);
+  });
+});
