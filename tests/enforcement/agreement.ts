@@ -1,11 +1,13 @@
 /** One set of policies on the real datapath, beside what the engine computes from the same cluster. */
 import assert from "node:assert/strict";
-import type { Reachability, Verdict } from "../../sdk/reachability";
+import type { Verdict } from "../../sdk/reachability";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import type { LabCluster, LabObject, LabProbe, PolicyState, RawOutcome } from "../../lab/datapath/index";
 import { computedReachability, Expectation } from "../../lab/datapath/index";
 import { nodeLayout } from "../../lab/datapath/layout";
 import { askSocket } from "../../lab/datapath/unix-http";
+import type { Names } from "./by-name";
+import { verdictWithNames } from "./by-name";
 import { describeProbe } from "./world";
 
 export interface Disagreement {
@@ -37,8 +39,8 @@ const patience = 5000;
 
 export interface CompareOptions {
   /**
-   * Names that every pod among the sources asks for first. An address that only a name can open (the engine says "unknown"
-   * for it) is then judged by the names that lie there.
+   * Names that every pod among the sources asks for first. An address that no rule opens by itself is then judged by the
+   * names that lie there.
    */
   readonly ask?: AskedNames;
 }
@@ -46,7 +48,7 @@ export interface CompareOptions {
 /** A DNS server, and what it answers. */
 export interface AskedNames {
   readonly server: string;
-  readonly names: Readonly<Record<string, readonly string[]>>;
+  readonly names: Names;
 }
 
 /**
@@ -67,8 +69,9 @@ export async function compareOnDatapath(
     const expectation = new Expectation(reachability, await cluster.pods(), cluster.nodes);
     const learned = ask ? await learn(cluster, ask, probes) : new Set<string>();
     const computed = probes.map((probe) => {
-      const verdict = expectation.verdict(probe);
-      return verdict === "unknown" && ask ? byName(reachability, expectation, probe, ask, learned) : verdict;
+      const flow = expectation.flow(probe);
+      const wasTold = (name: string): boolean => learned.has(`${probe.from} ${name}`);
+      return flow && verdictWithNames(reachability, flow, ask?.names ?? {}, wasTold);
     });
     const outcomes = [...(await cluster.probe(probes, { timeout: silence, parallel: 300 }))];
     const doubted = probes.flatMap((_probe, index) =>
@@ -109,29 +112,6 @@ async function learn(
   const answers = await cluster.probe(questions, { timeout: silence });
   const answered = questions.filter((_question, index) => (answers[index]?.answers ?? []).length > 0);
   return new Set(answered.map(({ from, name = "" }) => `${from} ${name}`));
-}
-
-/**
- * What the names at an address say: a name that may be reached and that this pod was told opens it, and where no name there
- * may be reached it stays closed. Otherwise it depends: what the agent has learned earlier, or for other pods, counts too.
- */
-function byName(
-  reachability: Reachability,
-  expectation: Expectation,
-  probe: LabProbe,
-  { names }: AskedNames,
-  learned: ReadonlySet<string>,
-): Verdict {
-  const flow = expectation.flow(probe);
-  if (flow?.destination.kind !== "address") return "unknown";
-  const here = Object.entries(names).filter(([, addresses]) => addresses.includes(probe.to));
-  const verdicts = here.map(([name]) => ({
-    name,
-    verdict: reachability.verdict({ ...flow, destination: { kind: "fqdn", name } }),
-  }));
-  if (verdicts.some(({ name, verdict }) => verdict === "allowed" && learned.has(`${probe.from} ${name}`)))
-    return "allowed";
-  return verdicts.every(({ verdict }) => verdict === "denied") ? "denied" : "unknown";
 }
 
 function summarize(

@@ -228,7 +228,8 @@ describe("enforcement: cases that once disagreed", () => {
       const on = await sharedDatapath(each.nodes === undefined ? {} : { nodes: each.nodes });
       await putUp(on.cluster, each.world);
       try {
-        const { disagreements, measured } = await compareOnDatapath(on, each.policies, each.probes);
+        const asking = each.asked === undefined ? {} : { ask: { server: dnsAddress, names: each.asked } };
+        const { disagreements, measured } = await compareOnDatapath(on, each.policies, each.probes, asking);
         assert.deepEqual(describeDisagreements(disagreements), []);
         const changed = each.probes.filter((probe, index) => probe.measured !== measured[index]);
         assert.deepEqual(changed, [], "what is measured now is what was measured then");

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse, stringify } from "yaml";
 import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { Names } from "./by-name";
 import type { LabWorld } from "./world";
 
 export interface EnforcementCase {
@@ -11,6 +12,8 @@ export interface EnforcementCase {
   readonly nodes?: number;
   readonly world: LabWorld;
   readonly policies: readonly LabObject[];
+  /** Names that every source has asked for before the probes, and what the DNS server answered. Default none. */
+  readonly asked?: Names;
   readonly probes: readonly (LabProbe & { readonly measured: string })[];
 }
 

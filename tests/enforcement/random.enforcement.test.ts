@@ -158,6 +158,7 @@ describe("enforcement: random policy sets, engine against a real Cilium", () => 
       title: `random set ${id} of seed ${seed}`,
       world,
       policies: smallest,
+      ...(options.ask ? { asked: options.ask.names } : {}),
       probes: probes.map((probe, position) => ({ ...probe, measured: again[position] ?? "not tried" })),
     });
     const lines = describeDisagreements(disagreements);
