@@ -36,7 +36,7 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
     for (const id of ["namespace-default-deny", "metadata-endpoints-closed"]) assert.ok(text.includes(id), id);
     for (const violation of mandatory) {
       // what a policy causes is explained once, at that policy
-      assert.match(violation.message, /because: [\s\S]*fix: |because and fix: shown at the object that causes it/);
+      assert.match(violation.message, /because: [\s\S]*fix: |^What is shown at the objects that cause it/);
       assert.ok(violation.urn, "a violation without a urn");
     }
     assert.deepEqual(await liveObjects(lab), before);

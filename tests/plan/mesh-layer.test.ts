@@ -17,7 +17,7 @@ import {
   udp,
   workload,
 } from "../../sdk/plan/index";
-import type { KubeObject, Peer } from "../../sdk/reachability/index";
+import type { KubeObject, Peer, Verdict } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf, pod, worldOf } from "./world";
 
@@ -133,6 +133,21 @@ describe("the mesh as a layer of its own", function () {
     );
     const call = { source: pod("in/web"), destination: pod("in/api"), protocol: "TCP", port: 53 } as const;
     assert.equal(meshOf({ ...shop, flows }).verdict(call), "denied");
+  });
+
+  it("a range that Istio cannot name takes no other flow with it, and two ranges that it can are none that it cannot", () => {
+    const because = { reason: "ranges", owner: "team" };
+    const from = { workload: "in/web" };
+    const verdict = (flows: FlowDeclaration[], port: number): Verdict => {
+      const call = { source: pod("in/web"), destination: pod("in/api"), protocol: "TCP", port } as const;
+      return meshOf({ ...shop, flows }).verdict(call);
+    };
+    const wide = { from, to: { namespace: "in" }, ports: [tcpRange(80, 8000)], ...because };
+    const single = { from, to: { workload: "in/api" }, ports: [tcp(443)], ...because };
+    assert.equal(verdict([wide, single], 443), "allowed");
+    assert.equal(verdict([wide, single], 444), "denied");
+    const neighbours = [tcpRange(1001, 1050), tcpRange(1051, 1100)];
+    for (const port of [1001, 1100]) assert.equal(verdict([{ ...single, ports: neighbours }], port), "allowed");
   });
 
   it("lets strangers in to declared workloads of a namespace, and says what it cannot", () => {

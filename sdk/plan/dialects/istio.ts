@@ -29,13 +29,10 @@ export function istioDocuments(model: Model, shortfalls: Shortfalls): readonly D
   const { mesh } = model;
   if (mesh === undefined) return [];
   const members = new Set(mesh.namespaces);
-  const incoming = halvesOf(model.flows).filter(
-    (half) =>
-      half.direction === "ingress" &&
-      members.has(namespaceOf(half.subject)) &&
-      !isProbe(half) &&
-      half.ports.some((port) => port.protocol === Protocol.TCP),
-  );
+  const incoming = halvesOf(model.flows)
+    .filter((half) => half.direction === "ingress" && members.has(namespaceOf(half.subject)) && !isProbe(half))
+    .map((half) => ({ ...half, ports: portsInMesh(half, shortfalls) }))
+    .filter(({ ports }) => ports.length > 0);
   noteSharedIdentities(model, mesh, shortfalls);
   noteRunningPods(model, mesh, shortfalls);
   const homes = byNamespace(incoming);
@@ -74,11 +71,9 @@ function namespaceDocuments(
 ): readonly DraftDocument[] {
   const shared = halves.filter((half) => half.subject.kind === "namespace");
   const workloads = bySubject(halves.filter((half) => half.subject.kind === "workload"));
-  const allows = workloads.flatMap(({ subject, halves: own }) =>
-    allowDocuments(mesh, subject, [...own, ...shared], shortfalls),
-  );
+  const allows = workloads.flatMap(({ subject, halves: own }) => allowDocuments(mesh, subject, [...own, ...shared]));
   const wide: Subject | undefined = shared[0]?.subject;
-  const shares = wide === undefined ? [] : allowDocuments(mesh, wide, shared, shortfalls).map(after(allows));
+  const shares = wide === undefined ? [] : allowDocuments(mesh, wide, shared).map(after(allows));
   // allows nothing: what no other policy allows is denied, also for workloads that have none
   const deny = after([...allows, ...shares])(
     document("AuthorizationPolicy", namespace.name, "default-deny-mesh", {}, {}),
@@ -111,17 +106,11 @@ function selectorOf(subject: Subject): Plain {
 }
 
 /** What a subject accepts; nothing where none of it can be said. */
-function allowDocuments(
-  mesh: ModelMesh,
-  subject: Subject,
-  halves: readonly Half[],
-  shortfalls: Shortfalls,
-): readonly DraftDocument[] {
+function allowDocuments(mesh: ModelMesh, subject: Subject, halves: readonly Half[]): readonly DraftDocument[] {
   const own = subject.kind === "workload" ? subject.workload.name : "namespace";
-  const rules = rulesOf(halves, () => "any").flatMap(({ peers, ports }): Plain[] => {
-    const operation = operationOf(ports, shortfalls, halves);
-    if (operation === undefined) return [];
-    return [{ from: peers.flatMap((peer) => sourcesOf(mesh, peer)).map((source) => ({ source })), ...operation }];
+  const rules = rulesOf(halves, () => "any").map(({ peers, ports }): Plain => {
+    const from = peers.flatMap((peer) => sourcesOf(mesh, peer)).map((source) => ({ source }));
+    return { from, ...operationOf(ports) };
   });
   if (rules.length === 0) return [];
   const spec = { ...selectorOf(subject), action: "ALLOW", rules };
@@ -149,7 +138,7 @@ function plaintextDocuments(
   return namespace.workloads.flatMap((workload): DraftDocument[] => {
     const own = plaintext.filter(({ subject }) => subject.kind === "workload" && subject.workload === workload);
     const all = [...own, ...shared];
-    const ports = [...new Set(all.flatMap((half) => portTexts(half.ports, shortfalls, [half]) ?? []))].sort();
+    const ports = [...new Set(all.flatMap((half) => portTexts(portsByName(half, shortfalls))))].sort();
     if (ports.length === 0) return [];
     const spec = {
       ...selectorOf({ kind: "workload", workload }),
@@ -187,38 +176,47 @@ function principalOf(mesh: ModelMesh, { namespace, serviceAccount }: ModelWorklo
   return `${mesh.trustDomain}/ns/${namespace}/sa/${serviceAccount ?? "default"}`;
 }
 
-/** The operation of a rule; undefined where none of the ports can be said: a rule without ports would open them all. */
-function operationOf(ports: readonly PortRange[], shortfalls: Shortfalls, halves: readonly Half[]): Plain | undefined {
-  const everyPort = ports.some(
-    ({ protocol, from, to }) => protocol === Protocol.TCP && from === 1 && to === highestPort,
-  );
-  if (everyPort) return {};
-  const texts = portTexts(ports, shortfalls, halves);
-  return texts === undefined ? undefined : { to: [{ operation: { ports: texts } }] };
+/**
+ * What a mesh can say of a flow's ports: those of TCP that are named one by one, or every port. Decided for each flow by
+ * itself: what another flow between the same two adds neither makes a range too wide nor goes with one that is.
+ */
+function portsInMesh({ ports, flow }: Half, shortfalls: Shortfalls): readonly PortRange[] {
+  const isTunnel = ({ from, to }: PortRange): boolean => from === hbonePort && to === hbonePort;
+  return ports
+    .filter((port) => port.protocol === Protocol.TCP && !isTunnel(port))
+    .filter((port) => isEveryPort(port) || isNarrow(port, flow.path, shortfalls));
 }
 
-function portTexts(
-  ports: readonly PortRange[],
-  shortfalls: Shortfalls,
-  halves: readonly Half[],
-): readonly string[] | undefined {
-  const texts = ports
-    .filter((port) => port.protocol === Protocol.TCP)
-    .flatMap((port) => {
-      if (port.to - port.from >= widestRange) {
-        shortfalls.lost(
-          "mesh-range-too-wide",
-          halves[0]?.flow.path ?? "flows",
-          `Istio names ports one by one; a range of more than ${widestRange} stays closed at the mesh.`,
-          "Name the ports that are used.",
-        );
-        return [];
-      }
-      return Array.from({ length: port.to - port.from + 1 }, (_, offset) => String(port.from + offset));
-    })
-    // the tunnel's port is the network's business: the proxy sees the port inside
+/** Modes of mutual TLS are set port by port: what is open on every port cannot be said. */
+function portsByName({ ports, flow }: Half, shortfalls: Shortfalls): readonly PortRange[] {
+  return ports.filter((port) => isNarrow(port, flow.path, shortfalls));
+}
+
+function isNarrow({ from, to }: PortRange, path: string, shortfalls: Shortfalls): boolean {
+  if (to - from < widestRange) return true;
+  shortfalls.lost(
+    "mesh-range-too-wide",
+    path,
+    `Istio names ports one by one; a range of more than ${widestRange} stays closed at the mesh.`,
+    "Name the ports that are used.",
+  );
+  return false;
+}
+
+function isEveryPort({ from, to }: PortRange): boolean {
+  return from === 1 && to === highestPort;
+}
+
+/** The operation of a rule; a rule without ports is about all of them. */
+function operationOf(ports: readonly PortRange[]): Plain {
+  return ports.some(isEveryPort) ? {} : { to: [{ operation: { ports: portTexts(ports) } }] };
+}
+
+/** Without the tunnel's port, which is the network's business: the proxy sees the port inside. */
+function portTexts(ports: readonly PortRange[]): readonly string[] {
+  return ports
+    .flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, offset) => String(from + offset)))
     .filter((port) => port !== String(hbonePort));
-  return texts.length === 0 ? undefined : texts;
 }
 
 /** Proxies come to pods when they start; until then strict mutual TLS shuts out those that run without one. */
