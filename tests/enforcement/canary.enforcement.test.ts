@@ -6,6 +6,8 @@ import path from "node:path";
 import { EnforcementCanary } from "../../sdk/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
+import { labContext } from "../../lab/control-plane/index";
+import { run } from "../cli/command";
 import type { Operation } from "../engine/automation";
 import { finished, openStack, operate } from "../engine/automation";
 import { closeSharedDatapath } from "./shared-datapath";
@@ -18,7 +20,10 @@ describe("enforcement: the canary component", () => {
   });
 
   /** `up` of a stack with the canary, then `destroy`, on a cluster whose agent is started with these arguments. */
-  async function deployed(agentArgs: readonly string[]): Promise<{ up: Operation; destroy: Operation }> {
+  async function deployed(
+    agentArgs: readonly string[],
+    meanwhile: (lab: Lab) => Promise<void> = () => Promise.resolve(),
+  ): Promise<{ up: Operation; destroy: Operation }> {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-canary-"));
     let lab: Lab | undefined;
     try {
@@ -33,11 +38,24 @@ describe("enforcement: the canary component", () => {
         },
       });
       const up = await operate(stack, "up");
+      await meanwhile(lab);
       return { up, destroy: await operate(stack, "destroy") };
     } finally {
       await lab?.close();
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+
+  /** The command line, on the same cluster: its canary connects under a deny-all, so it tries nothing else. */
+  async function verifyFindsNoEvidence({ controlPlane }: Lab): Promise<void> {
+    const { code, stdout, stderr } = await run([
+      ...["verify", "--context", labContext, "--kubeconfig", controlPlane.kubeconfigPath],
+      ...["--create-probe-pods", "--timeout", "1", "--settle", "5", "--format", "tap"],
+    ]);
+    assert.equal(code, 3, stderr);
+    assert.match(stdout, /^not ok 1 - canary: a deny-all does not block$/m);
+    assert.match(stdout, /^Bail out! no evidence$/m);
+    assert.doesNotMatch(stdout, /^ok /m);
   }
 
   it("S4-20: where policies are enforced, up passes with all three checks", async function () {
@@ -56,11 +74,12 @@ describe("enforcement: the canary component", () => {
 
   it("S4-20: where they are not, up fails and names what did not hold", async function () {
     this.timeout(300_000);
-    const { up, destroy } = await deployed(["--enable-policy=never"]);
+    const { up, destroy } = await deployed(["--enable-policy=never"], verifyFindsNoEvidence);
     assert.ok(up.error !== undefined, "up must not pass");
     const failed = /canary-deny-all-must-block-(egress|ingress)/;
     assert.match(up.output, failed);
-    assert.match(up.output, /Container deny-all-must-block-(egress|ingress) for pod .+ failed with exit code 1/);
+    assert.match(up.output, /NetworkPolicies are NOT ENFORCED on (egress|ingress) in this cluster/);
+    assert.match(up.output, /No policy of this stack protects anything until the CNI enforces them/);
     const passed = finished(up).filter(({ type }) => type === "kubernetes:batch/v1:Job");
     assert.ok(
       passed.some(({ name }) => name === "canary-allowed-pods-must-connect"),

@@ -46,11 +46,14 @@ const denial = fc.constantFrom<unknown>(
   { toCIDRSet: [{ cidr: "203.0.113.0/24", except: ["203.0.113.10/32"] }] },
 );
 
+/** Where these policies are. */
+export const nameHomes = namespaceNames.slice(0, 2);
+
 /** One or two policies with names; every one of them allows questions, or else no name would ever be learned. */
 export const namePolicies: fc.Arbitrary<readonly LabObject[]> = fc
   .array(
     fc.record({
-      namespace: fc.constantFrom(...namespaceNames.slice(0, 2)),
+      namespace: fc.constantFrom(...nameHomes),
       // most of them select everybody: what is not selected stays open and shows little
       endpointSelector: fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, selectorFrom(podLabelPair)),
       rules: fc.tuple(

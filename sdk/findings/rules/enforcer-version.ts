@@ -2,6 +2,7 @@ import semver from "semver";
 import type { VersionSupport } from "../../charts";
 import { calicoSupport, ciliumSupport } from "../../charts";
 import type { Snapshot } from "../../reachability";
+import { isUnknown } from "../../reachability";
 import { controls } from "../controls";
 import type { Product } from "../installations";
 import { installations } from "../installations";
@@ -30,7 +31,8 @@ const supports: Readonly<Record<Product, VersionSupport>> = { cilium: ciliumSupp
 
 /** A version that some object states. */
 interface Stated {
-  readonly product: Product;
+  /** Undefined where the image is not known: it may be an agent's. */
+  readonly product?: Product;
   readonly subject: Subject;
   readonly path: string;
   /** As it is written; undefined where it is not known or not readable. */
@@ -62,12 +64,16 @@ const agentImages: readonly (readonly [Product, RegExp])[] = [
 function agentVersions(snapshot: Snapshot): Stated[] {
   return sortedWorkloads(snapshot)
     .filter(({ kind }) => kind === "DaemonSet" || kind === "Pod")
-    .flatMap((workload) => {
+    .flatMap((workload): Stated[] => {
+      const subject = workloadSubject(workload);
       for (const { path, fields } of containersOf(workload)) {
-        const [, name, tag] = /^([^@]+?)(?::([\w][\w.-]*))?(?:@.*)?$/.exec(textOf(fields["image"]) ?? "") ?? [];
+        const image = fields["image"];
+        // agents of any product are on the host network; what else is there is none of them
+        if (isUnknown(image) && workload.hostNetwork) return [{ subject, path: `${path}.image`, text: undefined }];
+        const [, name, tag] = /^([^@]+?)(?::([\w][\w.-]*))?(?:@.*)?$/.exec(textOf(image) ?? "") ?? [];
         const product = agentImages.find(([, pattern]) => pattern.test(name ?? ""))?.[0];
         if (product === undefined || tag === undefined || semver.coerce(tag) === null) continue;
-        return [{ product, subject: workloadSubject(workload), path: `${path}.image`, text: tag }];
+        return [{ product, subject, path: `${path}.image`, text: tag }];
       }
       return [];
     });
@@ -84,10 +90,19 @@ function versionIn(text: string, floor: string): semver.SemVer | undefined {
 }
 
 function judge({ product, subject, path, text }: Stated): Finding | undefined {
-  const { product: name, oldest, oldestMaintained, recommended } = supports[product];
-  const version = text === undefined ? undefined : versionIn(text, oldest);
   const about = { subject, causes: [subject.source] };
   const who = `${subject.kind} ${subject.name}`;
+  if (product === undefined) {
+    return findingOf(enforcerVersion, {
+      ...about,
+      certainty: "possible",
+      message: `Whether ${who} runs the agent of a CNI, and which version of it, is not known`,
+      because: [`it is on the host network and ${path} is not known yet`],
+      fix: "Write the image of a pod on the host network as a literal.",
+    });
+  }
+  const { product: name, oldest, oldestMaintained, recommended } = supports[product];
+  const version = text === undefined ? undefined : versionIn(text, oldest);
   if (version === undefined) {
     return findingOf(enforcerVersion, {
       ...about,
