@@ -1,6 +1,5 @@
 /** `npm run lab -- examples`: each example the whole way on the datapath, with a table at the end. */
 import path from "node:path";
-import Table from "cli-table3";
 import type { Command } from "commander";
 import { Argument } from "commander";
 import pc from "picocolors";
@@ -11,7 +10,7 @@ import { StoryError } from "./start/stage";
 import { elapsed } from "./toolchain/progress";
 import type { ExampleName } from "./whole-way/example-names";
 import { exampleNames, isExampleName } from "./whole-way/example-names";
-import type { WholeWayResult } from "./whole-way/index";
+import type { TableEntry } from "./whole-way/index";
 
 type MakeCommand = (name: string, description: string) => Command;
 
@@ -62,7 +61,7 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
   const sample = Number(options.sample);
   if (!Number.isInteger(sample) || sample < 1) throw new Error(`--sample takes a number, not ${options.sample}.`);
   // every example and with it Pulumi's SDKs: other commands of the lab do without
-  const { loadExample, problemsOf, runWholeWay } = await import("./whole-way/index.js");
+  const { examplesTable, loadExample, problemsOf, runWholeWay } = await import("./whole-way/index.js");
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
   const { hubble } = await provideDatapathPrograms();
@@ -74,7 +73,7 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
   });
   const cluster = new LabCluster(lab.controlPlane, lab.datapath?.nodes ?? []);
   const failures: string[] = [];
-  const table = new Table({ head, style: { head: [], border: [], compact: true } });
+  const entries: TableEntry[] = [];
   try {
     await installCrds(lab.controlPlane, ["istio"]);
     for (const name of names) {
@@ -86,16 +85,17 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
           onStage: stage.next,
         });
         stage.done();
-        const problems = problemsOf(result);
-        failures.push(...problems.map((text) => `${name}: ${text}`));
-        table.push(row(result, problems.length));
+        const { policy, changed } = result.byHand;
+        console.log(`          deleted by hand was ${policy}, on which ${changed.length} of the probes depend`);
+        failures.push(...problemsOf(result).map((text) => `${name}: ${text}`));
+        entries.push(result);
       } catch (error) {
         stage.done();
         interrupted.signal.throwIfAborted();
         if (!(error instanceof StoryError) && !(error instanceof DatapathError)) throw error;
         failures.push(`${name}: ${error.message}`);
         if (error instanceof StoryError && error.details) console.error(error.details);
-        table.push([pc.red("✘"), name, error.message, ...head.slice(3).map(() => "")]);
+        entries.push({ example: name, stopped: error.message });
         // what it left may stand in the way of the next one
         await cluster.untilEmpty();
       }
@@ -108,48 +108,13 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
     cluster.close();
     await lab.close();
   }
-  console.log(`\n${table.toString()}\n`);
+  console.log(`\n${examplesTable(entries)}\n`);
   for (const failure of failures) console.log(`${pc.red("✘")} ${failure}`);
   console.log(
     failures.length === 0 ? `${pc.green("✔")} every example does what it declares` : `${failures.length} wrong`,
   );
   console.log(`every probe: ${path.relative(process.cwd(), tables)}/`);
   return failures.length === 0 ? 0 : 1;
-}
-
-const head = [
-  "",
-  "example",
-  "declared",
-  "metadata",
-  "undeclared",
-  "Hubble",
-  "during up",
-  "during destroy",
-  "deleted by hand",
-  "time",
-];
-
-function row(result: WholeWayResult, problems: number): string[] {
-  const { example, verification, hubble, up, destroy, byHand, milliseconds } = result;
-  const group = (name: string, verb: string): string => {
-    const probes = verification.probes.filter(({ probe }) => probe.group === name);
-    return `${probes.filter(({ holds }) => holds).length}/${probes.length} ${verb}`;
-  };
-  const live = ({ declared, undeclared, violations }: WholeWayResult["up"]): string =>
-    `${declared + undeclared} probes, ${violations.length} wrong`;
-  return [
-    problems === 0 ? pc.green("✔") : pc.red("✘"),
-    example,
-    group("declared", "pass"),
-    group("metadata", "blocked"),
-    group("undeclared", "blocked"),
-    `${hubble.asked - hubble.missing.length}/${hubble.asked} drops told`,
-    live(up),
-    live(destroy),
-    `${byHand.policy}: ${byHand.unseen.length === 0 ? "seen" : "not seen"}`,
-    elapsed(milliseconds),
-  ];
 }
 
 /** One line a stage with the time that it took. */

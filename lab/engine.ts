@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { bundleOf } from "./bundle";
 import { isLauncher, writeLauncher } from "./launcher";
 import { kubernetesVersion, providerBundle } from "./provider/install";
 import type { Tool, ToolOrigin } from "./toolchain/index";
@@ -106,7 +107,8 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
     rmSync(folder, { recursive: true, force: true });
     return "bundled";
   }
-  writeLauncher(path.join(folder, name), path.join(__dirname, "language-host", "main.ts"));
+  const program = { name: "language-host", entry: "language-host/main.ts", folders: ["language-host"] };
+  writeLauncher(path.join(folder, name), bundleOf(program));
   return "own";
 }
 

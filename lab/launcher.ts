@@ -15,12 +15,11 @@ export function isLauncher(file: string): boolean {
 }
 
 /**
- * Writes an executable file that runs an entry of the lab with this Node and passes its arguments on; TypeScript is
- * compiled on the way. Pulumi starts plugins by file name, so each needs such a file.
+ * Writes an executable file that runs a bundled program of the lab with this Node and passes its arguments on. Pulumi
+ * starts plugins by file name, so each needs such a file.
  */
-export function writeLauncher(file: string, entry: string): void {
-  const compiler = entry.endsWith(".ts") ? ["--require", require.resolve("tsx/cjs")] : [];
-  const words = [process.execPath, ...compiler, path.resolve(entry)];
+export function writeLauncher(file: string, bundle: string): void {
+  const words = [process.execPath, path.join(__dirname, "run-bundle.cjs"), path.resolve(bundle)];
   writeScript(file, `exec ${words.map(quoted).join(" ")} "$@"`);
 }
 

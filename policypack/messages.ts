@@ -1,5 +1,5 @@
 import type { Finding } from "../sdk/findings";
-import { describeControl } from "../sdk/findings";
+import { describeControl, findingUrl } from "../sdk/findings";
 
 /**
  * The text of a violation. Findings hold names, paths, addresses and ports and no other values of fields; names are
@@ -36,8 +36,13 @@ function some(lines: readonly string[]): string[] {
   return [...lines.slice(0, shown).map((line) => `  ${line}`), ...more];
 }
 
-function endOf({ fix, severity, controls }: Finding): string[] {
-  return [`  fix: ${fix}`, `  severity: ${severity}`, `  controls: ${controls.map(describeControl).join("; ")}`];
+function endOf({ id, fix, severity, controls }: Finding): string[] {
+  return [
+    `  fix: ${fix}`,
+    `  severity: ${severity}`,
+    `  controls: ${controls.map(describeControl).join("; ")}`,
+    `  more: ${findingUrl(id)}`,
+  ];
 }
 
 function headline(finding: Finding): string {

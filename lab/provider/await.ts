@@ -43,6 +43,12 @@ function observed(object: PlainMap): boolean {
   return seen >= number(metadataOf(object)["generation"]);
 }
 
+/**
+ * Reasons for which @pulumi/kubernetes gives up a Job at once; where one failed for another, such as its podFailurePolicy,
+ * it waits for its timeout. The lab does as it does: what hangs there must not look well here.
+ */
+const finalForJobs = /^(BackoffLimitExceeded|DeadlineExceeded)\b/;
+
 const rollout: Readonly<Record<string, Readiness>> = {
   "apps/v1/Deployment": (object) => {
     const status = map(object["status"]);
@@ -78,7 +84,9 @@ const rollout: Readonly<Record<string, Readiness>> = {
   "batch/v1/Job": (object) => {
     if (conditionStatus(object, "Complete") === "True") return undefined;
     if (conditionStatus(object, "Failed") === "True") {
-      throw new FailedForGood(conditionMessage(object, "Failed") || "the job failed");
+      const why = conditionMessage(object, "Failed") || "the job failed";
+      if (finalForJobs.test(why)) throw new FailedForGood(why);
+      return why;
     }
     return map(object["spec"])["suspend"] === true ? undefined : "the job is not complete";
   },

@@ -29,6 +29,7 @@ import {
   toSend,
   type KubeObject,
 } from "./objects";
+import { lastWords } from "./last-words";
 import { isAppliedBy, isHandWritten, managedEntries, ownedFields, ownsPath, takeOver } from "./ownership";
 import { isPlainMap, type PlainMap } from "./properties";
 
@@ -515,7 +516,10 @@ export async function awaitReady(
     try {
       reason = checks.map((check) => check(current)).find((each) => each !== undefined);
     } catch (error) {
-      if (error instanceof FailedForGood) throw new NotReadyError(error.message, current);
+      if (error instanceof FailedForGood) {
+        const said = await lastWords(context.cluster, current, context.signal);
+        throw new NotReadyError([error.message, ...said].join("\n"), current);
+      }
       throw error;
     }
     if (reason === undefined) {

@@ -122,8 +122,9 @@ async function send(
 }
 
 /**
- * One request that changes the cluster, parsed. Tried again only where the server says "later" (429): after a connection
- * that broke nobody knows whether it was carried out.
+ * One request that changes the cluster, parsed. A deletion is tried again like a read: carried out twice it does the same.
+ * Anything else only where the server says "later" (429): after a connection that broke nobody knows whether it was
+ * carried out.
  *
  * @throws ApiError for an answer that is not 2xx, ClusterError where no answer can be had.
  */
@@ -135,15 +136,18 @@ export async function change(
   timeout = 60_000,
 ): Promise<unknown> {
   for (let attempt = 1; ; attempt++) {
-    let answer: Answer;
+    let wait = attempt * 1000;
     try {
-      answer = await send(connection, method, path, body, timeout);
+      const answer = await send(connection, method, path, body, timeout);
+      if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
+      const mayPass = method === "DELETE" ? passing.has(answer.status) : answer.status === 429;
+      if (!mayPass || attempt >= 6) throw apiError(answer, path);
+      if (answer.retryAfter !== undefined) wait = answer.retryAfter * 1000;
     } catch (error) {
-      throw error instanceof ClusterError ? error : unreachable(connection, error);
+      if (error instanceof ClusterError) throw error;
+      if (method !== "DELETE" || !isPassing(error) || attempt >= 6) throw unreachable(connection, error);
     }
-    if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
-    if (answer.status !== 429 || attempt >= 6) throw apiError(answer, path);
-    await sleep(Math.min((answer.retryAfter ?? attempt) * 1000, longestWait));
+    await sleep(Math.min(wait, longestWait));
   }
 }
 

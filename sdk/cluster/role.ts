@@ -49,7 +49,7 @@ export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
   const apiVersion = "rbac.authorization.k8s.io/v1";
   const rules: RoleRule[] = [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["create", "delete"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["get", "list"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["list"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "delete"] },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "delete"] },
   ];

@@ -36,7 +36,7 @@ export function summary({ verdict, canary, policies, probes, unprobed }: Verific
 
 function canaryText({ connectsBefore, blockedAfter, detail }: Verification["canary"]): string {
   const text = !connectsBefore
-    ? "two pods without any policy do not reach each other"
+    ? "two pods that an allow-all opens to each other do not connect"
     : blockedAfter
       ? "a deny-all blocks"
       : "a deny-all does not block";

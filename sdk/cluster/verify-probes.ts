@@ -89,7 +89,8 @@ const webPort: Point = { protocol: "TCP", port: 80 };
 
 class Derivation {
   private readonly workloads: readonly Workload[];
-  private readonly byName = new Map<string, Workload>();
+  /** A Deployment and a Job may have the same name. */
+  private readonly byName = new Map<string, Workload[]>();
   /** Flows of the plan between two ends, by what `keyOf` makes of them. */
   private readonly declared = new Map<string, Probe>();
   private readonly unprobed: Unprobed[] = [];
@@ -101,7 +102,14 @@ class Derivation {
   ) {
     const pods = reachability.snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork);
     this.workloads = pods.filter(({ id }) => options.present.has(id));
-    for (const workload of this.workloads) this.byName.set(`${workload.namespace}/${workload.name}`, workload);
+    for (const workload of this.workloads) {
+      const name = `${workload.namespace}/${workload.name}`;
+      this.byName.set(name, [...(this.byName.get(name) ?? []), workload]);
+    }
+    for (const { id, hostNetwork } of reachability.snapshot.workloads) {
+      if (hostNetwork)
+        this.unprobed.push({ what: id, why: "it shares its node's network: to every enforcer it is the node" });
+    }
     for (const { id } of pods) {
       if (!options.present.has(id)) {
         this.unprobed.push({ what: id, why: options.whyAbsent?.(id) ?? "none of its pods is ready" });
@@ -186,8 +194,8 @@ class Derivation {
 
   /** Workloads and addresses here that a peer of the plan stands for. */
   private endsOf(peer: string): ProbeEnd[] {
-    const workload = this.byName.get(peer);
-    if (workload) return [endOf(workload)];
+    const workloads = this.byName.get(peer);
+    if (workloads) return workloads.map(endOf);
     const namespace = /^namespace (.+)$/.exec(peer)?.[1];
     if (namespace !== undefined) return this.workloads.filter((one) => one.namespace === namespace).map(endOf);
     // a metadata address stands for nobody: it stays closed whatever range it lies in

@@ -10,9 +10,10 @@ import { describeProbe, probesFor } from "./verify-probes";
 /** What came of a probe. */
 export interface ProbeOutcome {
   /**
-   * "connected": an answer came back. "blocked": silence, or an ICMP error on the way. "refused": a reset came back – from
-   * the other end, which was reached and does not listen, or from an enforcer that rejects: where nothing may pass it counts
-   * as passed, where something must pass it proves nothing. "failed": it could not be tried, which proves nothing.
+   * "connected": an answer came back. "blocked": silence, an ICMP error on the way, or a reset where something listens for
+   * certain, which an enforcer has sent. "refused": a reset came back – from the other end, which was reached and does not
+   * listen, or from an enforcer that rejects: where nothing may pass it counts as passed, where something must pass it
+   * proves nothing. "failed": it could not be tried, which proves nothing.
    */
   readonly outcome: "connected" | "blocked" | "refused" | "failed";
   readonly detail?: string;
@@ -20,9 +21,9 @@ export interface ProbeOutcome {
 
 /** What the canary saw. */
 export interface CanaryResult {
-  /** Two pods of the executor's own talk while no policy selects them. */
+  /** Two pods of the executor's own talk while a policy opens them to everybody. */
   readonly connectsBefore: boolean;
-  /** They are cut off once a deny-all selects them. */
+  /** They are cut off once a deny-all is all that selects them. */
   readonly blockedAfter: boolean;
   /** Why, in a sentence, where one of the two is false. */
   readonly detail?: string;

@@ -95,7 +95,8 @@ const checks: readonly Check[] = [
  * allowed does not come about, since nothing would be proved then. What must not be deployed onto a cluster that does not
  * enforce `dependsOn` the component.
  *
- * The Job that failed is named for what must be: `deny-all-must-block-egress`. Its pod's termination message says more.
+ * The Job that failed is named for what must be: `deny-all-must-block-egress`. Its pod's termination message, which `up`
+ * prints, says more.
  */
 export class EnforcementCanary extends pulumi.ComponentResource {
   /** What was proved, and where. */
@@ -230,12 +231,10 @@ function jobOf(
     {
       metadata: { namespace },
       spec: {
+        // the Kubernetes provider gives up at once only where a Job fails for these two: a podFailurePolicy would have
+        // `up` wait for its timeout
         backoffLimit: 0,
         activeDeadlineSeconds: timeout,
-        // the condition of a Job that failed by such a rule names the container, and so the check (batch/v1)
-        podFailurePolicy: {
-          rules: [{ action: "FailJob", onExitCodes: { containerName: check.name, operator: "NotIn", values: [0] } }],
-        },
         template: {
           metadata: { labels, annotations: { ...withoutSidecars, "pulumi-cluster-security/trigger": trigger } },
           spec: { ...podSpec(check.name, args, common, told), restartPolicy: "Never" },

@@ -1,124 +1,321 @@
-import type { KubeObject, Peer, Reachability, SourcedObject } from "../reachability/index";
-import { buildSnapshot, compile, inferProfile } from "../reachability/index";
-
-/** A namespace that no policy names: what a clusterwide policy does there, it does wherever nobody thought of. */
-const elsewhere = "a-namespace-that-nobody-names";
-
-const stranger: Peer = { kind: "freshPod", namespace: elsewhere };
-
-/** Everybody outside, one of each family. */
-const outside: readonly Peer[] = ["198.51.100.10", "2001:db8::10"].map((address) => ({ kind: "address", address }));
+import type {
+  AddressRange,
+  CompiledPolicy,
+  Condition,
+  Direction,
+  KubeObject,
+  Lookup,
+  Peer,
+  PeerTerm,
+  PolicyRule,
+  Reachability,
+  Snapshot,
+  SourcedObject,
+  Traffic,
+  Workload,
+} from "../reachability/index";
+import {
+  buildSnapshot,
+  compile,
+  evaluateCondition,
+  formatAddress,
+  inferProfile,
+  labelOf,
+  metadataEndpoints,
+  unknownValue,
+} from "../reachability/index";
+import type { ImaginedPod } from "./imagined-pods";
+import { imaginePods } from "./imagined-pods";
 
 /** The workloads of a cluster, where they are known, and which namespaces are nobody else's. */
 export interface Neighbourhood {
   /** Namespaces of the declaration: what happens there is the owners' own decision. */
   readonly own: ReadonlySet<string>;
-  /** What stands in the cluster. Undefined where it is not known: then pods are made up wherever the policies tell apart. */
+  /** What stands in the cluster. Undefined where it is not known: then every kind of pod that the policies tell apart may be. */
   readonly objects?: readonly SourcedObject[];
 }
 
 /**
  * Who is protected by a clusterwide default deny as it stands and would not be after a change in place: pods that can then
- * be reached, or reach something, in a way that the policy alone has denied. Judged by reachability, not by the fields that
- * changed, so that it holds in every dialect.
+ * be reached, or reach something, in a way that the policy alone has denied, and all of them where the policy is asked
+ * after others that it came before. Each direction is judged by itself, because another policy may well open the other end.
+ * Judged by the policies' rule form, not by the fields that changed, so that it holds in every dialect.
  *
  * @returns `namespace/name[Kind]`, or `any pod in …` where the cluster is not known; sorted. Empty where nobody loses
- *   anything, or where the policy that stands was not clusterwide.
+ *   anything, or where the policy that stands was not clusterwide. What cannot be told counts as lost.
  */
 export function lostProtection(
   standing: KubeObject,
   changed: KubeObject,
   { own, objects }: Neighbourhood,
 ): readonly string[] {
-  const imagined = objects === undefined ? imagine(standing, changed) : undefined;
-  const world = objects ?? imagined?.objects ?? [];
-  const [before, after] = [judge(standing, world), judge(changed, world)];
-  const isHeld = (pod: Peer): boolean =>
-    [
-      ...outside.flatMap((end): [Peer, Peer][] => [
-        [end, pod],
-        [pod, end],
-      ]),
-      [pod, pod] as const,
-    ].some(([from, to]) => !before.traffic(from, to).possible.isAll());
-  if (!isHeld(stranger)) return [];
-  const pods = imagined?.pods ?? running(before);
-  // what is between two held pods is denied twice: only one that is not held, of each namespace, shows that half of it is gone
-  const free = [...pods.values()].filter(({ peer }) => !isHeld(peer));
-  const ofEach = new Map(free.map(({ namespace, peer }) => [namespace, peer]));
-  const ends = [...outside, stranger, ...ofEach.values()];
-  const loses = (pod: Peer): boolean =>
-    isHeld(pod) && [...ends, pod].some((end) => grows(before, after, end, pod) || grows(before, after, pod, end));
-  // whoever is somewhere: more need not be said
-  if (imagined !== undefined && loses(stranger)) return ["any pod in a namespace that is not declared"];
-  return [...pods]
-    .filter(([, { peer, namespace }]) => !own.has(namespace) && loses(peer))
-    .map(([name]) => name)
-    .sort();
+  const [before, after] = [readAmong(standing, objects ?? []), readAmong(changed, objects ?? [])];
+  const judge = new Comparison(before, after);
+  const [stranger] = imaginePods([]) ?? [];
+  if (stranger === undefined || !judge.isHeld(stranger.lookup)) return [];
+
+  if (objects !== undefined) {
+    const loses = (workload: Workload): boolean =>
+      !workload.hostNetwork && !own.has(workload.namespace) && judge.loses(lookupOf(workload, before));
+    return before.workloads
+      .filter(loses)
+      .map(({ id }) => id)
+      .sort();
+  }
+  const pods = imaginePods(judge.subjectConditions);
+  if (pods === undefined) return ["any pod: the policies tell more kinds of pods apart than can be gone through"];
+  const lost: ImaginedPod[] = [];
+  for (const pod of pods) {
+    // who has a trait more than somebody who is named already need not be named
+    const isNamed = lost.some(({ traits }) => traits.every((trait) => pod.traits.includes(trait)));
+    if (!isNamed && !own.has(pod.namespace) && judge.loses(pod.lookup)) lost.push(pod);
+  }
+  return lost.map(({ name }) => name).sort();
 }
 
-/** The cluster as one policy alone would have it. */
-function judge(policy: KubeObject, objects: readonly SourcedObject[]): Reachability {
+/** A policy alone in the cluster. */
+function readAmong(policy: KubeObject, objects: readonly SourcedObject[]): Snapshot {
   const source: SourcedObject = { object: policy, source: {} };
   const rest = objects.filter(({ object }) => !/Policy$/.test(object.kind));
-  return compile(buildSnapshot([...rest, source], { profile: inferProfile([source]) }));
+  // who may look names up is the business of other policies
+  const profile = { ...inferProfile([source]), namesNeedDnsRule: false };
+  return buildSnapshot([...rest, source], { profile });
 }
 
-function grows(before: Reachability, after: Reachability, source: Peer, destination: Peer): boolean {
-  const { possible } = after.traffic(source, destination);
-  return !possible.subtract(before.traffic(source, destination).possible).isEmpty();
+function lookupOf({ namespace, labelSet, serviceAccount }: Workload, snapshot: Snapshot): Lookup {
+  const home = snapshot.namespaces.get(namespace)?.labelSet;
+  const account = snapshot.serviceAccounts.get(`${namespace}/${serviceAccount}`);
+  return (field, key) => {
+    switch (field) {
+      case "label":
+        return labelOf(labelSet, key);
+      case "namespaceLabel":
+        return home === undefined ? unknownValue : labelOf(home, key);
+      case "namespace":
+        return namespace;
+      case "serviceAccount":
+        return serviceAccount;
+      case "serviceAccountLabel":
+        return account === undefined ? undefined : labelOf(account, key);
+      case "cluster":
+        return snapshot.profile.clusterName;
+      default:
+        return undefined;
+    }
+  };
 }
 
-/** A pod by what it is called in a message. */
-type Pods = ReadonlyMap<string, { readonly peer: Peer; readonly namespace: string }>;
+const directions = ["ingress", "egress"] as const;
 
-/** What runs, but for what no policy holds anyway. */
-function running({ snapshot }: Reachability): Pods {
-  const workloads = snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork);
-  return new Map(workloads.map(({ id, namespace }) => [id, { peer: { kind: "workload", id }, namespace }]));
+/** Stands for both ends: what a policy says about either is settled before the engine is asked. */
+const somePod: Peer = { kind: "freshPod", namespace: "some-namespace" };
+
+/** Compares what a policy does to pods before and after a change. */
+class Comparison {
+  /** What the two policies look at in the pods that they protect. */
+  readonly subjectConditions: readonly Condition[];
+  readonly #ends: readonly Peer[];
+  /** One pod of each kind that the policies tell apart at the other end; undefined where there are too many. */
+  readonly #peers: readonly Lookup[] | undefined;
+  readonly #isLater: boolean;
+  readonly #answers = new Map<string, boolean>();
+
+  constructor(
+    private readonly before: Snapshot,
+    private readonly after: Snapshot,
+  ) {
+    const policies = [before, after].flatMap(policiesOf);
+    this.subjectConditions = policies.flatMap((policy) => [
+      policy.subject.where,
+      ...ownTerms(policy).flatMap(conditionsOf),
+    ]);
+    const terms = policies.flatMap(peerTerms);
+    this.#ends = endsBeyond([...terms, ...policies.flatMap(ownTerms)]);
+    this.#peers = distinct(terms.flatMap(conditionsOf));
+    this.#isLater = places(after) > places(before);
+  }
+
+  /** Whether the policy that stands denies a pod something, or may. */
+  isHeld(pod: Lookup): boolean {
+    return directions.some((direction) =>
+      this.#traffic(this.before, direction, pod).some(({ allowed }) => !allowed.isAll()),
+    );
+  }
+
+  /** Whether something is denied to a pod no longer. */
+  loses(pod: Lookup): boolean {
+    const kind = kindOf(this.subjectConditions, pod);
+    const known = this.#answers.get(kind);
+    if (known !== undefined) return known;
+    const answer = this.#isLater || this.#peers === undefined ? this.isHeld(pod) : this.#gains(pod);
+    this.#answers.set(kind, answer);
+    return answer;
+  }
+
+  #gains(pod: Lookup): boolean {
+    return directions.some((direction) => {
+      const earlier = this.#traffic(this.before, direction, pod);
+      return this.#traffic(this.after, direction, pod).some((traffic, index) => isMore(traffic, earlier[index]));
+    });
+  }
+
+  /** What one direction of a policy lets through between a pod and each end, always in the same order. */
+  #traffic(snapshot: Snapshot, direction: Direction, pod: Lookup): readonly Traffic[] {
+    const ask = (reachability: Reachability, end: Peer): Traffic =>
+      direction === "ingress" ? reachability.traffic(end, somePod) : reachability.traffic(somePod, end);
+    const beyond = compile(settled(snapshot, direction, pod));
+    const pods = (this.#peers ?? []).map((peer) => ask(compile(settled(snapshot, direction, pod, peer)), somePod));
+    return [...this.#ends.map((end) => ask(beyond, end)), ...pods];
+  }
 }
 
-/** Pods that are made up, and the namespaces that some of them need. */
-interface Imagined {
-  readonly pods: Pods;
-  readonly objects: readonly SourcedObject[];
+/** What a policy says about pods; one for nodes protects none of them. */
+function policiesOf({ rules }: Snapshot): readonly CompiledPolicy[] {
+  return rules.policies.filter(({ subject }) => subject.kind === "pods");
+}
+
+function rulesOf(policy: CompiledPolicy): readonly PolicyRule[] {
+  return directions.flatMap((direction) => policy[direction]?.rules ?? []);
+}
+
+function peerTerms(policy: CompiledPolicy): readonly PeerTerm[] {
+  return rulesOf(policy).flatMap(({ peers }) => peers);
+}
+
+/** What rules say about the protected pods themselves, besides the policy's selector (Calico). */
+function ownTerms(policy: CompiledPolicy): readonly PeerTerm[] {
+  return rulesOf(policy).flatMap(({ own }) => (own === undefined ? [] : [own]));
+}
+
+function conditionsOf(term: PeerTerm): readonly Condition[] {
+  switch (term.kind) {
+    case "pods":
+    case "identities":
+      return [term.where];
+    case "and":
+    case "or":
+      return term.of.flatMap(conditionsOf);
+    case "not":
+      return conditionsOf(term.of);
+    default:
+      return [];
+  }
+}
+
+/** How the conditions see a pod: the same text for two pods that are the same to all of them. */
+function kindOf(conditions: readonly Condition[], pod: Lookup): string {
+  return conditions.map((condition) => evaluateCondition(condition, pod)).join("");
+}
+
+function distinct(conditions: readonly Condition[]): readonly Lookup[] | undefined {
+  const pods = imaginePods(conditions);
+  return pods && [...new Map(pods.map(({ lookup }) => [kindOf(conditions, lookup), lookup])).values()];
+}
+
+/** Where a policy stands among others: the later, the more of them decide before it. */
+function places(snapshot: Snapshot): number {
+  const [first] = policiesOf(snapshot);
+  return first === undefined ? Infinity : first.tier.order;
 }
 
 /**
- * Pods as the words of the two policies tell them apart: by namespace, and by labels of pods and of namespaces where only
- * one of the two has a word.
+ * One direction of a policy as it is for one pod: what it says about the pod, and about the pod at the other end where there
+ * is one, is replaced by whether it fits.
  */
-function imagine(standing: KubeObject, changed: KubeObject): Imagined {
-  const [before, after] = [wordsOf(standing), wordsOf(changed)];
-  const all = new Set([...before, ...after]);
-  const pods = new Map<string, { peer: Peer; namespace: string }>();
-  const objects: SourcedObject[] = [];
-  const add = (where: string, namespace: string, labels: Readonly<Record<string, string>> = {}): void =>
-    void pods.set(`any pod ${where}`, { peer: { kind: "freshPod", namespace, labels }, namespace });
-  for (const namespace of all) add(`in ${namespace}`, namespace);
-  const isNew = (word: string): boolean => before.has(word) !== after.has(word);
-  for (const key of all) {
-    for (const value of ["", ...all]) {
-      if (!isNew(key) && !isNew(value)) continue;
-      const labels = { [key]: value };
-      const name = `${elsewhere}-${objects.length}`;
-      objects.push({ object: { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } }, source: {} });
-      add(`with the label ${key}=${value}`, elsewhere, labels);
-      add(`in a namespace with the label ${key}=${value}`, name);
-    }
-  }
-  return { pods, objects };
+function settled(snapshot: Snapshot, direction: Direction, pod: Lookup, peer?: Lookup): Snapshot {
+  const settle = (term: PeerTerm, of: Lookup | undefined): PeerTerm => (of === undefined ? term : withValues(term, of));
+  const policies = policiesOf(snapshot).map((policy): CompiledPolicy => {
+    const { ingress: _, egress: __, ...rest } = policy;
+    const rules = policy[direction];
+    const subject = { ...policy.subject, where: valueOf(policy.subject.where, pod) };
+    if (rules === undefined) return { ...rest, subject };
+    const fixed = rules.rules.map((rule) => ({
+      ...rule,
+      peers: rule.peers.map((term) => settle(term, peer)),
+      ...(rule.own === undefined ? {} : { own: settle(rule.own, pod) }),
+    }));
+    return { ...rest, subject, [direction]: { ...rules, rules: fixed } };
+  });
+  return { ...snapshot, workloads: [], rules: { policies, mesh: [] } };
 }
 
-/** Names, labels and values in a policy's spec; of Calico's selectors, which are text, the parts. */
-function wordsOf(policy: KubeObject): ReadonlySet<string> {
-  const words = new Set<string>();
-  const visit = (value: unknown): void => {
-    if (typeof value === "string") for (const word of value.match(/[\w./-]+/g) ?? []) words.add(word);
-    else if (Array.isArray(value)) value.forEach(visit);
-    else if (typeof value === "object" && value !== null) Object.entries(value).forEach(visit);
-  };
-  const { description: _, ...spec } = policy["spec"] as { description?: unknown };
-  visit(spec);
-  return words;
+function withValues(term: PeerTerm, pod: Lookup): PeerTerm {
+  switch (term.kind) {
+    case "pods":
+    case "identities":
+      return { ...term, where: valueOf(term.where, pod) };
+    case "and":
+    case "or":
+      return { ...term, of: term.of.map((each) => withValues(each, pod)) };
+    case "not":
+      return { ...term, of: withValues(term.of, pod) };
+    default:
+      return term;
+  }
+}
+
+function valueOf(condition: Condition, pod: Lookup): Condition {
+  return { op: "constant", value: evaluateCondition(condition, pod) };
+}
+
+/**
+ * Who is no pod: nodes, the API server, names and addresses that rules speak of, metadata endpoints, and an address of each
+ * family that nobody speaks of. Of a range its first address and the one after its last: between any two of them, taken
+ * together, no rule tells addresses apart.
+ */
+function endsBeyond(terms: readonly PeerTerm[]): readonly Peer[] {
+  const ranges = terms.flatMap(rangesOf);
+  const edges = ranges.flatMap(({ family, from, to }) => {
+    const beyond = to < (family === 4 ? 2n ** 32n : 2n ** 128n) - 1n ? [to + 1n] : [];
+    return [from, ...beyond].map((value) => formatAddress({ family, value }));
+  });
+  const addresses = new Set([...edges, "198.51.100.10", "2001:db8::10", ...metadataEndpoints.map(firstAddress)]);
+  const names = new Set(terms.flatMap(namesOf));
+  return [
+    { kind: "node", where: "local" },
+    { kind: "node", where: "remote" },
+    { kind: "kubeApiserver" },
+    ...[...addresses].map((address): Peer => ({ kind: "address", address })),
+    ...[...names].map((name): Peer => ({ kind: "fqdn", name })),
+  ];
+}
+
+function firstAddress({ address }: { readonly address: string }): string {
+  return address.split("/")[0] ?? address;
+}
+
+function rangesOf(term: PeerTerm): readonly AddressRange[] {
+  switch (term.kind) {
+    case "cidr":
+      return [term.set, term.except].flatMap((set) => (set === undefined ? [] : [...set.ranges]));
+    case "and":
+    case "or":
+      return term.of.flatMap(rangesOf);
+    case "not":
+      return rangesOf(term.of);
+    default:
+      return [];
+  }
+}
+
+/** A name for each pattern, with something in the place of what stands for anything. */
+function namesOf(term: PeerTerm): readonly string[] {
+  switch (term.kind) {
+    case "fqdn":
+      return [term.pattern.text.replaceAll("**.", "any.").replaceAll("*", "any").toLowerCase()];
+    case "and":
+    case "or":
+      return term.of.flatMap(namesOf);
+    case "not":
+      return namesOf(term.of);
+    default:
+      return [];
+  }
+}
+
+/** Whether more may pass, or more passes for certain. */
+function isMore(later: Traffic, earlier: Traffic | undefined): boolean {
+  if (earlier === undefined) return true;
+  const { allowed, possible } = earlier;
+  return !later.allowed.subtract(allowed).isEmpty() || !later.possible.subtract(possible).isEmpty();
 }

@@ -58,5 +58,6 @@ export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./rules";
 export type { Condition, Lookup, Test } from "./selectors/conditions";
 export { evaluate as evaluateCondition } from "./selectors/conditions";
 export { labelOf } from "./selectors/labels";
+export { isDryRun } from "./snapshot/dry-run";
 export { meshModeOf } from "./snapshot/mesh";
 export type { Tri } from "./unknown";

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { change } from "../../sdk/cluster/api-client";
+import type { Connection } from "../../sdk/cluster/index";
 import { ApiClient, ApiError, ClusterError, readLiveObjects } from "../../sdk/cluster/index";
+import { ProbeJobs } from "../../sdk/cluster/prober/jobs";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -83,6 +86,61 @@ describe("API client", () => {
     });
     await client.get("/x");
     assert.equal(asked, 2);
+  });
+
+  describe("requests that change something", () => {
+    /** A server that fails twice with a status, or by hanging up, and then does as it is asked. */
+    async function failingTwice(status: number | "hangs up"): Promise<{ connection: Connection; asked: () => number }> {
+      let asked = 0;
+      const { server, url } = await serve((request, response) => {
+        asked += 1;
+        if (asked > 2) json(response, 200, { fine: true });
+        else if (status === "hangs up") request.socket.destroy();
+        else json(response, status, { message: "later" }, { "retry-after": "0.01" });
+      });
+      servers.push(server);
+      return { connection: { server: url, requestOptions: () => Promise.resolve({}) }, asked: () => asked };
+    }
+
+    for (const status of [429, 500, 503, "hangs up"] as const) {
+      it(`a deletion is tried again after ${status}: nothing must stay behind for that`, async function () {
+        this.timeout(10_000);
+        const { connection, asked } = await failingTwice(status);
+        assert.deepEqual(await change(connection, "DELETE", "/x", undefined), { fine: true });
+        assert.equal(asked(), 3);
+      });
+    }
+
+    for (const status of [500, 503, "hangs up"] as const) {
+      it(`a creation is not tried again after ${status}: it may have been carried out`, async () => {
+        const { connection, asked } = await failingTwice(status);
+        await assert.rejects(change(connection, "POST", "/x", {}), ClusterError);
+        assert.equal(asked(), 1);
+      });
+    }
+
+    it("a run that is ended waits for what it is creating, and deletes it then", async () => {
+      const happened: string[] = [];
+      const { server, url } = await serve((request, response) => {
+        const { method = "" } = request;
+        // the object comes about long after it was asked for
+        setTimeout(
+          () => {
+            happened.push(method);
+            json(response, 200, {});
+          },
+          method === "POST" ? 200 : 0,
+        );
+      });
+      servers.push(server);
+      const jobs = new ProbeJobs({ server: url, requestOptions: () => Promise.resolve({}) }, 1000);
+      const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "canary" } };
+      const creating = jobs.create(namespace);
+      assert.deepEqual(await jobs.close(), []);
+      await creating;
+      assert.deepEqual(happened, ["POST", "DELETE"]);
+      await assert.rejects(jobs.create(namespace), /is being ended/);
+    });
   });
 
   it("says which server cannot be reached, without any credential", async () => {

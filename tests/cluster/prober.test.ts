@@ -15,7 +15,7 @@ import { proberState } from "../../sdk/cluster/prober/pod-state";
 import { canaryPolicy, neverReady, proberJob } from "../../sdk/cluster/prober/pods";
 import type { ProberSettings, ProberTask } from "../../sdk/cluster/prober/protocol";
 import { readReport, reportLimit, tasksPerProber } from "../../sdk/cluster/prober/protocol";
-import { proberScript, readinessScript } from "../../sdk/cluster/prober/script";
+import { listeningScript, proberScript } from "../../sdk/cluster/prober/script";
 
 const settings = (more: Partial<ProberSettings>): ProberSettings => ({
   listen: [],
@@ -112,11 +112,11 @@ describe("the prober", () => {
     ]);
     assert.deepEqual(outcomes, ["connected", "connected", "connected", "refused", "refused", "blocked"]);
     quiet.close();
-    const readiness = spawn(process.execPath, ["-e", readinessScript(ready)]);
+    const readiness = spawn(process.execPath, ["-e", listeningScript(ready)]);
     assert.deepEqual(await once(readiness, "exit"), [0, null]);
     child.kill("SIGTERM");
     assert.deepEqual(await once(child, "exit"), [0, null], "it ends when it is asked to");
-    const after = spawn(process.execPath, ["-e", readinessScript(ready)]);
+    const after = spawn(process.execPath, ["-e", listeningScript(ready)]);
     assert.deepEqual(await once(after, "exit"), [1, null]);
   });
 
@@ -161,6 +161,29 @@ describe("the prober", () => {
     assert.match(outcome?.detail ?? "", /^after \d+ attempts$/);
   });
 
+  it("a block that must be counts only after the first moments, in which nobody may know the pod's way", async () => {
+    const quiet = await silent();
+    const { child, report } = start(settings({ probes: [["tcp", "127.0.0.1", quiet.port, "b"]], settle: 6000 }));
+    await once(child.stdout ?? assert.fail("no output"), "data");
+    // the first attempt hears nothing; from then on the way is known
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    quiet.close();
+    const echo = createServer((socket) => socket.on("error", () => undefined).pipe(socket));
+    echo.listen(quiet.port, "127.0.0.1");
+    await once(child, "close");
+    echo.close();
+    const [outcome] = readReport(report(), 1);
+    assert.equal(outcome?.outcome, "connected");
+    assert.match(outcome?.detail ?? "", /^after \d+ attempts$/);
+  });
+
+  it("a block that stays is told without attempts", async () => {
+    const quiet = await silent();
+    const { report } = await ended(settings({ probes: [["tcp", "127.0.0.1", quiet.port, "b"]], settle: 3000 }));
+    assert.deepEqual(readReport(report, 1), [{ outcome: "blocked" }]);
+    quiet.close();
+  });
+
   it("a report of as many probes as one pod takes fits into a termination message", async () => {
     const port = await closedPort();
     const tasks = Array.from({ length: tasksPerProber }, (): ProberTask => ["connect", "127.0.0.1", port, "b"]);
@@ -177,10 +200,19 @@ describe("the prober", () => {
     const complaint = "a deny-all does not block";
     const probes: ProberTask[] = [["connect", "127.0.0.1", port, "b"]];
     const open = await ended(settings({ probes, complaint }));
-    assert.deepEqual([open.code, open.report], [1, "a deny-all does not block (c)"]);
+    assert.deepEqual([open.code, open.report], [1, "a deny-all does not block (connected)"]);
     const asItMust = await ended(settings({ probes: [["connect", "127.0.0.1", port, "c"]], complaint }));
     assert.deepEqual([asItMust.code, asItMust.report], [0, "as it must be"]);
     server.close();
+  });
+
+  it("S4-20: an enforcer that rejects in place of dropping blocks too, at a listener of the prober's own only", async () => {
+    const port = await closedPort();
+    const told = (way: ProberTask[0]): ProberSettings =>
+      settings({ probes: [[way, "127.0.0.1", port, "b"]], complaint: "not enforced" });
+    assert.equal((await ended(told("tcp"))).code, 0);
+    assert.equal((await ended(told("udp"))).code, 0);
+    assert.deepEqual((await ended(told("connect"))).code, 1, "elsewhere it may come from the other end");
   });
 
   it("a port that it cannot open is an error, and no listener", async () => {

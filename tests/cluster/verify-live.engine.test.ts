@@ -1,20 +1,22 @@
 /** What `verify` creates in a cluster, and that nothing of it stays: the real command line against a real API server. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ApiClient, ControlPlane } from "../../lab/control-plane/index";
 import { apiClient, startControlPlane } from "../../lab/control-plane/index";
 import { provideTools } from "../../lab/toolchain/index";
-import { readingRole, runLabel, verifyingRole } from "../../sdk/cluster/index";
+import { runLabel } from "../../sdk/cluster/index";
 import { run, start } from "../cli/command";
+import { grantedForVerifying, makeVerifier, verifierContext } from "./verifier";
 
 describe("verify, against a real API server without nodes", () => {
   let folder: string;
   let plane: ControlPlane;
   let admin: ApiClient;
   let kubeconfig: string;
+  let token: string;
 
   before(async function () {
     this.timeout(300_000);
@@ -33,7 +35,8 @@ describe("verify, against a real API server without nodes", () => {
         },
       },
     });
-    kubeconfig = await verifier();
+    kubeconfig = path.join(folder, "kubeconfig.json");
+    token = await makeVerifier(plane, admin, { name: "verifier", file: kubeconfig });
   });
 
   after(async () => {
@@ -48,37 +51,8 @@ describe("verify, against a real API server without nodes", () => {
     return answer.body;
   }
 
-  /** A kubeconfig of a service account that has the two roles that `rbac --verify` prints, and no more. */
-  async function verifier(): Promise<string> {
-    const serviceAccount = { namespace: "default", name: "verifier" };
-    await create("/api/v1/namespaces/default/serviceaccounts", { metadata: { name: "verifier" } });
-    for (const role of [...readingRole({ serviceAccount }), ...verifyingRole({ serviceAccount })]) {
-      const home = role.metadata?.namespace === undefined ? "" : `namespaces/${role.metadata.namespace}/`;
-      await create(`/apis/rbac.authorization.k8s.io/v1/${home}${role.kind.toLowerCase()}s`, role);
-    }
-    const token = (await create("/api/v1/namespaces/default/serviceaccounts/verifier/token", {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    })) as { status: { token: string } };
-    const file = path.join(folder, "kubeconfig.json");
-    const cluster = { server: plane.server, "certificate-authority": plane.certificateAuthority };
-    writeFileSync(
-      file,
-      JSON.stringify({
-        apiVersion: "v1",
-        kind: "Config",
-        clusters: [{ name: "c", cluster }],
-        users: [{ name: "u", user: { token: token.status.token } }],
-        contexts: [{ name: "verified", context: { cluster: "c", user: "u" } }],
-      }),
-      { mode: 0o600 },
-    );
-    return file;
-  }
-
   const command = (...more: string[]): string[] => [
-    ...["verify", "--context", "verified", "--kubeconfig", kubeconfig],
+    ...["verify", "--context", verifierContext, "--kubeconfig", kubeconfig],
     ...more,
   ];
 
@@ -159,11 +133,59 @@ describe("verify, against a real API server without nodes", () => {
     assert.deepEqual(await left(), []);
   });
 
-  it("a role that may only read: one sentence that says what is forbidden", async () => {
-    const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/cluster-security-verifier";
+  it("the role has all that is needed, and each part of it is: without any one of them something is missing", async function () {
+    this.timeout(180_000);
+    // a Job's pod that admission refuses leaves an event, which only whoever may read events can tell
+    const api = "/apis/admissionregistration.k8s.io/v1";
+    await create(`${api}/validatingadmissionpolicies`, {
+      metadata: { name: "no-probe-pods" },
+      spec: {
+        failurePolicy: "Fail",
+        matchConstraints: {
+          namespaceSelector: { matchExpressions: [{ key: runLabel, operator: "Exists" }] },
+          resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }],
+        },
+        validations: [{ expression: "false", message: "no pods on Saturdays" }],
+      },
+    });
+    await create(`${api}/validatingadmissionpolicybindings`, {
+      metadata: { name: "no-probe-pods" },
+      spec: { policyName: "no-probe-pods", validationActions: ["Deny"] },
+    });
+    const granted = grantedForVerifying();
+    const tried = await Promise.all(
+      [undefined, ...granted].map(async (without, index) => {
+        const name = `verifier-${index}`;
+        const file = path.join(folder, `${name}.json`);
+        const secret = await makeVerifier(plane, admin, { name, file, ...(without ? { without } : {}) });
+        const { code, stdout, stderr } = await run([
+          ...["verify", "--context", verifierContext, "--kubeconfig", file, "--create-probe-pods"],
+          ...["--start-timeout", "5", "--format", "tap"],
+        ]);
+        const said = `${stdout}${stderr}`;
+        assert.ok(!said.includes(secret), "the token is not printed");
+        return { without, code, said };
+      }),
+    );
+    for (const { without, code, said } of tried) {
+      const what = without ? `without ${without.verb} of ${without.resource}` : "with all";
+      if (without === undefined) {
+        assert.equal(code, 3, said);
+        assert.match(said, /the probe pod did not start within 5 s: .+no pods on Saturdays/, what);
+        assert.doesNotMatch(said, /forbidden: User|left behind/, what);
+      } else if (without.resource === "events") assert.doesNotMatch(said, /Saturdays/, what);
+      else assert.match(said, new RegExp(`cannot ${without.verb} resource "${without.resource}"`), what);
+    }
+    // what could not be deleted was named; the administrator does it
+    for (const name of await left()) await admin.call("DELETE", `/api/v1/namespaces/${name}`);
+  });
+
+  it("a role that may only read: one sentence that says what is forbidden, and no token in it", async () => {
+    const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/verifier-verifies";
     await admin.call("DELETE", bindings);
-    const { code, stderr } = await run(command("--create-probe-pods", "--quiet"));
+    const { code, stdout, stderr } = await run(command("--create-probe-pods", "--quiet"));
     assert.equal(code, 4, stderr);
     assert.match(stderr, /^cluster-security: \/api\/v1\/namespaces: 403 .+cannot create resource "namespaces"/m);
+    assert.ok(!`${stdout}${stderr}`.includes(token));
   });
 });

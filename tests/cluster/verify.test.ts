@@ -22,7 +22,7 @@ const planned = plan({
   ],
 });
 
-function reachabilityOf(policies: readonly KubeObject[]): Reachability {
+function reachabilityOf(policies: readonly KubeObject[], more: readonly KubeObject[] = []): Reachability {
   const pods = applications.map(({ name, namespace: home, labels, ports }): KubeObject => ({
     apiVersion: "v1",
     kind: "Pod",
@@ -37,7 +37,7 @@ function reachabilityOf(policies: readonly KubeObject[]): Reachability {
       ],
     },
   }));
-  const objects = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } }, ...pods, ...policies];
+  const objects = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } }, ...pods, ...more, ...policies];
   return compile(
     buildSnapshot(
       objects.map((object) => ({ object })),
@@ -235,6 +235,43 @@ describe("verify: probes and verdicts", () => {
       said.some((text) => text.includes("no probe can start at a/web[Pod]")),
       said.join("; "),
     );
+  });
+
+  it("S3-26: a pod that shares its node's network is the node: it is named as not probed, on either side", async () => {
+    const agent: KubeObject = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "agent", namespace: "a", labels: { app: "agent" } },
+      spec: { hostNetwork: true, containers: [{ name: "main", image: "main", ports: [{ containerPort: 9100 }] }] },
+    };
+    const cluster = executor(asExpected);
+    const present = (): Promise<ReadonlySet<string>> =>
+      Promise.resolve(new Set(["a/web[Pod]", "a/db[Pod]", "a/agent[Pod]"]));
+    const options = { plan: planned, sample: "all" as const };
+    const result = await verify(reachabilityOf(policies, [agent]), { ...cluster, present }, options);
+    assert.ok(cluster.tried.every((probe) => !describeProbe(probe).includes("a/agent")));
+    const [named] = result.unprobed.filter(({ what }) => what === "a/agent[Pod]");
+    assert.match(named?.why ?? "", /shares its node's network/);
+  });
+
+  it("a declared name stands for each workload that has it, whatever its kind", async () => {
+    const job: KubeObject = {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: { name: "web", namespace: "a" },
+      spec: {
+        template: {
+          metadata: { labels: { app: "web" } },
+          spec: { containers: [{ name: "main", image: "main" }] },
+        },
+      },
+    };
+    const cluster = executor(asExpected);
+    const present = (): Promise<ReadonlySet<string>> =>
+      Promise.resolve(new Set(["a/web[Pod]", "a/db[Pod]", "a/web[Job]"]));
+    await verify(reachabilityOf(policies, [job]), { ...cluster, present }, { plan: planned, sample: "all" });
+    const declared = cluster.tried.filter(({ group }) => group === "declared").map(describeProbe);
+    assert.deepEqual(declared.sort(), ["a/web[Job] → a/db[Pod] TCP 5432", "a/web[Pod] → a/db[Pod] TCP 5432"]);
   });
 
   it("only what is asked for is tried", async () => {

@@ -69,12 +69,10 @@ describe("EnforcementCanary", () => {
       const registration = find(all, `c-${job}`);
       const [container] = templateOf(registration).spec.containers;
       assert.equal(container?.name, job);
-      const { podFailurePolicy, backoffLimit } = registration.inputs["spec"] as {
-        podFailurePolicy: { rules: { onExitCodes: { containerName: string } }[] };
-        backoffLimit: number;
-      };
-      assert.equal(podFailurePolicy.rules[0]?.onExitCodes.containerName, job);
-      assert.equal(backoffLimit, 0, "a second try would hide the first");
+      const spec = registration.inputs["spec"] as Readonly<Record<string, unknown>>;
+      assert.equal(spec["backoffLimit"], 0, "a second try would hide the first");
+      // @pulumi/kubernetes waits on where a Job fails for another reason than its backoff limit or its deadline
+      assert.equal(spec["podFailurePolicy"], undefined);
       const deny = job.startsWith("deny");
       const complaint = container?.env.find(({ name }) => name === "CLUSTER_SECURITY_PROBER")?.value ?? "";
       assert.match(complaint, deny ? /NOT ENFORCED on/ : /proves nothing/);

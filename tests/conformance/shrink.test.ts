@@ -16,7 +16,16 @@ function disagreeing(fault: string): (policies: readonly LabObject[]) => Promise
     const found = JSON.stringify(policies).includes(fault);
     const disagreements = found ? [{ probe, measured: "allowed", computed: "denied" as const }] : [];
     const states = policies.map(() => ({ state: "enforced" as const }));
-    return Promise.resolve({ states, measured: [], compared: 1, allowed: 0, open: 0, slow: 0, disagreements });
+    return Promise.resolve({
+      states,
+      measured: [],
+      compared: 1,
+      allowed: 0,
+      open: 0,
+      slow: 0,
+      stale: 0,
+      disagreements,
+    });
   };
 }
 

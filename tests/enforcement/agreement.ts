@@ -28,6 +28,8 @@ export interface Agreement {
   readonly open: number;
   /** Probes that were silent at first and connected when given more time. */
   readonly slow: number;
+  /** Probes that were silent until the agent computed anew what a Pass rule means; see `noEffect`. */
+  readonly stale: number;
   readonly disagreements: readonly Disagreement[];
 }
 
@@ -36,6 +38,23 @@ const silence = 600;
 
 /** Milliseconds that a probe gets when its first silence is doubted. */
 const patience = 5000;
+
+/**
+ * Selects every pod and changes nothing for it: the agent computes all policies anew. Needed for what Cilium 1.20.2 does
+ * with a Pass rule (pkg/policy/mapstate.go): an identity that comes into being while the rule is in force gets an entry of
+ * its own, which stands for "decided elsewhere" in the agent and for a deny of highest precedence in the kernel.
+ */
+const noEffect: LabObject = {
+  apiVersion: "cilium.io/v2",
+  kind: "CiliumClusterwideNetworkPolicy",
+  metadata: { name: "no-effect" },
+  spec: {
+    endpointSelector: {},
+    enableDefaultDeny: { ingress: false, egress: false },
+    ingress: [{}],
+    egress: [{}],
+  },
+};
 
 export interface CompareOptions {
   /**
@@ -53,7 +72,8 @@ export interface AskedNames {
 
 /**
  * Applies the policies, waits for the agent's word, tries all probes and removes the policies again. Silence where the
- * engine expects an answer is doubted once, with more time: the machine may have been busy. An answer is never doubted.
+ * engine expects an answer is doubted with more time, since the machine may have been busy, and where there is a Pass rule
+ * once more after the agent has computed everything anew. An answer is never doubted.
  */
 export async function compareOnDatapath(
   on: { readonly cluster: LabCluster; readonly controlPlane: ControlPlane },
@@ -74,20 +94,44 @@ export async function compareOnDatapath(
       return flow && verdictWithNames(reachability, flow, ask?.names ?? {}, wasTold);
     });
     const outcomes = [...(await cluster.probe(probes, { timeout: silence, parallel: 300 }))];
-    const doubted = probes.flatMap((_probe, index) =>
-      outcomes[index]?.verdict === "denied" && computed[index] === "allowed" ? [index] : [],
-    );
-    const again = await cluster.probe(
-      doubted.flatMap((index) => probes[index] ?? []),
-      { timeout: patience },
-    );
-    doubted.forEach((index, position) => {
-      const outcome = again[position];
-      if (outcome) outcomes[index] = outcome;
-    });
-    return summarize(states, probes, computed, outcomes, again.filter(({ verdict }) => verdict === "allowed").length);
+    const doubted = (): readonly { readonly probe: LabProbe; readonly index: number }[] =>
+      probes.flatMap((probe, index) =>
+        outcomes[index]?.verdict === "denied" && computed[index] === "allowed" ? [{ probe, index }] : [],
+      );
+    /** Tries once more what is silent and must not be; returns how much of it connects now. */
+    const again = async (): Promise<number> => {
+      const chosen = doubted();
+      const later = await cluster.probe(
+        chosen.map(({ probe }) => probe),
+        { timeout: patience },
+      );
+      chosen.forEach(({ index }, position) => {
+        const outcome = later[position];
+        if (outcome) outcomes[index] = outcome;
+      });
+      return later.filter(({ verdict }) => verdict === "allowed").length;
+    };
+    const slow = await again();
+    const mayBeStale = policies.some(hasPass) && doubted().length > 0;
+    const stale = mayBeStale ? await withNoEffect(cluster, again) : 0;
+    return summarize(states, probes, computed, outcomes, { slow, stale });
   } finally {
     await cluster.remove(policies);
+  }
+}
+
+/** Whether a ClusterNetworkPolicy passes something on to the next tier. */
+function hasPass({ kind, spec }: LabObject): boolean {
+  return kind === "ClusterNetworkPolicy" && JSON.stringify(spec).includes('"action":"Pass"');
+}
+
+/** Does the work while a policy is in force that makes the agent compute all others anew. */
+async function withNoEffect<T>(cluster: LabCluster, work: () => Promise<T>): Promise<T> {
+  try {
+    await cluster.apply([noEffect]);
+    return await work();
+  } finally {
+    await cluster.remove([noEffect]);
   }
 }
 
@@ -119,7 +163,7 @@ function summarize(
   probes: readonly LabProbe[],
   computed: readonly (Verdict | undefined)[],
   outcomes: readonly RawOutcome[],
-  slow: number,
+  doubts: Pick<Agreement, "slow" | "stale">,
 ): Agreement {
   const disagreements: Disagreement[] = [];
   let compared = 0;
@@ -140,7 +184,7 @@ function summarize(
   });
   const measured = outcomes.map(({ verdict }) => verdict);
   const allowed = measured.filter((verdict) => verdict === "allowed").length;
-  return { states, measured, compared, allowed, open, slow, disagreements };
+  return { states, measured, compared, allowed, open, ...doubts, disagreements };
 }
 
 /** One line a disagreement. */

@@ -87,13 +87,14 @@ class Tally {
   allowed = 0;
   private open = 0;
   private slow = 0;
+  private stale = 0;
   private sets = 0;
   private readonly states = { enforced: 0, refused: 0, stored: 0 };
   readonly wrong: string[] = [];
 
   count(agreement: Agreement): void {
     this.sets += 1;
-    for (const key of ["compared", "allowed", "open", "slow"] as const) this[key] += agreement[key];
+    for (const key of ["compared", "allowed", "open", "slow", "stale"] as const) this[key] += agreement[key];
     for (const { state } of agreement.states) this.states[state] += 1;
   }
 
@@ -101,7 +102,7 @@ class Tally {
     const { refused, stored } = this.states;
     console.log(
       `      ${this.sets} sets, ${this.compared} probes compared (${this.allowed} connected), ` +
-        `${this.open} left open by the engine, ${this.slow} slow; ` +
+        `${this.open} left open by the engine, ${this.slow} slow, ${this.stale} stale; ` +
         `${refused} policies refused by the API server, ${stored} by the agent`,
     );
   }

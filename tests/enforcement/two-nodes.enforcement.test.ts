@@ -144,7 +144,7 @@ const questions: readonly Question[] = [
 ];
 
 const seed = Number(process.env["ENFORCEMENT_SEED"] ?? Date.now() % 2_147_483_647);
-const sets = Number(process.env["ENFORCEMENT_SETS_TWO_NODES"] ?? 10);
+const sets = Number(process.env["ENFORCEMENT_SETS_TWO_NODES"] ?? 20);
 
 const anyPolicies = fc.oneof(
   ciliumPolicies(),

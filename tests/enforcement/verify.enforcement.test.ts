@@ -1,18 +1,24 @@
 /** A declaration, its policies on a real Cilium, and the proof by packets that both say the same. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Verification } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, verify } from "../../sdk/cluster/index";
 import * as shop from "../../examples/shop/declaration";
+import * as tiers from "../../examples/zero-trust-tiers/declaration";
+import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
 import { cidr, Dialect, flow, internet, namespace, plan, tcp, workload } from "../../sdk/index";
 import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/index";
 import type { LabObject, PodWish } from "../../lab/datapath/index";
 import { computedReachability, LabExecutor } from "../../lab/datapath/index";
-import { labContext } from "../../lab/control-plane/index";
+import type { ApiClient } from "../../lab/control-plane/index";
+import { apiClient } from "../../lab/control-plane/index";
 import type { Ran } from "../cli/command";
-import { run } from "../cli/command";
+import { run, start } from "../cli/command";
+import { makeVerifier, verifierContext } from "../cluster/verifier";
+import { podOf } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 
@@ -121,23 +127,38 @@ describe("enforcement: verify", () => {
   describe("as anybody runs it on a live cluster: the command line, with pods of its own", () => {
     let folder: string;
 
-    before(() => {
+    let kubeconfig: string;
+    let token: string;
+    let admin: ApiClient;
+
+    before(async () => {
       folder = mkdtempSync(path.join(tmpdir(), "cluster-security-verify-"));
+      kubeconfig = path.join(folder, "kubeconfig.json");
+      // no administrator: what `rbac --verify` grants must do
+      admin = apiClient(on.controlPlane);
+      token = await makeVerifier(on.controlPlane, admin, { name: "verifier", file: kubeconfig });
     });
 
-    after(() => rmSync(folder, { recursive: true, force: true }));
+    after(() => {
+      admin?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
 
     function commandLine(declared: ClusterSecurityDeclaration, more: readonly string[]): string[] {
       const declaration = path.join(folder, "declaration.json");
       writeFileSync(declaration, JSON.stringify(declared));
       return [
-        ...["verify", "--context", labContext, "--kubeconfig", on.controlPlane.kubeconfigPath],
+        ...["verify", "--context", verifierContext, "--kubeconfig", kubeconfig],
         ...["-d", declaration, "--timeout", "1", "--settle", "5", "--outside", "93.184.215.14,10.99.0.10", ...more],
       ];
     }
 
-    const verifyLive = (declared: ClusterSecurityDeclaration, ...more: string[]): Promise<Ran> =>
-      run(commandLine(declared, ["--create-probe-pods", ...more]));
+    async function verifyLive(declared: ClusterSecurityDeclaration, ...more: string[]): Promise<Ran> {
+      const ran = await run(commandLine(declared, ["--create-probe-pods", ...more]));
+      assert.ok(!`${ran.stdout}${ran.stderr}`.includes(token), "the token is never printed");
+      assert.doesNotMatch(ran.stderr, /left behind/);
+      return ran;
+    }
 
     function assertOk(tap: string, wanted: string): void {
       assert.match(tap, new RegExp(`^ok \\d+ - ${escaped(wanted)}$`, "m"));
@@ -185,6 +206,125 @@ describe("enforcement: verify", () => {
       assert.match(stdout, /<failure message="it is declared, and the cluster does not have it"/);
     });
 
+    it("S4-20: a missing policy and what it closes are told apart from all that still holds", async () => {
+      const [missing] = policies.filter(({ metadata }) => metadata.name === "allow-web-to-api");
+      assert.ok(missing, "there is such a policy");
+      const rest = policies.filter((policy) => policy !== missing);
+      await under(rest, async () => {
+        const { code, stdout } = await verifyLive(declarationIn(Dialect.Cilium), "--sample", "1", "--format", "json");
+        assert.equal(code, 1, stdout);
+        const verification = JSON.parse(stdout) as Verification;
+        assert.deepEqual(verification.policies.missing, ["CiliumNetworkPolicy shop-back/allow-web-to-api"]);
+        const wrong = verification.probes.filter(({ holds }) => holds !== true);
+        assert.deepEqual(
+          wrong.map(({ probe }) => describeProbe(probe)),
+          ["shop-front/web[Pod] → shop-back/api[Pod] TCP 9000"],
+        );
+      });
+    });
+
+    it("S4-20: a pod that the cluster refuses proves nothing, and the reason is told", async () => {
+      const quotas = "/api/v1/namespaces/shop-front/resourcequotas";
+      const quota = { metadata: { name: "full" }, spec: { hard: { pods: "1" } } };
+      assert.equal((await admin.call("POST", quotas, quota)).status, 201);
+      try {
+        await under(policies, async () => {
+          const more = ["--start-timeout", "8", "-n", "shop-front", "--sample", "1"];
+          const { code, stdout } = await verifyLive(declarationIn(Dialect.Cilium), ...more);
+          assert.equal(code, 3, stdout);
+          assert.match(stdout, /no proof/);
+          assert.match(stdout.replaceAll(/\s+/g, " "), /exceeded quota: full/);
+        });
+      } finally {
+        await admin.call("DELETE", `${quotas}/full`);
+      }
+    });
+
+    it("S4-20: ended in the middle by SIGINT or SIGKILL: the workloads' own pods stay, and the next run is not misled", async function () {
+      this.timeout(200_000);
+      const ofOurs = async (ours: boolean): Promise<string[]> =>
+        (await on.cluster.pods())
+          .map(({ namespace: home, name }) => `${home}/${name}`)
+          .filter((name) => name.includes("/cluster-security-") === ours)
+          .sort();
+      await under(policies, async () => {
+        const own = await ofOurs(false);
+        for (const signal of ["SIGINT", "SIGKILL"] as const) {
+          const child = start(commandLine(declarationIn(Dialect.Cilium), ["--create-probe-pods", "--all"]));
+          child.stdin?.end();
+          // the canary is over, and pods run that look like the workloads
+          while (!(await ofOurs(true)).some((name) => name.startsWith("shop-back/"))) {
+            assert.equal(child.exitCode, null, "it is still at work");
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+          const closed = once(child, "close");
+          child.kill(signal);
+          assert.deepEqual(await closed, signal === "SIGINT" ? [130, null] : [null, "SIGKILL"]);
+          if (signal === "SIGINT") await until(async () => (await ofOurs(true)).length === 0);
+        }
+        assert.notDeepEqual(await ofOurs(true), [], "who is killed removes nothing; the cluster does, in its time");
+        const { code, stdout, stderr } = await verifyLive(declarationIn(Dialect.Cilium), "--format", "tap");
+        assert.equal(code, 0, `${stdout}\n${stderr}`);
+        assert.match(stdout, /^# not probed: shop-back\/cluster-security-.+ – it belongs to another verification$/m);
+        assert.deepEqual(await ofOurs(false), own);
+      });
+      for (const home of ["shop-front", "shop-back"]) {
+        await admin.call("DELETE", `/apis/batch/v1/namespaces/${home}/jobs?propagationPolicy=Background`);
+      }
+      await until(async () => (await ofOurs(true)).length === 0);
+    });
+
+    it("S3-24, S3-25, S3-26, S3-27: the checklist of the tiers as one run with TAP", async function () {
+      this.timeout(400_000);
+      const wishes = [...tiers.applications, ...tiers.observabilityWorkloads, ...platformWorkloads].map(podOf);
+      const spaces = [...new Set(wishes.map(({ namespace: home }) => home))];
+      for (const name of spaces) await on.cluster.namespace(name);
+      const documents = plan(tiers.declaration).documents.map(({ object }) => object as unknown as LabObject);
+      // on its node's network, as the node exporter of a real cluster is
+      const exporter = "/api/v1/namespaces/kube-system/pods";
+      const container = { name: "exporter", image: "exporter", ports: [{ containerPort: 9100 }] };
+      const metadata = { name: "node-exporter", labels: { "app.kubernetes.io/name": "node-exporter" } };
+      await admin.call("POST", exporter, { metadata, spec: { hostNetwork: true, containers: [container] } });
+      try {
+        await on.cluster.addPods(wishes);
+        await under(documents, async () => {
+          const { code, stdout, stderr } = await verifyLive(
+            tiers.declaration,
+            ...["--all", "--format", "tap", "--max-pods", "60"],
+          );
+          assert.doesNotMatch(stdout, /^not ok/m);
+          assert.equal(code, 0, `${stdout}\n${stderr}`);
+          const dns = "kube-system/coredns[Deployment] UDP 53 is allowed";
+          const agent = "observability/vmagent[Pod]";
+          for (const item of [
+            `policies: all ${documents.length} declared policies exist`,
+            // names resolve for all pods
+            ...tiers.applications.map(({ namespace: home, name }) => `declared: ${home}/${name}[Pod] → ${dns}`),
+            // metrics are scraped from all namespaces
+            `declared: ${agent} → business/odoo[Pod] TCP 8080 is allowed`,
+            `declared: ${agent} → website/storefront[Pod] TCP 9090 is allowed`,
+            `declared: ${agent} → cert-manager/cert-manager[Pod] TCP 9402 is allowed`,
+            "declared: external-secrets/external-secrets[Pod] → external-secrets/onepassword-connect[Pod] TCP 8080 is allowed",
+            // tier 2 apart, and the document's own example within one namespace
+            "undeclared: website/storefront[Pod] → business/postgres[Pod] TCP 5432 is denied",
+            "undeclared: business/odoo[Pod] → business/n8n[Pod] TCP 5678 is denied",
+            "metadata: business/odoo[Pod] → 169.254.169.254 TCP 80 is denied",
+          ]) {
+            assertOk(stdout, item);
+          }
+          // what no connection between pods can stand for is said, too
+          assert.match(stdout, /^# not probed: kube-system\/node-exporter\[Pod\] – it shares its node's network/m);
+          assert.match(stdout, /^# not probed: .*n8n → .*api\.github\.com/m);
+          assert.match(stdout, /^# not probed: .*cert-manager → .*letsencrypt\.org/m);
+          console.log(`      ${/^# (holds: .+)$/m.exec(stdout)?.[1]}`);
+        });
+      } finally {
+        await admin.call("DELETE", `${exporter}/node-exporter`);
+        await on.cluster.removePods(wishes);
+        await on.cluster.removeNamespaces(spaces);
+      }
+    });
+
     it("S4-14: the eight scenarios of the jewelry shop as one run with TAP", async function () {
       this.timeout(400_000);
       const wishes = podsOf([
@@ -217,16 +357,7 @@ describe("enforcement: verify", () => {
           ]) {
             assertOk(stdout, scenario);
           }
-          console.log(
-            `      ${
-              /^# .+$/m.exec(
-                stdout
-                  .split("\n")
-                  .filter((line) => !line.startsWith("# not"))
-                  .join("\n"),
-              )?.[0]
-            }`,
-          );
+          console.log(`      ${/^# (holds: .+)$/m.exec(stdout)?.[1]}`);
         });
       } finally {
         await on.cluster.removePods(wishes);
@@ -237,4 +368,13 @@ describe("enforcement: verify", () => {
 
 function escaped(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/** @throws Error where it does not come about within 30 s */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("it did not come about within 30 s");
 }

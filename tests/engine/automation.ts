@@ -35,6 +35,15 @@ export interface StackSettings {
   readonly config?: Record<string, string>;
 }
 
+const programs = new Map<string, Promise<PulumiCommand>>();
+
+/** The engine's program, asked for its version once. */
+function pulumiOf(root: string): Promise<PulumiCommand> {
+  const known = programs.get(root) ?? PulumiCommand.get({ root });
+  programs.set(root, known);
+  return known;
+}
+
 /** A stack of its own for one test, created when it is not there. */
 export async function openStack(settings: StackSettings): Promise<Stack> {
   const args: InlineProgramArgs = {
@@ -44,7 +53,7 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
   };
   const stack = await LocalWorkspace.createOrSelectStack(args, {
     envVars: { ...settings.lab.engine.env },
-    pulumiCommand: await PulumiCommand.get({ root: settings.lab.engine.root }),
+    pulumiCommand: await pulumiOf(settings.lab.engine.root),
   });
   const config = Object.entries(settings.config ?? {}).map(([key, value]) => [key, { value }] as const);
   if (config.length > 0) await stack.setAllConfig(Object.fromEntries(config));

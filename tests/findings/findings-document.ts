@@ -1,6 +1,8 @@
 /** Writes docs/findings.md from the rules and their fixtures, so that the text cannot say anything else. */
 import { dump, loadAll } from "js-yaml";
 import type { RuleText } from "../../sdk/findings";
+import { reachabilityChange } from "../../policypack/reachability-change";
+import { contentsNotVisible } from "../../policypack/visibility";
 import { describeControl, documentSlip, exemptionOverdue, rules } from "../../sdk/findings";
 import { defects } from "./defects";
 import { cases } from "./fixtures";
@@ -21,14 +23,22 @@ const examples: Readonly<Record<string, string>> = {
   "metadata-endpoints-closed": defects.find(({ id }) => id === "B06")?.before ?? "",
 };
 
+/** Everything that can be found: by the rules, by the policy pack alone, and in documents. */
+export const documented: readonly RuleText[] = [
+  ...rules,
+  exemptionOverdue,
+  contentsNotVisible,
+  reachabilityChange,
+  documentSlip,
+];
+
 export function findingsDocument(): string {
-  const all: readonly RuleText[] = [...rules, exemptionOverdue, documentSlip];
   const table = [
     "| finding | severity | |",
     "|---|---|---|",
-    ...all.map(({ id, severity, title }) => `| [\`${id}\`](#${id}) | ${severity} | ${title} |`),
+    ...documented.map(({ id, severity, title }) => `| [\`${id}\`](#${id}) | ${severity} | ${title} |`),
   ].join("\n");
-  return [introduction, `${table}\n`, ...all.map(section)].join("\n");
+  return [introduction, `${table}\n`, ...documented.map(section)].join("\n");
 }
 
 function section(rule: RuleText): string {

@@ -5,7 +5,7 @@ import type { KubeObject, SourcedObject } from "../../sdk/reachability/index";
 import { policyThatMatters } from "../../lab/whole-way/by-hand";
 import { judgeObjects } from "../../lab/whole-way/expected";
 import type { WholeWayResult } from "../../lab/whole-way/index";
-import { problemsOf } from "../../lab/whole-way/index";
+import { examplesTable, problemsOf } from "../../lab/whole-way/index";
 
 const pod = (name: string): KubeObject => ({
   apiVersion: "v1",
@@ -123,4 +123,22 @@ describe("whole way: what counts as a problem", () => {
   for (const [title, change] of Object.entries(bad)) {
     it(`is ${title}`, () => assert.equal(problemsOf({ ...good, ...change }).length, 1));
   }
+
+  it("is shown in the table, which fits into a terminal", () => {
+    const rows = (text: string): string[] => text.replaceAll(/\x1b\[\d+m/g, "").split("\n");
+    const notSeen = { ...good.byHand, drift: { ...good.byHand.drift, gone: same } };
+    const entries = [
+      good,
+      { ...good, example: "tenants", byHand: notSeen },
+      { example: "web-app", stopped: "no engine" },
+    ];
+    const [shop, tenants, webApp] = ["shop", "tenants", "web-app"].map((name) =>
+      rows(examplesTable(entries)).find((row) => row.includes(` ${name} `)),
+    );
+    assert.match(shop ?? "", /✔ .* 1\/1 .* 3\/3 .* 0 of 10 .* seen, restored /);
+    assert.match(tenants ?? "", /✘ .* not seen by diff /);
+    assert.match(webApp ?? "", /✘ .* no engine /);
+    const widest = rows(examplesTable([{ ...good, example: "zero-trust-tiers" }])).map(({ length }) => length);
+    assert.ok(Math.max(...widest) <= 120, `${Math.max(...widest)} columns`);
+  });
 });

@@ -93,8 +93,14 @@ const neutral: readonly (readonly [RegExp, string])[] = [
   [/(Clusterwide|Global|Admin|Cluster)\w*Policy metadata$/, "the name is only shown"],
   [/(Tier|CIDRGroup|NetworkSet|FelixConfiguration) metadata(\.labels(\..*)?)?$/, "the name of the resource stands in"],
   [/ spec\.(replicas|schedule|selector(\..*)?)$/, "about the controller, not about its pods"],
-  [/containers\.0\.(name|image)$|restartPolicy$|volumes\.0\.(name|emptyDir)$/, "no path and no right comes from it"],
+  [/[cC]ontainers\.0\.(name|image)$|restartPolicy$|volumes\.0\.(name|emptyDir)$/, "no path and no right comes from it"],
   [/capabilities\.add$|matchExpressions\.0\.values$|principals$/, "another list of texts is a valid value"],
+  [/rules\.http(\.|$)/, "what a rule says of HTTP is not looked at: its ports count as open"],
+  [/hostPort$|persistentVolumeClaim/, "no path between pods and no right comes from it"],
+  [
+    /names\.0$|(\.|not)[nN]amespaces$|(p|notP)rincipals$|notValues$|(names|serviceName)$/,
+    "another list of texts is a valid value",
+  ],
   [/Binding (metadata(\.namespace)?|roleRef\.(apiGroup|kind)|subjects.*)$/, "the role gives too little to matter"],
   [/ClusterRole (metadata|rules\.0.*)$/, "another part of the rule still limits it"],
   [/ClusterRole rules$/, "a list of texts grants nothing"],
@@ -105,9 +111,21 @@ const neutral: readonly (readonly [RegExp, string])[] = [
   [/ConfigMap metadata(\.namespace)?$/, "it is taken for the enforcer's wherever it lies"],
   [/Policy spec\.(ingress\.0\.name|order)$/, "a comment, or an order beside policies that agree"],
   [/Tier spec(\..*)?$/, "the default deny closes what the tier leaves"],
-  [/NetworkSet metadata\.labels/, "an address that is neither metadata nor the world"],
   [/^chart \S+ (namespace|chart)$/, "another chart, or one that Helm refuses"],
 ];
+
+/** Values of the wrong type that mean what the good one means, or less; the text is `kind path = value`. */
+const harmless: readonly (readonly [RegExp, string])[] = [
+  [/(enableDefaultDeny\.\w+|[eE]nabled) = true$/, "closes, or is what stands there"],
+  [
+    /(metadata|[lL]abels|annotations|matchLabels|containers\.0|volumes\.0|initContainers\.0|securityContext|capabilities|Pod spec|template\.spec|hubble) = \{/,
+    "a map with a key that nobody looks at",
+  ],
+  [/(volumes|initContainers) = \[null\]$/, "a list of nothing; the API server refuses it"],
+];
+
+const isHarmless = (each: { site: Site; value: unknown }): boolean =>
+  harmless.some(([pattern]) => pattern.test(text(each)));
 
 const isNeutral = (site: Site): boolean => neutral.some(([pattern]) => pattern.test(describeSite(site)));
 
@@ -161,8 +179,8 @@ describe("malformed, unknown and secret values in every field of every kind", fu
     }));
 
   it("a value of the wrong type is never taken for safe", () =>
-    forAll(casesOf(sites, [7.5, [canary]]), async (each) => {
-      if (isNeutral(each.site)) return;
+    forAll(casesOf(sites, [7.5, true, [canary], [null], { x: canary }]), async (each) => {
+      if (isNeutral(each.site) || isHarmless(each)) return;
       const known = await knownOf(each.site.good);
       const { violations } = await runWith(each.site, each.value, "preview");
       assert.ok(

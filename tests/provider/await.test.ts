@@ -73,10 +73,13 @@ describe("provider: when an object counts as up", () => {
       assert.notEqual(deployment(make({ ...done, ...change })), undefined, JSON.stringify(change));
     }
     const job = rolloutReadiness({ apiVersion: "batch/v1", kind: "Job" });
-    assert.throws(
-      () => job?.({ status: { conditions: [{ type: "Failed", status: "True", message: "no" }] } }),
-      FailedForGood,
-    );
+    const failed = (reason: string): PlainMap => ({
+      status: { conditions: [{ type: "Failed", status: "True", reason, message: "no" }] },
+    });
+    assert.throws(() => job?.(failed("BackoffLimitExceeded")), FailedForGood);
+    assert.throws(() => job?.(failed("DeadlineExceeded")), FailedForGood);
+    // as @pulumi/kubernetes: it waits on
+    assert.equal(job?.(failed("PodFailurePolicy")), "PodFailurePolicy: no");
     assert.equal(job?.({ status: { conditions: [{ type: "Complete", status: "True" }] } }), undefined);
     assert.notEqual(job?.({}), undefined);
   });

@@ -8,7 +8,7 @@ import type { JobName } from "./jobs";
 import { ProbeJobs } from "./jobs";
 import type { ProberState } from "./pod-state";
 import type { ProberImage, ProberPort, StandsFor } from "./pods";
-import { canaryNamespace, canaryPolicy, proberJob } from "./pods";
+import { canaryNamespace, canaryPolicy, isProbeJob, jobNameOf, proberJob } from "./pods";
 import type { ProberSettings, ProberTask, ProbeWay } from "./protocol";
 import { readReport, tasksPerProber } from "./protocol";
 
@@ -71,6 +71,7 @@ export class LiveExecutor implements ProbeExecutor {
   private readonly settings: Required<Omit<LiveOptions, "exemptNamespaces" | "outside" | "context">>;
   /** Why no pod is made that stands for a workload, by its id. */
   private readonly reasons = new Map<string, string>();
+  private reasonsFound: Promise<void> | undefined;
   /** An address of a ready pod, by workload. */
   private readyPods: Promise<ReadonlyMap<string, string>> | undefined;
   private count = 0;
@@ -92,9 +93,10 @@ export class LiveExecutor implements ProbeExecutor {
       progress: options.progress ?? (() => undefined),
     };
     this.jobs = new ProbeJobs(connection, this.settings.startWithin);
-    this.workloads = new Map(
-      reachability.snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork).map((each) => [each.id, each]),
-    );
+    const pods = reachability.snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork);
+    // a pod that another run has made looks like its workload, and is none
+    for (const { id } of pods.filter(isProbeJob)) this.reasons.set(id, "it belongs to another verification");
+    this.workloads = new Map(pods.filter((each) => !isProbeJob(each)).map((each) => [each.id, each]));
     this.outside = [...metadataAddresses([...this.workloads.values()]), ...(options.outside ?? [])];
   }
 
@@ -121,7 +123,7 @@ export class LiveExecutor implements ProbeExecutor {
 
   /** The workloads that pods can be made for. */
   async sources(): Promise<ReadonlySet<string>> {
-    if (this.reasons.size === 0) await this.findReasons();
+    await (this.reasonsFound ??= this.findReasons());
     return new Set([...this.workloads.keys()].filter((id) => !this.reasons.has(id)));
   }
 
@@ -151,10 +153,11 @@ export class LiveExecutor implements ProbeExecutor {
       }
       await this.jobs.create(canaryPolicy(namespace, "deny-all"));
       await this.jobs.remove([canaryPolicy(namespace, "allow-all")]);
-      const after = await this.canaryProbe(from, to.address, "b");
+      const tried = await this.canaryProbe(from, to.address, "b");
       const [still] = await this.jobs.states([listener]);
       // a listener that ended would look like one that is shut off
       if (still?.state !== "listening") return { connectsBefore: true, blockedAfter: false, detail: whyNot(still) };
+      const after = atListener(tried, true);
       const blocked = after.outcome === "blocked";
       return {
         connectsBefore: true,
@@ -279,13 +282,11 @@ export class LiveExecutor implements ProbeExecutor {
     }
     const lost = await this.lostListeners(listeners, addresses);
     await this.removeJobs([...listeners.values()]);
-    // silence of a listener that went away proves nothing
+    const targets = new Map(wave.map(({ index, target }) => [index, target]));
     return outcomes.map(([index, outcome]) => {
-      const assignment = wave.find((each) => each.index === index);
-      const id = assignment?.target.kind === "listener" ? assignment.target.workload.id : undefined;
-      return id !== undefined && lost.has(id) && outcome.outcome !== "connected"
-        ? [index, { outcome: "failed", detail: "its listener ended meanwhile" }]
-        : [index, outcome];
+      const target = targets.get(index);
+      if (target?.kind !== "listener") return [index, outcome];
+      return [index, atListener(outcome, !lost.has(target.workload.id))];
     });
   }
 
@@ -339,7 +340,7 @@ export class LiveExecutor implements ProbeExecutor {
   }
 
   private async start(what: "listen" | "probe", whom: StandsFor, settings: ProberSettings): Promise<JobName> {
-    const name = `cluster-security-${this.jobs.run}-${what}-${++this.count}`;
+    const name = jobNameOf(this.jobs.run, what, ++this.count);
     await this.jobs.create(proberJob(this.jobs.run, name, whom, this.settings.prober, settings));
     return { namespace: whom.namespace, name };
   }
@@ -455,6 +456,16 @@ function freePort(ports: readonly ProberPort[]): number {
 function outcomesOf(state: ProberState | undefined, tasks: number): ProbeOutcome[] {
   if (state?.state === "ended") return readReport(state.report, tasks);
   return Array.from({ length: tasks }, () => ({ outcome: "failed", detail: whyNot(state) }));
+}
+
+/**
+ * What an outcome at a listener of ours says. While it listens, a refusal comes from an enforcer that rejects in place of
+ * dropping (kube-router, and so k3s, does); once it is gone, silence and refusals prove nothing.
+ */
+function atListener(outcome: ProbeOutcome, listens: boolean): ProbeOutcome {
+  if (outcome.outcome === "connected") return outcome;
+  if (!listens) return { outcome: "failed", detail: "its listener ended meanwhile" };
+  return outcome.outcome === "refused" ? { outcome: "blocked", detail: "rejected" } : outcome;
 }
 
 function whyNot(state: ProberState | undefined): string {

@@ -30,6 +30,8 @@ export class ProbeJobs {
   private readonly client: ApiClient;
   /** Paths of what this run has created, or may have. */
   private readonly made = new Set<string>();
+  /** Requests that create something and have no answer yet. */
+  private readonly underWay = new Set<Promise<unknown>>();
   private closing = false;
 
   /** @param startWithin Milliseconds that a pod may take to start. */
@@ -52,7 +54,13 @@ export class ProbeJobs {
     const path = `${collection}/${object.metadata?.name ?? ""}`;
     // remembered first: a request whose answer is lost may have been carried out
     this.made.add(path);
-    await change(this.connection, "POST", collection, object);
+    const request = change(this.connection, "POST", collection, object);
+    this.underWay.add(request);
+    try {
+      await request;
+    } finally {
+      this.underWay.delete(request);
+    }
   }
 
   /** Deletes what is there of these; pods go with their Job. */
@@ -92,6 +100,8 @@ export class ProbeJobs {
    */
   async close(): Promise<string[]> {
     this.closing = true;
+    // what is deleted before it is there would come about after all
+    await Promise.allSettled(this.underWay);
     const complaints: string[] = [];
     for (const path of [...this.made]) {
       try {
@@ -168,7 +178,8 @@ export class ProbeJobs {
       try {
         await change(this.connection, "DELETE", `${path}?propagationPolicy=Background`, undefined);
       } catch (error) {
-        if (!(error instanceof ApiError && error.status === 404)) throw error;
+        // 409: a namespace that is being deleted already
+        if (!(error instanceof ApiError && (error.status === 404 || error.status === 409))) throw error;
       }
       this.made.delete(path);
     }

@@ -3,7 +3,7 @@ import type { KubeObject } from "../../reachability";
 import { controllerLabels } from "../owners";
 import type { ProberSettings } from "./protocol";
 import { reportPath, reportVariable, settingsVariable } from "./protocol";
-import { proberScript, readinessScript } from "./script";
+import { listeningScript, proberScript } from "./script";
 
 /** Label of every object that verification creates; its value is the run. */
 export const runLabel = "pulumi-cluster-security/verify";
@@ -70,11 +70,12 @@ export function proberContainer(
     ...(settings.ready === undefined
       ? {}
       : {
-          readinessProbe: {
-            exec: { command: [command, "-e", readinessScript(settings.ready)] },
+          // asked until it listens and never again: a Node.js each second is too much for a pod that stays
+          startupProbe: {
+            exec: { command: [command, "-e", listeningScript(settings.ready)] },
             periodSeconds: 1,
             timeoutSeconds: 5,
-            failureThreshold: 3,
+            failureThreshold: 120,
           },
         }),
     terminationMessagePath: reportPath,
@@ -153,6 +154,16 @@ export function proberJob(
       },
     },
   };
+}
+
+/** The name of a run's Job. */
+export function jobNameOf(run: string, what: "listen" | "probe", number: number): string {
+  return `cluster-security-${run}-${what}-${number}`;
+}
+
+/** Whether a workload is such a Job: of a run that was killed, or that goes on beside this one. */
+export function isProbeJob({ kind, name }: { readonly kind: string; readonly name: string }): boolean {
+  return kind === "Job" && /^cluster-security-[0-9a-f]{8}-(listen|probe)-\d+$/.test(name);
 }
 
 /** The canary's namespace. */

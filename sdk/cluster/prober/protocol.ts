@@ -28,7 +28,10 @@ export interface ProberSettings {
   readonly probes: readonly ProberTask[];
   /** Milliseconds of silence that mean "blocked". */
   readonly timeout: number;
-  /** Milliseconds during which an outcome that is not as wanted is tried again. */
+  /**
+   * Milliseconds during which an outcome that is not as wanted is tried again. A block that must be counts once a third of
+   * them has passed.
+   */
   readonly settle: number;
   readonly parallel: number;
   /** Seconds after which it ends in any case; 0 for never. */

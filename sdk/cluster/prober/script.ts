@@ -180,15 +180,27 @@ async function probeOnce(how, address, port) {
   return ["f", "no such probe: " + how];
 }
 
-/** A new pod may not be held yet, or not be known yet: what is not as wanted is tried again for a while. */
+/** At the prober's own listener, which is there, a refusal comes from an enforcer that rejects: kube-router does so. */
+function asWanted(how, wanted, outcome) {
+  return outcome === wanted || (wanted === "b" && outcome === "r" && (how === "tcp" || how === "udp"));
+}
+
+/**
+ * A new pod may not be held yet, or not be known yet. What is not as wanted is tried again for a while; and so is a block
+ * in the first moments, which may only say that nobody knows the pod's way yet.
+ */
 async function probe([how, address, port, wanted]) {
+  let otherwise = false;
   for (let attempt = 1; ; attempt++) {
+    const age = Date.now() - begun;
     const [outcome, detail] = await probeOnce(how, address, port).catch(classify);
-    const late = Date.now() - begun >= settings.settle;
-    if (outcome === wanted || late) {
-      const tries = attempt > 1 ? "after " + attempt + " attempts" : undefined;
-      return [outcome, [outcome === "c" ? undefined : detail, tries].filter(Boolean).join(", ")];
+    const right = asWanted(how, wanted, outcome);
+    const counts = right && (wanted === "c" || age >= settings.settle / 3);
+    if (counts || Date.now() - begun >= settings.settle) {
+      const tries = otherwise || !right ? "after " + attempt + " attempts" : undefined;
+      return [outcome, [outcome === "c" ? undefined : detail, attempt > 1 && tries].filter(Boolean).join(", ")];
     }
+    otherwise = otherwise || !right;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
@@ -210,10 +222,12 @@ async function main() {
     }
   };
   await Promise.all(Array.from({ length: settings.parallel }, worker));
-  const wrong = settings.probes.filter((each, index) => outcomes[index][0] !== each[3]).length;
+  const wrong = settings.probes.filter(([how, , , wanted], index) => !asWanted(how, wanted, outcomes[index][0])).length;
   if (settings.complaint !== undefined) {
     if (wrong === 0) end(0, "as it must be");
-    end(1, settings.complaint + " (" + outcomes.map(([outcome, detail]) => detail || outcome).join("; ") + ")");
+    const words = { c: "connected", b: "blocked", r: "refused", f: "failed" };
+    const said = outcomes.map(([outcome, detail]) => words[outcome] + (detail ? ", " + detail : ""));
+    end(1, settings.complaint + " (" + said.join("; ") + ")");
   }
   const report = { outcomes: outcomes.map(([outcome]) => outcome).join(""), details: {} };
   for (const [index, [, detail]] of outcomes.entries()) {
@@ -230,7 +244,7 @@ async function main() {
 main().catch((error) => end(3, JSON.stringify({ error: String(error.message) })));
 `;
 
-/** What a readiness probe runs: done where the prober says that all its ports are open. */
-export function readinessScript(port: number): string {
+/** What a startup probe runs: done where the prober says that all its ports are open. */
+export function listeningScript(port: number): string {
   return `require("node:net").connect(${port},"127.0.0.1",()=>process.exit(0)).on("error",()=>process.exit(1))`;
 }

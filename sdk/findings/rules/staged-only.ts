@@ -1,7 +1,6 @@
 import type { PolicySource } from "../../reachability";
-import { describeRef, isUnknown } from "../../reachability";
+import { describeRef, isDryRun } from "../../reachability";
 import { controls } from "../controls";
-import { mapOf } from "../plain";
 import { aboutPolicy } from "../report";
 import type { Finding, Rule, RuleContext } from "../types";
 
@@ -23,14 +22,12 @@ export const stagedOnly: Rule = {
 /** Whether a policy is only rehearsed, by its kind or its annotation. */
 export function isStaged({ kind, dialect, object }: PolicySource): boolean {
   if (dialect === "calico") return kind.startsWith("Staged");
-  return kind === "AuthorizationPolicy" && object.metadata?.annotations?.["istio.io/dry-run"] === "true";
+  return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === true;
 }
 
 /** Whether it is not known yet if a policy is only rehearsed. */
 function isPerhapsStaged({ kind, object }: PolicySource): boolean {
-  if (kind !== "AuthorizationPolicy" || object.metadata === undefined) return false;
-  const annotations: unknown = isUnknown(object.metadata) ? object.metadata : object.metadata.annotations;
-  return isUnknown(annotations) || isUnknown(mapOf(annotations)["istio.io/dry-run"]);
+  return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === undefined;
 }
 
 const enforcedKinds: Readonly<Record<string, string>> = {
@@ -46,7 +43,7 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
     yield aboutPolicy(stagedOnly, policy, {
       certainty: "possible",
       message: `${describeRef(policy)} is possibly only rehearsed`,
-      because: ["whether istio.io/dry-run is set is not known yet"],
+      because: ["istio.io/dry-run is not known yet, or neither true nor false"],
     });
   }
   for (const policy of policies.filter(isStaged)) {

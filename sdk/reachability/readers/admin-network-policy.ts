@@ -4,10 +4,11 @@
  */
 import type { L4Spec } from "../rules";
 import { TrafficSet } from "../sets/ports";
-import { readTieredPolicy, type TieredDialect } from "./cluster-network-policy";
+import { isGiven, onlyOneOf, readTieredPolicy, type TieredDialect } from "./cluster-network-policy";
 import type { PolicyReader } from "./common";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
+import { readPortName } from "./names";
 
 const dialect = (baseline: boolean): TieredDialect => ({
   specFields: baseline ? ["subject", "ingress", "egress"] : ["priority", "subject", "ingress", "egress"],
@@ -35,8 +36,9 @@ function readPorts(value: unknown, path: string): L4Spec {
 function readPort(value: unknown, path: string): L4Spec {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["portNumber", "namedPort", "portRange"]);
-  const name = readString(entry["namedPort"], `${path}.namedPort`);
-  if (name !== undefined) return exactly(TrafficSet.none(), [{ name }]);
+  onlyOneOf(entry, path);
+  const name = entry["namedPort"];
+  if (isGiven(name)) return exactly(TrafficSet.none(), [{ name: readPortName(name, `${path}.namedPort`) }]);
   const number = readMap(entry["portNumber"], `${path}.portNumber`);
   const range = readMap(entry["portRange"], `${path}.portRange`);
   const fields = required(number ?? range, path);

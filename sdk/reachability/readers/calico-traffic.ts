@@ -55,14 +55,15 @@ const protocolNumbers: Readonly<Record<string, number>> = {
   UDPLite: 136,
 };
 
+function numberOf(name: string): number | undefined {
+  if (Object.hasOwn(protocolNumbers, name)) return protocolNumbers[name];
+  return /^\d+$/.test(name) ? Number(name) : undefined;
+}
+
 function readProtocol(value: unknown, path: string): { set: TrafficSet; ported: PortProtocol | undefined } | undefined {
   if (value === undefined || value === null) return undefined;
-  const number =
-    typeof value === "number"
-      ? value
-      : typeof value === "string" && Object.hasOwn(protocolNumbers, value)
-        ? protocolNumbers[value]
-        : Number(value);
+  const number = typeof value === "string" ? numberOf(value) : typeof value === "number" ? value : undefined;
+  if (isUnknown(value)) throw new NotReadable(path, `${path} is not known yet`, "unknown-value");
   if (number === undefined || !Number.isInteger(number) || number < 1 || number > 255) {
     throw new NotReadable(path, `${path} is not a protocol: ${JSON.stringify(value)}`, "invalid-value");
   }

@@ -15,7 +15,8 @@ import {
 import { all, always, perhaps, test, type Condition } from "../selectors/conditions";
 import type { LabelValue } from "../selectors/labels";
 import { AddressSet } from "../sets/addresses";
-import { TrafficSet, type PortProtocol } from "../sets/ports";
+import { TrafficSet } from "../sets/ports";
+import { isUnknown } from "../unknown";
 import type { Direction } from "../verdicts";
 import {
   inNamespace,
@@ -32,6 +33,7 @@ import {
   NotReadable,
   onlyFields,
   readBoolean,
+  readInteger,
   readList,
   readMap,
   readString,
@@ -41,6 +43,7 @@ import {
   type ObjectReader,
 } from "./fields";
 import { readCalicoTraffic, readPorts, type PortList } from "./calico-traffic";
+import { portProtocol, uncertainTraffic } from "./l4";
 import { serviceTerm } from "./services";
 
 interface Scope {
@@ -277,10 +280,10 @@ function readEntity(value: unknown, path: string, scope: Scope): Entity {
     ...(text("selector") === "" ? [] : [parseSelector(text("selector"), `${path}.selector`, endpointKey)]),
     ...accountConditions(accounts, `${path}.serviceAccounts`),
   ];
-  if (positive.length > 0) terms.push(labelled(all(...positive), scope.context));
+  if (positive.length > 0) terms.push(labelled(all(...positive), path, scope));
   if (text("notSelector") !== "") {
     const excluded = parseSelector(text("notSelector"), `${path}.notSelector`, endpointKey);
-    terms.push({ kind: "not", of: labelled(excluded, scope.context) });
+    terms.push({ kind: "not", of: labelled(excluded, path, scope) });
   }
   const service = readMap(entity["services"], `${path}.services`);
   if (service === undefined) return { terms, ports };
@@ -325,8 +328,11 @@ function netsTerm(nets: readonly string[], path: string): PeerTerm {
 }
 
 /** Whatever carries labels to Calico: pods, and network sets of addresses. */
-function labelled(where: Condition, context: ReaderContext): PeerTerm {
+function labelled(where: Condition, path: string, { context, reader }: Scope): PeerTerm {
   const sets = context.networkSets(where);
+  if (sets.some(({ kind }) => kind !== "cidr")) {
+    reader.report("unsupported", `${path}: the addresses or labels of a network set are not known`, path, true);
+  }
   return sets.length === 0 ? { kind: "pods", where } : { kind: "or", of: [{ kind: "pods", where }, ...sets] };
 }
 
@@ -340,22 +346,42 @@ function readService(service: Fields, path: string, scope: Scope, terms: readonl
     scope.reader.report("unsupported", `${path}: Service ${namespace}/${name} is not in the snapshot`, path, true);
     return { terms: [...terms, uncertainPeer] };
   }
-  return { terms: [...terms, serviceTerm(entry)], services: servicePorts(entry.object.spec) };
+  const term = serviceTerm(entry);
+  if (term.kind === "uncertain") {
+    scope.reader.report(
+      "unsupported",
+      `${path}: whom Service ${namespace}/${name} stands for is not known`,
+      path,
+      true,
+    );
+  }
+  return { terms: [...terms, term], services: servicePorts(entry.object.spec, `${path} (spec)`, scope.reader) };
 }
 
 /** The ports that a Service's endpoints serve; not known for certain where they are named. */
-function servicePorts(spec: unknown): L4Spec {
-  const ports = (spec as { ports?: unknown } | null)?.ports;
-  let set = TrafficSet.none();
-  let known = true;
-  for (const port of Array.isArray(ports) ? (ports as Fields[]) : []) {
-    const target = port["targetPort"] ?? port["port"];
-    const protocol = (port["protocol"] ?? "TCP") as PortProtocol;
-    if (typeof target === "number" && target >= 1 && target <= 65535 && ["TCP", "UDP", "SCTP"].includes(protocol)) {
-      set = set.union(TrafficSet.ports(protocol, target));
-    } else {
-      known = false;
-    }
+function servicePorts(spec: unknown, path: string, reader: ObjectReader): L4Spec {
+  return reader.attempt<L4Spec>(
+    () => {
+      const ports = readList((readMap(spec, path) ?? {})["ports"], `${path}.ports`) ?? [];
+      const sets = ports.map((port, index) => servicePort(port, `${path}.ports[${index}]`));
+      const known = sets.filter((set) => set !== undefined);
+      const must = known.reduce((all, set) => all.union(set), TrafficSet.none());
+      return { must, may: known.length === sets.length ? must : TrafficSet.all(), named: [] };
+    },
+    () => uncertainTraffic,
+  );
+}
+
+/** The traffic of one port; nothing where its name decides, which each pod gives to a number of its own. */
+function servicePort(value: unknown, path: string): TrafficSet | undefined {
+  const port = required(readMap(value, path), path);
+  const target = port["targetPort"] ?? port["port"];
+  const name = readString(port["protocol"], `${path}.protocol`) ?? "TCP";
+  const protocol = portProtocol(name);
+  if (protocol === undefined) {
+    throw new NotReadable(`${path}.protocol`, `${path}.protocol must be TCP, UDP or SCTP`, "invalid-value");
   }
-  return { must: set, may: known ? set : TrafficSet.all(), named: [] };
+  if (typeof target === "string" && !isUnknown(target)) return undefined;
+  const number = required(readInteger(target, `${path}.targetPort`, 1, 65535), `${path}.port`);
+  return TrafficSet.ports(protocol, number);
 }

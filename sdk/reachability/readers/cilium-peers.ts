@@ -7,9 +7,9 @@ import { isUnknown } from "../unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
 import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
 import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
-import { ciliumPattern, dnsName } from "./fqdn";
+import { readNames } from "./cilium-names";
 import { podLabels, readLabelSelector } from "./label-selector";
-import { serviceTerm } from "./services";
+import { serviceTerm, type ServiceEntry } from "./services";
 
 /** The world, at addresses that nobody here knows. */
 const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };
@@ -34,7 +34,7 @@ export function readCiliumPeers(field: string, value: unknown, path: string, sco
 const readers: Readonly<Record<string, (value: unknown, path: string, scope: CiliumScope) => PeerTerm>> = {
   Endpoints: (value, path, scope) => ({
     kind: "identities",
-    where: peerCondition(readLabelSelector(value, path, ciliumKey), scope.namespace, scope.context.profile.clusterName),
+    where: peerCondition(readSelector(value, path), scope.namespace, scope.context.profile.clusterName),
   }),
   CIDR: (value, path) => ({ kind: "cidr", set: AddressSet.of(readAddressOrCidr(value, path)) }),
   CIDRSet: readCidrSet,
@@ -43,7 +43,7 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
     if (!scope.context.profile.nodeSelectorLabels) {
       throw new Refused(`the agent refuses the policy: ${path} needs enable-node-selector-labels`);
     }
-    return { kind: "nodes", where: readLabelSelector(value, path, ciliumKey) };
+    return { kind: "nodes", where: readSelector(value, path) };
   },
   Groups: (_value, path, scope) => {
     scope.reader.report(
@@ -57,6 +57,11 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
   Services: readService,
   FQDNs: readFqdn,
 };
+
+/** An entry of a list of selectors: the empty one is everybody, none at all is refused. */
+function readSelector(value: unknown, path: string): Condition {
+  return readLabelSelector(required(readMap(value, path), path), path, ciliumKey);
+}
 
 /** `toCIDR` also takes an address. */
 function readAddressOrCidr(value: unknown, path: string): NonNullable<ReturnType<typeof parseCidr>> {
@@ -145,21 +150,27 @@ function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm
       const home = namespace === undefined ? "" : `${namespace}/`;
       throw new NotReadable(path, `${path}: Service ${home}${name} is not in the snapshot`, "unsupported");
     }
-    return { kind: "or", of: named.map(serviceTerm) };
+    return whoever(named, path, scope);
   }
   if (bySelector === undefined) throw new NotReadable(path, `${path} names no Service`, "invalid-value");
   const selector: Condition =
     bySelector["selector"] === undefined
       ? always
       : readLabelSelector(bySelector["selector"], `${path}.k8sServiceSelector.selector`, podLabels);
-  return { kind: "or", of: scope.context.services.select(namespace, selector).map(serviceTerm) };
+  return whoever(scope.context.services.select(namespace, selector), path, scope);
+}
+
+/** The peers behind some Services. */
+function whoever(services: readonly ServiceEntry[], path: string, { reader }: CiliumScope): PeerTerm {
+  if (services.some(({ readable }) => !readable)) {
+    reader.report("unsupported", `${path}: whom a Service stands for is not known`, path, true);
+  }
+  return { kind: "or", of: services.map(serviceTerm) };
 }
 
 function readFqdn(value: unknown, path: string): PeerTerm {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["matchName", "matchPattern"]);
-  const name = readString(entry["matchName"], `${path}.matchName`);
-  const pattern = readString(entry["matchPattern"], `${path}.matchPattern`);
-  if (name !== undefined && name !== "") return { kind: "fqdn", pattern: dnsName(name) };
-  return { kind: "fqdn", pattern: ciliumPattern(required(pattern, `${path}.matchPattern`)) };
+  const [pattern] = readNames(entry, path);
+  return { kind: "fqdn", pattern: required(pattern, `${path}.matchPattern`) };
 }

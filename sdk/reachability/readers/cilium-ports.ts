@@ -3,7 +3,7 @@ import type { DnsPattern, L4Spec, RuleVerdict } from "../rules";
 import { TrafficSet } from "../sets/ports";
 import type { Direction } from "../verdicts";
 import { Refused } from "./common";
-import { ciliumPattern, dnsName } from "./fqdn";
+import { readNames } from "./cilium-names";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 
@@ -60,6 +60,7 @@ function readPortRule(
     throw new NotReadable(`${path}.ports`, `${path} names no ports; what that allows is not documented`, "unsupported");
   }
   const rules = readMap(rule["rules"], `${path}.rules`) ?? {};
+  onlyFields(rules, `${path}.rules`, ["http", "kafka", "l7proto", "l7", "dns"]);
   if (ports.length > mostPorts)
     throw new Refused(`the API server refuses the policy: ${path} has more than ${mostPorts} ports`);
   if (direction === "ingress" && rules["dns"] !== undefined) {
@@ -80,13 +81,11 @@ function readPortRule(
   };
 }
 
-/** A name or a pattern that may be asked; a rule with neither is about no name (pkg/policy/api/fqdn.go, ToRegex). */
-function readDnsRule(value: unknown, path: string): DnsPattern[] {
+/** Names or patterns that may be asked. */
+function readDnsRule(value: unknown, path: string): readonly DnsPattern[] {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["matchName", "matchPattern"]);
-  const name = readString(entry["matchName"], `${path}.matchName`) ?? "";
-  const pattern = readString(entry["matchPattern"], `${path}.matchPattern`) ?? "";
-  return [...(name === "" ? [] : [dnsName(name)]), ...(pattern === "" ? [] : [ciliumPattern(pattern)])];
+  return readNames(entry, path);
 }
 
 /** Protocols without ports that `toPorts` may name, by IP protocol number (IANA). */

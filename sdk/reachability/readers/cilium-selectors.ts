@@ -3,6 +3,7 @@ import { all, test, type Condition, type Field } from "../selectors/conditions";
 import type { LabelValue } from "../selectors/labels";
 import { inNamespace, type ReaderContext } from "./common";
 import { NotReadable, type ObjectReader } from "./fields";
+import { checkLabelKey } from "./names";
 
 /** What is common to all rules of one policy. */
 export interface CiliumScope {
@@ -26,6 +27,7 @@ export function ciliumKey(key: string, path: string): { field: Field; key: strin
   if (source !== "any" && source !== "k8s") {
     throw new NotReadable(path, `${path}: labels of source ${JSON.stringify(source)} are not supported`, "unsupported");
   }
+  checkLabelKey(name, path);
   if (name === "io.kubernetes.pod.namespace") return { field: "namespace", key: "" };
   if (name === "io.cilium.k8s.policy.serviceaccount") return { field: "serviceAccount", key: "" };
   if (name === "io.cilium.k8s.policy.cluster") return { field: "cluster", key: "" };

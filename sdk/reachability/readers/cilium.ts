@@ -193,7 +193,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
   const { reader } = scope;
   return reader.attempt<Rule>(
     () => {
-      const rule = readMap(value, path) ?? {};
+      const rule = required(readMap(value, path), path);
       onlyFields(rule, path, [...peerFields[direction], "toPorts", "icmps", "authentication"]);
       const used = peerFields[direction].filter((field) => rule[field] !== undefined && rule[field] !== null);
       const filled = used.filter((field) => !Array.isArray(rule[field]) || rule[field].length > 0);

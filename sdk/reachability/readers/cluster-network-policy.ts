@@ -18,7 +18,6 @@ import {
   readList,
   readMap,
   readString,
-  readStrings,
   required,
   type Fields,
   type ObjectReader,
@@ -26,6 +25,7 @@ import {
 import { clusterNetworkPolicyPattern } from "./fqdn";
 import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
+import { readPortName } from "./names";
 
 /** What differs between ClusterNetworkPolicy and its predecessors. */
 export interface TieredDialect {
@@ -153,7 +153,7 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
           ? []
           : [{ direction, verdict: "deny", path, peers: [{ kind: "any" }], l4: everyTraffic }];
       }
-      const peers = required(readList(rule[peerField], peerPath), peerPath).map((peer, index) =>
+      const peers = readFilled(rule[peerField], peerPath).map((peer, index) =>
         reader.attempt<PeerTerm[]>(
           () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, cni),
           () => [uncertainPeer],
@@ -176,12 +176,13 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
   const peer = required(readMap(value, path), path);
   const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
   onlyFields(peer, path, ["namespaces", "pods", ...external]);
-  const given = Object.keys(peer).filter((key) => peer[key] !== undefined && peer[key] !== null);
-  if (given.length !== 1) throw new NotReadable(path, `${path} must hold exactly one kind of peer`, "invalid-value");
-  switch (given[0]) {
+  const kind = onlyOneOf(peer, path);
+  switch (kind) {
     case "networks": {
-      const cidrs = readStrings(peer["networks"], `${path}.networks`) ?? [];
-      const ranges = cidrs.map((cidr, index) => readCidr(cidr, `${path}.networks[${index}]`));
+      const ranges = readFilled(peer["networks"], `${path}.networks`).map((cidr, index) => {
+        const where = `${path}.networks[${index}]`;
+        return readCidr(required(readString(cidr, where), where), where);
+      });
       return [{ kind: "cidr", set: AddressSet.of(...ranges) }];
     }
     case "nodes":
@@ -190,15 +191,15 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
       if (verdict !== "allow") {
         throw new NotReadable(`${path}.domainNames`, `${path}.domainNames is for Accept only`, "invalid-value");
       }
-      return (readStrings(peer["domainNames"], `${path}.domainNames`) ?? []).map((name) => ({
+      return readFilled(peer["domainNames"], `${path}.domainNames`).map((name, index) => ({
         kind: "fqdn",
-        pattern: clusterNetworkPolicyPattern(name),
+        pattern: clusterNetworkPolicyPattern(readDomainName(name, `${path}.domainNames[${index}]`)),
       }));
     default: {
       const where = readScope(peer, path);
       // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
       // world (tests/enforcement/cases/by-absence-*.yaml)
-      if (cni === "cilium" && given[0] === "namespaces" && isNegative(where)) return [{ kind: "any" }];
+      if (cni === "cilium" && kind === "namespaces" && isNegative(where)) return [{ kind: "any" }];
       return [{ kind: "pods", where }];
     }
   }
@@ -218,28 +219,56 @@ function isNegative(where: Condition): boolean {
   return tests.every((each) => each.op === "test" && (each.operator === "notIn" || each.operator === "doesNotExist"));
 }
 
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/**
+ * The one field that is given of those that exclude each other (`maxProperties: 1` in the CRDs).
+ *
+ * @throws NotReadable where there are more, or none.
+ */
+export function onlyOneOf(fields: Fields, path: string): string {
+  const [key, ...more] = Object.keys(fields).filter((each) => isGiven(fields[each]));
+  if (key !== undefined && more.length === 0) return key;
+  throw new NotReadable(path, `${path} must hold exactly one field`, "invalid-value");
+}
+
+/** A list that has to be there and to hold something (`minItems: 1` in the CRDs). */
+function readFilled(value: unknown, path: string): readonly unknown[] {
+  const list = required(readList(value, path), path);
+  if (list.length > 0) return list;
+  throw new NotReadable(path, `${path} must not be empty`, "invalid-value");
+}
+
+/** The CRD's pattern for `domainNames`. */
+const domainName = /^(\*\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$/;
+
+function readDomainName(value: unknown, path: string): string {
+  const name = required(readString(value, path), path);
+  if (domainName.test(name)) return name;
+  throw new NotReadable(path, `${path} is not a domain name: ${JSON.stringify(name)}`, "invalid-value");
+}
+
 function readProtocols(value: unknown, path: string): L4Spec {
-  const protocols = readList(value, path) ?? [];
-  if (protocols.length === 0) return everyTraffic;
-  return uniteL4(protocols.map((each, index) => readProtocol(each, `${path}[${index}]`)));
+  if (!isGiven(value)) return everyTraffic;
+  return uniteL4(readFilled(value, path).map((each, index) => readProtocol(each, `${path}[${index}]`)));
 }
 
 function readProtocol(value: unknown, path: string): L4Spec {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["tcp", "udp", "sctp", "destinationNamedPort"]);
-  const given = Object.keys(entry).filter((key) => entry[key] !== undefined && entry[key] !== null);
-  if (given.length !== 1) throw new NotReadable(path, `${path} must hold exactly one protocol`, "invalid-value");
-  const [key = ""] = given;
+  const key = onlyOneOf(entry, path);
   if (key === "destinationNamedPort") {
-    return exactly(TrafficSet.none(), [{ name: required(readString(entry[key], `${path}.${key}`), path) }]);
+    return exactly(TrafficSet.none(), [{ name: readPortName(entry[key], `${path}.${key}`) }]);
   }
   const protocol = key === "tcp" ? "TCP" : key === "udp" ? "UDP" : "SCTP";
   const fields = required(readMap(entry[key], `${path}.${key}`), `${path}.${key}`);
   onlyFields(fields, `${path}.${key}`, ["destinationPort"]);
   const where = `${path}.${key}.destinationPort`;
-  const port = readMap(fields["destinationPort"], where);
-  if (port === undefined) return exactly(TrafficSet.protocol(protocol));
+  const port = required(readMap(fields["destinationPort"], where), where);
   onlyFields(port, where, ["number", "range"]);
+  onlyOneOf(port, where);
   const number = readInteger(port["number"], `${where}.number`, 1, 65535);
   if (number !== undefined) return exactly(TrafficSet.ports(protocol, number));
   const range = required(readMap(port["range"], `${where}.range`), `${where}.range`);

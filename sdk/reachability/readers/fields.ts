@@ -76,10 +76,16 @@ export function required<T>(value: T | undefined, path: string): T {
   return value;
 }
 
-/** A string that may be unknown: the text of a label. */
+/** Nothing, or up to 63 letters, digits, `-`, `_` and `.` (IsValidLabelValue in k8s.io/apimachinery pkg/util/validation). */
+const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+
+/**
+ * A string that may be unknown: the text of a label. One that no label can have would select nobody, and a deny of nobody
+ * looks like protection: the API server refuses it.
+ */
 export function readLabelValue(value: unknown, path: string): LabelValue {
   if (isUnknown(value)) return value as UnknownValue;
-  if (typeof value !== "string") throw wrong(value, path, "a string");
+  if (typeof value !== "string" || !labelValue.test(value)) throw wrong(value, path, "the value of a label");
   return value;
 }
 

@@ -26,6 +26,7 @@ import {
   type Fields,
   type ObjectReader,
 } from "./fields";
+import { isDryRun } from "../snapshot/dry-run";
 import type { MeshMode } from "../snapshot/mesh";
 
 const tcp = TrafficSet.protocol("TCP");
@@ -43,7 +44,12 @@ export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader,
   const reach = all(inMesh(), namespace === context.profile.meshRootNamespace ? all() : inNamespace(namespace));
   return reader.attempt(
     () => {
-      if (origin.object.metadata?.annotations?.["istio.io/dry-run"] === "true") {
+      const dryRun = isDryRun(origin.object.metadata);
+      if (dryRun === undefined) {
+        const path = "metadata.annotations";
+        throw new NotReadable(path, `${path}: istio.io/dry-run is neither true nor false`, "invalid-value");
+      }
+      if (dryRun) {
         reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", "metadata.annotations", false);
         return [];
       }
@@ -259,7 +265,7 @@ function readRule(value: unknown, path: string, scope: RuleScope): Rule[] {
   const { verdict, reader } = scope;
   return reader.attempt<Rule[]>(
     () => {
-      const rule = readMap(value, path) ?? {};
+      const rule = required(readMap(value, path), path);
       onlyFields(rule, path, ["from", "to", "when"]);
       const from = readAlternatives(rule["from"], `${path}.from`, "source", (fields, where) =>
         readSource(fields, where, scope.namespace),
@@ -320,9 +326,11 @@ function readAlternatives(
   const list = readList(value, path) ?? [];
   if (list.length === 0) return [anyClause];
   return list.map((each, index) => {
-    const entry = readMap(each, `${path}[${index}]`) ?? {};
+    const entry = required(readMap(each, `${path}[${index}]`), `${path}[${index}]`);
     onlyFields(entry, `${path}[${index}]`, [field]);
-    return read(readMap(entry[field], `${path}[${index}].${field}`) ?? {}, `${path}[${index}].${field}`);
+    const where = `${path}[${index}].${field}`;
+    // istiod's webhook refuses an entry without it, and one in which it says nothing (validateAuthorizationPolicy)
+    return read(required(readMap(entry[field], where), where), where);
   });
 }
 
@@ -408,15 +416,24 @@ function readOperation(fields: Fields, path: string): Clause {
   };
 }
 
+/**
+ * A port written as a text.
+ *
+ * @throws NotReadable for anything but decimal digits: `0x50` is 80 to JavaScript and refused by Istio.
+ */
+export function readPortText(value: unknown, path: string): number {
+  const text = required(readString(value, path), path);
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > 65535) throw new NotReadable(path, `${path} is not a port`, "invalid-value");
+  return number;
+}
+
 function readPorts(value: unknown, path: string): TrafficSet | undefined {
   const list = readList(value, path) ?? [];
   if (list.length === 0) return undefined;
   return list.reduce<TrafficSet>((set, each, index) => {
-    const number = Number(readString(typeof each === "number" ? String(each) : each, `${path}[${index}]`));
-    if (!Number.isInteger(number) || number < 1 || number > 65535) {
-      throw new NotReadable(`${path}[${index}]`, `${path}[${index}] is not a port`, "invalid-value");
-    }
-    return set.union(TrafficSet.ports("TCP", number));
+    const where = `${path}[${index}]`;
+    return set.union(TrafficSet.ports("TCP", readPortText(typeof each === "number" ? String(each) : each, where)));
   }, TrafficSet.none());
 }
 
@@ -444,7 +461,10 @@ function readCondition(value: unknown, path: string, own: LabelValue): Clause {
     );
   }
   if (key === "destination.port") return readOperation({ ports: values, notPorts: notValues }, path);
-  if (key.startsWith("request.")) return { ...anyClause, http: true };
+  if (key.startsWith("request.") || key === "remote.ip") return { ...anyClause, http: true };
+  if (!/^(destination\.ip|connection\.sni|experimental\.envoy\.filters\..+)$/.test(key)) {
+    throw new NotReadable(`${path}.key`, `${path}.key is not a condition that Istio knows`, "invalid-value");
+  }
   // destination.ip, connection.sni, experimental.*: may hold or not
   return { ...anyClause, peer: { kind: "uncertain" }, transport: true };
 }

@@ -1,5 +1,6 @@
 import { all, test, type Condition, type Field, type Operator } from "../selectors/conditions";
 import { NotReadable, onlyFields, readLabelValue, readList, readMap, readString, required } from "./fields";
+import { checkLabelKey } from "./names";
 
 const operators: Readonly<Record<string, Operator>> = {
   In: "in",
@@ -56,5 +57,11 @@ function readExpression(value: unknown, path: string, mapKey: KeyMapping): Condi
   return test(place.field, place.key, operator, ...values);
 }
 
-export const podLabels: KeyMapping = (key) => ({ field: "label", key });
-export const namespaceLabels: KeyMapping = (key) => ({ field: "namespaceLabel", key });
+export const podLabels: KeyMapping = (key, path) => {
+  checkLabelKey(key, path);
+  return { field: "label", key };
+};
+export const namespaceLabels: KeyMapping = (key, path) => {
+  checkLabelKey(key, path);
+  return { field: "namespaceLabel", key };
+};

@@ -34,6 +34,7 @@ import {
 } from "./fields";
 import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
+import { readPortName } from "./names";
 
 export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
   const scope = inNamespace(namespace);
@@ -182,11 +183,11 @@ function readPort(value: unknown, path: string): L4Spec {
   }
   const port = entry["port"];
   const endPort = readInteger(entry["endPort"], `${path}.endPort`, 1, 65535);
-  if (typeof port === "string" && /[a-z]/i.test(port)) {
+  if (typeof port === "string") {
     if (endPort !== undefined) {
       throw new NotReadable(`${path}.endPort`, `${path}.endPort needs a numeric port`, "invalid-value");
     }
-    const named: NamedPort = { name: readString(port, `${path}.port`) ?? port, protocol };
+    const named: NamedPort = { name: readPortName(port, `${path}.port`), protocol };
     return exactly(TrafficSet.none(), [named]);
   }
   const first = readInteger(port, `${path}.port`, 1, 65535);

@@ -41,6 +41,7 @@ export function networkSetsOf(objects: readonly SourcedObject[]): (where: Condit
         set: AddressSet.of(...known),
         doubtful:
           isNoMap(object.spec) ||
+          Object.keys(object.spec ?? {}).some((field) => field !== "nets") ||
           known.length < ranges.length ||
           (nets !== undefined && nets !== null && !Array.isArray(nets)),
       },

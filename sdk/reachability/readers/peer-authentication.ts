@@ -11,7 +11,7 @@ import { TrafficSet } from "../sets/ports";
 import { MAYBE, NO } from "../unknown";
 import { inNamespace, uncertainPolicy, type ReaderContext } from "./common";
 import { NotReadable, onlyFields, readMap, readString, type ObjectReader } from "./fields";
-import { inMesh, readWorkloadSelector } from "./istio";
+import { inMesh, readPortText, readWorkloadSelector } from "./istio";
 
 /** A PeerAuthentication as it stands in the snapshot. */
 export interface PeerAuthentication {
@@ -105,11 +105,7 @@ function portRules(value: unknown): Rule[] {
   const ports = readMap(value, "spec.portLevelMtls") ?? {};
   return Object.entries(ports).flatMap(([port, mtls]) => {
     const path = `spec.portLevelMtls[${port}]`;
-    const number = Number(port);
-    if (!Number.isInteger(number) || number < 1 || number > 65535) {
-      throw new NotReadable(path, `${path}: not a port`, "invalid-value");
-    }
-    return modeRules(mtls, path, TrafficSet.ports("TCP", number));
+    return modeRules(mtls, path, TrafficSet.ports("TCP", readPortText(port, path)));
   });
 }
 

@@ -14,6 +14,8 @@ export interface ServiceEntry {
   /** `spec.selector`; nothing for a Service without one. */
   readonly selector: Readonly<Record<string, LabelValue>> | undefined;
   readonly endpoints: readonly string[];
+  /** False: whom it stands for is not known, or cannot be read. */
+  readonly readable: boolean;
   readonly object: KubeObject;
 }
 
@@ -50,8 +52,9 @@ export class ServiceTable {
   }
 }
 
-/** The peers behind a Service: the pods it selects, or the addresses its endpoints list. */
+/** The peers behind a Service: the pods it selects, or the addresses its endpoints list; anybody where that is not known. */
 export function serviceTerm(service: ServiceEntry): PeerTerm {
+  if (!service.readable) return { kind: "uncertain" };
   if (service.selector !== undefined) {
     const labels = Object.entries(service.selector).map(([key, value]) => test("label", key, "in", value));
     return { kind: "pods", where: all(test("namespace", "", "in", service.namespace), ...labels) };

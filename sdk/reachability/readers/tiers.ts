@@ -1,4 +1,5 @@
 /** The tiers of an enforcer. */
+import { isUnknown } from "../unknown";
 import type { SourcedObject } from "../objects";
 import type { Cni } from "../profile";
 import { tiers, type Tier } from "../rules";
@@ -38,11 +39,21 @@ export function tierTable(cni: Cni, objects: readonly SourcedObject[]): TierTabl
     const name = object.metadata?.name;
     if (object.kind !== "Tier" || !/projectcalico\.org\//.test(object.apiVersion) || typeof name !== "string") continue;
     if (known.has(name)) continue;
-    const spec = (object.spec ?? {}) as { order?: unknown; defaultAction?: unknown };
-    const order = typeof spec.order === "number" ? spec.order : Infinity;
-    const isolates =
-      spec.defaultAction === "Pass" ? NO : spec.defaultAction === undefined || spec.defaultAction === "Deny" ? YES : 1;
-    known.set(name, { tier: firstMatch(name, order), isolates });
+    const tier = readTier(object.spec);
+    // without one its policies are not understood: which of them come first decides what they mean
+    if (tier !== undefined) known.set(name, { tier: firstMatch(name, tier.order), isolates: tier.isolates });
   }
   return { admin, normal, baseline, named: (name) => known.get(name) };
+}
+
+/** A Tier without an order comes last, and denies by default (api/pkg/apis/projectcalico/v3/tier.go). */
+function readTier(spec: unknown): { order: number; isolates: Tri } | undefined {
+  if (spec === undefined || spec === null) return { order: Infinity, isolates: YES };
+  if (typeof spec !== "object" || Array.isArray(spec) || isUnknown(spec)) return undefined;
+  const { order, defaultAction = "Deny", ...others } = spec as { order?: unknown; defaultAction?: unknown };
+  const isOrder = order === undefined || order === null || typeof order === "number";
+  if (!isOrder || (defaultAction !== "Deny" && defaultAction !== "Pass") || Object.keys(others).length > 0) {
+    return undefined;
+  }
+  return { order: order ?? Infinity, isolates: defaultAction === "Pass" ? NO : YES };
 }

@@ -25,15 +25,17 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 export function readClusterData(objects: readonly SourcedObject[]): ClusterData {
-  const endpoints = new Map<string, string[]>();
+  const endpoints = new Map<string, Endpoints>();
   const groups: { name: string; labels: LabelSet; set: AddressSet | undefined }[] = [];
   let podAddresses: AddressSet | undefined;
   for (const { object } of objects) {
     const slice = endpointsOf(object);
     if (slice !== undefined) {
-      const known = endpoints.get(slice.service) ?? [];
-      known.push(...slice.addresses);
-      endpoints.set(slice.service, known);
+      const known = endpoints.get(slice.service);
+      endpoints.set(slice.service, {
+        addresses: [...(known?.addresses ?? []), ...slice.addresses],
+        readable: (known?.readable ?? true) && slice.readable,
+      });
     }
     if (object.kind === "CiliumCIDRGroup") groups.push(cidrGroupOf(object));
     if (object.kind === "Node" && object.apiVersion === "v1") {
@@ -62,7 +64,7 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
       return set;
     },
     podAddresses,
-    apiServerAddresses: endpoints.get("default/kubernetes") ?? [],
+    apiServerAddresses: endpoints.get("default/kubernetes")?.addresses ?? [],
   };
 }
 
@@ -74,31 +76,49 @@ function placeOf(object: KubeObject): { namespace: string; name: string } {
   };
 }
 
+/** Addresses behind a Service, and whether those are all that its objects list. */
+interface Endpoints {
+  readonly addresses: readonly string[];
+  readonly readable: boolean;
+}
+
 /** Addresses that an EndpointSlice or an Endpoints object lists, with the Service they belong to. */
-function endpointsOf(object: KubeObject): { service: string; addresses: string[] } | undefined {
+function endpointsOf(object: KubeObject): (Endpoints & { readonly service: string }) | undefined {
   const place = placeOf(object);
   if (object.kind === "EndpointSlice" && object.apiVersion.startsWith("discovery.k8s.io/")) {
     const service = object.metadata?.labels?.["kubernetes.io/service-name"];
     if (typeof service !== "string") return undefined;
-    const addresses = listOf(object["endpoints"]).flatMap((entry) => listOf(fieldsOf(entry)["addresses"]));
-    return { service: `${place.namespace}/${service}`, addresses: addresses.filter(isText) };
+    // names as addresses (addressType FQDN) stand for addresses that nobody here knows
+    const lists = listOrWrong(object["endpoints"]).map((entry) => fieldsOf(entry)["addresses"] ?? [undefined]);
+    return { service: `${place.namespace}/${service}`, ...addressesIn(lists.flatMap(listOrWrong)) };
   }
   if (object.kind === "Endpoints" && object.apiVersion === "v1") {
-    const addresses = listOf(object["subsets"])
-      .flatMap((subset) => listOf(fieldsOf(subset)["addresses"]))
-      .map((entry) => fieldsOf(entry)["ip"]);
-    return { service: `${place.namespace}/${place.name}`, addresses: addresses.filter(isText) };
+    const entries = listOrWrong(object["subsets"]).flatMap((subset) => listOrWrong(fieldsOf(subset)["addresses"]));
+    const addresses = addressesIn(entries.map((entry) => fieldsOf(entry)["ip"]));
+    return { service: `${place.namespace}/${place.name}`, ...addresses };
   }
   return undefined;
+}
+
+/** A list; what is none counts as an entry that cannot be read. */
+function listOrWrong(value: unknown): readonly unknown[] {
+  return value === undefined || value === null || Array.isArray(value) ? listOf(value) : [undefined];
+}
+
+function addressesIn(values: readonly unknown[]): Endpoints {
+  const addresses = values.filter(isText);
+  return { addresses, readable: addresses.length === values.length };
 }
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && parseAddress(value) !== undefined;
 }
 
-function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, string[]>): ServiceEntry {
+function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, Endpoints>): ServiceEntry {
   const place = placeOf(object);
   const selector = fieldsOf(object.spec)["selector"];
+  const listed = endpoints.get(`${place.namespace}/${place.name}`);
+  const isReadable = [object.spec, selector].every((part) => part === undefined || part === null || isMap(part));
   const entries = Object.entries(fieldsOf(selector)).map(([key, value]): [string, LabelValue] => [
     key,
     typeof value === "string" && !isUnknown(value) ? value : unknownValue,
@@ -107,16 +127,20 @@ function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, string[]>)
     ...place,
     labelSet: labelSetOf(object.metadata?.labels),
     selector: entries.length === 0 ? undefined : Object.fromEntries(entries),
-    endpoints: endpoints.get(`${place.namespace}/${place.name}`) ?? [],
+    endpoints: listed?.addresses ?? [],
+    readable: isReadable && (entries.length > 0 || (listed?.readable ?? true)),
     object,
   };
 }
 
 function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set: AddressSet | undefined } {
-  const given = fieldsOf(object.spec)["externalCIDRs"];
+  const { externalCIDRs: given, ...others } = fieldsOf(object.spec);
   const cidrs = listOf(given);
-  // what is not known yet, or is no list, may hold anything
-  const readable = (object.spec === undefined || isMap(object.spec)) && (given === undefined || Array.isArray(given));
+  // what is not known yet, is no list, or has a field that nobody knows may hold anything
+  const readable =
+    (object.spec === undefined || isMap(object.spec)) &&
+    (given === undefined || Array.isArray(given)) &&
+    Object.keys(others).length === 0;
   const ranges = cidrs.map((cidr) => (typeof cidr === "string" ? parseCidr(cidr) : undefined));
   const known = ranges.filter((range) => range !== undefined);
   return {

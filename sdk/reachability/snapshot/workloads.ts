@@ -86,6 +86,12 @@ export function readWorkload(
   if (!labelSet.complete || Object.values(labelSet.values).some(isUnknown)) {
     doubt(`${base}metadata.labels`, unknownPartOf(metadata?.["labels"]), "a map of strings");
   }
+  // the one annotation that verdicts depend on: whether the pod is in the mesh
+  const annotations = mapOf(metadata?.["annotations"]);
+  const inject = annotations === undefined ? metadata?.["annotations"] : annotations["sidecar.istio.io/inject"];
+  if (inject !== undefined && inject !== null && (typeof inject !== "string" || isUnknown(inject))) {
+    doubt(`${base}metadata.annotations`, inject, "a map of strings");
+  }
   const spec = mapOf(template.spec);
   if (spec === undefined) doubt(`${base}spec`, template.spec, "a map");
   const account = spec === undefined ? template.spec : (spec["serviceAccountName"] ?? spec["serviceAccount"]);

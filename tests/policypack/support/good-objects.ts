@@ -34,6 +34,12 @@ kind: NetworkPolicy
 metadata: { name: default-deny-all, namespace: shop }
 spec: { podSelector: {}, policyTypes: [ Ingress, Egress ] }
 `);
+const service = resource(`
+apiVersion: v1
+kind: Service
+metadata: { name: api, namespace: shop }
+spec: { selector: { app: api }, ports: [ { port: 80, targetPort: 8080 } ] }
+`);
 const enforcer = resource(`
 apiVersion: v1
 kind: ConfigMap
@@ -199,7 +205,37 @@ webhooks: [ { name: a.b.c, clientConfig: { service: { namespace: hooks, name: ho
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: cilium-config, namespace: kube-system }
-data: { enable-policy: default, policy-audit-mode: "false", enable-wireguard: "true", enable-hubble: "true" }`,
+data: { enable-policy: default, policy-audit-mode: "false", enable-wireguard: "true", enable-hubble: "true" }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: allow-api-to-web, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: api } }
+  policyTypes: [ Egress ]
+  egress: [ { to: [ { podSelector: { matchExpressions: [ { key: app, operator: In, values: [ web ] } ] } } ], ports: [ { port: http, protocol: TCP } ] } ]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: allow-bypass-of-web
+  namespace: shop
+  annotations:
+    policy-bypass.pulumi-cluster-security/owner: shop
+    policy-bypass.pulumi-cluster-security/reason: incident
+    policy-bypass.pulumi-cluster-security/until: "2999-01-01"
+spec: { podSelector: { matchLabels: { app: nobody } }, policyTypes: [ Ingress ] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: meshed, namespace: shop }
+spec:
+  template:
+    metadata: { labels: { app: meshed }, annotations: { sidecar.istio.io/inject: "false" } }
+    spec:
+      initContainers: [ { name: first, restartPolicy: Always, securityContext: { privileged: false }, ports: [ { containerPort: 9090, hostPort: 0 } ] } ]
+      containers: [ { name: meshed, ports: [ { containerPort: 53, protocol: UDP } ] } ]
+      volumes: [ { name: data, persistentVolumeClaim: { claimName: data } } ]`,
   cilium: `
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
@@ -219,6 +255,22 @@ spec:
   egressDeny: [ { toCIDR: [ 198.51.100.0/24 ] } ]
   ingress: [ { fromEntities: [ host ], toPorts: [ { ports: [ { port: "8080" } ] } ] } ]
   ingressDeny: [ { fromEndpoints: [ { matchLabels: { app: foe } } ] } ]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: allow-more, namespace: shop }
+specs:
+  - endpointSelector: { matchExpressions: [ { key: app, operator: In, values: [ api ] } ] }
+    egress:
+      - toFQDNs: [ { matchPattern: "*.internal.example.com" } ]
+        toPorts: [ { ports: [ { port: "8000", endPort: 8010, protocol: TCP } ] } ]
+      - toServices: [ { k8sService: { serviceName: api, namespace: shop } } ]
+        toPorts: [ { ports: [ { port: "8080", protocol: TCP } ] } ]
+      - icmps: [ { fields: [ { type: EchoRequest, family: IPv4 } ] } ]
+        toEndpoints: [ { matchLabels: { app: db } } ]
+    ingress:
+      - fromCIDR: [ 192.0.2.7/32 ]
+        toPorts: [ { ports: [ { port: web, protocol: TCP } ], rules: { http: [ { method: GET, path: /ready } ] } } ]
 ---
 apiVersion: cilium.io/v2
 kind: CiliumClusterwideNetworkPolicy
@@ -243,7 +295,22 @@ spec:
   priority: 10
   subject: { namespaces: { matchLabels: { kubernetes.io/metadata.name: shop } } }
   ingress: [ { name: foes, action: Deny, from: [ { namespaces: { matchLabels: { kubernetes.io/metadata.name: foes } } } ], protocols: [ { tcp: { destinationPort: { number: 80 } } } ] } ]
-  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ] } ]`,
+  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ] } ]
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: allow-names }
+spec:
+  tier: Baseline
+  priority: 20
+  subject: { pods: { namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: shop } }, podSelector: { matchLabels: { app: api } } } }
+  egress:
+    - action: Accept
+      to: [ { domainNames: [ "*.internal.example.com" ] } ]
+      protocols: [ { tcp: { destinationPort: { range: { start: 8000, end: 8010 } } } } ]
+    - action: Pass
+      to: [ { pods: { namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: shop } }, podSelector: { matchLabels: { app: db } } } } ]
+      protocols: [ { destinationNamedPort: postgres } ]`,
   calico: `
 apiVersion: projectcalico.org/v3
 kind: NetworkPolicy
@@ -254,6 +321,21 @@ spec:
   types: [ Egress, Ingress ]
   egress: [ { action: Allow, protocol: TCP, destination: { selector: app == 'db', ports: [ 5432 ] } } ]
   ingress: [ { action: Deny, source: { nets: [ 198.51.100.0/24 ] } } ]
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: { name: deny-more, namespace: shop }
+spec:
+  order: 50
+  selector: app == 'api'
+  serviceAccountSelector: team == 'shop'
+  types: [ Egress, Ingress ]
+  egress:
+    - { action: Deny, protocol: 17, ipVersion: 4, destination: { notNets: [ 192.0.2.0/24 ], ports: [ "1000:2000", dns ] } }
+    - { action: Deny, protocol: ICMP, icmp: { type: 8, code: 0 }, destination: { namespaceSelector: foe == 'yes', notSelector: friend == 'yes' } }
+    - { action: Deny, notProtocol: TCP, destination: { services: { name: api, namespace: shop } } }
+  ingress:
+    - { action: Deny, protocol: TCP, source: { serviceAccounts: { names: [ foe ], selector: foe == 'yes' } }, destination: { notPorts: [ 8080 ] } }
 ---
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
@@ -291,7 +373,7 @@ metadata: { name: deny-foes }
 spec:
   priority: 10
   subject: { namespaces: { matchLabels: { kubernetes.io/metadata.name: shop } } }
-  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ], ports: [ { portNumber: { port: 80, protocol: TCP } } ] } ]
+  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ], ports: [ { portNumber: { port: 80, protocol: TCP } }, { portRange: { start: 90, end: 99 } }, { namedPort: http } ] } ]
 ---
 apiVersion: policy.networking.k8s.io/v1alpha1
 kind: BaselineAdminNetworkPolicy
@@ -311,7 +393,22 @@ metadata: { name: allow-web-to-api, namespace: shop }
 spec:
   action: ALLOW
   selector: { matchLabels: { app: api } }
-  rules: [ { from: [ { source: { principals: [ cluster.local/ns/front/sa/web ] } } ], to: [ { operation: { ports: [ "8080" ] } } ] } ]`,
+  rules: [ { from: [ { source: { principals: [ cluster.local/ns/front/sa/web ] } } ], to: [ { operation: { ports: [ "8080" ] } } ] } ]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: deny-foes, namespace: shop, annotations: { istio.io/dry-run: "false" } }
+spec:
+  action: DENY
+  rules:
+    - from: [ { source: { namespaces: [ foes ], notPrincipals: [ cluster.local/ns/foes/sa/friend ], ipBlocks: [ 198.51.100.0/24 ] } } ]
+      to: [ { operation: { notPorts: [ "8080" ] } } ]
+      when: [ { key: destination.port, values: [ "9090" ] }, { key: source.namespace, notValues: [ front ] } ]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: api, namespace: shop }
+spec: { selector: { matchLabels: { app: api } }, mtls: { mode: STRICT }, portLevelMtls: { "8080": { mode: STRICT } } }`,
 };
 
 /** What refers to objects that no verdict depends on by themselves. */
@@ -347,8 +444,8 @@ spec: { tier: security, selector: app == 'api', types: [ Egress ], egress: [ { a
 /** Settings and neighbours by enforcer. */
 const surroundings: Readonly<Record<string, Pick<Good, "beside" | "args">>> = {
   kubernetes: { beside: [home, closed, api], args: {} },
-  cilium: { beside: [enforcer, home, closed, api], args: {} },
-  calico: { beside: [home, closed, api], args: { enforcer: "calico@3.32" } },
+  cilium: { beside: [enforcer, home, closed, service, api], args: {} },
+  calico: { beside: [home, closed, service, api], args: { enforcer: "calico@3.32" } },
   "calico 3.30": { beside: [home, closed, api], args: { enforcer: "calico@3.30" } },
   mesh: { beside: [meshed, strict, closed, api], args: {} },
 };
