@@ -1,5 +1,5 @@
 import type { Finding } from "../sdk/findings";
-import { applyAnnotations } from "../sdk/findings";
+import { applyAnnotations, statesExemption } from "../sdk/findings";
 import type { SourcedObject } from "../sdk/reachability";
 import { buildSnapshot } from "../sdk/reachability";
 import { judgeAlone } from "./registration/alone";
@@ -97,6 +97,7 @@ function accepted(
   settings: GuardSettings,
   today: string,
 ): Finding[] {
+  if (!recorded.hasExemptNamespace && !objects.some(({ object }) => statesExemption(object))) return [...findings];
   const profile = recorded.profile(objects, settings);
   const snapshot = buildSnapshot([...recorded.namespaceObjects(), ...objects], { profile });
   const { exemptNamespaces, platformNamespaces, exemptionAnnotations: permitted } = settings;

@@ -46,6 +46,7 @@ export interface ClusterSecurityGuardArgs {
   readonly "fqdn-without-dns-proxy"?: GuardLevel;
   readonly "all-ports-rule"?: GuardLevel;
   readonly "peer-by-absence"?: GuardLevel;
+  readonly "pass-drops-newcomers"?: GuardLevel;
   readonly "spoofable-peer"?: GuardLevel;
   readonly "explicit-default-deny"?: GuardLevel;
   readonly "half-open-flow"?: GuardLevel;

@@ -3,8 +3,8 @@
  * real API server, and every suite on a real Cilium datapath. Prints the sum of all of them as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
- * Most of an operation is waiting for programs to start, which another core can do meanwhile: there are as many lanes at a
- * time as cores, and one on a machine with one core.
+ * A fifth of an operation is waiting for other programs to answer, which other lanes can use: there is one lane more at a
+ * time than there are cores.
  */
 import { availableParallelism } from "node:os";
 import { datapathProblem } from "../lab/datapath/index";
@@ -12,7 +12,7 @@ import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index"
 import type { Lane } from "./support/lanes";
 import { bin, check, inOrder, mocha, runLanes, skipped, sum } from "./support/lanes";
 
-const atOnce = availableParallelism();
+const atOnce = availableParallelism() + 1;
 
 /** Nothing else is judged before the compiler and the build have had their say; the suites use what the build makes. */
 const compiler: readonly Lane[] = [

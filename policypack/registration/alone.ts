@@ -3,6 +3,8 @@ import { clusterAdminBinding, enforcementOff, evaluate, isViolation } from "../.
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile } from "../../sdk/reachability";
 import type { GuardSettings } from "../settings";
+import { isWorkloadKind } from "../snapshot-from-resources";
+import { namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { isEnforcer } from "./recorded-cluster";
 import { rulesNamed } from "./violations";
@@ -18,11 +20,20 @@ export function judgeAlone(
     ({ object }) => isEnforcer(object) || kindsAlone.test(object.kind) || mentionsBypass(object),
   );
   if (alone.length === 0) return [];
-  const snapshot = buildSnapshot(alone, { profile: recorded.profile(alone, settings) });
+  // a pod gets nothing but a bypass's label: the policy before it, which the label turns on, says the rest
+  const homes = new Set(
+    alone.filter(({ object }) => isWorkloadKind(object.kind)).flatMap(({ object }) => namespaceOf(object)),
+  );
+  const documents = recorded.within(homes).filter(({ object }) => mentionsBypass(object));
+  const snapshot = buildSnapshot([...documents, ...alone], { profile: recorded.profile(alone, settings) });
+  const judged = new Set(alone.map(({ source }) => source?.urn));
   const { exemptNamespaces, platformNamespaces } = settings;
   const options = { exemptNamespaces, platformNamespaces, today, rules: rulesAlone };
   return evaluate(compile(snapshot), options).filter(
-    (finding) => isViolation(finding) && !finding.subject.kind.startsWith("Staged"),
+    (finding) =>
+      isViolation(finding) &&
+      !finding.subject.kind.startsWith("Staged") &&
+      (documents.length === 0 || judged.has(finding.subject.source?.urn)),
   );
 }
 

@@ -40,9 +40,12 @@ export function judgePolicies(
   };
 
   // Most policies open nothing by themselves; then no deny has to be looked at.
-  if (openedBeside([]).length === 0) return [];
+  const others = recorded.deniesWithin(namespaces);
+  const homes = others.filter(({ object }) => object.kind === "Namespace");
+  const alone = openedBeside(homes);
+  if (alone.length === 0) return [];
   const urns = new Set(policies.map((item) => item.source?.urn));
-  return openedBeside(recorded.deniesWithin(namespaces))
+  return (homes.length === others.length ? alone : openedBeside(others))
     .filter((finding) => [finding.subject.source?.urn, ...causesOf(finding)].some((urn) => urns.has(urn)))
     .map((finding) => asRegistration(finding, policies[0] as SourcedObject));
 }

@@ -1,3 +1,4 @@
+import { statesExemption } from "../../sdk/findings";
 import { namesItsPeers } from "../../sdk/findings/policy-rules";
 import type { EnforcerProfile, KubeObject, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, inferProfile, isUnknown, profileFor } from "../../sdk/reachability";
@@ -37,6 +38,13 @@ export class RecordedCluster {
   /** Objects of the cluster's snapshot by identity: the stack's version of one stands for it. */
   readonly #known = new Map<string, SourcedObject>();
 
+  /** Whether an exemption stands on some namespace. */
+  get hasExemptNamespace(): boolean {
+    return this.#hasExemptNamespace;
+  }
+
+  #hasExemptNamespace = false;
+
   /** Records what the cluster holds already. */
   addKnown(settings: GuardSettings): void {
     for (const item of readClusterSnapshot(settings.clusterSnapshot).objects) {
@@ -61,6 +69,7 @@ export class RecordedCluster {
       if (Object.hasOwn(references, object.kind)) {
         this.#referred.set(object.kind, [...(this.#referred.get(object.kind) ?? []), item]);
       }
+      if (object.kind === "Namespace" && statesExemption(object)) this.#hasExemptNamespace = true;
       if (object.kind !== "Namespace" && !isPolicyKind(object.kind)) continue;
       const left = isPolicyKind(object.kind) ? deniesOf(object) : object;
       const denies = left === undefined ? undefined : { ...item, object: left };

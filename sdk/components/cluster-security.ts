@@ -56,7 +56,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       istio === undefined
         ? undefined
         : (dependsOn: pulumi.Resource[]) => new IstioMesh(`${name}-istio`, istio, { parent: this, dependsOn });
-    const others = coverOthers(this, planned, declaration.denyScope, othersArgs);
+    const others = coverOthers(name, this, planned, declaration.denyScope, othersArgs);
     const tenants = planned.tenants.flatMap((tenant) => {
       const scope = new TenantScope(`${name}-${tenant.name}`, planned, tenant, { parent: this });
       return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);

@@ -42,8 +42,11 @@ export interface OthersCovered {
  * destroy, which does not run the program. A delete hook needs `pulumi destroy --run-program` from everybody, every time,
  * and is gone when the component is removed from the program. Why no `retainOnDelete`: the deny would stay behind without
  * its allows, and cut off everybody.
+ *
+ * @param name The component's own.
  */
 export function coverOthers(
+  name: string,
   component: pulumi.Resource,
   plan: Plan,
   denyScope: DenyScope | undefined,
@@ -54,7 +57,7 @@ export function coverOthers(
   const consented = args?.mayLoseProtection ?? false;
   // the one that stands may cover more than the one that is declared now
   const guarded = !consented && engineRunsHooks();
-  const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(component, plan, args)] } } : {};
+  const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(name, component, plan, args)] } } : {};
   if ((denyScope ?? DenyScope.Cluster) !== DenyScope.Cluster) {
     return { denyOptions: hooks, workloads: Promise.resolve(undefined) };
   }
@@ -74,7 +77,10 @@ function engineRunsHooks(): boolean {
   return typeof monitor?.registerResourceHook === "function";
 }
 
-/** Names of hooks have to differ within a program, and components may be called the same. */
+/**
+ * Names of hooks have to differ within a stack. Two components of different types may be called the same, and those of a
+ * program in another language are made by a process of their own.
+ */
 let hooksMade = 0;
 
 /**
@@ -82,11 +88,16 @@ let hooksMade = 0;
  * something let in. `protect` is about deletion only. The hook compares with what the state says, so that it holds in
  * every language and without a cluster; a cluster that is named in `others.context` tells who it is about.
  */
-function refuseNarrowing(component: pulumi.Resource, plan: Plan, args: OthersArgs | undefined): pulumi.ResourceHook {
+function refuseNarrowing(
+  component: string,
+  resource: pulumi.Resource,
+  plan: Plan,
+  args: OthersArgs | undefined,
+): pulumi.ResourceHook {
   const own = new Set(plan.namespaces.map(({ name }) => name));
   hooksMade += 1;
   return new pulumi.ResourceHook(
-    `default-deny-not-narrowed-${hooksMade}`,
+    `${component}-default-deny-not-narrowed-${hooksMade}`,
     async ({ oldInputs, newInputs }) => {
       const [standing, changed] = [policyOf(oldInputs), policyOf(newInputs)];
       const name = standing?.metadata?.name ?? "the default deny";
@@ -94,7 +105,7 @@ function refuseNarrowing(component: pulumi.Resource, plan: Plan, args: OthersArg
       if (standing === undefined || changed === undefined) {
         const problem = `whether ${name} still covers everybody that it covers is not known yet`;
         if (!pulumi.runtime.isDryRun()) throw new Error(`${problem}. ${fix}`);
-        await pulumi.log.warn(`${problem}: the update will tell, and refuse where it does not.`, component);
+        await pulumi.log.warn(`${problem}: the update will tell, and refuse where it does not.`, resource);
         return;
       }
       // labels and the like: the cluster need not be asked

@@ -70,7 +70,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
     const planned = plan({ ...declaration, asOf: declaration.asOf ?? today() });
     const posture = postureOf(planned);
     super(typeToken("TieredPolicies"), name, posture, opts);
-    const others = coverOthers(this, planned, args.denyScope, othersArgs);
+    const others = coverOthers(name, this, planned, args.denyScope, othersArgs);
     registerPlan(name, planned, this, [], undefined, others.denyOptions);
     this.posture = withOthers(posture, others);
     this.registerOutputs({ posture: this.posture });

@@ -9,7 +9,7 @@ export { evaluate, isViolation, sortFindings } from "./evaluate";
 export type { Exemption, ExemptionResult } from "./exemptions";
 export { applyExemptions, exemptionOverdue } from "./exemptions";
 export type { AnnotationOptions } from "./exemptions";
-export { applyAnnotations, exemptionAnnotationPrefix } from "./exemptions";
+export { applyAnnotations, exemptionAnnotationPrefix, statesExemption } from "./exemptions";
 export { rules } from "./rules";
 export { clusterAdminBinding } from "./rules/cluster-admin-binding";
 export { enforcementOff } from "./rules/enforcement-off";

@@ -23,11 +23,15 @@ const maxPieces = 64;
 /** The public space in the pieces that a snapshot's policies can tell apart, the largest of each family. */
 export function publicPieces(snapshot: Snapshot): PublicPiece[] {
   const named = snapshot.policies.flatMap((policy) => cidrsIn(policy.object));
-  return internetRanges.flatMap(({ cidr, except }) => cut(parseCidr(cidr) as AddressRange, except, named));
+  return publicSpace.flatMap(({ space, excluded }) => cut(space, excluded, named));
 }
 
-function cut(space: AddressRange, special: readonly string[], named: readonly AddressRange[]): PublicPiece[] {
-  const excluded = special.map((text) => parseCidr(text) as AddressRange);
+const publicSpace = internetRanges.map(({ cidr, except }) => ({
+  space: parseCidr(cidr) as AddressRange,
+  excluded: except.map((text) => parseCidr(text) as AddressRange),
+}));
+
+function cut(space: AddressRange, excluded: readonly AddressRange[], named: readonly AddressRange[]): PublicPiece[] {
   const points = new Set<bigint>([space.from, space.to + 1n]);
   for (const range of [...excluded, ...named.filter((item) => item.family === space.family)]) {
     for (const point of [range.from, range.to + 1n]) {

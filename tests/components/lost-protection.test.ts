@@ -106,6 +106,42 @@ describe("who loses protection when a clusterwide default deny is changed in pla
     });
   }
 
+  it("everybody, where it is asked after policies that it came before, and nobody where it comes earlier", () => {
+    const late = deny(Dialect.ClusterNetworkPolicy);
+    const early = edited(late, (spec) => ({ ...spec, tier: "Admin" }));
+    assert.deepEqual(lostProtection(early, late, { own }), anybody);
+    assert.deepEqual(lostProtection(late, early, { own }), []);
+  });
+
+  it("everybody, where a name or the node gets through from now on", () => {
+    const standing = deny(Dialect.Cilium);
+    const open = (rule: object, side: "ingress" | "egress"): KubeObject =>
+      edited(standing, (spec) => ({ ...spec, [side]: [rule] }));
+    assert.deepEqual(
+      lostProtection(standing, open({ toFQDNs: [{ matchPattern: "*.example.com" }] }, "egress"), { own }),
+      anybody,
+    );
+    assert.deepEqual(lostProtection(standing, open({ fromEntities: ["remote-node"] }, "ingress"), { own }), anybody);
+    assert.deepEqual(lostProtection(standing, open({ toCIDR: ["169.254.169.254/32"] }, "egress"), { own }), anybody);
+  });
+
+  it("somebody, where the policies tell more kinds of pods apart than can be gone through", () => {
+    const standing = deny(Dialect.Cilium);
+    const keys = Array.from({ length: 9 }, (_, index) => ({
+      key: `key-${index}`,
+      operator: "NotIn",
+      values: ["a", "b", "c"],
+    }));
+    const subject = (more: readonly object[]): KubeObject =>
+      edited(standing, (spec) => {
+        const { matchExpressions } = spec["endpointSelector"] as { matchExpressions: object[] };
+        return { ...spec, endpointSelector: { matchExpressions: [...matchExpressions, ...more] } };
+      });
+    assert.match(lostProtection(standing, subject(keys), { own }).join(), /more kinds of pods/);
+    // who runs is known, and so is that nobody of them has such a label
+    assert.deepEqual(lostProtection(standing, subject(keys), { own, objects: running("elsewhere") }), []);
+  });
+
   it("pods and namespaces with a label that a user's transform lets off", () => {
     const standing = deny(Dialect.ClusterNetworkPolicy);
     const subject = (labels: object): KubeObject =>

@@ -28,7 +28,7 @@ export interface Agreement {
   readonly open: number;
   /** Probes that were silent at first and connected when given more time. */
   readonly slow: number;
-  /** Probes that were silent until the agent computed anew what a Pass rule means; see `noEffect`. */
+  /** Probes that were silent until the agent computed anew what a Pass rule means; see `computeAnew`. */
   readonly stale: number;
   readonly disagreements: readonly Disagreement[];
 }
@@ -39,11 +39,7 @@ const silence = 600;
 /** Milliseconds that a probe gets when its first silence is doubted. */
 const patience = 5000;
 
-/**
- * Selects every pod and changes nothing for it: the agent computes all policies anew. Needed for what Cilium 1.20.2 does
- * with a Pass rule (pkg/policy/mapstate.go): an identity that comes into being while the rule is in force gets an entry of
- * its own, which stands for "decided elsewhere" in the agent and for a deny of highest precedence in the kernel.
- */
+/** Selects every pod and changes nothing for it. */
 const noEffect: LabObject = {
   apiVersion: "cilium.io/v2",
   kind: "CiliumClusterwideNetworkPolicy",
@@ -113,7 +109,8 @@ export async function compareOnDatapath(
     };
     const slow = await again();
     const mayBeStale = policies.some(hasPass) && doubted().length > 0;
-    const stale = mayBeStale ? await withNoEffect(cluster, again) : 0;
+    if (mayBeStale) await computeAnew(cluster);
+    const stale = mayBeStale ? await again() : 0;
     return summarize(states, probes, computed, outcomes, { slow, stale });
   } finally {
     await cluster.remove(policies);
@@ -125,11 +122,17 @@ function hasPass({ kind, spec }: LabObject): boolean {
   return kind === "ClusterNetworkPolicy" && JSON.stringify(spec).includes('"action":"Pass"');
 }
 
-/** Does the work while a policy is in force that makes the agent compute all others anew. */
-async function withNoEffect<T>(cluster: LabCluster, work: () => Promise<T>): Promise<T> {
+/**
+ * Has the agents compute the policies of every pod anew, by a policy that comes and goes again.
+ *
+ * Needed for what Cilium 1.20.2 does with a Pass rule (pkg/policy/mapstate.go): an identity – a pod with labels that none
+ * had, an address range – that comes into being while the rule is in force gets an entry of its own. In the agent it stands
+ * for "decided in a later tier", in the kernel's table it is a deny before all others. Measured in
+ * cases.enforcement.test.ts, "what a Pass rule does to who comes later".
+ */
+export async function computeAnew(cluster: LabCluster): Promise<void> {
   try {
     await cluster.apply([noEffect]);
-    return await work();
   } finally {
     await cluster.remove([noEffect]);
   }

@@ -1,7 +1,7 @@
 /** Single questions put to the real datapath, and the engine's answer beside each. */
 import assert from "node:assert/strict";
 import type { LabObject, LabProbe, PodWish } from "../../lab/datapath/index";
-import { compareOnDatapath, describeDisagreements } from "./agreement";
+import { compareOnDatapath, computeAnew, describeDisagreements } from "./agreement";
 import { readCases } from "./cases";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
@@ -195,6 +195,56 @@ describe("enforcement: what a real Cilium drops", () => {
       await under([deny], async () => assert.deepEqual(await verdicts(probe), ["allowed"]));
     } finally {
       await on.cluster.placeMetadata(on.programs.ip, "world");
+    }
+  });
+
+  it("what a Pass rule does to who comes later: dropped, until the agent computes its policies anew", async () => {
+    const pass: LabObject = {
+      apiVersion: "policy.networking.k8s.io/v1alpha2",
+      kind: "ClusterNetworkPolicy",
+      metadata: { name: "pass" },
+      spec: {
+        tier: "Admin",
+        priority: 10,
+        subject: { namespaces: { matchLabels: { "kubernetes.io/metadata.name": "shop" } } },
+        ingress: [{ action: "Pass", from: [{ namespaces: {} }] }],
+        egress: [{ action: "Pass", to: [{ networks: ["0.0.0.0/0"] }] }],
+      },
+    };
+    const group: LabObject = {
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumCIDRGroup",
+      metadata: { name: "partner" },
+      spec: { externalCIDRs: ["203.0.113.10/32"] },
+    };
+    const byName = policy("NetworkPolicy", "allow-bank", "shop", {
+      podSelector: { matchLabels: { app: "db" } },
+      ingress: [{ from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "bank" } } }] }],
+    });
+    // with an identity that no agent can know from before
+    const late = (name: string): PodWish => ({ namespace: "bank", name, labels: { since: `${name}-${Date.now()}` } });
+    const newcomers = [late("one"), late("two")];
+    const known = [tcp("bank/web", "shop/db", 5432), tcp("shop/web", "198.51.100.10", 80)];
+    const learned = [tcp("bank/one", "shop/db", 5432), tcp("shop/web", "203.0.113.10", 80)];
+    try {
+      await under([pass], async () => {
+        await on.cluster.addPods(newcomers.slice(0, 1));
+        await on.cluster.apply([group]);
+        assert.deepEqual(await verdicts(...known), ["allowed", "allowed"], "who was there before");
+        assert.deepEqual(await verdicts(...learned), ["denied", "denied"], "no rule denies them");
+        await computeAnew(on.cluster);
+        assert.deepEqual(await verdicts(...known, ...learned), ["allowed", "allowed", "allowed", "allowed"]);
+      });
+      await under([pass, byName], async () => {
+        await on.cluster.addPods(newcomers.slice(1));
+        const flow = tcp("bank/two", "shop/db", 5432);
+        assert.deepEqual(await verdicts(flow), ["denied"], "although a later tier names them");
+        await computeAnew(on.cluster);
+        assert.deepEqual(await verdicts(flow), ["allowed"]);
+      });
+    } finally {
+      await on.cluster.remove([group]);
+      await on.cluster.removePods(newcomers);
     }
   });
 

@@ -1,5 +1,5 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
-import type { EngineEvent, InlineProgramArgs, PulumiFn, Stack } from "@pulumi/pulumi/automation";
+import type { EngineEvent, InlineProgramArgs, ProjectSettings, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { CommandError, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { EventsEnd, withoutQueries } from "../support/engine-stack";
@@ -33,6 +33,8 @@ export interface StackSettings {
   readonly program: PulumiFn;
   readonly lab: { readonly engine: { readonly root: string; readonly env: Readonly<Record<string, string>> } };
   readonly config?: Record<string, string>;
+  /** A package whose components run in a process of their own, as they do for programs in other languages: name and folder. */
+  readonly plugin?: { readonly name: string; readonly path: string };
 }
 
 const programs = new Map<string, Promise<PulumiCommand>>();
@@ -54,10 +56,17 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
   const stack = await LocalWorkspace.createOrSelectStack(args, {
     envVars: { ...settings.lab.engine.env },
     pulumiCommand: await pulumiOf(settings.lab.engine.root),
+    ...(settings.plugin && { projectSettings: withPlugin(settings.project, settings.plugin) }),
   });
   const config = Object.entries(settings.config ?? {}).map(([key, value]) => [key, { value }] as const);
   if (config.length > 0) await stack.setAllConfig(Object.fromEntries(config));
   return withoutQueries(stack);
+}
+
+/** The types of the Automation API leave `plugins` out, which a Pulumi.yaml may have. */
+function withPlugin(name: string, plugin: NonNullable<StackSettings["plugin"]>): ProjectSettings {
+  const settings = { name, runtime: "nodejs", plugins: { providers: [plugin] } } as const;
+  return settings;
 }
 
 export interface RunOptions {

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { deploy } from "../../examples/support/workloads";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
 import type { ClusterSecurityArgs } from "../../sdk/index";
-import { ClusterSecurity, DenyScope, flow, namespace, tcp, workload } from "../../sdk/index";
+import { ClusterSecurity, DenyScope, PolicyMode, flow, namespace, tcp, workload } from "../../sdk/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate, outputsOf } from "./automation";
-import { liveObjects, sharedLab } from "./shared-lab";
+import { liveObjects, repository, sharedLab } from "./shared-lab";
 
 const own = [workload("keep/web"), workload("keep/api", { ports: [tcp(8080)] })];
 const kiosk = "neighbours/kiosk[Deployment]";
@@ -18,6 +18,16 @@ const kiosk = "neighbours/kiosk[Deployment]";
 /** Everything that the engine and the program said. */
 function said(operation: Operation): string {
   return operation.events.map(({ diagnosticEvent }) => diagnosticEvent?.message ?? "").join("\n");
+}
+
+/**
+ * The component as programs in Python, Go, C#, Java and YAML have it: the engine starts the package from the checkout, and
+ * it is made there.
+ */
+class FromAnotherLanguage extends pulumi.ComponentResource {
+  constructor(name: string, { ...args }: ClusterSecurityArgs, opts: pulumi.ComponentResourceOptions) {
+    super("pulumi-cluster-security:index:ClusterSecurity", name, args, opts, true);
+  }
 }
 
 /** A user's transform: every policy says which team it belongs to. */
@@ -43,6 +53,16 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
   let declared = true;
   let exempt: string[] | undefined;
   let denyScope: DenyScope | undefined;
+  let dropsIngress = false;
+  let mode = PolicyMode.Enforce;
+  let isElsewhere = false;
+
+  /** Another transform: the default deny no longer isolates pods from what comes in. */
+  const opening: pulumi.ResourceTransform = ({ name, props, opts }) => {
+    if (!dropsIngress || name !== "keep-default-deny-all") return undefined;
+    const { spec } = props as { spec: object };
+    return { props: { ...props, spec: { ...spec, enableDefaultDeny: { ingress: false, egress: true } } }, opts };
+  };
 
   before(async () => {
     lab = await sharedLab();
@@ -51,6 +71,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       project: "consent",
       stack: "test",
       lab,
+      plugin: { name: "pulumi-cluster-security", path: repository },
       program: async () => {
         if (!declared) return {};
         const args: ClusterSecurityArgs = {
@@ -59,13 +80,16 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
           flows: [flow("web").to("api").on(tcp(8080)).because("pages show data").ownedBy("web")],
           ...(exempt === undefined ? {} : { exemptNamespaces: exempt }),
           ...(denyScope === undefined ? {} : { denyScope }),
+          mode,
           others: {
             context: labContext,
             kubeconfig: lab.controlPlane.kubeconfigPath,
             ...(consent === undefined ? {} : { mayLoseProtection: consent }),
           },
         };
-        const security = new ClusterSecurity("keep", args, { transforms: [labelled] });
+        const options = { transforms: [labelled, opening] };
+        if (isElsewhere) return void new FromAnotherLanguage("keep", args, options);
+        const security = new ClusterSecurity("keep", args, options);
         for (const one of own) deploy(one, { nodeless: true, dependsOn: [security] });
         return { posture: security.posture };
       },
@@ -150,6 +174,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
   for (const [how, verbs, narrow] of [
     ["a namespace that is exempt from now on", ["preview", "up"], () => void (exempt = ["kube-system", "neighbours"])],
     ["a scope of declared namespaces only", ["up"], () => void (denyScope = DenyScope.DeclaredNamespaces)],
+    ["a transform that drops a direction", ["up"], () => void (dropsIngress = true)],
   ] as const) {
     it(`is not narrowed in place by ${how} without consent: ${verbs.join(" and ")} name who would lose protection`, async () => {
       narrow();
@@ -166,9 +191,40 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       } finally {
         exempt = undefined;
         denyScope = undefined;
+        dropsIngress = false;
       }
     });
   }
+
+  it("is not narrowed in place by a program in another language either, which has the component made in the plugin", async () => {
+    exempt = ["kube-system", "neighbours"];
+    isElsewhere = true;
+    try {
+      const refused = await operate(stack, "up");
+      assert.match(
+        `${refused.error ?? ""}\n${said(refused)}`,
+        /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with others\.mayLoseProtection/,
+      );
+      assert.ok(refused.error !== undefined);
+      assert.equal(await reachesKiosk(), "No Connections");
+    } finally {
+      exempt = undefined;
+      isElsewhere = false;
+    }
+  });
+
+  it("is not taken back to an audit without consent: neither the preview nor the update removes it", async () => {
+    mode = PolicyMode.Audit;
+    try {
+      for (const verb of ["preview", "up"] as const) {
+        const refused = await operate(stack, verb);
+        assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
+        assert.equal(await reachesKiosk(), "No Connections");
+      }
+    } finally {
+      mode = PolicyMode.Enforce;
+    }
+  });
 
   it("is narrowed in place where nobody of others loses anything, without being asked", async () => {
     exempt = ["kube-system", "nobody-lives-here"];

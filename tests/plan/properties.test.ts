@@ -76,7 +76,7 @@ describe("plans of random declarations", function () {
     it(`allow exactly the declared flows, in both directions (${dialect})`, () => {
       fc.assert(
         fc.property(commonDeclaration, (declaration) => sameAsDeclared(dialect, declaration)),
-        { numRuns: 250 },
+        { numRuns: Number(process.env["PROPERTY_RUNS"] ?? 100) },
       );
     });
   }

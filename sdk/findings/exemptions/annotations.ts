@@ -24,6 +24,11 @@ import { openedByPolicy, owedTo } from "./opened-by-policy";
  */
 export const exemptionAnnotationPrefix = "exempt.pulumi-cluster-security/";
 
+/** Whether an object carries such an annotation, whatever it says. */
+export function statesExemption(object: KubeObject): boolean {
+  return Object.keys(ofObject(object).annotations).some((key) => key.startsWith(exemptionAnnotationPrefix));
+}
+
 /** Who may exempt an object by an annotation of its own. */
 export interface AnnotationOptions extends Pick<
   FindingOptions,

@@ -36,6 +36,7 @@ import { namespaceDefaultDeny } from "./namespace-default-deny";
 import { namingConvention } from "./naming-convention";
 import { notUnderstood } from "./not-understood";
 import { orderHazard } from "./order-hazard";
+import { passDropsNewcomers } from "./pass-drops-newcomers";
 import { peerByAbsence } from "./peer-by-absence";
 import { portNobodyListens } from "./port-nobody-listens";
 import { probeCut } from "./probe-cut";
@@ -78,6 +79,7 @@ export const rules: readonly Rule[] = [
   adminPortOpen,
   portNobodyListens,
   peerByAbsence,
+  passDropsNewcomers,
   spoofablePeer,
   labelOnlyIdentity,
   explicitDefaultDeny,

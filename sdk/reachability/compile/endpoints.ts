@@ -121,6 +121,7 @@ function reservedLabel(endpoint: NodeEndpoint | WorldEndpoint | IngressEndpoint,
 export class Endpoints {
   readonly #workloads = new Map<string, Workload>();
   readonly #pods = new Map<string, PodEndpoint>();
+  readonly #freshPods = new Map<string, PodEndpoint>();
   readonly #others = new Map<string, readonly Endpoint[]>();
   readonly #apiServer: readonly Address[];
   readonly #anyNodeEndpoints: readonly Endpoint[];
@@ -145,7 +146,7 @@ export class Endpoints {
       case "freshPod":
         return [this.#freshPod(peer)];
       default: {
-        const key = JSON.stringify(peer);
+        const key = peer.kind === "address" ? `address ${peer.address}` : JSON.stringify(peer);
         const known = this.#others.get(key);
         if (known !== undefined) return known;
         const created = this.#resolveOther(peer);
@@ -187,8 +188,9 @@ export class Endpoints {
 
   #freshPod(peer: Extract<Peer, { kind: "freshPod" }>): PodEndpoint {
     const account = peer.serviceAccount ?? "default";
-    const key = JSON.stringify([peer.namespace, account, Object.entries(peer.labels ?? {}).sort()]);
-    const known = this.#pods.get(key);
+    const labelled = peer.labels === undefined ? "" : JSON.stringify(Object.entries(peer.labels).sort());
+    const key = `${peer.namespace}/${account} ${labelled}`;
+    const known = this.#freshPods.get(key);
     if (known !== undefined) return known;
     const namespace = this.snapshot.namespaces.get(peer.namespace);
     const labels: LabelSet = { values: peer.labels ?? {}, complete: true };
@@ -212,7 +214,7 @@ export class Endpoints {
       trustDomain: this.snapshot.profile.meshTrustDomain,
       single: false,
     };
-    this.#pods.set(key, created);
+    this.#freshPods.set(key, created);
     return created;
   }
 

@@ -3,6 +3,7 @@
  * protocol with it.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { AnalyzerClient } from "@pulumi/pulumi/proto/analyzer_grpc_pb";
@@ -89,6 +90,16 @@ export class PackProcess {
       this.#child.once("exit", () => resolve());
       this.#child.kill();
     });
+  }
+
+  /** What the process has computed so far, in seconds; undefined where the system does not say (anything but Linux). */
+  get cpuSeconds(): number | undefined {
+    const stat = `/proc/${this.#child.pid ?? 0}/stat`;
+    if (!existsSync(stat)) return undefined;
+    // the name in parentheses may hold spaces; then come the 3rd to 13th field, utime and stime in hundredths (proc_pid_stat(5))
+    const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(stat, "utf8")) ?? [];
+    const [user, system] = fields.split(" ").slice(11, 13).map(Number);
+    return user === undefined || system === undefined ? undefined : (user + system) / 100;
   }
 
   async info(): Promise<proto.AnalyzerInfo.AsObject> {
