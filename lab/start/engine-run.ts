@@ -54,9 +54,11 @@ export async function report(
     const op = event.resOutputsEvent?.metadata.op;
     if (op !== undefined && op !== "same" && op !== "read") changed += 1;
   };
+  // Pulumi's SDK listens to the signal of an operation for good: each gets one of its own
+  const ofItsOwn = AbortSignal.any([signal]);
   let succeeded = true;
   try {
-    await operation({ onEvent, onOutput: (text) => void output.push(text), signal, color: "never" });
+    await operation({ onEvent, onOutput: (text) => void output.push(text), signal: ofItsOwn, color: "never" });
   } catch (error) {
     succeeded = false;
     if (output.length === 0) output.push(error instanceof Error ? error.message : String(error));

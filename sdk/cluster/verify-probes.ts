@@ -149,6 +149,10 @@ class Derivation {
             this.unprobed.push({ what, why: "SCTP is not probed" });
             continue;
           }
+          if (protocol === "UDP" && destination.kind === "address" && this.options.outsideOnlyAnswers) {
+            this.unprobed.push({ what: `${what} UDP ${from}`, why: "silence from outside proves nothing over UDP" });
+            continue;
+          }
           // both edges of a range stand for it
           for (const port of new Set([from, to])) {
             const point: Point = { protocol: protocol === "UDP" ? "UDP" : "TCP", port };

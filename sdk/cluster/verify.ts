@@ -117,7 +117,10 @@ export async function verify(
   return { ...about, verdict: verdictOf(verified, policies.missing), probes: verified, unprobed, findings };
 }
 
-/** Kinds are compared as the snapshot reads them: what it takes for no policy (a group of CIDRs) is not asked for. */
+/**
+ * Kinds are compared as the snapshot reads them: what it takes for no policy of the network (a group of CIDRs, an admission
+ * policy) is not asked for.
+ */
 function declaredPolicies(reachability: Reachability, plan: Plan | undefined): Verification["policies"] {
   const nameOf = (kind: string, name: string, namespace: string | undefined): string =>
     `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
@@ -125,9 +128,13 @@ function declaredPolicies(reachability: Reachability, plan: Plan | undefined): V
     reachability.snapshot.policies.map(({ kind, name, namespace }) => nameOf(kind, name, namespace)),
   );
   const declared = (plan?.documents ?? [])
-    .filter(({ object }) => /Policy$|^PeerAuthentication$/.test(object.kind))
+    .filter(({ object }) => /Policy$|^PeerAuthentication$/.test(object.kind) && !isAdmission(object.apiVersion))
     .map(({ object }) => nameOf(object.kind, object.metadata.name, object.metadata.namespace));
   return { declared, missing: declared.filter((policy) => !present.has(policy)) };
+}
+
+function isAdmission(apiVersion: string): boolean {
+  return apiVersion.startsWith("admissionregistration.k8s.io/");
 }
 
 function missing(policy: string): EnforcementFinding {

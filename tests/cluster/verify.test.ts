@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CanaryResult, Probe, ProbeExecutor, ProbeOutcome } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, summary, verify } from "../../sdk/cluster/index";
-import { cidr, Dialect, flow, namespace, plan, sctp, tcp, workload } from "../../sdk/index";
+import { cidr, Dialect, flow, namespace, plan, sctp, tcp, udp, workload } from "../../sdk/index";
 import type { KubeObject, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 
@@ -219,6 +219,21 @@ describe("verify: probes and verdicts", () => {
     assert.match(formatVerification(whole, "tap"), /^ok 2 - policies: all \d+ declared policies exist$/m);
   });
 
+  it("S2-22: an admission policy of the declaration is none of the network's, and is not missed there", async () => {
+    const withEditors = plan({
+      dialect: Dialect.Cilium,
+      namespaces: [namespace("a")],
+      tenants: [{ name: "acme", namespaces: ["a"], policyEditors: ["acme-network"] }],
+      workloads: applications,
+    });
+    const objects = withEditors.documents.map(({ object }) => object as unknown as KubeObject);
+    assert.ok(objects.some(({ kind }) => kind === "ValidatingAdmissionPolicy"));
+    const network = objects.filter(({ apiVersion }) => !apiVersion.startsWith("admissionregistration.k8s.io/"));
+    const result = await verify(reachabilityOf(network), executor(asExpected), { plan: withEditors, sample: "all" });
+    assert.deepEqual(result.policies.missing, []);
+    assert.equal(result.verdict, "holds");
+  });
+
   it("an executor that can send from nowhere outside and not from everywhere: what is left out is named", async () => {
     const cluster: ReturnType<typeof executor> = {
       ...executor(asExpected),
@@ -272,6 +287,22 @@ describe("verify: probes and verdicts", () => {
     await verify(reachabilityOf(policies, [job]), { ...cluster, present }, { plan: planned, sample: "all" });
     const declared = cluster.tried.filter(({ group }) => group === "declared").map(describeProbe);
     assert.deepEqual(declared.sort(), ["a/web[Job] → a/db[Pod] TCP 5432", "a/web[Pod] → a/db[Pod] TCP 5432"]);
+  });
+
+  it("UDP to the outside, where only answers come from: named as not probed, not tried in vain", async () => {
+    const withUdp = plan({
+      dialect: Dialect.Cilium,
+      namespaces: [namespace("a")],
+      workloads: applications,
+      flows: [flow("web").to(cidr("93.184.215.0/24")).on(udp(123), tcp(443)).because("the time").ownedBy("shop")],
+    });
+    const objects = withUdp.documents.map(({ object }) => object as unknown as KubeObject);
+    const cluster = { ...executor(asExpected), outsideOnlyAnswers: true };
+    const result = await verify(reachabilityOf(objects), cluster, { plan: withUdp, sample: "all" });
+    assert.equal(result.verdict, "holds");
+    const declared = cluster.tried.filter(({ group }) => group === "declared").map(describeProbe);
+    assert.deepEqual(declared, ["a/web[Pod] → 93.184.215.14 TCP 443"]);
+    assert.ok(result.unprobed.some(({ what, why }) => what.endsWith("UDP 123") && /over UDP/.test(why)));
   });
 
   it("only what is asked for is tried", async () => {
