@@ -44,14 +44,17 @@ function flowOf({ source, destination, protocol, port }: VerifiedProbe["probe"])
   return { source, destination, protocol, port };
 }
 
-/** What `cluster-security diff` says about a stack's state and the live cluster. */
+/** What `cluster-security diff --apply` says about the live cluster and a stack's state. */
 export interface Drift {
   /** With `--fail-on any`: 0 nothing differs, 1 something does; others: no answer. */
   readonly code: number;
   readonly output: string;
 }
 
-/** Compares what the stack's state and the cluster let pass, with the command that a user has for it. */
+/**
+ * Compares what the cluster lets pass now and under the objects of the stack's state, with the command that a user has for
+ * it. The state is laid over the cluster: what only the cluster knows (addresses of nodes and pods) is no difference.
+ */
 export async function driftOf(stack: Stack, controlPlane: ControlPlane): Promise<Drift> {
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-drift-"));
   try {
@@ -61,7 +64,7 @@ export async function driftOf(stack: Stack, controlPlane: ControlPlane): Promise
     const { code, stdout, stderr } = await run(
       process.execPath,
       [
-        ...[require.resolve("tsx/cli"), cli, "diff", file, `context=${labContext}`],
+        ...[require.resolve("tsx/cli"), cli, "diff", `context=${labContext}`, file, "--apply"],
         ...["--kubeconfig", controlPlane.kubeconfigPath, "--fail-on", "any"],
       ],
       { timeout: 60_000 },

@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../types";
 
 /**
  * Measured on Cilium 1.20.2 (tests/enforcement/cases.enforcement.test.ts, "what a Pass rule does to who comes later"): an
- * identity that comes into being while a Pass rule names it is dropped, also where a rule of a later tier lets it in. The
+ * identity that comes into being while a Pass rule names it is dropped; where a rule of a later tier names it, at times. The
  * computed verdict is that of the text, which the agent gets to as soon as it computes the subject's policies anew.
  */
 export const passDropsNewcomers: Rule = {
@@ -17,7 +17,7 @@ export const passDropsNewcomers: Rule = {
   why: "Cilium 1.20 drops whom it learns of while a Pass rule names them, until it computes the policies anew: what works today fails with the next roll-out.",
   description:
     "Under Cilium no ClusterNetworkPolicy has a Pass rule. A pod with labels that none had before, or an address range that " +
-    "no policy named before, is dropped by a Pass rule that was there first, whatever later tiers say; nothing is opened.",
+    "no policy named before, is dropped by a Pass rule that was there first, at times even where a later tier names them; nothing is opened.",
   remediation:
     "Write rules that accept and deny instead of Pass; or change any policy of the subject after each roll-out, which has the agents compute its policies anew.",
   controls: [controls.nistInformationFlow, controls.pciRuleSets],
