@@ -58,6 +58,8 @@ export interface CompareOptions {
    * names that lie there.
    */
   readonly ask?: AskedNames;
+  /** Addresses that the node carries beside its own: no snapshot tells of them. Default none. */
+  readonly onNode?: readonly string[];
 }
 
 /** A DNS server, and what it answers. */
@@ -75,7 +77,7 @@ export async function compareOnDatapath(
   on: { readonly cluster: LabCluster; readonly controlPlane: ControlPlane },
   policies: readonly LabObject[],
   probes: readonly LabProbe[],
-  { ask }: CompareOptions = {},
+  { ask, onNode = [] }: CompareOptions = {},
 ): Promise<Agreement> {
   const { cluster, controlPlane } = on;
   if (ask) await forgetNames(cluster);
@@ -85,7 +87,7 @@ export async function compareOnDatapath(
     const expectation = new Expectation(reachability, await cluster.pods(), cluster.nodes);
     const learned = ask ? await learn(cluster, ask, probes) : new Set<string>();
     const computed = probes.map((probe) => {
-      const flow = expectation.flow(probe);
+      const flow = expectation.flow(onNode.includes(probe.to) ? { ...probe, to: "node" } : probe);
       const wasTold = (name: string): boolean => learned.has(`${probe.from} ${name}`);
       return flow && verdictWithNames(reachability, flow, ask?.names ?? {}, wasTold);
     });
