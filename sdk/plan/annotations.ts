@@ -1,5 +1,6 @@
 import type { DraftDocument } from "./documents";
 import { flowsAnnotation, metadataExemption, ownersAnnotation, reviewAnnotation } from "./documents";
+import { exceptionAnnotations } from "./exceptions";
 import type { Half } from "./halves";
 import { describeFlow } from "./halves";
 import type { ModelFlow } from "./model";
@@ -11,7 +12,12 @@ const mostFlowsWritten = 100;
 export function flowAnnotations(halves: readonly Half[]): Readonly<Record<string, string>> {
   const flows = [...new Set(halves.map((half) => half.flow))];
   const owners = [...new Set(flows.map((flow) => flow.owner))].sort();
-  return { [flowsAnnotation]: listFlows(flows), [ownersAnnotation]: owners.join(", "), ...reviewAnnotations(halves) };
+  return {
+    [flowsAnnotation]: listFlows(flows),
+    [ownersAnnotation]: owners.join(", "),
+    ...exceptionAnnotations(flows),
+    ...reviewAnnotations(halves),
+  };
 }
 
 /**

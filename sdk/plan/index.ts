@@ -23,6 +23,8 @@ export { flowsAnnotation, managedByLabel, ownersAnnotation, reviewAnnotation, st
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";
+export type { DocumentedException, ExceptionPorts, ExceptionSide } from "./exceptions";
+export { documentedExceptions, exceptionAnnotation } from "./exceptions";
 export { plan, planFlows, planMesh } from "./plan";
 export { exceptionRegister } from "./tenants";
 export type { EgressDeclaration, EgressHost, EgressRange } from "./egress";

@@ -2,6 +2,7 @@
  * Reads plain data of unknown shape. A declaration may come from a language without these types, or hold a Pulumi
  * output where a literal is needed, so nothing about its shape is taken for granted.
  */
+import { isDay } from "./days";
 import type { ProblemCollector } from "./errors";
 import { kindOf } from "./errors";
 
@@ -122,11 +123,6 @@ export class Reader {
         : `Give ${wanted}.`;
     this.problems.add(path, value, `is not ${wanted}`, fix);
   }
-}
-
-function isDay(text: string): boolean {
-  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 export function join(path: string, key: string): string {
