@@ -1,5 +1,5 @@
-/** The arrows of the design: cli, cluster, components, policypack → findings, reports, observability → reachability, plan, charts. */
-const pure = "^sdk/(plan|charts|reachability|findings|observability|reports)/";
+/** The arrows of the design: cli, cluster, components, policypack → findings, reports → reachability, plan, charts. */
+const pure = "^sdk/(plan|charts|reachability|findings|reports)/";
 module.exports = {
   forbidden: [
     {
@@ -22,13 +22,13 @@ module.exports = {
       comment: "reachability and charts stand alone; plan may use reachability to prove itself.",
       severity: "error",
       from: { path: "^sdk/(reachability|charts)/" },
-      to: { path: "^sdk/(plan|findings|observability|reports)/" },
+      to: { path: "^sdk/(plan|findings|reports)/" },
     },
     {
       name: "reachability-and-plan-know-no-findings",
       severity: "error",
       from: { path: "^sdk/(reachability|plan|charts)/" },
-      to: { path: "^sdk/(findings|observability|reports)/" },
+      to: { path: "^sdk/(findings|reports)/" },
     },
     {
       name: "sdk-never-imports-lab",

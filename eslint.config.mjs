@@ -17,7 +17,7 @@ export default tseslint.config(
   },
   {
     // a pure room neither prints nor touches the process
-    files: ["sdk/{plan,charts,reachability,findings,observability,reports}/**/*.ts"],
+    files: ["sdk/{plan,charts,reachability,findings,reports}/**/*.ts"],
     rules: { "no-console": "error", "no-restricted-globals": ["error", "process", "fetch"] },
   },
 );

@@ -1,5 +1,5 @@
 import type { PolicyConfigSchema } from "@pulumi/policy";
-import type { AnnotationOptions, Exemption, Finding } from "../sdk/findings";
+import type { AnnotationOptions, Exemption, Finding, RuleId, RuleText } from "../sdk/findings";
 import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
 import { profileFor } from "../sdk/reachability";
 import { reachabilityChange } from "./reachability-change";
@@ -8,13 +8,18 @@ import { contentsNotVisible } from "./visibility";
 /** What a finding does to the operation: stop it, be shown, or nothing. */
 export type GuardLevel = "mandatory" | "advisory" | "disabled";
 
+/** What the pack finds beside the rules, by id. */
+const beside = {
+  "contents-not-visible": contentsNotVisible,
+  "reachability-change": reachabilityChange,
+  "exemption-overdue": exemptionOverdue,
+} satisfies Readonly<Record<string, RuleText>>;
+
+/** The id of something that the pack can find. */
+export type FindingId = RuleId | keyof typeof beside;
+
 /** The ids of everything the pack can find. */
-export const findingIds: readonly string[] = [
-  ...rules.map((rule) => rule.id),
-  contentsNotVisible.id,
-  reachabilityChange.id,
-  exemptionOverdue.id,
-];
+export const findingIds: readonly string[] = [...rules.map((rule) => rule.id), ...Object.keys(beside)];
 
 /** How to treat what cannot be decided because a value is not known or something was not understood. */
 export interface UndecidableLevels {
@@ -33,64 +38,10 @@ export type AnnotationPlaces = NonNullable<AnnotationOptions["permitted"]>;
  * Without any, findings of severity critical and high are mandatory, the others advisory. What is exempt or only worth
  * knowing (severity info) is advisory at most, and so is what a rule itself grades down to low.
  */
-export interface ClusterSecurityGuardArgs {
+export interface ClusterSecurityGuardArgs extends Readonly<Partial<Record<FindingId, GuardLevel>>> {
+  /** The level of every finding that has none of its own. */
   readonly all?: GuardLevel;
-  readonly "namespace-default-deny"?: GuardLevel;
-  readonly "metadata-endpoints-closed"?: GuardLevel;
-  readonly "enforcement-off"?: GuardLevel;
-  readonly "tier0-restricted"?: GuardLevel;
-  readonly "not-understood"?: GuardLevel;
-  readonly "internet-exposure"?: GuardLevel;
-  readonly "internet-egress"?: GuardLevel;
-  readonly "fqdn-too-broad"?: GuardLevel;
-  readonly "fqdn-without-dns-proxy"?: GuardLevel;
-  readonly "all-ports-rule"?: GuardLevel;
-  readonly "peer-by-absence"?: GuardLevel;
-  readonly "pass-drops-newcomers"?: GuardLevel;
-  readonly "spoofable-peer"?: GuardLevel;
-  readonly "explicit-default-deny"?: GuardLevel;
-  readonly "half-open-flow"?: GuardLevel;
-  readonly "wider-than-other-half"?: GuardLevel;
-  readonly "world-rule-covers-private"?: GuardLevel;
-  readonly "dns-cut"?: GuardLevel;
-  readonly "host-access"?: GuardLevel;
-  readonly "cluster-admin-binding"?: GuardLevel;
-  readonly "cross-tenant-path"?: GuardLevel;
-  readonly "cross-tier-path"?: GuardLevel;
-  readonly "cluster-exposure"?: GuardLevel;
-  readonly "encryption-off"?: GuardLevel;
-  readonly "enforcer-version"?: GuardLevel;
-  readonly "chart-value-ignored"?: GuardLevel;
-  readonly "flow-observability-off"?: GuardLevel;
-  readonly "staged-only"?: GuardLevel;
-  readonly "label-only-identity"?: GuardLevel;
-  readonly "dead-rule"?: GuardLevel;
-  readonly "default-deny-side-effect"?: GuardLevel;
-  readonly "kube-api-cut"?: GuardLevel;
-  readonly "probe-cut"?: GuardLevel;
-  readonly "webhook-cut"?: GuardLevel;
-  readonly "health-endpoint-cut"?: GuardLevel;
-  readonly "ingress-proxy-cut"?: GuardLevel;
-  readonly "fqdn-matches-nothing"?: GuardLevel;
-  readonly "order-hazard"?: GuardLevel;
-  readonly "bypass-undocumented"?: GuardLevel;
-  readonly "naming-convention"?: GuardLevel;
-  readonly "name-contradicts-effect"?: GuardLevel;
-  readonly "review-overdue"?: GuardLevel;
-  readonly "annotation-without-effect"?: GuardLevel;
-  readonly "replication-cut"?: GuardLevel;
-  readonly "admin-port-open"?: GuardLevel;
-  readonly "mail-egress"?: GuardLevel;
-  readonly "empty-rule"?: GuardLevel;
-  readonly "host-network-selected"?: GuardLevel;
-  readonly "port-nobody-listens"?: GuardLevel;
-  readonly "mtls-not-strict"?: GuardLevel;
-  readonly "mtls-port-hole"?: GuardLevel;
-  readonly "mesh-authorization-default"?: GuardLevel;
-  readonly "mesh-principal-wildcard"?: GuardLevel;
-  readonly "contents-not-visible"?: GuardLevel;
-  readonly "reachability-change"?: GuardLevel;
-  readonly "exemption-overdue"?: GuardLevel;
+  /** Levels for what cannot be decided. Default: see {@link UndecidableLevels}. */
   readonly undecidable?: UndecidableLevels;
   /** Tier 0. Default: kube-system, flux-system, cilium, cilium-secrets. */
   readonly exemptNamespaces?: readonly string[];

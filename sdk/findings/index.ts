@@ -10,14 +10,15 @@ export type { Exemption, ExemptionResult } from "./exemptions";
 export { applyExemptions, exemptionOverdue } from "./exemptions";
 export type { AnnotationOptions } from "./exemptions";
 export { applyAnnotations, exemptionAnnotationPrefix, statesExemption } from "./exemptions";
+export type { RuleId } from "./rules";
 export { rules } from "./rules";
-export { clusterAdminBinding } from "./rules/cluster-admin-binding";
-export { enforcementOff } from "./rules/enforcement-off";
-export { fqdnTooBroad } from "./rules/fqdn-rules";
-export { metadataEndpointsClosed } from "./rules/metadata-endpoints-closed";
-export { namespaceDefaultDeny } from "./rules/namespace-default-deny";
-export { notUnderstood } from "./rules/not-understood";
-export { tier0Restricted } from "./rules/tier0-restricted";
+export { clusterAdminBinding } from "./rules/core/cluster-admin-binding";
+export { enforcementOff } from "./rules/core/enforcement-off";
+export { fqdnTooBroad } from "./rules/core/fqdn-too-broad";
+export { metadataEndpointsClosed } from "./rules/core/metadata-endpoints-closed";
+export { namespaceDefaultDeny } from "./rules/core/namespace-default-deny";
+export { notUnderstood } from "./rules/core/not-understood";
+export { tier0Restricted } from "./rules/core/tier0-restricted";
 export type {
   Certainty,
   Finding,

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import path from "node:path";
 import { rules } from "../../sdk/findings";
+import { rulesById } from "../../sdk/findings/rules";
 import { cases } from "./fixtures";
 import { assertShowable, violationsOf } from "./support";
 
@@ -14,6 +17,15 @@ describe("findings: every rule", () => {
       assert.match(rule.remediation, /^[A-Z].*\.$/s);
       assert.ok(rule.controls.length > 0, rule.id);
     }
+  });
+
+  it("is a file of its id, listed under its id", () => {
+    const root = path.resolve(__dirname, "..", "..", "sdk", "findings", "rules");
+    const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.includes(path.sep))
+      .map((file) => path.basename(file, ".ts"));
+    const listed = Object.entries(rulesById).map(([id, rule]) => (rule.id === id ? id : `${id} is ${rule.id}`));
+    assert.deepEqual(files.sort(), listed.sort());
   });
 
   it("has fixtures here, or a test file of its own", () => {

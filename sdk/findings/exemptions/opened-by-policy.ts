@@ -1,7 +1,7 @@
 import type { PolicySource, Snapshot } from "../../reachability";
 import { compile } from "../../reachability";
 import { evaluate, isViolation } from "../evaluate";
-import { metadataEndpointsClosed } from "../rules/metadata-endpoints-closed";
+import { metadataEndpointsClosed } from "../rules/core/metadata-endpoints-closed";
 import type { Finding, FindingOptions } from "../types";
 
 /** The finding that a policy's own annotation may answer for, although it is about the pods that the policy opens it to. */

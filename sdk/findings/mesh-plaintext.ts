@@ -1,0 +1,74 @@
+import type { Peer, TrafficSet as Traffic } from "../reachability";
+import { TrafficSet } from "../reachability";
+import type { Mesh } from "./mesh";
+import { meshOf } from "./mesh";
+import { findingOf } from "./report";
+import { describeWorkload, list, namespaceSubject, sampleFlow } from "./subjects";
+import type { Finding, Rule, RuleContext } from "./types";
+
+const tcp = TrafficSet.protocol("TCP");
+
+interface Group {
+  readonly certain: boolean;
+  readonly traffic: Traffic;
+  readonly who: string[];
+  readonly sample: Peer;
+}
+
+/** Pods of the mesh that take plaintext on all ports, or on some beside strict mutual TLS. */
+export function* checkPlaintext(context: RuleContext, rule: Rule, ports: "all" | "some"): Iterable<Finding> {
+  const mesh = meshOf(context.reachability, context.tiers.exemptNamespaces);
+  if (mesh === undefined) return;
+  for (const { namespace, fresh, workloads } of mesh.members) {
+    const groups = new Map<string, Group>();
+    const pods: [Peer, string][] = [
+      ...(fresh === undefined ? [] : [[fresh, "every new pod"] as [Peer, string]]),
+      ...workloads.map((workload): [Peer, string] => [
+        { kind: "workload", id: workload.id },
+        describeWorkload(workload, context.standIns),
+      ]),
+    ];
+    for (const [pod, who] of pods) {
+      const { allowed, possible } = mesh.transport.traffic(mesh.outsider, pod);
+      const certain = !allowed.intersect(tcp).isEmpty();
+      const traffic = (certain ? allowed : possible).intersect(tcp);
+      if (traffic.isEmpty() || tcp.isSubsetOf(traffic) !== (ports === "all")) continue;
+      const key = `${certain} ${traffic.id}`;
+      const group = groups.get(key) ?? { certain, traffic, who: [], sample: pod };
+      groups.set(key, group);
+      group.who.push(who);
+    }
+    for (const group of groups.values()) yield describe({ context, mesh, rule }, namespace, group, ports);
+  }
+}
+
+interface About {
+  readonly context: RuleContext;
+  readonly mesh: Mesh;
+  readonly rule: Rule;
+}
+
+function describe({ context, mesh, rule }: About, namespace: string, group: Group, ports: "all" | "some"): Finding {
+  const flow = sampleFlow(mesh.outsider, group.sample, group.traffic, [443, 80]);
+  const step = mesh.transport
+    .explain(flow)
+    .mesh?.chain.find((each) => ["decided", "passed", "matched", "maybe-matched"].includes(each.outcome))?.rule;
+  const where =
+    step === undefined
+      ? undefined
+      : `${step.policy.kind} ${step.policy.namespace ?? ""}/${step.policy.name}, ${step.path}`;
+  const can = group.certain ? "take" : "possibly take";
+  return findingOf(rule, {
+    subject: namespaceSubject(context.reachability.snapshot, namespace),
+    certainty: group.certain ? "definite" : "possible",
+    message:
+      `Pods of the mesh in namespace ${namespace} (${list(group.who)}) ${can} plaintext` +
+      (ports === "all" ? "" : ` on ${group.traffic.toString()}`),
+    because: [
+      where === undefined
+        ? "no PeerAuthentication that is about them demands mutual TLS, and the default is PERMISSIVE"
+        : `${where} lets peers without an identity connect`,
+    ],
+    causes: [step?.source],
+  });
+}

@@ -1,0 +1,35 @@
+import { describeRef } from "../../../reachability";
+import { controls } from "../../controls";
+import { policyObjects, rulesOf } from "../../policy-rules";
+import { aboutPolicy } from "../../report";
+import { list } from "../../subjects";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** A pattern that strangers can register names for opens whatever they point it at, cloud metadata included. */
+export const fqdnTooBroad: Rule = {
+  id: "fqdn-too-broad",
+  title: "Rules for DNS names name somebody",
+  severity: "high",
+  why: "A name that strangers can register resolves to whatever they like, cloud metadata included.",
+  description:
+    "No toFQDNs pattern matches names that anybody can register (`*`, a public suffix, names that spell an address).",
+  remediation: "Name the hosts (matchName), or a pattern inside a domain that you trust.",
+  controls: [controls.nistExternalServices, controls.pciOutbound, controls.mitreExfiltration],
+  check: checkPatterns,
+};
+
+function* checkPatterns(context: RuleContext): Iterable<Finding> {
+  for (const object of policyObjects(context.reachability.snapshot)) {
+    const paths = object.parts
+      .flatMap(rulesOf)
+      .filter(
+        (rule) => rule.verdict === "allow" && rule.peers.some((peer) => peer.kind === "fqdn" && peer.pattern.broad),
+      )
+      .map((rule) => rule.path);
+    if (paths.length === 0) continue;
+    yield aboutPolicy(fqdnTooBroad, object.origin, {
+      message: `${describeRef(object.origin)} allows names that anybody can register: ${list(paths)}`,
+      because: ["a name that a stranger controls resolves to whatever the stranger wants"],
+    });
+  }
+}

@@ -1,0 +1,14 @@
+import { controls } from "../../controls";
+import { checkInternet } from "../../internet-paths";
+import type { Rule } from "../../types";
+
+export const internetEgress: Rule = {
+  id: "internet-egress",
+  title: "Workloads that may reach the internet are known",
+  severity: "medium",
+  why: "A way out to any address carries data out and further instructions in.",
+  description: "A rule lets a workload outside tier 0 reach more than 1/256 of the public IPv4 or IPv6 addresses.",
+  remediation: "Name the hosts (toFQDNs) or the address ranges instead of the world.",
+  controls: [controls.nistExternalServices, controls.pciOutbound, controls.mitreExfiltration],
+  check: (context) => checkInternet(context, internetEgress, "egress"),
+};

@@ -1,0 +1,171 @@
+import type { Condition, PeerTerm, Problem, ProblemCode, Snapshot } from "../../../reachability";
+import { describeRef, isUnknown } from "../../../reachability";
+import { controls } from "../../controls";
+import { mapOf, nameOf } from "../../plain";
+import { meshPolicyObjects, policyObjects, rulesOf, testsIn } from "../../policy-rules";
+import { aboutObject, aboutPolicy } from "../../report";
+import { list } from "../../subjects";
+import type { Certainty, Finding, Rule, RuleContext, Severity } from "../../types";
+import { isStaged } from "../installation/staged-only";
+
+/**
+ * What the engine could not read, or what the enforcer refuses, is named: a policy that says nothing to anybody looks
+ * like protection and is none (Cilium stores `ingress: []` and drops it with a log line in the agent).
+ */
+export const notUnderstood: Rule = {
+  id: "not-understood",
+  title: "Every object is understood and enforced",
+  severity: "high",
+  why: "A policy that is refused or misread looks like protection and is none.",
+  description:
+    "No object that verdicts depend on has a field, kind or value that is not understood, and none is stored by the " +
+    "API server but refused by the enforcer.",
+  remediation: "Correct the field at the given path, or remove the object.",
+  controls: [controls.pciRuleSets, controls.nistInformationFlow],
+  check: checkProblems,
+};
+
+interface Wording {
+  readonly message: string;
+  readonly fix: string;
+  readonly certainty: Certainty;
+}
+
+const wordings: Readonly<Record<ProblemCode, Wording>> = {
+  "invalid-value": {
+    message: "holds a value of the wrong type or outside its range",
+    fix: "Correct the value; the API server or the enforcer refuses it, or reads it as something else.",
+    certainty: "possible",
+  },
+  unsupported: {
+    message: "is of a kind or has a field that is not understood, so what it does is not known",
+    fix: "Use a field that is understood, or judge this object by hand and exempt it.",
+    certainty: "possible",
+  },
+  "not-enforced": {
+    message: "is stored by the API server and not enforced: nothing of it takes effect",
+    fix:
+      "Give a direction at least one rule (a rule that allows nothing is written `- {}` for Cilium), and use kinds that " +
+      "the cluster's enforcer reads.",
+    certainty: "definite",
+  },
+  "unknown-value": {
+    message: "is not known yet, so what depends on it cannot be decided",
+    fix: "Pass a literal instead of another resource's output, and order with dependsOn.",
+    certainty: "possible",
+  },
+  unreadable: {
+    message: "is no Kubernetes object that can be read",
+    fix: "Correct the document.",
+    certainty: "possible",
+  },
+  "not-an-object": {
+    message: "is a document without apiVersion and kind",
+    fix: "Leave it out of the input, or give it an apiVersion and a kind.",
+    certainty: "possible",
+  },
+  duplicate: {
+    message: "appears more than once; which one counts is not defined",
+    fix: "Keep one of them.",
+    certainty: "possible",
+  },
+  ambiguous: {
+    message: "has an outcome that the API leaves undefined",
+    fix: "Give the policies different priorities.",
+    certainty: "possible",
+  },
+};
+
+function* checkProblems(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  // that a rehearsed policy is not enforced is said by a rule of its own
+  const staged = new Set(snapshot.policies.filter(isStaged).map(describeRef));
+  for (const problem of snapshot.problems) {
+    const rehearsed = problem.code === "not-enforced" && problem.object !== undefined;
+    if (rehearsed && staged.has(describeRef(problem.object))) continue;
+    yield describeProblem(problem);
+  }
+  yield* unknownSelectors(snapshot);
+  yield* unknownReleases(snapshot);
+}
+
+/** Policies whose selectors hold a value that is not known yet: whom they are about is not known either. */
+function* unknownSelectors(snapshot: Snapshot): Iterable<Finding> {
+  for (const { origin, parts } of [...policyObjects(snapshot), ...meshPolicyObjects(snapshot)]) {
+    const subject = parts.some((part) => holdsUnknown(part.subject.where));
+    const peers = parts.flatMap(rulesOf).filter((rule) => rule.peers.some(peerHoldsUnknown));
+    if (!subject && peers.length === 0) continue;
+    yield aboutPolicy(notUnderstood, origin, {
+      certainty: "possible",
+      message: `${describeRef(origin)} selects by a value that is not known yet`,
+      because: [
+        ...(subject ? ["which pods it is about cannot be decided"] : []),
+        ...(peers.length === 0
+          ? []
+          : [`who is meant cannot be decided: ${list([...new Set(peers.map(({ path }) => path))])}`]),
+      ],
+      fix: wordings["unknown-value"].fix,
+    });
+  }
+}
+
+function holdsUnknown(where: Condition): boolean {
+  return testsIn(where).some((test) => test.values.some(isUnknown));
+}
+
+function peerHoldsUnknown(peer: PeerTerm): boolean {
+  if (peer.kind === "and" || peer.kind === "or") return peer.of.some(peerHoldsUnknown);
+  if (peer.kind === "not") return peerHoldsUnknown(peer.of);
+  return (peer.kind === "pods" || peer.kind === "identities" || peer.kind === "nodes") && holdsUnknown(peer.where);
+}
+
+/** A release of which not even the chart is known may be the enforcer's. */
+function* unknownReleases(snapshot: Snapshot): Iterable<Finding> {
+  for (const { object, source } of snapshot.others) {
+    if (object.kind !== "Release" && object.kind !== "HelmRelease" && object.kind !== "Chart") continue;
+    if (!isUnknown(object.spec) && !isUnknown(mapOf(object.spec)["chart"])) continue;
+    const name = nameOf(mapOf(object.metadata)["name"]) ?? "(unnamed)";
+    const about = {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      name,
+      ...(source === undefined ? {} : { source }),
+    };
+    yield aboutObject(notUnderstood, about, {
+      certainty: "possible",
+      message: `${object.kind} ${name}: which chart it installs is not known yet, and it may be the enforcer's`,
+      because: ["unknown-value"],
+      fix: wordings["unknown-value"].fix,
+    });
+  }
+}
+
+function describeProblem(problem: Problem): Finding {
+  const wording = wordings[problem.code];
+  const name = problem.object === undefined ? "An object" : describeRef(problem.object);
+  const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}`;
+  return {
+    id: notUnderstood.id,
+    severity: severityOf(problem),
+    certainty: wording.certainty,
+    subject: {
+      kind: problem.object?.kind ?? "Cluster",
+      name: problem.object?.name ?? "cluster",
+      ...(problem.object?.namespace === undefined ? {} : { namespace: problem.object.namespace }),
+      ...(problem.source === undefined ? {} : { source: problem.source }),
+    },
+    message: `${where} ${wording.message}`,
+    because: [`${problem.code}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`],
+    fix: wording.fix,
+    controls: notUnderstood.controls,
+    // the reader's own words may quote the value
+    detail: [problem.message],
+    ...(problem.source === undefined ? {} : { causes: [problem.source] }),
+  };
+}
+
+/** A policy that is not enforced protects nothing; what influences no verdict is only worth a note. */
+function severityOf(problem: Problem): Severity {
+  if (problem.code === "not-enforced") return "high";
+  return problem.affectsVerdicts ? "high" : "low";
+}

@@ -1,0 +1,72 @@
+import type { PeerTerm } from "../../../reachability";
+import { describeRef } from "../../../reachability";
+import { controls } from "../../controls";
+import { policyObjects, policySubject, rulesOf, testsIn } from "../../policy-rules";
+import { list } from "../../subjects";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/**
+ * An identity that others can take on is none (seed defects B09, B12). Kubernetes sets the label
+ * kubernetes.io/metadata.name; every other label of a namespace is whatever its owner writes. And labels of a pod without
+ * its namespace let anybody, in any namespace, be the DNS server.
+ */
+export const spoofablePeer: Rule = {
+  id: "spoofable-peer",
+  title: "Peers are identified by what others cannot set",
+  severity: "medium",
+  why: "An identity that others can take on is none: whoever may label a namespace, or start a pod anywhere, becomes the peer.",
+  description:
+    "No allow rule identifies a peer by a namespace label other than kubernetes.io/metadata.name, or by pod labels in " +
+    "any namespace.",
+  remediation:
+    "Add the namespace by its name: kubernetes.io/metadata.name, or k8s:io.kubernetes.pod.namespace in Cilium.",
+  controls: [controls.nistInformationFlow, controls.nistLeastPrivilege],
+  check: checkPeers,
+};
+
+function* checkPeers(context: RuleContext): Iterable<Finding> {
+  for (const { origin, parts } of policyObjects(context.reachability.snapshot)) {
+    const rules = parts.flatMap(rulesOf).filter((rule) => rule.verdict === "allow");
+    const byLabel = rules.filter((rule) => rule.peers.some(usesSettableNamespaceLabel)).map((rule) => rule.path);
+    const anywhere = rules.filter((rule) => rule.peers.some(isAnywhere)).map((rule) => rule.path);
+    const because = [
+      ...(byLabel.length === 0 ? [] : [`${list(byLabel)} trusts a label that whoever may edit a namespace can set`]),
+      ...(anywhere.length === 0 ? [] : [`${list(anywhere)} trusts pod labels in any namespace`]),
+    ];
+    if (because.length === 0) continue;
+    yield {
+      id: spoofablePeer.id,
+      severity: spoofablePeer.severity,
+      certainty: "definite",
+      subject: policySubject(origin),
+      message: `${describeRef(origin)} identifies peers by what others can set`,
+      because,
+      fix: spoofablePeer.remediation,
+      controls: spoofablePeer.controls,
+      ...(origin.source === undefined ? {} : { causes: [origin.source] }),
+    };
+  }
+}
+
+function usesSettableNamespaceLabel(peer: PeerTerm): boolean {
+  const tests = testsOf(peer);
+  const named = tests.some((test) => isName(test.field, test.key) && test.operator === "in");
+  return !named && tests.some((test) => test.field === "namespaceLabel" && !isName(test.field, test.key));
+}
+
+/** Pods by their labels alone, whatever their namespace. Every pod of the cluster (no labels) is another matter. */
+function isAnywhere(peer: PeerTerm): boolean {
+  const tests = testsOf(peer).filter((test) => test.operator === "in");
+  return tests.some((test) => test.field === "label") && !tests.some((test) => restrictsHome.has(test.field));
+}
+
+/** What says whose pod it is. */
+const restrictsHome: ReadonlySet<string> = new Set(["namespace", "namespaceLabel", "serviceAccount"]);
+
+function isName(field: string, key: string): boolean {
+  return field === "namespace" || (field === "namespaceLabel" && key === "kubernetes.io/metadata.name");
+}
+
+function testsOf(peer: PeerTerm) {
+  return peer.kind === "pods" || peer.kind === "identities" ? testsIn(peer.where) : [];
+}

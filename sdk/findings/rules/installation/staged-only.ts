@@ -1,0 +1,64 @@
+import type { PolicySource } from "../../../reachability";
+import { describeRef, isDryRun } from "../../../reachability";
+import { controls } from "../../controls";
+import { aboutPolicy } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** A rehearsal is no protection (issue 6: staged-only). */
+export const stagedOnly: Rule = {
+  id: "staged-only",
+  title: "What is rehearsed is also enforced",
+  severity: "high",
+  why: "A staged or dry-run policy reads like one that protects, and only reports what it would do.",
+  description:
+    "Every staged Calico policy has an enforced one of the same name beside it, and no AuthorizationPolicy is left in " +
+    "Istio's dry run.",
+  remediation:
+    "Turn the staged policy into the enforced kind (or take istio.io/dry-run away) once its reports are clean.",
+  controls: [controls.pciRuleSets, controls.nistInformationFlow],
+  check: checkStaged,
+};
+
+/** Whether a policy is only rehearsed, by its kind or its annotation. */
+export function isStaged({ kind, dialect, object }: PolicySource): boolean {
+  if (dialect === "calico") return kind.startsWith("Staged");
+  return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === true;
+}
+
+/** Whether it is not known yet if a policy is only rehearsed. */
+function isPerhapsStaged({ kind, object }: PolicySource): boolean {
+  return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === undefined;
+}
+
+const enforcedKinds: Readonly<Record<string, string>> = {
+  StagedNetworkPolicy: "NetworkPolicy",
+  StagedKubernetesNetworkPolicy: "NetworkPolicy",
+  StagedGlobalNetworkPolicy: "GlobalNetworkPolicy",
+};
+
+function* checkStaged(context: RuleContext): Iterable<Finding> {
+  const { policies } = context.reachability.snapshot;
+  const enforced = new Set(policies.filter((policy) => !isStaged(policy)).map(describeRef));
+  for (const policy of policies.filter(isPerhapsStaged)) {
+    yield aboutPolicy(stagedOnly, policy, {
+      certainty: "possible",
+      message: `${describeRef(policy)} is possibly only rehearsed`,
+      because: ["istio.io/dry-run is not known yet, or neither true nor false"],
+    });
+  }
+  for (const policy of policies.filter(isStaged)) {
+    const twin = enforcedKinds[policy.kind];
+    const hasTwin = twin !== undefined && enforced.has(describeRef({ ...policy, kind: twin }));
+    yield aboutPolicy(stagedOnly, policy, {
+      ...(hasTwin ? { severity: "info" as const } : {}),
+      message: hasTwin
+        ? `${describeRef(policy)} rehearses a change of the enforced policy of the same name`
+        : `${describeRef(policy)} is only rehearsed: nothing of it is enforced`,
+      because: [
+        policy.dialect === "calico"
+          ? "a staged policy is never enforced"
+          : "istio.io/dry-run has its matches logged instead of enforced",
+      ],
+    });
+  }
+}

@@ -1,0 +1,112 @@
+import type { KubeObject, ObjectRef, Snapshot, Source, Workload } from "../../../reachability";
+import { describeRef, isUnknown } from "../../../reachability";
+import { controls } from "../../controls";
+import type { Fields } from "../../plain";
+import { isDate, mapOf, textOf } from "../../plain";
+import { aboutObject } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** Whoever switches protection off says who answers for it, why, and until when (requirements S3-10, S2-21; defect B20). */
+export const bypassUndocumented: Rule = {
+  id: "bypass-undocumented",
+  title: "Every bypass has an owner, a reason and an end",
+  severity: "high",
+  why: "A bypass made in an incident stays when the incident is over, unless it ends by itself and somebody answers for it.",
+  description:
+    "A workload with the label policy-bypass.pulumi-cluster-security/until, or a policy whose name says bypass or " +
+    "break-glass, has a last day (`until`, YYYY-MM-DD) that is a date and has not passed, and the annotations " +
+    "policy-bypass.pulumi-cluster-security/owner and /reason. For a pod that carries nothing but the label, a policy of its " +
+    "namespace with the same day may say them.",
+  remediation: "Say who answers for the bypass, why it is needed and its last day; or take it away.",
+  controls: [controls.nistChangeControl, controls.pciReview, controls.soc2Change],
+  check: checkBypasses,
+};
+
+const prefix = "policy-bypass.pulumi-cluster-security/";
+const bypassName = /(^|[.-])(bypass|break-?glass)([.-]|$)/;
+
+function* checkBypasses(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  const documents = documentedDays(snapshot);
+  for (const workload of snapshot.workloads) {
+    const stated = statedBy(templateMetadata(workload), mapOf(workload.object.metadata));
+    if (stated === undefined) continue;
+    // a label is all that a pod gets: the policy that it turns on says the rest
+    const documented = documents.find(
+      (each) => each.namespace === workload.namespace && each.until === stated["until"],
+    );
+    if (documented !== undefined && Object.keys(stated).every((key) => key === "until")) continue;
+    yield* judge(context, { ...workload, apiVersion: workload.object.apiVersion }, stated, "carries a bypass");
+  }
+  for (const policy of snapshot.policies) {
+    const stated = statedBy(mapOf(policy.object.metadata));
+    if (stated === undefined && !bypassName.test(policy.name)) continue;
+    yield* judge(context, policy, stated ?? {}, "is a bypass");
+  }
+}
+
+/** Days until which a policy of a namespace is a bypass that says its owner and its reason. */
+function documentedDays(snapshot: Snapshot): { readonly namespace: string; readonly until: string }[] {
+  return snapshot.policies.flatMap(({ namespace, object }) => {
+    const { until, owner, reason } = statedBy(mapOf(object.metadata)) ?? {};
+    if (namespace === undefined || !isDate(until) || isMissing(owner) || isMissing(reason)) return [];
+    return [{ namespace, until }];
+  });
+}
+
+function* judge(
+  context: RuleContext,
+  object: ObjectRef & { readonly source?: Source },
+  stated: Fields,
+  what: string,
+): Iterable<Finding> {
+  const { apiVersion, kind, namespace, name, source } = object;
+  const ref = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
+  const about = { ...ref, ...(source === undefined ? {} : { source }) };
+  const until = stated["until"];
+  const faults = [
+    ...["owner", "reason"].filter((key) => isMissing(stated[key])).map((key) => `it does not say its ${key}`),
+    ...endFault(until, context.today),
+  ];
+  if (faults.length > 0) {
+    const unclear = ["owner", "reason", "until"].some((key) => isUnknown(stated[key]));
+    yield aboutObject(bypassUndocumented, about, {
+      certainty: unclear ? "possible" : "definite",
+      message: `${describeRef(ref)} ${what} that is not documented`,
+      because: faults,
+    });
+    return;
+  }
+  yield aboutObject(bypassUndocumented, about, {
+    severity: "info",
+    message: `${describeRef(ref)} ${what} until ${String(until)}`,
+    because: ["its owner, reason and last day are stated"],
+    fix: "Nothing to do until that day; take it away when it is no longer needed.",
+  });
+}
+
+function endFault(until: unknown, today: string | undefined): string[] {
+  if (isMissing(until)) return ["it does not say when it ends"];
+  if (!isDate(until)) return ["its end is not a date of the form YYYY-MM-DD"];
+  return today !== undefined && until < today ? [`it ended on ${until}`] : [];
+}
+
+function isMissing(value: unknown): boolean {
+  return textOf(value)?.trim() === "" || textOf(value) === undefined;
+}
+
+/** What labels and annotations say of a bypass; undefined where none speaks of one. */
+function statedBy(...metadata: readonly Fields[]): Fields | undefined {
+  const found = metadata
+    .flatMap((each) => [mapOf(each["labels"]), mapOf(each["annotations"])])
+    .flatMap((entries) => Object.entries(entries))
+    .filter(([key]) => key.startsWith(prefix))
+    .map(([key, value]) => [key.slice(prefix.length), value] as const);
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+function templateMetadata({ object, kind }: Workload): Fields {
+  const spec: Fields = mapOf((object as KubeObject).spec);
+  const holder = kind === "CronJob" ? mapOf(mapOf(spec["jobTemplate"])["spec"]) : spec;
+  return mapOf(mapOf(holder["template"])["metadata"]);
+}

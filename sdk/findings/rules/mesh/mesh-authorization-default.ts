@@ -1,0 +1,67 @@
+import type { Peer } from "../../../reachability";
+import { describeRef, TrafficSet } from "../../../reachability";
+import { controls } from "../../controls";
+import { meshOf } from "../../mesh";
+import { findingOf } from "../../report";
+import { describeWorkload, list, namespaceSubject, sampleFlow } from "../../subjects";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** Encryption says who speaks, not who may: without an AuthorizationPolicy everybody in the mesh may (S0-06, S0-16). */
+export const meshAuthorizationDefault: Rule = {
+  id: "mesh-authorization-default",
+  title: "The mesh admits only who is named",
+  severity: "medium",
+  why: "Where no AuthorizationPolicy allows somebody by name, Istio allows everybody, and an ALLOW with an empty rule allows everybody again.",
+  description:
+    "A pod with an identity in the mesh that no policy names is refused by every pod of the mesh, over TCP; decided by " +
+    "computed reachability with the AuthorizationPolicies alone.",
+  remediation:
+    "Put an AuthorizationPolicy without rules (`spec: {}`) into the root namespace or the namespace, and name each " +
+    "caller's service account in an ALLOW.",
+  controls: [controls.nistInformationFlow, controls.nistLeastPrivilege, controls.nistInternalConnections],
+  check: checkDefault,
+};
+
+const tcp = TrafficSet.protocol("TCP");
+
+function* checkDefault(context: RuleContext): Iterable<Finding> {
+  const mesh = meshOf(context.reachability, context.tiers.exemptNamespaces);
+  if (mesh === undefined) return;
+  for (const { namespace, fresh, workloads } of mesh.members) {
+    const pods: [Peer, string][] = [
+      ...(fresh === undefined ? [] : [[fresh, "every new pod"] as [Peer, string]]),
+      ...workloads.map((workload): [Peer, string] => [
+        { kind: "workload", id: workload.id },
+        describeWorkload(workload, context.standIns),
+      ]),
+    ];
+    for (const certain of [true, false]) {
+      const open = pods.filter(([pod]) => {
+        const { allowed, possible } = mesh.authorization.traffic(mesh.stranger, pod);
+        const isCertain = !allowed.intersect(tcp).isEmpty();
+        return certain ? isCertain : !isCertain && !possible.intersect(tcp).isEmpty();
+      });
+      const first = open[0];
+      if (first === undefined) continue;
+      const traffic = mesh.authorization.traffic(mesh.stranger, first[0]);
+      const flow = sampleFlow(
+        mesh.stranger,
+        first[0],
+        (certain ? traffic.allowed : traffic.possible).intersect(tcp),
+        [443, 80],
+      );
+      const rule = mesh.authorization.explain(flow).mesh?.deciding;
+      yield findingOf(meshAuthorizationDefault, {
+        subject: namespaceSubject(context.reachability.snapshot, namespace),
+        certainty: certain ? "definite" : "possible",
+        message: `Anybody in the mesh ${certain ? "may" : "possibly may"} call pods of namespace ${namespace} (${list(open.map(([, who]) => who))})`,
+        because: [
+          rule === undefined
+            ? "no AuthorizationPolicy that is about them admits callers by name, so all are admitted"
+            : `${describeRef(rule.policy)}, ${rule.path} admits whoever it is`,
+        ],
+        causes: [rule?.source],
+      });
+    }
+  }
+}

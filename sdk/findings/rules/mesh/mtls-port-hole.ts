@@ -1,0 +1,17 @@
+import { controls } from "../../controls";
+import { checkPlaintext } from "../../mesh-plaintext";
+import type { Rule } from "../../types";
+
+/** A hole for one port is a decision; it is shown so that somebody can tell that it still is one. */
+export const mtlsPortHole: Rule = {
+  id: "mtls-port-hole",
+  title: "Ports that take plaintext beside strict mutual TLS are known",
+  severity: "medium",
+  why: "A hole made for one port stays open for everybody who finds it, long after its reason has gone.",
+  description:
+    "No pod of the service mesh accepts plaintext on single ports (portLevelMtls) while the others demand mutual TLS; " +
+    "decided by computed reachability with the PeerAuthentications alone.",
+  remediation: "Take the port out of portLevelMtls once its callers are in the mesh; until then name them in a policy.",
+  controls: [controls.nistTransmission, controls.nistCryptographicProtection, controls.pciTransmission],
+  check: (context) => checkPlaintext(context, mtlsPortHole, "some"),
+};

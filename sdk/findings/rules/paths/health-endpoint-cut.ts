@@ -1,0 +1,71 @@
+import type { CompiledPolicy, Direction, Lookup, PeerTerm, Snapshot } from "../../../reachability";
+import { describeRef, evaluateCondition } from "../../../reachability";
+import { controls } from "../../controls";
+import { policyObjects, policySubject } from "../../policy-rules";
+import { findingOf } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint (seed defect B19). */
+export const healthEndpointCut: Rule = {
+  id: "health-endpoint-cut",
+  title: "Cilium's health checks pass",
+  severity: "medium",
+  why: "A clusterwide deny that also closes reserved:health shows every node as unreachable, and the real outage goes unseen.",
+  description:
+    "No Cilium policy closes the endpoints reserved:health, which carry no namespace, unless another lets the nodes and " +
+    "the health endpoints (remote-node, health, cluster or all) through in that direction.",
+  remediation:
+    "Add `{ key: k8s:io.kubernetes.pod.namespace, operator: Exists }` to the deny's selector, or allow reserved:health " +
+    "from and to remote-node.",
+  controls: [controls.nistMonitoring],
+  check: checkHealth,
+};
+
+function* checkHealth(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  if (snapshot.profile.cni !== "cilium") return;
+  const lookup = healthLookup(snapshot);
+  const about = policyObjects(snapshot).map((object) => ({
+    object,
+    parts: object.parts.filter(
+      (part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2,
+    ),
+  }));
+  const all = about.flatMap(({ parts }) => parts);
+  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => lets(part, direction)));
+  const closing = about.flatMap(({ object, parts }) => {
+    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
+    return closed.length === 0 ? [] : [{ origin: object.origin, closed }];
+  });
+  const [first] = closing;
+  if (first === undefined) return;
+  const directions = cut.filter((direction) => closing.some(({ closed }) => closed.includes(direction)));
+  // one outage, whichever of the policies is repaired first
+  yield findingOf(healthEndpointCut, {
+    subject: policySubject(first.origin),
+    message: `Cilium's health endpoints are closed for ${directions.join(" and ")}`,
+    because: [
+      ...closing.map(({ origin, closed }) => `${describeRef(origin)} selects them and closes ${closed.join(" and ")}`),
+      "a selector without Exists for the namespace also fits endpoints that have none, and no policy lets the nodes through to them",
+    ],
+    causes: closing.map(({ origin }) => origin.source),
+  });
+}
+
+/** What selectors see of the health endpoint: its reserved label and the cluster's name, nothing else. */
+function healthLookup(snapshot: Snapshot): Lookup {
+  return (field, key) => {
+    if (field === "reserved") return key === "health" ? "" : undefined;
+    return field === "cluster" ? snapshot.profile.clusterName : undefined;
+  };
+}
+
+function lets(part: CompiledPolicy, direction: Direction): boolean {
+  return (part[direction]?.rules ?? []).some((rule) => rule.verdict === "allow" && rule.peers.some(isNodes));
+}
+
+function isNodes(peer: PeerTerm): boolean {
+  return (
+    peer.kind === "any" || (peer.kind === "entity" && ["all", "cluster", "remote-node", "health"].includes(peer.entity))
+  );
+}

@@ -1,0 +1,112 @@
+import type { CompiledPolicy, Direction, Lookup, PolicyRule, Snapshot } from "../../../reachability";
+import { describeRef, evaluateCondition, isUnknown, TrafficSet } from "../../../reachability";
+import { controls } from "../../controls";
+import { installations, settingAt } from "../../installations";
+import { mapOf } from "../../plain";
+import { namespacesIn, policyObjects, policySubject } from "../../policy-rules";
+import { findingOf } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** `NotIn namespaces` also selects what has no namespace: Cilium's proxy for Ingresses and Gateways (seed defect B19). */
+export const ingressProxyCut: Rule = {
+  id: "ingress-proxy-cut",
+  title: "Cilium's ingress proxy passes traffic",
+  severity: "medium",
+  why: "A clusterwide deny that also closes reserved:ingress cuts every Ingress and Gateway that Cilium serves, and no pod's policy shows why.",
+  description:
+    "No Cilium policy closes the endpoint reserved:ingress, which carries no namespace, in a direction in which no policy " +
+    "lets anybody through. Definite where the snapshot shows that Cilium serves Ingresses or Gateways, possible where it " +
+    "does not say.",
+  remediation:
+    "Add `{ key: k8s:io.kubernetes.pod.namespace, operator: Exists }` to the deny's selector, or allow reserved:ingress " +
+    "from those who may come in and to the pods that it serves.",
+  controls: [controls.nistMonitoring, controls.pciServicesApproved],
+  check: checkProxy,
+};
+
+function* checkProxy(context: RuleContext): Iterable<Finding> {
+  const { snapshot } = context.reachability;
+  if (snapshot.profile.cni !== "cilium") return;
+  const served = usesProxy(snapshot);
+  if (served === "no") return;
+  const lookup = proxyLookup(snapshot);
+  const about = policyObjects(snapshot).map(({ origin, parts }) => ({
+    origin,
+    parts: parts.filter((part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2),
+  }));
+  const all = about.flatMap(({ parts }) => parts);
+  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => letsThrough(part, direction)));
+  const closing = about.flatMap(({ origin, parts }) => {
+    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
+    return closed.length === 0 ? [] : [{ origin, closed }];
+  });
+  const [first] = closing;
+  if (first === undefined) return;
+  const directions = cut.filter((direction) => closing.some(({ closed }) => closed.includes(direction)));
+  yield findingOf(ingressProxyCut, {
+    subject: policySubject(first.origin),
+    certainty: served === "yes" ? "definite" : "possible",
+    message: `Cilium's ingress proxy is ${served === "yes" ? "" : "possibly "}closed for ${directions.join(" and ")}`,
+    because: [
+      ...closing.map(({ origin, closed }) => `${describeRef(origin)} selects it and closes ${closed.join(" and ")}`),
+      "a selector without Exists for the namespace also fits reserved:ingress, and no policy lets clients in there or the way to the backends out",
+      ...(served === "yes" ? [] : ["whether Cilium serves Ingresses or Gateways is not known here"]),
+    ],
+    causes: closing.map(({ origin }) => origin.source),
+  });
+}
+
+/** What selectors see of the proxy: its reserved label and the cluster's name, nothing else. */
+function proxyLookup(snapshot: Snapshot): Lookup {
+  return (field, key) => {
+    if (field === "reserved") return key === "ingress" ? "" : undefined;
+    return field === "cluster" ? snapshot.profile.clusterName : undefined;
+  };
+}
+
+/** Whether a part lets clients in, or the way to backends out: scrapers by name and DNS alone are neither. */
+function letsThrough(part: CompiledPolicy, direction: Direction): boolean {
+  return (part[direction]?.rules ?? []).some((rule) => {
+    if (rule.verdict !== "allow") return false;
+    if (direction === "egress") return rule.peers.length > 0 && !isDnsAlone(rule);
+    return rule.peers.some((peer) => {
+      if (peer.kind === "entity") return peer.entity !== "none";
+      return !((peer.kind === "pods" || peer.kind === "identities") && namespacesIn(peer.where) !== undefined);
+    });
+  });
+}
+
+function isDnsAlone({ l4 }: PolicyRule): boolean {
+  const dns = TrafficSet.ports("TCP", 53).union(TrafficSet.ports("UDP", 53));
+  return l4.named.length === 0 && l4.may.subtract(dns).isEmpty();
+}
+
+const valuesPaths = ["gatewayAPI.enabled", "ingressController.enabled"];
+const agentKeys = ["enable-gateway-api", "enable-ingress-controller"];
+
+/** Whether Cilium serves Ingresses or Gateways, as far as classes, objects and its own settings say. */
+function usesProxy(snapshot: Snapshot): "yes" | "no" | "unknown" {
+  for (const { object } of snapshot.others) {
+    const spec = mapOf(object.spec);
+    const named: unknown[] = [
+      spec["controllerName"],
+      spec["controller"],
+      spec["gatewayClassName"],
+      spec["ingressClassName"],
+    ];
+    const isEntrance = /^(Gateway|GatewayClass|Ingress|IngressClass)$/.test(object.kind);
+    if (isEntrance && named.some((name) => typeof name === "string" && ciliumNames.has(name))) return "yes";
+  }
+  const cilium = installations(snapshot).filter(({ product }) => product === "cilium");
+  const stated = cilium.flatMap(({ form, settings }) => {
+    if (form === "values") return valuesPaths.map((path) => settingAt(settings, path));
+    // what is left of a release here is an excerpt, which says nothing about what it leaves out
+    const values = agentKeys.map((key) => settingAt(settings, key));
+    return values.every((value) => value === undefined) ? ["not said"] : values;
+  });
+  if (stated.some((value) => value === true || value === "true")) return "yes";
+  if (stated.length === 0 || stated.some((value) => isUnknown(value) || value === "not said")) return "unknown";
+  return "no";
+}
+
+const ciliumNames = new Set(["cilium", "io.cilium/gateway-controller", "cilium.io/ingress-controller"]);

@@ -1,0 +1,79 @@
+import type { HygieneIssue, PeerTerm, PolicyRule, Snapshot } from "../../../reachability";
+import { describeRef, hygiene } from "../../../reachability";
+import { controls } from "../../controls";
+import type { PolicyParts } from "../../policy-rules";
+import { isForReserved, namespacesIn, policyObjects, rulesOf, testsIn, workloadsByNamespace } from "../../policy-rules";
+import { aboutPolicy } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** Policies that do nothing hide those that do (requirement S1-20). */
+export const deadRule: Rule = {
+  id: "dead-rule",
+  title: "Every policy and rule does something",
+  severity: "low",
+  why: "A rule for nobody is a slip in a label, or a leftover that opens something again when somebody takes the label.",
+  description:
+    "Every policy that selects pods by labels selects a workload, every rule has a peer and a port that exist, and no " +
+    "other rule does the same and more. Only namespaces whose workloads are in the snapshot are judged.",
+  remediation: "Correct the labels or ports, or remove the rule.",
+  controls: [controls.pciReview, controls.pciRuleSets],
+  check: checkHygiene,
+};
+
+function* checkHygiene(context: RuleContext): Iterable<Finding> {
+  const { reachability } = context;
+  const { snapshot } = reachability;
+  if (snapshot.workloads.length === 0) return;
+  const objects = new Map(policyObjects(snapshot).map((object) => [keyOf(object.origin), object]));
+  const found = new Map<PolicyParts, string[]>();
+  for (const issue of hygiene(reachability)) {
+    const object = objects.get(keyOf(issue.policy));
+    if (object === undefined || !isCertain(issue, object, snapshot)) continue;
+    const reasons = found.get(object) ?? [];
+    found.set(object, reasons);
+    if (!reasons.includes(issue.message)) reasons.push(issue.message);
+  }
+  for (const [{ origin }, reasons] of found) {
+    yield aboutPolicy(deadRule, origin, {
+      message: `${describeRef(origin)} holds what does nothing`,
+      because: reasons,
+    });
+  }
+}
+
+function keyOf(ref: { apiVersion: string; kind: string; namespace?: string; name: string }): string {
+  return `${ref.apiVersion} ${describeRef(ref)}`;
+}
+
+/** Whether an issue holds whatever lies outside the snapshot; half-open flows are another rule's. */
+function isCertain(issue: HygieneIssue, { parts }: PolicyParts, snapshot: Snapshot): boolean {
+  if (issue.kind === "half-open") return false;
+  if (issue.kind === "unused") {
+    // a policy for all pods of a namespace waits for them; of several specs the issue does not say which one is meant
+    return (
+      parts.length === 1 &&
+      parts.every(
+        (part) =>
+          !isForReserved(part) &&
+          testsIn(part.subject.where).some((test) => test.field === "label") &&
+          isShown(namespacesIn(part.subject.where), snapshot),
+      )
+    );
+  }
+  const rule = parts.flatMap(rulesOf).find((each) => each.path === issue.rule?.path);
+  if (rule === undefined) return false;
+  return issue.kind !== "dead" || (rule.verdict === "allow" && rule.peers.length > 0 && peersShown(rule, snapshot));
+}
+
+function peersShown(rule: PolicyRule, snapshot: Snapshot): boolean {
+  return rule.peers.every((peer) => isShown(homesOf(peer), snapshot));
+}
+
+function homesOf(peer: PeerTerm): string[] | undefined {
+  return peer.kind === "pods" || peer.kind === "identities" ? namespacesIn(peer.where) : undefined;
+}
+
+/** Whether the snapshot shows workloads of every one of some named namespaces. */
+function isShown(namespaces: readonly string[] | undefined, snapshot: Snapshot): boolean {
+  return namespaces !== undefined && namespaces.every((name) => workloadsByNamespace(snapshot).has(name));
+}

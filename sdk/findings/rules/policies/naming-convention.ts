@@ -1,0 +1,35 @@
+import type { PolicySource } from "../../../reachability";
+import { describeRef } from "../../../reachability";
+import { controls } from "../../controls";
+import { aboutPolicy } from "../../report";
+import type { Finding, Rule, RuleContext } from "../../types";
+
+/** Names that say what a policy does are read in every log line (requirement S1-18). */
+export const namingConvention: Rule = {
+  id: "naming-convention",
+  title: "Policies are named by what they do",
+  severity: "low",
+  why: "In an incident a policy's name is what the log shows; one that says what it does saves the search for its text.",
+  description:
+    "The name of every network policy and AuthorizationPolicy follows the convention (default: default-deny…, deny-…, " +
+    "allow-<from>-to-<to>, tier<n>-…; configurable). What stands before a dot, a Calico tier or a namespace, is not looked at.",
+  remediation: "Name it allow-<from>-to-<to>, default-deny-<what> or deny-<what>; a rename creates the new one first.",
+  controls: [controls.pciRuleSets],
+  check: checkNames,
+};
+
+function* checkNames(context: RuleContext): Iterable<Finding> {
+  for (const policy of context.reachability.snapshot.policies) {
+    if (policy.kind === "PeerAuthentication" || fits(policy, context.policyNames)) continue;
+    yield aboutPolicy(namingConvention, policy, {
+      message: `${describeRef(policy)} does not follow the naming convention`,
+      because: ["its name does not begin with what it does"],
+    });
+  }
+}
+
+/** A copy without state is used: a pattern with the flag `g` remembers where it stopped. */
+function fits({ name }: PolicySource, convention: RegExp): boolean {
+  const pattern = new RegExp(convention.source, convention.flags.replace(/[gy]/g, ""));
+  return name.split(".").some((_, index, parts) => pattern.test(parts.slice(index).join(".")));
+}
