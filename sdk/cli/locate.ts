@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import * as path from "node:path";
 import { lineOfPath } from "../reachability";
 import type { Source } from "../reachability";
 
@@ -15,7 +16,8 @@ export function locate(source: Source | undefined, path: string): Source | undef
 
 const texts = new Map<string, string | undefined>();
 
-function textOf(file: string): string | undefined {
+function textOf(name: string): string | undefined {
+  const file = path.resolve(name);
   if (!texts.has(file)) {
     try {
       texts.set(file, readFileSync(file, "utf8"));

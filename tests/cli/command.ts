@@ -7,18 +7,19 @@ import { buildSync } from "esbuild";
 
 export const repoRoot = path.resolve(__dirname, "..", "..");
 
-let built: string | undefined;
+const built = new Map<string, string>();
 
-/** The command as one file, made from the sources once per run: starting it many times is then quick. */
-export function commandFile(): string {
-  if (built !== undefined) return built;
+/** A module with everything it imports as one file, made from the sources once per run: starting it often is then quick. */
+export function bundled(entry: string): string {
+  const known = built.get(entry);
+  if (known !== undefined) return known;
   // Below the checkout, so that it finds its libraries and its own package.json.
   const folder = path.join(repoRoot, "node_modules", ".cache", `cluster-security-cli-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, "main.js");
+  const file = path.join(folder, `${entry.replace(/\.ts$/, "").replaceAll("/", "-")}.js`);
   buildSync({
-    entryPoints: [path.join(repoRoot, "sdk", "cli", "main.ts")],
+    entryPoints: [path.join(repoRoot, entry)],
     outfile: file,
     bundle: true,
     platform: "node",
@@ -27,8 +28,13 @@ export function commandFile(): string {
     packages: "external",
     logLevel: "error",
   });
-  built = file;
+  built.set(entry, file);
   return file;
+}
+
+/** The command as one file. */
+export function commandFile(): string {
+  return bundled("sdk/cli/main.ts");
 }
 
 export interface Ran {
