@@ -44,7 +44,8 @@ export class Commands {
     });
     const child = this.#child;
     return new Promise((resolve, reject) => {
-      const died = (code: number | null): void => reject(new Error(`the command line ended with ${code ?? "a signal"}`));
+      const died = (code: number | null): void =>
+        reject(new Error(`the command line ended with ${code ?? "a signal"}`));
       child.once("exit", died);
       child.once("message", (answered) => {
         child.off("exit", died);
