@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { PolicyProviderResource } from "@pulumi/policy";
-import { isUnknown } from "../sdk/reachability/unknown";
+import { isUnknown } from "../sdk/reachability/model/unknown";
 import { readProperty, toPlain } from "./plain-values";
 
 /**

@@ -1,5 +1,5 @@
-import type { KubeObject } from "../sdk/reachability/objects";
-import { isUnknown, unknownValue } from "../sdk/reachability/unknown";
+import type { KubeObject } from "../sdk/reachability/model/objects";
+import { isUnknown, unknownValue } from "../sdk/reachability/model/unknown";
 import { readProperty, toPlain, toPlainObject } from "./plain-values";
 
 /**

@@ -1,4 +1,4 @@
-import { isUnknown } from "../sdk/reachability/unknown";
+import { isUnknown } from "../sdk/reachability/model/unknown";
 
 /**
  * What is known of a resource in the stack phase.

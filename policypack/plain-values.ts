@@ -1,4 +1,4 @@
-import { isUnknown, unknownValue } from "../sdk/reachability/unknown";
+import { isUnknown, unknownValue } from "../sdk/reachability/model/unknown";
 
 /**
  * Property maps as policies get them are proxies that throw when a value is not known yet. The engine of this package

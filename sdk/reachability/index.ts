@@ -2,27 +2,19 @@
  * The reachability engine: reads policies of every dialect into one rule form and says who can reach whom.
  * Pure: no file system, no cluster, no Pulumi.
  */
-export type { KubeObject, ObjectMeta, ObjectRef, Source, SourcedObject } from "./objects";
-export { describeRef } from "./objects";
-export type { UnknownValue } from "./unknown";
-export { isUnknown, unknownValue } from "./unknown";
-export type { Problem, ProblemCode } from "./problems";
-export type { Cni, EnforcerProfile } from "./profile";
-export { inferProfile, profileFor } from "./profile";
-export type {
-  ClusterNode,
-  Namespace,
-  PolicyDialect,
-  PolicySource,
-  Snapshot,
-  Workload,
-  WorkloadPort,
-} from "./snapshot/types";
-export type { LabelSet, LabelValue } from "./selectors/labels";
-export { buildSnapshot } from "./snapshot/build";
-export type { ReadYaml } from "./yaml";
-export { lineOfPath, readYaml } from "./yaml";
-export { blastRadius, compile, diff, equivalent, exposure, hygiene } from "./compile/compile";
+export type { KubeObject, ObjectMeta, ObjectRef, Source, SourcedObject } from "./model/objects";
+export { describeRef } from "./model/objects";
+export type { UnknownValue } from "./model/unknown";
+export { isUnknown, unknownValue } from "./model/unknown";
+export type { Problem, ProblemCode } from "./model/problems";
+export type { Cni, EnforcerProfile } from "./model/profile";
+export { inferProfile, profileFor } from "./model/profile";
+export type { ClusterNode, Namespace, Snapshot, Workload, WorkloadPort } from "./model/snapshot";
+export type { PolicyDialect, PolicySource } from "./model/policy-source";
+export type { LabelSet, LabelValue } from "./model/selectors/labels";
+export type { ReadYaml } from "./readers/yaml";
+export { lineOfPath, readYaml } from "./readers/yaml";
+export { blastRadius, buildSnapshot, compile, diff, equivalent, exposure, hygiene } from "./reachability";
 export type { BlastRadius, BlastRadiusOptions, ReachedWorkload } from "./questions/blast-radius";
 export type { ChangedObject } from "./questions/changed-objects";
 export { countPaths } from "./questions/diff";
@@ -32,7 +24,6 @@ export type { Difference, Equivalence, EquivalenceOptions } from "./questions/eq
 export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
 export type { HygieneIssue } from "./questions/hygiene";
 export type {
-  Direction,
   DirectionExplanation,
   Explanation,
   ExplanationStep,
@@ -46,18 +37,19 @@ export type {
   RuleRef,
   Traffic,
   Verdict,
-} from "./verdicts";
-export { TrafficSet } from "./sets/ports";
-export type { PortProtocol, TrafficProtocol } from "./sets/ports";
-export { AddressSet, formatAddress, parseAddress, parseCidr } from "./sets/addresses";
-export type { Address, AddressRange } from "./sets/addresses";
-export type { MetadataEndpoint } from "./metadata-endpoints";
-export { metadataEndpoints } from "./metadata-endpoints";
+} from "./model/verdicts";
+export type { Direction } from "./model/direction";
+export { TrafficSet } from "./model/sets/ports";
+export type { PortProtocol, TrafficProtocol } from "./model/sets/ports";
+export { AddressSet, formatAddress, parseAddress, parseCidr } from "./model/sets/addresses";
+export type { Address, AddressRange } from "./model/sets/addresses";
+export type { MetadataEndpoint } from "./model/metadata-endpoints";
+export { metadataEndpoints } from "./model/metadata-endpoints";
 /** The policies in rule form, for rooms that judge policies themselves. */
-export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./rules";
-export type { Condition, Lookup, Test } from "./selectors/conditions";
-export { evaluate as evaluateCondition } from "./selectors/conditions";
-export { labelOf } from "./selectors/labels";
-export { isDryRun } from "./snapshot/dry-run";
-export { meshModeOf } from "./snapshot/mesh";
-export type { Tri } from "./unknown";
+export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./model/rules";
+export type { Condition, Lookup, Test } from "./model/selectors/conditions";
+export { evaluate as evaluateCondition } from "./model/selectors/conditions";
+export { labelOf } from "./model/selectors/labels";
+export { isDryRun } from "./readers/dry-run";
+export { meshModeOf } from "./readers/mesh";
+export type { Tri } from "./model/unknown";

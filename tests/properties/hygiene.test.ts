@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify } from "yaml";
 import { compile, hygiene, type EnforcerProfile, type Snapshot } from "../../sdk/reachability";
-import type { CompiledPolicy, DirectionRules } from "../../sdk/reachability/rules";
+import type { CompiledPolicy, DirectionRules } from "../../sdk/reachability/model/rules";
 import type { PolicyObject } from "../oracle/cluster";
 import { clusters, freshPods } from "./arbitraries";
 import { calicoObjects } from "./calico-policies";

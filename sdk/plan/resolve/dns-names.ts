@@ -4,7 +4,7 @@ import { Tier } from "../declaration";
 import type { ModelFlow, ModelNamespace, ModelWorkload } from "../model";
 import type { Expansion } from "../presets/index";
 import { homeOf } from "./tenant-of";
-import type { TenantReading } from "./tenants";
+import type { TenantReading } from "./tenant-reading";
 
 /** Names that end in a Service of a namespace, and in a pod behind a headless one. */
 function servicesOf(namespace: string): readonly string[] {

@@ -5,22 +5,8 @@ import type { ProblemCollector } from "../errors";
 import { fitsPattern, nameProblem } from "../fqdn";
 import type { ModelFlow, ModelPeer } from "../model";
 import type { Reader } from "../reader";
-import type { TenantReading } from "./tenants";
+import type { OutsideLimits, TenantReading } from "./tenant-reading";
 import { tenantOf } from "./tenant-of";
-
-/** Limits as they were declared; undefined where flows alone decide. */
-export interface OutsideLimits {
-  readonly egress?: {
-    readonly hosts: readonly string[];
-    readonly cidrs: readonly string[];
-    readonly internet: boolean;
-  };
-  readonly ingress?: {
-    readonly cidrs: readonly string[];
-    readonly internet: boolean;
-    readonly gateway: boolean;
-  };
-}
 
 export function readOutsideLimits(
   reader: Reader,

@@ -1,31 +1,14 @@
 import type { FlowDeclaration } from "../declaration";
 import { Tier } from "../declaration";
 import type { ProblemCollector } from "../errors";
-import type { EndedException, ModelFlow, ModelNamespace, ModelTenant } from "../model";
+import type { EndedException, ModelFlow, ModelNamespace } from "../model";
 import { isDnsLabel } from "../names";
 import type { Reader } from "../reader";
 import { peerKey } from "./flows";
-import type { OutsideLimits } from "./tenant-limits";
 import { readOutsideLimits } from "./tenant-limits";
 import { tenantOf } from "./tenant-of";
+import type { TenantReading } from "./tenant-reading";
 import { readTenantPolicies } from "./tenant-policies";
-
-/** What was read of a tenant; its exceptions are flows and are read with them. */
-export interface TenantReading extends ModelTenant {
-  readonly path: string;
-  readonly exceptions: readonly TenantExceptionReading[];
-  readonly closeExpired: boolean;
-  readonly limits: OutsideLimits;
-  /** Further names that its pods may ask for; undefined where every name is open. */
-  readonly dnsNames?: readonly string[];
-}
-
-/** An exception before its flow is read. */
-export interface TenantExceptionReading {
-  readonly path: string;
-  readonly flow: FlowDeclaration | undefined;
-  readonly expires: string | undefined;
-}
 
 const tenantFields = [
   "name",

@@ -1,8 +1,9 @@
 /** How far an intruder gets from one workload, hop by hop, or from where one gets to it. */
-import { trafficOfFlow, type Engine } from "../compile/engine";
-import { describeRange } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import type { Direction, FlowProtocol, Traffic } from "../verdicts";
+import { trafficOfFlow, type Engine } from "../engine/engine";
+import { describeRange } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import type { FlowProtocol, Traffic } from "../model/verdicts";
+import type { Direction } from "../model/direction";
 import { tablesOf, type End, type Matrix } from "./matrix";
 
 /** A workload that can be reached (or that reaches), and over which others. */

@@ -1,9 +1,10 @@
 /** Which of the objects that differ between two snapshots changed what passes between two ends. */
-import type { Engine } from "../compile/engine";
-import type { Selected } from "../compile/policy-index";
-import type { ObjectRef } from "../objects";
-import type { Workload } from "../snapshot/types";
-import type { Direction, Flow, Peer } from "../verdicts";
+import type { Engine } from "../engine/engine";
+import type { Selected } from "../engine/policy-index";
+import type { ObjectRef } from "../model/objects";
+import type { Workload } from "../model/snapshot";
+import type { Flow, Peer } from "../model/verdicts";
+import type { Direction } from "../model/direction";
 import { ChangedObjects, type ChangedObject } from "./changed-objects";
 import { explainFlow } from "./explain";
 import type { ChangedPair } from "./path-changes";

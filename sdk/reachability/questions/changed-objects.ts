@@ -1,7 +1,7 @@
 /** Which objects differ between two snapshots. */
-import type { KubeObject, ObjectRef, Source, SourcedObject } from "../objects";
-import type { Snapshot } from "../snapshot/types";
-import { isUnknown } from "../unknown";
+import type { KubeObject, ObjectRef, Source, SourcedObject } from "../model/objects";
+import type { Snapshot } from "../model/snapshot";
+import { isUnknown } from "../model/unknown";
 
 /** An object that differs between two snapshots. */
 export interface ChangedObject extends ObjectRef {

@@ -1,15 +1,15 @@
 /** Which rules say nothing that other rules do not say already, by the sets of pods, addresses and ports that they are about. */
-import type { Endpoint, PodEndpoint } from "../compile/endpoints";
-import type { Engine } from "../compile/engine";
-import { matchesOwn, resolvePorts, type RuleOf, type TierSelection } from "../compile/evaluate";
-import { matchesAnyPeer } from "../compile/matching";
-import type { PodSet, PodUniverse } from "../compile/pod-universe";
-import type { PeerTerm, Rule } from "../rules";
-import { AddressSet } from "../sets/addresses";
-import type { TrafficSet } from "../sets/ports";
-import { evaluate } from "../selectors/conditions";
-import { NO, YES, type Tri } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { Endpoint, PodEndpoint } from "../engine/endpoints";
+import type { Engine } from "../engine/engine";
+import { matchesOwn, resolvePorts, type RuleOf, type TierSelection } from "../engine/evaluate";
+import { matchesAnyPeer } from "../engine/matching";
+import type { PodSet, PodUniverse } from "../engine/pod-universe";
+import type { PeerTerm, Rule } from "../model/rules";
+import { AddressSet } from "../model/sets/addresses";
+import type { TrafficSet } from "../model/sets/ports";
+import { evaluate } from "../model/selectors/conditions";
+import { NO, YES, type Tri } from "../model/unknown";
+import type { Direction } from "../model/direction";
 
 /** As many pieces as the world is cut into before a rule counts as not covered. */
 const mostPieces = 256;

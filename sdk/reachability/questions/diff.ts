@@ -1,7 +1,7 @@
 /** What two snapshots let pass differently, and which objects did it. */
-import type { Engine } from "../compile/engine";
-import { TrafficSet } from "../sets/ports";
-import type { MatrixEntry, MatrixOptions, Traffic } from "../verdicts";
+import type { Engine } from "../engine/engine";
+import { TrafficSet } from "../model/sets/ports";
+import type { MatrixEntry, MatrixOptions, Traffic } from "../model/verdicts";
 import { causeFinder } from "./change-causes";
 import type { ChangedObject } from "./changed-objects";
 import { matrixOf } from "./matrix";

@@ -1,4 +1,4 @@
-import type { Peer } from "../verdicts";
+import type { Peer } from "../model/verdicts";
 
 /**
  * An end of a flow as text, in the notation of the matrix and of the command line: `shop/web[Deployment]`, `new@shop`,

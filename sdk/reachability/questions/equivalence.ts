@@ -1,7 +1,7 @@
 /** Whether two sets of policies come to the same. */
-import { trafficOfFlow, type Engine } from "../compile/engine";
-import { TrafficSet } from "../sets/ports";
-import type { MatrixOptions, Peer, Traffic } from "../verdicts";
+import { trafficOfFlow, type Engine } from "../engine/engine";
+import { TrafficSet } from "../model/sets/ports";
+import type { MatrixOptions, Peer, Traffic } from "../model/verdicts";
 import { describeEnd } from "./ends";
 import { matrixOf } from "./matrix";
 import { changedPairs } from "./path-changes";

@@ -1,16 +1,15 @@
 /** Why a flow passes or not: the ordered chain of rules on both sides, what decided, and why the others did not. */
-import { probeAddressOf, seenInTunnel, tunnelled } from "../compile/ambient";
-import type { Endpoint } from "../compile/endpoints";
-import { trafficOfFlow, verdictOn, type Engine } from "../compile/engine";
-import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../compile/evaluate";
-import { matchesAnyPeer } from "../compile/matching";
-import type { PolicyIndex } from "../compile/policy-index";
-import { directionOf } from "../compile/evaluate";
-import { describeRef, type ObjectRef } from "../objects";
-import type { TrafficSet } from "../sets/ports";
-import { NO, triAnd, YES, type Tri } from "../unknown";
+import { probeAddressOf, seenInTunnel, tunnelled } from "../engine/tunnel";
+import type { Endpoint } from "../engine/endpoints";
+import { trafficOfFlow, verdictOn, type Engine } from "../engine/engine";
+import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../engine/evaluate";
+import { matchesAnyPeer } from "../engine/matching";
+import type { PolicyIndex } from "../engine/policy-index";
+import { directionOf } from "../engine/evaluate";
+import { describeRef, type ObjectRef } from "../model/objects";
+import type { TrafficSet } from "../model/sets/ports";
+import { NO, triAnd, YES, type Tri } from "../model/unknown";
 import type {
-  Direction,
   DirectionExplanation,
   Explanation,
   ExplanationStep,
@@ -18,7 +17,8 @@ import type {
   Flow,
   RuleRef,
   Verdict,
-} from "../verdicts";
+} from "../model/verdicts";
+import type { Direction } from "../model/direction";
 
 export function explainFlow(engine: Engine, flow: Flow): Explanation {
   const asked = trafficOfFlow(flow);

@@ -1,13 +1,13 @@
 /** Who from outside reaches a workload, and what could reach it or be reached by it if it were started. */
-import type { Engine } from "../compile/engine";
-import type { Endpoint } from "../compile/endpoints";
-import { eitherOf, type TrafficRange } from "../compile/traffic-range";
-import type { ObjectRef } from "../objects";
-import { AddressSet, describeRange } from "../sets/addresses";
-import { TrafficSet, type PortProtocol } from "../sets/ports";
-import type { Workload } from "../snapshot/types";
-import { isUnknown, MAYBE, NO, triAnd } from "../unknown";
-import type { Peer, Traffic } from "../verdicts";
+import type { Engine } from "../engine/engine";
+import type { Endpoint } from "../engine/endpoints";
+import { eitherOf, type TrafficRange } from "../engine/traffic-range";
+import type { ObjectRef } from "../model/objects";
+import { AddressSet, describeRange } from "../model/sets/addresses";
+import { TrafficSet, type PortProtocol } from "../model/sets/ports";
+import type { Workload } from "../model/snapshot";
+import { isUnknown, MAYBE, NO, triAnd } from "../model/unknown";
+import type { Peer, Traffic } from "../model/verdicts";
 import { gatewayWays } from "./entrances/gateways";
 import { hostPortWays } from "./entrances/host-ports";
 import { ingressWays } from "./entrances/ingresses";

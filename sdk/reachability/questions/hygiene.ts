@@ -1,13 +1,14 @@
 /** Policies and rules that do nothing, or only half of what they seem to. */
-import type { Endpoint, PodEndpoint } from "../compile/endpoints";
-import type { Engine } from "../compile/engine";
-import { directionOf, resolvePorts, type TierSelection } from "../compile/evaluate";
-import { PodUniverse, type PodSet } from "../compile/pod-universe";
-import type { ObjectRef } from "../objects";
-import { describeRef } from "../objects";
-import type { CompiledPolicy, PeerTerm, Rule } from "../rules";
-import { NO, YES } from "../unknown";
-import type { Direction, RuleRef } from "../verdicts";
+import type { Endpoint, PodEndpoint } from "../engine/endpoints";
+import type { Engine } from "../engine/engine";
+import { directionOf, resolvePorts, type TierSelection } from "../engine/evaluate";
+import { PodUniverse, type PodSet } from "../engine/pod-universe";
+import type { ObjectRef } from "../model/objects";
+import { describeRef } from "../model/objects";
+import type { CompiledPolicy, PeerTerm, Rule } from "../model/rules";
+import { NO, YES } from "../model/unknown";
+import type { RuleRef } from "../model/verdicts";
+import type { Direction } from "../model/direction";
 import { Coverage, rulesBeside } from "./coverage";
 import { representatives } from "./representatives";
 

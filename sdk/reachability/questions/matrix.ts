@@ -1,15 +1,15 @@
 /** Who reaches whom, on what: every pair between which something passes, without looking at the others. */
-import type { Engine } from "../compile/engine";
-import { trafficOfFlow } from "../compile/engine";
-import type { Endpoint } from "../compile/endpoints";
-import { PodUniverse } from "../compile/pod-universe";
-import { TunnelTables } from "../compile/tunnel-tables";
-import { entryOf, intersectTables, RangeRegistry, TableBuilder, type PodTable } from "../compile/tables";
-import { WorldTables } from "../compile/world";
-import type { Workload } from "../snapshot/types";
-import { describeRange, formatAddress } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import type { MatrixEntry, MatrixOptions, Peer, Traffic } from "../verdicts";
+import type { Engine } from "../engine/engine";
+import { trafficOfFlow } from "../engine/engine";
+import type { Endpoint } from "../engine/endpoints";
+import { PodUniverse } from "../engine/pod-universe";
+import { TunnelTables } from "../engine/tunnel-tables";
+import { entryOf, intersectTables, RangeRegistry, TableBuilder, type PodTable } from "../engine/tables";
+import { WorldTables } from "../engine/world";
+import type { Workload } from "../model/snapshot";
+import { describeRange, formatAddress } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import type { MatrixEntry, MatrixOptions, Peer, Traffic } from "../model/verdicts";
 
 /** The pairs of a snapshot, in the order of their ids; first those from workloads, then those from the world. */
 export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable<MatrixEntry> {

@@ -1,7 +1,7 @@
 /** Two matrices side by side: the pairs of ends between which not the same passes. */
-import { formatAddress, parseAddress } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import type { MatrixEntry, Peer, Traffic } from "../verdicts";
+import { formatAddress, parseAddress } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import type { MatrixEntry, Peer, Traffic } from "../model/verdicts";
 
 /** Two ends, and what passes between them in each of two snapshots. */
 export interface ChangedPair {

@@ -1,11 +1,11 @@
 /** Pods that might be started, so that a rule is not judged by the pods there happen to be. */
-import type { PodEndpoint } from "../compile/endpoints";
-import type { Engine } from "../compile/engine";
-import type { Condition } from "../selectors/conditions";
-import type { PeerTerm } from "../rules";
-import type { WorkloadPort } from "../snapshot/types";
-import { isUnknown } from "../unknown";
-import { directionOf } from "../compile/evaluate";
+import type { PodEndpoint } from "../engine/endpoints";
+import type { Engine } from "../engine/engine";
+import type { Condition } from "../model/selectors/conditions";
+import type { PeerTerm } from "../model/rules";
+import type { WorkloadPort } from "../model/snapshot";
+import { isUnknown } from "../model/unknown";
+import { directionOf } from "../engine/evaluate";
 
 /** Representatives declare their ports from here downwards. */
 const highest = 65_499;

@@ -2,8 +2,8 @@
  * AdminNetworkPolicy and BaselineAdminNetworkPolicy, policy.networking.k8s.io/v1alpha1: what ClusterNetworkPolicy grew from.
  * Source: network-policy-api apis/v1alpha1.
  */
-import type { L4Spec } from "../rules";
-import { TrafficSet } from "../sets/ports";
+import type { L4Spec } from "../model/rules";
+import { TrafficSet } from "../model/sets/ports";
 import { isGiven, onlyOneOf, readTieredPolicy, type TieredDialect } from "./cluster-network-policy";
 import type { PolicyReader } from "./common";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";

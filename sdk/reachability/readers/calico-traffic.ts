@@ -1,7 +1,7 @@
 /** Protocols, ports and ICMP of Calico's rules. */
-import type { L4Spec, NamedPort } from "../rules";
-import { TrafficSet, type PortProtocol } from "../sets/ports";
-import { isUnknown } from "../unknown";
+import type { L4Spec, NamedPort } from "../model/rules";
+import { TrafficSet, type PortProtocol } from "../model/sets/ports";
+import { isUnknown } from "../model/unknown";
 import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } from "./fields";
 import { portProtocol } from "./l4";
 

@@ -2,8 +2,8 @@
  * Calico's NetworkPolicy and GlobalNetworkPolicy, projectcalico.org/v3.
  * Source: api/pkg/apis/projectcalico/v3, libcalico-go lib/backend/syncersv1/updateprocessors, felix/rules.
  */
-import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict, Subject } from "../rules";
-import { tiers } from "../rules";
+import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict, Subject } from "../model/rules";
+import { tiers } from "../model/rules";
 import {
   endpointKey,
   namespaceKey,
@@ -11,15 +11,14 @@ import {
   parseCalicoSelector,
   SelectorError,
   type CalicoKey,
-} from "../selectors/calico";
-import { all, always, perhaps, test, type Condition } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
-import { AddressSet } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import { isUnknown } from "../unknown";
-import type { Direction } from "../verdicts";
+} from "../model/selectors/calico";
+import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import { AddressSet } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import { isUnknown } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import {
-  inNamespace,
   readCidr,
   Refused,
   uncertainDirection,
@@ -29,6 +28,7 @@ import {
   type PolicyReader,
   type ReaderContext,
 } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import {
   NotReadable,
   onlyFields,

@@ -1,5 +1,5 @@
 /** `matchName` and `matchPattern` of Cilium's rules, in `toFQDNs` and in DNS rules. */
-import type { DnsPattern } from "../rules";
+import type { DnsPattern } from "../model/rules";
 import { NotReadable, readString, type Fields } from "./fields";
 import { ciliumPattern, dnsName } from "./fqdn";
 

@@ -1,9 +1,9 @@
 /** The lists of peers in Cilium rules. */
-import type { Entity, PeerTerm } from "../rules";
-import { always, type Condition } from "../selectors/conditions";
-import type { parseCidr } from "../sets/addresses";
-import { AddressSet, parseAddress } from "../sets/addresses";
-import { isUnknown } from "../unknown";
+import type { Entity, PeerTerm } from "../model/rules";
+import { always, type Condition } from "../model/selectors/conditions";
+import type { parseCidr } from "../model/sets/addresses";
+import { AddressSet, parseAddress } from "../model/sets/addresses";
+import { isUnknown } from "../model/unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
 import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
 import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";

@@ -1,7 +1,7 @@
 /** `toPorts` and `icmps` of Cilium policies. */
-import type { DnsPattern, L4Spec, RuleVerdict } from "../rules";
-import { TrafficSet } from "../sets/ports";
-import type { Direction } from "../verdicts";
+import type { DnsPattern, L4Spec, RuleVerdict } from "../model/rules";
+import { TrafficSet } from "../model/sets/ports";
+import type { Direction } from "../model/direction";
 import { Refused } from "./common";
 import { readNames } from "./cilium-names";
 import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";

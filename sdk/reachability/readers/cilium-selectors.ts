@@ -1,7 +1,8 @@
 /** How Cilium's selectors are read: sources of labels, and the namespace that a selector means without saying so. */
-import { all, test, type Condition, type Field } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
-import { inNamespace, type ReaderContext } from "./common";
+import { all, test, type Condition, type Field } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import type { ReaderContext } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import { NotReadable, type ObjectReader } from "./fields";
 import { checkLabelKey } from "./names";
 

@@ -3,12 +3,13 @@
  * Source: pkg/policy/api (rule_validation.go, selector.go, entity.go), pkg/k8s/apis/cilium.io/utils, pkg/policy/repository.go,
  * and what a real agent was measured to do.
  */
-import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, RuleVerdict, Subject } from "../rules";
-import { tiers } from "../rules";
-import { all, always, perhaps } from "../selectors/conditions";
-import { MAYBE, tri, type Tri } from "../unknown";
-import type { Direction } from "../verdicts";
-import { anyPeer, inNamespace, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
+import type { CompiledPolicy, DirectionRules, PeerTerm, Rule, RuleVerdict, Subject } from "../model/rules";
+import { tiers } from "../model/rules";
+import { all, always, perhaps } from "../model/selectors/conditions";
+import { MAYBE, tri, type Tri } from "../model/unknown";
+import type { Direction } from "../model/direction";
+import { anyPeer, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import { readCiliumPeers } from "./cilium-peers";
 import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";

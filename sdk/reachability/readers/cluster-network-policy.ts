@@ -2,14 +2,14 @@
  * ClusterNetworkPolicy, policy.networking.k8s.io/v1alpha2.
  * Source: network-policy-api apis/v1alpha2/clusternetworkpolicy_types.go.
  */
-import type { Cni } from "../profile";
-import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../rules";
-import { tiers } from "../rules";
-import { all, always, perhaps, type Condition } from "../selectors/conditions";
-import { AddressSet } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import { MAYBE, NO } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { Cni } from "../model/profile";
+import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
+import { tiers } from "../model/rules";
+import { all, always, perhaps, type Condition } from "../model/selectors/conditions";
+import { AddressSet } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import { MAYBE, NO } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import { readCidr, uncertainPeer, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import {
   NotReadable,

@@ -1,12 +1,21 @@
-import type { PolicySource } from "../snapshot/types";
-import type { EnforcerProfile } from "../profile";
-import type { WaypointTable } from "../snapshot/waypoints";
-import type { CidrTerm, CompiledPolicy, DirectionRules, DnsPattern, PeerTerm, Rule, Subject, Tier } from "../rules";
-import { all, perhaps, test, type Condition } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
-import { AddressSet, parseCidr, type AddressRange } from "../sets/addresses";
-import { MAYBE } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { PolicySource } from "../model/policy-source";
+import type { EnforcerProfile } from "../model/profile";
+import type { WaypointTable } from "../model/waypoints";
+import type {
+  CidrTerm,
+  CompiledPolicy,
+  DirectionRules,
+  DnsPattern,
+  PeerTerm,
+  Rule,
+  Subject,
+  Tier,
+} from "../model/rules";
+import { all, perhaps, type Condition } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import { AddressSet, parseCidr, type AddressRange } from "../model/sets/addresses";
+import { MAYBE } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import { NotReadable, type ObjectReader } from "./fields";
 import { everyTraffic } from "./l4";
 import type { ServiceTable } from "./services";
@@ -36,11 +45,6 @@ export type PolicyReader = (
   reader: ObjectReader,
   context: ReaderContext,
 ) => CompiledPolicy[];
-
-/** Pods of one namespace. */
-export function inNamespace(namespace: LabelValue): Condition {
-  return test("namespace", "", "in", namespace);
-}
 
 export const uncertainPeer: PeerTerm = { kind: "uncertain" };
 export const anyPeer: PeerTerm = { kind: "any" };

@@ -1,8 +1,8 @@
 /** Reading plain data of uncertain shape, with the path of whatever does not fit. */
-import type { ObjectRef, Source } from "../objects";
-import type { Problem, ProblemCode } from "../problems";
-import { isUnknown, type UnknownValue } from "../unknown";
-import type { LabelValue } from "../selectors/labels";
+import type { ObjectRef, Source } from "../model/objects";
+import type { Problem, ProblemCode } from "../model/problems";
+import { isUnknown, type UnknownValue } from "../model/unknown";
+import type { LabelValue } from "../model/selectors/labels";
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { DnsPattern } from "../rules";
+import type { DnsPattern } from "../model/rules";
 
 /** Characters of one label, as Cilium's matchpattern package allows them. */
 const label = "[-a-z0-9_]";

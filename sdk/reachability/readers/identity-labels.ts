@@ -2,9 +2,9 @@
  * Labels that are part of a pod's identity in Cilium. The agent leaves some out (`labels` of its configuration): to every
  * kind of policy the pod does not have them. Source: pkg/labelsfilter/filter.go.
  */
-import type { EnforcerProfile } from "../profile";
-import type { CompiledPolicy, DirectionRules, PeerTerm, Rule } from "../rules";
-import { all, always, any, never, not, type Condition, type Test } from "../selectors/conditions";
+import type { EnforcerProfile } from "../model/profile";
+import type { CompiledPolicy, DirectionRules, PeerTerm, Rule } from "../model/rules";
+import { all, always, any, never, not, type Condition, type Test } from "../model/selectors/conditions";
 import type { ObjectReader } from "./fields";
 
 /** A pattern of labels that are taken in or left out. */

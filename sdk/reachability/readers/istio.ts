@@ -5,15 +5,16 @@
  * A mesh judges TCP only, on ingress, after the network. What a rule says about HTTP is opaque here: to a sidecar it may
  * match or not; ztunnel leaves out ALLOW rules that speak of HTTP and ignores what DENY rules say of it.
  */
-import type { LabelValue } from "../selectors/labels";
-import type { CompiledPolicy, DnsPattern, L4Spec, PeerTerm, Rule } from "../rules";
-import { tiers } from "../rules";
-import { all, any, not, perhaps, test, type Condition, type Operator } from "../selectors/conditions";
-import { AddressSet } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import { anyName, waypointClass } from "../snapshot/waypoints";
-import { isUnknown, NO, YES } from "../unknown";
-import { inNamespace, readCidr, uncertainPolicy, type PolicyReader, type ReaderContext } from "./common";
+import type { LabelValue } from "../model/selectors/labels";
+import type { CompiledPolicy, DnsPattern, L4Spec, PeerTerm, Rule } from "../model/rules";
+import { tiers } from "../model/rules";
+import { all, any, not, perhaps, test, type Condition, type Operator } from "../model/selectors/conditions";
+import { AddressSet } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import { anyName, waypointClass } from "./waypoints";
+import { isUnknown, NO, YES } from "../model/unknown";
+import { readCidr, uncertainPolicy, type PolicyReader, type ReaderContext } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import {
   NotReadable,
   onlyFields,
@@ -26,8 +27,8 @@ import {
   type Fields,
   type ObjectReader,
 } from "./fields";
-import { isDryRun } from "../snapshot/dry-run";
-import type { MeshMode } from "../snapshot/mesh";
+import { isDryRun } from "./dry-run";
+import type { MeshMode } from "./mesh";
 
 const tcp = TrafficSet.protocol("TCP");
 const tcpOnly: L4Spec = { must: tcp, may: tcp, named: [] };

@@ -1,5 +1,5 @@
-import type { L4Spec, NamedPort } from "../rules";
-import { TrafficSet, type PortProtocol } from "../sets/ports";
+import type { L4Spec, NamedPort } from "../model/rules";
+import { TrafficSet, type PortProtocol } from "../model/sets/ports";
 
 export const everyTraffic: L4Spec = { must: TrafficSet.all(), may: TrafficSet.all(), named: [] };
 export const uncertainTraffic: L4Spec = { must: TrafficSet.none(), may: TrafficSet.all(), named: [] };

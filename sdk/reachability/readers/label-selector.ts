@@ -1,4 +1,4 @@
-import { all, test, type Condition, type Field, type Operator } from "../selectors/conditions";
+import { all, test, type Condition, type Field, type Operator } from "../model/selectors/conditions";
 import { NotReadable, onlyFields, readLabelValue, readList, readMap, readString, required } from "./fields";
 import { checkLabelKey } from "./names";
 

@@ -3,7 +3,7 @@
  * nobody – and a deny of nobody – where the real cluster has no such policy at all.
  * Source: k8s.io/apimachinery pkg/util/validation (IsQualifiedName, IsValidLabelValue, IsValidPortName).
  */
-import { isUnknown } from "../unknown";
+import { isUnknown } from "../model/unknown";
 import { NotReadable, readString, required } from "./fields";
 
 /** An optional DNS subdomain and a slash, then up to 63 letters, digits, `-`, `_` and `.`. */

@@ -2,16 +2,15 @@
  * NetworkPolicy, networking.k8s.io/v1.
  * Source: k8s.io/api networking/v1/types.go and the validation in pkg/apis/networking.
  */
-import type { Cni } from "../profile";
-import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../rules";
-import { all, perhaps, type Condition } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
-import { TrafficSet } from "../sets/ports";
-import { YES } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { Cni } from "../model/profile";
+import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../model/rules";
+import { all, perhaps, type Condition } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import { TrafficSet } from "../model/sets/ports";
+import { YES } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import {
   cidrTerm,
-  inNamespace,
   readCidr,
   uncertainDirection,
   uncertainPeer,
@@ -20,6 +19,7 @@ import {
   anyPeer,
   type PolicyReader,
 } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import {
   NotReadable,
   onlyFields,

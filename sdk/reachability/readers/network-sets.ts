@@ -1,11 +1,11 @@
 /** Calico's NetworkSet and GlobalNetworkSet: addresses with labels. */
-import type { SourcedObject } from "../objects";
-import type { PeerTerm } from "../rules";
-import { evaluate, type Condition, type Lookup } from "../selectors/conditions";
-import { labelOf, type LabelSet } from "../selectors/labels";
-import { AddressSet, parseCidr } from "../sets/addresses";
-import { isUnknown, NO, YES } from "../unknown";
-import { labelSetOf } from "../snapshot/workloads";
+import type { SourcedObject } from "../model/objects";
+import type { PeerTerm } from "../model/rules";
+import { evaluate, type Condition, type Lookup } from "../model/selectors/conditions";
+import { labelOf, type LabelSet } from "../model/selectors/labels";
+import { AddressSet, parseCidr } from "../model/sets/addresses";
+import { isUnknown, NO, YES } from "../model/unknown";
+import { labelSetOf } from "./workloads";
 
 interface NetworkSet {
   readonly lookup: Lookup;

@@ -2,14 +2,15 @@
  * Istio's PeerAuthentication (security.istio.io/v1, v1beta1): whether peers without mutual TLS may connect.
  * Source: pilot/pkg/security/authn/policy_applier.go, pilot/pkg/model/authentication.go.
  */
-import type { CompiledPolicy, PeerTerm, Rule } from "../rules";
-import { tiers } from "../rules";
-import { all, not, type Condition } from "../selectors/conditions";
-import type { LabelValue } from "../selectors/labels";
-import type { PolicySource } from "../snapshot/types";
-import { TrafficSet } from "../sets/ports";
-import { MAYBE, NO } from "../unknown";
-import { inNamespace, uncertainPolicy, type ReaderContext } from "./common";
+import type { CompiledPolicy, PeerTerm, Rule } from "../model/rules";
+import { tiers } from "../model/rules";
+import { all, not, type Condition } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import type { PolicySource } from "../model/policy-source";
+import { TrafficSet } from "../model/sets/ports";
+import { MAYBE, NO } from "../model/unknown";
+import { uncertainPolicy, type ReaderContext } from "./common";
+import { inNamespace } from "../model/selectors/conditions";
 import { NotReadable, onlyFields, readMap, readString, type ObjectReader } from "./fields";
 import { inMesh, readPortText, readWorkloadSelector } from "./istio";
 

@@ -1,10 +1,10 @@
 /** Services, for rules that name them. */
-import type { KubeObject } from "../objects";
-import type { PeerTerm } from "../rules";
-import { all, evaluate, test, type Condition } from "../selectors/conditions";
-import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
-import { AddressSet, parseAddress } from "../sets/addresses";
-import { NO } from "../unknown";
+import type { KubeObject } from "../model/objects";
+import type { PeerTerm } from "../model/rules";
+import { all, evaluate, test, type Condition } from "../model/selectors/conditions";
+import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { AddressSet, parseAddress } from "../model/sets/addresses";
+import { NO } from "../model/unknown";
 
 /** A Service with the endpoints that its EndpointSlices and Endpoints list. */
 export interface ServiceEntry {

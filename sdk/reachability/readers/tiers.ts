@@ -1,9 +1,9 @@
 /** The tiers of an enforcer. */
-import { isUnknown } from "../unknown";
-import type { SourcedObject } from "../objects";
-import type { Cni } from "../profile";
-import { tiers, type Tier } from "../rules";
-import { NO, YES, type Tri } from "../unknown";
+import { isUnknown } from "../model/unknown";
+import type { SourcedObject } from "../model/objects";
+import type { Cni } from "../model/profile";
+import { tiers, type Tier } from "../model/rules";
+import { NO, YES, type Tri } from "../model/unknown";
 
 /** A tier, and whether it denies what its policies leave undecided. */
 export interface NamedTier {

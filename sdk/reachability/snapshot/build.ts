@@ -1,24 +1,25 @@
-import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../objects";
-import type { Problem } from "../problems";
-import { inferProfile, type EnforcerProfile } from "../profile";
-import { uncertainPolicy, inNamespace, type ReaderContext } from "../readers/common";
+import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../model/objects";
+import type { Problem } from "../model/problems";
+import { inferProfile, type EnforcerProfile } from "../model/profile";
+import { uncertainPolicy, type ReaderContext } from "../readers/common";
+import { inNamespace } from "../model/selectors/conditions";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
 import { networkSetsOf } from "../readers/network-sets";
 import { readPeerAuthentications, type PeerAuthentication } from "../readers/peer-authentication";
 import { ServiceTable } from "../readers/services";
 import { tierTable } from "../readers/tiers";
-import type { CompiledPolicy } from "../rules";
-import { tiers } from "../rules";
-import { all, always, perhaps } from "../selectors/conditions";
-import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
-import { isUnknown, unknownValue } from "../unknown";
+import type { CompiledPolicy } from "../model/rules";
+import { tiers } from "../model/rules";
+import { all, always, perhaps } from "../model/selectors/conditions";
+import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
-import { tiedPolicies } from "./ties";
 import { isPeerAuthentication, mayBePolicy, policyKindOf } from "./kinds";
-import { waypointsOf } from "./waypoints";
-import type { ClusterNode, Namespace, PolicySource, Snapshot, Workload } from "./types";
-import { labelSetOf, podTemplateOf, readWorkload } from "./workloads";
+import { waypointsOf } from "../readers/waypoints";
+import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
+import type { PolicySource } from "../model/policy-source";
+import { labelSetOf, podTemplateOf, readWorkload } from "../readers/workloads";
 
 export interface SnapshotOptions {
   /** How policies are enforced. Default: what the objects suggest ({@link inferProfile}). */
@@ -36,11 +37,8 @@ const unknownNamespace = "(unknown)";
 /** Kinds that lie in no namespace, of those the engine looks at. */
 const clusterKinds: ReadonlySet<string> = new Set(["Namespace", "Node", "CiliumClusterwideNetworkPolicy"]);
 
-/**
- * Reads objects into a snapshot. Never throws for what an object holds: what cannot be read is a problem, and the verdicts
- * that depend on it are "unknown".
- */
-export function buildSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
+/** Reads objects into a snapshot, all but the problems that only a question to the engine finds. */
+export function readSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
   const problems: Problem[] = [...(options.problems ?? [])];
   const flat = flatten(objects, problems);
   const profile = options.profile ?? inferProfile(flat);
@@ -121,7 +119,7 @@ class Builder {
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#implyNamespaces();
-    const snapshot: Snapshot = {
+    return {
       namespaces: this.#namespaces,
       workloads: [...this.#workloads.values()],
       policies: this.#policies,
@@ -140,8 +138,6 @@ class Builder {
       podAddresses: data.podAddresses,
       apiServerAddresses: data.apiServerAddresses,
     };
-    this.problems.push(...tiedPolicies(snapshot));
-    return snapshot;
   }
 
   #addObject(sourced: SourcedObject, context: ReaderContext): void {

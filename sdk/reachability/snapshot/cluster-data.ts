@@ -1,11 +1,11 @@
 /** What policies refer to besides workloads: Services with their endpoints, CIDR groups, the cluster's own addresses. */
-import type { KubeObject, SourcedObject } from "../objects";
+import type { KubeObject, SourcedObject } from "../model/objects";
 import type { ServiceEntry } from "../readers/services";
-import { evaluate, type Condition } from "../selectors/conditions";
-import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
-import { AddressSet, parseAddress, parseCidr } from "../sets/addresses";
-import { isUnknown, NO, unknownValue } from "../unknown";
-import { labelSetOf } from "./workloads";
+import { evaluate, type Condition } from "../model/selectors/conditions";
+import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { AddressSet, parseAddress, parseCidr } from "../model/sets/addresses";
+import { isUnknown, NO, unknownValue } from "../model/unknown";
+import { labelSetOf } from "../readers/workloads";
 
 export interface ClusterData {
   readonly services: readonly ServiceEntry[];

@@ -6,8 +6,8 @@ import { readNetworkPolicy } from "../readers/network-policy";
 import { readAdminNetworkPolicy, readBaselineAdminNetworkPolicy } from "../readers/admin-network-policy";
 import { readCalicoPolicy } from "../readers/calico";
 import { readAuthorizationPolicy } from "../readers/istio";
-import type { EnforcerProfile } from "../profile";
-import type { PolicyDialect } from "./types";
+import type { EnforcerProfile } from "../model/profile";
+import type { PolicyDialect } from "../model/policy-source";
 
 /** A kind of policy that the engine reads. */
 export interface PolicyKind {

@@ -1,6 +1,6 @@
 /** Reading Services, Ingresses and Gateway API objects without trusting their shape. */
-import type { ObjectRef, SourcedObject } from "../../objects";
-import { isUnknown } from "../../unknown";
+import type { ObjectRef, SourcedObject } from "../../model/objects";
+import { isUnknown } from "../../model/unknown";
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -2,13 +2,13 @@
  * Ways in through the Gateway API: routes that a Gateway's listeners take, to Services that they may refer to.
  * Source: gateway-api apis/v1 (gateway_types.go, shared_types.go, httproute_types.go), apis/v1beta1 referencegrant_types.go.
  */
-import type { Engine } from "../../compile/engine";
-import { describeRef } from "../../objects";
+import type { Engine } from "../../engine/engine";
+import { describeRef } from "../../model/objects";
 import { NotReadable } from "../../readers/fields";
 import { podLabels, readLabelSelector } from "../../readers/label-selector";
-import { evaluate } from "../../selectors/conditions";
-import { labelOf } from "../../selectors/labels";
-import { MAYBE, NO, YES, type Tri } from "../../unknown";
+import { evaluate } from "../../model/selectors/conditions";
+import { labelOf } from "../../model/selectors/labels";
+import { MAYBE, NO, YES, type Tri } from "../../model/unknown";
 import { fieldsOf, gatewayGroup, groupOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
 import { carrierOfGateway, type Found } from "./proxies";
 import type { Services } from "./services";

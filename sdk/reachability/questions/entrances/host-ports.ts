@@ -1,8 +1,8 @@
 /** Ways in through ports of the node that containers take for themselves (`hostPort`). */
-import type { Engine } from "../../compile/engine";
-import type { Workload } from "../../snapshot/types";
-import { podTemplateOf } from "../../snapshot/workloads";
-import { NO, YES } from "../../unknown";
+import type { Engine } from "../../engine/engine";
+import type { Workload } from "../../model/snapshot";
+import { podTemplateOf } from "../../readers/workloads";
+import { NO, YES } from "../../model/unknown";
 import { fieldsOf, mapsOf, numberOf, textOf, type Fields } from "./fields";
 import type { Way } from "./ways";
 

@@ -1,10 +1,10 @@
 /** Ways in through Ingresses (networking.k8s.io/v1). */
-import type { Engine } from "../../compile/engine";
+import type { Engine } from "../../engine/engine";
 import { fieldsOf, groupOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
 import { carrierOfIngress } from "./proxies";
 import type { Services } from "./services";
 import type { Way } from "./ways";
-import { YES } from "../../unknown";
+import { YES } from "../../model/unknown";
 
 export function ingressWays(engine: Engine, services: Services): Way[] {
   const { others } = engine.snapshot;

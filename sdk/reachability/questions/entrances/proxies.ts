@@ -1,8 +1,8 @@
 /** Which pods carry the traffic of an Ingress or a Gateway. */
-import type { Endpoint } from "../../compile/endpoints";
-import type { Engine } from "../../compile/engine";
-import { labelOf } from "../../selectors/labels";
-import type { Workload } from "../../snapshot/types";
+import type { Endpoint } from "../../engine/endpoints";
+import type { Engine } from "../../engine/engine";
+import { labelOf } from "../../model/selectors/labels";
+import type { Workload } from "../../model/snapshot";
 import type { Carrier } from "./ways";
 
 /** Pods by labels, in one namespace if it is given. */

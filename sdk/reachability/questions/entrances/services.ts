@@ -1,9 +1,9 @@
 /** Services: what is behind them, and the ways in that they open by themselves. */
-import type { Engine } from "../../compile/engine";
-import { describeRef, type ObjectRef } from "../../objects";
-import { AddressSet, parseCidr } from "../../sets/addresses";
-import type { Workload } from "../../snapshot/types";
-import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../../unknown";
+import type { Engine } from "../../engine/engine";
+import { describeRef, type ObjectRef } from "../../model/objects";
+import { AddressSet, parseCidr } from "../../model/sets/addresses";
+import type { Workload } from "../../model/snapshot";
+import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../../model/unknown";
 import { fieldsOf, groupOf, listOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
 import { selectsByLabels, type Carrier, type Target, type Way } from "./ways";
 

@@ -1,10 +1,10 @@
 /** Ways from outside the cluster to the pods behind a Service. */
-import type { Endpoint } from "../../compile/endpoints";
-import type { ObjectRef } from "../../objects";
-import type { AddressSet } from "../../sets/addresses";
-import { labelOf } from "../../selectors/labels";
-import type { Workload } from "../../snapshot/types";
-import { isUnknown, MAYBE, NO, triAnd, YES, type Tri } from "../../unknown";
+import type { Endpoint } from "../../engine/endpoints";
+import type { ObjectRef } from "../../model/objects";
+import type { AddressSet } from "../../model/sets/addresses";
+import { labelOf } from "../../model/selectors/labels";
+import type { Workload } from "../../model/snapshot";
+import { isUnknown, MAYBE, NO, triAnd, YES, type Tri } from "../../model/unknown";
 import type { Fields } from "./fields";
 
 /** Who sends the last packet, the one that reaches the pod. */

@@ -1,14 +1,14 @@
 /** Policies of one tier and one priority that say different things about the same pods. */
-import { Endpoints, type PodEndpoint } from "../compile/endpoints";
-import { directionOf } from "../compile/evaluate";
-import { leavesTiesOpen } from "../compile/policy-index";
-import { PodUniverse, type PodSet } from "../compile/pod-universe";
-import { describeRef } from "../objects";
-import type { Problem } from "../problems";
-import { tiers, type CompiledPolicy, type PeerTerm, type Rule } from "../rules";
-import { AddressSet } from "../sets/addresses";
-import { NO } from "../unknown";
-import type { Snapshot } from "./types";
+import { Endpoints, type PodEndpoint } from "../engine/endpoints";
+import { directionOf } from "../engine/evaluate";
+import { leavesTiesOpen } from "../engine/policy-index";
+import { PodUniverse, type PodSet } from "../engine/pod-universe";
+import { describeRef } from "../model/objects";
+import type { Problem } from "../model/problems";
+import { tiers, type CompiledPolicy, type PeerTerm, type Rule } from "../model/rules";
+import { AddressSet } from "../model/sets/addresses";
+import { NO } from "../model/unknown";
+import type { Snapshot } from "../model/snapshot";
 
 /** As many pairs as are named. */
 const mostPairs = 100;

@@ -1,10 +1,10 @@
 /** The rule form that every dialect is read into. */
-import type { PolicySource } from "./snapshot/types";
+import type { PolicySource } from "./policy-source";
 import type { AddressSet } from "./sets/addresses";
 import type { PortProtocol, TrafficSet } from "./sets/ports";
 import type { Condition } from "./selectors/conditions";
 import type { Tri } from "./unknown";
-import type { Direction } from "./verdicts";
+import type { Direction } from "./direction";
 
 /** Cilium's names for groups of peers (pkg/policy/api/entity.go). */
 export type Entity =

@@ -1,6 +1,6 @@
 /** What each pod lets in and out, for all peers at once: most peers fare alike, only those that rules name are listed. */
-import { NO, triAnd, YES, type Tri } from "../unknown";
-import type { Direction } from "../verdicts";
+import { NO, triAnd, YES, type Tri } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import { blankPod, type PodEndpoint } from "./endpoints";
 import { meshCircumstances, type Engine } from "./engine";
 import {

@@ -48,6 +48,11 @@ export function test(field: Field, key: string, operator: Operator, ...values: L
   return { op: "test", field, key, operator, values };
 }
 
+/** Pods of one namespace. */
+export function inNamespace(namespace: LabelValue): Condition {
+  return test("namespace", "", "in", namespace);
+}
+
 export function all(...conditions: readonly Condition[]): Condition {
   const of: Condition[] = [];
   for (const condition of conditions) {

@@ -1,12 +1,12 @@
 /** Whether an endpoint is among the peers of a rule. */
-import { metadataEndpoints } from "../metadata-endpoints";
-import type { EnforcerProfile } from "../profile";
+import { metadataEndpoints } from "../model/metadata-endpoints";
+import type { EnforcerProfile } from "../model/profile";
 import { matchesName, metadataNames } from "../readers/fqdn";
-import type { CidrTerm, DnsPattern, Entity, PeerTerm, Subject } from "../rules";
-import { evaluate } from "../selectors/conditions";
-import { labelOf } from "../selectors/labels";
-import { AddressSet, type Address } from "../sets/addresses";
-import { MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
+import type { CidrTerm, DnsPattern, Entity, PeerTerm, Subject } from "../model/rules";
+import { evaluate } from "../model/selectors/conditions";
+import { labelOf } from "../model/selectors/labels";
+import { AddressSet, type Address } from "../model/sets/addresses";
+import { MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
 import { podLookup, reservedLookup, type Endpoint, type NodeEndpoint } from "./endpoints";
 
 /** What matching depends on besides the rule and the endpoint. */

@@ -1,18 +1,12 @@
-import type { Snapshot } from "../snapshot/types";
+import type { Snapshot } from "../model/snapshot";
 import { matchesName } from "../readers/fqdn";
-import type { DnsPattern } from "../rules";
-import { TrafficSet } from "../sets/ports";
-import { MAYBE, NO, triOr, type Tri } from "../unknown";
-import type { Direction, Flow, Peer, Verdict } from "../verdicts";
-import {
-  isBehindWaypoint,
-  pastWaypoints,
-  probeAddressOf,
-  tcpOf,
-  throughTunnel,
-  tunnelled,
-  usesWaypoints,
-} from "./ambient";
+import type { DnsPattern } from "../model/rules";
+import { TrafficSet } from "../model/sets/ports";
+import { MAYBE, NO, triOr, type Tri } from "../model/unknown";
+import type { Flow, Peer, Verdict } from "../model/verdicts";
+import type { Direction } from "../model/direction";
+import { isBehindWaypoint, pastWaypoints, usesWaypoints } from "./waypoints";
+import { probeAddressOf, tcpOf, throughTunnel, tunnelled } from "./tunnel";
 import { Endpoints, type Endpoint, type PodEndpoint } from "./endpoints";
 import { evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
 import type { MatchContext } from "./matching";
@@ -109,7 +103,7 @@ export class Engine {
   /** Whether traffic to a pod may pass a waypoint. */
   isBehindWaypoint(pod: PodEndpoint): boolean {
     let known = this.#behindWaypoint.get(pod);
-    if (known === undefined) this.#behindWaypoint.set(pod, (known = isBehindWaypoint(this, pod)));
+    if (known === undefined) this.#behindWaypoint.set(pod, (known = isBehindWaypoint(this.snapshot, pod)));
     return known;
   }
 

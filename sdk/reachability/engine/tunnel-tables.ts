@@ -1,9 +1,9 @@
 /** What pods of Istio's ambient mode let in and out of each other: TCP is carried to port 15008. */
-import type { Direction } from "../verdicts";
-import { throughTunnel, tunnelledModes, type Mode } from "./ambient";
+import type { Direction } from "../model/direction";
+import { throughTunnel, tunnelledModes, type Mode } from "./tunnel";
 import type { PodEndpoint } from "./endpoints";
 import type { PodTable, RangeRegistry } from "./tables";
-import { NO } from "../unknown";
+import { NO } from "../model/unknown";
 
 export class TunnelTables {
   /** Pods by how they take part in the mesh; those that do not are left out. */

@@ -3,35 +3,12 @@
  * Source: istio pilot/pkg/model/policyattachment.go; labels istio.io/use-waypoint, istio.io/use-waypoint-namespace and
  * istio.io/waypoint-for (istio/api label/labels.yaml).
  */
-import type { SourcedObject } from "../objects";
-import { dnsName, clusterNetworkPolicyPattern } from "../readers/fqdn";
-import { inNamespace } from "../readers/common";
-import type { DnsPattern } from "../rules";
-import { all, any, test, type Condition } from "../selectors/conditions";
-import { isUnknown, unknownValue } from "../unknown";
-
-/** A waypoint's name. */
-export interface Waypoint {
-  readonly namespace: string;
-  readonly name: string;
-}
-
-/** Pods whose traffic passes a waypoint, of that which is sent to one Service or to the pods themselves. */
-export interface WaypointUse {
-  readonly waypoint: Waypoint;
-  readonly where: Condition;
-}
-
-/** The waypoints of a snapshot. */
-export interface WaypointTable {
-  readonly uses: readonly WaypointUse[];
-  /** What a Gateway is: a waypoint, another gateway, or not in the snapshot. */
-  gateway(namespace: string, name: string): "waypoint" | "gateway" | undefined;
-  /** The pods behind a Service, and whether their traffic passes a waypoint; nothing where the snapshot lacks it. */
-  service(namespace: string, name: string): { readonly where: Condition; readonly uses: boolean } | undefined;
-  /** The hosts of a ServiceEntry; nothing where the snapshot lacks it. */
-  hosts(namespace: string, name: string): readonly DnsPattern[] | undefined;
-}
+import type { SourcedObject } from "../model/objects";
+import { dnsName, clusterNetworkPolicyPattern } from "./fqdn";
+import type { DnsPattern } from "../model/rules";
+import type { Waypoint, WaypointTable, WaypointUse } from "../model/waypoints";
+import { all, any, inNamespace, test, type Condition } from "../model/selectors/conditions";
+import { isUnknown, unknownValue } from "../model/unknown";
 
 export const waypointClass = "istio-waypoint";
 

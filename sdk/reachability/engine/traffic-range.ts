@@ -1,6 +1,6 @@
 /** Traffic of which only bounds are known: what is in it for certain, and what may be. */
-import { TrafficSet } from "../sets/ports";
-import { NO, YES, type Tri } from "../unknown";
+import { TrafficSet } from "../model/sets/ports";
+import { NO, YES, type Tri } from "../model/unknown";
 
 /** `must` ⊆ `may`; they are equal where nothing is unknown. */
 export interface TrafficRange {

@@ -1,13 +1,36 @@
-import type { Snapshot } from "../snapshot/types";
-import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "../questions/blast-radius";
-import { diffOf, type DiffOptions, type PathDifference } from "../questions/diff";
-import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "../questions/equivalence";
-import { exposureOf, type Exposure, type ExposureOptions } from "../questions/exposure";
-import { hygieneOf, type HygieneIssue } from "../questions/hygiene";
-import { matrixOf } from "../questions/matrix";
-import { explainFlow } from "../questions/explain";
-import type { Explanation, Flow, MatrixEntry, MatrixOptions, Peer, Reachability, Traffic, Verdict } from "../verdicts";
-import { Engine } from "./engine";
+/** The questions that a snapshot answers: what the rooms above call. */
+import type { Snapshot } from "./model/snapshot";
+import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
+import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
+import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "./questions/equivalence";
+import { exposureOf, type Exposure, type ExposureOptions } from "./questions/exposure";
+import { hygieneOf, type HygieneIssue } from "./questions/hygiene";
+import { matrixOf } from "./questions/matrix";
+import { explainFlow } from "./questions/explain";
+import type {
+  Explanation,
+  Flow,
+  MatrixEntry,
+  MatrixOptions,
+  Peer,
+  Reachability,
+  Traffic,
+  Verdict,
+} from "./model/verdicts";
+import { tiedPolicies } from "./questions/ties";
+import { readSnapshot, type SnapshotOptions } from "./snapshot/build";
+import type { SourcedObject } from "./model/objects";
+import { Engine } from "./engine/engine";
+
+/**
+ * Reads objects into a snapshot. Never throws for what an object holds: what cannot be read is a problem, and the verdicts
+ * that depend on it are "unknown".
+ */
+export function buildSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
+  const snapshot = readSnapshot(objects, options);
+  const ties = tiedPolicies(snapshot);
+  return ties.length === 0 ? snapshot : { ...snapshot, problems: [...snapshot.problems, ...ties] };
+}
 
 /** Prepares a snapshot for questions. Work is done when it is first needed, and remembered. */
 export function compile(snapshot: Snapshot): Reachability {

@@ -1,6 +1,6 @@
 /** Which pods take part in an Istio mesh, and how. */
-import { isUnknown, unknownValue, type UnknownValue } from "../unknown";
-import { labelOf, type LabelSet } from "../selectors/labels";
+import { isUnknown, unknownValue, type UnknownValue } from "../model/unknown";
+import { labelOf, type LabelSet } from "../model/selectors/labels";
 
 /** How a pod takes part in the mesh; nothing where it does not. */
 export type MeshMode = "sidecar" | "ambient";

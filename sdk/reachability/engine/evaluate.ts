@@ -1,9 +1,9 @@
 /** Evaluating the policies of one subject, in one direction, towards one peer. */
-import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, Rule, Tier } from "../rules";
-import { tiers as knownTiers } from "../rules";
-import { TrafficSet, type PortProtocol } from "../sets/ports";
-import { NO, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, Rule, Tier } from "../model/rules";
+import { tiers as knownTiers } from "../model/rules";
+import { TrafficSet, type PortProtocol } from "../model/sets/ports";
+import { NO, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import type { Endpoint } from "./endpoints";
 import { matchesAnyPeer, matchesPeer, type MatchContext } from "./matching";
 import { everything, intersect, nothing, subtract, unite, when, type TrafficRange } from "./traffic-range";

@@ -3,15 +3,12 @@
  * (HBONE), perhaps through a waypoint. That is what network policies see, not the port of the application.
  * Source: istio architecture/ambient, cni/pkg/iptables (HostProbeSNATAddress).
  */
-import type { MeshMode } from "../snapshot/mesh";
-import { evaluate } from "../selectors/conditions";
-import { parseAddress, type Address } from "../sets/addresses";
-import { TrafficSet } from "../sets/ports";
-import { isUnknown, MAYBE, NO, YES, type Tri, type UnknownValue } from "../unknown";
+import type { MeshMode } from "../readers/mesh";
+import { parseAddress, type Address } from "../model/sets/addresses";
+import { TrafficSet } from "../model/sets/ports";
+import { MAYBE, NO, YES, type Tri, type UnknownValue } from "../model/unknown";
 import type { Endpoint, PodEndpoint } from "./endpoints";
-import { podLookup } from "./endpoints";
-import { eitherOf, intersect, type TrafficRange } from "./traffic-range";
-import type { Engine } from "./engine";
+import { eitherOf, type TrafficRange } from "./traffic-range";
 
 const tcp = TrafficSet.protocol("TCP");
 const tunnelPort = TrafficSet.ports("TCP", 15008);
@@ -60,38 +57,4 @@ export function throughTunnel(range: TrafficRange, carried: Tri): TrafficRange {
   const open = (set: TrafficSet): TrafficSet => (tunnelPort.isSubsetOf(set) ? set.union(tcp) : set.subtract(tcp));
   const inside: TrafficRange = { must: open(range.must), may: open(range.may) };
   return carried === YES ? inside : eitherOf(range, inside);
-}
-
-/** What of a connection to a destination behind waypoints passes: by way of one, or past them to the pod's address. */
-export function pastWaypoints(
-  engine: Engine,
-  source: PodEndpoint,
-  destination: PodEndpoint,
-  direct: TrafficRange,
-): TrafficRange {
-  const { uses } = engine.snapshot.waypoints ?? { uses: [] };
-  let result = direct;
-  for (const { waypoint, where } of uses) {
-    if (evaluate(where, podLookup(destination)) === NO) continue;
-    for (const proxy of engine.endpoints.waypoint(waypoint.namespace, waypoint.name)) {
-      // the waypoint itself is no client of the waypoint
-      if (proxy.name === source.name || proxy.name === destination.name) continue;
-      const network = intersect(engine.network(source, proxy), engine.network(proxy, destination));
-      const admitted = intersect(engine.waypoint(source, destination), engine.mesh(proxy, destination));
-      const byWay = tcpOf(intersect(network, admitted), direct);
-      result = eitherOf(result, byWay);
-    }
-  }
-  return result;
-}
-
-/** Whether a pod's traffic may pass a waypoint. */
-export function isBehindWaypoint(engine: Engine, pod: PodEndpoint): boolean {
-  const lookup = podLookup(pod);
-  return (engine.snapshot.waypoints?.uses ?? []).some(({ where }) => evaluate(where, lookup) !== NO);
-}
-
-/** Whether a client of a waypoint: ztunnel sends through it; a sidecar may. */
-export function usesWaypoints({ mesh }: PodEndpoint): boolean {
-  return mesh !== undefined && (isUnknown(mesh) || mesh === "ambient" || mesh === "sidecar");
 }

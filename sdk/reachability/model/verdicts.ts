@@ -1,5 +1,6 @@
+import type { Direction } from "./direction";
 import type { ObjectRef, Source } from "./objects";
-import type { Snapshot } from "./snapshot/types";
+import type { Snapshot } from "./snapshot";
 import type { TrafficSet } from "./sets/ports";
 
 /** What happens to a flow. "unknown": it depends on something that is not known or was not understood. */
@@ -35,8 +36,6 @@ export interface Flow {
   /** Destination port (after Services: the pod's own port); the type for ICMP. Left out: is any port open? */
   readonly port?: number;
 }
-
-export type Direction = "ingress" | "egress";
 
 /** Names a rule inside a policy. */
 export interface RuleRef {

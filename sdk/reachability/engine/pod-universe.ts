@@ -1,7 +1,7 @@
 /** All pods of a snapshot, and which of them fit a condition: found by their labels, not one by one. */
-import type { PeerTerm } from "../rules";
-import { evaluate, type Condition, type Lookup, type Test } from "../selectors/conditions";
-import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../unknown";
+import type { PeerTerm } from "../model/rules";
+import { evaluate, type Condition, type Lookup, type Test } from "../model/selectors/conditions";
+import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../model/unknown";
 import { blankPod, podLookup, type PodEndpoint } from "./endpoints";
 import { matchesPeer, type MatchContext } from "./matching";
 

@@ -1,11 +1,11 @@
 /** The ends of flows as the enforcer sees them. */
-import type { Snapshot, Workload, WorkloadPort } from "../snapshot/types";
-import type { Lookup } from "../selectors/conditions";
-import { labelOf, type LabelSet, type LabelValue } from "../selectors/labels";
-import { formatAddress, parseAddress, type Address } from "../sets/addresses";
-import { meshModeOf, type MeshMode } from "../snapshot/mesh";
-import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri, type UnknownValue } from "../unknown";
-import type { Peer } from "../verdicts";
+import type { Snapshot, Workload, WorkloadPort } from "../model/snapshot";
+import type { Lookup } from "../model/selectors/conditions";
+import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { formatAddress, parseAddress, type Address } from "../model/sets/addresses";
+import { meshModeOf, type MeshMode } from "../readers/mesh";
+import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri, type UnknownValue } from "../model/unknown";
+import type { Peer } from "../model/verdicts";
 
 export interface PodEndpoint {
   readonly kind: "pod";

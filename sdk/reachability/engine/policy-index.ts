@@ -1,9 +1,9 @@
 /** Which policies select an endpoint. */
-import type { EnforcerProfile } from "../profile";
-import { tiers, type CompiledPolicy, type RuleVerdict, type Tier } from "../rules";
-import type { Condition } from "../selectors/conditions";
-import { isUnknown, NO, triAnd, triOr, type Tri } from "../unknown";
-import type { Direction } from "../verdicts";
+import type { EnforcerProfile } from "../model/profile";
+import { tiers, type CompiledPolicy, type RuleVerdict, type Tier } from "../model/rules";
+import type { Condition } from "../model/selectors/conditions";
+import { isUnknown, NO, triAnd, triOr, type Tri } from "../model/unknown";
+import type { Direction } from "../model/direction";
 import { namespaceOf, type Endpoint } from "./endpoints";
 import { directionOf, type RuleOf, type Selection, type TiedRules, type TierSelection } from "./evaluate";
 import { selects } from "./matching";

@@ -1,8 +1,8 @@
 /** Reading YAML and JSON text into objects, fast, with line numbers only where they are needed. */
 import { CORE_SCHEMA, load, Type, YAMLException } from "js-yaml";
 import type * as YamlWithLines from "yaml";
-import type { KubeObject, Source, SourcedObject } from "./objects";
-import type { Problem } from "./problems";
+import type { KubeObject, Source, SourcedObject } from "../model/objects";
+import type { Problem } from "../model/problems";
 
 export interface ReadYaml {
   readonly objects: readonly SourcedObject[];

@@ -1,5 +1,5 @@
 /** Istio's rehearsal of policies. */
-import { isUnknown } from "../unknown";
+import { isUnknown } from "../model/unknown";
 
 const annotation = "istio.io/dry-run";
 

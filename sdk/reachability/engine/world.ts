@@ -1,8 +1,8 @@
 /** The world outside the cluster, cut into the ranges that rules tell apart. */
-import { metadataEndpoints } from "../metadata-endpoints";
-import type { PeerTerm } from "../rules";
-import { AddressSet, type Address, type AddressRange } from "../sets/addresses";
-import type { Direction } from "../verdicts";
+import { metadataEndpoints } from "../model/metadata-endpoints";
+import type { PeerTerm } from "../model/rules";
+import { AddressSet, type Address, type AddressRange } from "../model/sets/addresses";
+import type { Direction } from "../model/direction";
 import type { Endpoint } from "./endpoints";
 import type { Engine } from "./engine";
 import type { RangeRegistry } from "./tables";

@@ -1,8 +1,8 @@
 /** Reading pods, and whatever holds a pod template, into workloads. */
-import type { KubeObject, Source } from "../objects";
-import { knownLabels, type LabelSet, type LabelValue } from "../selectors/labels";
-import { isUnknown, unknownValue } from "../unknown";
-import type { Workload, WorkloadPort } from "./types";
+import type { KubeObject, Source } from "../model/objects";
+import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { isUnknown, unknownValue } from "../model/unknown";
+import type { Workload, WorkloadPort } from "../model/snapshot";
 
 type Fields = Readonly<Record<string, unknown>>;
 

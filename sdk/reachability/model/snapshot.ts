@@ -1,10 +1,11 @@
-import type { KubeObject, ObjectRef, Source, SourcedObject } from "../objects";
-import type { Problem } from "../problems";
-import type { EnforcerProfile } from "../profile";
-import type { PortProtocol } from "../sets/ports";
-import type { RuleBook } from "../rules";
-import type { AddressSet } from "../sets/addresses";
-import type { LabelSet } from "../selectors/labels";
+import type { KubeObject, Source, SourcedObject } from "./objects";
+import type { PolicySource } from "./policy-source";
+import type { Problem } from "./problems";
+import type { EnforcerProfile } from "./profile";
+import type { PortProtocol } from "./sets/ports";
+import type { RuleBook } from "./rules";
+import type { AddressSet } from "./sets/addresses";
+import type { LabelSet } from "./selectors/labels";
 import type { WaypointTable } from "./waypoints";
 
 /** A namespace, declared or implied by an object that lies in it. */
@@ -55,16 +56,6 @@ export interface Workload {
   readonly namespaceUnknown: boolean;
   readonly source?: Source;
   readonly object: KubeObject;
-}
-
-export type PolicyDialect =
-  "kubernetes" | "cluster-network-policy" | "admin-network-policy" | "cilium" | "calico" | "istio";
-
-/** A policy object of any dialect, as read. */
-export interface PolicySource extends ObjectRef {
-  readonly dialect: PolicyDialect;
-  readonly object: KubeObject;
-  readonly source?: Source;
 }
 
 /** A Node of the cluster. */
