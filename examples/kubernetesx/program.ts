@@ -11,7 +11,7 @@ export async function program(): Promise<ExampleOutputs> {
   const built = builders();
   const security = new ClusterSecurity("kubernetesx", {
     cni: { existing: true },
-    others: { mayLoseProtection: mayUncoverOthers },
+    defaultDeny: { allowRemoval: mayUncoverOthers },
     ...(await declare(built)),
   });
 

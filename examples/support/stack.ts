@@ -44,7 +44,7 @@ export function protect(stack: ExampleStack, settings: ExampleSettings): Example
       namespaces: (declaration.namespaces ?? []).map((one) =>
         owned.has(one.name) || settings.standIns ? one : { ...one, existing: true },
       ),
-      others: { mayLoseProtection: settings.mayUncoverOthers },
+      defaultDeny: { allowRemoval: settings.mayUncoverOthers },
     },
     cluster === undefined ? {} : { provider: cluster.provider },
   );

@@ -43,7 +43,7 @@ export async function program(): Promise<{ posture: pulumi.Output<SecurityPostur
     ...declaration,
     namespaces: [...platformNamespaces(!settings.standIns), ...applicationNamespaces],
     cni: cniArgs(settings),
-    others: { mayLoseProtection: settings.mayUncoverOthers },
+    defaultDeny: { allowRemoval: settings.mayUncoverOthers },
   });
 
   const standIns = [...systemWorkloads, ...observabilityWorkloads, ...platformWorkloads];

@@ -4,6 +4,7 @@ import type { CalicoOptions, CalicoPlan, CalicoResource } from "../charts/index"
 import { calicoPlan, calicoSupport, chartSource } from "../charts/index";
 import { chartRelease, defaultTimeoutSeconds } from "./chart-release";
 import type { CniPosture } from "./cilium-cni";
+import { readArguments } from "./errors";
 import { adopt } from "./existing";
 import { defaultCalicoNamespace, privilegedNamespace } from "./platform-namespaces";
 import { typeToken } from "./type-tokens";
@@ -46,13 +47,19 @@ export interface CalicoCniArgs extends CalicoOptions {
  * @throws ChartValuesError for versions, options and values that do not go together.
  */
 export class CalicoCni extends pulumi.ComponentResource {
-  /** What was installed or adopted. */
+  /** Version of the charts; for an existing installation, as it was declared, or `unknown`. */
+  public readonly version: pulumi.Output<string>;
+  /** `wireguard`, `none`; `unknown` for an existing installation. */
+  public readonly encryption: pulumi.Output<string>;
+  /** What records flows: `goldmane`, `none`; `unknown` for an existing installation. */
+  public readonly flows: pulumi.Output<string>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<CniPosture>;
 
   constructor(name: string, args: CalicoCniArgs, opts?: pulumi.ComponentResourceOptions) {
     const existing = args.existing ?? false;
-    const found = existing ? adopt(calicoSupport, args, ["namespace"]) : undefined;
-    const plan = existing ? undefined : planFor(args);
+    const found = existing ? readArguments(() => adopt(calicoSupport, args, ["namespace"])) : undefined;
+    const plan = existing ? undefined : readArguments(() => planFor(args));
     const posture: CniPosture = {
       cni: "calico",
       version: plan?.version ?? found?.version ?? "unknown",
@@ -60,12 +67,20 @@ export class CalicoCni extends pulumi.ComponentResource {
       encryption: plan === undefined ? "unknown" : plan.felix.spec["wireguardEnabled"] === true ? "wireguard" : "none",
       flows: plan === undefined ? "unknown" : plan.observability.length > 0 ? "goldmane" : "none",
     };
-    super(typeToken("CalicoCni"), name, posture, opts);
+    super(typeToken("CalicoCni"), name, args, opts);
 
     for (const warning of plan?.warnings ?? found?.warnings ?? []) void pulumi.log.warn(warning, this);
     if (plan !== undefined) install(name, args, plan, this);
+    this.version = pulumi.output(posture.version);
+    this.encryption = pulumi.output(posture.encryption);
+    this.flows = pulumi.output(posture.flows);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({
+      version: this.version,
+      encryption: this.encryption,
+      flows: this.flows,
+      posture: this.posture,
+    });
   }
 }
 

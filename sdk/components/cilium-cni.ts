@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CiliumChartOptions } from "../charts/index";
 import { chartSource, ciliumSupport, ciliumValues } from "../charts/index";
 import { chartRelease } from "./chart-release";
+import { readArguments } from "./errors";
 import { adopt } from "./existing";
 import { typeToken } from "./type-tokens";
 
@@ -47,13 +48,19 @@ export interface CniPosture {
  * @throws ChartValuesError for versions, options and values that do not go together.
  */
 export class CiliumCni extends pulumi.ComponentResource {
-  /** What was installed or adopted. */
+  /** Version of the chart; for an existing installation, as it was declared, or `unknown`. */
+  public readonly version: pulumi.Output<string>;
+  /** `wireguard`, `ipsec`, `none`; `unknown` for an existing installation. */
+  public readonly encryption: pulumi.Output<string>;
+  /** What records flows: `hubble`, `none`; `unknown` for an existing installation. */
+  public readonly flows: pulumi.Output<string>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<CniPosture>;
 
   constructor(name: string, args: CiliumCniArgs, opts?: pulumi.ComponentResourceOptions) {
     const existing = args.existing ?? false;
-    const found = existing ? adopt(ciliumSupport, args, ["namespace"]) : undefined;
-    const chart = existing ? undefined : ciliumValues(args, args.values ?? {});
+    const found = existing ? readArguments(() => adopt(ciliumSupport, args, ["namespace"])) : undefined;
+    const chart = existing ? undefined : readArguments(() => ciliumValues(args, args.values ?? {}));
     const posture: CniPosture = {
       cni: "cilium",
       version: chart?.version ?? found?.version ?? "unknown",
@@ -61,7 +68,7 @@ export class CiliumCni extends pulumi.ComponentResource {
       encryption: chart === undefined ? "unknown" : (args.encryption ?? "wireguard"),
       flows: chart === undefined ? "unknown" : (args.hubble?.enabled ?? true) ? "hubble" : "none",
     };
-    super(typeToken("CiliumCni"), name, posture, opts);
+    super(typeToken("CiliumCni"), name, args, opts);
 
     for (const warning of chart?.warnings ?? found?.warnings ?? []) void pulumi.log.warn(warning, this);
     if (chart !== undefined) {
@@ -81,7 +88,15 @@ export class CiliumCni extends pulumi.ComponentResource {
         { parent: this },
       );
     }
+    this.version = pulumi.output(posture.version);
+    this.encryption = pulumi.output(posture.encryption);
+    this.flows = pulumi.output(posture.flows);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({
+      version: this.version,
+      encryption: this.encryption,
+      flows: this.flows,
+      posture: this.posture,
+    });
   }
 }

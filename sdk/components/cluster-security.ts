@@ -7,11 +7,13 @@ import type { CniArgs } from "./enforcement";
 import { enforcementOf } from "./enforcement";
 import type { IstioMeshArgs } from "./istio-mesh";
 import { IstioMesh } from "./istio-mesh";
-import type { OthersArgs } from "./others";
-import { coverOthers } from "./others";
+import type { DefaultDenyArgs, OthersArgs } from "./others";
+import { coverOthers, defaultDenyOf } from "./others";
+import { readArguments } from "./errors";
+import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import type { SecurityPosture } from "./register";
-import { postureOf, registerPlan, withOthers } from "./register";
+import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
 import { TenantScope } from "./tenant";
 import { typeToken } from "./type-tokens";
 
@@ -26,7 +28,13 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
    * mode. Defaults to none: nothing is installed.
    */
   istio?: IstioMeshArgs;
-  /** Workloads of others that the clusterwide default deny covers, and whether it may be removed all the same. */
+  /** The clusterwide default deny: whether it may be removed, and in which cluster to look for whom it covers. */
+  defaultDeny?: DefaultDenyArgs;
+  /**
+   * The former name of `defaultDeny`.
+   *
+   * @deprecated Use `defaultDeny`.
+   */
   others?: OthersArgs;
 }
 
@@ -38,16 +46,29 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
  * @throws DeclarationError with everything that is wrong with the declaration, before anything is registered.
  */
 export class ClusterSecurity extends pulumi.ComponentResource {
-  /** What stands once the component is done. */
+  /** Registered policies, as `name` or `namespace/name`. */
+  public readonly policies: pulumi.Output<string[]>;
+  /** Declared namespaces that are isolated: those of tiers 1 and 2. */
+  public readonly namespaces: pulumi.Output<string[]>;
+  /** Namespaces of tier 0: no default deny applies there. */
+  public readonly exemptNamespaces: pulumi.Output<string[]>;
+  /** The register of exceptions between tenants. */
+  public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
+  /** What the policy API cannot say, and what somebody should look at. */
+  public readonly warnings: pulumi.Output<string[]>;
+  /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { cni: cniArgs, istio: istioArgs, others: othersArgs, ...declared } = args;
-    const { declaration, cilium, calico, istio, warnings } = enforcementOf(declared, cniArgs, istioArgs);
-    const planned = plan({ ...declaration, asOf: declaration.asOf ?? today() });
-    const posture = postureOf(planned);
-    super(typeToken("ClusterSecurity"), name, posture, opts);
+    const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, ...declared } = args;
+    const { declaration, planned, cilium, calico, istio, warnings } = readArguments(() => {
+      const enforcement = enforcementOf(declared, cniArgs, istioArgs);
+      const { declaration: whole } = enforcement;
+      return { ...enforcement, planned: plan({ ...whole, asOf: whole.asOf ?? today() }) };
+    });
+    super(typeToken("ClusterSecurity"), name, args, opts);
 
+    warnOfEmpty(this, declared, planned);
     for (const warning of warnings) void pulumi.log.warn(warning, this);
     const after: pulumi.Resource[] = [];
     if (cilium !== undefined) after.push(new CiliumCni(`${name}-cni`, cilium, { parent: this }));
@@ -56,13 +77,19 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       istio === undefined
         ? undefined
         : (dependsOn: pulumi.Resource[]) => new IstioMesh(`${name}-istio`, istio, { parent: this, dependsOn });
-    const others = coverOthers(name, this, planned, declaration.denyScope, othersArgs);
+    const others = coverOthers(name, this, planned, declaration.denyScope, defaultDenyOf(this, args));
     const tenants = planned.tenants.flatMap((tenant) => {
       const scope = new TenantScope(`${name}-${tenant.name}`, planned, tenant, { parent: this });
       return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);
     });
     registerPlan(name, planned, this, after, mesh, others.denyOptions, new Map(tenants));
-    this.posture = withOthers(posture, others);
-    this.registerOutputs({ posture: this.posture });
+    const outputs = outputsOf(withOthers(postureOf(planned), others));
+    this.policies = outputs.policies;
+    this.namespaces = outputs.namespaces;
+    this.exemptNamespaces = outputs.exemptNamespaces;
+    this.exceptions = outputs.exceptions;
+    this.warnings = outputs.warnings;
+    this.posture = outputs.posture;
+    this.registerOutputs({ ...outputs });
   }
 }

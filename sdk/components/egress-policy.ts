@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EgressDeclaration } from "../plan/index";
 import { planEgress } from "../plan/index";
+import { readArguments } from "./errors";
 import { registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
@@ -32,12 +33,18 @@ export interface EgressPosture {
  * @throws DeclarationError with everything that is wrong with the declaration, before anything is registered.
  */
 export class EgressPolicy extends pulumi.ComponentResource {
-  /** What stands once the component is done. */
+  /** Registered policies, as `name` or `namespace/name`. */
+  public readonly policies: pulumi.Output<string[]>;
+  /** Hosts and ranges that are open, as declared. */
+  public readonly destinations: pulumi.Output<string[]>;
+  /** What the policy API cannot say: what is named here stays closed. */
+  public readonly warnings: pulumi.Output<string[]>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<EgressPosture>;
 
   constructor(name: string, args: EgressPolicyArgs, opts?: pulumi.ComponentResourceOptions) {
     const { policyName, ...declaration } = args;
-    const planned = planEgress(policyName ?? name, declaration);
+    const planned = readArguments(() => planEgress(policyName ?? name, declaration));
     const posture: EgressPosture = {
       dialect: planned.dialect,
       namespace: declaration.namespace,
@@ -45,9 +52,17 @@ export class EgressPolicy extends pulumi.ComponentResource {
       destinations: [...new Set(planned.flows.map(({ to }) => to))],
       warnings: planned.warnings.map(({ message }) => message),
     };
-    super(typeToken("EgressPolicy"), name, posture, opts);
+    super(typeToken("EgressPolicy"), name, args, opts);
     registerPlan(name, planned, this, []);
+    this.policies = pulumi.output(posture.policies);
+    this.destinations = pulumi.output(posture.destinations);
+    this.warnings = pulumi.output(posture.warnings);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({
+      policies: this.policies,
+      destinations: this.destinations,
+      warnings: this.warnings,
+      posture: this.posture,
+    });
   }
 }

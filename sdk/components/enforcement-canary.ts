@@ -99,7 +99,11 @@ const checks: readonly Check[] = [
  * prints, says more.
  */
 export class EnforcementCanary extends pulumi.ComponentResource {
-  /** What was proved, and where. */
+  /** Namespace of the canary. */
+  public readonly namespace: pulumi.Output<string>;
+  /** Names of the checks that stand before everything that depends on the component. */
+  public readonly checks: pulumi.Output<string[]>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<CanaryPosture>;
 
   constructor(name: string, args: EnforcementCanaryArgs = {}, opts?: pulumi.ComponentResourceOptions) {
@@ -109,7 +113,7 @@ export class EnforcementCanary extends pulumi.ComponentResource {
       trigger: args.trigger ?? "",
       checks: [control, ...checks].map((check) => check.name),
     };
-    super(typeToken("EnforcementCanary"), name, posture, opts);
+    super(typeToken("EnforcementCanary"), name, args, opts);
 
     const namespace = new k8s.core.v1.Namespace(
       `${name}-namespace`,
@@ -138,8 +142,10 @@ export class EnforcementCanary extends pulumi.ComponentResource {
     const first = run(control, []);
     for (const check of checks) run(check, [first]);
 
+    this.namespace = pulumi.output(posture.namespace);
+    this.checks = pulumi.output(posture.checks);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({ namespace: this.namespace, checks: this.checks, posture: this.posture });
   }
 }
 

@@ -13,14 +13,14 @@ export type { IstioChartSources, IstioMeshArgs, IstioValues, MeshPosture } from 
 export { IstioMesh } from "./istio-mesh";
 export type { MeshIdentityArgs } from "./mesh-identity";
 export { MeshIdentity } from "./mesh-identity";
-export type { OthersArgs } from "./others";
+export type { DefaultDenyArgs, OthersArgs } from "./others";
 export type { EgressPolicyArgs, EgressPosture } from "./egress-policy";
 export { EgressPolicy } from "./egress-policy";
 export type { ExceptionRecord } from "./exceptions";
 export type { SecurityPosture } from "./register";
 export type { ServiceFlowsArgs } from "./service-flows";
 export { ServiceFlows } from "./service-flows";
-export type { TenantPosture } from "./tenant";
+export type { TenantArgs, TenantPosture } from "./tenant";
 export { Tenant } from "./tenant";
 export type { TieredPoliciesArgs } from "./tiered-policies";
 export { TieredPolicies } from "./tiered-policies";

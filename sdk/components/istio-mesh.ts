@@ -4,6 +4,7 @@ import type { IstioChart, IstioPlan, IstioPlatform } from "../charts/index";
 import { chartSource, defaultIstioNamespace, istioPlan, istioSupport } from "../charts/index";
 import { MeshMode } from "../plan/index";
 import { chartRelease } from "./chart-release";
+import { readArguments } from "./errors";
 import { adopt } from "./existing";
 import { privilegedNamespace } from "./platform-namespaces";
 import { typeToken } from "./type-tokens";
@@ -97,13 +98,21 @@ const saysWhatIsThere = ["mode", "namespace", "trustDomain", "createNamespace", 
  * @throws ChartValuesError for versions, options and values that do not go together.
  */
 export class IstioMesh extends pulumi.ComponentResource {
-  /** What was installed or adopted. */
+  /** Version of the charts; for an existing installation, as it was declared, or `unknown`. */
+  public readonly version: pulumi.Output<string>;
+  /** `sidecar` or `ambient`. */
+  public readonly mode: pulumi.Output<string>;
+  /** Namespace of the control plane. */
+  public readonly namespace: pulumi.Output<string>;
+  /** Root of every identity. */
+  public readonly trustDomain: pulumi.Output<string>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<MeshPosture>;
 
   constructor(name: string, args: IstioMeshArgs, opts?: pulumi.ComponentResourceOptions) {
     const existing = args.existing ?? false;
-    const found = existing ? adopt(istioSupport, args, saysWhatIsThere) : undefined;
-    const plan = existing ? undefined : planFor(args);
+    const found = existing ? readArguments(() => adopt(istioSupport, args, saysWhatIsThere)) : undefined;
+    const plan = existing ? undefined : readArguments(() => planFor(args));
     const posture: MeshPosture = {
       mode: args.mode ?? MeshMode.Sidecar,
       version: plan?.version ?? found?.version ?? "unknown",
@@ -111,12 +120,22 @@ export class IstioMesh extends pulumi.ComponentResource {
       namespace: args.namespace ?? defaultIstioNamespace,
       trustDomain: args.trustDomain ?? "cluster.local",
     };
-    super(typeToken("IstioMesh"), name, posture, opts);
+    super(typeToken("IstioMesh"), name, args, opts);
 
     for (const warning of plan?.warnings ?? found?.warnings ?? []) void pulumi.log.warn(warning, this);
     if (plan !== undefined) install(name, args, plan, this);
+    this.version = pulumi.output(posture.version);
+    this.mode = pulumi.output(posture.mode);
+    this.namespace = pulumi.output(posture.namespace);
+    this.trustDomain = pulumi.output(posture.trustDomain);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({
+      version: this.version,
+      mode: this.mode,
+      namespace: this.namespace,
+      trustDomain: this.trustDomain,
+      posture: this.posture,
+    });
   }
 }
 

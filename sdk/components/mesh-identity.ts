@@ -9,9 +9,11 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { planMesh } from "../plan/index";
+import { readArguments } from "./errors";
+import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import type { SecurityPosture } from "./register";
-import { postureOf, registerPlan } from "./register";
+import { outputsOf, postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `MeshIdentity`. */
@@ -48,15 +50,30 @@ export interface MeshIdentityArgs {
  * @throws DeclarationError with everything that is wrong with the declaration.
  */
 export class MeshIdentity extends pulumi.ComponentResource {
-  /** What stands once the component is done. */
+  /** Registered policies, as `name` or `namespace/name`. */
+  public readonly policies: pulumi.Output<string[]>;
+  /** Declared namespaces that are isolated: those of tiers 1 and 2. */
+  public readonly namespaces: pulumi.Output<string[]>;
+  /** Namespaces of tier 0: no default deny applies there. */
+  public readonly exemptNamespaces: pulumi.Output<string[]>;
+  /** The register of exceptions between tenants. */
+  public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
+  /** What the policy API cannot say, and what somebody should look at. */
+  public readonly warnings: pulumi.Output<string[]>;
+  /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: MeshIdentityArgs, opts?: pulumi.ComponentResourceOptions) {
-    const planned = planMesh({ ...args, asOf: today() });
-    const posture = postureOf(planned);
-    super(typeToken("MeshIdentity"), name, posture, opts);
+    const planned = readArguments(() => planMesh({ ...args, asOf: today() }));
+    super(typeToken("MeshIdentity"), name, args, opts);
     registerPlan(name, planned, this, []);
-    this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    const outputs = outputsOf(postureOf(planned));
+    this.policies = outputs.policies;
+    this.namespaces = outputs.namespaces;
+    this.exemptNamespaces = outputs.exemptNamespaces;
+    this.exceptions = outputs.exceptions;
+    this.warnings = outputs.warnings;
+    this.posture = outputs.posture;
+    this.registerOutputs({ ...outputs });
   }
 }

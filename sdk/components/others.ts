@@ -8,23 +8,55 @@ import { buildSnapshot } from "../reachability/index";
 import { lostProtection } from "./lost-protection";
 
 /**
- * Workloads of others: those in namespaces that the declaration does not name. A clusterwide default deny covers them too,
- * so its removal takes away a protection that this stack's owners may not know of.
+ * The clusterwide default deny. It also isolates workloads in namespaces that the declaration does not name, so its
+ * removal takes away a protection that this stack's owners may not know of.
  */
-export interface OthersArgs {
+export interface DefaultDenyArgs {
   /**
-   * Consent: the clusterwide default deny may be removed, or narrowed in place, although workloads of others lose its
-   * protection. Without it Pulumi refuses to delete the policy (resource option `protect`), in a destroy as in an update,
-   * and refuses a change after which it covers less, in preview as in an update. Defaults to false.
+   * Consent: the clusterwide default deny may be removed, or narrowed in place, although workloads in namespaces that are
+   * not declared lose its protection. Without it Pulumi refuses to delete the policy (resource option `protect`), in a
+   * destroy as in an update, and refuses a change after which it covers less, in preview as in an update. Defaults to false.
    */
-  mayLoseProtection?: boolean;
+  allowRemoval?: boolean;
   /**
-   * Context in the kubeconfig of the cluster that is asked which workloads of others there are, so that previews and the
+   * Context in the kubeconfig of the cluster that is asked which such workloads there are, so that previews and the
    * posture name them. Only reads. Defaults to none: no cluster is touched, and they stay unnamed.
    */
   context?: string;
   /** Path of the kubeconfig. Defaults to `$KUBECONFIG`, then `~/.kube/config`. */
   kubeconfig?: string;
+}
+
+/** The former name of `DefaultDenyArgs`. */
+export interface OthersArgs {
+  /** The former name of `defaultDeny.allowRemoval`. */
+  mayLoseProtection?: boolean;
+  /** The former name of `defaultDeny.context`. */
+  context?: string;
+  /** The former name of `defaultDeny.kubeconfig`. */
+  kubeconfig?: string;
+}
+
+/**
+ * What is said about the clusterwide default deny, under its name or under the former one, which is taken for one more
+ * version. Where both say something, the name counts.
+ */
+export function defaultDenyOf(
+  component: pulumi.Resource,
+  { defaultDeny, others }: { readonly defaultDeny?: DefaultDenyArgs; readonly others?: OthersArgs },
+): DefaultDenyArgs | undefined {
+  if (others === undefined) return defaultDeny;
+  void pulumi.log.warn(
+    "others is called defaultDeny now, and others.mayLoseProtection is defaultDeny.allowRemoval. " +
+      "The former names are taken for one more version: rename them.",
+    component,
+  );
+  const { mayLoseProtection, ...cluster } = others;
+  return {
+    ...cluster,
+    ...(mayLoseProtection === undefined ? {} : { allowRemoval: mayLoseProtection }),
+    ...defaultDeny,
+  };
 }
 
 /** What registration has to know about workloads of others. */
@@ -50,11 +82,11 @@ export function coverOthers(
   component: pulumi.Resource,
   plan: Plan,
   denyScope: DenyScope | undefined,
-  args: OthersArgs | undefined,
+  args: DefaultDenyArgs | undefined,
 ): OthersCovered {
   const deny = plan.documents.find(isClusterwideDeny);
   if (deny === undefined) return { denyOptions: {}, workloads: Promise.resolve(undefined) };
-  const consented = args?.mayLoseProtection ?? false;
+  const consented = args?.allowRemoval ?? false;
   // the one that stands may cover more than the one that is declared now
   const guarded = !consented && engineRunsHooks();
   const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(name, component, plan, args)] } } : {};
@@ -86,13 +118,13 @@ let hooksMade = 0;
 /**
  * Refuses an update in place after which the clusterwide default deny protects less: its subject shrunk, a direction gone,
  * something let in. `protect` is about deletion only. The hook compares with what the state says, so that it holds in
- * every language and without a cluster; a cluster that is named in `others.context` tells who it is about.
+ * every language and without a cluster; a cluster that is named in `defaultDeny.context` tells who it is about.
  */
 function refuseNarrowing(
   component: string,
   resource: pulumi.Resource,
   plan: Plan,
-  args: OthersArgs | undefined,
+  args: DefaultDenyArgs | undefined,
 ): pulumi.ResourceHook {
   const own = new Set(plan.namespaces.map(({ name }) => name));
   hooksMade += 1;
@@ -101,7 +133,7 @@ function refuseNarrowing(
     async ({ oldInputs, newInputs }) => {
       const [standing, changed] = [policyOf(oldInputs), policyOf(newInputs)];
       const name = standing?.metadata?.name ?? "the default deny";
-      const fix = "Agree with others.mayLoseProtection: true, or leave it as wide as it is.";
+      const fix = "Agree with defaultDeny.allowRemoval: true, or leave it as wide as it is.";
       if (standing === undefined || changed === undefined) {
         const problem = `whether ${name} still covers everybody that it covers is not known yet`;
         if (!pulumi.runtime.isDryRun()) throw new Error(`${problem}. ${fix}`);
@@ -127,7 +159,7 @@ function policyOf(inputs: Record<string, unknown> | undefined): KubeObject | und
 }
 
 /** What stands in the cluster that was named; undefined where none was, or it cannot be read. */
-async function othersIn(args: OthersArgs | undefined): Promise<readonly SourcedObject[] | undefined> {
+async function othersIn(args: DefaultDenyArgs | undefined): Promise<readonly SourcedObject[] | undefined> {
   if (args?.context === undefined) return undefined;
   // who cannot be asked is taken for somebody who loses: the caller then goes by the policies alone
   return readCluster(args.context, args.kubeconfig).catch(() => undefined);
@@ -144,13 +176,13 @@ async function tell(
   policy: string,
   consented: boolean,
   plan: Plan,
-  args: OthersArgs | undefined,
+  args: DefaultDenyArgs | undefined,
 ): Promise<string[] | undefined> {
-  const consent = consented ? `others.mayLoseProtection is set: ${policy} may be removed.` : "";
+  const consent = consented ? `defaultDeny.allowRemoval is set: ${policy} may be removed.` : "";
   if (args?.context === undefined) {
     if (consented) {
       await pulumi.log.info(
-        `${consent} Which workloads of others lose its protection then is not known: name the cluster in others.context.`,
+        `${consent} Which workloads of others lose its protection then is not known: name the cluster in defaultDeny.context.`,
         component,
       );
     }

@@ -34,7 +34,7 @@ export interface SecurityPosture {
   bypasses: string[];
   /**
    * Workloads in namespaces that are not declared, which the clusterwide default deny covers all the same, as
-   * `namespace/name[Kind]`. Absent unless `others.context` names a cluster that could be read.
+   * `namespace/name[Kind]`. Absent unless `defaultDeny.context` names a cluster that could be read.
    */
   othersCovered?: string[];
 }
@@ -57,6 +57,29 @@ export function postureOf(plan: Plan): SecurityPosture {
     bypasses: plan.bypasses.map(
       ({ of, label, state, reason, owner }) => `${of}: ${label}, ${state}, ${reason} (${owner})`,
     ),
+  };
+}
+
+/** What a component registers as its outputs. */
+export interface SecurityOutputs {
+  readonly policies: pulumi.Output<string[]>;
+  readonly namespaces: pulumi.Output<string[]>;
+  readonly exemptNamespaces: pulumi.Output<string[]>;
+  readonly exceptions: pulumi.Output<ExceptionRecord[]>;
+  readonly warnings: pulumi.Output<string[]>;
+  readonly posture: pulumi.Output<SecurityPosture>;
+}
+
+/** The named outputs of a posture, beside the posture as a whole. */
+export function outputsOf(posture: pulumi.Input<SecurityPosture>): SecurityOutputs {
+  const whole = pulumi.output(posture);
+  return {
+    policies: whole.apply(({ policies }) => policies),
+    namespaces: whole.apply(({ heldNamespaces }) => heldNamespaces),
+    exemptNamespaces: whole.apply(({ exemptNamespaces }) => exemptNamespaces),
+    exceptions: whole.apply(({ exceptions }) => exceptions),
+    warnings: whole.apply(({ warnings }) => warnings),
+    posture: whole,
   };
 }
 
@@ -89,6 +112,11 @@ export function registerPlan(
 ): void {
   for (const warning of plan.warnings) {
     void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
+  }
+  if (plan.documents.length === 0) {
+    // https://github.com/pulumi/pulumi/issues/8721: a component without children is nothing to wait for
+    const what = "registers no policy: nothing is isolated or allowed by it, and a resource that names it in dependsOn";
+    void pulumi.log.warn(`${name} ${what} waits for nothing. Declare namespaces, workloads and flows.`, parent);
   }
   const policies = new Map<string, pulumi.Resource>();
   const namespaces = new Map<string, pulumi.Resource>();
@@ -151,4 +179,23 @@ function registerObject(name: string, object: PlannedObject, options: pulumi.Cus
     return new k8s.networking.v1.NetworkPolicy(name, { metadata, ...sections }, options);
   }
   return new k8s.apiextensions.CustomResource(name, { apiVersion, kind, metadata, ...sections }, options);
+}
+
+/** Parts of a declaration, any of which is something to hold. */
+interface DeclaredParts {
+  readonly namespaces?: readonly unknown[];
+  readonly workloads?: readonly unknown[];
+  readonly flows?: readonly unknown[];
+  readonly tenants?: readonly unknown[];
+}
+
+/** Says of an empty declaration what it amounts to: most likely something did not reach it. */
+export function warnOfEmpty(component: pulumi.Resource, args: DeclaredParts, { documents }: Plan): void {
+  const { namespaces = [], workloads = [], flows = [], tenants = [] } = args;
+  const isEmpty = [namespaces, workloads, flows, tenants].every((part) => part.length === 0);
+  if (!isEmpty || documents.length === 0) return;
+  const what = documents.some(isClusterwideDeny)
+    ? "the default deny isolates every pod outside the exempt namespaces, and no flow is allowed"
+    : "no namespace is isolated, and no flow is allowed";
+  void pulumi.log.warn(`The declaration names no namespace, workload, flow or tenant: ${what}.`, component);
 }

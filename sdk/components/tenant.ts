@@ -1,10 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Plan, PlannedTenant, TenantPlanDeclaration } from "../plan/index";
+import type { Plan, PlannedTenant, TenantDeclaration, TenantPlanDeclaration } from "../plan/index";
 import { planTenant } from "../plan/index";
+import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { exceptionsOf, today } from "./exceptions";
 import { registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
+
+/** Arguments of `Tenant`. */
+export interface TenantArgs extends TenantPlanDeclaration {
+  /** The tenant. */
+  tenant: TenantDeclaration;
+}
 
 /** What stands for a tenant once the component is done. */
 export interface TenantPosture {
@@ -33,18 +40,40 @@ export interface TenantPosture {
  * @throws DeclarationError with everything that is wrong with the declaration, before anything is registered.
  */
 export class Tenant extends pulumi.ComponentResource {
-  /** What stands once the component is done. */
+  /** Registered policies of its namespaces, as `name` or `namespace/name`. */
+  public readonly policies: pulumi.Output<string[]>;
+  /** Its namespaces. */
+  public readonly namespaces: pulumi.Output<string[]>;
+  /** Groups that may edit policies in its namespaces. */
+  public readonly policyEditors: pulumi.Output<string[]>;
+  /** The register of exceptions that it granted or was granted. */
+  public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
+  /** What the policy API cannot say, and what somebody should look at. */
+  public readonly warnings: pulumi.Output<string[]>;
+  /** All of it in one object. */
   public readonly posture: pulumi.Output<TenantPosture>;
 
-  constructor(name: string, args: TenantPlanDeclaration, opts?: pulumi.ComponentResourceOptions) {
-    const planned = planTenant({ ...args, asOf: args.asOf ?? today() });
+  constructor(name: string, args: TenantArgs, opts?: pulumi.ComponentResourceOptions) {
+    const planned = readArguments(() => planTenant({ ...args, asOf: args.asOf ?? today() }), argumentOf);
     const [tenant] = planned.tenants;
     if (tenant === undefined) throw new RangeError("a planned tenant is in its plan");
     const posture = tenantPosture(planned, tenant);
-    super(typeToken("Tenant"), name, posture, opts);
+    super(typeToken("Tenant"), name, args, opts);
     registerPlan(name, planned, this, []);
+    this.policies = pulumi.output(posture.policies);
+    this.namespaces = pulumi.output(posture.namespaces);
+    this.policyEditors = pulumi.output(posture.policyEditors);
+    this.exceptions = pulumi.output(posture.exceptions);
+    this.warnings = pulumi.output(posture.warnings);
     this.posture = pulumi.output(posture);
-    this.registerOutputs({ posture: this.posture });
+    this.registerOutputs({
+      policies: this.policies,
+      namespaces: this.namespaces,
+      policyEditors: this.policyEditors,
+      exceptions: this.exceptions,
+      warnings: this.warnings,
+      posture: this.posture,
+    });
   }
 }
 
@@ -52,23 +81,32 @@ export class Tenant extends pulumi.ComponentResource {
 export class TenantScope extends pulumi.ComponentResource {
   constructor(name: string, plan: Plan, tenant: PlannedTenant, opts: pulumi.ComponentResourceOptions) {
     const posture = tenantPosture(plan, tenant);
-    super(typeToken("Tenant"), name, posture, opts);
-    this.registerOutputs({ posture });
+    const { name: ofTenant, namespaces, policyEditors } = tenant;
+    super(typeToken("Tenant"), name, { tenant: { name: ofTenant, namespaces, policyEditors } }, opts);
+    const { policies, exceptions, warnings } = posture;
+    this.registerOutputs({ policies, namespaces, policyEditors, exceptions, warnings, posture });
   }
 }
 
 function tenantPosture(plan: Plan, tenant: PlannedTenant): TenantPosture {
-  const isOwn = (logicalName: string): boolean =>
-    tenant.namespaces.some((home) => logicalName.startsWith(`${home}/`) || logicalName.includes(`${home}.`));
+  const own = new Set(tenant.namespaces);
+  const policies = plan.documents.filter(({ home, object }) => own.has(home ?? object.metadata.namespace ?? ""));
   return {
     tenant: tenant.name,
     dialect: plan.dialect,
     namespaces: [...tenant.namespaces],
-    policies: plan.documents.map(({ logicalName }) => logicalName).filter(isOwn),
+    policies: policies.map(({ logicalName }) => logicalName),
     policyEditors: [...tenant.policyEditors],
     exceptions: exceptionsOf(plan).filter(
       (exception) => exception.tenant === tenant.name || exception.grantedTo === tenant.name,
     ),
     warnings: plan.warnings.map(({ message }) => message),
   };
+}
+
+/** To the planner the tenant is the first of several, and its neighbours are the others. */
+function argumentOf(path: string): string {
+  return path.replace(/^tenants\[(\d+)\]/, (_, index: string) =>
+    index === "0" ? "tenant" : `neighbours[${Number(index) - 1}]`,
+  );
 }

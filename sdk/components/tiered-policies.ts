@@ -12,11 +12,13 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { plan } from "../plan/index";
+import { readArguments } from "./errors";
+import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
-import type { OthersArgs } from "./others";
-import { coverOthers } from "./others";
+import type { DefaultDenyArgs, OthersArgs } from "./others";
+import { coverOthers, defaultDenyOf } from "./others";
 import type { SecurityPosture } from "./register";
-import { postureOf, registerPlan, withOthers } from "./register";
+import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `TieredPolicies`. */
@@ -51,7 +53,13 @@ export interface TieredPoliciesArgs {
   unsupported?: UnsupportedHandling;
   /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
   denyScope?: DenyScope;
-  /** Workloads of others that the clusterwide default deny covers, and whether it may be removed all the same. */
+  /** The clusterwide default deny: whether it may be removed, and in which cluster to look for whom it covers. */
+  defaultDeny?: DefaultDenyArgs;
+  /**
+   * The former name of `defaultDeny`.
+   *
+   * @deprecated Use `defaultDeny`.
+   */
   others?: OthersArgs;
 }
 
@@ -62,17 +70,33 @@ export interface TieredPoliciesArgs {
  * @throws DeclarationError with everything that is wrong with the declaration.
  */
 export class TieredPolicies extends pulumi.ComponentResource {
-  /** What stands once the component is done. */
+  /** Registered policies, as `name` or `namespace/name`. */
+  public readonly policies: pulumi.Output<string[]>;
+  /** Declared namespaces that are isolated: those of tiers 1 and 2. */
+  public readonly namespaces: pulumi.Output<string[]>;
+  /** Namespaces of tier 0: no default deny applies there. */
+  public readonly exemptNamespaces: pulumi.Output<string[]>;
+  /** The register of exceptions between tenants. */
+  public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
+  /** What the policy API cannot say, and what somebody should look at. */
+  public readonly warnings: pulumi.Output<string[]>;
+  /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { others: othersArgs, ...declaration } = args;
-    const planned = plan({ ...declaration, asOf: declaration.asOf ?? today() });
-    const posture = postureOf(planned);
-    super(typeToken("TieredPolicies"), name, posture, opts);
-    const others = coverOthers(name, this, planned, args.denyScope, othersArgs);
+    const { defaultDeny: _defaultDeny, others: _others, ...declaration } = args;
+    const planned = readArguments(() => plan({ ...declaration, asOf: declaration.asOf ?? today() }));
+    super(typeToken("TieredPolicies"), name, args, opts);
+    warnOfEmpty(this, declaration, planned);
+    const others = coverOthers(name, this, planned, args.denyScope, defaultDenyOf(this, args));
     registerPlan(name, planned, this, [], undefined, others.denyOptions);
-    this.posture = withOthers(posture, others);
-    this.registerOutputs({ posture: this.posture });
+    const outputs = outputsOf(withOthers(postureOf(planned), others));
+    this.policies = outputs.policies;
+    this.namespaces = outputs.namespaces;
+    this.exemptNamespaces = outputs.exemptNamespaces;
+    this.exceptions = outputs.exceptions;
+    this.warnings = outputs.warnings;
+    this.posture = outputs.posture;
+    this.registerOutputs({ ...outputs });
   }
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
 import { program as insecure } from "../../examples/insecure/program";
 import { program as zeroTrustTiers } from "../../examples/zero-trust-tiers/program";
 import {
@@ -165,12 +166,24 @@ describe("ClusterSecurity", () => {
     assert.match(JSON.stringify(find(all, "s").aliases), /"before"/);
   });
 
-  it("puts a small projection of its arguments and the posture into the state", async () => {
+  it("has its arguments as inputs and its results as named outputs", async () => {
     const all = await register(() => new ClusterSecurity("s", shop));
-    const { inputs } = find(all, "s");
-    assert.deepEqual(inputs["heldNamespaces"], ["shop", "legacy"]);
-    assert.deepEqual(inputs["exemptNamespaces"], ["cilium", "cilium-secrets", "flux-system", "kube-system"]);
-    assert.ok(!("workloads" in inputs) && !("flows" in inputs));
+    const { inputs, outputs } = find(all, "s");
+    assert.deepEqual(inputs, JSON.parse(JSON.stringify(shop)));
+    assert.deepEqual(outputs["namespaces"], ["shop", "legacy"]);
+    assert.deepEqual(outputs["exemptNamespaces"], ["cilium", "cilium-secrets", "flux-system", "kube-system"]);
+    assert.ok((outputs["policies"] as string[]).includes("shop/allow-frontend-to-api"));
+    assert.deepEqual([outputs["exceptions"], outputs["warnings"]], [[], []]);
+    assert.deepEqual((outputs["posture"] as { policies: unknown }).policies, outputs["policies"]);
+  });
+
+  it("keeps a secret chart value a secret in the state of the component", async () => {
+    const all = await register(() => {
+      const values = { hubble: { tls: { ca: { key: pulumi.secret("PRIVATE") } } } };
+      new ClusterSecurity("s", { ...shop, cni: { values } });
+    });
+    const { cni } = find(all, "s").inputs as { cni: { values: { hubble: { tls: { ca: { key: object } } } } } };
+    assert.ok(Object.values(cni.values.hubble.tls.ca.key).includes("1b47061264138c4ac30d75fd1eb44270"));
   });
 
   it("has stable URNs (write them anew with UPDATE_SNAPSHOTS=1 only together with aliases)", async () => {

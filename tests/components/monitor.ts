@@ -97,6 +97,20 @@ export async function register(
   return registrations.map((registration) => ({ ...registration, outputs: outputs.get(registration.urn) ?? {} }));
 }
 
+/** What a program warns about while it registers, against Pulumi's mock engine. */
+export async function warningsOf(program: () => unknown): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  // without an engine Pulumi writes its log to the console
+  const original = console.warn;
+  console.warn = (text: unknown): void => void warnings.push(String(text));
+  try {
+    await register(program);
+  } finally {
+    console.warn = original;
+  }
+  return warnings;
+}
+
 /**
  * Everything that stands before a resource: its dependencies and its parent, and theirs. The engine creates in this
  * order and deletes against it (pulumi: resource/graph).

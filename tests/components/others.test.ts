@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSecurityArgs } from "../../sdk/index";
 import { ClusterSecurity, DenyScope, Dialect, TieredPolicies, flow, namespace, tcp, workload } from "../../sdk/index";
-import { register } from "./monitor";
+import { register, warningsOf } from "./monitor";
 
 const shop: ClusterSecurityArgs = {
   namespaces: [namespace("shop")],
@@ -23,10 +23,29 @@ describe("consent to the removal of the clusterwide default deny", () => {
     assert.deepEqual(await protectedBy(() => new TieredPolicies("t", tiers)), ["t-default-deny-all"]);
   });
 
-  it("is given with others.mayLoseProtection", async () => {
+  it("is given with defaultDeny.allowRemoval", async () => {
+    const defaultDeny = { allowRemoval: true };
+    assert.deepEqual(await protectedBy(() => new ClusterSecurity("s", { ...shop, defaultDeny })), []);
+    assert.deepEqual(await protectedBy(() => new TieredPolicies("t", { ...tiers, defaultDeny })), []);
+  });
+
+  it("is taken under its former name, with a warning that says the new one; where both say something, the new one counts", async () => {
     const others = { mayLoseProtection: true };
-    assert.deepEqual(await protectedBy(() => new ClusterSecurity("s", { ...shop, others })), []);
-    assert.deepEqual(await protectedBy(() => new TieredPolicies("t", { ...tiers, others })), []);
+    for (const make of [
+      () => new ClusterSecurity("s", { ...shop, others }),
+      () => new TieredPolicies("t", { ...tiers, others }),
+    ]) {
+      const warnings = await warningsOf(() => void make());
+      assert.deepEqual(
+        warnings.filter((text) => text.includes("others.mayLoseProtection is defaultDeny.allowRemoval")).length,
+        1,
+        warnings.join("; "),
+      );
+      assert.deepEqual(await protectedBy(make), []);
+    }
+    const both = { others, defaultDeny: { allowRemoval: false } };
+    assert.deepEqual(await protectedBy(() => new ClusterSecurity("s", { ...shop, ...both })), ["s-default-deny-all"]);
+    assert.deepEqual(await warningsOf(() => void new ClusterSecurity("s", shop)), []);
   });
 
   it("is not asked for where the deny covers declared namespaces only", async () => {
@@ -36,8 +55,8 @@ describe("consent to the removal of the clusterwide default deny", () => {
   });
 
   it("leaves a user's own protect on the component alone, consent or not", async () => {
-    const others = { mayLoseProtection: true };
-    const all = await register(() => new ClusterSecurity("s", { ...shop, others }, { protect: true }));
+    const defaultDeny = { allowRemoval: true };
+    const all = await register(() => new ClusterSecurity("s", { ...shop, defaultDeny }, { protect: true }));
     for (const { name, type, protect } of all) {
       if (type.startsWith("kubernetes:")) assert.equal(protect, true, name);
     }
@@ -46,8 +65,8 @@ describe("consent to the removal of the clusterwide default deny", () => {
   it("goes on without names where the named cluster cannot be read", async () => {
     let posture: pulumi.Unwrap<ClusterSecurity["posture"]> | undefined;
     await register(() => {
-      const others = { context: "nowhere", kubeconfig: "/nonexistent/kubeconfig" };
-      new ClusterSecurity("s", { ...shop, others }).posture.apply((value) => (posture = value));
+      const defaultDeny = { context: "nowhere", kubeconfig: "/nonexistent/kubeconfig" };
+      new ClusterSecurity("s", { ...shop, defaultDeny }).posture.apply((value) => (posture = value));
     });
     assert.ok(posture !== undefined && !("othersCovered" in posture));
     assert.deepEqual(posture.heldNamespaces, ["shop"]);

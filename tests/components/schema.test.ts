@@ -46,9 +46,13 @@ describe("component schema for other languages", function () {
     assert.equal(typeToken("Name"), `${manifest.name}:index:Name`);
   });
 
-  it("has no outputs but the posture: private state does not leak", () => {
+  it("has the posture and what it is made of as outputs: private state does not leak", () => {
     for (const [token, resource] of Object.entries(schema.resources)) {
-      assert.deepEqual(Object.keys(resource.properties ?? {}), ["posture"], token);
+      const { posture, ...named } = resource.properties ?? {};
+      assert.ok(Object.keys(named).length >= 2, token);
+      const type = schema.types[posture?.$ref?.replace("#/types/", "") ?? ""] ?? assert.fail(token);
+      const known = new Set([...Object.keys(type.properties ?? {}), "namespaces"]);
+      for (const name of Object.keys(named)) assert.ok(known.has(name), `${token}.${name}`);
     }
   });
 

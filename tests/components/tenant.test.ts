@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as k8s from "@pulumi/kubernetes";
 import { declaration } from "../../examples/tenants/declaration";
 import type { TenantDeclaration } from "../../sdk/index";
-import { ClusterSecurity, DeclarationError, Tenant } from "../../sdk/index";
+import { ClusterSecurity, DeclarationError, Dialect, Tenant, flow, namespace, tcp, workload } from "../../sdk/index";
 import type { Registration } from "./monitor";
 import { register, standsBefore } from "./monitor";
 
@@ -52,9 +52,9 @@ describe("Tenant", () => {
     }
   });
 
-  it("S2-02: puts the register of exceptions into its posture", async () => {
+  it("S2-02: puts the register of exceptions among its outputs", async () => {
     const all = await register(() => program());
-    assert.deepEqual(find(all, "globex").inputs["exceptions"], [
+    assert.deepEqual(find(all, "globex").outputs["exceptions"], [
       {
         tenant: "globex",
         grantedTo: "acme",
@@ -98,6 +98,37 @@ describe("Tenant", () => {
     ]);
   });
 
+  for (const dialect of [Dialect.ClusterNetworkPolicy, Dialect.Calico, Dialect.Cilium]) {
+    it(`lists the policies of its own namespaces and of no other whose name ends alike (${dialect})`, async () => {
+      const names = ["shop", "eshop"];
+      const all = await register(
+        () =>
+          new ClusterSecurity("s", {
+            dialect,
+            namespaces: names.map((name) => namespace(name)),
+            tenants: names.map((name) => ({ name: `of-${name}`, namespaces: [name] })),
+            workloads: names.flatMap((name) => [
+              workload(`${name}/web`),
+              workload(`${name}/api`, { ports: [tcp(80)] }),
+            ]),
+            flows: names.map((name) =>
+              flow(`${name}/web`).to(`${name}/api`).on(tcp(80)).because("pages").ownedBy("web"),
+            ),
+          }),
+      );
+      const seen = new Set<string>();
+      for (const name of names) {
+        const { policies } = find(all, `s-of-${name}`).outputs as { policies: string[] };
+        assert.ok(policies.length >= 2, `${name}: ${policies.join(", ")}`);
+        for (const policy of policies) {
+          assert.match(policy, new RegExp(`(^|\\.)${name}[./]`), policy);
+          assert.ok(!seen.has(policy), `${policy} is listed twice`);
+          seen.add(policy);
+        }
+      }
+    });
+  }
+
   it("S2-05, S2-07: refuses a policy that would weaken the boundary before anything is registered", async () => {
     const open = {
       apiVersion: "networking.k8s.io/v1",
@@ -131,7 +162,7 @@ describe("ClusterSecurity with tenants", () => {
     const before = standsBefore(all, deny.urn);
     for (const policy of all.filter((one) => isPolicy(one) && one !== deny))
       assert.ok(before.has(policy.urn), policy.name);
-    const exceptions = find(all, "s").inputs["exceptions"] as { owner: string }[];
+    const exceptions = find(all, "s").outputs["exceptions"] as { owner: string }[];
     assert.deepEqual(
       exceptions.map(({ owner }) => owner),
       ["partnerships"],

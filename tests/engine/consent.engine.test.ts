@@ -81,10 +81,10 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
           ...(exempt === undefined ? {} : { exemptNamespaces: exempt }),
           ...(denyScope === undefined ? {} : { denyScope }),
           mode,
-          others: {
+          defaultDeny: {
             context: labContext,
             kubeconfig: lab.controlPlane.kubeconfigPath,
-            ...(consent === undefined ? {} : { mayLoseProtection: consent }),
+            ...(consent === undefined ? {} : { allowRemoval: consent }),
           },
         };
         const options = { transforms: [labelled, opening] };
@@ -183,7 +183,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
           const refused = await operate(stack, verb);
           assert.match(
             `${refused.error ?? ""}\n${said(refused)}`,
-            /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with others\.mayLoseProtection/,
+            /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with defaultDeny\.allowRemoval/,
           );
           assert.ok(refused.error !== undefined);
           assert.equal(await reachesKiosk(), "No Connections");
@@ -203,7 +203,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       const refused = await operate(stack, "up");
       assert.match(
         `${refused.error ?? ""}\n${said(refused)}`,
-        /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with others\.mayLoseProtection/,
+        /default-deny-all would no longer protect neighbours\/kiosk\[Deployment\]\. Agree with defaultDeny\.allowRemoval/,
       );
       assert.ok(refused.error !== undefined);
       assert.equal(await reachesKiosk(), "No Connections");
@@ -247,7 +247,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
   it("is removed with consent, whose preview names who loses protection", async () => {
     consent = true;
     const preview = await operate(stack, "preview");
-    assert.match(said(preview), /mayLoseProtection is set: default-deny-all may be removed[\s\S]*neighbours\/kiosk/);
+    assert.match(said(preview), /allowRemoval is set: default-deny-all may be removed[\s\S]*neighbours\/kiosk/);
     assert.equal((await operate(stack, "up")).error, undefined);
     // consent alone changes nothing in the cluster
     assert.equal(await reachesKiosk(), "No Connections");

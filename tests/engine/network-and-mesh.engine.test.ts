@@ -59,7 +59,7 @@ describe("Cilium and Istio's ambient mode on the same nodes, on a real engine an
         ],
         flows: [flow("web").to("api").on(tcp(8080)).because("orders").ownedBy("shop")],
         cni: { version: "1.20.2", chart, skipAwait: true },
-        others: { mayLoseProtection: true },
+        defaultDeny: { allowRemoval: true },
         istio: { mode: MeshMode.Ambient, charts: { ...charts }, skipAwait: true },
       });
     };
