@@ -50,7 +50,8 @@ describe("component schema for other languages", function () {
     for (const [token, resource] of Object.entries(schema.resources)) {
       const { posture, ...named } = resource.properties ?? {};
       assert.ok(Object.keys(named).length >= 2, token);
-      const type = schema.types[posture?.$ref?.replace("#/types/", "") ?? ""] ?? assert.fail(token);
+      const { $ref: reference = "" } = posture as { $ref?: string };
+      const type = schema.types[reference.replace("#/types/", "")] ?? assert.fail(token);
       const known = new Set([...Object.keys(type.properties ?? {}), "namespaces"]);
       for (const name of Object.keys(named)) assert.ok(known.has(name), `${token}.${name}`);
     }
