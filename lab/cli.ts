@@ -9,7 +9,7 @@ import type { CrdSetName } from "./crds/index";
 import type { Datapath } from "./datapath/index";
 import { datapathProblem, datapathStatus, firstVerdict, LabCluster } from "./datapath/index";
 import type { ControlPlane } from "./index";
-import { defaultDataDir, labFolders, openLab, prepareEngine, stopLab } from "./index";
+import { defaultDataDir, labFolders, labTools, openLab, prepareEngine, stopLab } from "./index";
 import { thisPlatform } from "./toolchain/catalog";
 import { cacheFolder, findTools, provideTools, streamProgress, toolNames } from "./toolchain/index";
 import type { ToolName } from "./toolchain/index";
@@ -130,10 +130,11 @@ command("env", "shell lines that point pulumi and kubectl at the lab").action(as
   const folders = labFolders(options.dataDir);
   const status = controlPlaneStatus(folders.controlPlane);
   if (!status.running || !status.kubeconfigPath) throw new Error("The lab does not run: npm run lab -- up starts it.");
-  const tools = await provideTools(["pulumi"]);
+  const tools = await provideTools(["pulumi", "pulumi-resource-kubernetes"]);
   const engine = prepareEngine({
     dataDir: folders.pulumi,
     pulumi: tools.pulumi,
+    kubernetesProvider: tools["pulumi-resource-kubernetes"],
     kubeconfigPath: status.kubeconfigPath,
   });
   // what npm has put on PATH to run this command does not belong into anybody's shell
@@ -147,12 +148,7 @@ command("env", "shell lines that point pulumi and kubectl at the lab").action(as
 });
 
 command("tools", "where each program comes from")
-  .argument("[names...]", `of: ${toolNames.join(", ")}`, [
-    "pulumi",
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-  ])
+  .argument("[names...]", `of: ${toolNames.join(", ")}`, [...labTools])
   .option("--provide", "download or build what is missing")
   .action(async (names: string[], options: Common & { provide?: boolean }) => {
     const wanted = names.map(toolName);

@@ -1,21 +1,23 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { bundleOf } from "./bundle";
-import { isLauncher, writeLauncher } from "./launcher";
+import { writeLauncher } from "./launcher";
 import { kubernetesVersion, providerBundle } from "./provider/install";
+import { releaseOf } from "./toolchain/index";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
 /** Which program answers for `kubernetes` resources. */
 export interface KubernetesProvider {
-  /** "real": Pulumi's own plugin, found on this machine; "lab": the lab's, which talks to the API server by itself. */
+  /** "real": Pulumi's own; "lab": the lab's, which talks to the API server by itself. */
   readonly kind: "real" | "lab";
   /** The file that the engine starts. */
   readonly path: string;
-  /** Version of @pulumi/kubernetes that it stands for. */
+  /** Its release, as @pulumi/kubernetes numbers them. */
   readonly version: string;
+  /** Where it came from. */
+  readonly origin: ToolOrigin;
 }
 
 /** A Pulumi engine with a home, a backend and secrets of its own. */
@@ -37,11 +39,13 @@ export interface EngineOptions {
   /** Folder of its own; made where it is absent. */
   readonly dataDir: string;
   readonly pulumi: Tool;
+  /** Pulumi's Kubernetes provider. */
+  readonly kubernetesProvider: Tool;
   /** What KUBECONFIG says; a file that does not exist where there is no cluster. */
   readonly kubeconfigPath: string;
   /** Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Use the lab's own provider even where Pulumi's plugin is installed. Default: CLUSTER_SECURITY_PROVIDER is "lab". */
+  /** Use the lab's own provider instead. Default: CLUSTER_SECURITY_PROVIDER is "lab". */
   readonly ownProvider?: boolean;
 }
 
@@ -63,7 +67,11 @@ export function prepareEngine(options: EngineOptions): Engine {
 
   placeLink(options.pulumi.path, path.join(bin, "pulumi"));
   const languageHost = placeLanguageHost(home, options.pulumi.path, user);
-  const provider = placeProvider(home, user, options.ownProvider ?? user.CLUSTER_SECURITY_PROVIDER === "lab");
+  const provider = placeProvider(
+    home,
+    options.kubernetesProvider,
+    options.ownProvider ?? user.CLUSTER_SECURITY_PROVIDER === "lab",
+  );
   return {
     path: options.pulumi.path,
     version: options.pulumi.version,
@@ -112,30 +120,20 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
   return "own";
 }
 
-function placeProvider(home: string, user: NodeJS.ProcessEnv, ownOnly: boolean): KubernetesProvider {
-  const version = kubernetesVersion();
-  const folderName = `resource-kubernetes-v${version}`;
-  const folder = path.join(home, "plugins", folderName);
-  const real = ownOnly ? undefined : realProvider(folderName, user);
+function placeProvider(home: string, tool: Tool, own: boolean): KubernetesProvider {
+  const version = own ? kubernetesVersion() : releaseOf(tool.version);
+  const folder = path.join(home, "plugins", `resource-kubernetes-v${version}`);
+  const file = path.join(folder, executable);
+  // the tool may be what an earlier start has placed here
+  const real = realpathSync(tool.path);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const file = path.join(folder, executable);
-  if (real) {
-    symlinkSync(real, file);
-    return { kind: "real", path: real, version };
+  if (own) {
+    writeLauncher(file, providerBundle());
+    return { kind: "lab", path: file, version, origin: "built" };
   }
-  writeLauncher(file, providerBundle());
-  return { kind: "lab", path: file, version };
-}
-
-/** Pulumi's own plugin of exactly this version in the user's plugin cache, or the one that PATH names. */
-function realProvider(folderName: string, user: NodeJS.ProcessEnv): string | undefined {
-  const userHome = user.PULUMI_HOME ?? path.join(user.HOME || homedir(), ".pulumi");
-  const candidates = [
-    executableIn(path.join(userHome, "plugins", folderName), executable),
-    findOnPath(executable, user.PATH),
-  ];
-  return candidates.find((file) => file !== undefined && !isLauncher(file));
+  symlinkSync(real, file);
+  return { kind: "real", path: real, version, origin: tool.origin };
 }
 
 function placeLink(file: string, link: string): void {

@@ -17,7 +17,8 @@ import {
 } from "./datapath/index";
 import type { Engine } from "./engine";
 import { prepareEngine } from "./engine";
-import type { Progress, ToolchainOptions } from "./toolchain/index";
+import { simulatedNodeProgram, simulateNode } from "./nodes/index";
+import type { Progress, ToolchainOptions, ToolName } from "./toolchain/index";
 import { progressFor, provideTools } from "./toolchain/index";
 
 export type { ControlPlane } from "./control-plane/index";
@@ -36,11 +37,11 @@ export interface LabOptions {
   readonly fresh?: boolean;
   /** Let the control plane outlive this process once it is ready; a running one is taken over. Default false. */
   readonly detached?: boolean;
-  /** Use the lab's own Kubernetes provider even where Pulumi's plugin is installed. */
+  /** Use the lab's own Kubernetes provider instead of Pulumi's. */
   readonly ownProvider?: boolean;
   /**
-   * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: pods
-   * stay pending.
+   * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: there
+   * is one node, simulated, on which pods run by their status alone.
    */
   readonly datapath?: boolean | Pick<DatapathOptions, "clusterDns" | "agentArgs" | "nodes" | "wireguard">;
   /** Further arguments for kube-apiserver. */
@@ -62,6 +63,15 @@ export interface Lab {
   /** Ends all processes of the lab; a detached one goes on. Data stays. */
   close(): Promise<void>;
 }
+
+/** The programs of every lab. */
+export const labTools = [
+  "pulumi",
+  "pulumi-resource-kubernetes",
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+] as const satisfies readonly ToolName[];
 
 /** `.lab` in this checkout. */
 export const defaultDataDir = path.resolve(__dirname, "..", ".lab");
@@ -88,10 +98,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const folders = labFolders(dataDir);
   const begun = Date.now();
   refuseOtherNodes(options);
-  const tools = await provideTools(["pulumi", "etcd", "kube-apiserver", "kube-controller-manager"], {
-    progress,
-    ...options.toolchain,
-  });
+  const tools = await provideTools(labTools, { progress, ...options.toolchain });
   const programs = options.datapath ? await provideDatapathPrograms({ progress, ...options.toolchain }) : undefined;
   const toolsTime = Date.now() - begun;
 
@@ -105,6 +112,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
             dataDir: folders.controlPlane,
             tools,
             ...(options.fresh === undefined ? {} : { fresh: options.fresh }),
+            nodeProgram: simulatedNodeProgram(),
             ...(options.apiServerArgs ? { apiServerArgs: options.apiServerArgs } : {}),
           });
           return { result, detail: result.server };
@@ -116,6 +124,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     const engine = prepareEngine({
       dataDir: folders.pulumi,
       pulumi: tools.pulumi,
+      kubernetesProvider: tools["pulumi-resource-kubernetes"],
       kubeconfigPath: controlPlane.kubeconfigPath,
       ...(options.toolchain?.env ? { env: options.toolchain.env } : {}),
       ...(options.ownProvider === undefined ? {} : { ownProvider: options.ownProvider }),
@@ -161,7 +170,7 @@ function refuseOtherNodes(options: LabOptions): void {
   throw new DatapathError("already-running", `The datapath runs already, with ${count}: npm run lab -- down ends it.`);
 }
 
-/** Starts the datapath where it is asked for; elsewhere nothing must wait for nodes that an earlier run left behind. */
+/** Starts the datapath where it is asked for; elsewhere a simulated node takes the place of nodes that an earlier run left. */
 async function withOrWithoutDatapath(
   options: LabOptions,
   controlPlane: ControlPlane,
@@ -172,7 +181,9 @@ async function withOrWithoutDatapath(
   const status = datapathStatus();
   const runs = status.running && status.dataDir === folder;
   if (!programs) {
-    if (!runs) await forgetNodes(controlPlane);
+    if (runs) return undefined;
+    await forgetNodes(controlPlane);
+    await simulateNode(controlPlane);
     return undefined;
   }
   if (runs) {
@@ -213,11 +224,11 @@ export function describeLab(
 ): string[] {
   const provider =
     engine.provider.kind === "real"
-      ? `Pulumi's own kubernetes plugin ${engine.provider.version} (${engine.provider.path})`
+      ? `Pulumi's own Kubernetes provider ${engine.provider.version} (${engine.provider.origin})`
       : `the lab's own kubernetes provider, standing in for plugin ${engine.provider.version}`;
   const nodes = datapath
     ? `with controllers and ${nodeCount === 1 ? "a node" : `${nodeCount} nodes`} on which Cilium ${datapath.agent.version} enforces policies`
-    : "with controllers, without nodes: nothing is scheduled, so rollouts are not waited for";
+    : "with controllers and a simulated node: pods run by their status, and nothing enforces policies";
   const controllers = controlPlane.hasControllerManager
     ? nodes
     : "without kube-controller-manager: only the deletion of namespaces is completed";

@@ -1,18 +1,7 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 const mark = "# written by the lab of pulumi-cluster-security";
-
-/** Whether a file is a launcher of ours: a lab that finds another lab's plugins must not take them for the real ones. */
-export function isLauncher(file: string): boolean {
-  const start = Buffer.alloc(200);
-  const handle = openSync(file, "r");
-  try {
-    return start.subarray(0, readSync(handle, start)).includes(mark);
-  } finally {
-    closeSync(handle);
-  }
-}
 
 /**
  * Writes an executable file that runs a bundled program of the lab with this Node and passes its arguments on. Pulumi

@@ -8,6 +8,7 @@
  */
 import { availableParallelism } from "node:os";
 import { datapathProblem } from "../lab/datapath/index";
+import { labTools } from "../lab/index";
 import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index";
 import type { Lane } from "./support/lanes";
 import { bin, check, inOrder, mocha, runLanes, skipped, sum } from "./support/lanes";
@@ -120,7 +121,7 @@ async function datapathLane(): Promise<Lane> {
 /** Why the engine suites cannot run here, or undefined where they can. Builds the tools where they are missing. */
 async function engineMissing(): Promise<string | undefined> {
   try {
-    await provideTools(["pulumi", "etcd", "kube-apiserver", "kube-controller-manager"]);
+    await provideTools(labTools);
     return undefined;
   } catch (error) {
     // a build that fails or a checksum that differs is a failure, not a machine that lacks something

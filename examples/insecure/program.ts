@@ -2,7 +2,6 @@ import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { SecurityPosture } from "../../sdk/index";
 import { ClusterSecurity, Dialect, flow, namespace, tcp, workload } from "../../sdk/index";
-import { exampleSettings } from "../support/settings";
 import { deploy } from "../support/workloads";
 
 const storefront = workload("shop/storefront", { ports: [tcp(3000)] });
@@ -19,7 +18,6 @@ const reports = workload("analytics/reports", { ports: [tcp(8080)] });
  * 4. `allow-storefront-time-servers` opens 169.254.0.0/16 again, which the policy beside it takes care to leave out.
  */
 export async function program(): Promise<{ posture: pulumi.Output<SecurityPosture> }> {
-  const { nodeless } = exampleSettings();
   const security = new ClusterSecurity("insecure", {
     dialect: Dialect.Kubernetes,
     namespaces: [namespace("shop")],
@@ -53,10 +51,10 @@ export async function program(): Promise<{ posture: pulumi.Output<SecurityPostur
   });
 
   const shopReady: pulumi.Resource[] = [security, paymentsHole, careful, careless];
-  deploy(storefront, { nodeless, dependsOn: shopReady });
-  deploy(payments, { nodeless, dependsOn: shopReady });
-  deploy(invoices, { nodeless, dependsOn: [billingDeny] });
-  deploy(reports, { nodeless, dependsOn: [analytics] });
+  deploy(storefront, { dependsOn: shopReady });
+  deploy(payments, { dependsOn: shopReady });
+  deploy(invoices, { dependsOn: [billingDeny] });
+  deploy(reports, { dependsOn: [analytics] });
   return { posture: security.posture };
 }
 

@@ -7,7 +7,7 @@ import { builders, declare } from "./declaration";
 
 /** The stack: policies from what the builders say, then what the builders build. */
 export async function program(): Promise<ExampleOutputs> {
-  const { nodeless, mayUncoverOthers } = exampleSettings();
+  const { mayUncoverOthers } = exampleSettings();
   const built = builders();
   const security = new ClusterSecurity("kubernetesx", {
     cni: { existing: true },
@@ -23,7 +23,6 @@ export async function program(): Promise<ExampleOutputs> {
   const metadata = (name: string): k8s.types.input.meta.v1.ObjectMeta => ({
     name,
     namespace: "kx-demo",
-    annotations: nodeless ? { "pulumi.com/skipAwait": "true" } : {},
   });
   const options = { dependsOn: [security, account] };
   new kx.Deployment("web", { metadata: metadata("web"), spec: built.web.asDeploymentSpec() }, options);

@@ -50,7 +50,6 @@ export function protect(stack: ExampleStack, settings: ExampleSettings): Example
   );
   for (const workload of settings.standIns ? [...platform, ...applications] : applications) {
     deploy(workload, {
-      nodeless: settings.nodeless,
       dependsOn: [security],
       ...(cluster === undefined ? {} : { cluster }),
     });

@@ -7,8 +7,6 @@ const image = "busybox:1.37";
 
 /** How a workload is deployed. */
 export interface DeployOptions {
-  /** There are no nodes, so there is nothing to wait for. */
-  readonly nodeless: boolean;
   /** What protects the workload stands first. */
   readonly dependsOn: pulumi.Resource[];
   /** The cluster, where it is not the default provider's. Its name tells apart the same workload of two clusters. */
@@ -48,8 +46,6 @@ export function deploy(workload: WorkloadDeclaration, options: DeployOptions): k
         name,
         namespace,
         labels,
-        // a cluster without nodes never makes a pod ready
-        annotations: options.nodeless ? { "pulumi.com/skipAwait": "true" } : {},
       },
       spec: {
         replicas: 1,

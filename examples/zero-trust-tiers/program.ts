@@ -49,7 +49,7 @@ export async function program(): Promise<{ posture: pulumi.Output<SecurityPostur
   const standIns = [...systemWorkloads, ...observabilityWorkloads, ...platformWorkloads];
   const deployed = settings.standIns ? [...standIns, ...applications] : applications;
   for (const application of deployed) {
-    deploy(application, { nodeless: settings.nodeless, dependsOn: [security] });
+    deploy(application, { dependsOn: [security] });
   }
   return { posture: security.posture };
 }
@@ -61,7 +61,6 @@ function cniArgs(settings: ExampleSettings): CiliumCniArgs {
     ...version,
     encryption: CiliumEncryption.WireGuard,
     hubble: { relay: true, ui: true },
-    skipAwait: settings.nodeless,
     ...(settings.ciliumChart === undefined ? {} : { chart: settings.ciliumChart }),
   };
 }

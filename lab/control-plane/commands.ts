@@ -166,3 +166,15 @@ export function controllerManagerCommand(
     restart: true,
   };
 }
+
+/** A node that is only simulated. */
+export function nodeCommand(program: string, layout: Layout): Command {
+  return {
+    name: "simulated-node",
+    path: process.execPath,
+    args: [program, layout.dataDir],
+    env: bareEnvironment(),
+    log: path.join(layout.logs, "simulated-node.log"),
+    restart: true,
+  };
+}

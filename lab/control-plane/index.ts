@@ -5,7 +5,14 @@ import type { ProvidedTools } from "../toolchain/index";
 import type { ApiAccess, ApiClient } from "./api";
 import { apiClient } from "./api";
 import type { Layout } from "./commands";
-import { apiServerCommand, bareEnvironment, controllerManagerCommand, etcdCommand, layoutOf } from "./commands";
+import {
+  apiServerCommand,
+  bareEnvironment,
+  controllerManagerCommand,
+  etcdCommand,
+  layoutOf,
+  nodeCommand,
+} from "./commands";
 import type { Credentials } from "./credentials";
 import { prepareCredentials, writeKubeconfig } from "./credentials";
 import { ControlPlaneError } from "./errors";
@@ -34,6 +41,8 @@ export interface ControlPlaneOptions {
   readonly serviceCidr?: string;
   /** Further arguments for kube-apiserver; they win over the lab's own. */
   readonly apiServerArgs?: readonly string[];
+  /** A program for Node that runs beside the controllers, told `dataDir`: a node that is only simulated. Default: none. */
+  readonly nodeProgram?: string;
   /** Milliseconds until it must be ready. Default 60000. */
   readonly readyWithin?: number;
 }
@@ -249,6 +258,8 @@ class Starting {
     const { certificateAuthority } = this.layout;
     const { adminToken, managerToken } = this.credentials;
     writeKubeconfig(this.layout.kubeconfig, { server, certificateAuthority, user: "lab-admin", token: adminToken });
+    const { nodeProgram } = this.options;
+    if (nodeProgram !== undefined) await this.run(nodeCommand(nodeProgram, this.layout));
     const manager = this.options.tools["kube-controller-manager"];
     if (manager) {
       const user = "kube-controller-manager";

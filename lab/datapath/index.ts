@@ -13,12 +13,13 @@ import { apiClient } from "../control-plane/index";
 import { killLeftovers, readState, takeLock } from "../control-plane/state";
 import { Supervised } from "../control-plane/supervised";
 import { installCrds } from "../crds/index";
+import { registerNode, withdrawNodes } from "../nodes/index";
 import { findTools } from "../toolchain/index";
 import { findOnPath } from "../toolchain/lookup";
 import { run } from "../toolchain/run";
 import type { BetweenNodes } from "./cilium";
 import { AgentApi, agentCommand, agentName, publishedSettings } from "./cilium";
-import { publishApiServer, publishDns, publishSettings, registerNode, withdrawNodes } from "./cluster-objects";
+import { publishApiServer, publishDns, publishSettings, withdrawDatapath } from "./cluster-objects";
 import { DatapathError } from "./errors";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
@@ -151,7 +152,7 @@ export async function stopDatapath(dataDir: string, controlPlane?: ControlPlane)
   const record = readRecord();
   if (datapathProblem() || record?.dataDir !== path.resolve(dataDir)) return false;
   const state = readState(runtimeFolder);
-  if (controlPlane) await withClient(controlPlane, withdrawNodes).catch(() => undefined);
+  if (controlPlane) await withClient(controlPlane, withdrawDatapath).catch(() => undefined);
   if (state) {
     signalProcess(state.supervisor, "SIGTERM");
     await waitForEnd([state.supervisor], 20_000);
@@ -162,7 +163,7 @@ export async function stopDatapath(dataDir: string, controlPlane?: ControlPlane)
 
 /** Nodes that a datapath left in a cluster's store, which now has none: nothing must wait for them. */
 export async function forgetNodes(controlPlane: ControlPlane): Promise<void> {
-  await withClient(controlPlane, withdrawNodes);
+  await withClient(controlPlane, withdrawDatapath);
 }
 
 async function withClient<T>(controlPlane: ControlPlane, work: (client: ApiClient) => Promise<T>): Promise<T> {
@@ -244,7 +245,7 @@ class Starting {
 
   async stop(): Promise<void> {
     // the API server may be gone already
-    await withClient(this.options.controlPlane, withdrawNodes).catch(() => undefined);
+    await withClient(this.options.controlPlane, withdrawDatapath).catch(() => undefined);
     await this.supervised?.endAll();
     await cleanUp(this.options.programs.ip, this.options.programs.helper.path);
   }
@@ -253,7 +254,9 @@ class Starting {
     const { controlPlane, agentArgs = [] } = this.options;
     await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
     await withClient(controlPlane, async (client) => {
-      for (const node of this.nodes) await registerNode(client, node);
+      // a node that is only simulated takes no pods beside these
+      await withdrawNodes(client);
+      for (const node of this.nodes) await registerNode(client, node, "a network namespace of the lab");
       await publishApiServer(client, this.nodes);
       await publishSettings(client, publishedSettings(agentArgs, this.mode));
     });

@@ -1,5 +1,6 @@
 /** Names, addresses and places of a datapath. One runs on a machine at a time, so they are fixed. */
 import path from "node:path";
+import type { ClusterNode } from "../nodes/node";
 
 /** Folder of what belongs to a running datapath: sockets, mounts, state. Short, since a socket's path has a limit. */
 export const runtimeFolder = "/run/cluster-security-lab";
@@ -8,11 +9,8 @@ export const runtimeFolder = "/run/cluster-security-lab";
 export const namespacePrefix = "cslab-";
 
 /** A machine of the cluster, which here is a network namespace. */
-export interface LabNode {
-  readonly name: string;
+export interface LabNode extends ClusterNode {
   readonly namespace: string;
-  readonly address: string;
-  readonly podCidr: string;
 }
 
 export const firstNode: LabNode = {

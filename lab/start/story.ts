@@ -10,6 +10,7 @@ import { markdownReport, textComparison, textSummary } from "../../sdk/reports/i
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { labContext } from "../control-plane/index";
 import { installCrds } from "../crds/index";
+import { exampleConfig } from "../example-config";
 import { openLab, prepareEngine } from "../index";
 import { provideTools } from "../toolchain/index";
 import { openStack, report } from "./engine-run";
@@ -21,9 +22,6 @@ import { Stages, StoryError } from "./stage";
 const root = path.resolve(__dirname, "..", "..");
 const pack = path.join(root, "policypack");
 const reportFile = path.join(root, "reports", "reachability.md");
-
-/** Both examples, told that the cluster has no nodes: nothing becomes ready, so nothing waits for it. */
-const labConfig = { "clusterSecurity:nodeless": "true" };
 
 export interface LabStory {
   /** Leave the cluster running at the end. */
@@ -55,7 +53,7 @@ export async function tellInLab(options: LabStory): Promise<void> {
         program: async () => ({ ...(await program()) }),
         engineRoot: lab.engine.root,
         env: lab.env,
-        config: labConfig,
+        config: exampleConfig,
       });
     await stages.run("An insecure stack: what the policy pack says in preview", async () =>
       showBlocked(await open("insecure", insecure), signal),
@@ -97,10 +95,11 @@ export async function tellOnCluster(options: ClusterStory): Promise<void> {
     console.log(textSummary(judge(context, objects).summary));
     return objects;
   });
-  const tools = await provideTools(["pulumi"]);
+  const tools = await provideTools(["pulumi", "pulumi-resource-kubernetes"]);
   const engine = prepareEngine({
     dataDir: path.join(root, ".lab", "clusters", encodeURIComponent(context)),
     pulumi: tools.pulumi,
+    kubernetesProvider: tools["pulumi-resource-kubernetes"],
     kubeconfigPath: process.env.KUBECONFIG ?? path.join(process.env.HOME ?? "", ".kube", "config"),
   });
   await bundlePack();

@@ -1,6 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ToolSpec } from "./catalog";
+import { requiredVersion } from "./catalog";
 import { ToolchainError } from "./errors";
+import { downloadGoModule } from "./go-modules";
 import { findOnPath } from "./lookup";
 import type { Step } from "./progress";
 import { run } from "./run";
@@ -48,11 +52,41 @@ export async function build(
   folder: string,
   options: BuildOptions,
 ): Promise<void> {
+  const scratch = mkdtempSync(path.join(tmpdir(), "cluster-security-"));
+  try {
+    const overlay = await overlayOf(spec, scratch, options);
+    await compile(spec, version, go, folder, overlay, options);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Go's own way to compile files that lie elsewhere: the arguments that lay them over the package's folder. */
+async function overlayOf(spec: ToolSpec, scratch: string, options: BuildOptions): Promise<string[]> {
+  const { embeds } = spec;
+  if (!embeds) return [];
+  const folder = path.join(options.labFolder, spec.moduleFolder);
+  const version = requiredVersion(readFileSync(path.join(folder, "go.mod"), "utf8"), embeds.module);
+  const source = await downloadGoModule(embeds.module, version, folder, options.env);
+  const laid = Object.entries(embeds.files).map(([name, there]) => [path.join(folder, name), path.join(source, there)]);
+  const file = path.join(scratch, "overlay.json");
+  writeFileSync(file, JSON.stringify({ Replace: Object.fromEntries(laid) as Record<string, string> }));
+  return ["-overlay", file];
+}
+
+async function compile(
+  spec: ToolSpec,
+  version: string,
+  go: string,
+  folder: string,
+  overlay: readonly string[],
+  options: BuildOptions,
+): Promise<void> {
   let downloaded = 0;
   let compiled = 0;
   const tags = spec.tags === undefined ? [] : ["-tags", spec.tags];
   const target = ["-ldflags", spec.ldflags(version), "-o", path.join(folder, spec.name), spec.goPackage];
-  const result = await run(go, ["build", "-v", "-trimpath", ...tags, ...target], {
+  const result = await run(go, ["build", "-v", "-trimpath", ...overlay, ...tags, ...target], {
     cwd: path.join(options.labFolder, spec.moduleFolder),
     env: goEnvironment(options.env),
     signal: options.signal,

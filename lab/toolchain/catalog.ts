@@ -3,11 +3,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /**
- * The programs that the lab runs. `helm` is the lab's own small program around Helm's library, `datapath-helper` the one
+ * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider. `helm` is the lab's own small program around Helm's library, `datapath-helper` the one
  * that works inside network namespaces.
  */
 export type ToolName =
   | "pulumi"
+  | "pulumi-resource-kubernetes"
   | "etcd"
   | "kube-apiserver"
   | "kube-controller-manager"
@@ -44,6 +45,8 @@ export interface ToolSpec {
   /** The package that is built. */
   readonly goPackage: string;
   readonly ldflags: (version: string) => string;
+  /** Files that the package embeds and that lie in another module: their names in `moduleFolder`, and where they lie there. */
+  readonly embeds?: { readonly module: string; readonly files: Readonly<Record<string, string>> };
   /** Go build tags, separated by commas; none where absent. */
   readonly tags?: string;
   readonly version: (labFolder: string) => string;
@@ -57,6 +60,8 @@ export interface ToolSpec {
   readonly kubebuilderAsset: boolean;
   /** Whether a program of this name on PATH is the same program. */
   readonly onPath: boolean;
+  /** A plugin of Pulumi: its folder below `plugins` in a Pulumi home, which tells its version. */
+  readonly pluginFolder?: (version: string) => string;
 }
 
 const kubernetesModule = "k8s.io/kubernetes";
@@ -126,6 +131,43 @@ function cilium(name: "cilium-agent" | "cilium-cni" | "hubble", folder: string):
   };
 }
 
+/**
+ * Release of pulumi-kubernetes that the lab's provider is: its module has no tagged versions, and the one that the lab
+ * builds is the day before 4.25.0.
+ */
+const kubernetesProviderVersion = "4.25.0";
+
+/**
+ * Pulumi's provider for Kubernetes. What it is built from is a part of the version, so that another source is another
+ * program; the program itself says the release alone.
+ */
+const kubernetesProvider: ToolSpec = {
+  name: "pulumi-resource-kubernetes",
+  moduleFolder: "modules/kubernetes-provider",
+  goPackage: ".",
+  ldflags: (version) =>
+    `-s -w -X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=${releaseOf(version)}`,
+  embeds: {
+    module: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+    files: {
+      "schema.json": "cmd/pulumi-resource-kubernetes/schema.json",
+      "terraform-mapping.json": "cmd/pulumi-resource-kubernetes/terraform-mapping.json",
+    },
+  },
+  version: (labFolder) =>
+    `${kubernetesProviderVersion}+${sourceHash(path.join(labFolder, "modules/kubernetes-provider"))}`,
+  versionArgs: ["--version"],
+  release: () => undefined,
+  kubebuilderAsset: false,
+  onPath: false,
+  pluginFolder: (version) => `resource-kubernetes-v${releaseOf(version)}`,
+};
+
+/** A version without its build metadata: "4.25.0" of "4.25.0+1c2d". */
+export function releaseOf(version: string): string {
+  return version.split("+")[0] ?? version;
+}
+
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
 function ourOwn(name: "helm" | "datapath-helper", moduleFolder: string): ToolSpec {
   return {
@@ -133,7 +175,7 @@ function ourOwn(name: "helm" | "datapath-helper", moduleFolder: string): ToolSpe
     moduleFolder,
     goPackage: ".",
     ldflags: () => "-s -w",
-    version: (labFolder) => sourceVersion(path.join(labFolder, moduleFolder)),
+    version: (labFolder) => `source-${sourceHash(path.join(labFolder, moduleFolder))}`,
     versionArgs: ["version"],
     release: () => undefined,
     kubebuilderAsset: false,
@@ -162,6 +204,7 @@ const specs: readonly ToolSpec[] = [
     kubebuilderAsset: false,
     onPath: true,
   },
+  kubernetesProvider,
   {
     name: "etcd",
     moduleFolder: "modules/control-plane",
@@ -205,18 +248,19 @@ export function toolSpec(name: ToolName): ToolSpec {
 /** Names of all tools, in the order in which they are provided. */
 export const toolNames: readonly ToolName[] = specs.map((spec) => spec.name);
 
-function sourceVersion(folder: string): string {
+/** Hash of what a Go module of the lab is made of. */
+function sourceHash(folder: string): string {
   const hash = createHash("sha256");
   if (!existsSync(folder)) throw new Error(`${folder} does not exist`);
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => /(\.go|^go\.mod|^go\.sum)$/.test(file) && !file.endsWith("_test.go"))
+    .filter((file) => /(\.go|\bgo\.mod|\bgo\.sum)$/.test(file) && !file.endsWith("_test.go"))
     .sort();
   for (const file of files)
     hash
       .update(`${file}\0`)
       .update(readFileSync(path.join(folder, file)))
       .update("\0");
-  return `source-${hash.digest("hex").slice(0, 16)}`;
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** This machine, or undefined where no tool is offered or tried for it. */

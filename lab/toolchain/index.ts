@@ -1,10 +1,11 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
 import path from "node:path";
 import { build, usableGo } from "./build";
 import { CacheEntry, cacheFolder } from "./cache";
 import type { Cached } from "./cache";
 import type { Platform, Release, ToolName, ToolSpec } from "./catalog";
-import { thisPlatform, toolSpec } from "./catalog";
+import { releaseOf, thisPlatform, toolSpec } from "./catalog";
 import { download, fetchChecksum } from "./download";
 import { ToolchainError } from "./errors";
 import { executableIn, findOnPath } from "./lookup";
@@ -14,13 +15,13 @@ import { run } from "./run";
 
 export { cacheFolder } from "./cache";
 export type { ToolName } from "./catalog";
-export { toolNames } from "./catalog";
+export { releaseOf, toolNames } from "./catalog";
 export { ToolchainError } from "./errors";
 export type { ToolchainErrorCode } from "./errors";
 export type { Progress, Step } from "./progress";
 export { silentProgress, streamProgress } from "./progress";
 
-/** Where a tool came from in this run: found on the machine, downloaded now, built now, or kept from an earlier run. */
+/** Where a tool came from in this run: found on the machine ("path", also for an installed plugin), downloaded now, built now, or kept from an earlier run. */
 export type ToolOrigin = "path" | "download" | "built" | "cache";
 
 /** A program that runs here. */
@@ -120,7 +121,20 @@ function contextOf(options: ToolchainOptions): Context {
   };
 }
 
+/** A plugin that Pulumi has installed for this user, in exactly this version: its folder says which one it is. */
+function findPlugin(spec: ToolSpec, context: Context): Tool | undefined {
+  if (!spec.pluginFolder) return undefined;
+  const { PULUMI_HOME, HOME } = context.env;
+  const home = PULUMI_HOME ?? path.join(HOME || homedir(), ".pulumi");
+  const version = releaseOf(spec.version(context.labFolder));
+  const file = executableIn(path.join(home, "plugins", spec.pluginFolder(version)), spec.name);
+  if (!file || liesIn(context.cache, file)) return undefined;
+  return { name: spec.name, path: file, version, origin: "path" };
+}
+
 async function findOnMachine(spec: ToolSpec, context: Context): Promise<Tool | undefined> {
+  const plugin = findPlugin(spec, context);
+  if (plugin) return plugin;
   const assets = context.env.KUBEBUILDER_ASSETS;
   const candidates = [
     spec.kubebuilderAsset && assets ? executableIn(assets, spec.name) : undefined,
@@ -263,10 +277,13 @@ async function tryBuild(spec: ToolSpec, entry: CacheEntry, context: Context, los
 
 /** What to do on a machine that has none of the ways. */
 function threeWays(spec: ToolSpec, version: string, goReason: string): string {
-  const first = spec.onPath
-    ? `put ${spec.name} on PATH` +
-      (spec.kubebuilderAsset ? ", or name a folder with etcd and kube-apiserver in KUBEBUILDER_ASSETS" : "")
-    : undefined;
+  const plugin = spec.pluginFolder?.(version);
+  const first = plugin
+    ? `install it with Pulumi, as plugins/${plugin} in its home`
+    : spec.onPath
+      ? `put ${spec.name} on PATH` +
+        (spec.kubebuilderAsset ? ", or name a folder with etcd and kube-apiserver in KUBEBUILDER_ASSETS" : "")
+      : undefined;
   const platform = thisPlatform();
   const release = platform && spec.release(version, platform);
   const ways = [

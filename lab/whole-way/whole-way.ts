@@ -13,6 +13,7 @@ import { apiClient } from "../control-plane/index";
 import { computedReachability, LabExecutor, world } from "../datapath/index";
 import { objectPath } from "../datapath/objects";
 import type { LabObject, LabCluster } from "../datapath/index";
+import { exampleConfig } from "../example-config";
 import type { Lab } from "../index";
 import type { Report } from "../start/engine-run";
 import { openStack, report } from "../start/engine-run";
@@ -126,7 +127,7 @@ class WholeWay {
       program: async () => ({ ...(await program()) }),
       engineRoot: lab.engine.root,
       env: lab.env,
-      config: { "clusterSecurity:platform": "stand-ins", "clusterSecurity:mayUncoverOthers": "true" },
+      config: exampleConfig,
     });
     this.stage("preview");
     const expected = await expectedReachability(stack, lab.controlPlane, signal);

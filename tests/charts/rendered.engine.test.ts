@@ -1,11 +1,11 @@
-/** Charts rendered by Helm itself: what is asked for reaches the programs that are to do it. */
+/** Charts rendered by Helm inside Pulumi's provider: what is asked for reaches the programs that are to do it. */
 import assert from "node:assert/strict";
-import { loadAll } from "js-yaml";
 import { calicoOperatorChart, ciliumChart, istioCharts } from "../../lab/crds/index";
-import { runHelm } from "../../lab/provider/helm";
-import type { PlainMap } from "../../lab/provider/properties";
 import type { ChartValues, CiliumChartOptions, IstioOptions } from "../../sdk/charts/index";
 import { CiliumEncryption, CiliumEnforcementMode, calicoPlan, ciliumValues, istioPlan } from "../../sdk/charts/index";
+import { sharedLab } from "../engine/shared-lab";
+import type { ChartRequest } from "../support/rendered-charts";
+import { renderCharts } from "../support/rendered-charts";
 
 interface Rendered {
   readonly kind: string;
@@ -18,17 +18,23 @@ interface Rendered {
   };
 }
 
-async function render(chart: string, values: ChartValues, namespace: string): Promise<Rendered[]> {
-  const request = { operation: "template", name: "rendered", namespace, chart: { name: chart } } as const;
-  const { manifest = "" } = await runHelm({ ...request, values: values as PlainMap }, new AbortController().signal);
-  return (loadAll(manifest) as (Rendered | null)[]).filter((object) => object !== null);
+async function render(charts: Readonly<Record<string, ChartRequest>>): Promise<ReadonlyMap<string, Objects>> {
+  return await renderCharts<Rendered>(await sharedLab(), charts);
 }
 
-function named(objects: readonly Rendered[], kind: string, name: string): Rendered {
+type Objects = readonly Rendered[];
+
+function named(objects: Objects, kind: string, name: string): Rendered {
   return objects.find((object) => object.kind === kind && object.metadata.name === name) ?? assert.fail(name);
 }
 
-function environment(objects: readonly Rendered[], kind: string, name: string): Map<string, string | undefined> {
+/** Objects in an order of their own: they are rendered beside each other. */
+function sorted(objects: Objects = []): Objects {
+  const key = ({ kind, metadata }: Rendered): string => [kind, metadata.namespace, metadata.name].join("/");
+  return [...objects].sort((a, b) => key(a).localeCompare(key(b)));
+}
+
+function environment(objects: Objects, kind: string, name: string): Map<string, string | undefined> {
   const containers = named(objects, kind, name).spec?.template?.spec.containers ?? [];
   return new Map(containers.flatMap(({ env }) => env ?? []).map((one) => [one.name, one.value]));
 }
@@ -90,29 +96,30 @@ describe("Cilium's chart, rendered by Helm", () => {
   for (const [version, options, settings] of versions) {
     it(`S0-06 S3-11 S3-20 ${version}: secure by default, and every option reaches the agent`, async () => {
       const chart = await ciliumChart(version);
-      const config = async (asked: CiliumChartOptions): Promise<Settings> => {
-        const objects = await render(chart, ciliumValues({ version, ...asked }).values, "kube-system");
-        return named(objects, "ConfigMap", "cilium-config").data ?? {};
-      };
-      const byDefault = await config({});
-      const whole = (): Promise<Rendered[]> => render(chart, ciliumValues({ version }).values, "kube-system");
+      const told = { off, on: { ...on, ...options } };
+      const asked = { default: {}, again: {}, ...told } as const;
+      const requests = Object.entries(asked).map(([key, more]: [string, CiliumChartOptions]) => {
+        const { values } = ciliumValues({ version, ...more });
+        return [key, { chart, namespace: "kube-system", values }] as const;
+      });
+      const rendered = await render(Object.fromEntries(requests));
+      const config = (key: keyof typeof asked): Settings =>
+        named(rendered.get(key) ?? [], "ConfigMap", "cilium-config").data ?? {};
+      const byDefault = config("default");
       // from 1.19 on nothing is drawn by lot: a preview of a stack that did not change shows no change
-      if (version !== "1.18.6") assert.deepEqual(await whole(), await whole());
+      if (version !== "1.18.6") assert.deepEqual(sorted(rendered.get("again")), sorted(rendered.get("default")));
       for (const [key, value] of Object.entries(secure)) assert.equal(byDefault[key], value, key);
       for (const metric of ["drop", "policy", "flows-to-world", "dns"]) {
         assert.match(byDefault["hubble-metrics"] ?? "", new RegExp(`(^| )${metric}:`));
       }
-      for (const [asked, wanted] of [
-        [off, offSettings],
-        [
-          { ...on, ...options },
-          { ...onSettings, ...settings },
-        ],
+      for (const [key, wanted] of [
+        ["off", offSettings],
+        ["on", { ...onSettings, ...settings }],
       ] as const) {
-        const changed = await config(asked);
-        for (const [key, value] of Object.entries(wanted)) {
-          assert.equal(changed[key], value, key);
-          assert.notEqual(byDefault[key], value, `${key} is so anyway`);
+        const changed = config(key);
+        for (const [setting, value] of Object.entries(wanted)) {
+          assert.equal(changed[setting], value, setting);
+          assert.notEqual(byDefault[setting], value, `${setting} is so anyway`);
         }
       }
     });
@@ -120,15 +127,14 @@ describe("Cilium's chart, rendered by Helm", () => {
 });
 
 describe("Istio's charts, rendered by Helm", () => {
-  const renderAll = async (options: IstioOptions): Promise<Map<string, Rendered[]>> => {
+  const renderAll = async (options: IstioOptions): Promise<ReadonlyMap<string, Objects>> => {
     const charts = await istioCharts();
-    const rendered = new Map<string, Rendered[]>();
-    for (const { chart, namespace, values } of istioPlan(options).releases) {
-      rendered.set(chart, await render(charts[chart], values, namespace));
-    }
-    return rendered;
+    const requests = istioPlan(options).releases.map(
+      ({ chart, namespace, values }) => [chart, { chart: charts[chart], namespace, values }] as const,
+    );
+    return await render(Object.fromEntries(requests));
   };
-  const mesh = (all: Map<string, Rendered[]>): string =>
+  const mesh = (all: ReadonlyMap<string, Objects>): string =>
     named(all.get("istiod") ?? [], "ConfigMap", "istio").data?.["mesh"] ?? "";
 
   it("sidecar: no ambient part, redirection by the plugin, an access log", async () => {
@@ -166,12 +172,15 @@ describe("Istio's charts, rendered by Helm", () => {
 describe("Calico's operator chart, rendered by Helm", () => {
   it("makes the operator and its definitions, and nothing that carries a finalizer", async () => {
     const chart = await calicoOperatorChart();
-    const objects = await render(chart, calicoPlan({ version: "3.28.5" }).operatorValues, "tigera-operator");
-    const kinds = new Set(objects.map(({ kind }) => kind));
+    const namespace = "tigera-operator";
+    const rendered = await render({
+      told: { chart, namespace, values: calicoPlan({ version: "3.28.5" }).operatorValues },
+      untold: { chart, namespace, values: {} },
+    });
+    const kinds = new Set(rendered.get("told")?.map(({ kind }) => kind));
     assert.ok(kinds.has("Deployment") && kinds.has("CustomResourceDefinition"));
     for (const owned of ["Installation", "APIServer", "FelixConfiguration"]) assert.ok(!kinds.has(owned), owned);
     // the chart would make them if it were asked
-    const asked = await render(chart, {}, "tigera-operator");
-    assert.ok(asked.some(({ kind }) => kind === "Installation"));
+    assert.ok(rendered.get("untold")?.some(({ kind }) => kind === "Installation"));
   });
 });

@@ -19,6 +19,7 @@ import {
   tcp,
   workload,
 } from "../../sdk/index";
+import { exampleConfig } from "../../lab/example-config";
 import type { ClusterSecurityArgs } from "../../sdk/index";
 import type { Registration } from "./monitor";
 import { register, standsBefore } from "./monitor";
@@ -40,7 +41,7 @@ function find(registrations: readonly Registration[], name: string): Registratio
 }
 
 const isPolicy = ({ type }: Registration): boolean => /NetworkPolicy$/.test(type);
-const lab = { "clusterSecurity:nodeless": "true" };
+const lab = exampleConfig;
 
 describe("ClusterSecurity", () => {
   it("S3-16 S3-11 puts Hubble, metadata deny, DNS, tier 1, flows and default deny in this order, workloads last", async () => {

@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
 import { program } from "../../examples/kubernetesx/program";
+import { exampleConfig } from "../../lab/example-config";
 import { DeclarationError, declareWorkload, plan } from "../../sdk/index";
 import { register } from "./monitor";
 
@@ -96,7 +97,7 @@ describe("declareWorkload", () => {
   });
 
   it("is what examples/kubernetesx is made of: workloads after policies, same labels", async () => {
-    const all = await register(program, { config: { "clusterSecurity:nodeless": "true" } });
+    const all = await register(program, { config: exampleConfig });
     const policy = all.find(({ name }) => name === "kubernetesx-kx-demo/allow-web-to-cache");
     const deployment = all.find(({ name, type }) => name === "cache" && type === "kubernetes:apps/v1:Deployment");
     assert.deepEqual((policy?.inputs["spec"] as Record<string, unknown>)["endpointSelector"], {

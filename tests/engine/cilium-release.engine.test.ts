@@ -4,6 +4,7 @@ import { program } from "../../examples/zero-trust-tiers/program";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
 import { ciliumChart } from "../../lab/crds/index";
+import { exampleConfig } from "../../lab/example-config";
 import type { Lab } from "../../lab/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
@@ -40,7 +41,7 @@ describe("Cilium installed and upgraded as a Helm release by the secure stack, o
   };
   const choose = async (version: string): Promise<void> => {
     await stack.setAllConfig({
-      "clusterSecurity:nodeless": { value: "true" },
+      ...Object.fromEntries(Object.entries(exampleConfig).map(([key, value]) => [key, { value }])),
       "clusterSecurity:cni": { value: "install" },
       "clusterSecurity:ciliumVersion": { value: version },
       "clusterSecurity:ciliumChart": { value: await ciliumChart(version) },

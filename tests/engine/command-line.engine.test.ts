@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import path from "node:path";
+import { exampleConfig } from "../../lab/example-config";
 import type { Lab } from "../../lab/index";
 import { pack, repository, run, sharedLab } from "./shared-lab";
 
@@ -21,7 +22,8 @@ describe("plain pulumi from the command line, on a real engine and a real API se
     forget(folder);
     const made = await pulumi(folder, "stack", "init", "command-line");
     assert.equal(made.code, 0, made.output);
-    const set = ["config", "set", "clusterSecurity:nodeless", "true", "--stack", "command-line"];
+    const settings = Object.entries(exampleConfig).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
+    const set = ["config", "set-all", ...settings, "--stack", "command-line"];
     // the settings of both programs go into a file outside the checkout
     const configured = await pulumi(folder, ...set, "--config-file", configFile());
     assert.equal(configured.code, 0, configured.output);

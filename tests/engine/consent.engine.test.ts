@@ -90,7 +90,7 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
         const options = { transforms: [labelled, opening] };
         if (isElsewhere) return void new FromAnotherLanguage("keep", args, options);
         const security = new ClusterSecurity("keep", args, options);
-        for (const one of own) deploy(one, { nodeless: true, dependsOn: [security] });
+        for (const one of own) deploy(one, { dependsOn: [security] });
         return { posture: security.posture };
       },
     });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { program as fleetProgram } from "../../examples/fleet/program";
 import { clusters } from "../../examples/fleet/declaration";
+import { exampleConfig } from "../../lab/example-config";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
@@ -13,7 +14,7 @@ import { assertDeclared, assertPassed, reachabilityOf } from "./judge";
 import { liveObjects, pack, secondLab, sharedLab } from "./shared-lab";
 import { wipe } from "./wipe";
 
-const config = { "clusterSecurity:nodeless": "true" };
+const config = exampleConfig;
 
 describe("the examples under the mandatory policy pack, on a real engine and a real API server", () => {
   let lab: Lab;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as k8s from "@pulumi/kubernetes";
 import { program as insecure } from "../../examples/insecure/program";
 import { program as secure } from "../../examples/zero-trust-tiers/program";
+import { exampleConfig } from "../../lab/example-config";
 import type { Lab } from "../../lab/index";
 import { prepareEngine } from "../../lab/index";
 import { provideTools } from "../../lab/toolchain/index";
@@ -11,7 +12,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-const config = { "clusterSecurity:nodeless": "true" };
+const config = exampleConfig;
 const program = async (): Promise<Record<string, unknown>> => ({ ...(await insecure()) });
 
 describe("the insecure stack under the policy pack, on a real engine and a real API server", () => {
@@ -71,9 +72,12 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
   it("judges in a preview without any cluster: the secure stack passes, the insecure one is blocked", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-offline-"));
     try {
-      const { pulumi } = await provideTools(["pulumi"]);
+      const { pulumi, "pulumi-resource-kubernetes": kubernetesProvider } = await provideTools([
+        "pulumi",
+        "pulumi-resource-kubernetes",
+      ]);
       const kubeconfigPath = path.join(folder, "no-such-kubeconfig");
-      const engine = prepareEngine({ dataDir: folder, pulumi, kubeconfigPath, ownProvider: true });
+      const engine = prepareEngine({ dataDir: folder, pulumi, kubernetesProvider, kubeconfigPath, ownProvider: true });
       const good = await openStack({
         project: "offline",
         stack: "good",

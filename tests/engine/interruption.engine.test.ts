@@ -31,7 +31,7 @@ const declaration: ClusterSecurityDeclaration = {
 /** Three workloads in two namespaces and the cluster's DNS, protected by everything the component lays down. */
 async function program(): Promise<void> {
   const security = new ClusterSecurity("cut", { ...declaration, defaultDeny: { allowRemoval: true } });
-  for (const one of [dns, ...applications]) deploy(one, { nodeless: true, dependsOn: [security] });
+  for (const one of [dns, ...applications]) deploy(one, { dependsOn: [security] });
 }
 
 /** The workloads of the stack that run. */

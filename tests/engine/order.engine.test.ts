@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { program } from "../../examples/zero-trust-tiers/program";
+import { exampleConfig } from "../../lab/example-config";
 import type { Plan } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
 import type { Reachability, SourcedObject } from "../../sdk/reachability/index";
@@ -46,7 +47,7 @@ describe("the secure stack on a real engine and a real API server", () => {
       stack: "test",
       lab,
       program: async () => ({ ...(await program()) }),
-      config: { "clusterSecurity:nodeless": "true" },
+      config: exampleConfig,
     });
     created = await operate(stack, "up", { policyPacks: [pack] });
     assert.equal(created.error, undefined);

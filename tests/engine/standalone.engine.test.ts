@@ -44,7 +44,7 @@ describe("a Tenant and an EgressPolicy on their own, on a real engine and a real
           },
           { dependsOn: [tenant] },
         );
-        for (const one of [web, api]) deploy(one, { nodeless: true, dependsOn: [tenant, egress] });
+        for (const one of [web, api]) deploy(one, { dependsOn: [tenant, egress] });
       },
     });
     created = await operate(stack, "up");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { prepareEngine } from "../../lab/engine";
-import { kubernetesVersion } from "../../lab/provider/install";
+import { toolSpec } from "../../lab/toolchain/catalog";
+import { releaseOf } from "../../lab/toolchain/index";
 import type { Tool } from "../../lab/toolchain/index";
 import { programOfVersion, temporaryFolder, writeProgram } from "./support/folders";
 
@@ -11,19 +12,23 @@ describe("lab engine: what a child pulumi gets", () => {
   let count = 0;
   let folder: string;
   let pulumi: Tool;
+  let provider: Tool;
   beforeEach(() => {
     folder = path.join(root, String((count += 1)));
     const file = programOfVersion(path.join(folder, "pulumi"), "pulumi", "v3.250.0");
     pulumi = { name: "pulumi", path: file, version: "3.250.0", origin: "path" };
+    const name = "pulumi-resource-kubernetes";
+    const built = programOfVersion(path.join(folder, "provider"), name, "4.25.0");
+    provider = { name, path: built, version: "4.25.0+0123456789abcdef", origin: "cache" };
   });
 
-  function prepare(env: NodeJS.ProcessEnv = {}, ownProvider?: boolean): ReturnType<typeof prepareEngine> {
+  function prepare(env: NodeJS.ProcessEnv = {}): ReturnType<typeof prepareEngine> {
     return prepareEngine({
       dataDir: path.join(folder, "lab"),
       pulumi,
+      kubernetesProvider: provider,
       kubeconfigPath: path.join(folder, "kubeconfig"),
       env: { PATH: path.join(folder, "path"), HOME: path.join(folder, "home"), ...env },
-      ...(ownProvider === undefined ? {} : { ownProvider }),
     });
   }
 
@@ -57,59 +62,35 @@ describe("lab engine: what a child pulumi gets", () => {
     assert.notEqual(readFileSync(prepare().env.PULUMI_CONFIG_PASSPHRASE_FILE ?? "", "utf8"), first);
   });
 
-  it("the lab's provider, in the place of the version that @pulumi/kubernetes asks for", () => {
+  it("the Kubernetes provider, as the plugin of the release that it is", () => {
     const engine = prepare();
-    assert.equal(engine.provider.kind, "lab");
+    assert.equal(engine.provider.version, "4.25.0");
+    assert.equal(engine.provider.origin, "cache");
+    const folder = path.join(engine.env.PULUMI_HOME ?? "", "plugins", "resource-kubernetes-v4.25.0");
+    const started = path.join(folder, "pulumi-resource-kubernetes");
+    assert.equal(realpathSync(started), realpathSync(provider.path));
+  });
+
+  it("the Kubernetes provider that the lab builds is the release that the installed @pulumi/kubernetes asks for", () => {
     const manifest = JSON.parse(
       readFileSync(path.resolve(__dirname, "../../node_modules/@pulumi/kubernetes/package.json"), "utf8"),
     ) as { version: string };
-    assert.equal(kubernetesVersion(), manifest.version);
-    assert.equal(
-      engine.provider.path,
-      path.join(
-        engine.env.PULUMI_HOME ?? "",
-        "plugins",
-        `resource-kubernetes-v${manifest.version}`,
-        "pulumi-resource-kubernetes",
-      ),
-    );
-    assert.match(readFileSync(engine.provider.path, "utf8"), /provider-[0-9a-f]+\.cjs/);
-  });
-
-  it("the real provider where it is installed: in the user's plugin folder, in PULUMI_HOME, or on PATH", () => {
-    const name = "pulumi-resource-kubernetes";
-    const plugin = `resource-kubernetes-v${kubernetesVersion()}`;
-    for (const [place, env] of [
-      [path.join(folder, "home", ".pulumi", "plugins", plugin), {}],
-      [path.join(folder, "other", "plugins", plugin), { HOME: "/none", PULUMI_HOME: path.join(folder, "other") }],
-      [path.join(folder, "path"), { HOME: "/none" }],
-    ] as const) {
-      const real = programOfVersion(place, name, kubernetesVersion());
-      const engine = prepare(env);
-      assert.equal(engine.provider.kind, "real");
-      assert.equal(engine.provider.path, real);
-      const started = path.join(engine.env.PULUMI_HOME ?? "", "plugins", plugin, name);
-      assert.equal(realpathSync(started), realpathSync(real));
-      assert.equal(prepare(env, true).provider.kind, "lab", "unless the lab's own is asked for");
-      assert.equal(prepare({ ...env, CLUSTER_SECURITY_PROVIDER: "lab" }).provider.kind, "lab");
-    }
-  });
-
-  it("another version of the real provider is not taken for this one", () => {
-    const place = path.join(folder, "home", ".pulumi", "plugins", "resource-kubernetes-v3.0.0");
-    programOfVersion(place, "pulumi-resource-kubernetes", "3.0.0");
-    assert.equal(prepare().provider.kind, "lab");
+    const built = toolSpec("pulumi-resource-kubernetes").version(path.resolve(__dirname, "../../lab"));
+    assert.equal(releaseOf(built), manifest.version.replace(/^v/, ""));
   });
 
   it("inside the shell of another lab its plugins and links are seen for what they are", () => {
     const outer = prepare();
     const link = path.join(outer.root, "bin", "pulumi");
     assert.equal(realpathSync(link), realpathSync(pulumi.path));
-    // this lab's own settings as the user's: the launcher is no real plugin, the link no loop
+    // this lab's own settings as the user's: no link becomes a loop
     pulumi = { ...pulumi, path: link };
+    provider = {
+      ...provider,
+      path: path.join(outer.env.PULUMI_HOME ?? "", "plugins", "resource-kubernetes-v4.25.0", provider.name),
+    };
     const inner = prepare(outer.env);
-    assert.equal(inner.provider.kind, "lab");
-    assert.match(readFileSync(inner.provider.path, "utf8"), /provider-[0-9a-f]+\.cjs/);
+    assert.match(readFileSync(inner.provider.path, "utf8"), /4\.25\.0/);
     assert.match(readFileSync(link, "utf8"), /3\.250\.0/);
   });
 

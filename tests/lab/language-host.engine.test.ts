@@ -17,8 +17,16 @@ describe("language host: the real engine runs", function () {
 
   before(async function () {
     this.timeout(0);
-    const { pulumi } = await provideTools(["pulumi"]);
-    engine = prepareEngine({ dataDir: path.join(root, "engine"), pulumi, kubeconfigPath: path.join(root, "none") });
+    const { pulumi, "pulumi-resource-kubernetes": kubernetesProvider } = await provideTools([
+      "pulumi",
+      "pulumi-resource-kubernetes",
+    ]);
+    engine = prepareEngine({
+      dataDir: path.join(root, "engine"),
+      pulumi,
+      kubernetesProvider,
+      kubeconfigPath: path.join(root, "none"),
+    });
     // there the host that came with pulumi is used, which is not ours to test
     if (engine.languageHost === "bundled") this.skip();
   });

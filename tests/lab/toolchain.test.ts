@@ -68,6 +68,28 @@ describe("toolchain: where a program comes from", () => {
     assert.equal(existsSync(here.cache), false, "nothing is put into the cache either");
   });
 
+  it("a plugin that Pulumi has installed is used in exactly the lab's version, and not in another one", async () => {
+    const name = "pulumi-resource-kubernetes";
+    fakeGo(here.path, here.calls);
+    const home = path.join(here.path, "..", "home");
+    const options = here.options({ PULUMI_HOME: home });
+    programOfVersion(path.join(home, "plugins", "resource-kubernetes-v3.0.0"), name, "3.0.0");
+    assert.deepEqual(await findTools([name], options), {});
+    // Pulumi's own does not know --version: its folder says which one it is
+    const file = writeProgram(path.join(home, "plugins", "resource-kubernetes-v4.25.0"), name, "exit 1");
+    const found = { name, path: file, version: "4.25.0", origin: "path" };
+    assert.deepEqual(await provideTools([name], options), { [name]: found });
+    assert.deepEqual(builds(here.calls), []);
+  });
+
+  it("a plugin of the user's own home is found without PULUMI_HOME", async () => {
+    const name = "pulumi-resource-kubernetes";
+    const options = here.options();
+    const home = path.join(String(options.env?.HOME), ".pulumi", "plugins", "resource-kubernetes-v4.25.0");
+    const file = writeProgram(home, name, "exit 1");
+    assert.equal((await findTools([name], options))[name]?.path, file);
+  });
+
   it("with KUBEBUILDER_ASSETS no control plane is built, and it wins over PATH", async () => {
     fakeGo(here.path, here.calls);
     const assets = path.join(here.path, "..", "assets");

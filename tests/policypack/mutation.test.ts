@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { exampleConfig } from "../../lab/example-config";
 import type { GuardSettings } from "../../policypack/settings";
 import { settingsFrom } from "../../policypack/settings";
 import type { ObservedResource } from "../../policypack/snapshot-from-resources";
@@ -85,7 +86,7 @@ describe("mutation: one field of a good example changed", function () {
     const found = { opening: new Set<string>(), without: new Set<string>() };
     for (const { name, program } of await examples()) {
       if (program === undefined) continue;
-      const resources = await captureProgram(program, { "clusterSecurity:nodeless": "true" });
+      const resources = await captureProgram(program, exampleConfig);
       const known = new Set(judge(resources).map(textOf));
       const before = reachabilityOf(resources);
       const withState = knowing(name, resources);

@@ -214,9 +214,12 @@ export async function openTestLab(): Promise<TestLab> {
 /** An engine whose kubeconfig leads to nothing that answers. */
 export async function engineWithoutCluster(): Promise<{ stack: TestStack; close(): void }> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "provider-test-"));
-  const { pulumi } = await provideTools(["pulumi"]);
+  const { pulumi, "pulumi-resource-kubernetes": kubernetesProvider } = await provideTools([
+    "pulumi",
+    "pulumi-resource-kubernetes",
+  ]);
   const kubeconfigPath = path.join(dataDir, "no-kubeconfig");
-  const engine = prepareEngine({ dataDir, pulumi, kubeconfigPath, ownProvider: true });
+  const engine = prepareEngine({ dataDir, pulumi, kubernetesProvider, kubeconfigPath, ownProvider: true });
   installProvider(engine.env["PULUMI_HOME"] as string);
   const stack = await TestStack.create({ ...engine.env }, engine.root, "unreachable");
   return { stack, close: () => rmSync(dataDir, { recursive: true, force: true }) };

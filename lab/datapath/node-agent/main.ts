@@ -10,12 +10,12 @@ import { helper } from "../helper";
 import type { LabNode } from "../layout";
 import { podNamespace } from "../layout";
 import { dnsRecords } from "./names";
-import type { Container, Pod, Service } from "./objects";
+import type { Container, Pod, Service } from "../../nodes/objects";
+import { PodAgent, runsToCompletion } from "../../nodes/pod-agent";
 import type { RunningProber } from "./prober";
 import { proberOf, runProber } from "./prober";
-import { chooseNode } from "./scheduler";
-import { endedStatus, runningStatus, unschedulableStatus } from "./status";
-import { follow } from "./watch";
+import { endedStatus, runningStatus } from "../../nodes/status";
+import { follow } from "../../nodes/watch";
 import type { WiringTools } from "./wiring";
 import { isWired, unwire, wire } from "./wiring";
 
@@ -26,34 +26,21 @@ export interface NodeAgentSettings {
   readonly tools: WiringTools;
 }
 
-/** Pods that are wired at the same time. */
-const atOnce = 4;
-
-/** Milliseconds before something that failed is tried again. */
-const retryAfter = 1000;
-
-class NodeAgent {
-  private pods: ReadonlyMap<string, Pod> = new Map();
+class NodeAgent extends PodAgent<LabNode> {
   private services: ReadonlyMap<string, Service> = new Map();
-  /** Pods that something is being done for, by uid. */
-  private readonly busy = new Set<string>();
-  /** Pods that this process has brought up, or found up, by uid. */
-  private readonly up = new Set<string>();
-  /** Nodes of pods that are bound in this moment, by uid. */
-  private readonly bound = new Map<string, LabNode>();
   /** Probers that run, by the uid of their pod. */
   private readonly probers = new Map<string, RunningProber>();
   private lastNames = "";
 
   constructor(
     private readonly settings: NodeAgentSettings,
-    private readonly client: ApiClient,
-  ) {}
+    client: ApiClient,
+  ) {
+    super(client, settings.nodes);
+  }
 
-  podsChanged(pods: ReadonlyMap<string, Pod>): void {
-    this.pods = pods;
-    for (const uid of this.bound.keys()) if (!pods.has(uid)) this.bound.delete(uid);
-    this.work();
+  override podsChanged(pods: ReadonlyMap<string, Pod>): void {
+    super.podsChanged(pods);
     this.publishNames();
   }
 
@@ -62,68 +49,11 @@ class NodeAgent {
     this.publishNames();
   }
 
-  private work(): void {
-    for (const [uid, pod] of this.pods) {
-      if (this.busy.size >= atOnce) return;
-      if (this.busy.has(uid)) continue;
-      const task = this.taskFor(pod);
-      if (!task) continue;
-      this.busy.add(uid);
-      void task()
-        .then(
-          () => this.busy.delete(uid),
-          async (error: unknown) => {
-            console.error(`${pod.metadata.namespace}/${pod.metadata.name}:`, error);
-            await new Promise((resolve) => setTimeout(resolve, retryAfter));
-            this.busy.delete(uid);
-          },
-        )
-        .then(() => this.work());
-    }
+  protected override isUp(pod: Pod): boolean {
+    return super.isUp(pod) || isWired(pod.metadata.uid);
   }
 
-  /** What is to be done for a pod now, or nothing. */
-  private taskFor(pod: Pod): (() => Promise<void>) | undefined {
-    const { uid, deletionTimestamp } = pod.metadata;
-    const node = this.settings.nodes.find(({ name }) => name === pod.spec.nodeName);
-    if (!node) {
-      // its node is gone: nobody else would complete the deletion
-      if (pod.spec.nodeName !== undefined && deletionTimestamp) return () => this.forget(pod);
-      const takes =
-        pod.spec.nodeName === undefined && (pod.spec.schedulerName ?? "default-scheduler") === "default-scheduler";
-      return takes && !deletionTimestamp && !this.bound.has(uid) ? () => this.schedule(pod) : undefined;
-    }
-    if (deletionTimestamp) return () => this.remove(pod, node);
-    if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") {
-      return this.up.has(uid) || isWired(uid) ? () => this.takeDown(pod, node) : undefined;
-    }
-    return this.up.has(uid) ? undefined : () => this.bringUp(pod, node);
-  }
-
-  private async schedule(pod: Pod): Promise<void> {
-    const { name, namespace, uid } = pod.metadata;
-    const load = (node: LabNode): number =>
-      [...this.pods.values()].filter((each) => each.spec.nodeName === node.name).length +
-      [...this.bound].filter(([each, on]) => on === node && !this.pods.get(each)?.spec.nodeName).length;
-    const node = chooseNode(pod, this.settings.nodes, load);
-    if (!node) {
-      await this.setStatus(pod, unschedulableStatus("no node of the lab fits the pod's node selector and affinity"));
-      throw new Error("unschedulable");
-    }
-    this.bound.set(uid, node);
-    const { status } = await this.client.call("POST", `/api/v1/namespaces/${namespace}/pods/${name}/binding`, {
-      apiVersion: "v1",
-      kind: "Binding",
-      metadata: { name, namespace, uid },
-      target: { apiVersion: "v1", kind: "Node", name: node.name },
-    });
-    if (status >= 300 && status !== 404 && status !== 409) {
-      this.bound.delete(uid);
-      throw new Error(`binding to ${node.name} answered ${status}`);
-    }
-  }
-
-  private async bringUp(pod: Pod, node: LabNode): Promise<void> {
+  protected async bringUp(pod: Pod, node: LabNode): Promise<void> {
     const { uid } = pod.metadata;
     const known = isWired(uid) ? pod.status?.podIP : undefined;
     const address = pod.spec.hostNetwork ? node.address : (known ?? (await wire(this.settings.tools, node, pod)));
@@ -131,7 +61,6 @@ class NodeAgent {
     const prober = proberOf(pod);
     if (prober && !pod.spec.hostNetwork) await this.startProber(pod, node, address, prober);
     else await this.answer(pod, node, address, namespace);
-    this.up.add(uid);
   }
 
   /** Nothing is run: the helper answers on the ports that the pod declares. */
@@ -140,11 +69,10 @@ class NodeAgent {
       // on the node's own network the agent and others may hold the port
       if (complaint) console.error(`${pod.metadata.namespace}/${pod.metadata.name}: ${complaint}`);
     }
-    const runsToCompletion = pod.spec.restartPolicy === "Never" || pod.spec.restartPolicy === "OnFailure";
     const result = { exitCode: 0, message: "the lab runs no containers" };
     await this.setStatus(
       pod,
-      runsToCompletion && isOfJob(pod) ? endedStatus(pod, node, address, result) : runningStatus(pod, node, address),
+      runsToCompletion(pod) ? endedStatus(pod, node, address, result) : runningStatus(pod, node, address),
     );
   }
 
@@ -175,42 +103,11 @@ class NodeAgent {
       .catch((error: unknown) => console.error(error));
   }
 
-  private async takeDown(pod: Pod, node: LabNode): Promise<void> {
+  protected async takeDown(pod: Pod, node: LabNode): Promise<void> {
     const prober = this.probers.get(pod.metadata.uid);
     this.probers.delete(pod.metadata.uid);
     prober?.kill();
     if (!pod.spec.hostNetwork) await unwire(this.settings.tools, node, pod);
-    this.up.delete(pod.metadata.uid);
-  }
-
-  private async remove(pod: Pod, node: LabNode): Promise<void> {
-    await this.takeDown(pod, node);
-    await this.forget(pod);
-  }
-
-  /** Completes the deletion of a pod. */
-  private async forget(pod: Pod): Promise<void> {
-    const { name, namespace, uid } = pod.metadata;
-    const { status } = await this.client.call("DELETE", `/api/v1/namespaces/${namespace}/pods/${name}`, {
-      apiVersion: "v1",
-      kind: "DeleteOptions",
-      gracePeriodSeconds: 0,
-      preconditions: { uid },
-    });
-    if (status >= 300 && status !== 404 && status !== 409) throw new Error(`its deletion answered ${status}`);
-  }
-
-  private async setStatus(pod: Pod, status: Record<string, unknown>): Promise<void> {
-    const { name, namespace, uid } = pod.metadata;
-    const answer = await this.client.call(
-      "PATCH",
-      `/api/v1/namespaces/${namespace}/pods/${name}/status`,
-      { metadata: { uid }, status },
-      "application/merge-patch+json",
-    );
-    // gone, or another pod of that name by now
-    if (answer.status === 404 || answer.status === 409) return;
-    if (answer.status >= 300) throw new Error(`its status answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   }
 
   private publishNames(): void {
@@ -223,11 +120,6 @@ class NodeAgent {
       console.error(error);
     });
   }
-}
-
-/** A pod that a Job made: it ends by itself. A bare pod that is not restarted runs until it is deleted. */
-function isOfJob(pod: Pod): boolean {
-  return pod.metadata.labels?.["batch.kubernetes.io/job-name"] !== undefined;
 }
 
 /** The pod's sysctls of its network namespace, as the helper takes them: net.ipv4.x is ipv4/x. */

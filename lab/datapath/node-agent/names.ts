@@ -1,5 +1,5 @@
 import { world } from "../layout";
-import type { Pod, Service } from "./objects";
+import type { Pod, Service } from "../../nodes/objects";
 
 /**
  * What the cluster's DNS answers: every Service by its address, a headless one by the addresses of its pods that run, and

@@ -8,7 +8,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { proberScript, reportLimit, reportVariable, settingsVariable } from "../../../sdk/cluster/index";
-import type { Container, Pod } from "./objects";
+import type { Container, Pod } from "../../nodes/objects";
 
 /** How the program ended. */
 export interface ProberEnd {

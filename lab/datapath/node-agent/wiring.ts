@@ -8,7 +8,7 @@ import { helper } from "../helper";
 import type { LabNode } from "../layout";
 import { nodeLayout, podNamespace, runtimeFolder } from "../layout";
 import { runIp } from "../network";
-import type { Pod } from "./objects";
+import type { Pod } from "../../nodes/objects";
 
 /** Programs and places that wiring needs. */
 export interface WiringTools {

@@ -1,8 +1,8 @@
-import type { LabNode } from "../layout";
+import type { ClusterNode } from "./node";
 import type { NodeTerm, Pod, Requirement } from "./objects";
 
 /** Labels that a node of the lab carries. */
-export function nodeLabels(node: LabNode): Record<string, string> {
+export function nodeLabels(node: ClusterNode): Record<string, string> {
   return {
     "kubernetes.io/hostname": node.name,
     "kubernetes.io/os": "linux",
@@ -14,15 +14,15 @@ export function nodeLabels(node: LabNode): Record<string, string> {
  * The node that a pod goes to: of those that its nodeSelector and required node affinity admit, the one with the fewest
  * pods; undefined where none does. Resources, spreading and preferences are not looked at.
  */
-export function chooseNode(
+export function chooseNode<N extends ClusterNode>(
   pod: Pod,
-  nodes: readonly LabNode[],
-  podsOn: (node: LabNode) => number,
-): LabNode | undefined {
+  nodes: readonly N[],
+  podsOn: (node: N) => number,
+): N | undefined {
   return nodes.filter((node) => admits(pod, node)).sort((a, b) => podsOn(a) - podsOn(b))[0];
 }
 
-function admits(pod: Pod, node: LabNode): boolean {
+function admits(pod: Pod, node: ClusterNode): boolean {
   const labels = nodeLabels(node);
   const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
   const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
@@ -30,7 +30,7 @@ function admits(pod: Pod, node: LabNode): boolean {
   return selected && (terms === undefined || terms.some((term) => holds(term, node, labels)));
 }
 
-function holds(term: NodeTerm, node: LabNode, labels: Readonly<Record<string, string>>): boolean {
+function holds(term: NodeTerm, node: ClusterNode, labels: Readonly<Record<string, string>>): boolean {
   const expressions = term.matchExpressions ?? [];
   const fields = term.matchFields ?? [];
   // an empty term matches no node (API text of NodeSelectorTerm)

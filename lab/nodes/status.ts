@@ -1,4 +1,4 @@
-import type { LabNode } from "../layout";
+import type { ClusterNode } from "./node";
 import type { Container, Pod } from "./objects";
 
 type Status = Record<string, unknown>;
@@ -7,7 +7,7 @@ function condition(type: string, holds: boolean, at: string): Status {
   return { type, status: holds ? "True" : "False", lastTransitionTime: at, lastProbeTime: null };
 }
 
-function addresses(node: LabNode, address: string, at: string): Status {
+function addresses(node: ClusterNode, address: string, at: string): Status {
   return {
     hostIP: node.address,
     hostIPs: [{ ip: node.address }],
@@ -31,7 +31,7 @@ function ended(exitCode: number, at: string, message?: string): Status {
  * The status of a pod that runs and answers; with `listens` false one whose containers are not ready yet. A pod with
  * readiness gates is not ready: nobody here sets their conditions.
  */
-export function runningStatus(pod: Pod, node: LabNode, address: string, at = timestamp(), listens = true): Status {
+export function runningStatus(pod: Pod, node: ClusterNode, address: string, at = timestamp(), listens = true): Status {
   const gated = (pod.spec.readinessGates ?? []).length > 0;
   return {
     phase: "Running",
@@ -49,7 +49,7 @@ export function runningStatus(pod: Pod, node: LabNode, address: string, at = tim
 /** The status of a pod whose containers have ended, all of them with the same exit code. */
 export function endedStatus(
   pod: Pod,
-  node: LabNode,
+  node: ClusterNode,
   address: string,
   result: { readonly exitCode: number; readonly message?: string },
   at = timestamp(),

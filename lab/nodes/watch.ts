@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ApiAccess, ApiClient } from "../../control-plane/index";
+import type { ApiAccess, ApiClient } from "../control-plane/index";
 
 export interface Watched {
   readonly metadata: { readonly name: string; readonly uid: string; readonly resourceVersion: string };
