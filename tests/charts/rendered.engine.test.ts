@@ -1,7 +1,7 @@
 /** Charts rendered by Helm inside Pulumi's provider: what is asked for reaches the programs that are to do it. */
 import assert from "node:assert/strict";
 import { calicoOperatorChart, ciliumChart, istioCharts } from "../../lab/crds/index";
-import type { ChartValues, CiliumChartOptions, IstioOptions } from "../../sdk/charts/index";
+import type { CiliumChartOptions, IstioOptions } from "../../sdk/charts/index";
 import { CiliumEncryption, CiliumEnforcementMode, calicoPlan, ciliumValues, istioPlan } from "../../sdk/charts/index";
 import { sharedLab } from "../engine/shared-lab";
 import type { ChartRequest } from "../support/rendered-charts";

@@ -38,7 +38,12 @@ function lab(name: string): Promise<Lab> {
 async function open(withPack: boolean): Promise<Lab> {
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-engine-"));
   folders.push(folder);
-  const started = await openLab({ dataDir: folder, quiet: true, fresh: true, ownProvider: process.env["LAB_REAL_PROVIDER"] === undefined });
+  const started = await openLab({
+    dataDir: folder,
+    quiet: true,
+    fresh: true,
+    ownProvider: process.env["LAB_REAL_PROVIDER"] === undefined,
+  });
   await installCrds(started.controlPlane, ["cilium"]);
   // `npm test` has built it, for all of its lanes
   if (!withPack || process.env["TEST_PACK_IS_BUILT"] !== undefined) return withHelm(started);
