@@ -1,5 +1,6 @@
 import type { CompiledPolicy, Condition, Peer, PolicyRule, Snapshot } from "../reachability";
-import { namespacesIn, testsIn, wouldFit } from "./policy-rules";
+import { namespacesIn } from "../reachability";
+import { testsIn, wouldFit } from "./policy-rules";
 
 /**
  * Pods that rules name and that the snapshot does not hold, because another stack runs them or nobody does yet: a new pod

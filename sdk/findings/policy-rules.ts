@@ -15,7 +15,7 @@ import type {
   Tri,
   Workload,
 } from "../reachability";
-import { describeRef, evaluateCondition as evaluate, labelOf, unknownValue } from "../reachability";
+import { describeRef, evaluateCondition as evaluate, labelOf, namespacesIn, unknownValue } from "../reachability";
 import type { Subject } from "./types";
 
 /** Help for rules that look at the policies themselves, in the form that the engine reads every dialect into. */
@@ -141,19 +141,6 @@ function searchWorkloads(where: Condition, snapshot: Snapshot): Workload[] {
   const candidates =
     names === undefined ? snapshot.workloads : names.flatMap((name) => workloadsByNamespace(snapshot).get(name) ?? []);
   return candidates.filter((workload) => evaluate(where, lookupOf(selectable(workload), snapshot)) === 2);
-}
-
-/** The namespaces that a condition is limited to, if it names them. */
-export function namespacesIn(where: Condition): string[] | undefined {
-  for (const condition of where.op === "and" ? where.of : [where]) {
-    if (condition.op !== "test" || condition.operator !== "in") continue;
-    const byName =
-      condition.field === "namespace" ||
-      (condition.field === "namespaceLabel" && condition.key === "kubernetes.io/metadata.name");
-    const values = condition.values.filter((value): value is string => typeof value === "string");
-    if (byName && values.length === condition.values.length) return values;
-  }
-  return undefined;
 }
 
 /** The workloads that a part selects for certain. */

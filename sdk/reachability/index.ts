@@ -23,6 +23,7 @@ export { describeEnd } from "./questions/ends";
 export type { Difference, Equivalence, EquivalenceOptions } from "./questions/equivalence";
 export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
 export type { HygieneIssue } from "./questions/hygiene";
+export { namespacesIn } from "./questions/sight";
 export type {
   DirectionExplanation,
   Explanation,

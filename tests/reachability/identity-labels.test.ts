@@ -31,6 +31,32 @@ metadata: { name: closed, namespace: shop }
 spec: { podSelector: ${selector} }
 ---`;
 
+describe("identity labels in the pod selectors of a NetworkPolicy", () => {
+  const verdictOf = (selector: string, enforcer: string): string => {
+    const policy = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: from-api, namespace: shop }
+spec: { podSelector: { matchLabels: { app: web } }, ingress: [{ from: [{ podSelector: ${selector} }] }] }`;
+    const { objects } = readYaml(cluster + policy);
+    return compile(buildSnapshot(objects, { profile: profileFor(enforcer) })).explain(toWeb).verdict;
+  };
+
+  it("are labels of every pod to Cilium and of none to others", () => {
+    for (const selector of [
+      "{ matchExpressions: [{ key: io.cilium.k8s.policy.cluster, operator: Exists }] }",
+      "{ matchLabels: { io.cilium.k8s.policy.cluster: default } }",
+      "{ matchLabels: { io.cilium.k8s.policy.serviceaccount: default } }",
+      "{ matchLabels: { io.kubernetes.pod.namespace: shop } }",
+      "{ matchLabels: { io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name: shop } }",
+    ]) {
+      const verdicts = ["cilium@1.20", "kubernetes", "calico@3.32"].map((enforcer) => verdictOf(selector, enforcer));
+      assert.deepEqual(verdicts, ["allowed", "denied", "denied"], selector);
+    }
+    assert.equal(verdictOf("{ matchLabels: { io.cilium.k8s.policy.serviceaccount: other } }", "cilium@1.20"), "denied");
+  });
+});
+
 describe("labels that Cilium leaves out of identities", () => {
   it("follow the agent's own list", () => {
     const keeps = labelFilter([]);

@@ -160,6 +160,40 @@ spec: { type: LoadBalancer, externalTrafficPolicy: Local, selector: { app: web }
   });
 });
 
+describe("hygiene of what was read in part", () => {
+  const fromNamespace = (name: string): string =>
+    policy(
+      `from-${name}`,
+      `{ podSelector: { matchLabels: { app: db } }, ingress: [{ from: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: ${name} } } }] }] }`,
+    );
+  const messages = (reachability: Reachability): string[] =>
+    [...hygiene(reachability)].filter(({ kind }) => kind === "dead" || kind === "unused").map(({ message }) => message);
+
+  it("does not call a rule dead for pods of a namespace that was not read", () => {
+    assert.deepEqual(messages(judge(shop, fromNamespace("monitoring"))), []);
+  });
+
+  it("says so where pods of any namespace may be meant, and what else may make pods", () => {
+    const anywhere = policy(
+      "from-prometheus",
+      "{ podSelector: { matchLabels: { app: db } }, ingress: [{ from: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: prometheus } } }] }] }",
+    );
+    assert.deepEqual(messages(judge(shop, anywhere)), [
+      "NetworkPolicy shop/from-prometheus spec.ingress[0]: no workload that was read is among its peers",
+    ]);
+    const operated = `
+apiVersion: kafka.strimzi.io/v1beta2
+kind: Kafka
+metadata: { name: main, namespace: shop }
+---`;
+    const gone = policy("gone", "{ podSelector: { matchLabels: { strimzi.io/name: main } } }");
+    assert.deepEqual(messages(judge(shop, gone, operated)), [
+      "NetworkPolicy shop/gone selects no workload that was read; Kafka shop/main may make one",
+    ]);
+    assert.deepEqual(messages(judge(shop, gone)), ["NetworkPolicy shop/gone selects no workload"]);
+  });
+});
+
 describe("hygiene across policies", () => {
   const found = (reachability: Reachability): string[] =>
     [...hygiene(reachability)]

@@ -36,7 +36,6 @@ export type PeerTerm =
   | { readonly kind: "nodes"; readonly where: Condition }
   /** Names outside the cluster, in the form of {@link DnsPattern}. */
   | { readonly kind: "fqdn"; readonly pattern: DnsPattern }
-  /** The pods (or addresses) behind a Service. */
   | { readonly kind: "and"; readonly of: readonly PeerTerm[] }
   | { readonly kind: "or"; readonly of: readonly PeerTerm[] }
   | { readonly kind: "not"; readonly of: PeerTerm }
@@ -159,8 +158,8 @@ export const tiers = {
   baseline: { id: "Baseline", order: 2, combinator: "firstMatch" },
   /** PeerAuthentication: who may connect without mutual TLS. */
   meshTransport: { id: "PeerAuthentication", order: 0, combinator: "firstMatch" },
-  /** AuthorizationPolicy. */
   /** AuthorizationPolicy with targetRefs, at a waypoint. */
   waypoint: { id: "waypoint", order: 2, combinator: "additive" },
+  /** AuthorizationPolicy. */
   meshAuthorization: { id: "AuthorizationPolicy", order: 1, combinator: "additive" },
 } as const satisfies Record<string, Tier>;

@@ -3,14 +3,17 @@ import type { Endpoint, PodEndpoint } from "../engine/endpoints";
 import type { Engine } from "../engine/engine";
 import { directionOf, resolvePorts, type TierSelection } from "../engine/evaluate";
 import { PodUniverse, type PodSet } from "../engine/pod-universe";
-import type { ObjectRef } from "../model/objects";
+import type { KubeObject, ObjectRef } from "../model/objects";
 import { describeRef } from "../model/objects";
 import type { CompiledPolicy, PeerTerm, Rule } from "../model/rules";
+import type { Condition } from "../model/selectors/conditions";
+import type { Snapshot } from "../model/snapshot";
 import { NO, YES } from "../model/unknown";
 import type { RuleRef } from "../model/verdicts";
 import type { Direction } from "../model/direction";
 import { Coverage, rulesBeside } from "./coverage";
 import { representatives } from "./representatives";
+import { describeSight, sightOf, type Sight } from "./sight";
 
 /** Something about a policy or a rule that deserves a look. */
 export interface HygieneIssue {
@@ -31,6 +34,8 @@ export interface HygieneIssue {
   readonly by?: RuleRef;
   /** The rules that make this one superfluous, all of which are needed for it; of any policy. */
   readonly coveredBy?: readonly RuleRef[];
+  /** Not all pods that the selector can mean were read, so that one may exist after all. */
+  readonly possible?: boolean;
   /** For a half-open rule: the policies that close the other end. */
   readonly closedBy?: readonly ObjectRef[];
   readonly message: string;
@@ -53,7 +58,9 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
     const subjects = membersOf(universe.ofCondition(policy.subject.where), real);
     const ref = refOf(policy);
     if (subjects.length === 0) {
-      yield { kind: "unused", policy: ref, message: `${describeRef(ref)} selects no workload` };
+      const sight = sightOf(policy.subject.where, snapshot);
+      const message = `${describeRef(ref)} selects no workload${describeSight(sight)}`;
+      yield { kind: "unused", policy: ref, ...possibly(sight), message };
       continue;
     }
     for (const direction of ["ingress", "egress"] as const) {
@@ -64,8 +71,20 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
         const members = membersOf(universe.ofPeers(rule.peers), real);
         const outside = rule.peers.some(reachesOutside);
         if (members.length === 0 && !outside) {
-          yield { kind: "dead", ...about, message: `${text}: no workload is among its peers` };
+          const sight = sightOfPeers(rule.peers, snapshot);
+          if (sight.seen === "none") continue;
+          const message = `${text}: no workload${describeSight(sight)} is among its peers`;
+          yield { kind: "dead", ...about, ...possibly(sight), message };
           continue;
+        }
+        for (const [index, peer] of rule.peers.entries()) {
+          if (rule.peers.length === 1 || rule.verdict !== "allow") break;
+          if (reachesOutside(peer) || membersOf(universe.ofPeers([peer]), real).length > 0) continue;
+          const sight = sightOfPeers([peer], snapshot);
+          if (sight.seen === "none") continue;
+          const where = peerPath(policy.origin.object, rule, index);
+          const message = `${describeRef(ref)} ${where}: no workload${describeSight(sight)} is such a peer`;
+          yield { kind: "dead", ...about, ...possibly(sight), message };
         }
         const destinations = direction === "ingress" ? subjects : members;
         const reaches = (index: number): boolean =>
@@ -104,6 +123,38 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
       }
     }
   }
+}
+
+function possibly({ seen }: Sight): { readonly possible?: true } {
+  return seen === "all" ? {} : { possible: true };
+}
+
+/** What was read of the pods that peers can mean: of all of them together. */
+function sightOfPeers(peers: readonly PeerTerm[], snapshot: Snapshot): Sight {
+  const sights = peers.flatMap(podConditions).map((where) => sightOf(where, snapshot));
+  const seen = (["none", "all"] as const).find((each) => sights.every((sight) => sight.seen === each)) ?? "part";
+  return { seen, makers: sights.flatMap(({ makers }) => makers) };
+}
+
+function podConditions(term: PeerTerm): Condition[] {
+  if (term.kind === "pods" || term.kind === "identities") return [term.where];
+  return term.kind === "and" || term.kind === "or" ? term.of.flatMap(podConditions) : [];
+}
+
+/** Where a peer is written: `spec.ingress[0].from[1]` where the rule has one list of peers. */
+function peerPath(object: KubeObject, rule: Rule, index: number): string {
+  const steps = rule.path.split(/[.[\]]+/).filter((step) => step !== "");
+  const written = steps.reduce<unknown>(
+    (value, step) =>
+      typeof value === "object" && value !== null ? (value as Record<string, unknown>)[step] : undefined,
+    object,
+  );
+  const lists = Object.entries(typeof written === "object" && written !== null ? written : {}).filter(
+    ([key, value]) => /^(from|to)(?!Ports)/.test(key) && Array.isArray(value),
+  );
+  const [only] = lists;
+  const fits = lists.length === 1 && only !== undefined && (only[1] as unknown[]).length === rule.peers.length;
+  return fits ? `${rule.path}.${only[0]}[${index}]` : `${rule.path}, peer ${index + 1} of ${rule.peers.length}`;
 }
 
 interface Superfluous {

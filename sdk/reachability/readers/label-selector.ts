@@ -1,4 +1,6 @@
+import type { Cni } from "../model/profile";
 import { all, test, type Condition, type Field, type Operator } from "../model/selectors/conditions";
+import { ciliumKey } from "./cilium-selectors";
 import { NotReadable, onlyFields, readLabelValue, readList, readMap, readString, required } from "./fields";
 import { checkLabelKey } from "./names";
 
@@ -61,6 +63,19 @@ export const podLabels: KeyMapping = (key, path) => {
   checkLabelKey(key, path);
   return { field: "label", key };
 };
+/**
+ * Where the pod selectors of Kubernetes' own policies look under an enforcer. Cilium reads them against identity labels, so
+ * that its names for the namespace, the service account and the cluster are labels of every pod (NewESFromK8sLabelSelector);
+ * for everybody else they are labels that no pod has.
+ */
+export function podLabelsOf(cni: Cni): KeyMapping {
+  if (cni !== "cilium") return podLabels;
+  return (key, path) => {
+    checkLabelKey(key, path);
+    return ciliumKey(key, path);
+  };
+}
+
 export const namespaceLabels: KeyMapping = (key, path) => {
   checkLabelKey(key, path);
   return { field: "namespaceLabel", key };

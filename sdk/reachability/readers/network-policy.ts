@@ -33,17 +33,18 @@ import {
   type ObjectReader,
 } from "./fields";
 import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
-import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
+import { namespaceLabels, podLabelsOf, readLabelSelector, type KeyMapping } from "./label-selector";
 import { readPortName } from "./names";
 
 export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
-  const scope = inNamespace(namespace);
+  const home = inNamespace(namespace);
+  const scope: Scope = { namespace, reader, pods: podLabelsOf(context.profile.cni) };
   return reader.attempt(
     () => {
       const spec = readMap(origin.object.spec, "spec") ?? {};
       onlyFields(spec, "spec", ["podSelector", "policyTypes", "ingress", "egress"]);
       const selected = reader.attempt(
-        () => readLabelSelector(spec["podSelector"], "spec.podSelector", podLabels),
+        () => readLabelSelector(spec["podSelector"], "spec.podSelector", scope.pods),
         () => perhaps,
       );
       const directions = readDirections(spec, context.profile.cni);
@@ -52,13 +53,13 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
         tier: context.tiers.normal,
         // Calico converts NetworkPolicies to its own with this order
         order: 1000,
-        subject: { kind: "pods", where: all(scope, selected) },
-        ...(directions.has("ingress") ? { ingress: readDirection(spec, "ingress", namespace, reader) } : {}),
-        ...(directions.has("egress") ? { egress: readDirection(spec, "egress", namespace, reader) } : {}),
+        subject: { kind: "pods", where: all(home, selected) },
+        ...(directions.has("ingress") ? { ingress: readDirection(spec, "ingress", scope) } : {}),
+        ...(directions.has("egress") ? { egress: readDirection(spec, "egress", scope) } : {}),
       };
       return [policy];
     },
-    () => [uncertainPolicy(origin, scope, context.tiers.normal, false)],
+    () => [uncertainPolicy(origin, home, context.tiers.normal, false)],
   );
 };
 
@@ -82,31 +83,30 @@ function readDirections(spec: Fields, cni: Cni): Set<Direction> {
   return directions;
 }
 
-function readDirection(
-  spec: Fields,
-  direction: Direction,
-  namespace: LabelValue,
-  reader: ObjectReader,
-): DirectionRules {
+/** What is common to all rules of one policy. */
+interface Scope {
+  readonly namespace: LabelValue;
+  readonly reader: ObjectReader;
+  /** Where keys of pod selectors look. */
+  readonly pods: KeyMapping;
+}
+
+function readDirection(spec: Fields, direction: Direction, scope: Scope): DirectionRules {
+  const { reader } = scope;
   const path = `spec.${direction}`;
   return reader.attempt(
     () => ({
       isolates: YES,
       rules: (readList(spec[direction], path) ?? []).map((rule, index) =>
-        readRule(rule, direction, `${path}[${index}]`, namespace, reader),
+        readRule(rule, direction, `${path}[${index}]`, scope),
       ),
     }),
     () => ({ ...uncertainDirection(direction, path, false), isolates: YES }),
   );
 }
 
-function readRule(
-  value: unknown,
-  direction: Direction,
-  path: string,
-  namespace: LabelValue,
-  reader: ObjectReader,
-): Rule {
+function readRule(value: unknown, direction: Direction, path: string, scope: Scope): Rule {
+  const { reader } = scope;
   const peerField = direction === "ingress" ? "from" : "to";
   return reader.attempt<Rule>(
     () => {
@@ -120,7 +120,7 @@ function readRule(
         peers:
           peers.length === 0
             ? [anyPeer]
-            : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, namespace, reader)),
+            : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, scope)),
         l4: reader.attempt(
           () => readPorts(rule["ports"], `${path}.ports`),
           () => uncertainTraffic,
@@ -131,7 +131,7 @@ function readRule(
   );
 }
 
-function readPeer(value: unknown, path: string, namespace: LabelValue, reader: ObjectReader): PeerTerm {
+function readPeer(value: unknown, path: string, { namespace, reader, pods: mapPods }: Scope): PeerTerm {
   return reader.attempt(
     () => {
       const peer = required(readMap(value, path), path);
@@ -151,7 +151,7 @@ function readPeer(value: unknown, path: string, namespace: LabelValue, reader: O
       const place: Condition = hasNamespaces
         ? readLabelSelector(peer["namespaceSelector"], `${path}.namespaceSelector`, namespaceLabels)
         : inNamespace(namespace);
-      const pods = readLabelSelector(peer["podSelector"], `${path}.podSelector`, podLabels);
+      const pods = readLabelSelector(peer["podSelector"], `${path}.podSelector`, mapPods);
       return { kind: "pods", where: all(place, pods) };
     },
     () => uncertainPeer,

@@ -1,6 +1,7 @@
 import type { KubeObject, Snapshot } from "../../../reachability";
 import { isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
+import type { Fields } from "../../plain";
 import { mapOf, nameOf } from "../../plain";
 import { isExempt, list, withSource } from "../../subjects";
 import type { Certainty, Finding, Rule, RuleContext } from "../../types";
@@ -33,8 +34,7 @@ function* checkBindings(context: RuleContext): Iterable<Finding> {
   for (const { object, source } of context.reachability.snapshot.others) {
     if (object.kind !== "ClusterRoleBinding" && object.kind !== "RoleBinding") continue;
     if (!object.apiVersion.startsWith("rbac.authorization.k8s.io/")) continue;
-    const role = mapOf(object["roleRef"])["name"];
-    const might = mightOf(role, roles);
+    const might = mightOf(mapOf(object["roleRef"]), roles);
     if (might === undefined) continue;
     const unclear = might.certainty === "possible";
     const applications = holdersOf(object, context);
@@ -64,7 +64,15 @@ interface Might {
 }
 
 /** What the role of a binding may do, if it may be as much as cluster-admin. */
-function mightOf(role: unknown, roles: Roles): Might | undefined {
+function mightOf({ kind, name: role }: Fields, roles: Roles): Might | undefined {
+  // a Role has rights in its own namespace only, and shares no name with a ClusterRole (Kubernetes RBAC, RoleRef)
+  if (kind === "Role") return undefined;
+  const might = mightOfClusterRole(role, roles);
+  if (might === undefined || !isUnknown(kind)) return might;
+  return { certainty: "possible", reason: `${might.reason}, and roleRef.kind is not known` };
+}
+
+function mightOfClusterRole(role: unknown, roles: Roles): Might | undefined {
   // a role that cannot be read may be any
   if (typeof role !== "string" || isUnknown(role))
     return { certainty: "possible", reason: "roleRef.name is not known" };

@@ -1,5 +1,5 @@
 import type { Direction, ObjectRef, Peer } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import { describeRef, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { isolators } from "../../policy-rules";
 import { publicPieces } from "../../public-addresses";
@@ -18,10 +18,11 @@ export const tier0Restricted: Rule = {
   severity: "high",
   why: "The first policy that selects a pod closes it; closing the cluster's DNS, webhooks or controllers by accident takes the cluster down.",
   description:
-    "No policy closes pods of an exempt namespace by default: a fresh pod and the DNS pods of each exchange traffic with " +
-    "pods of foreign namespaces, other nodes and the internet. kube-system is asked even where the snapshot does not show it.",
-  remediation:
-    "Leave tier 0 out of the selector, or set enableDefaultDeny to false for the directions in which the policy only allows.",
+    "No policy from outside an exempt namespace isolates its pods: a new pod and the DNS pods of each exchange traffic with " +
+    "pods of foreign namespaces, other nodes and the internet. A policy that lies in the namespace is there on purpose, and " +
+    "is reported only where it keeps DNS queries from the DNS pods. kube-system is asked even where the snapshot does not " +
+    "show it.",
+  remediation: "Leave tier 0 out of the policy's selector.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkTier0,
 };
@@ -52,12 +53,17 @@ function* checkTier0(context: RuleContext): Iterable<Finding> {
   for (const group of groups.values()) yield describe(context, group);
 }
 
+/** A namespace that no object knows, so that only rules without names match it. */
+const foreignNamespace = "a-namespace-that-no-policy-names";
+
+const dnsTraffic = TrafficSet.ports("UDP", 53).union(TrafficSet.ports("TCP", 53));
+
 /** The policies that close some pod of a namespace by default in a direction, so that some stranger is kept out. */
 function closing(context: RuleContext, namespace: string, direction: Direction): readonly ObjectRef[] {
   const { reachability } = context;
   const address = publicPieces(reachability.snapshot).find((piece) => piece.family === 4)?.sample ?? "1.1.1.1";
   const strangers: Peer[] = [
-    freshPod("a-namespace-that-no-policy-names"),
+    freshPod(foreignNamespace),
     { kind: "node", where: "remote", address },
     { kind: "address", address },
   ];
@@ -67,6 +73,9 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
       const answer = ask(reachability, pod, stranger, direction);
       if (answer.openness === "open" && answer.traffic.isAll()) continue;
       const isolatedBy = isolators(reachability.snapshot, pod, direction);
+      // one that lies in the namespace is there on purpose, unless it cuts everybody off from DNS
+      const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace);
+      if (!byAccident && !(direction === "ingress" && isDns(pod, context) && !takesQueries(context, pod))) continue;
       for (const ref of isolatedBy) found.set(describeRef(ref), ref);
     }
   }
@@ -76,11 +85,28 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
 function podsOf(context: RuleContext, namespace: string): Peer[] {
   return [
     freshPod(namespace),
-    { kind: "freshPod", namespace, labels: { "k8s-app": "kube-dns" } },
+    { kind: "freshPod", namespace, labels: dnsLabels },
     ...context.reachability.snapshot.workloads
       .filter((workload) => workload.namespace === namespace && !workload.hostNetwork)
       .map((workload): Peer => ({ kind: "workload", id: workload.id })),
   ];
+}
+
+const dnsLabels: Readonly<Record<string, string>> = { "k8s-app": "kube-dns" };
+
+function isDns(pod: Peer, { reachability }: RuleContext): boolean {
+  const labels =
+    pod.kind === "freshPod"
+      ? pod.namespace === "kube-system"
+        ? pod.labels
+        : {}
+      : reachability.snapshot.workloads.find((each) => pod.kind === "workload" && each.id === pod.id)?.labels;
+  return Object.entries(dnsLabels).every(([key, value]) => labels?.[key] === value);
+}
+
+function takesQueries({ reachability }: RuleContext, pod: Peer): boolean {
+  const { possible } = reachability.traffic(freshPod(foreignNamespace), pod);
+  return !possible.intersect(dnsTraffic).isEmpty();
 }
 
 function describe(context: RuleContext, group: Group): Finding {
@@ -98,8 +124,20 @@ function describe(context: RuleContext, group: Group): Finding {
     subject: withSource({ kind, name, ...(namespace === undefined ? {} : { namespace }) }, causes[0]),
     message: `Pods of tier 0 (${list(group.namespaces)}) are closed by default for ${group.direction}`,
     because: names.map((each) => `${each} selects them and closes ${group.direction}`),
-    fix: `Set enableDefaultDeny.${group.direction} to false in that policy, or leave tier 0 out of its selector.`,
+    fix: fixOf(group),
     controls: tier0Restricted.controls,
     ...(causes.length === 0 ? {} : { causes }),
   };
+}
+
+/** What to do, in the words of the API that the policies are written in. */
+function fixOf({ direction, isolatedBy, namespaces }: Group): string {
+  const leaveOut = `Leave ${list(namespaces)} out of the selector of that policy`;
+  if (isolatedBy.every(({ kind }) => kind.startsWith("Cilium"))) {
+    return `${leaveOut}, or set enableDefaultDeny.${direction} to false in it if it is only meant to allow.`;
+  }
+  if (isolatedBy.every(({ namespace }) => namespace !== undefined)) {
+    return `Add a rule that lets DNS queries (UDP and TCP 53) through to the DNS pods, or leave them out of its podSelector.`;
+  }
+  return `${leaveOut}, or end it with a rule that lets all other ${direction} pass.`;
 }

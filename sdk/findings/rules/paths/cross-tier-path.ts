@@ -21,7 +21,10 @@ export const crossTierPath: Rule = {
   check: checkTiers,
 };
 
-const dnsTraffic = TrafficSet.ports("UDP", 53).union(TrafficSet.ports("TCP", 53));
+/** Port 53 of every protocol: `ANY` in a Cilium rule is SCTP as well. */
+const dnsTraffic = (["UDP", "TCP", "SCTP"] as const)
+  .map((protocol) => TrafficSet.ports(protocol, 53))
+  .reduce((sum, ports) => sum.union(ports));
 const allTcp = TrafficSet.protocol("TCP");
 
 interface Group {

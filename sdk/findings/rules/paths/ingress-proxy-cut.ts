@@ -1,9 +1,9 @@
 import type { CompiledPolicy, Direction, Lookup, PolicyRule, Snapshot } from "../../../reachability";
-import { describeRef, evaluateCondition, isUnknown, TrafficSet } from "../../../reachability";
+import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
 import { mapOf } from "../../plain";
-import { namespacesIn, policyObjects, policySubject } from "../../policy-rules";
+import { policyObjects, policySubject } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 

@@ -1,8 +1,8 @@
-import type { HygieneIssue, PeerTerm, PolicyRule, Snapshot } from "../../../reachability";
+import type { HygieneIssue } from "../../../reachability";
 import { describeRef, hygiene } from "../../../reachability";
 import { controls } from "../../controls";
 import type { PolicyParts } from "../../policy-rules";
-import { isForReserved, namespacesIn, policyObjects, rulesOf, testsIn, workloadsByNamespace } from "../../policy-rules";
+import { isForReserved, policyObjects, rulesOf, testsIn } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -28,7 +28,7 @@ function* checkHygiene(context: RuleContext): Iterable<Finding> {
   const found = new Map<PolicyParts, string[]>();
   for (const issue of hygiene(reachability)) {
     const object = objects.get(keyOf(issue.policy));
-    if (object === undefined || !isCertain(issue, object, snapshot)) continue;
+    if (object === undefined || !isCertain(issue, object)) continue;
     const reasons = found.get(object) ?? [];
     found.set(object, reasons);
     if (!reasons.includes(issue.message)) reasons.push(issue.message);
@@ -46,34 +46,16 @@ function keyOf(ref: { apiVersion: string; kind: string; namespace?: string; name
 }
 
 /** Whether an issue holds whatever lies outside the snapshot; half-open flows are another rule's. */
-function isCertain(issue: HygieneIssue, { parts }: PolicyParts, snapshot: Snapshot): boolean {
-  if (issue.kind === "half-open") return false;
+function isCertain(issue: HygieneIssue, { parts }: PolicyParts): boolean {
+  if (issue.kind === "half-open" || issue.possible === true) return false;
   if (issue.kind === "unused") {
     // a policy for all pods of a namespace waits for them; of several specs the issue does not say which one is meant
     return (
       parts.length === 1 &&
-      parts.every(
-        (part) =>
-          !isForReserved(part) &&
-          testsIn(part.subject.where).some((test) => test.field === "label") &&
-          isShown(namespacesIn(part.subject.where), snapshot),
-      )
+      parts.every((part) => !isForReserved(part) && testsIn(part.subject.where).some((test) => test.field === "label"))
     );
   }
   const rule = parts.flatMap(rulesOf).find((each) => each.path === issue.rule?.path);
   if (rule === undefined) return false;
-  return issue.kind !== "dead" || (rule.verdict === "allow" && rule.peers.length > 0 && peersShown(rule, snapshot));
-}
-
-function peersShown(rule: PolicyRule, snapshot: Snapshot): boolean {
-  return rule.peers.every((peer) => isShown(homesOf(peer), snapshot));
-}
-
-function homesOf(peer: PeerTerm): string[] | undefined {
-  return peer.kind === "pods" || peer.kind === "identities" ? namespacesIn(peer.where) : undefined;
-}
-
-/** Whether the snapshot shows workloads of every one of some named namespaces. */
-function isShown(namespaces: readonly string[] | undefined, snapshot: Snapshot): boolean {
-  return namespaces !== undefined && namespaces.every((name) => workloadsByNamespace(snapshot).has(name));
+  return issue.kind !== "dead" || (rule.verdict === "allow" && rule.peers.length > 0);
 }

@@ -1,4 +1,4 @@
-import type { Direction, PolicySource } from "../../../reachability";
+import type { Direction, PeerTerm, PolicySource } from "../../../reachability";
 import { describeRef, isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
 import { listOf, mapOf } from "../../plain";
@@ -34,6 +34,7 @@ function* checkSideEffects(context: RuleContext): Iterable<Finding> {
       const objects = isolation[direction];
       // closed on purpose by somebody, then the allows beside it close nothing
       if (objects.length === 0 || objects.some((object) => isMeant(object, direction))) continue;
+      if (objects.some((object) => letsAllPass(object, direction))) continue;
       for (const object of objects) {
         const counts = closedBy.get(object) ?? { ingress: 0, egress: 0 };
         closedBy.set(object, counts);
@@ -53,6 +54,19 @@ function* checkSideEffects(context: RuleContext): Iterable<Finding> {
       ),
     });
   }
+}
+
+/** A policy with a rule for every peer, protocol and port cuts nothing off, although it selects the pods. */
+function letsAllPass({ parts }: PolicyParts, direction: Direction): boolean {
+  return parts.some((part) =>
+    (part[direction]?.rules ?? []).some(
+      (rule) => rule.verdict === "allow" && rule.l4.must.isAll() && rule.peers.some(isEverybody),
+    ),
+  );
+}
+
+function isEverybody(peer: PeerTerm): boolean {
+  return peer.kind === "any" || (peer.kind === "entity" && peer.entity === "all");
 }
 
 /** A policy that closes and allows nothing in a direction, or that says it closes. */

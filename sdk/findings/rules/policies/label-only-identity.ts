@@ -1,8 +1,8 @@
 import type { PeerTerm } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import { describeRef, namespacesIn } from "../../../reachability";
 import { controls } from "../../controls";
 import type { PolicyParts } from "../../policy-rules";
-import { isForReserved, namespacesIn, policyObjects, rulesOf, testsIn } from "../../policy-rules";
+import { isForReserved, policyObjects, rulesOf, testsIn } from "../../policy-rules";
 import { findingOf } from "../../report";
 import { isExempt, list, namespaceSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";

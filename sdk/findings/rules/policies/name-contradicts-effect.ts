@@ -13,7 +13,8 @@ export const nameContradictsEffect: Rule = {
   severity: "low",
   why: "Reviewers read names; a `deny` that denies nothing, or an `external` that reaches nothing outside, passes every review.",
   description:
-    "A policy named default-deny allows nothing; a Kubernetes NetworkPolicy is not named deny, since it can only isolate; " +
+    "A policy named default-deny or deny-all allows nothing; a Kubernetes NetworkPolicy is not named after one peer that it " +
+    "denies (deny-external), since it can only isolate; " +
     "a policy named external, internet or world names something outside the cluster in every rule that is not for DNS; and a " +
     "policy named allow has a rule that allows. The effect is computed from the rules.",
   remediation: "Rename the policy, or move the rule that does not belong to its name into a policy of its own.",
@@ -32,6 +33,9 @@ function* checkEffects(context: RuleContext): Iterable<Finding> {
   }
 }
 
+/** `deny-all`, `deny-all-ingress`, `deny-egress`, `deny-by-default`: names of a default deny. */
+const meansAll = /(^|\.)deny(-(all|any|everything|traffic|ingress|egress|by-default))+$/;
+
 function contradictions({ origin, parts }: PolicyParts): string[] {
   const says = (pattern: RegExp): boolean => pattern.test(origin.name);
   const allows = parts.flatMap(understoodRulesOf).filter((rule) => rule.verdict === "allow" && rule.peers.length > 0);
@@ -39,7 +43,12 @@ function contradictions({ origin, parts }: PolicyParts): string[] {
   if (says(/(^|\.)default-deny/)) {
     return allows.length === 0 ? [] : [`it is named default-deny and allows something: ${paths}`];
   }
-  if (says(/(^|\.)deny-/) && origin.dialect === "kubernetes") {
+  if (says(meansAll)) {
+    return allows.length === 0 ? [] : [`it is named deny-all and allows something: ${paths}`];
+  }
+  // what keeps others out by allowing the own pods alone does what its name says
+  const keepsOthersOut = allows.length > 0 && allows.every((rule) => rule.peers.every(isPods));
+  if (says(/(^|\.)deny-/) && origin.dialect === "kubernetes" && !(keepsOthersOut && says(/other|foreign|cross/))) {
     return ["a NetworkPolicy cannot deny: it isolates the pods, and any other policy's allow still opens them"];
   }
   if (says(/(^|[.-])(external(?!-(secrets|dns))|internet|world)([.-]|$)/) && says(/(^|\.)allow/)) {
@@ -50,6 +59,10 @@ function contradictions({ origin, parts }: PolicyParts): string[] {
     return ["it is named allow and no rule of it allows anything"];
   }
   return [];
+}
+
+function isPods(peer: PeerTerm): boolean {
+  return peer.kind === "pods" || peer.kind === "identities";
 }
 
 function isOutside(peer: PeerTerm): boolean {
