@@ -1,11 +1,14 @@
 /** Address ranges in a declaration, and the ones that are never open. */
 import type { AddressRange } from "../reachability/index";
-import { metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
+import type { Origin } from "./deferred";
+import { formatAddress, metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
 
 /** A CIDR with parts that are left out. */
 export interface CidrRange {
   readonly cidr: string;
   readonly except: readonly string[];
+  /** Where the range comes from an output. */
+  readonly origin?: Origin;
 }
 
 /** 6to4 gives every IPv4 address a whole /48 (RFC 3056), so the network is closed, not one address of it. */
@@ -101,6 +104,13 @@ export function cidrInside(inner: string, outer: string): boolean {
   return contains(rangeOf(outer), rangeOf(inner));
 }
 
+/** The first or last address of a range, as a range of its own; the text itself where it is none. */
+export function endOf(cidr: string, isFirst: boolean): string {
+  const range = parseCidr(cidr);
+  if (range === undefined) return cidr;
+  return `${formatAddress({ family: range.family, value: isFirst ? range.from : range.to })}/${range.family === 4 ? 32 : 128}`;
+}
+
 interface NamedRange {
   readonly cidr: string;
   readonly range: AddressRange;
@@ -127,5 +137,5 @@ export function rangeWithout(range: CidrRange, closed: readonly string[]): CidrR
   // an exception inside another exception says nothing
   const distinct = [...new Map(relevant.map((one) => [one.cidr, one])).values()];
   const except = distinct.filter((one) => !distinct.some((other) => other !== one && contains(other.range, one.range)));
-  return { cidr: range.cidr, except: except.map(({ cidr }) => cidr).sort() };
+  return { ...range, except: except.map(({ cidr }) => cidr).sort() };
 }

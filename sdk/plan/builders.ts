@@ -1,4 +1,5 @@
 /** Functions that write a declaration as sentences. Each returns plain data; nothing is checked before `plan`. */
+import type { Input } from "./inputs";
 import type {
   BypassDeclaration,
   FlowDeclaration,
@@ -31,13 +32,13 @@ export interface FlowTo {
 /** The ports are known, next comes the reason. */
 export interface FlowOn {
   /** Why the flow exists; it is written into the policy. */
-  because(reason: string): FlowBecause;
+  because(reason: Input<string>): FlowBecause;
 }
 
 /** The reason is known, the owner completes the flow. */
 export interface FlowBecause {
   /** The team that answers for the flow. Completes the declaration. */
-  ownedBy(owner: string, details?: FlowDetails): FlowDeclaration;
+  ownedBy(owner: Input<string>, details?: FlowDetails): FlowDeclaration;
 }
 
 /** What a flow may say besides its sentence. */
@@ -67,13 +68,13 @@ export function flow(source: SourceLike): FlowFrom {
 /** `bypass("api")`: whose pods may be labelled is known, next comes the reason. */
 export interface BypassOf {
   /** Why it is needed; it is written into the policy. */
-  because(reason: string): BypassBecause;
+  because(reason: Input<string>): BypassBecause;
 }
 
 /** The reason is known, next comes the owner. */
 export interface BypassBecause {
   /** The team that answers for the bypass. */
-  ownedBy(owner: string): BypassOwned;
+  ownedBy(owner: Input<string>): BypassOwned;
 }
 
 /** The owner is known, next comes the end. */
@@ -106,26 +107,26 @@ export function bypass(subject: string | { namespace: string }): BypassOf {
 }
 
 /** A TCP port, with its name on the workload if it has one. */
-export function tcp(number: number, name?: string): PortDeclaration {
+export function tcp(number: Input<number>, name?: string): PortDeclaration {
   return transport(Protocol.TCP, number, name);
 }
 
 /** A UDP port. */
-export function udp(number: number, name?: string): PortDeclaration {
+export function udp(number: Input<number>, name?: string): PortDeclaration {
   return transport(Protocol.UDP, number, name);
 }
 
 /** An SCTP port. */
-export function sctp(number: number, name?: string): PortDeclaration {
+export function sctp(number: Input<number>, name?: string): PortDeclaration {
   return transport(Protocol.SCTP, number, name);
 }
 
-function transport(protocol: Protocol, number: number, name?: string): PortDeclaration {
+function transport(protocol: Protocol, number: Input<number>, name?: string): PortDeclaration {
   return name === undefined ? { port: number, protocol } : { port: number, protocol, name };
 }
 
 /** A range of TCP ports, both ends included. */
-export function tcpRange(first: number, last: number): PortDeclaration {
+export function tcpRange(first: Input<number>, last: Input<number>): PortDeclaration {
   return { port: first, endPort: last, protocol: Protocol.TCP };
 }
 
@@ -135,7 +136,7 @@ export function port(name: string): PortDeclaration {
 }
 
 /** On a workload: a TCP port that serves Prometheus metrics. */
-export function metrics(number: number, name?: string): PortDeclaration {
+export function metrics(number: Input<number>, name?: string): PortDeclaration {
   return { ...tcp(number, name), metrics: true };
 }
 
@@ -153,8 +154,8 @@ export function workload(path: string, details: WorkloadDetails = {}): WorkloadD
 
 /** The parts of a workload beside its name. */
 export interface WorkloadDetails {
-  labels?: { [key: string]: string };
-  serviceAccount?: string;
+  labels?: Input<{ [key: string]: Input<string> }>;
+  serviceAccount?: Input<string>;
   ports?: PortDeclaration[];
   hostNetwork?: boolean;
   denyExternal?: boolean;
@@ -172,12 +173,15 @@ export function allOf(namespaceName: string): { namespace: string } {
 }
 
 /** An address range outside the cluster, as a peer. */
-export function cidr(range: string, except: string[] = []): { cidr: string; except?: string[] } {
-  return except.length === 0 ? { cidr: range } : { cidr: range, except };
+export function cidr(
+  range: Input<string>,
+  except: Input<Input<string>[]> = [],
+): { cidr: Input<string>; except?: Input<Input<string>[]> } {
+  return Array.isArray(except) && except.length === 0 ? { cidr: range } : { cidr: range, except };
 }
 
 /** A DNS name or a pattern of one, as a destination. */
-export function fqdn(name: string): { fqdn: string } {
+export function fqdn(name: Input<string>): { fqdn: Input<string> } {
   return { fqdn: name };
 }
 

@@ -5,6 +5,7 @@
  * components in every language that Pulumi speaks. `builders.ts` has functions that write it as sentences.
  */
 
+import type { Input } from "./inputs";
 import type {
   ApplicationPresets,
   ArgoCdService,
@@ -136,9 +137,9 @@ export enum DenyScope {
 /** A port that a workload serves, or that a flow uses. */
 export interface PortDeclaration {
   /** Port number, 1 to 65535. A flow may leave it out and give `name` instead. */
-  port?: number;
+  port?: Input<number>;
   /** Last port of a range that begins at `port`, inclusive. */
-  endPort?: number;
+  endPort?: Input<number>;
   /** Defaults to TCP. */
   protocol?: Protocol;
   /** Name of the port on the workload, as in the pod template. In a flow: the port of that name at the destination. */
@@ -154,9 +155,9 @@ export interface WorkloadDeclaration {
   /** Namespace, one of the declared ones. */
   namespace: string;
   /** Labels that select its pods, and no pods of another workload. Defaults to `app: <name>`. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
   /** Service account of its pods. Where the dialect knows identities, it becomes part of every selector. */
-  serviceAccount?: string;
+  serviceAccount?: Input<string>;
   /** Ports it serves. Flows to ports that are not listed are refused; with no list any port may be named. */
   ports?: PortDeclaration[];
   /** Its pods run on the host network, where pod policies do not apply. Defaults to false. */
@@ -178,9 +179,9 @@ export interface MetadataAccessDeclaration {
   /** The service, which stands for its addresses and ports. */
   service: MetadataService;
   /** Why the workload needs it. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
   /**
    * Last day, `2027-03-31`. Written into the policy and the plan; defaults to none. With it the policy also carries the
    * annotation by which the policy pack accepts the open endpoint until that day (where the enforcer knows it by address).
@@ -203,9 +204,9 @@ export interface BypassDeclaration {
   /** A declared namespace, any pod of which may be labelled. */
   namespace?: string;
   /** Why it is needed. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
   /** Its last day, `2027-03-31`, and the label's value. After it the policy is no longer written. */
   expires: string;
   /**
@@ -222,11 +223,11 @@ export interface PeerDeclaration {
   /** Every pod of a declared namespace. */
   namespace?: string;
   /** An address range outside the cluster, IPv4 or IPv6, such as `198.51.100.0/24`. */
-  cidr?: string;
+  cidr?: Input<string>;
   /** Parts of `cidr` that stay closed. Metadata endpoints are always added. */
-  except?: string[];
+  except?: Input<Input<string>[]>;
   /** A DNS name or a pattern of one (`api.example.com`, `*.example.com`); only as a destination. */
-  fqdn?: string;
+  fqdn?: Input<string>;
   /** A peer with a meaning of its own. */
   entity?: Entity;
 }
@@ -240,9 +241,9 @@ export interface FlowDeclaration {
   /** At least one; only flows to the API server may leave them out (the cluster's API server ports then). */
   ports?: PortDeclaration[];
   /** Why the flow exists. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
   /**
    * Without it something breaks that others depend on: where the dialect cannot say the flow the declaration is refused,
    * whatever `unsupported` says. Webhooks and the paths of shared services to the API server always are. Defaults to false.
@@ -267,7 +268,7 @@ export interface NamespaceDeclaration {
   /** Whether policies for its pods are enforced. Defaults to the declaration's `mode`. */
   mode?: PolicyMode;
   /** Labels to set on the namespace. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
 }
 
 /** Where the cluster's DNS servers are. */
@@ -277,24 +278,24 @@ export interface DnsDeclaration {
   /** Namespace of the DNS pods, always of tier 0. Defaults to the provider's. */
   namespace?: string;
   /** Labels of the DNS pods. Defaults to the provider's. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
   /** Port on which the pods listen, UDP and TCP. Defaults to the provider's. */
-  port?: number;
+  port?: Input<number>;
   /** Address of NodeLocal DNSCache on every node. Defaults to the provider's, or none. */
-  nodeLocalCache?: string;
+  nodeLocalCache?: Input<string>;
   /**
    * ClusterIP of the DNS Service. NodeLocal DNSCache answers there too, on the node, when kube-proxy uses iptables; the
    * traffic then has this address when policies see it. Defaults to none.
    */
-  serviceAddress?: string;
+  serviceAddress?: Input<string>;
 }
 
 /** How the Kubernetes API server is reached. */
 export interface ApiServerDeclaration {
   /** Addresses of the API server, as CIDRs. Needed by dialects that have no name for it (`kubernetes`). */
-  cidrs?: string[];
+  cidrs?: Input<Input<string>[]>;
   /** Ports on which it listens behind its Service. Defaults to 443 and 6443. */
-  ports?: number[];
+  ports?: Input<Input<number>[]>;
 }
 
 /** Facts about the cluster that policies depend on. */
@@ -304,11 +305,11 @@ export interface ClusterFacts {
   /** The API server. */
   apiServer?: ApiServerDeclaration;
   /** Addresses of the nodes. Needed where the dialect knows nodes only by address (`kubernetes`). */
-  nodeCidrs?: string[];
+  nodeCidrs?: Input<Input<string>[]>;
   /** Version of the enforcer, such as `1.18.5` for Cilium. Defaults to the newest that is known. */
   enforcerVersion?: string;
   /** Addresses of the pods, kept out of address ranges where the enforcer matches pods by address. */
-  podCidrs?: string[];
+  podCidrs?: Input<Input<string>[]>;
   /**
    * The enforcer itself only reports (Cilium's `policyAuditMode`): in mode `audit` policies are written in full, and
    * the enforcer says what they would deny. Defaults to false.
@@ -326,9 +327,9 @@ export interface CertManagerService {
   /** Defaults to `cert-manager`. */
   namespace?: string;
   /** ACME directories. Defaults to Let's Encrypt production and staging. */
-  acmeServers?: string[];
+  acmeServers?: Input<string>[];
   /** API hosts of the DNS-01 providers, such as `api.cloudflare.com`. Defaults to none. */
-  dnsProviders?: string[];
+  dnsProviders?: Input<string>[];
   /** DNS-01: let the controller ask public DNS servers itself (its self-check). Defaults to true with `dnsProviders`. */
   dnsSelfCheck?: boolean;
   /** HTTP-01: namespaces in which solver pods run. Defaults to none. */
@@ -346,7 +347,7 @@ export interface ExternalSecretsService {
   /** Namespace of 1Password Connect. Defaults to the operator's. */
   connectNamespace?: string;
   /** 1Password servers that Connect synchronises with. Defaults to `*.1password.com`. */
-  accountHosts?: string[];
+  accountHosts?: Input<string>[];
   /** Other platform services whose policies come first. */
   dependsOn?: string[];
 }
@@ -360,9 +361,9 @@ export interface ObservabilityService {
   /** Where it writes. Defaults to a workload `victoria-metrics`, TCP 8428. */
   storage?: WorkloadDeclaration;
   /** Hosts outside the cluster that it writes to. Defaults to none. */
-  remoteWriteHosts?: string[];
+  remoteWriteHosts?: Input<string>[];
   /** Ports scraped on the nodes themselves. Defaults to 9100 (node-exporter) and 10250 (kubelet). */
-  nodePorts?: number[];
+  nodePorts?: Input<number>[];
   /** Other platform services whose policies come first. */
   dependsOn?: string[];
 }
@@ -386,7 +387,7 @@ export interface WebhookDeclaration {
   /** The workload that serves it. */
   workload: string;
   /** The port of the pod (not of its Service). */
-  port: number;
+  port: Input<number>;
 }
 
 /** Istio: identity and encryption beside the network's policies. */
@@ -437,9 +438,9 @@ export interface TenantDeclaration {
 /** What a tenant may reach outside the cluster. */
 export interface TenantEgress {
   /** DNS names, and patterns that names may fit. Defaults to none. */
-  hosts?: string[];
+  hosts?: Input<Input<string>[]>;
   /** Address ranges. Defaults to none. */
-  cidrs?: string[];
+  cidrs?: Input<Input<string>[]>;
   /** The public internet as a whole. Defaults to false. */
   internet?: boolean;
 }
@@ -447,7 +448,7 @@ export interface TenantEgress {
 /** What may reach a tenant from outside the cluster. */
 export interface TenantIngress {
   /** Address ranges. Defaults to none. */
-  cidrs?: string[];
+  cidrs?: Input<Input<string>[]>;
   /** The public internet as a whole. Defaults to false. */
   internet?: boolean;
   /** Cilium's Ingress and Gateway API proxies. Defaults to false. */
@@ -460,7 +461,7 @@ export interface TenantIngress {
  */
 export interface TenantDns {
   /** Further names and patterns. Defaults to none. */
-  names?: string[];
+  names?: Input<Input<string>[]>;
 }
 
 /** The shared services of tier 1. */

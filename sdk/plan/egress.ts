@@ -9,6 +9,7 @@ import type {
   WorkloadDeclaration,
 } from "./declaration";
 import { DenyScope, Dialect, PolicyLayout, Protocol, Tier } from "./declaration";
+import type { Input } from "./inputs";
 import type { Plan, WarningCode } from "./documents";
 import { DeclarationError } from "./errors";
 import { guardDocuments } from "./guards";
@@ -21,27 +22,27 @@ import { resolve } from "./resolve/resolve";
 /** A host outside the cluster. */
 export interface EgressHost {
   /** A DNS name or a pattern of one (`api.example.com`, `*.example.com`). */
-  host: string;
+  host: Input<string>;
   /** Defaults to TCP 443. */
   ports?: PortDeclaration[];
   /** Why it is needed. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
 }
 
 /** A range of addresses outside the cluster. */
 export interface EgressRange {
   /** IPv4 or IPv6, such as `198.51.100.0/24`. */
-  cidr: string;
+  cidr: Input<string>;
   /** Parts of it that stay closed. Metadata endpoints are always added. */
-  except?: string[];
+  except?: Input<Input<string>[]>;
   /** At least one. */
   ports: PortDeclaration[];
   /** Why it is needed. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
 }
 
 /** Everything that the pods of a namespace, or some workloads of it, may reach outside the cluster. */
@@ -122,7 +123,13 @@ function asDeclaration(
       : workloads.map((workload) => ({ workload: `${workload.namespace}/${workload.name}` }));
   const flows: FlowDeclaration[] = [];
   const paths: string[] = [];
-  const add = (path: string, to: PeerDeclaration, ports: PortDeclaration[], reason: string, owner: string): void => {
+  const add = (
+    path: string,
+    to: PeerDeclaration,
+    ports: PortDeclaration[],
+    reason: Input<string>,
+    owner: Input<string>,
+  ): void => {
     for (const from of sources) {
       flows.push({ from, to, ports, reason, owner });
       paths.push(path);

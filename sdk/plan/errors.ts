@@ -1,4 +1,5 @@
 /** What a declaration is refused with. */
+import { isDeferred } from "./deferred";
 
 /** One thing that is wrong with a declaration. Never carries a value, which might be a secret. */
 export interface DeclarationProblem {
@@ -31,6 +32,7 @@ export function kindOf(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "list";
+  if (isDeferred(value)) return "output";
   if (typeof value === "object") {
     return "__pulumiOutput" in value ? "output" : "object";
   }

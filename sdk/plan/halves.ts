@@ -3,8 +3,8 @@ import type { PolicyMode } from "./declaration";
 import { DenyScope, Tier } from "./declaration";
 import type { Model, ModelFlow, ModelNamespace, ModelPeer, ModelWorkload, PortRange } from "./model";
 import { slug } from "./names";
-import { peerKey } from "./resolve/flows";
-import { describePort, mergePorts } from "./resolve/ports";
+import { peerIdentity, peerKey } from "./resolve/flows";
+import { describePort, mergePorts, portKey } from "./resolve/ports";
 
 /** The pods that a policy selects: those of a workload, or all of a namespace. */
 export type Subject =
@@ -103,9 +103,10 @@ export function peerName(peer: ModelPeer, home: string): string {
     case "namespace":
       return peer.namespace.name === home ? "namespace" : `namespace.${peer.namespace.name}`;
     case "cidr":
-      return `cidr-${slug(peer.range.cidr)}`;
+      // a name is known in preview, so a range that is an output has no part in it
+      return peer.range.origin === undefined ? `cidr-${slug(peer.range.cidr)}` : "cidr";
     case "fqdn":
-      return `fqdn-${slug(peer.name)}`;
+      return peer.origin === undefined ? `fqdn-${slug(peer.name)}` : "fqdn";
     case "entity":
       return peer.entity;
     case "metadata":
@@ -153,7 +154,7 @@ export interface RuleDraft {
 export function rulesOf(halves: readonly Half[], kindOf: (peer: ModelPeer) => string): readonly RuleDraft[] {
   const byPeer = new Map<string, { peer: ModelPeer; ports: PortRange[] }>();
   for (const half of halves) {
-    const key = peerKey(half.peer);
+    const key = peerIdentity(half.peer);
     const found = byPeer.get(key);
     if (found === undefined) byPeer.set(key, { peer: half.peer, ports: [...half.ports] });
     else found.ports.push(...half.ports);
@@ -161,7 +162,7 @@ export function rulesOf(halves: readonly Half[], kindOf: (peer: ModelPeer) => st
   const rules = new Map<string, { peers: ModelPeer[]; ports: readonly PortRange[] }>();
   for (const { peer, ports } of byPeer.values()) {
     const merged = mergePorts(ports);
-    const key = `${kindOf(peer)} ${merged.map(describePort).join()}`;
+    const key = `${kindOf(peer)} ${merged.map(portKey).join()}`;
     const found = rules.get(key);
     if (found === undefined) rules.set(key, { peers: [peer], ports: merged });
     else found.peers.push(peer);

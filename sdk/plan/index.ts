@@ -4,6 +4,7 @@
 export { internetRanges } from "./addresses";
 export * from "./builders";
 export * from "./declaration";
+export type { Input } from "./inputs";
 export type {
   ExceptionState,
   Plan,

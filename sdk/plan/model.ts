@@ -13,6 +13,7 @@ import type {
 } from "./declaration";
 import type { KubeObject } from "../reachability/index";
 import type { CidrRange } from "./addresses";
+import type { Origin } from "./deferred";
 
 export interface ModelNamespace {
   readonly name: string;
@@ -27,6 +28,8 @@ export interface PortRange {
   readonly protocol: Protocol;
   readonly from: number;
   readonly to: number;
+  /** Where one of the numbers comes from an output. */
+  readonly origin?: Origin;
 }
 
 export interface ModelWorkload {
@@ -63,7 +66,7 @@ export type ModelPeer =
   | { readonly kind: "workload"; readonly workload: ModelWorkload }
   | { readonly kind: "namespace"; readonly namespace: ModelNamespace }
   | { readonly kind: "cidr"; readonly range: CidrRange }
-  | { readonly kind: "fqdn"; readonly name: string }
+  | { readonly kind: "fqdn"; readonly name: string; readonly origin?: Origin }
   /** A credential service of the cloud, on the node: only as a destination. */
   | { readonly kind: "metadata"; readonly service: MetadataService }
   | { readonly kind: "entity"; readonly entity: Entity };

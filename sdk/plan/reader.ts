@@ -3,6 +3,8 @@
  * output where a literal is needed, so nothing about its shape is taken for granted.
  */
 import { isDay } from "./days";
+import type { StandIn } from "./deferred";
+import { isDeferred, listOf, standIns } from "./deferred";
 import type { ProblemCollector } from "./errors";
 import { kindOf } from "./errors";
 
@@ -47,9 +49,39 @@ export class Reader {
   /** A list of whole numbers; missing is undefined. */
   portNumbers(path: string, value: unknown): readonly number[] | undefined {
     if (value === undefined || value === null) return undefined;
-    return this.list(path, value).flatMap((item, index) => {
+    return this.list(path, known(value, listOf(standIns.port))).flatMap((item, index) => {
       const number = this.portNumber(`${path}[${index}]`, item);
       return number === undefined ? [] : [number];
+    });
+  }
+
+  /** A text that may come from an output. */
+  leaf(path: string, value: unknown, standIn: StandIn<string>): string | undefined {
+    return this.text(path, known(value, standIn));
+  }
+
+  /** The same, where it may be missing; an output may turn out to hold nothing. */
+  optionalLeaf(path: string, value: unknown, standIn: StandIn<string>): string | undefined {
+    return this.optionalText(path, known(value, standIn));
+  }
+
+  /** A list of texts, each of which, or all of which, may come from an output; missing is undefined. */
+  leaves(path: string, value: unknown, standIn: StandIn<string>): readonly string[] | undefined {
+    return this.items(path, value, standIn)?.map(({ text }) => text);
+  }
+
+  /** The same, with what each text was read from and where it stands. */
+  items(
+    path: string,
+    value: unknown,
+    standIn: StandIn<string>,
+  ): readonly { readonly text: string; readonly from: unknown; readonly path: string }[] | undefined {
+    const list = known(value, listOf(standIn));
+    if (list === undefined || list === null) return undefined;
+    return this.list(path, list).flatMap((item, index) => {
+      const at = `${path}[${index}]`;
+      const text = this.leaf(at, item, standIn);
+      return text === undefined ? [] : [{ text, from: isDeferred(value) ? value : item, path: at }];
     });
   }
 
@@ -79,8 +111,9 @@ export class Reader {
     return undefined;
   }
 
-  /** A port number, 1 to 65535. */
-  portNumber(path: string, value: unknown): number | undefined {
+  /** A port number, 1 to 65535; it may come from an output. */
+  portNumber(path: string, given: unknown, standIn: StandIn<number> = standIns.port): number | undefined {
+    const value = known(given, standIn);
     if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65535) return value;
     if (typeof value === "number") {
       this.problems.add(path, value, "is not a port number", "Use a whole number from 1 to 65535.");
@@ -101,14 +134,15 @@ export class Reader {
     return found;
   }
 
-  /** A map of texts. */
-  textMap(path: string, value: unknown): Readonly<Record<string, string>> | undefined {
+  /** A map of texts. The keys are the shape; values may come from outputs where `standIn` says what stands for them. */
+  textMap(path: string, value: unknown, standIn?: StandIn<string>): Readonly<Record<string, string>> | undefined {
     if (value === undefined || value === null) return undefined;
     if (kindOf(value) !== "object") {
       this.wrongKind(path, value, "a map of texts");
       return undefined;
     }
-    const entries = Object.entries(value as Fields).flatMap(([key, item]): [string, string][] => {
+    const entries = Object.entries(value as Fields).flatMap(([key, given]): [string, string][] => {
+      const item = standIn === undefined ? given : known(given, standIn);
       if (typeof item === "string") return [[key, item]];
       this.wrongKind(join(path, key), item, "a text");
       return [];
@@ -116,13 +150,23 @@ export class Reader {
     return Object.fromEntries(entries);
   }
 
+  /** Labels: the whole map may come from an output, or single values of it. */
+  labels(path: string, value: unknown): Readonly<Record<string, string>> | undefined {
+    return this.textMap(path, known(value, standIns.labels), standIns.name);
+  }
+
   private wrongKind(path: string, value: unknown, wanted: string): void {
     const fix =
       kindOf(value) === "output"
-        ? "Pass the literal: policies must be known before the cluster exists. Order follows from dependsOn."
+        ? "Pass the literal: names and lists make the shape of the policies, which is known before anything is deployed."
         : `Give ${wanted}.`;
     this.problems.add(path, value, `is not ${wanted}`, fix);
   }
+}
+
+/** The value of a leaf, or what stands for it while it is not known. */
+export function known<T>(value: unknown, standIn: StandIn<T>): unknown {
+  return isDeferred(value) ? value.resolve(standIn) : value;
 }
 
 export function join(path: string, key: string): string {

@@ -6,6 +6,7 @@ import { describeProbe, formatVerification, summary, verify } from "../../sdk/cl
 import { cidr, Dialect, flow, namespace, plan, sctp, tcp, udp, workload } from "../../sdk/index";
 import type { KubeObject, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
+import { literal } from "../plan/literal";
 
 const applications = [
   workload("a/web", { labels: { app: "web" }, ports: [tcp(80)] }),
@@ -23,7 +24,7 @@ const planned = plan({
 });
 
 function reachabilityOf(policies: readonly KubeObject[], more: readonly KubeObject[] = []): Reachability {
-  const pods = applications.map(({ name, namespace: home, labels, ports }): KubeObject => ({
+  const pods = literal(applications).map(({ name, namespace: home, labels, ports }): KubeObject => ({
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name, namespace: home, labels: { ...labels } },

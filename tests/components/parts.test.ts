@@ -23,6 +23,7 @@ import type { KubeObject } from "../../sdk/reachability/index";
 import { deploymentOf } from "../plan/world";
 import type { Registration } from "./monitor";
 import { register } from "./monitor";
+import { literal } from "../plan/literal";
 
 const shop: ServiceFlowsArgs = {
   namespaces: [namespace("shop", { existing: true })],
@@ -96,7 +97,7 @@ describe("the parts of ClusterSecurity on their own", () => {
     const verdictsAt = (standing: readonly KubeObject[]): readonly string[] => {
       const sourced = [...(shop.workloads ?? []).map(deploymentOf), ...standing].map((object) => ({ object }));
       const reachability = compile(buildSnapshot(sourced, { profile: profileFor("kubernetes") }));
-      return (shop.flows ?? []).map(({ from, to, ports }) =>
+      return literal(shop.flows ?? []).map(({ from, to, ports }) =>
         reachability.verdict({
           source: ends(from.workload ?? ""),
           destination: ends(to.workload ?? ""),

@@ -3,6 +3,7 @@ import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/
 import { plan } from "../../sdk/plan/index";
 import type { LabObject, PodWish } from "../../lab/datapath/index";
 import type { LabWorld } from "./world";
+import { literal } from "../plan/literal";
 
 export interface DeclaredWorld extends LabWorld {
   readonly policies: readonly LabObject[];
@@ -14,7 +15,7 @@ export function declaredWorld(
   workloads: readonly WorkloadDeclaration[],
 ): DeclaredWorld {
   const policies = plan(declaration).documents.map(({ object }) => object as unknown as LabObject);
-  const labels = new Map((declaration.namespaces ?? []).map(({ name, labels: own }) => [name, own]));
+  const labels = new Map(literal(declaration.namespaces ?? []).map(({ name, labels: own }) => [name, own]));
   const names = new Set([
     ...workloads.map(({ namespace }) => namespace),
     ...policies.flatMap(({ metadata }) => metadata.namespace ?? []),
@@ -30,7 +31,8 @@ export function declaredWorld(
 }
 
 /** A workload as one pod with its labels, account and ports. */
-export function podOf({ namespace, name, labels, ports, serviceAccount }: WorkloadDeclaration): PodWish {
+export function podOf(declared: WorkloadDeclaration): PodWish {
+  const { namespace, name, labels, ports, serviceAccount } = literal(declared);
   return {
     namespace,
     name,

@@ -21,6 +21,7 @@ import { makeVerifier, verifierContext } from "../cluster/verifier";
 import { podOf } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
+import { literal } from "../plan/literal";
 
 const applications = [
   workload("shop-front/web", { labels: { app: "web" }, ports: [tcp(8080, "http")] }),
@@ -43,7 +44,7 @@ const declarationIn = (dialect: Dialect): ClusterSecurityDeclaration => ({
 });
 
 const podsOf = (workloads: readonly WorkloadDeclaration[]): PodWish[] =>
-  workloads.map(({ namespace: home, name, labels, ports }) => ({
+  literal([...workloads]).map(({ namespace: home, name, labels, ports }) => ({
     namespace: home,
     name,
     ...(labels ? { labels } : {}),

@@ -10,6 +10,7 @@ import type {
 } from "../../sdk/plan/index";
 import { Entity, Protocol, Tier } from "../../sdk/plan/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
+import { literal } from "./literal";
 
 /** A connection's protocol and port, such as `TCP 80`. */
 export interface Attempt {
@@ -44,12 +45,13 @@ function isExempt(declaration: ClusterSecurityDeclaration, id: string): boolean 
 }
 
 function hasPort(flow: FlowDeclaration, attempt: Attempt): boolean {
-  return (flow.ports ?? []).some(({ port = 0, endPort = port, protocol = Protocol.TCP }: PortDeclaration) => {
+  return literal(flow.ports ?? []).some(({ port = 0, endPort = port, protocol = Protocol.TCP }) => {
     return (protocol as string) === attempt.protocol && port <= attempt.port && attempt.port <= endPort;
   });
 }
 
-function isEnd(peer: PeerDeclaration, end: End): boolean {
+function isEnd(declared: PeerDeclaration, end: End): boolean {
+  const peer = literal(declared);
   if ("pod" in end) {
     return peer.workload === end.pod || (peer.namespace !== undefined && end.pod.startsWith(`${peer.namespace}/`));
   }

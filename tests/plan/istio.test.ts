@@ -20,6 +20,7 @@ import { ciliumAllows, stockCilium } from "../oracle/cilium";
 import { meshAllows } from "../oracle/istio";
 import { assertValid } from "./crd-schema";
 import { open, pod, worldOf } from "./world";
+import { literal } from "./literal";
 
 const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds", "istio-1.30.3");
 const names = ["web", "api", "db", "job"];
@@ -46,15 +47,17 @@ const meshDeclaration: fc.Arbitrary<ClusterSecurityDeclaration> = fc
 function clusterOf(declaration: ClusterSecurityDeclaration): OracleCluster {
   const planned = plan(declaration);
   const labelled = new Map(planned.namespaces.map(({ name, labels }) => [name, labels]));
-  const pods = (declaration.workloads ?? []).map(({ namespace: home, name, labels, serviceAccount }): OraclePod => ({
-    namespace: home,
-    name,
-    labels: labels ?? { app: name },
-    serviceAccount: serviceAccount ?? "default",
-    hostNetwork: false,
-    ports: [],
-    addresses: [],
-  }));
+  const pods = literal(declaration.workloads ?? []).map(
+    ({ namespace: home, name, labels, serviceAccount }): OraclePod => ({
+      namespace: home,
+      name,
+      labels: labels ?? { app: name },
+      serviceAccount: serviceAccount ?? "default",
+      hostNetwork: false,
+      ports: [],
+      addresses: [],
+    }),
+  );
   const homes = [...new Set([...pods.map((pod) => pod.namespace), ...labelled.keys()])];
   return { namespaces: homes.map((name) => ({ name, labels: labelled.get(name) ?? {} })), pods };
 }

@@ -20,6 +20,7 @@ import {
 import type { KubeObject, Peer, Verdict } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf, pod, worldOf } from "./world";
+import { literal } from "./literal";
 
 const ids = ["in/web", "in/api", "too/db", "out/job", "out/agent"];
 const workloads: readonly WorkloadDeclaration[] = ids.map((id) =>
@@ -62,7 +63,7 @@ function meshOf(declaration: ClusterSecurityDeclaration): ReturnType<typeof comp
 }
 
 function fromOf({ from }: FlowDeclaration): string {
-  return from.workload ?? from.namespace ?? from.cidr ?? "";
+  return from.workload ?? from.namespace ?? literal(from).cidr ?? "";
 }
 
 describe("the mesh as a layer of its own", function () {

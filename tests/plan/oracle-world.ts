@@ -5,6 +5,7 @@ import { plan } from "../../sdk/plan/index";
 import type { OracleCluster, OracleFlow, Party, PolicyObject } from "../oracle/cluster";
 import type { Attempt, End } from "./expectation";
 import { isDeclared } from "./expectation";
+import { literal } from "./literal";
 
 const outside = ["8.8.8.8", "203.0.113.77", "10.0.5.5", "10.1.5.5", "2001:db8::7"];
 const attempts: readonly Attempt[] = (["TCP", "UDP", "SCTP"] as const).flatMap((protocol) =>
@@ -18,7 +19,7 @@ export function oracleClusterOf(
 ): OracleCluster {
   const dns = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
   const workloads: NonNullable<ClusterSecurityDeclaration["workloads"]> = [...(declaration.workloads ?? []), dns];
-  const pods = workloads.map(({ namespace, name, labels, serviceAccount }, index) => ({
+  const pods = literal(workloads).map(({ namespace, name, labels, serviceAccount }, index) => ({
     namespace,
     name,
     labels: labels ?? { app: name },

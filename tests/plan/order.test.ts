@@ -27,6 +27,7 @@ import { metadataEndpoints } from "../../sdk/reachability/index";
 import { commonDeclaration } from "./random-declarations";
 import type { World } from "./world";
 import { pod, worldOf } from "./world";
+import { literal } from "./literal";
 
 const dns = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
 const anyDialect = fc.constantFrom(...Object.values(Dialect));
@@ -67,7 +68,8 @@ function interrupted(planned: Plan, picks: readonly number[]): readonly PolicyDo
   return planned.documents.filter(({ logicalName }) => standing.has(logicalName));
 }
 
-function endsOf(declaration: ClusterSecurityDeclaration, peer: PeerDeclaration): readonly Peer[] {
+function endsOf(declaration: ClusterSecurityDeclaration, declared: PeerDeclaration): readonly Peer[] {
+  const peer = literal(declared);
   const pods = (declaration.workloads ?? []).map(({ namespace, name }) => `${namespace}/${name}`);
   if (peer.workload !== undefined) return [pod(peer.workload)];
   if (peer.namespace !== undefined) return pods.filter((id) => id.startsWith(`${peer.namespace}/`)).map(pod);
@@ -97,7 +99,7 @@ function nothingIsCut(
   for (const flow of (declaration.flows ?? []).filter(isChecked)) {
     for (const source of endsOf(declaration, flow.from)) {
       for (const destination of endsOf(declaration, flow.to)) {
-        for (const { port = 0, protocol = "TCP" } of flow.ports ?? []) {
+        for (const { port = 0, protocol = "TCP" } of literal(flow.ports ?? [])) {
           const verdict = world.reachability.verdict({ source, destination, protocol, port });
           const where = JSON.stringify([source, destination, protocol, port]);
           assert.equal(verdict, "allowed", `${declaration.dialect} of ${text} documents: ${where}`);

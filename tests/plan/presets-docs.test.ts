@@ -6,6 +6,7 @@ import type { Expansion, Preset } from "../../sdk/plan/presets/index";
 import { applicationPresets, platformPresets } from "../../sdk/plan/presets/index";
 import { MeshMode } from "../../sdk/plan/index";
 import { meshFlows, meshService } from "../../sdk/plan/resolve/mesh";
+import { literal } from "./literal";
 
 const file = path.resolve(__dirname, "..", "..", "docs", "presets.md");
 const dns = { namespace: "kube-system", labels: { "k8s-app": "kube-dns" }, port: 53 };
@@ -87,7 +88,8 @@ function flowRow({ from, to, ports, reason }: FlowDeclaration): string {
   return `| ${peerText(from)} | ${peerText(to)} | ${served} | ${reason} |`;
 }
 
-function peerText(peer: PeerDeclaration): string {
+function peerText(declared: PeerDeclaration): string {
+  const peer = literal(declared);
   if (peer.namespace !== undefined) return `every pod of ${code(peer.namespace)}`;
   return peer.entity ?? code(peer.workload ?? peer.cidr ?? peer.fqdn ?? "");
 }

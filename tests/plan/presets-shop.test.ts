@@ -5,6 +5,7 @@ import { metadataEndpoints } from "../../sdk/reachability/index";
 import type { Flow, Peer } from "../../sdk/reachability/index";
 import type { World } from "./world";
 import { open, pod, worldOf } from "./world";
+import { literal } from "./literal";
 
 const nothing = "No Connections";
 const shop = (name: string): string => `jewelry-shop/${name}`;
@@ -84,7 +85,7 @@ for (const dialect of Object.values(Dialect)) {
       }
     };
     const replica = (id: string): Peer => {
-      const labels = running.find(({ name }) => shop(name) === id)?.labels ?? {};
+      const labels = literal(running.find(({ name }) => shop(name) === id))?.labels ?? {};
       return { kind: "freshPod", namespace: "jewelry-shop", labels };
     };
 

@@ -9,6 +9,7 @@ import type { Flow, KubeObject, Peer, Reachability } from "../../sdk/reachabilit
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import { compareWithDeclaration, podsThatReachMetadata } from "../support/declared";
 import { deploymentOf } from "./world";
+import { literal } from "./literal";
 
 const dialects = Object.values(Dialect);
 const node = "192.168.7.7";
@@ -389,7 +390,7 @@ function endOf(text: string, world: World, isDestination: boolean): Peer {
   const id = replica ? text.slice("replica of ".length) : text;
   const running = world.workloads.find(({ namespace: home, name }) => `${home}/${name}` === id);
   if (running === undefined) return id.includes("/") ? assert.fail(`no workload ${id}`) : { kind: "fqdn", name: id };
-  if (replica) return { kind: "freshPod", namespace: running.namespace, labels: running.labels ?? {} };
+  if (replica) return { kind: "freshPod", namespace: running.namespace, labels: literal(running).labels ?? {} };
   return { kind: "workload", id: `${id}[Deployment]` };
 }
 

@@ -6,6 +6,7 @@ import type { Flow } from "../../sdk/reachability/index";
 import { homes, large } from "./large-declaration";
 import { commonDeclaration } from "./random-declarations";
 import { pod, worldOf } from "./world";
+import { literal } from "./literal";
 
 /** Lists that mean one thing as a whole. */
 const whole = new Set(["matchExpressions", "matchLabels", "except", "notNets", "types", "policyTypes"]);
@@ -98,7 +99,7 @@ describe("no allow of a plan is superfluous", function () {
             { ...declaration, dialect, workloads },
             { standing: (planned) => planned.documents.filter((one) => one.logicalName !== removed.logicalName) },
           );
-          const calls = declaration.flows.map(({ from, to, ports }): Flow => {
+          const calls = literal(declaration.flows).map(({ from, to, ports }): Flow => {
             const ends = { source: pod(from.workload ?? ""), destination: pod(to.workload ?? "") };
             return { ...ends, protocol: "TCP", port: ports[0]?.port ?? 0 };
           });

@@ -18,12 +18,12 @@ export const agentSandbox: Preset<AgentSandboxDeclaration> = {
   ],
   options: {
     namespace: "text",
-    hosts: "texts",
+    hosts: "hosts",
     hostPort: "port",
     callers: "texts",
     port: "port",
-    reason: "text",
-    owner: "text",
+    reason: "words",
+    owner: "words",
   },
   required: ["namespace", "reason", "owner"],
   expand({ namespace, hosts = [], hostPort = 443, callers = [], port, reason, owner }) {

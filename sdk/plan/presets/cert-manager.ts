@@ -24,8 +24,8 @@ export const certManager: Preset<CertManagerService> = {
   ],
   options: {
     namespace: "text",
-    acmeServers: "texts",
-    dnsProviders: "texts",
+    acmeServers: "hosts",
+    dnsProviders: "hosts",
     dnsSelfCheck: "flag",
     http01Namespaces: "texts",
     http01From: "text",

@@ -1,17 +1,19 @@
 /** What the presets can be told: plain data, as everywhere in a declaration. Their ports and peers are in the presets. */
 
+import type { Input } from "../inputs";
+
 /** A workload that a service opens connections to, and the port of its pods (not of its Service). */
 export interface BackendDeclaration {
   /** A declared workload: `name`, or `namespace/name` where the name alone is ambiguous. */
   workload: string;
   /** TCP port on which the pods listen. */
-  port: number;
+  port: Input<number>;
 }
 
 /** CoreDNS as a target of scraping; asking it is always open. */
 export interface CoreDnsService {
   /** Port of its metrics. Defaults to 9153. */
-  metricsPort?: number;
+  metricsPort?: Input<number>;
   /** Other platform services (by their policy name, such as `external-secrets`) whose policies come first. */
   dependsOn?: string[];
 }
@@ -21,7 +23,7 @@ export interface IngressNginxService {
   /** Defaults to `ingress-nginx`. */
   namespace?: string;
   /** Address ranges visitors come from. Defaults to the public internet. The nodes are always among them. */
-  visitors?: string[];
+  visitors?: Input<string>[];
   /** Workloads it forwards to. Defaults to none. */
   backends?: BackendDeclaration[];
   /** Other platform services whose policies come first. */
@@ -33,11 +35,11 @@ export interface TraefikService {
   /** Defaults to `traefik`. */
   namespace?: string;
   /** Address ranges visitors come from. Defaults to the public internet. The nodes are always among them. */
-  visitors?: string[];
+  visitors?: Input<string>[];
   /** Workloads it forwards to. Defaults to none. */
   backends?: BackendDeclaration[];
   /** ACME directories, where Traefik orders certificates itself. Defaults to none. */
-  acmeServers?: string[];
+  acmeServers?: Input<string>[];
   /** Other platform services whose policies come first. */
   dependsOn?: string[];
 }
@@ -47,9 +49,9 @@ export interface EnvoyGatewayService {
   /** Namespace of the controller and of the proxies. Defaults to `envoy-gateway-system`. */
   namespace?: string;
   /** Ports of the Gateways' listeners. Those below 1024 are moved up by 10,000 in the pods. Defaults to 80 and 443. */
-  listeners?: number[];
+  listeners?: Input<number>[];
   /** Address ranges visitors come from. Defaults to the public internet. The nodes are always among them. */
-  visitors?: string[];
+  visitors?: Input<string>[];
   /** Workloads the routes lead to. Defaults to none. */
   backends?: BackendDeclaration[];
   /** Other platform services whose policies come first. */
@@ -69,13 +71,13 @@ export interface PrometheusService {
   /** Defaults to `monitoring`. */
   namespace?: string;
   /** Hosts to which Alertmanager sends, such as `hooks.slack.com`. Defaults to none. */
-  alertReceivers?: string[];
+  alertReceivers?: Input<string>[];
   /** Hosts outside the cluster that Prometheus writes to. Defaults to none. */
-  remoteWriteHosts?: string[];
+  remoteWriteHosts?: Input<string>[];
   /** Workloads through which people open Grafana, such as the ingress controller. Defaults to none. */
   grafanaFrom?: string[];
   /** Ports scraped on the nodes. Defaults to 9100, 10249, 10250, 10257, 10259 and 2381. */
-  nodePorts?: number[];
+  nodePorts?: Input<number>[];
   /** Other platform services whose policies come first. */
   dependsOn?: string[];
 }
@@ -85,15 +87,15 @@ export interface VictoriaMetricsService {
   /** Defaults to `monitoring`. */
   namespace?: string;
   /** Port of VMSingle: 8429 unless the operator was told otherwise. */
-  storagePort?: number;
+  storagePort?: Input<number>;
   /** Hosts to which Alertmanager sends. Defaults to none. */
-  alertReceivers?: string[];
+  alertReceivers?: Input<string>[];
   /** Hosts outside the cluster that VMAgent writes to. Defaults to none. */
-  remoteWriteHosts?: string[];
+  remoteWriteHosts?: Input<string>[];
   /** Workloads through which people open Grafana. Defaults to none. */
   grafanaFrom?: string[];
   /** Ports scraped on the nodes. Defaults to 9100, 10249, 10250, 10257, 10259 and 2381. */
-  nodePorts?: number[];
+  nodePorts?: Input<number>[];
   /** Other platform services whose policies come first. */
   dependsOn?: string[];
 }
@@ -103,11 +105,11 @@ export interface FluxService {
   /** Defaults to `flux-system`. */
   namespace?: string;
   /** Git hosts, over HTTPS and SSH. Defaults to none. */
-  gitHosts?: string[];
+  gitHosts?: Input<string>[];
   /** Hosts of Helm repositories and OCI registries. Defaults to none. */
-  registries?: string[];
+  registries?: Input<string>[];
   /** Hosts to which notifications go. Defaults to none. */
-  notificationHosts?: string[];
+  notificationHosts?: Input<string>[];
   /** Workloads that forward webhooks of Git hosts, such as the ingress controller. Defaults to none. */
   webhooksFrom?: string[];
   /** Other platform services whose policies come first. */
@@ -119,15 +121,15 @@ export interface ArgoCdService {
   /** Defaults to `argocd`. */
   namespace?: string;
   /** Git hosts, over HTTPS and SSH. Defaults to none. */
-  gitHosts?: string[];
+  gitHosts?: Input<string>[];
   /** Hosts of Helm repositories and OCI registries. Defaults to none. */
-  registries?: string[];
+  registries?: Input<string>[];
   /** Hosts that Dex asks for identities. Defaults to none. */
-  identityProviders?: string[];
+  identityProviders?: Input<string>[];
   /** Hosts to which notifications go. Defaults to none. */
-  notificationHosts?: string[];
+  notificationHosts?: Input<string>[];
   /** Address ranges of the API servers of other clusters, TCP 443 and 6443. Defaults to none. */
-  remoteClusters?: string[];
+  remoteClusters?: Input<string>[];
   /** Workloads through which people open the server, such as the ingress controller. Defaults to none. */
   serverFrom?: string[];
   /** Other platform services whose policies come first. */
@@ -141,11 +143,11 @@ export interface PostgresqlService {
   /** Its workload; PgBouncer's is `<name>-pooler`. Defaults to `postgresql`. */
   name?: string;
   /** Labels of its pods. Defaults to `application: spilo` and `cluster-name: <name>`. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
   /** Labels of PgBouncer's pods. Defaults to `application: db-connection-pooler` and `cluster-name: <name>`. */
-  poolerLabels?: { [key: string]: string };
+  poolerLabels?: Input<{ [key: string]: Input<string> }>;
   /** Service account of its pods, by which dialects that know accounts tell it apart. Defaults to none. */
-  serviceAccount?: string;
+  serviceAccount?: Input<string>;
   /** Workloads that connect to the database itself. Defaults to none. */
   clients?: string[];
   /** Workloads that connect through PgBouncer, which is declared where there is one. Defaults to none. */
@@ -153,11 +155,11 @@ export interface PostgresqlService {
   /** Patroni keeps its state in the Kubernetes API. Defaults to true. */
   stateInKubernetes?: boolean;
   /** Hosts to which backups go. Defaults to none. */
-  backupHosts?: string[];
+  backupHosts?: Input<string>[];
   /** Nothing outside the cluster may reach it, whatever else is allowed. Defaults to true. */
   denyExternal?: boolean;
   /** Who answers for its flows. Defaults to `platform`. */
-  owner?: string;
+  owner?: Input<string>;
 }
 
 /** Redis with Sentinel. */
@@ -167,11 +169,11 @@ export interface RedisService {
   /** Its workload; Sentinel's is `<name>-sentinel`. Defaults to `redis`. */
   name?: string;
   /** Labels of its pods. Defaults to `app.kubernetes.io/name: <name>` and `app.kubernetes.io/component: redis`. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
   /** Labels of Sentinel's pods. Defaults to the same name and `app.kubernetes.io/component: sentinel`. */
-  sentinelLabels?: { [key: string]: string };
+  sentinelLabels?: Input<{ [key: string]: Input<string> }>;
   /** Service account of its pods and of Sentinel's, by which dialects that know accounts tell them apart. Defaults to none. */
-  serviceAccount?: string;
+  serviceAccount?: Input<string>;
   /** Sentinel watches over it. Defaults to true. */
   sentinel?: boolean;
   /** Workloads that use it; they ask Sentinel for the primary where there is one. Defaults to none. */
@@ -179,7 +181,7 @@ export interface RedisService {
   /** Nothing outside the cluster may reach it, whatever else is allowed. Defaults to true. */
   denyExternal?: boolean;
   /** Who answers for its flows. Defaults to `platform`. */
-  owner?: string;
+  owner?: Input<string>;
 }
 
 /** A RabbitMQ cluster. */
@@ -189,9 +191,9 @@ export interface RabbitmqService {
   /** Its workload. Defaults to `rabbitmq`. */
   name?: string;
   /** Labels of its pods. Defaults to `app.kubernetes.io/name: <name>` and `app.kubernetes.io/component: rabbitmq`. */
-  labels?: { [key: string]: string };
+  labels?: Input<{ [key: string]: Input<string> }>;
   /** Service account of its pods, by which dialects that know accounts tell it apart. Defaults to none. */
-  serviceAccount?: string;
+  serviceAccount?: Input<string>;
   /** Workloads that publish and consume over AMQP. Defaults to none. */
   clients?: string[];
   /** AMQP over TLS (5671) instead of in the clear (5672). Defaults to false. */
@@ -201,7 +203,7 @@ export interface RabbitmqService {
   /** Nodes find each other through the Kubernetes API, as before RabbitMQ 4.1. Defaults to false. */
   discoveryThroughApi?: boolean;
   /** Who answers for its flows. Defaults to `platform`. */
-  owner?: string;
+  owner?: Input<string>;
 }
 
 /** Celery: workers, the beat scheduler and Flower. */
@@ -211,11 +213,11 @@ export interface CeleryService {
   /** Its workloads are `<name>-worker`, `<name>-beat` and `<name>-flower`. Defaults to `celery`. */
   name?: string;
   /** Labels of the workers. Defaults to `app.kubernetes.io/name: <name>` and `app.kubernetes.io/component: worker`. */
-  workerLabels?: { [key: string]: string };
+  workerLabels?: Input<{ [key: string]: Input<string> }>;
   /** Labels of the scheduler. Defaults to the same name and `app.kubernetes.io/component: beat`. */
-  beatLabels?: { [key: string]: string };
+  beatLabels?: Input<{ [key: string]: Input<string> }>;
   /** Service account of its pods, by which dialects that know accounts tell them apart. Defaults to none. */
-  serviceAccount?: string;
+  serviceAccount?: Input<string>;
   /** A scheduler runs. Defaults to true. */
   beat?: boolean;
   /** Workloads that look at Flower (5555), which runs where any are named. Defaults to none. */
@@ -225,9 +227,9 @@ export interface CeleryService {
   /** What tasks and the scheduler use beside the broker: result backend, database. Defaults to none. */
   uses?: BackendDeclaration[];
   /** Hosts outside the cluster that tasks call over HTTPS. Defaults to none. */
-  hosts?: string[];
+  hosts?: Input<string>[];
   /** Who answers for its flows. Defaults to `platform`. */
-  owner?: string;
+  owner?: Input<string>;
 }
 
 /**
@@ -238,17 +240,17 @@ export interface AgentSandboxDeclaration {
   /** A declared namespace of tier 2 that holds nothing else. */
   namespace: string;
   /** DNS names or patterns that its pods may reach. Without any they reach nothing, DNS included. */
-  hosts?: string[];
+  hosts?: Input<string>[];
   /** TCP port of the hosts. Defaults to 443. */
-  hostPort?: number;
+  hostPort?: Input<number>;
   /** Workloads that send it work. Defaults to none. */
   callers?: string[];
   /** TCP port on which its pods take work. Needed with `callers`. */
-  port?: number;
+  port?: Input<number>;
   /** Why it may reach the hosts. Written into the policy. */
-  reason: string;
+  reason: Input<string>;
   /** Who answers for it. Written into the policy. */
-  owner: string;
+  owner: Input<string>;
 }
 
 /** What applications bring with them, in their own namespaces (tier 2). */

@@ -18,7 +18,7 @@ export const envoyGateway: Preset<EnvoyGatewayService> = {
     "https://github.com/envoyproxy/gateway/blob/main/charts/gateway-helm/values.tmpl.yaml",
     "https://gateway.envoyproxy.io/docs/tasks/observability/proxy-metric",
   ],
-  options: { namespace: "text", listeners: "ports", visitors: "texts", backends: "backends", dependsOn: "texts" },
+  options: { namespace: "text", listeners: "ports", visitors: "ranges", backends: "backends", dependsOn: "texts" },
   expand({ namespace = "envoy-gateway-system", listeners = [80, 443], visitors: ranges, backends }) {
     const controller = `${namespace}/envoy-gateway`;
     const proxies = `${namespace}/envoy`;

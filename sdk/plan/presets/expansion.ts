@@ -1,4 +1,5 @@
 import type { FlowDeclaration, NamespaceDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
+import type { Known } from "../inputs";
 
 /** What a preset adds to the declaration: the same shapes a user would write by hand. */
 export interface Expansion {
@@ -8,10 +9,10 @@ export interface Expansion {
   readonly path: string;
   /** An application's own, in tier 2: its policies are named after its workloads, as if it were written by hand. */
   readonly isApplication?: boolean;
-  readonly namespaces: readonly NamespaceDeclaration[];
+  readonly namespaces: readonly Known<NamespaceDeclaration>[];
   readonly workloads: readonly WorkloadDeclaration[];
   readonly flows: readonly FlowDeclaration[];
-  readonly webhooks: readonly WebhookDeclaration[];
+  readonly webhooks: readonly Known<WebhookDeclaration>[];
   readonly dependsOn: readonly string[];
   /** The workload that scrapes every declared metrics port. */
   readonly scraper?: string;

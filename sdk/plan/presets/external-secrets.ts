@@ -15,7 +15,7 @@ export const externalSecrets: Preset<ExternalSecretsService> = {
     "https://github.com/external-secrets/external-secrets/blob/main/deploy/charts/external-secrets/values.yaml",
     "https://github.com/1Password/connect-helm-charts/blob/main/charts/connect/values.yaml",
   ],
-  options: { namespace: "text", connectNamespace: "text", accountHosts: "texts", dependsOn: "texts" },
+  options: { namespace: "text", connectNamespace: "text", accountHosts: "hosts", dependsOn: "texts" },
   expand({ namespace: home = "external-secrets", connectNamespace = home, accountHosts = ["*.1password.com"] }) {
     const operator = `${home}/external-secrets`;
     const webhook = `${home}/external-secrets-webhook`;

@@ -21,9 +21,9 @@ export const flux: Preset<FluxService> = {
   ],
   options: {
     namespace: "text",
-    gitHosts: "texts",
-    registries: "texts",
-    notificationHosts: "texts",
+    gitHosts: "hosts",
+    registries: "hosts",
+    notificationHosts: "hosts",
     webhooksFrom: "texts",
     dependsOn: "texts",
   },

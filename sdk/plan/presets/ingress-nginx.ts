@@ -15,7 +15,7 @@ export const ingressNginx: Preset<IngressNginxService> = {
     "https://github.com/kubernetes/ingress-nginx/blob/main/charts/ingress-nginx/values.yaml",
     "https://github.com/kubernetes/ingress-nginx/blob/main/charts/ingress-nginx/templates/admission-webhooks/job-patch/networkpolicy.yaml",
   ],
-  options: { namespace: "text", visitors: "texts", backends: "backends", dependsOn: "texts" },
+  options: { namespace: "text", visitors: "ranges", backends: "backends", dependsOn: "texts" },
   expand({ namespace = "ingress-nginx", visitors: ranges, backends }) {
     const controller = `${namespace}/ingress-nginx`;
     const jobs = `${namespace}/ingress-nginx-admission`;

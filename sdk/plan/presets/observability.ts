@@ -20,7 +20,7 @@ export const observability: Preset<ObservabilityService> = {
     namespace: "text",
     scraper: "workload",
     storage: "workload",
-    remoteWriteHosts: "texts",
+    remoteWriteHosts: "hosts",
     nodePorts: "ports",
     dependsOn: "texts",
   },

@@ -3,6 +3,7 @@ import type { DestinationLike, SourceLike } from "../builders";
 import { cidr, flow, fqdn, internet, kubeApiserver, nodes, tcp } from "../builders";
 import type { FlowDeclaration, NamespaceDeclaration, PortDeclaration } from "../declaration";
 import { Tier } from "../declaration";
+import type { Known } from "../inputs";
 import type { BackendDeclaration } from "./declarations";
 import { presetOwner } from "./expansion";
 
@@ -65,7 +66,10 @@ export function visitors(
 }
 
 /** What a proxy forwards to; ports of one workload together. */
-export function forwards(from: SourceLike, backends: readonly BackendDeclaration[] | undefined): FlowDeclaration[] {
+export function forwards(
+  from: SourceLike,
+  backends: readonly Known<BackendDeclaration>[] | undefined,
+): FlowDeclaration[] {
   const byWorkload = new Map<string, PortDeclaration[]>();
   for (const { workload, port } of backends ?? []) {
     byWorkload.set(workload, [...(byWorkload.get(workload) ?? []), tcp(port)]);
@@ -74,7 +78,7 @@ export function forwards(from: SourceLike, backends: readonly BackendDeclaration
 }
 
 /** Namespaces of tier 1 that the service's own chart brings. */
-export function sharedServices(...names: readonly string[]): NamespaceDeclaration[] {
+export function sharedServices(...names: readonly string[]): Known<NamespaceDeclaration>[] {
   return [...new Set(names)].map((name) => ({ name, tier: Tier.SharedServices, existing: true }));
 }
 

@@ -1,31 +1,52 @@
 /** The shape that all presets have. */
 import type { WorkloadDeclaration } from "../declaration";
+import type { Input, Known } from "../inputs";
 import type { ModelDns } from "../model";
 import type { BackendDeclaration } from "./declarations";
 import type { Expansion } from "./expansion";
 
-/** How an option is read; {@link OptionKinds} holds it to the option's type. */
-export type OptionKind = "text" | "texts" | "flag" | "port" | "ports" | "labels" | "backend" | "backends" | "workload";
+/**
+ * How an option is read; {@link OptionKinds} holds it to the option's type. `text` and `texts` are names of the declaration,
+ * which are plain; `words`, `name`, `hosts`, `ranges`, ports and labels may come from outputs.
+ */
+export type OptionKind =
+  | "text"
+  | "texts"
+  | "words"
+  | "name"
+  | "hosts"
+  | "ranges"
+  | "flag"
+  | "port"
+  | "ports"
+  | "labels"
+  | "backend"
+  | "backends"
+  | "workload";
 
-type KindOf<T> = T extends string[]
+type KindOf<T> = [T] extends [string[]]
   ? "texts"
-  : T extends number[]
-    ? "ports"
-    : T extends BackendDeclaration[]
-      ? "backends"
-      : T extends string
-        ? "text"
-        : T extends number
-          ? "port"
-          : T extends boolean
-            ? "flag"
-            : T extends BackendDeclaration
-              ? "backend"
-              : T extends WorkloadDeclaration
-                ? "workload"
-                : T extends { [key: string]: string }
-                  ? "labels"
-                  : never;
+  : [T] extends [string]
+    ? "text"
+    : [T] extends [boolean]
+      ? "flag"
+      : [T] extends [BackendDeclaration[]]
+        ? "backends"
+        : [T] extends [BackendDeclaration]
+          ? "backend"
+          : [T] extends [WorkloadDeclaration]
+            ? "workload"
+            : [T] extends [Input<string>[]]
+              ? "hosts" | "ranges"
+              : [T] extends [Input<number>[]]
+                ? "ports"
+                : [T] extends [Input<string>]
+                  ? "words" | "name"
+                  : [T] extends [Input<number>]
+                    ? "port"
+                    : [T] extends [Input<{ [key: string]: Input<string> }>]
+                      ? "labels"
+                      : never;
 
 /** Every option of a preset with the way it is read: an option that is forgotten does not compile. */
 export type OptionKinds<Options> = { readonly [Option in keyof Required<Options>]: KindOf<Required<Options>[Option]> };
@@ -51,5 +72,5 @@ export interface Preset<Options extends object> {
   readonly options: OptionKinds<Options>;
   /** Options without which it means nothing. */
   readonly required?: readonly (keyof Options & string)[];
-  expand(options: Options, context: PresetContext): PresetParts;
+  expand(options: Known<Options>, context: PresetContext): PresetParts;
 }

@@ -16,8 +16,8 @@ export const prometheus: Preset<PrometheusService> = {
   sources: ["https://github.com/prometheus-community/helm-charts/blob/main/charts/kube-prometheus-stack/values.yaml"],
   options: {
     namespace: "text",
-    alertReceivers: "texts",
-    remoteWriteHosts: "texts",
+    alertReceivers: "hosts",
+    remoteWriteHosts: "hosts",
     grafanaFrom: "texts",
     nodePorts: "ports",
     dependsOn: "texts",

@@ -18,11 +18,11 @@ export const redis: Preset<RedisService> = {
     name: "text",
     labels: "labels",
     sentinelLabels: "labels",
-    serviceAccount: "text",
+    serviceAccount: "name",
     sentinel: "flag",
     clients: "texts",
     denyExternal: "flag",
-    owner: "text",
+    owner: "words",
   },
   required: ["namespace"],
   expand({ namespace, name = "redis", sentinel = true, denyExternal = true, ...options }) {

@@ -12,7 +12,7 @@ export const traefik: Preset<TraefikService> = {
   title: "Traefik",
   version: "chart traefik 37 (Traefik 3.5)",
   sources: ["https://github.com/traefik/traefik-helm-chart/blob/master/traefik/values.yaml"],
-  options: { namespace: "text", visitors: "texts", backends: "backends", acmeServers: "texts", dependsOn: "texts" },
+  options: { namespace: "text", visitors: "ranges", backends: "backends", acmeServers: "hosts", dependsOn: "texts" },
   expand({ namespace = "traefik", visitors: ranges, backends, acmeServers }) {
     const proxy = `${namespace}/traefik`;
     return {

@@ -19,8 +19,8 @@ export const victoriaMetrics: Preset<VictoriaMetricsService> = {
   options: {
     namespace: "text",
     storagePort: "port",
-    alertReceivers: "texts",
-    remoteWriteHosts: "texts",
+    alertReceivers: "hosts",
+    remoteWriteHosts: "hosts",
     grafanaFrom: "texts",
     nodePorts: "ports",
     dependsOn: "texts",

@@ -1,8 +1,10 @@
 import { bypassLabelPrefix } from "../bypass-label";
 import { Tier } from "../declaration";
+import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { ModelBypass } from "../model";
 import type { Fields, Reader } from "../reader";
+import { known } from "../reader";
 import { peerKey } from "./flows";
 import type { PeerDirectory } from "./peers";
 import { readPeer } from "./peers";
@@ -73,7 +75,8 @@ function readSubject(
   return peer;
 }
 
-function stated(problems: ProblemCollector, path: string, value: unknown, fix: string): string | undefined {
+function stated(problems: ProblemCollector, path: string, given: unknown, fix: string): string | undefined {
+  const value = known(given, standIns.text);
   if (typeof value === "string" && value.trim() !== "") return value.trim();
   problems.add(path, value, "is missing", fix);
   return undefined;

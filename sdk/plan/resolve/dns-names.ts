@@ -2,7 +2,9 @@
 import type { ProblemCollector } from "../errors";
 import { Tier } from "../declaration";
 import type { ModelFlow, ModelNamespace, ModelWorkload } from "../model";
+import { standIns } from "../deferred";
 import type { Expansion } from "../presets/index";
+import { known } from "../reader";
 import { homeOf } from "./tenant-of";
 import type { TenantReading } from "./tenant-reading";
 
@@ -72,7 +74,11 @@ export function readDnsNames(
           "Declare it with the sandbox, or not at all.",
         );
       }
-      limited.set(name, names);
+      limited.set(
+        name,
+        // a host that comes from an output is read with the flows, and here
+        names.map((host: unknown) => known(host, standIns.host) as string),
+      );
     }
   }
   return limited;

@@ -1,5 +1,6 @@
 import { cidrProblem } from "../addresses";
 import { DnsProvider } from "../declaration";
+import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { ModelDns } from "../model";
 import type { Reader } from "../reader";
@@ -51,7 +52,7 @@ export function readDns(reader: Reader, problems: ProblemCollector, value: unkno
 }
 
 function readAddress(reader: Reader, problems: ProblemCollector, path: string, value: unknown): string | undefined {
-  const address = reader.optionalText(path, value);
+  const address = reader.optionalLeaf(path, value, standIns.address);
   if (address === undefined) return undefined;
   if (cidrProblem(address.includes(":") ? `${address}/128` : `${address}/32`) === undefined) return address;
   problems.add(path, address, "is not an address", "Give an address such as 169.254.20.10.");

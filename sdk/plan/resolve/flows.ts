@@ -1,13 +1,15 @@
 import { Entity, Protocol } from "../declaration";
+import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import { metadataServices } from "../metadata-services";
 import type { FlowGroup, ModelFlow, ModelPeer, ModelWorkload, PortRange } from "../model";
 import type { Expansion } from "../presets/index";
 import { presetOwner } from "../presets/index";
 import type { Reader } from "../reader";
+import { known } from "../reader";
 import type { PeerDirectory } from "./peers";
 import { findWorkload, readPeer } from "./peers";
-import { describePort, mergePorts, readFlowPorts } from "./ports";
+import { describePort, isGuess, mergePorts, readFlowPorts } from "./ports";
 
 /** Reads every flow: the declared ones, those of platform services, webhooks and scraping. */
 export function readFlows(
@@ -86,8 +88,9 @@ function readFlow(context: FlowContext, path: string, value: unknown, group: Flo
 }
 
 function meaningful(context: FlowContext, path: string, value: unknown, fix: string): string | undefined {
-  if (typeof value === "string" && value.trim() !== "") return value.trim();
-  context.problems.add(path, value, "is empty", fix);
+  const text = known(value, standIns.text);
+  if (typeof text === "string" && text.trim() !== "") return text.trim();
+  context.problems.add(path, text, "is empty", fix);
   return undefined;
 }
 
@@ -185,6 +188,16 @@ function metadataFlows(directory: PeerDirectory): readonly ModelFlow[] {
   );
 }
 
+/** One text for each peer that a policy may write as one: equal for equal peers, unless one comes from an output. */
+export function peerIdentity(peer: ModelPeer): string {
+  const origin = peer.kind === "cidr" ? peer.range.origin : peer.kind === "fqdn" ? peer.origin : undefined;
+  return origin === undefined ? peerKey(peer) : `${peer.kind} of ${origin.path}`;
+}
+
+function isGuessed(peer: ModelPeer): boolean {
+  return (peer.kind === "cidr" && isGuess(peer.range)) || (peer.kind === "fqdn" && isGuess(peer));
+}
+
 /** One text for each peer; equal for equal peers. */
 export function peerKey(peer: ModelPeer): string {
   switch (peer.kind) {
@@ -206,6 +219,8 @@ export function peerKey(peer: ModelPeer): string {
 function refuseDuplicates(problems: ProblemCollector, flows: readonly ModelFlow[]): void {
   const byEnds = new Map<string, ModelFlow[]>();
   for (const flow of flows) {
+    // what is not known yet may turn out to be the same, or not
+    if (isGuessed(flow.from) || isGuessed(flow.to)) continue;
     const key = `${peerKey(flow.from)} → ${peerKey(flow.to)}`;
     const earlier = byEnds.get(key) ?? [];
     for (const other of earlier) {
@@ -224,5 +239,6 @@ function refuseDuplicates(problems: ProblemCollector, flows: readonly ModelFlow[
 }
 
 function overlap(a: PortRange, b: PortRange): boolean {
+  if (isGuess(a) || isGuess(b)) return false;
   return a.protocol === b.protocol && a.from <= b.to && b.from <= a.to;
 }

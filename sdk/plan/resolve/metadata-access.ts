@@ -1,4 +1,5 @@
 import { MetadataService } from "../declaration";
+import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { ModelMetadataAccess } from "../model";
 import type { Reader } from "../reader";
@@ -19,8 +20,8 @@ export function readMetadataAccess(
       problems.add(at, item, "names no service", `Give one of ${Object.values(MetadataService).join(", ")}.`);
       return [];
     }
-    const reason = reader.text(`${at}.reason`, fields["reason"]);
-    const owner = reader.text(`${at}.owner`, fields["owner"]);
+    const reason = reader.leaf(`${at}.reason`, fields["reason"], standIns.text);
+    const owner = reader.leaf(`${at}.owner`, fields["owner"], standIns.text);
     const expires = reader.date(`${at}.expires`, fields["expires"]);
     if (service === undefined || reason === undefined || owner === undefined) return [];
     if (seen.has(service)) {

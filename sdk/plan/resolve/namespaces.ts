@@ -1,6 +1,7 @@
 import type { NamespaceDeclaration } from "../declaration";
 import { PolicyMode, Tier, defaultExemptNamespaces } from "../declaration";
 import type { ProblemCollector } from "../errors";
+import type { Known } from "../inputs";
 import type { ModelNamespace } from "../model";
 import { isDnsLabel, isLabelKey, isLabelValue } from "../names";
 import type { Expansion } from "../presets/index";
@@ -13,7 +14,7 @@ export function readLabels(
   path: string,
   value: unknown,
 ): Readonly<Record<string, string>> | undefined {
-  const labels = reader.textMap(path, value);
+  const labels = reader.labels(path, value);
   if (labels === undefined) return undefined;
   for (const [key, text] of Object.entries(labels)) {
     if (!isLabelKey(key)) {
@@ -105,7 +106,7 @@ export function readNamespaces(
 }
 
 function impliedNamespace(
-  { name, tier, existing, mode, labels }: NamespaceDeclaration,
+  { name, tier, existing, mode, labels }: Known<NamespaceDeclaration>,
   exempt: ReadonlySet<string>,
   defaultMode: PolicyMode,
 ): ModelNamespace {

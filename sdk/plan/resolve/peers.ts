@@ -1,5 +1,7 @@
-import { cidrInside, cidrProblem, metadataCidrs, rangeWithout } from "../addresses";
+import { cidrInside, cidrProblem, endOf, metadataCidrs, rangeWithout } from "../addresses";
 import { Entity } from "../declaration";
+import type { StandIn } from "../deferred";
+import { isDeferred, isUnknown, originOf, standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import { nameProblem } from "../fqdn";
 import type { ModelNamespace, ModelPeer, ModelWorkload } from "../model";
@@ -128,22 +130,24 @@ function cidrPeer(
   cidrValue: unknown,
   exceptValue: unknown,
 ): ModelPeer | undefined {
-  const cidr = reader.text(`${path}.cidr`, cidrValue);
-  const except = reader.texts(`${path}.except`, exceptValue) ?? [];
-  if (cidr === undefined) return undefined;
+  const cidr = reader.leaf(`${path}.cidr`, cidrValue, standIns.range);
+  if (cidr === undefined) {
+    reader.leaves(`${path}.except`, exceptValue, standIns.network);
+    return undefined;
+  }
+  const except = reader.items(`${path}.except`, exceptValue, partOf(cidr)) ?? [];
   const wrong = cidrProblem(cidr);
   if (wrong !== undefined) {
     problems.add(`${path}.cidr`, cidr, wrong.message, wrong.fix);
     return undefined;
   }
   let valid = true;
-  except.forEach((exception, index) => {
-    const at = `${path}.except[${index}]`;
+  except.forEach(({ text: exception, from, path: at }) => {
     const wrongException = cidrProblem(exception);
     if (wrongException !== undefined) {
       valid = false;
       problems.add(at, exception, wrongException.message, wrongException.fix);
-    } else if (!cidrInside(exception, cidr) || exception === cidr) {
+    } else if (!isUnknown(cidrValue) && !isUnknown(from) && (!cidrInside(exception, cidr) || exception === cidr)) {
       valid = false;
       problems.add(at, exception, "does not lie inside cidr", "Name a part of cidr, smaller than it.");
     }
@@ -154,7 +158,12 @@ function cidrPeer(
     problems.add(`${path}.cidr`, cidr, "is a metadata endpoint", fix);
     return undefined;
   }
-  const range = rangeWithout({ cidr, except }, []);
+  const isGuessed = isUnknown(cidrValue) || except.some(({ from }) => isUnknown(from));
+  const parts = except.map(({ text }) => text).filter((one) => !isGuessed || one !== cidr);
+  // an exception that is an output makes the range one, too: what is left of it is not known before
+  const source =
+    originOf(cidrValue).origin === undefined ? except.find(({ from }) => isDeferred(from))?.from : cidrValue;
+  const range = rangeWithout({ cidr, except: parts, ...originOf(source) }, []);
   if (range === undefined) {
     problems.add(`${path}.except`, exceptValue, "leaves nothing of cidr open", "Remove the flow, or the exception.");
     return undefined;
@@ -163,14 +172,19 @@ function cidrPeer(
 }
 
 function fqdnPeer(reader: Reader, problems: ProblemCollector, path: string, value: unknown): ModelPeer | undefined {
-  const name = reader.text(path, value);
+  const name = reader.leaf(path, value, standIns.host);
   if (name === undefined) return undefined;
   const wrong = nameProblem(name);
   if (wrong !== undefined) {
     problems.add(path, name, wrong.message, wrong.fix);
     return undefined;
   }
-  return { kind: "fqdn", name: name.toLowerCase().replace(/\.$/, "") };
+  return { kind: "fqdn", name: name.toLowerCase().replace(/\.$/, ""), ...originOf(value) };
+}
+
+/** Stands in for an exception of a range: its first address, or its last. */
+function partOf(cidr: string): StandIn<string> {
+  return (_index, variant) => endOf(cidr, variant === "first");
 }
 
 /** The declared workload whose name differs from `name` in at most two letters. */

@@ -1,8 +1,10 @@
 import { Protocol } from "../declaration";
+import type { Origin, StandIn } from "../deferred";
+import { isUnknown, originOf } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { ModelPort, ModelWorkload, PortRange } from "../model";
 import { isPortName } from "../names";
-import type { Reader } from "../reader";
+import type { Fields, Reader } from "../reader";
 
 /** Most ports that one declaration may list; far above what a workload serves, far below what a policy may hold. */
 const highestPort = 65535;
@@ -21,7 +23,7 @@ export function readServedPorts(
     if (fields === undefined) return problems.add(at, item, "is not a port", "Write it as tcp(3000) or udp(53).");
     const protocol = reader.choice(`${at}.protocol`, fields["protocol"], Protocol) ?? Protocol.TCP;
     const from = reader.portNumber(`${at}.port`, fields["port"]);
-    const to = readEndPort(reader, problems, at, fields["endPort"], from);
+    const to = readEndPort(reader, problems, at, fields, from);
     const name = reader.optionalText(`${at}.name`, fields["name"]);
     const metrics = reader.flag(`${at}.metrics`, fields["metrics"]) ?? false;
     if (name !== undefined && !isPortName(name)) {
@@ -35,7 +37,7 @@ export function readServedPorts(
       problems.add(`${at}.metrics`, metrics, "marks a port that is not TCP", "Prometheus metrics are served over TCP.");
     }
     if (from === undefined || to === undefined) return;
-    served.push(name === undefined ? { protocol, from, to, metrics } : { protocol, from, to, metrics, name });
+    served.push({ protocol, ...rangeOf(fields, from, to), metrics, ...(name === undefined ? {} : { name }) });
   });
   return served;
 }
@@ -44,16 +46,31 @@ function readEndPort(
   reader: Reader,
   problems: ProblemCollector,
   path: string,
-  value: unknown,
+  fields: Fields,
   from: number | undefined,
 ): number | undefined {
+  const value = fields["endPort"];
   if (value === undefined || value === null) return from;
-  const to = reader.portNumber(`${path}.endPort`, value);
-  if (to !== undefined && from !== undefined && to < from) {
-    problems.add(`${path}.endPort`, value, "is below port", `Give a number from ${from} to ${highestPort}.`);
+  const to = reader.portNumber(`${path}.endPort`, value, after(from));
+  const isGuessed = isUnknown(fields["port"]) || isUnknown(value);
+  if (!isGuessed && to !== undefined && from !== undefined && to < from) {
+    problems.add(`${path}.endPort`, to, "is below port", `Give a number from ${from} to ${highestPort}.`);
     return undefined;
   }
   return to;
+}
+
+/** Stands in for the last port of a range: just behind its first. */
+function after(first: number | undefined): StandIn<number> {
+  return (_index, variant) => Math.min((first ?? 1) + (variant === "first" ? 1 : 2), highestPort);
+}
+
+/** Both ends of a range of ports, in order also where one of them stands in for a number that is not known. */
+function rangeOf(fields: Fields, from: number, to: number): Pick<PortRange, "from" | "to" | "origin"> {
+  const { origin } = { ...originOf(fields["endPort"]), ...originOf(fields["port"]) };
+  if (origin === undefined) return { from, to };
+  const isKnown = !isUnknown(fields["port"]) && !isUnknown(fields["endPort"]);
+  return { from, to: Math.max(from, to), origin: { ...origin, isKnown } };
 }
 
 /** Reads the ports of a flow: numbers, ranges, or names that the destination's ports have. */
@@ -77,16 +94,19 @@ export function readFlowPorts(
     }
     const protocol = chosen ?? Protocol.TCP;
     const from = reader.portNumber(`${at}.port`, fields["port"]);
-    const to = readEndPort(reader, problems, at, fields["endPort"], from);
+    const to = readEndPort(reader, problems, at, fields, from);
     if (from === undefined || to === undefined) return;
+    const range = { protocol, ...rangeOf(fields, from, to) };
     const served = destination?.ports ?? [];
-    const isServed = served.some((port) => port.protocol === protocol && port.from <= from && to <= port.to);
+    const isServed =
+      [range, ...served].some(isGuess) ||
+      served.some((port) => port.protocol === protocol && port.from <= from && to <= port.to);
     if (destination !== undefined && served.length > 0 && !isServed) {
       const list = served.map(describePort).join(", ");
       problems.add(at, from, `is a port that ${destination.id} does not serve`, `It serves ${list}.`);
       return;
     }
-    ports.push({ protocol, from, to });
+    ports.push(range);
   });
   return mergePorts(ports);
 }
@@ -110,7 +130,7 @@ function namedPort(
     const fix = names.length === 0 ? "Its ports have no names; give a number." : `Its ports: ${names.join(", ")}.`;
     problems.add(`${path}.name`, name, `is not the name of a port of ${destination.id}`, fix);
   }
-  return found.map((port) => ({ protocol: port.protocol, from: port.from, to: port.to }));
+  return found.map(plainRange);
 }
 
 /** `TCP 3000`, `UDP 8000-8010`. */
@@ -118,9 +138,30 @@ export function describePort(port: PortRange): string {
   return `${port.protocol} ${port.from === port.to ? port.from : `${port.from}-${port.to}`}`;
 }
 
-/** Sorts ports by protocol and number and joins those that overlap or touch. */
+/** Whether a number of it is not known yet. */
+export function isGuess({ origin }: { readonly origin?: Origin }): boolean {
+  return origin?.isKnown === false;
+}
+
+/** One text for each range; equal for ranges that a policy may write as one. */
+export function portKey(port: PortRange): string {
+  return port.origin === undefined ? describePort(port) : `${port.protocol} of ${port.origin.path}`;
+}
+
+function plainRange({ protocol, from, to, origin }: PortRange): PortRange {
+  return { protocol, from, to, ...(origin === undefined ? {} : { origin }) };
+}
+
+/**
+ * Sorts ports by protocol and number and joins those that overlap or touch. Those that come from outputs follow, as they
+ * are: where a port stands in a policy depends on no value.
+ */
 export function mergePorts(ports: readonly PortRange[]): readonly PortRange[] {
-  const sorted = [...ports].sort((a, b) =>
+  const deferred = new Map(
+    ports.flatMap((port) => (port.origin === undefined ? [] : [[portKey(port), port] as const])),
+  );
+  const plain = deferred.size === 0 ? ports : ports.filter(({ origin }) => origin === undefined);
+  const sorted = [...plain].sort((a, b) =>
     a.protocol === b.protocol ? a.from - b.from || a.to - b.to : a.protocol < b.protocol ? -1 : 1,
   );
   const merged: PortRange[] = [];
@@ -132,5 +173,5 @@ export function mergePorts(ports: readonly PortRange[]): readonly PortRange[] {
       merged.push({ protocol: port.protocol, from: port.from, to: port.to });
     }
   }
-  return merged;
+  return deferred.size === 0 ? merged : [...merged, ...[...deferred.values()].map(plainRange)];
 }

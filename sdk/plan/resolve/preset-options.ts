@@ -1,6 +1,9 @@
 /** Reads the options of a preset as its table says, and expands it. */
 import type { WorkloadDeclaration } from "../declaration";
+import type { StandIn } from "../deferred";
+import { isDeferred, standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
+import type { Known } from "../inputs";
 import type { BackendDeclaration, Expansion, Preset, PresetContext } from "../presets/index";
 import type { OptionKind } from "../presets/preset";
 import type { Reader } from "../reader";
@@ -41,17 +44,21 @@ export function expandPreset<Options extends object>(
   if (!complete) return undefined;
   const { dependsOn } = options as { dependsOn?: readonly string[] };
   // every field was read by the kind that OptionKinds ties to its type
-  const parts = preset.expand(options as Options, context);
+  const parts = preset.expand(options as Known<Options>, context);
   return { name: preset.name, path, webhooks: [], dependsOn: dependsOn ?? [], ...parts };
 }
 
 const readers: Readonly<Record<OptionKind, (reader: Reader, path: string, value: unknown) => unknown>> = {
   text: (reader, path, value) => reader.text(path, value),
   texts: (reader, path, value) => [...(reader.texts(path, value) ?? [])],
+  words: (reader, path, value) => reader.leaf(path, value, standIns.text),
+  name: (reader, path, value) => reader.optionalLeaf(path, value, standIns.name),
+  hosts: (reader, path, value) => passOn(reader, path, value, standIns.host),
+  ranges: (reader, path, value) => passOn(reader, path, value, standIns.range),
   flag: (reader, path, value) => reader.flag(path, value),
-  port: (reader, path, value) => reader.portNumber(path, value),
+  port: passOnPort,
   ports: (reader, path, value) => [...(reader.portNumbers(path, value) ?? [])],
-  labels: (reader, path, value) => reader.textMap(path, value),
+  labels: (reader, path, value) => reader.labels(path, value),
   backend: readBackend,
   backends: (reader, path, value) =>
     reader
@@ -61,10 +68,21 @@ const readers: Readonly<Record<OptionKind, (reader: Reader, path: string, value:
   workload: readNamedWorkload,
 };
 
-function readBackend(reader: Reader, path: string, value: unknown): BackendDeclaration | undefined {
+/** A list whose items are checked here and read again in the flows that the preset makes of them, outputs as such. */
+function passOn(reader: Reader, path: string, value: unknown, standIn: StandIn<string>): readonly unknown[] {
+  return (reader.items(path, value, standIn) ?? []).map(({ text, from }) => (isDeferred(value) ? text : from));
+}
+
+/** The same of a port. */
+function passOnPort(reader: Reader, path: string, value: unknown): number | undefined {
+  const number = reader.portNumber(path, value);
+  return number !== undefined && isDeferred(value) ? (value as unknown as number) : number;
+}
+
+function readBackend(reader: Reader, path: string, value: unknown): Known<BackendDeclaration> | undefined {
   const fields = reader.fields(path, value, ["workload", "port"]);
   const workload = reader.text(`${path}.workload`, fields?.["workload"]);
-  const port = reader.portNumber(`${path}.port`, fields?.["port"]);
+  const port = passOnPort(reader, `${path}.port`, fields?.["port"]);
   return workload === undefined || port === undefined ? undefined : { workload, port };
 }
 

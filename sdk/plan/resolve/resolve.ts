@@ -2,6 +2,7 @@
 import { cidrProblem } from "../addresses";
 import type { ClusterSecurityDeclaration } from "../declaration";
 import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, Protocol, UnsupportedHandling } from "../declaration";
+import { standIns } from "../deferred";
 import { ProblemCollector } from "../errors";
 import type { Model, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
 import { isDnsSubdomain } from "../names";
@@ -192,9 +193,9 @@ function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unkn
 }
 
 function readCidrs(reader: Reader, problems: ProblemCollector, path: string, value: unknown): readonly string[] {
-  return (reader.texts(path, value) ?? []).filter((cidr, index) => {
+  return (reader.items(path, value, standIns.network) ?? []).flatMap(({ text: cidr, path: at }) => {
     const wrong = cidrProblem(cidr);
-    if (wrong !== undefined) problems.add(`${path}[${index}]`, cidr, wrong.message, wrong.fix);
-    return wrong === undefined;
+    if (wrong !== undefined) problems.add(at, cidr, wrong.message, wrong.fix);
+    return wrong === undefined ? [cidr] : [];
   });
 }

@@ -1,6 +1,7 @@
 /** Reads the platform services and puts them into the order in which their policies are registered. */
 import type { FlowDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
 import type { ProblemCollector } from "../errors";
+import type { Known } from "../inputs";
 import type { ModelService } from "../model";
 import { isDnsLabel } from "../names";
 import type { ApplicationPreset, Expansion, PlatformPreset, Preset, PresetContext } from "../presets/index";
@@ -74,7 +75,7 @@ export function readApplications(
   });
 }
 
-function readWebhooks(reader: Reader, path: string, value: unknown): readonly WebhookDeclaration[] {
+function readWebhooks(reader: Reader, path: string, value: unknown): readonly Known<WebhookDeclaration>[] {
   return reader.list(`${path}.webhooks`, value).flatMap((item, index) => {
     const at = `${path}.webhooks[${index}]`;
     const fields = reader.fields(at, item, ["workload", "port"]);

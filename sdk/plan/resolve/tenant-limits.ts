@@ -1,10 +1,12 @@
 /** The most that a tenant's flows may open to and from the outside of the cluster. */
 import { cidrInside, cidrProblem } from "../addresses";
 import { Entity } from "../declaration";
+import { isUnknown, standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import { fitsPattern, nameProblem } from "../fqdn";
 import type { ModelFlow, ModelPeer } from "../model";
 import type { Reader } from "../reader";
+import { isGuess } from "./ports";
 import type { OutsideLimits, TenantReading } from "./tenant-reading";
 import { tenantOf } from "./tenant-of";
 
@@ -18,16 +20,18 @@ export function readOutsideLimits(
   const egress = reader.fields(`${path}.egress`, egressValue, ["hosts", "cidrs", "internet"]);
   const ingress = reader.fields(`${path}.ingress`, ingressValue, ["cidrs", "internet", "gateway"]);
   const ranges = (at: string, value: unknown): readonly string[] =>
-    (reader.texts(at, value) ?? []).filter((cidr, index) => {
+    (reader.items(at, value, standIns.network) ?? []).flatMap(({ text: cidr, path: where }) => {
       const wrong = cidrProblem(cidr);
-      if (wrong !== undefined) problems.add(`${at}[${index}]`, cidr, wrong.message, wrong.fix);
-      return wrong === undefined;
+      if (wrong !== undefined) problems.add(where, cidr, wrong.message, wrong.fix);
+      return wrong === undefined ? [cidr] : [];
     });
-  const hosts = (reader.texts(`${path}.egress.hosts`, egress?.["hosts"]) ?? []).filter((host, index) => {
+  const listed = reader.items(`${path}.egress.hosts`, egress?.["hosts"], standIns.host) ?? [];
+  const hosts = listed.flatMap(({ text: host, path: where }) => {
     const wrong = nameProblem(host);
-    if (wrong !== undefined) problems.add(`${path}.egress.hosts[${index}]`, host, wrong.message, wrong.fix);
-    return wrong === undefined;
+    if (wrong !== undefined) problems.add(where, host, wrong.message, wrong.fix);
+    return wrong === undefined ? [host] : [];
   });
+  const isOpen = (value: unknown): boolean => isUnknown(value) || (Array.isArray(value) && value.some(isUnknown));
   return {
     ...(egress === undefined
       ? {}
@@ -36,6 +40,7 @@ export function readOutsideLimits(
             hosts: hosts.map((host) => host.toLowerCase()),
             cidrs: ranges(`${path}.egress.cidrs`, egress["cidrs"]),
             internet: reader.flag(`${path}.egress.internet`, egress["internet"]) ?? false,
+            isGuess: isOpen(egress["hosts"]) || isOpen(egress["cidrs"]),
           },
         }),
     ...(ingress === undefined
@@ -45,6 +50,7 @@ export function readOutsideLimits(
             cidrs: ranges(`${path}.ingress.cidrs`, ingress["cidrs"]),
             internet: reader.flag(`${path}.ingress.internet`, ingress["internet"]) ?? false,
             gateway: reader.flag(`${path}.ingress.gateway`, ingress["gateway"]) ?? false,
+            isGuess: isOpen(ingress["cidrs"]),
           },
         }),
   };
@@ -72,8 +78,10 @@ export function refuseBeyondLimits(
 function isBeyondEgress(limits: NonNullable<OutsideLimits["egress"]>, to: ModelPeer): boolean {
   switch (to.kind) {
     case "fqdn":
+      if (limits.isGuess || isGuess(to)) return false;
       return !limits.hosts.some((host) => host === to.name || (!to.name.includes("*") && fitsPattern(to.name, host)));
     case "cidr":
+      if (limits.isGuess || isGuess(to.range)) return false;
       return !limits.cidrs.some((cidr) => cidrInside(to.range.cidr, cidr));
     case "entity":
       return to.entity === Entity.Internet && !limits.internet;
@@ -83,6 +91,7 @@ function isBeyondEgress(limits: NonNullable<OutsideLimits["egress"]>, to: ModelP
 }
 
 function isBeyondIngress(limits: NonNullable<OutsideLimits["ingress"]>, from: ModelPeer): boolean {
+  if (from.kind === "cidr" && (limits.isGuess || isGuess(from.range))) return false;
   if (from.kind === "cidr") return !limits.cidrs.some((cidr) => cidrInside(from.range.cidr, cidr));
   if (from.kind !== "entity") return false;
   return (from.entity === Entity.Internet && !limits.internet) || (from.entity === Entity.Ingress && !limits.gateway);

@@ -25,10 +25,14 @@ export interface OutsideLimits {
     readonly hosts: readonly string[];
     readonly cidrs: readonly string[];
     readonly internet: boolean;
+    /** Some of the hosts or ranges are not known yet: what they leave out cannot be said. */
+    readonly isGuess: boolean;
   };
   readonly ingress?: {
     readonly cidrs: readonly string[];
     readonly internet: boolean;
     readonly gateway: boolean;
+    /** Some of the ranges are not known yet. */
+    readonly isGuess: boolean;
   };
 }

@@ -1,5 +1,6 @@
 import type { FlowDeclaration } from "../declaration";
 import { Tier } from "../declaration";
+import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { EndedException, ModelFlow, ModelNamespace } from "../model";
 import { isDnsLabel } from "../names";
@@ -81,7 +82,9 @@ export function readTenants(
         exceptions,
         closeExpired: reader.flag(`${path}.closeExpired`, fields["closeExpired"]) ?? false,
         limits: readOutsideLimits(reader, problems, path, fields["egress"], fields["ingress"]),
-        ...(dns === undefined ? {} : { dnsNames: reader.texts(`${path}.dns.names`, dns["names"]) ?? [] }),
+        ...(dns === undefined
+          ? {}
+          : { dnsNames: reader.leaves(`${path}.dns.names`, dns["names"], standIns.host) ?? [] }),
       },
     ];
   });

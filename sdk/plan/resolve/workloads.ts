@@ -2,6 +2,7 @@ import type { ProblemCollector } from "../errors";
 import type { ModelNamespace, ModelWorkload } from "../model";
 import type { Dialect } from "../declaration";
 import { Tier } from "../declaration";
+import { standIns } from "../deferred";
 import { isDnsLabel, isDnsSubdomain } from "../names";
 import type { Expansion } from "../presets/index";
 import type { Reader } from "../reader";
@@ -72,7 +73,7 @@ function readWorkload(
   const name = reader.text(`${path}.name`, fields["name"]);
   const namespace = readNamespaceName(reader, problems, `${path}.namespace`, fields["namespace"]);
   const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]);
-  const serviceAccount = reader.optionalText(`${path}.serviceAccount`, fields["serviceAccount"]);
+  const serviceAccount = reader.optionalLeaf(`${path}.serviceAccount`, fields["serviceAccount"], standIns.name);
   const ports = readServedPorts(reader, problems, `${path}.ports`, fields["ports"]);
   const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
   const denyExternal = reader.flag(`${path}.denyExternal`, fields["denyExternal"]) ?? false;
