@@ -6,7 +6,6 @@ import type {
   ClusterSecurityDeclaration,
   FlowDeclaration,
   PeerDeclaration,
-  PortDeclaration,
 } from "../../sdk/plan/index";
 import { Entity, Protocol, Tier } from "../../sdk/plan/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
