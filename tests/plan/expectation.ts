@@ -2,11 +2,7 @@
  * What a declaration means, computed from the declaration alone: the oracle for the planner. Shares no code with it.
  */
 import ipaddr from "ipaddr.js";
-import type {
-  ClusterSecurityDeclaration,
-  FlowDeclaration,
-  PeerDeclaration,
-} from "../../sdk/plan/index";
+import type { ClusterSecurityDeclaration, FlowDeclaration, PeerDeclaration } from "../../sdk/plan/index";
 import { Entity, Protocol, Tier } from "../../sdk/plan/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
 import { literal } from "./literal";
