@@ -101,6 +101,10 @@ class Compiled implements Reachability {
     return { allowed: must, possible: may };
   }
 
+  knownAs(peer: Peer): string | undefined {
+    return this.#engine.knownAs(peer);
+  }
+
   matrix(options: MatrixOptions = {}): Iterable<MatrixEntry> {
     return matrixOf(this.#engine, options);
   }

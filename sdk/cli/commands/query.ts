@@ -1,3 +1,4 @@
+import { describeEnd } from "../../reachability";
 import type { Verdict } from "../../reachability";
 import { parseFlow } from "../ends";
 import { exitCodes, type ExitCode } from "../exit-codes";
@@ -20,6 +21,10 @@ export async function query(
   const verdict: Verdict = loaded.holes ? "unknown" : computed;
   if (verdict !== computed)
     note(`unknown because something could not be read; without that it is ${computed}`, options);
+  for (const end of [flow.source, flow.destination]) {
+    const known = loaded.reachability.knownAs(end);
+    if (known !== undefined) note(`${describeEnd(end)} is ${known}`, options);
+  }
   const traffic = loaded.reachability.traffic(flow.source, flow.destination);
   const output = outputOf(options, { coloured: options.format === "table" });
   output.write(printAnswer({ flow, verdict, traffic }, options.format, coloursFor(output)));

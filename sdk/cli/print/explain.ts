@@ -67,6 +67,7 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const { colours } = printing;
   const verdict = explanation.verdict;
   let text = `${colours.bold(printable(headline(explanation)))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
+  if (explanation.resolved !== undefined) text += `${printable(explanation.resolved)}\n`;
   for (const { title, side } of sidesOf(explanation)) {
     text += `\n${printable(title)}: ${paintVerdict(side.verdict, colours)}\n`;
     text += printable(`  ${reasonOf(side)}\n`);
@@ -175,13 +176,14 @@ function asJson(explanation: Explanation, printing: ExplainPrinting): unknown {
     deciding: each.deciding === undefined ? undefined : rule(each.deciding),
     chain: stepsOf(each, printing).map((step) => ({ ...step, rule: rule(step.rule) })),
   });
-  const { flow, verdict, egress, ingress, mesh, traffic, flip } = explanation;
+  const { flow, verdict, resolved, egress, ingress, mesh, traffic, flip } = explanation;
   return {
     src: describeEnd(flow.source),
     dst: describeEnd(flow.destination),
     protocol: flow.protocol,
     port: flow.port,
     verdict,
+    resolved,
     egress: side(egress),
     ingress: side(ingress),
     mesh: mesh === undefined ? undefined : side(mesh),

@@ -17,7 +17,10 @@ export interface PodEndpoint {
   readonly serviceAccount: LabelValue;
   readonly serviceAccountLabels: LabelSet;
   readonly cluster: string;
+  /** Ports that policies can name. */
   readonly ports: readonly WorkloadPort[];
+  /** All ports that the pod declares: Services find them by name. */
+  readonly declaredPorts: readonly WorkloadPort[];
   readonly portsUnknown: boolean;
   /** Nothing where the snapshot does not state them. */
   readonly addresses: readonly Address[] | undefined;
@@ -26,6 +29,8 @@ export interface PodEndpoint {
   readonly trustDomain: string;
   /** A single pod, which always reaches itself; a controller may have several. */
   readonly single: boolean;
+  /** The node that it runs on, where that is known. */
+  readonly nodeName?: string;
 }
 
 export interface NodeEndpoint {
@@ -37,6 +42,8 @@ export interface NodeEndpoint {
   /** The address used, where it is known. */
   readonly address: Address | undefined;
   readonly labels: LabelSet;
+  /** The Node's name, where it is known which one it is. */
+  readonly nodeName?: string;
   /** Whether the API server runs on it. */
   readonly apiServer: Tri;
 }
@@ -157,9 +164,82 @@ export class Endpoints {
   }
 
   ofWorkload(workload: Workload): readonly Endpoint[] {
-    if (workload.hostNetwork) return this.#anyNode();
+    if (workload.hostNetwork) return this.anyNode();
     const pod = this.pod(workload);
-    return workload.hostNetworkUnknown ? [pod, ...this.#anyNode()] : [pod];
+    return workload.hostNetworkUnknown ? [pod, ...this.anyNode()] : [pod];
+  }
+
+  /** One pod of a controller, by its name, with the labels and addresses that are its own. */
+  member(workload: Workload, name: string): readonly Endpoint[] {
+    if (workload.hostNetwork) return this.anyNode();
+    const key = `${workload.id} ${name}`;
+    const known = this.#others.get(key);
+    if (known !== undefined) return known;
+    const pod = this.pod(workload);
+    const read = workload.members.find((each) => each.name === name);
+    const own = read?.labels ?? (workload.kind === "StatefulSet" ? statefulLabels(name) : {});
+    const addresses = read === undefined || read.addresses.length === 0 ? undefined : addressesOf(read.addresses);
+    const single: PodEndpoint = {
+      ...pod,
+      name: `${workload.id} pod ${name}`,
+      labels: { ...pod.labels, values: { ...pod.labels.values, ...own } },
+      addresses: addresses ?? pod.addresses,
+      single: true,
+    };
+    const found = workload.hostNetworkUnknown ? [single, ...this.anyNode()] : [single];
+    this.#others.set(key, found);
+    return found;
+  }
+
+  /** The endpoint as those see it who connect to one of its addresses. */
+  at(endpoint: Endpoint, address: Address): Endpoint {
+    if (endpoint.kind !== "pod" || (endpoint.addresses?.length ?? 0) <= 1) return endpoint;
+    // to Cilium a pod is its identity, whatever the address
+    return this.snapshot.profile.cni === "cilium" ? endpoint : { ...endpoint, addresses: [address] };
+  }
+
+  /** A pod of the cluster that was not read: all that is known is where it is, or what a selector asks for. */
+  unreadPod(about: {
+    readonly namespace?: string;
+    readonly labels?: LabelSet;
+    readonly address?: Address;
+  }): PodEndpoint {
+    const { address } = about;
+    const namespace = about.namespace === undefined ? undefined : this.snapshot.namespaces.get(about.namespace);
+    const incomplete: LabelSet = { values: {}, complete: false };
+    const place = about.namespace === undefined ? "" : ` in ${about.namespace}`;
+    return {
+      kind: "pod",
+      name: `a pod${place} that was not read${address === undefined ? "" : ` (${formatAddress(address)})`}`,
+      namespace: about.namespace ?? unknownValue,
+      namespaceLabels:
+        namespace?.labelSet ??
+        (about.namespace === undefined
+          ? incomplete
+          : { values: { "kubernetes.io/metadata.name": about.namespace }, complete: false }),
+      labels: about.labels ?? incomplete,
+      serviceAccount: unknownValue,
+      serviceAccountLabels: incomplete,
+      cluster: this.snapshot.profile.clusterName,
+      ports: [],
+      declaredPorts: [],
+      portsUnknown: true,
+      addresses: address === undefined ? undefined : [address],
+      mesh: this.snapshot.rules.mesh.length === 0 ? undefined : unknownValue,
+      trustDomain: this.snapshot.profile.meshTrustDomain,
+      single: false,
+    };
+  }
+
+  /** The node that has an address: the one that the other end runs on, or another. */
+  nodeAt(address: Address): readonly Endpoint[] {
+    const key = `node ${formatAddress(address)}`;
+    let nodes = this.#others.get(key);
+    if (nodes === undefined) {
+      nodes = [this.#node(true, address), this.#node(false, address)];
+      this.#others.set(key, nodes);
+    }
+    return nodes;
   }
 
   pod(workload: Workload): PodEndpoint {
@@ -175,8 +255,12 @@ export class Endpoints {
       serviceAccount: workload.serviceAccountUnknown ? unknownValue : workload.serviceAccount,
       serviceAccountLabels: this.#accountLabels(workload.namespace, workload.serviceAccount),
       cluster: this.snapshot.profile.clusterName,
-      ports: workload.ports,
+      ports: this.snapshot.profile.sidecarPorts
+        ? workload.ports
+        : workload.ports.filter(({ sidecar }) => sidecar !== true),
+      declaredPorts: workload.ports,
       portsUnknown: workload.portsUnknown,
+      ...(workload.nodeName === undefined ? {} : { nodeName: workload.nodeName }),
       addresses: workload.addresses.length === 0 ? undefined : addressesOf(workload.addresses),
       mesh: meshModeOf(workload.labelSet, namespace?.labelSet ?? { values: {}, complete: false }, workload.annotations),
       trustDomain: this.snapshot.profile.meshTrustDomain,
@@ -207,6 +291,7 @@ export class Endpoints {
       serviceAccountLabels: this.#accountLabels(peer.namespace, account),
       cluster: this.snapshot.profile.clusterName,
       ports: [],
+      declaredPorts: [],
       // a pod that does not exist yet may name any port
       portsUnknown: true,
       addresses: undefined,
@@ -272,7 +357,8 @@ export class Endpoints {
     return this.#apiServer;
   }
 
-  #anyNode(): readonly Endpoint[] {
+  /** The node that the other end runs on, and another. */
+  anyNode(): readonly Endpoint[] {
     return this.#anyNodeEndpoints;
   }
 
@@ -296,6 +382,7 @@ export class Endpoints {
       local,
       addresses,
       address,
+      ...(node === undefined || address === undefined ? {} : { nodeName: node.name }),
       labels: node === undefined ? { values: {}, complete: false } : { values: node.labels, complete: true },
       apiServer: addresses === undefined ? MAYBE : this.#isApiServer(addresses, MAYBE),
     };
@@ -335,6 +422,15 @@ export class Endpoints {
   }
 }
 
+/** What the StatefulSet controller labels a pod of this name with. */
+function statefulLabels(name: string): Record<string, string> {
+  const index = /-(\d+)$/.exec(name)?.[1];
+  return {
+    "statefulset.kubernetes.io/pod-name": name,
+    ...(index === undefined ? {} : { "apps.kubernetes.io/pod-index": index }),
+  };
+}
+
 function sameAddress(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }
@@ -347,6 +443,11 @@ function requiredAddress(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new RangeError(`not an IPv4 or IPv6 address: ${JSON.stringify(text)}`);
   return address;
+}
+
+/** Whether both ends are one pod: it always reaches itself. */
+export function isSamePod(source: Endpoint, destination: Endpoint): boolean {
+  return source.kind === "pod" && source.single && destination.kind === "pod" && source.name === destination.name;
 }
 
 /** Whether an endpoint lies in a namespace that is known by name. */
@@ -365,6 +466,7 @@ export const blankPod: PodEndpoint = {
   serviceAccountLabels: { values: {}, complete: true },
   cluster: "",
   ports: [],
+  declaredPorts: [],
   portsUnknown: false,
   addresses: undefined,
   mesh: undefined,

@@ -1,16 +1,17 @@
 import type { Snapshot } from "../model/snapshot";
 import { matchesName } from "../readers/fqdn";
-import type { DnsPattern } from "../model/rules";
+import type { DnsPattern, Rule } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
-import { MAYBE, NO, triOr, type Tri } from "../model/unknown";
-import type { Flow, Peer, Verdict } from "../model/verdicts";
+import { MAYBE, NO, triAnd, triOr, YES, type Tri } from "../model/unknown";
 import type { Direction } from "../model/direction";
+import type { Flow, Peer, Verdict } from "../model/verdicts";
 import { isBehindWaypoint, pastWaypoints, usesWaypoints } from "./waypoints";
 import { probeAddressOf, tcpOf, throughTunnel, tunnelled } from "./tunnel";
-import { Endpoints, type Endpoint, type PodEndpoint } from "./endpoints";
+import { Endpoints, isSamePod, type Endpoint, type PodEndpoint } from "./endpoints";
 import { evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
-import type { MatchContext } from "./matching";
+import { matchesAnyPeer, type MatchContext } from "./matching";
 import { PolicyIndex } from "./policy-index";
+import { contradicts, Routes, wantedOf, type Route, type RoutedPort } from "./routes";
 import { anything, eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
 
 /** Answers what passes between two ends of a snapshot. */
@@ -22,12 +23,15 @@ export class Engine {
   /** Policies that waypoints enforce. */
   readonly waypointIndex: PolicyIndex;
   readonly context: MatchContext;
+  /** Where connections to addresses and names go. */
+  readonly routes: Routes;
   /** The names that any pod may ask for through the enforcer's DNS proxy. */
   readonly #dnsNames: readonly DnsPattern[];
   readonly #behindWaypoint = new Map<PodEndpoint, boolean>();
 
   constructor(readonly snapshot: Snapshot) {
     this.endpoints = new Endpoints(snapshot);
+    this.routes = new Routes(snapshot, this.endpoints);
     this.index = new PolicyIndex(snapshot.rules.policies, snapshot.profile);
     this.meshIndex = new PolicyIndex(snapshot.rules.mesh, snapshot.profile);
     this.waypointIndex = new PolicyIndex(snapshot.rules.waypoint ?? [], snapshot.profile);
@@ -41,21 +45,81 @@ export class Engine {
     return verdictOn(this.traffic(flow.source, flow.destination), trafficOfFlow(flow));
   }
 
+  /** What an address or a name is in the cluster; nothing where it lies outside, and for other ends. */
+  knownAs(peer: Peer): string | undefined {
+    return peer.kind === "address" || peer.kind === "fqdn" ? this.routes.to(peer).known : undefined;
+  }
+
   /** What passes, over every possibility of what the two ends are. */
   traffic(source: Peer, destination: Peer): TrafficRange {
+    const route = this.routes.to(destination);
     let result: TrafficRange | undefined;
-    for (const from of this.endpoints.resolve(source)) {
-      for (const to of this.endpoints.resolve(destination)) {
-        const range = this.between(from, to);
-        result = result === undefined ? range : eitherOf(result, range);
-      }
+    for (const from of this.routes.from(source)) {
+      if (isImpossible(from, route)) continue;
+      const range = this.#along(from, route);
+      result = result === undefined ? range : eitherOf(result, range);
     }
     return result ?? everything;
   }
 
+  /** What passes on a route, over every possibility of who answers there. */
+  #along(source: Endpoint, { direct, ports, anyPort, sole }: Route): TrafficRange {
+    let result: TrafficRange | undefined;
+    for (const to of direct) {
+      if (contradicts(source, to)) continue;
+      const range = this.between(source, to);
+      result = result === undefined ? range : eitherOf(result, range);
+    }
+    // behind nothing but ports: whether the node answers a ping of such an address depends on its proxy
+    result ??= sole ? { must: TrafficSet.none(), may: this.#nodePing(source) } : everything;
+    for (const [asked, translated] of this.#translated(source, ports)) {
+      const now: TrafficRange = { must: result.must.intersect(asked), may: result.may.intersect(asked) };
+      const then = sole ? translated : eitherOf(now, translated);
+      result = {
+        must: result.must.subtract(asked).union(then.must),
+        may: result.may.subtract(asked).union(then.may),
+      };
+    }
+    for (const to of anyPort) {
+      const { may } = this.between(source, to);
+      let open = TrafficSet.none();
+      for (const protocol of ["TCP", "UDP", "SCTP"] as const) {
+        const whole = TrafficSet.protocol(protocol);
+        if (!may.intersect(whole).isEmpty()) open = open.union(whole);
+      }
+      result = { must: result.must, may: result.may.union(open) };
+    }
+    return result;
+  }
+
+  /** What passes at each routed port, given that one of its backends gets the connection. */
+  *#translated(source: Endpoint, ports: readonly RoutedPort[]): Iterable<readonly [TrafficSet, TrafficRange]> {
+    for (const { backends, imagined, ...port } of ports) {
+      const asked = TrafficSet.ports(port.protocol, port.port);
+      let must = backends.length > 0 && !imagined;
+      let may = false;
+      for (const backend of backends) {
+        if (contradicts(source, backend.endpoint)) continue;
+        const range = this.between(source, backend.endpoint);
+        const wanted = wantedOf(port.protocol, backend);
+        must &&= backend.target !== undefined && wanted.isSubsetOf(range.must);
+        may ||= !range.may.intersect(wanted).isEmpty();
+      }
+      yield [asked, { must: must ? asked : TrafficSet.none(), may: may ? asked : TrafficSet.none() }];
+    }
+  }
+
+  #nodePing(source: Endpoint): TrafficSet {
+    const icmp = TrafficSet.icmp(4).union(TrafficSet.icmp(6));
+    return this.endpoints
+      .anyNode()
+      .map((node) => this.between(source, node).may.intersect(icmp))
+      .reduce((a, b) => a.union(b), TrafficSet.none());
+  }
+
   between(source: Endpoint, destination: Endpoint): TrafficRange {
     // a pod always reaches itself
-    if (source === destination && source.kind === "pod" && source.single) return everything;
+    if (isSamePod(source, destination)) return everything;
     const egress = this.direction("egress", source, destination);
     const waypoints = this.passesWaypoints(source, destination);
     if (egress.may.isEmpty() && !waypoints) return egress;
@@ -189,11 +253,25 @@ export class Engine {
     for (const tier of this.index.of(subject).egress) {
       for (const { selection, rule } of tier.rules) {
         if (rule.dnsNames?.some((pattern) => matchesName(pattern, name)) === true) {
-          learned = triOr(learned, selection.selected);
+          learned = triOr(learned, triAnd(selection.selected, this.#asksThere(rule)));
         }
       }
     }
     return learned === NO && this.#dnsNames.some((pattern) => matchesName(pattern, name)) ? MAYBE : learned;
+  }
+
+  /**
+   * Whether questions for names go to the peers of a DNS rule: not where a local redirect sends them to other pods. It
+   * does on nodes that have such a pod, so without it is never certain that it does not.
+   */
+  #asksThere(rule: Rule): Tri {
+    for (const redirect of this.snapshot.redirects) {
+      if (redirect.inForce === NO || !redirect.backendPorts.some(({ port }) => port === 53)) continue;
+      for (const pod of this.routes.redirectPods(redirect)) {
+        if (matchesAnyPeer(rule.peers, pod, this.context) !== YES) return MAYBE;
+      }
+    }
+    return YES;
   }
 
   circumstances(subject: Endpoint, ownNode: boolean): Circumstances {
@@ -218,6 +296,11 @@ export class Engine {
   isOwnNode(subject: Endpoint, peer: Endpoint): boolean {
     return subject.kind === "pod" && peer.kind === "node" && peer.local && this.context.profile.localNodeAlwaysAllowed;
   }
+}
+
+/** Whether a source cannot be where the only destination is. */
+function isImpossible(source: Endpoint, { direct, ports, anyPort }: Route): boolean {
+  return ports.length + anyPort.length === 0 && direct.length > 0 && direct.every((to) => contradicts(source, to));
 }
 
 export const meshCircumstances: Circumstances = { closed: false, ownNode: false, isolationLast: false };

@@ -36,6 +36,10 @@ export interface EnforcerProfile {
    * its proxy. Not with Cilium's `fqdn-policy-dns-server-*` (1.20 or later, off by default), by which it asks itself.
    */
   readonly namesNeedDnsRule: boolean;
+  /** A port of a sidecar (an init container with `restartPolicy: Always`) can be named by policies. Not with Cilium. */
+  readonly sidecarPorts: boolean;
+  /** Cilium's `enable-local-redirect-policy`: CiliumLocalRedirectPolicy has an effect. Absent: not known. */
+  readonly localRedirects?: boolean;
   /**
    * What the agent's `labels` option adds to its own list of labels that make identities (`app`, `!team`, `k8s:env`); a label
    * that is left out cannot be selected by any policy. Absent: all labels count.
@@ -64,6 +68,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     namesNeedDnsRule: false,
+    sidecarPorts: true,
     clusterName: "default",
     meshRootNamespace: "istio-system",
     meshTrustDomain: "cluster.local",
@@ -83,6 +88,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     namesNeedDnsRule: true,
+    sidecarPorts: false,
     identityLabels: [],
     clusterName: "default",
     meshRootNamespace: "istio-system",
@@ -103,6 +109,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     hostFirewall: false,
     nodeSelectorLabels: false,
     namesNeedDnsRule: false,
+    sidecarPorts: true,
     clusterName: "default",
     meshRootNamespace: "istio-system",
     meshTrustDomain: "cluster.local",
@@ -198,9 +205,15 @@ function fromCiliumValues(values: Readonly<Record<string, unknown>>): EnforcerPr
     hostFirewall: mapOf(values["hostFirewall"])["enabled"] === true,
     nodeSelectorLabels: values["nodeSelectorLabels"] === true,
     identityLabels: patternsOf(values["labels"]),
+    ...localRedirectsOf([mapOf(values["localRedirectPolicies"])["enabled"], values["localRedirectPolicy"]]),
     clusterName:
       typeof mapOf(values["cluster"])["name"] === "string" ? String(mapOf(values["cluster"])["name"]) : "default",
   };
+}
+
+/** On where one of the chart's values says so, off where the chart's defaults hold. */
+function localRedirectsOf(values: readonly unknown[]): { localRedirects: boolean } {
+  return { localRedirects: values.includes(true) };
 }
 
 /** The patterns of the agent's `labels` option, which are separated by spaces. */
@@ -236,6 +249,7 @@ function fromCiliumConfig(data: unknown): EnforcerProfile {
       (key) => key.startsWith("fqdn-policy-dns-server-") && text(key) !== "",
     ),
     identityLabels: patternsOf(settings["labels"]),
+    localRedirects: flag("enable-local-redirect-policy", false),
     clusterName: text("cluster-name") ?? "default",
   };
 }

@@ -2,10 +2,12 @@ import type { KubeObject, Source, SourcedObject } from "./objects";
 import type { PolicySource } from "./policy-source";
 import type { Problem } from "./problems";
 import type { EnforcerProfile } from "./profile";
-import type { PortProtocol } from "./sets/ports";
+import type { Redirect } from "./redirects";
 import type { RuleBook } from "./rules";
-import type { AddressSet } from "./sets/addresses";
 import type { LabelSet } from "./selectors/labels";
+import type { ServiceEntry } from "./services";
+import type { AddressSet } from "./sets/addresses";
+import type { PortProtocol } from "./sets/ports";
 import type { WaypointTable } from "./waypoints";
 
 /** A namespace, declared or implied by an object that lies in it. */
@@ -26,6 +28,18 @@ export interface WorkloadPort {
   readonly name?: string;
   readonly port: number;
   readonly protocol: PortProtocol;
+  /** The port of the node that leads there. */
+  readonly hostPort?: number;
+  /** Of an init container that keeps running (`restartPolicy: Always`). */
+  readonly sidecar?: true;
+}
+
+/** One pod of a controller, as it was read. */
+export interface WorkloadMember {
+  readonly name: string;
+  /** Labels that controllers gave this pod, so that its siblings have others. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly addresses: readonly string[];
 }
 
 /** A Pod, or a controller whose pods are all alike. */
@@ -52,6 +66,12 @@ export interface Workload {
   readonly portsUnknown: boolean;
   /** Addresses the snapshot states (`status.podIP`, `status.podIPs`). */
   readonly addresses: readonly string[];
+  /** The pods of a controller that were read. */
+  readonly members: readonly WorkloadMember[];
+  /** The host name of a single pod (`spec.hostname`), where it is another than its name. */
+  readonly hostName?: string;
+  /** The node that a single pod runs on (`spec.nodeName`). */
+  readonly nodeName?: string;
   /** The namespace itself is not known yet; `namespace` is then a stand-in. */
   readonly namespaceUnknown: boolean;
   readonly source?: Source;
@@ -63,6 +83,8 @@ export interface ClusterNode {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly addresses: readonly string[];
+  /** Names that DNS gives for it (`status.addresses` of the types Hostname, InternalDNS and ExternalDNS). */
+  readonly hostNames: readonly string[];
   readonly podCidrs: readonly string[];
   readonly source?: Source;
 }
@@ -85,6 +107,14 @@ export interface Snapshot {
   readonly waypoints?: WaypointTable;
   /** The ranges pods get their addresses from, where Nodes say so. */
   readonly podAddresses: AddressSet | undefined;
+  /** The ranges Services get their ClusterIPs from, where ServiceCIDR objects say so. */
+  readonly serviceAddresses?: AddressSet;
   /** Where the API server answers, where its endpoints say so. */
   readonly apiServerAddresses: readonly string[];
+  /** Services with what is behind them. */
+  readonly services: readonly ServiceEntry[];
+  /** What Cilium's local redirects send elsewhere. */
+  readonly redirects: readonly Redirect[];
+  /** The domains in which Services and pods have names, lower case: `cluster.local`, and what CoreDNS is told to serve. */
+  readonly clusterDomains: readonly string[];
 }

@@ -17,13 +17,13 @@ export type Peer =
       readonly labels?: Readonly<Record<string, string>>;
       readonly serviceAccount?: string;
     }
-  /** An IPv4 or IPv6 address outside the cluster ("world"). */
+  /** An IPv4 or IPv6 address: whatever the snapshot knows to have it, else outside the cluster ("world"). */
   | { readonly kind: "address"; readonly address: string }
   /** The node a pod runs on ("local") or another one; with one of its addresses if that matters. */
   | { readonly kind: "node"; readonly where: "local" | "remote"; readonly address?: string }
   /** The Kubernetes API server. */
   | { readonly kind: "kubeApiserver" }
-  /** A DNS name outside the cluster, at an address that is not known. */
+  /** A DNS name: of a Service, a pod or a node of the snapshot, else outside the cluster at an address that is not known. */
   | { readonly kind: "fqdn"; readonly name: string };
 
 export type FlowProtocol = "TCP" | "UDP" | "SCTP" | "ICMP";
@@ -33,7 +33,7 @@ export interface Flow {
   readonly source: Peer;
   readonly destination: Peer;
   readonly protocol: FlowProtocol;
-  /** Destination port (after Services: the pod's own port); the type for ICMP. Left out: is any port open? */
+  /** Destination port; for a workload the pod's own, for a Service's address or name the Service's. The type for ICMP. Left out: is any port open? */
   readonly port?: number;
 }
 
@@ -89,6 +89,8 @@ export interface FlipHint {
 export interface Explanation {
   readonly flow: Flow;
   readonly verdict: Verdict;
+  /** What an address or a name of the flow is in the cluster, and what policies see of it; absent where it is outside. */
+  readonly resolved?: string;
   readonly egress: DirectionExplanation;
   readonly ingress: DirectionExplanation;
   /** The service mesh, where one takes part: its verdict is ANDed. */
@@ -138,5 +140,7 @@ export interface Reachability {
   verdict(flow: Flow): Verdict;
   explain(flow: Flow): Explanation;
   traffic(source: Peer, destination: Peer): Traffic;
+  /** What an address or a name is in the cluster (`Service shop/web`); nothing where it lies outside, and for other ends. */
+  knownAs(peer: Peer): string | undefined;
   matrix(options?: MatrixOptions): Iterable<MatrixEntry>;
 }

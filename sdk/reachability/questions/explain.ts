@@ -1,13 +1,14 @@
 /** Why a flow passes or not: the ordered chain of rules on both sides, what decided, and why the others did not. */
 import { probeAddressOf, seenInTunnel, tunnelled } from "../engine/tunnel";
-import type { Endpoint } from "../engine/endpoints";
+import { isSamePod, type Endpoint } from "../engine/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../engine/engine";
 import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../engine/evaluate";
 import { matchesAnyPeer } from "../engine/matching";
 import type { PolicyIndex } from "../engine/policy-index";
 import { directionOf } from "../engine/evaluate";
+import { contradicts, wantedOf, type Route } from "../engine/routes";
 import { describeRef, type ObjectRef } from "../model/objects";
-import type { TrafficSet } from "../model/sets/ports";
+import { TrafficSet } from "../model/sets/ports";
 import { NO, triAnd, YES, type Tri } from "../model/unknown";
 import type {
   DirectionExplanation,
@@ -19,31 +20,34 @@ import type {
   Verdict,
 } from "../model/verdicts";
 import type { Direction } from "../model/direction";
+import { describeEnd } from "./ends";
 
 export function explainFlow(engine: Engine, flow: Flow): Explanation {
   const asked = trafficOfFlow(flow);
   const traffic = engine.traffic(flow.source, flow.destination);
   const verdict = verdictOn(traffic, asked);
-  const [source, destination] = tellingEnds(engine, flow, asked, verdict);
+  const [source, destination, arriving] = tellingEnds(engine, flow, asked, verdict);
   const carried = tunnelled(source, destination);
   // network policies see what carries the connection
-  const onNetwork = carried === YES ? seenInTunnel(asked) : asked;
+  const onNetwork = carried === YES ? seenInTunnel(arriving) : arriving;
   const layers = {
     egress: inTunnel(explainDirection(engine, onNetwork, "egress", source, destination), carried),
     ingress: inTunnel(explainDirection(engine, onNetwork, "ingress", source, destination), carried),
     ...(engine.hasMesh || engine.passesWaypoints(source, destination)
-      ? { mesh: explainMesh(engine, asked, source, destination) }
+      ? { mesh: explainMesh(engine, arriving, source, destination) }
       : {}),
   };
+  const resolved = resolutionOf(engine, flow, destination, arriving, asked);
   return {
     flow,
     verdict,
+    ...(resolved === undefined ? {} : { resolved }),
     ...layers,
     traffic: { allowed: traffic.must, possible: traffic.may },
     flip: flipHints(verdict, [
       [layers.egress, onNetwork],
       [layers.ingress, onNetwork],
-      ...(layers.mesh === undefined ? [] : [[layers.mesh, asked] as const]),
+      ...(layers.mesh === undefined ? [] : [[layers.mesh, arriving] as const]),
     ]),
   };
 }
@@ -56,18 +60,59 @@ function inTunnel(explanation: DirectionExplanation, carried: Tri): DirectionExp
   return { ...explanation, reason: `${explanation.reason}; ${note}` };
 }
 
-/** Of several possibilities (a pod on the host network is the local node or another) one that has the verdict. */
-function tellingEnds(engine: Engine, flow: Flow, asked: TrafficSet, verdict: Verdict): readonly [Endpoint, Endpoint] {
-  let first: readonly [Endpoint, Endpoint] | undefined;
-  for (const source of engine.endpoints.resolve(flow.source)) {
-    for (const destination of engine.endpoints.resolve(flow.destination)) {
-      first ??= [source, destination];
-      const own = verdictOn(engine.between(source, destination), asked);
-      if (own === verdict || (verdict === "unknown" && own === "denied")) return [source, destination];
+type TellingEnds = readonly [source: Endpoint, destination: Endpoint, arriving: TrafficSet];
+
+/**
+ * Of several possibilities (a pod on the host network is the local node or another, a Service has several pods) one that has
+ * the verdict, with what arrives there of the traffic asked about: behind a Service another port.
+ */
+function tellingEnds(engine: Engine, flow: Flow, asked: TrafficSet, verdict: Verdict): TellingEnds {
+  let first: TellingEnds | undefined;
+  const sources = engine.routes.from(flow.source);
+  for (const source of sources) {
+    for (const [destination, arriving] of arrivals(engine.routes.to(flow.destination), asked)) {
+      if (contradicts(source, destination)) continue;
+      first ??= [source, destination, arriving];
+      const own = verdictOn(engine.between(source, destination), arriving);
+      if (own === verdict || (verdict === "unknown" && own === "denied")) return [source, destination, arriving];
     }
   }
-  if (first === undefined) throw new RangeError("an end of the flow is nothing at all");
-  return first;
+  if (first !== undefined) return first;
+  // an address at which nobody answers on the port asked about
+  const [source] = sources;
+  const nobody: Endpoint = { kind: "world", name: "nobody", address: undefined, apiServer: NO };
+  if (source === undefined) throw new RangeError("an end of the flow is nothing at all");
+  return [source, nobody, asked];
+}
+
+/** Who may get the connection, and on which ports. */
+function* arrivals(
+  { direct, ports, anyPort, sole }: Route,
+  asked: TrafficSet,
+): Iterable<readonly [Endpoint, TrafficSet]> {
+  for (const { backends, ...port } of ports) {
+    if (TrafficSet.ports(port.protocol, port.port).intersect(asked).isEmpty()) continue;
+    for (const backend of backends) yield [backend.endpoint, wantedOf(port.protocol, backend)];
+  }
+  for (const endpoint of [...direct, ...(sole ? anyPort : [])]) yield [endpoint, asked];
+}
+
+/** What the ends are in the cluster, and what policies see; nothing where they are what they are called. */
+function resolutionOf(
+  engine: Engine,
+  flow: Flow,
+  destination: Endpoint,
+  arriving: TrafficSet,
+  asked: TrafficSet,
+): string | undefined {
+  const texts = (["source", "destination"] as const).flatMap((end) => {
+    const known = engine.knownAs(flow[end]);
+    return known === undefined ? [] : [`${describeEnd(flow[end])} is ${known}`];
+  });
+  if (engine.routes.to(flow.destination).ports.length > 0 && arriving !== asked) {
+    texts.push(`policies see ${destination.name} on ${arriving.toString()}`);
+  }
+  return texts.length === 0 ? undefined : texts.join("; ");
 }
 
 function explainDirection(
@@ -89,7 +134,7 @@ function explainDirection(
     notSelecting: [],
   });
   if (subject.kind === "world") return plain("outside the cluster: no policy applies here");
-  if (source === destination && source.kind === "pod" && source.single) return plain("a pod always reaches itself");
+  if (isSamePod(source, destination)) return plain("a pod always reaches itself");
   if (!engine.enforces()) return plain("the enforcer drops nothing: enforcement is off, or only audited");
   const ownNode = direction === "ingress" && engine.isOwnNode(subject, peer);
   if (ownNode && engine.context.profile.cni !== "cilium") return plain("the pod's own node always reaches it (probes)");

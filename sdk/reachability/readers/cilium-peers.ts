@@ -9,7 +9,8 @@ import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
 import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
 import { readNames } from "./cilium-names";
 import { podLabels, readLabelSelector } from "./label-selector";
-import { serviceTerm, type ServiceEntry } from "./services";
+import type { ServiceEntry } from "../model/services";
+import { serviceTerm } from "./services";
 
 /** The world, at addresses that nobody here knows. */
 const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };

@@ -1,23 +1,10 @@
 /** Services, for rules that name them. */
-import type { KubeObject } from "../model/objects";
 import type { PeerTerm } from "../model/rules";
+import type { ServiceEntry } from "../model/services";
 import { all, evaluate, test, type Condition } from "../model/selectors/conditions";
-import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
+import { labelOf } from "../model/selectors/labels";
 import { AddressSet, parseAddress } from "../model/sets/addresses";
 import { NO } from "../model/unknown";
-
-/** A Service with the endpoints that its EndpointSlices and Endpoints list. */
-export interface ServiceEntry {
-  readonly namespace: string;
-  readonly name: string;
-  readonly labelSet: LabelSet;
-  /** `spec.selector`; nothing for a Service without one. */
-  readonly selector: Readonly<Record<string, LabelValue>> | undefined;
-  readonly endpoints: readonly string[];
-  /** False: whom it stands for is not known, or cannot be read. */
-  readonly readable: boolean;
-  readonly object: KubeObject;
-}
 
 /** The Services of a snapshot. */
 export class ServiceTable {

@@ -2,7 +2,7 @@
 import type { KubeObject, Source } from "../model/objects";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
-import type { Workload, WorkloadPort } from "../model/snapshot";
+import type { Workload, WorkloadMember, WorkloadPort } from "../model/snapshot";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -118,6 +118,13 @@ export function readWorkload(
     ports: ports.known,
     portsUnknown: !ports.complete,
     addresses: podAddresses(status),
+    members: membersIn(status),
+    ...(object.kind === "Pod" && typeof spec?.["hostname"] === "string" && !isUnknown(spec["hostname"])
+      ? { hostName: spec["hostname"] }
+      : {}),
+    ...(object.kind === "Pod" && typeof spec?.["nodeName"] === "string" && !isUnknown(spec["nodeName"])
+      ? { nodeName: spec["nodeName"] }
+      : {}),
     namespaceUnknown,
     ...(source === undefined ? {} : { source }),
     object,
@@ -144,12 +151,17 @@ function readPorts(
     give(path, value, "a list");
     return [];
   };
-  const sidecars = listOf(spec["initContainers"], `${base}spec.initContainers`).filter(
-    (container) => mapOf(container)?.["restartPolicy"] === "Always",
+  const sidecars = listOf(spec["initContainers"], `${base}spec.initContainers`).flatMap((container, index) =>
+    mapOf(container)?.["restartPolicy"] === "Always"
+      ? [{ container, path: `${base}spec.initContainers[${index}]`, sidecar: true }]
+      : [],
   );
-  const containers = listOf(spec["containers"], `${base}spec.containers`);
-  for (const [index, container] of [...containers, ...sidecars].entries()) {
-    const path = `${base}spec.containers[${index}]`;
+  const containers = listOf(spec["containers"], `${base}spec.containers`).map((container, index) => ({
+    container,
+    path: `${base}spec.containers[${index}]`,
+    sidecar: false,
+  }));
+  for (const { container, path, sidecar } of [...containers, ...sidecars]) {
     const fields = mapOf(container);
     if (fields === undefined) {
       give(path, container, "a map");
@@ -158,7 +170,7 @@ function readPorts(
     for (const [place, entry] of listOf(fields["ports"], `${path}.ports`).entries()) {
       const port = readPort(entry);
       if (port === undefined) give(`${path}.ports[${place}]`, entry, "a container port");
-      else known.push(port);
+      else known.push(sidecar ? { ...port, sidecar: true } : port);
     }
   }
   return { known, complete };
@@ -173,7 +185,19 @@ function readPort(value: unknown): WorkloadPort | undefined {
   if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
   if (protocol !== "TCP" && protocol !== "UDP" && protocol !== "SCTP") return undefined;
   if (name !== undefined && name !== null && (typeof name !== "string" || isUnknown(name))) return undefined;
-  return { port, protocol, ...(typeof name === "string" ? { name } : {}) };
+  const hostPort = entry["hostPort"];
+  return {
+    port,
+    protocol,
+    ...(typeof name === "string" ? { name } : {}),
+    ...(typeof hostPort === "number" && hostPort > 0 ? { hostPort } : {}),
+  };
+}
+
+/** The pods that {@link withoutOwned} found to be this controller's; they lie in its status. */
+function membersIn(status: Fields | undefined): WorkloadMember[] {
+  const pods = status?.["pods"];
+  return Array.isArray(pods) ? (pods as WorkloadMember[]) : [];
 }
 
 function podAddresses(status: Fields | undefined): string[] {

@@ -16,6 +16,7 @@ import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
 import { isPeerAuthentication, mayBePolicy, policyKindOf } from "./kinds";
+import { redirectsOf } from "./redirects";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
@@ -136,7 +137,11 @@ class Builder {
       waypoints,
       serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
+      ...(data.serviceAddresses === undefined ? {} : { serviceAddresses: data.serviceAddresses }),
       apiServerAddresses: data.apiServerAddresses,
+      services: data.services,
+      redirects: redirectsOf(this.objects, this.profile),
+      clusterDomains: data.clusterDomains,
     };
   }
 
@@ -299,15 +304,18 @@ function nodeOf(object: KubeObject, name: string, source: Source | undefined): C
   const status = (object["status"] ?? {}) as { addresses?: unknown };
   const spec = (object.spec ?? {}) as { podCIDR?: unknown; podCIDRs?: unknown };
   const addresses = Array.isArray(status.addresses) ? (status.addresses as unknown[]) : [];
+  const given = (...types: readonly string[]): string[] =>
+    addresses
+      .map((entry) => entry as { type?: unknown; address?: unknown } | null)
+      .filter((entry) => typeof entry?.type === "string" && types.includes(entry.type))
+      .map((entry) => entry?.address)
+      .filter((address): address is string => typeof address === "string");
   const cidrs = [spec.podCIDR, ...(Array.isArray(spec.podCIDRs) ? (spec.podCIDRs as unknown[]) : [])];
   return {
     name,
     labels: knownLabels(labelSetOf(object.metadata?.labels)),
-    addresses: addresses
-      .map((entry) => entry as { type?: unknown; address?: unknown } | null)
-      .filter((entry) => entry?.type === "InternalIP" || entry?.type === "ExternalIP")
-      .map((entry) => entry?.address)
-      .filter((address): address is string => typeof address === "string"),
+    addresses: given("InternalIP", "ExternalIP"),
+    hostNames: given("Hostname", "InternalDNS", "ExternalDNS"),
     podCidrs: [...new Set(cidrs.filter((cidr): cidr is string => typeof cidr === "string"))],
     ...(source === undefined ? {} : { source }),
   };

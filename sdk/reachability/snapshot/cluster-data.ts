@@ -1,9 +1,10 @@
 /** What policies refer to besides workloads: Services with their endpoints, CIDR groups, the cluster's own addresses. */
 import type { KubeObject, SourcedObject } from "../model/objects";
-import type { ServiceEntry } from "../readers/services";
+import type { ServiceEndpoint, ServiceEntry, ServicePort } from "../model/services";
 import { evaluate, type Condition } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
-import { AddressSet, parseAddress, parseCidr } from "../model/sets/addresses";
+import { AddressSet, parseAddress, parseCidr, type AddressRange } from "../model/sets/addresses";
+import type { PortProtocol } from "../model/sets/ports";
 import { isUnknown, NO, unknownValue } from "../model/unknown";
 import { labelSetOf } from "../readers/workloads";
 
@@ -12,8 +13,12 @@ export interface ClusterData {
   readonly cidrGroups: (name: string | undefined, selector: Condition | undefined) => AddressSet | undefined;
   /** The ranges pods get their addresses from; nothing where the objects do not say. */
   readonly podAddresses: AddressSet | undefined;
+  /** The ranges Services get their ClusterIPs from (ServiceCIDR objects); nothing where the objects do not say. */
+  readonly serviceAddresses: AddressSet | undefined;
   /** Where the API server answers (endpoints of the Service `default/kubernetes`). */
   readonly apiServerAddresses: readonly string[];
+  /** The cluster's DNS domains: `cluster.local`, and what CoreDNS is told to serve. */
+  readonly clusterDomains: readonly string[];
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
@@ -28,23 +33,28 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
   const endpoints = new Map<string, Endpoints>();
   const groups: { name: string; labels: LabelSet; set: AddressSet | undefined }[] = [];
   let podAddresses: AddressSet | undefined;
+  let serviceAddresses: AddressSet | undefined;
+  const clusterDomains = new Set(["cluster.local"]);
   for (const { object } of objects) {
     const slice = endpointsOf(object);
     if (slice !== undefined) {
       const known = endpoints.get(slice.service);
       endpoints.set(slice.service, {
         addresses: [...(known?.addresses ?? []), ...slice.addresses],
+        listed: [...(known?.listed ?? []), ...slice.listed],
+        ports: [...(known?.ports ?? []), ...slice.ports],
         readable: (known?.readable ?? true) && slice.readable,
       });
     }
     if (object.kind === "CiliumCIDRGroup") groups.push(cidrGroupOf(object));
-    if (object.kind === "Node" && object.apiVersion === "v1") {
-      const spec = fieldsOf(object.spec);
-      for (const cidr of [spec["podCIDR"], ...listOf(spec["podCIDRs"])]) {
-        const range = typeof cidr === "string" ? parseCidr(cidr) : undefined;
-        if (range !== undefined) podAddresses = AddressSet.of(range).union(podAddresses ?? AddressSet.none);
-      }
+    for (const range of podRangesOf(object)) {
+      podAddresses = AddressSet.of(range).union(podAddresses ?? AddressSet.none);
     }
+    if (object.kind === "ServiceCIDR" && object.apiVersion.startsWith("networking.k8s.io/")) {
+      const ranges = rangesIn(listOf(fieldsOf(object.spec)["cidrs"]));
+      serviceAddresses = AddressSet.of(...ranges).union(serviceAddresses ?? AddressSet.none);
+    }
+    for (const domain of domainsOf(object)) clusterDomains.add(domain);
   }
   const services = objects.filter(({ object }) => object.kind === "Service" && object.apiVersion === "v1");
   return {
@@ -64,8 +74,50 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
       return set;
     },
     podAddresses,
+    serviceAddresses,
     apiServerAddresses: endpoints.get("default/kubernetes")?.addresses ?? [],
+    clusterDomains: [...clusterDomains],
   };
+}
+
+/** The ranges of pod addresses that an object states: a Node, a CiliumNode, a pool of Cilium's or Calico's. */
+function podRangesOf(object: KubeObject): AddressRange[] {
+  const spec = fieldsOf(object.spec);
+  const group = object.apiVersion.split("/")[0] ?? "";
+  if (object.kind === "Node" && object.apiVersion === "v1") {
+    return rangesIn([spec["podCIDR"], ...listOf(spec["podCIDRs"])]);
+  }
+  if (object.kind === "CiliumNode" && group === "cilium.io") {
+    return rangesIn(listOf(fieldsOf(spec["ipam"])["podCIDRs"]));
+  }
+  if (object.kind === "CiliumPodIPPool" && group === "cilium.io") {
+    return rangesIn([spec["ipv4"], spec["ipv6"]].flatMap((family) => listOf(fieldsOf(family)["cidrs"])));
+  }
+  if (object.kind === "IPPool" && group.endsWith("projectcalico.org")) {
+    const uses = listOf(spec["allowedUses"]);
+    return uses.length > 0 && !uses.includes("Workload") ? [] : rangesIn([spec["cidr"]]);
+  }
+  return [];
+}
+
+function rangesIn(values: readonly unknown[]): AddressRange[] {
+  return values.flatMap((value) => {
+    const range = typeof value === "string" && !isUnknown(value) ? parseCidr(value) : undefined;
+    return range === undefined ? [] : [range];
+  });
+}
+
+/** The zones of the `kubernetes` plugin in CoreDNS's configuration that hold Services. */
+function domainsOf(object: KubeObject): string[] {
+  if (object.kind !== "ConfigMap" || object.metadata?.namespace !== "kube-system") return [];
+  const corefile = fieldsOf(object["data"])["Corefile"];
+  if (typeof corefile !== "string") return [];
+  return [...corefile.matchAll(/^\s*kubernetes[ \t]+([^{\n]*)/gm)].flatMap((match) =>
+    (match[1] ?? "")
+      .split(/\s+/)
+      .map((zone) => zone.toLowerCase().replace(/\.$/, ""))
+      .filter((zone) => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(zone) && !zone.endsWith(".arpa")),
+  );
 }
 
 function placeOf(object: KubeObject): { namespace: string; name: string } {
@@ -79,6 +131,8 @@ function placeOf(object: KubeObject): { namespace: string; name: string } {
 /** Addresses behind a Service, and whether those are all that its objects list. */
 interface Endpoints {
   readonly addresses: readonly string[];
+  readonly listed: readonly ServiceEndpoint[];
+  readonly ports: ServiceEntry["endpointPorts"];
   readonly readable: boolean;
 }
 
@@ -89,15 +143,40 @@ function endpointsOf(object: KubeObject): (Endpoints & { readonly service: strin
     const service = object.metadata?.labels?.["kubernetes.io/service-name"];
     if (typeof service !== "string") return undefined;
     // names as addresses (addressType FQDN) stand for addresses that nobody here knows
-    const lists = listOrWrong(object["endpoints"]).map((entry) => fieldsOf(entry)["addresses"] ?? [undefined]);
-    return { service: `${place.namespace}/${service}`, ...addressesIn(lists.flatMap(listOrWrong)) };
+    const entries = listOrWrong(object["endpoints"]).flatMap((entry) =>
+      listOrWrong(fieldsOf(entry)["addresses"] ?? [undefined]).map((address) => ({ address, entry })),
+    );
+    const ports = endpointPortsIn(listOf(object["ports"]));
+    return { service: `${place.namespace}/${service}`, ports, ...addressesIn(entries, place.namespace) };
   }
   if (object.kind === "Endpoints" && object.apiVersion === "v1") {
-    const entries = listOrWrong(object["subsets"]).flatMap((subset) => listOrWrong(fieldsOf(subset)["addresses"]));
-    const addresses = addressesIn(entries.map((entry) => fieldsOf(entry)["ip"]));
-    return { service: `${place.namespace}/${place.name}`, ...addresses };
+    const subsets = listOrWrong(object["subsets"]);
+    const entries = subsets.flatMap((subset) =>
+      listOrWrong(fieldsOf(subset)["addresses"]).map((entry) => ({ address: fieldsOf(entry)["ip"], entry })),
+    );
+    const ports = endpointPortsIn(subsets.flatMap((subset) => listOf(fieldsOf(subset)["ports"])));
+    return { service: `${place.namespace}/${place.name}`, ports, ...addressesIn(entries, place.namespace) };
   }
   return undefined;
+}
+
+function endpointPortsIn(values: readonly unknown[]): ServiceEntry["endpointPorts"] {
+  return values.flatMap((value) => {
+    const { name, port, protocol } = fieldsOf(value);
+    const known = protocolOf(protocol);
+    if (!isPort(port) || known === undefined) return [];
+    return [{ name: typeof name === "string" ? name : "", protocol: known, port }];
+  });
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65535;
+}
+
+/** TCP where nothing is said, as the API server fills it in. */
+function protocolOf(value: unknown): PortProtocol | undefined {
+  if (value === undefined || value === null || value === "") return "TCP";
+  return value === "TCP" || value === "UDP" || value === "SCTP" ? value : undefined;
 }
 
 /** A list; what is none counts as an entry that cannot be read. */
@@ -105,9 +184,25 @@ function listOrWrong(value: unknown): readonly unknown[] {
   return value === undefined || value === null || Array.isArray(value) ? listOf(value) : [undefined];
 }
 
-function addressesIn(values: readonly unknown[]): Endpoints {
-  const addresses = values.filter(isText);
-  return { addresses, readable: addresses.length === values.length };
+function addressesIn(
+  entries: readonly { readonly address: unknown; readonly entry: unknown }[],
+  home: string,
+): Pick<Endpoints, "addresses" | "listed" | "readable"> {
+  const listed = entries.flatMap(({ address, entry }): ServiceEndpoint[] => {
+    if (!isText(address)) return [];
+    const { targetRef, hostname } = fieldsOf(entry);
+    const { kind, name, namespace } = fieldsOf(targetRef);
+    const pod =
+      kind === "Pod" && typeof name === "string"
+        ? { pod: { name, namespace: typeof namespace === "string" ? namespace : home } }
+        : {};
+    return [{ address, ...pod, ...(typeof hostname === "string" && hostname !== "" ? { hostname } : {}) }];
+  });
+  return {
+    addresses: listed.map(({ address }) => address),
+    listed,
+    readable: listed.length === entries.length,
+  };
 }
 
 function isText(value: unknown): value is string {
@@ -116,7 +211,8 @@ function isText(value: unknown): value is string {
 
 function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, Endpoints>): ServiceEntry {
   const place = placeOf(object);
-  const selector = fieldsOf(object.spec)["selector"];
+  const spec = fieldsOf(object.spec);
+  const { selector } = spec;
   const listed = endpoints.get(`${place.namespace}/${place.name}`);
   const isReadable = [object.spec, selector].every((part) => part === undefined || part === null || isMap(part));
   const entries = Object.entries(fieldsOf(selector)).map(([key, value]): [string, LabelValue] => [
@@ -128,8 +224,57 @@ function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, Endpoints>
     labelSet: labelSetOf(object.metadata?.labels),
     selector: entries.length === 0 ? undefined : Object.fromEntries(entries),
     endpoints: listed?.addresses ?? [],
+    listed: listed?.listed ?? [],
+    endpointPorts: listed?.ports ?? [],
     readable: isReadable && (entries.length > 0 || (listed?.readable ?? true)),
+    ...portsIn(spec),
+    ...addressesOfService(spec, fieldsOf(object["status"])),
     object,
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function portsIn(spec: Fields): Pick<ServiceEntry, "ports" | "portsUnknown"> {
+  const entries = listOrWrong(spec["ports"]);
+  const ports = entries.flatMap((entry): ServicePort[] => {
+    const { name, port, protocol: given, targetPort, nodePort } = fieldsOf(entry);
+    const protocol = protocolOf(given);
+    if (!isPort(port) || protocol === undefined) return [];
+    // `targetPort: 0` and "" mean the Service's own port, as if nothing stood there
+    const absent = targetPort === undefined || targetPort === null || targetPort === 0 || targetPort === "";
+    const target = absent ? port : isPort(targetPort) || isKnownText(targetPort) ? targetPort : undefined;
+    return [
+      {
+        protocol,
+        port,
+        target,
+        ...(typeof name === "string" ? { name } : {}),
+        ...(isPort(nodePort) ? { nodePort } : {}),
+      },
+    ];
+  });
+  return { ports, portsUnknown: ports.length < entries.length };
+}
+
+function isKnownText(value: unknown): value is string {
+  return typeof value === "string" && !isUnknown(value);
+}
+
+function addressesOfService(
+  spec: Fields,
+  status: Fields,
+): Pick<ServiceEntry, "headless" | "clusterIps" | "outerAddresses" | "outerNames" | "externalName"> {
+  const clusterIps = [spec["clusterIP"], ...listOf(spec["clusterIPs"])];
+  const balancers = listOf(fieldsOf(status["loadBalancer"])["ingress"]).map(fieldsOf);
+  const outer = [...listOf(spec["externalIPs"]), spec["loadBalancerIP"], ...balancers.map(({ ip }) => ip)];
+  const externalName = spec["type"] === "ExternalName" ? spec["externalName"] : undefined;
+  return {
+    headless: clusterIps.includes("None"),
+    clusterIps: [...new Set(clusterIps.filter(isText))],
+    outerAddresses: [...new Set(outer.filter(isText))],
+    outerNames: balancers.flatMap(({ hostname }) => (isKnownText(hostname) && hostname !== "" ? [hostname] : [])),
+    ...(isKnownText(externalName) && externalName !== "" ? { externalName } : {}),
   };
 }
 
