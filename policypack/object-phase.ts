@@ -1,7 +1,7 @@
 import type { Finding } from "../sdk/findings";
 import { applyAnnotations, statesExemption } from "../sdk/findings";
 import type { SourcedObject } from "../sdk/reachability";
-import { buildSnapshot } from "../sdk/reachability";
+import { buildSnapshot, isPolicy } from "../sdk/reachability";
 import { judgeAlone } from "./registration/alone";
 import { judgePolicies, judgeWorkloads } from "./registration/openings";
 import { certainlyOpensNothing, RecordedCluster } from "./registration/recorded-cluster";
@@ -10,7 +10,7 @@ import { judgeTransport } from "./registration/transport";
 import { causesOf } from "./registration/violations";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
-import { isPolicyKind, isWorkloadKind, objectsOf } from "./snapshot-from-resources";
+import { isWorkloadKind, objectsOf } from "./snapshot-from-resources";
 
 /**
  * Judges one object at its own registration, together with everything registered before it.
@@ -52,7 +52,7 @@ export class ObjectPhase {
       this.#clusters.set(cluster.key, recorded);
       if (described && known === cluster.providerName) recorded.addKnown(settings);
     }
-    const policies = objects.filter(({ object }) => isPolicyKind(object.kind));
+    const policies = objects.filter(({ object }) => isPolicy(object.apiVersion, object.kind));
     const workloads = objects.filter(({ object }) => isWorkloadKind(object.kind));
     const opensNothing = policies.length > 0 && certainlyOpensNothing(policies, recorded, settings);
     const findings = [

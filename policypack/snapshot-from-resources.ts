@@ -1,7 +1,7 @@
 import type { PolicyProviderResource } from "@pulumi/policy";
 import type { Finding } from "../sdk/findings";
 import type { KubeObject, Source, SourcedObject } from "../sdk/reachability";
-import { isUnknown } from "../sdk/reachability";
+import { isClusterwide, isPolicy, isUnknown } from "../sdk/reachability";
 import { ciliumConfigOf } from "./cilium-release";
 import type { ClusterIdentity } from "./clusters";
 import { clusterOf } from "./clusters";
@@ -114,12 +114,7 @@ function addRelease(
 }
 
 function decidesTraffic(object: KubeObject): boolean {
-  return isPolicyKind(object.kind) || isWorkloadKind(object.kind);
-}
-
-/** Kinds of every dialect that allow or deny traffic end in "Policy". */
-export function isPolicyKind(kind: string): boolean {
-  return kind.endsWith("Policy") || kind === "PeerAuthentication";
+  return isPolicy(object.apiVersion, object.kind) || isWorkloadKind(object.kind);
 }
 
 /** Kinds that run pods. */
@@ -138,13 +133,9 @@ const workloadKinds: ReadonlySet<string> = new Set([
   "CronJob",
 ]);
 
-/** Kinds that lie in no namespace; a namespace must not be made up for them. */
-const clusterScoped =
-  /^(Namespace|Node|Tier|HostEndpoint|APIService|.*WebhookConfiguration|(Cluster|Global|Cilium(Clusterwide|CIDR|LoadBalancer|BGP|Node|Egress)|Baseline|Admin).*)$/;
-
 /** The provider's default namespace, where the object names none. The provider fills it in once it is configured. */
 function withNamespace(object: KubeObject, cluster: ClusterIdentity): KubeObject {
-  if (cluster.defaultNamespace === undefined || clusterScoped.test(object.kind)) return object;
+  if (cluster.defaultNamespace === undefined || isClusterwide(object.apiVersion, object.kind)) return object;
   if (object.metadata?.namespace !== undefined) return object;
   // an unknown default namespace is handed on as it is: the engine asks isUnknown before it reads any field
   return { ...object, metadata: { ...object.metadata, namespace: cluster.defaultNamespace as string } };

@@ -5,17 +5,11 @@ import path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import type { VerifiedProbe } from "../../sdk/cluster/index";
 import type { Flow, SourcedObject } from "../../sdk/reachability/index";
+import { isPolicy } from "../../sdk/reachability/index";
 import type { ControlPlane } from "../control-plane/index";
 import { labContext } from "../control-plane/index";
 import { run } from "../toolchain/run";
 import { judgeObjects } from "./expected";
-
-const policyKinds = new Set([
-  "NetworkPolicy",
-  "CiliumNetworkPolicy",
-  "CiliumClusterwideNetworkPolicy",
-  "ClusterNetworkPolicy",
-]);
 
 /** A policy without which one of the probes would end otherwise, and these probes. */
 export interface PolicyThatMatters {
@@ -30,7 +24,7 @@ export function policyThatMatters(
   probes: readonly VerifiedProbe["probe"][],
 ): PolicyThatMatters | undefined {
   let closing: PolicyThatMatters | undefined;
-  for (const candidate of objects.filter(({ object }) => policyKinds.has(object.kind))) {
+  for (const candidate of objects.filter(({ object }) => isPolicy(object.apiVersion, object.kind))) {
     const without = judgeObjects(objects.filter((each) => each !== candidate));
     const changed = probes.filter((probe) => without.verdict(flowOf(probe)) !== probe.computed);
     const opened = changed.filter(({ expected }) => expected === "denied");

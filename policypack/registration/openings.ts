@@ -9,10 +9,9 @@ import {
   tier0Restricted,
 } from "../../sdk/findings";
 import type { SourcedObject } from "../../sdk/reachability";
-import { buildSnapshot, compile } from "../../sdk/reachability";
+import { buildSnapshot, compile, isPolicy } from "../../sdk/reachability";
 import { podSamples, undeclaredNamespace } from "../selector-samples";
 import type { GuardSettings } from "../settings";
-import { isPolicyKind } from "../snapshot-from-resources";
 import { assumeDefaultDeny, describePolicy, namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { causesOf, rulesNamed } from "./violations";
@@ -100,7 +99,7 @@ function optionsOf(settings: GuardSettings): FindingOptions {
 function asRegistration(finding: Finding, item: SourcedObject): Finding {
   if (finding.id !== metadataEndpointsClosed.id && finding.id !== namespaceDefaultDeny.id) return finding;
   const { kind, metadata } = item.object;
-  const policy = isPolicyKind(kind);
+  const policy = isPolicy(item.object.apiVersion, kind);
   return {
     ...finding,
     subject: {

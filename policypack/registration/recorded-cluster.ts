@@ -1,11 +1,10 @@
 import { statesExemption } from "../../sdk/findings";
 import { namesItsPeers } from "../../sdk/findings/policy-rules";
 import type { EnforcerProfile, KubeObject, SourcedObject } from "../../sdk/reachability";
-import { buildSnapshot, inferProfile, isUnknown, profileFor } from "../../sdk/reachability";
+import { buildSnapshot, inferProfile, isPolicy, isUnknown, profileFor } from "../../sdk/reachability";
 import { deniesOf } from "../denies";
 import { identityOf, readClusterSnapshot } from "../known-world";
 import type { GuardSettings } from "../settings";
-import { isPolicyKind } from "../snapshot-from-resources";
 
 /** An object that has a say, and where. */
 interface Recorded {
@@ -48,7 +47,8 @@ export class RecordedCluster {
   /** Records what the cluster holds already. */
   addKnown(settings: GuardSettings): void {
     for (const item of readClusterSnapshot(settings.clusterSnapshot).objects) {
-      const opensNothing = isPolicyKind(item.object.kind) && certainlyOpensNothing([item], this, settings);
+      const opensNothing =
+        isPolicy(item.object.apiVersion, item.object.kind) && certainlyOpensNothing([item], this, settings);
       this.add([item], !opensNothing);
       this.#known.set(identityOf(item.object), item);
     }
@@ -70,10 +70,10 @@ export class RecordedCluster {
         this.#referred.set(object.kind, [...(this.#referred.get(object.kind) ?? []), item]);
       }
       if (object.kind === "Namespace" && statesExemption(object)) this.#hasExemptNamespace = true;
-      if (object.kind !== "Namespace" && !isPolicyKind(object.kind)) continue;
-      const left = isPolicyKind(object.kind) ? deniesOf(object) : object;
+      if (object.kind !== "Namespace" && !isPolicy(object.apiVersion, object.kind)) continue;
+      const left = isPolicy(object.apiVersion, object.kind) ? deniesOf(object) : object;
       const denies = left === undefined ? undefined : { ...item, object: left };
-      const recorded = { item, denies, mayOpen: mayOpen && isPolicyKind(object.kind) };
+      const recorded = { item, denies, mayOpen: mayOpen && isPolicy(object.apiVersion, object.kind) };
       const list = home === undefined ? this.#clusterwide : (this.#byNamespace.get(home) ?? []);
       list.push(recorded);
       if (home !== undefined) this.#byNamespace.set(home, list);

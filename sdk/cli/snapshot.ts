@@ -1,4 +1,4 @@
-import { buildSnapshot, compile, inferProfile, profileFor } from "../reachability";
+import { buildSnapshot, compile, inferProfile, isStagedKind, profileFor } from "../reachability";
 import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
 import { withoutOwned } from "../cluster/owners";
 import { CliError, inputError, usageError } from "./errors";
@@ -112,7 +112,8 @@ function compileObjects(
 
 /** Staged policies are meant not to be enforced: worth a note, no problem. */
 function isStaged(problem: Problem): boolean {
-  return problem.code === "not-enforced" && problem.object?.kind.startsWith("Staged") === true;
+  const { code, object } = problem;
+  return code === "not-enforced" && object !== undefined && isStagedKind(object.apiVersion, object.kind);
 }
 
 function report(problems: readonly Problem[], options: InputOptions, prefix: string): void {

@@ -4,6 +4,7 @@
  */
 import type { Plan } from "../plan";
 import type { Reachability } from "../reachability";
+import { isPolicy } from "../reachability";
 import type { Probe, ProbeOptions, Unprobed } from "./verify-probes";
 import { describeProbe, probesFor } from "./verify-probes";
 
@@ -128,13 +129,9 @@ function declaredPolicies(reachability: Reachability, plan: Plan | undefined): V
     reachability.snapshot.policies.map(({ kind, name, namespace }) => nameOf(kind, name, namespace)),
   );
   const declared = (plan?.documents ?? [])
-    .filter(({ object }) => /Policy$|^PeerAuthentication$/.test(object.kind) && !isAdmission(object.apiVersion))
+    .filter(({ object }) => isPolicy(object.apiVersion, object.kind))
     .map(({ object }) => nameOf(object.kind, object.metadata.name, object.metadata.namespace));
   return { declared, missing: declared.filter((policy) => !present.has(policy)) };
-}
-
-function isAdmission(apiVersion: string): boolean {
-  return apiVersion.startsWith("admissionregistration.k8s.io/");
 }
 
 function missing(policy: string): EnforcementFinding {

@@ -20,6 +20,7 @@ import {
   evaluateCondition,
   formatAddress,
   inferProfile,
+  isPolicy,
   labelOf,
   metadataEndpoints,
   unknownValue,
@@ -76,7 +77,7 @@ export function lostProtection(
 /** A policy alone in the cluster. */
 function readAmong(policy: KubeObject, objects: readonly SourcedObject[]): Snapshot {
   const source: SourcedObject = { object: policy, source: {} };
-  const rest = objects.filter(({ object }) => !/Policy$/.test(object.kind));
+  const rest = objects.filter(({ object }) => !isPolicy(object.apiVersion, object.kind));
   // who may look names up is the business of other policies
   const profile = { ...inferProfile([source]), namesNeedDnsRule: false };
   return buildSnapshot([...rest, source], { profile });

@@ -4,7 +4,7 @@ import { ApiClient, connect, readLiveObjects, withoutOwned } from "../cluster/in
 import type { Plan } from "../plan/index";
 import { DenyScope } from "../plan/index";
 import type { KubeObject, SourcedObject } from "../reachability/index";
-import { buildSnapshot } from "../reachability/index";
+import { buildSnapshot, isStagedKind } from "../reachability/index";
 import { lostProtection } from "./lost-protection";
 
 /**
@@ -168,7 +168,9 @@ async function othersIn(args: DefaultDenyArgs | undefined): Promise<readonly Sou
 /** The policy that denies by default in every namespace, declared or not. */
 export function isClusterwideDeny({ stage, object }: Plan["documents"][number]): boolean {
   // a staged one protects nobody, and goes when its mode becomes enforce
-  return stage === "default-deny" && object.metadata.namespace === undefined && !object.kind.startsWith("Staged");
+  return (
+    stage === "default-deny" && object.metadata.namespace === undefined && !isStagedKind(object.apiVersion, object.kind)
+  );
 }
 
 async function tell(

@@ -57,9 +57,11 @@ export function rulesOf(part: CompiledPolicy): PolicyRule[] {
 
 /** Rules that were understood. Of what was not, nobody knows what it says, and `not-understood` names it. */
 export function understoodRulesOf(part: CompiledPolicy): PolicyRule[] {
-  return rulesOf(part).filter(
-    (rule) => rule.peers.length === 0 || rule.peers.some((peer) => peer.kind !== "uncertain"),
-  );
+  return rulesOf(part).filter((rule) => rule.peers.length === 0 || rule.peers.some((peer) => !isUncertain(peer)));
+}
+
+function isUncertain(peer: PeerTerm): boolean {
+  return peer.kind === "uncertain" || (peer.kind === "and" && peer.of.some(isUncertain));
 }
 
 export function policySubject(origin: PolicySource): Subject {

@@ -1,3 +1,4 @@
+import { isPolicy } from "../reachability/index";
 import type { DraftDocument } from "./documents";
 import { flowsAnnotation, metadataExemption, ownersAnnotation, reviewAnnotation } from "./documents";
 import { exceptionAnnotations } from "./exceptions";
@@ -46,9 +47,7 @@ export function withReviewDay(drafts: readonly DraftDocument[], day: string | un
   if (day === undefined) return drafts;
   return drafts.map((draft) => {
     const { apiVersion, kind, metadata } = draft.object;
-    const isPolicy =
-      !apiVersion.startsWith("admissionregistration.") && !apiVersion.startsWith("rbac.") && kind !== "Tier";
-    if (!isPolicy || metadata.annotations?.[reviewAnnotation] !== undefined) return draft;
+    if (!isPolicy(apiVersion, kind) || metadata.annotations?.[reviewAnnotation] !== undefined) return draft;
     const annotations = { ...metadata.annotations, [reviewAnnotation]: day };
     return { ...draft, object: { ...draft.object, metadata: { ...metadata, annotations } } };
   });

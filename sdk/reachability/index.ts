@@ -3,7 +3,7 @@
  * Pure: no file system, no cluster, no Pulumi.
  */
 export type { KubeObject, ObjectMeta, ObjectRef, Source, SourcedObject } from "./model/objects";
-export { describeRef } from "./model/objects";
+export { describeRef, groupOf } from "./model/objects";
 export type { UnknownValue } from "./model/unknown";
 export { isUnknown, unknownValue } from "./model/unknown";
 export type { Problem, ProblemCode } from "./model/problems";
@@ -51,6 +51,8 @@ export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./model/rules
 export type { Condition, Lookup, Test } from "./model/selectors/conditions";
 export { evaluate as evaluateCondition } from "./model/selectors/conditions";
 export { labelOf } from "./model/selectors/labels";
+/** What a kind is, for rooms that meet objects before the engine does. */
+export { isClusterwide, isPolicy, isStagedKind, shapesPolicies } from "./snapshot/kinds";
 export { isDryRun } from "./readers/dry-run";
 export { meshModeOf } from "./readers/mesh";
 export type { Tri } from "./model/unknown";

@@ -1,4 +1,4 @@
-import { isUnknown, unknownValue } from "../../reachability";
+import { isUnknown, shapesPolicies, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, Source, SourcedObject } from "../../reachability";
 import { plainValue } from "./pulumi-values";
 import type { SourceContent } from "./types";
@@ -45,7 +45,7 @@ export function objectsOfResources(
           message: `the resource ${nameOf(resource.urn)} has neither inputs nor outputs that are a Kubernetes object`,
           source,
           // A pod that is not there adds no path; a policy that is not there may close or open one.
-          affectsVerdicts: policyKind.test(resource.type),
+          affectsVerdicts: isPolicyToken(resource.type),
         });
       }
       continue;
@@ -93,8 +93,17 @@ function releaseOf(resource: PulumiResource): KubeObject {
   };
 }
 
-/** Kinds that a release may bring along and that change verdicts. */
-const policyKind = /(NetworkPolic(y|ies)|NetworkSet|AuthorizationPolicy|PeerAuthentication|EgressFirewall|\bTier\b)/;
+function isPolicyToken(type: string): boolean {
+  const token = kindOfToken(type);
+  return token !== undefined && shapesPolicies(token.apiVersion, token.kind);
+}
+
+/** A key of a release's `resourceNames`: `NetworkPolicy.networking.k8s.io/networking.k8s.io/v1`. */
+function isPolicyKey(key: string): boolean {
+  const slash = key.indexOf("/");
+  const [kind = ""] = key.split(/[./]/, 1);
+  return shapesPolicies(key.slice(slash + 1), kind);
+}
 
 /** A state does not hold what a release installed, only the names (not even these in a preview). */
 function problemsOfRelease(resource: PulumiResource, source: Source): Problem[] {
@@ -117,7 +126,7 @@ function problemsOfRelease(resource: PulumiResource, source: Source): Problem[] 
       problem(`what the Helm release "${release}" will install is not known yet; it is judged without it`, false),
     ];
   }
-  const policies = Object.keys(names).filter((kind) => policyKind.test(kind));
+  const policies = Object.keys(names).filter(isPolicyKey);
   if (policies.length === 0) return [];
   return [
     problem(

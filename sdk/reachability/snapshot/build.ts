@@ -2,7 +2,6 @@ import { describeRef, type KubeObject, type ObjectRef, type Source, type Sourced
 import type { Problem } from "../model/problems";
 import { inferProfile, type EnforcerProfile } from "../model/profile";
 import { uncertainPolicy, type ReaderContext } from "../readers/common";
-import { inNamespace } from "../model/selectors/conditions";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
 import { networkSetsOf } from "../readers/network-sets";
@@ -15,7 +14,8 @@ import { all, always, perhaps } from "../model/selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
-import { isPeerAuthentication, mayBePolicy, policyKindOf } from "./kinds";
+import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
+import { readUnread, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
@@ -34,9 +34,6 @@ const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 /** Stands for a namespace that is not known yet; no namespace can have this name. */
 const unknownNamespace = "(unknown)";
-
-/** Kinds that lie in no namespace, of those the engine looks at. */
-const clusterKinds: ReadonlySet<string> = new Set(["Namespace", "Node", "CiliumClusterwideNetworkPolicy"]);
 
 /** Reads objects into a snapshot, all but the problems that only a question to the engine finds. */
 export function readSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
@@ -190,24 +187,8 @@ class Builder {
       this.#compiled.push({ ...uncertain, subject: { kind: "nodes", where: perhaps } });
       return;
     }
-    if (mayBePolicy(object.apiVersion, object.kind)) {
-      reader.report(
-        "unsupported",
-        `${object.apiVersion} ${object.kind} is a policy that this version does not know`,
-        undefined,
-        true,
-      );
-      const origin: PolicySource = {
-        ...ref,
-        dialect: "kubernetes",
-        object,
-        ...(source === undefined ? {} : { source }),
-      };
-      this.#policies.push(origin);
-      const scope = metadata["namespace"] === undefined ? always : inNamespace(namespace);
-      this.#compiled.push(uncertainPolicy(origin, scope, tiers.unread, true));
-      return;
-    }
+    const unread = unreadKindOf(object.apiVersion, object.kind);
+    if (unread !== undefined) return this.#addUnread(unread, sourced, ref, namespace, reader);
     if (object.kind === "Namespace" && object.apiVersion === "v1")
       return this.#addNamespace(object, name, source, reader);
     if (object.kind === "Node" && object.apiVersion === "v1") this.#nodes.push(nodeOf(object, name, source));
@@ -218,10 +199,29 @@ class Builder {
     this.#others.push(sourced);
   }
 
+  #addUnread(
+    kind: NonNullable<ReturnType<typeof unreadKindOf>>,
+    { object, source }: SourcedObject,
+    ref: ObjectRef,
+    namespace: LabelValue,
+    reader: ObjectReader,
+  ): void {
+    const origin: PolicySource = { ...ref, dialect: "other", object, ...(source === undefined ? {} : { source }) };
+    const policies = readUnread(kind, origin, namespace);
+    if (policies.length === 0) return void this.#others.push({ object, ...(source === undefined ? {} : { source }) });
+    this.#policies.push(origin);
+    this.#compiled.push(...policies);
+    reader.report(
+      "unsupported",
+      `${object.apiVersion} ${object.kind} is a policy that this version does not read: what it does to the pods that it may select is not known`,
+      undefined,
+      true,
+    );
+  }
+
   #refOf(object: KubeObject, name: string, namespace: LabelValue): ObjectRef {
     const place = isUnknown(namespace) ? unknownNamespace : namespace;
-    const kind = policyKindOf(object.apiVersion, object.kind);
-    const clusterwide = kind === undefined ? clusterKinds.has(object.kind) : !kind.namespaced;
+    const clusterwide = isClusterwide(object.apiVersion, object.kind);
     return { apiVersion: object.apiVersion, kind: object.kind, name, ...(clusterwide ? {} : { namespace: place }) };
   }
 

@@ -1,7 +1,7 @@
 import type { PeerTerm } from "../../../reachability";
 import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
-import { policyObjects, policySubject, rulesOf, testsIn } from "../../policy-rules";
+import { policyObjects, policySubject, testsIn, understoodRulesOf } from "../../policy-rules";
 import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -26,7 +26,7 @@ export const spoofablePeer: Rule = {
 
 function* checkPeers(context: RuleContext): Iterable<Finding> {
   for (const { origin, parts } of policyObjects(context.reachability.snapshot)) {
-    const rules = parts.flatMap(rulesOf).filter((rule) => rule.verdict === "allow");
+    const rules = parts.flatMap(understoodRulesOf).filter((rule) => rule.verdict === "allow");
     const byLabel = rules.filter((rule) => rule.peers.some(usesSettableNamespaceLabel)).map((rule) => rule.path);
     const anywhere = rules.filter((rule) => rule.peers.some(isAnywhere)).map((rule) => rule.path);
     const because = [

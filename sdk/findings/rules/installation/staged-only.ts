@@ -1,5 +1,5 @@
 import type { PolicySource } from "../../../reachability";
-import { describeRef, isDryRun } from "../../../reachability";
+import { describeRef, isDryRun, isStagedKind } from "../../../reachability";
 import { controls } from "../../controls";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
@@ -20,8 +20,8 @@ export const stagedOnly: Rule = {
 };
 
 /** Whether a policy is only rehearsed, by its kind or its annotation. */
-export function isStaged({ kind, dialect, object }: PolicySource): boolean {
-  if (dialect === "calico") return kind.startsWith("Staged");
+export function isStaged({ apiVersion, kind, dialect, object }: PolicySource): boolean {
+  if (dialect === "calico") return isStagedKind(apiVersion, kind);
   return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === true;
 }
 
