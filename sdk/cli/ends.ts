@@ -2,12 +2,12 @@ import { parseAddress, parseCidr } from "../reachability";
 import type { Flow, FlowProtocol, Peer, Snapshot, Workload } from "../reachability";
 import { didYouMean, nearest, usageError } from "./errors";
 
-const flowProtocols: readonly FlowProtocol[] = ["TCP", "UDP", "SCTP", "ICMP"];
+const flowProtocols: readonly FlowProtocol[] = ["TCP", "UDP", "SCTP", "ICMP", "ICMPv6"];
 
 /** `tcp` → TCP. @throws CliError for anything else. */
 export function parseProtocol(text: string): FlowProtocol {
-  const protocol = flowProtocols.find((known) => known === text.toUpperCase());
-  if (protocol === undefined) throw usageError(`"${text}" is no protocol: use tcp, udp, sctp or icmp`);
+  const protocol = parseProtocolName(text);
+  if (protocol === undefined) throw usageError(`"${text}" is no protocol: use tcp, udp, sctp, icmp or icmpv6`);
   return protocol;
 }
 
@@ -45,7 +45,7 @@ export function parseFlow(from: string, to: string, snapshot: Snapshot): Flow {
   const destination = parsePeer(end, snapshot);
   if (port === undefined) return { source, destination, protocol: protocol ?? "TCP" };
   if (/^\d+$/.test(port)) {
-    const number = protocol === "ICMP" ? parseIcmpType(port) : parsePort(port);
+    const number = protocol === "ICMP" || protocol === "ICMPv6" ? parseIcmpType(port) : parsePort(port);
     return { source, destination, protocol: protocol ?? "TCP", port: number };
   }
   const named = parseProtocolName(port);
@@ -60,13 +60,13 @@ function parseIcmpType(text: string): number {
 }
 
 function parseProtocolName(text: string): FlowProtocol | undefined {
-  return flowProtocols.find((known) => known === text.toUpperCase());
+  return flowProtocols.find((known) => known.toUpperCase() === text.toUpperCase());
 }
 
 /** Takes `:PORT` or `:PORT/PROTOCOL` from the end. IPv6 addresses keep their colons unless they are in brackets. */
 function splitPort(text: string): { end: string; port?: string; protocol?: FlowProtocol } {
   if (parseAddress(text) !== undefined) return { end: text };
-  const match = /^(.*):([A-Za-z0-9][A-Za-z0-9-]*)(?:\/([A-Za-z]+))?$/.exec(text);
+  const match = /^(.*):([A-Za-z0-9][A-Za-z0-9-]*)(?:\/([A-Za-z][A-Za-z0-9]*))?$/.exec(text);
   if (match === null || match[1] === undefined || match[2] === undefined) return { end: text };
   const end = match[1].replace(/^\[([0-9A-Fa-f:.]+)\]$/, "$1");
   return { end, port: match[2], ...(match[3] === undefined ? {} : { protocol: parseProtocol(match[3]) }) };
@@ -185,6 +185,6 @@ function isDnsName(text: string): boolean {
 
 /** `TCP 80`, `TCP (any port)`. */
 export function describePort(flow: Flow): string {
-  if (flow.port === undefined) return flow.protocol === "ICMP" ? "ICMP" : `${flow.protocol} (any port)`;
+  if (flow.port === undefined) return flow.protocol.startsWith("ICMP") ? flow.protocol : `${flow.protocol} (any port)`;
   return `${flow.protocol} ${flow.port}`;
 }

@@ -73,12 +73,13 @@ export function sampleFlow(source: Peer, destination: Peer, traffic: TrafficLike
     const range = traffic.ranges(protocol)[0];
     if (range !== undefined) return { source, destination, protocol, port: range[0] };
   }
-  return { source, destination, protocol: "ICMP" };
+  const isIpv6 = traffic.ranges("ICMP").length === 0 && traffic.ranges("ICMPv6").length > 0;
+  return { source, destination, protocol: isIpv6 ? "ICMPv6" : "ICMP" };
 }
 
 interface TrafficLike {
   contains(protocol: "TCP", port: number): boolean;
-  ranges(protocol: "TCP" | "UDP" | "SCTP"): readonly (readonly [number, number])[];
+  ranges(protocol: "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6"): readonly (readonly [number, number])[];
 }
 
 /** Why one direction of a flow passes: the rule that lets it through, or that nothing closes it. */

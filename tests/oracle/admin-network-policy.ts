@@ -23,7 +23,7 @@ interface AdminSpec {
   readonly egress?: readonly AdminRule[] | null;
 }
 
-interface AdminRule {
+export interface AdminRule {
   readonly action: "Allow" | "Deny" | "Pass";
   readonly from?: readonly AdminPeer[];
   readonly to?: readonly AdminPeer[];
@@ -86,14 +86,14 @@ function tierAnswer(
   for (const spec of inOrder) {
     for (const rule of (direction === "ingress" ? spec.ingress : spec.egress) ?? []) {
       const peers = (direction === "ingress" ? rule.from : rule.to) ?? [];
-      if (portsMatch(rule.ports, flow) && peers.some((one) => peerMatches(cluster, one, peer, options)))
+      if (adminPortsMatch(rule.ports, flow) && peers.some((one) => adminPeerMatches(cluster, one, peer, options)))
         return rule.action;
     }
   }
   return undefined;
 }
 
-function peerMatches(cluster: OracleCluster, peer: AdminPeer, party: Party, options: AdminPolicyOptions): boolean {
+export function adminPeerMatches(cluster: OracleCluster, peer: AdminPeer, party: Party, options: AdminPolicyOptions): boolean {
   if (peer.networks) {
     const addresses =
       party.kind === "pod"
@@ -111,7 +111,7 @@ function peerMatches(cluster: OracleCluster, peer: AdminPeer, party: Party, opti
 }
 
 /** "If this field is not set then the rule does not filter traffic via port." */
-function portsMatch(ports: readonly AdminPort[] | null | undefined, flow: OracleFlow): boolean {
+export function adminPortsMatch(ports: readonly AdminPort[] | null | undefined, flow: OracleFlow): boolean {
   if (!ports || ports.length === 0) return true;
   return ports.some((port) => {
     if (port.namedPort !== undefined) return namedPortOf(flow, port.namedPort);

@@ -98,19 +98,22 @@ function parseComparison(label: string, tokens: string[]): Expression {
       const value = unquote(take(tokens));
       return ({ labels }) => labels[label]?.includes(value) ?? false;
     }
+    case "startswith":
+    case "endswith":
     case "starts":
     case "ends": {
-      expect(tokens, "with");
+      if (!operator.endsWith("with")) expect(tokens, "with");
       const value = unquote(take(tokens));
       return ({ labels }) =>
-        (operator === "starts" ? labels[label]?.startsWith(value) : labels[label]?.endsWith(value)) ?? false;
+        (operator.startsWith("starts") ? labels[label]?.startsWith(value) : labels[label]?.endsWith(value)) ?? false;
     }
     case "in": {
       const values = parseSet(tokens);
       return ({ labels }) => values.includes(labels[label] ?? "\0");
     }
+    case "notin":
     case "not": {
-      expect(tokens, "in");
+      if (operator === "not") expect(tokens, "in");
       const values = parseSet(tokens);
       return ({ labels }) => !values.includes(labels[label] ?? "\0");
     }

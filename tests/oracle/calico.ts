@@ -15,14 +15,17 @@ import {
   type Party,
   type PolicyObject,
 } from "./cluster";
+import { adminPeerMatches, adminPortsMatch, type AdminRule } from "./admin-network-policy";
 import {
   clusterPeerMatches,
   isClusterNetworkPolicy,
   protocolsMatch,
   subjectSelects,
   type ClusterNetworkPolicySpec,
+  type Subject,
 } from "./cluster-network-policy";
 import { isNetworkPolicy, namedPortOf, networkPolicyAnswer, policyNamespace, selects } from "./kubernetes";
+import { selectorMatches, type LabelSelector } from "./labels";
 
 interface CalicoSpec {
   readonly tier?: string;
@@ -37,6 +40,7 @@ interface CalicoSpec {
 
 interface CalicoRule {
   readonly action: "Allow" | "Deny" | "Pass" | "Log";
+  readonly ipVersion?: 4 | 6;
   readonly protocol?: string | number;
   readonly notProtocol?: string | number;
   readonly source?: EntityRule | null;
@@ -60,6 +64,7 @@ type Outcome = "allow" | "deny" | "pass" | "no match";
 interface Placed {
   readonly tier: string;
   readonly order: number;
+  /** What policies of one tier and order are sorted by. */
   readonly name: string;
   readonly evaluate: () => Outcome;
 }
@@ -71,9 +76,18 @@ const builtIn: readonly { readonly name: string; readonly order: number; readonl
   { name: "kube-baseline", order: 10_000_000, defaultAction: "Pass" },
 ];
 
-export function calicoAllows(cluster: OracleCluster, objects: readonly PolicyObject[], flow: OracleFlow): boolean {
+export type CalicoVersion = "3.31" | "3.32";
+
+export function calicoAllows(
+  cluster: OracleCluster,
+  objects: readonly PolicyObject[],
+  flow: OracleFlow,
+  version: CalicoVersion = "3.32",
+): boolean {
   if (isSamePod(flow)) return true;
-  return directionAllows(cluster, objects, flow, "egress") && directionAllows(cluster, objects, flow, "ingress");
+  return (["egress", "ingress"] as const).every((direction) =>
+    directionAllows(cluster, objects, flow, direction, version),
+  );
 }
 
 function directionAllows(
@@ -81,6 +95,7 @@ function directionAllows(
   objects: readonly PolicyObject[],
   flow: OracleFlow,
   direction: Direction,
+  version: CalicoVersion,
 ): boolean {
   const subject = direction === "ingress" ? flow.destination : flow.source;
   const peer = direction === "ingress" ? flow.source : flow.destination;
@@ -88,9 +103,9 @@ function directionAllows(
   // Felix never filters what a host sends to its own workloads.
   if (direction === "ingress" && peer.kind === "node" && peer.where === "local") return true;
   const placed = [
-    ...calicoPolicies(cluster, objects, subject.pod, flow, direction),
-    ...kubernetesPolicies(cluster, objects, subject.pod, flow, direction),
-    ...clusterPolicies(cluster, objects, subject.pod, flow, direction),
+    ...calicoPolicies(cluster, objects, subject.pod, flow, direction, version),
+    ...kubernetesPolicies(cluster, objects, subject.pod, flow, direction, version),
+    ...(version === "3.31" ? adminPolicies : clusterPolicies)(cluster, objects, subject.pod, flow, direction),
   ];
   const declared = objects
     .filter((object) => object.kind === "Tier")
@@ -131,6 +146,7 @@ function calicoPolicies(
   pod: OraclePod,
   flow: OracleFlow,
   direction: Direction,
+  version: CalicoVersion,
 ): Placed[] {
   return objects
     .filter(
@@ -149,10 +165,13 @@ function calicoPolicies(
       return {
         tier: spec.tier ?? "default",
         order: spec.order ?? Infinity,
-        name: object.metadata.name,
+        name:
+          version === "3.31"
+            ? `${namespace === "" ? "" : `${namespace}/`}${oldName(object.metadata.name, spec.tier ?? "default")}`
+            : [object.metadata.name, namespace, object.kind].join("/"),
         evaluate: () => {
           for (const rule of rules) {
-            if (!calicoRuleMatches(cluster, objects, namespace, rule, flow)) continue;
+            if (!calicoRuleMatches(cluster, objects, namespace, rule, flow, direction)) continue;
             if (rule.action === "Allow") return "allow";
             if (rule.action === "Deny") return "deny";
             if (rule.action === "Pass") return "pass";
@@ -161,6 +180,11 @@ function calicoPolicies(
         },
       };
     });
+}
+
+/** 3.31 puts the tier before names that have no dot. */
+function oldName(name: string, tier: string): string {
+  return name.includes(".") ? name : `${tier}.${name}`;
 }
 
 /** "Ingress if there are no egress rules; Egress if there are only egress rules; both if there are both." */
@@ -200,6 +224,7 @@ function kubernetesPolicies(
   pod: OraclePod,
   flow: OracleFlow,
   direction: Direction,
+  version: CalicoVersion,
 ): Placed[] {
   return objects
     .filter(
@@ -209,7 +234,10 @@ function kubernetesPolicies(
     .map((object) => ({
       tier: "default",
       order: 1000,
-      name: object.metadata.name,
+      name:
+        version === "3.31"
+          ? `${policyNamespace(object)}/knp.default.${object.metadata.name}`
+          : [object.metadata.name, policyNamespace(object), "KubernetesNetworkPolicy"].join("/"),
       evaluate: () =>
         networkPolicyAnswer(cluster, [object], flow, direction, { cidrMatchesPods: true }) === "allowed"
           ? "allow"
@@ -242,12 +270,77 @@ function clusterPolicies(
           for (const rule of (direction === "ingress" ? spec.ingress : spec.egress) ?? []) {
             const peers = (direction === "ingress" ? rule.from : rule.to) ?? [];
             if (!protocolsMatch(rule.protocols, flow)) continue;
-            if (!peers.some((one) => clusterPeerMatches(cluster, one, peer, { cidrMatchesPods: true }))) continue;
+            const fits = peers.some((one) =>
+              one.namespaces
+                ? inNamespaces(cluster, objects, one.namespaces, peer)
+                : clusterPeerMatches(cluster, one, peer, { cidrMatchesPods: true }),
+            );
+            if (!fits) continue;
             return rule.action === "Accept" ? "allow" : rule.action === "Deny" ? "deny" : "pass";
           }
           return "no match";
         },
       };
+    });
+}
+
+/**
+ * Calico has namespaces without pods as a selector of namespaces alone, which chooses whatever has labels: the addresses of
+ * NetworkSets there too, and where the selector is true of no namespace at all, those of GlobalNetworkSets. One without
+ * terms is "all namespaces".
+ */
+function inNamespaces(
+  cluster: OracleCluster,
+  objects: readonly PolicyObject[],
+  selector: LabelSelector,
+  party: Party,
+): boolean {
+  const hasTerms =
+    Object.keys(selector.matchLabels ?? {}).length > 0 || (selector.matchExpressions ?? []).length > 0;
+  return endpointsOf(cluster, objects, party).some((endpoint) =>
+    hasTerms ? selectorMatches(selector, endpoint.namespaceLabels) : endpoint.namespace !== undefined,
+  );
+}
+
+interface AdminSpec {
+  readonly priority?: number;
+  readonly subject: Subject;
+  readonly ingress?: readonly AdminRule[] | null;
+  readonly egress?: readonly AdminRule[] | null;
+}
+
+/** AdminNetworkPolicy and the baseline one, which 3.31 reads: ports by name fall out of a rule, which then has none. */
+function adminPolicies(
+  cluster: OracleCluster,
+  objects: readonly PolicyObject[],
+  pod: OraclePod,
+  flow: OracleFlow,
+  direction: Direction,
+): Placed[] {
+  const peer = direction === "ingress" ? flow.source : flow.destination;
+  return objects
+    .filter((object) => object.apiVersion === "policy.networking.k8s.io/v1alpha1")
+    .flatMap((object): Placed[] => {
+      const spec = object.spec as AdminSpec;
+      const rules = (direction === "ingress" ? spec.ingress : spec.egress) ?? [];
+      if (rules.length === 0 || !subjectSelects(cluster, spec.subject, pod)) return [];
+      const evaluate = (): Outcome => {
+        for (const rule of rules) {
+          const anyPort = (rule.ports ?? []).some((port) => port.namedPort !== undefined);
+          if (!anyPort && !adminPortsMatch(rule.ports, flow)) continue;
+          const fits = ((direction === "ingress" ? rule.from : rule.to) ?? []).some((one) =>
+            one.namespaces
+              ? inNamespaces(cluster, objects, one.namespaces, peer)
+              : adminPeerMatches(cluster, one, peer, { cidrMatchesPods: true }),
+          );
+          if (fits) return rule.action === "Allow" ? "allow" : rule.action === "Deny" ? "deny" : "pass";
+        }
+        return "no match";
+      };
+      const admin = object.kind === "AdminNetworkPolicy";
+      return [
+        { tier: admin ? "kube-admin" : "kube-baseline", order: spec.priority ?? 0, name: object.metadata.name, evaluate },
+      ];
     });
 }
 
@@ -260,7 +353,9 @@ function calicoRuleMatches(
   namespace: string,
   rule: CalicoRule,
   flow: OracleFlow,
+  direction: Direction,
 ): boolean {
+  if (!familiesFit(rule, flow, direction)) return false;
   if (rule.protocol !== undefined && !protocolIs(rule.protocol, flow)) return false;
   if (rule.notProtocol !== undefined && protocolIs(rule.notProtocol, flow)) return false;
   return (
@@ -268,6 +363,28 @@ function calicoRuleMatches(
     entityMatches(cluster, objects, namespace, rule.destination ?? {}, flow.destination) &&
     portsAgree(rule.destination ?? {}, flow)
   );
+}
+
+/**
+ * Felix writes a rule for each IP version by itself, and for none that one of its lists of addresses, left out or not,
+ * has no entry of. A packet has the family of the other end; an end that has addresses has one here.
+ */
+function familiesFit(rule: CalicoRule, flow: OracleFlow, direction: Direction): boolean {
+  const own = (direction === "ingress" ? rule.destination : rule.source) ?? {};
+  const other = (direction === "ingress" ? rule.source : rule.destination) ?? {};
+  const lists = [own.nets, own.notNets, other.nets, other.notNets].map((list) => list ?? []).filter((list) => list[0]);
+  const wanted = [...lists.map((list) => list.map(familyOf)), ...(rule.ipVersion ? [[rule.ipVersion]] : [])];
+  const peer = direction === "ingress" ? flow.source : flow.destination;
+  const subject = direction === "ingress" ? flow.destination : flow.source;
+  if (!wanted.every((families) => addressesOf(peer).some((address) => families.includes(familyOf(address))))) return false;
+  const ownLists = [own.nets, own.notNets].map((list) => list ?? []).filter((list) => list[0]);
+  return ownLists.every((list) =>
+    addressesOf(subject).some((address) => list.map(familyOf).includes(familyOf(address))),
+  );
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(":") ? 6 : 4;
 }
 
 function protocolIs(protocol: string | number, flow: OracleFlow): boolean {
@@ -303,9 +420,15 @@ function entityMatches(
   if (entity.nets && entity.nets.length > 0 && !within(entity.nets)) return false;
   if (entity.notNets && entity.notNets.length > 0 && within(entity.notNets)) return false;
   const endpoints = endpointsOf(cluster, objects, party);
-  if (hasSelector(entity, namespace) && !endpoints.some((endpoint) => endpointMatches(endpoint, entity, namespace)))
-    return false;
   const { notSelector } = entity;
+  // beside a selector notSelector is a part of it, weighed for each endpoint by itself
+  if (hasSelector(entity, namespace)) {
+    return endpoints.some(
+      (endpoint) =>
+        endpointMatches(endpoint, entity, namespace) &&
+        !(notSelector && calicoSelectorMatches(notSelector, { labels: endpoint.labels, all: true, global: false })),
+    );
+  }
   if (!notSelector) return true;
   return !endpoints.some((endpoint) =>
     calicoSelectorMatches(notSelector, { labels: endpoint.labels, all: true, global: false }),

@@ -28,17 +28,17 @@ function expressionOver(pool: readonly (readonly [string, readonly string[]])[])
       .tuple(pair, fc.constantFrom("==", "!="), quote, fc.constantFrom(" ", ""))
       .map(([[label, value], operator, mark, space]) => `${label}${space}${operator}${space}${mark}${value}${mark}`),
     fc
-      .tuple(pair, pair, fc.constantFrom("in", "not in"), quote)
+      .tuple(pair, pair, fc.constantFrom("in", "not in", "notin"), quote)
       .map(
         ([[label, value], [, other], operator, mark]) =>
           `${label} ${operator} {${mark}${value}${mark}, ${mark}${other}${mark}}`,
       ),
     key.map((label) => `has(${label})`),
     fc
-      .tuple(pair, fc.constantFrom("contains", "starts with", "ends with"))
+      .tuple(pair, fc.constantFrom("contains", "starts with", "ends with", "startswith", "endswith"))
       .map(
         ([[label, value], operator]) =>
-          `${label} ${operator} "${operator === "ends with" ? value.slice(1) : value.slice(0, 2)}"`,
+          `${label} ${operator} "${operator.startsWith("ends") ? value.slice(1) : value.slice(0, 2)}"`,
       ),
   );
   const tree = fc.letrec<{ expression: string }>((tie) => ({
@@ -61,18 +61,13 @@ function expressionOver(pool: readonly (readonly [string, readonly string[]])[])
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>, freq = 1) => fc.option(arbitrary, { nil: undefined, freq });
 
-const nets = fc.array(
-  fc.constantFrom(
-    "0.0.0.0/0",
-    "::/0",
-    "10.1.0.0/16",
-    "10.0.0.0/8",
-    "169.254.169.254/32",
-    "198.51.100.128/25",
-    "fd00:ec2::254/128",
-  ),
-  { minLength: 1, maxLength: 2 },
-);
+/** The addresses of one rule are of one family, and it does not leave out all of them: Calico refuses others. */
+const ranges: Readonly<Record<4 | 6, readonly [string, ...string[]]>> = {
+  4: ["0.0.0.0/0", "10.1.0.0/16", "10.0.0.0/8", "169.254.169.254/32", "198.51.100.128/25"],
+  6: ["::/0", "fd00:ec2::254/128", "8000::/1", "fd00::/8"],
+};
+const netsOf = (family: 4 | 6, whole: boolean) =>
+  fc.uniqueArray(fc.constantFrom(...ranges[family].slice(whole ? 0 : 1)), { minLength: 1, maxLength: 2 });
 
 const selectors = fc.record({
   selector: maybe(podExpression, 2),
@@ -82,17 +77,31 @@ const selectors = fc.record({
   ),
   serviceAccounts: fc.oneof(
     { weight: 5, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.constant({}) },
     { weight: 1, arbitrary: fc.constantFrom(...serviceAccounts).map((name) => ({ names: [name] })) },
     { weight: 1, arbitrary: accountExpression.map((selector) => ({ selector })) },
   ),
 });
-const entity = fc.oneof(
-  { weight: 2, arbitrary: fc.constant({}) },
-  { weight: 5, arbitrary: selectors },
-  { weight: 2, arbitrary: nets.map((list) => ({ nets: list })) },
-  { weight: 1, arbitrary: nets.map((list) => ({ notNets: list })) },
-  { weight: 1, arbitrary: fc.tuple(nets, podExpression).map(([list, selector]) => ({ nets: list, selector })) },
-);
+const entityOf = (family: 4 | 6) =>
+  fc.oneof(
+    { weight: 2, arbitrary: fc.constant({}) },
+    { weight: 5, arbitrary: selectors },
+    { weight: 2, arbitrary: netsOf(family, true).map((list) => ({ nets: list })) },
+    { weight: 2, arbitrary: netsOf(family, false).map((list) => ({ notNets: list })) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(netsOf(family, true), podExpression).map(([list, selector]) => ({ nets: list, selector })),
+    },
+  );
+const entities = fc
+  .constantFrom<4 | 6>(4, 4, 6)
+  .chain((family) =>
+    fc.tuple(
+      entityOf(family),
+      entityOf(family),
+      fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constant(family) }),
+    ),
+  );
 
 const ports = fc.array(
   fc.oneof(
@@ -108,16 +117,16 @@ const rule = (actions: readonly string[]) =>
       fc.constantFrom(...actions),
       fc.constantFrom(undefined, undefined, "TCP", "UDP", "SCTP", 6, 17),
       fc.constantFrom(undefined, undefined, undefined, undefined, "UDP", 6),
-      entity,
-      entity,
+      entities,
       fc.oneof(
         { weight: 2, arbitrary: fc.constant({}) },
         { weight: 2, arbitrary: ports.map((list) => ({ ports: list })) },
         { weight: 1, arbitrary: ports.map((list) => ({ notPorts: list })) },
       ),
     )
-    .map(([action, protocol, notProtocol, source, destination, portMatch]) => ({
+    .map(([action, protocol, notProtocol, [source, destination, ipVersion], portMatch]) => ({
       action,
+      ipVersion,
       protocol,
       notProtocol,
       source,

@@ -142,7 +142,7 @@ function commandsToConfirm({ flow, egress, ingress }: Explanation, cni: Cni): st
   const pod = (id: string): string => id.replace(/\[[^\]]*\]$/, "");
   const pods = source.kind === "workload" && destination.kind === "workload";
   if (cni === "cilium" && pods && [source.id, destination.id].every((id) => isApiName(pod(id).replace("/", "")))) {
-    const ports = port === undefined || protocol === "ICMP" ? "" : ` --to-port ${port}`;
+    const ports = port === undefined || protocol.startsWith("ICMP") ? "" : ` --to-port ${port}`;
     commands.add(
       `hubble observe --from-pod ${pod(source.id)} --to-pod ${pod(destination.id)}${ports} --protocol ${protocol.toLowerCase()}`,
     );

@@ -42,7 +42,7 @@ export class Engine {
   }
 
   verdict(flow: Flow): Verdict {
-    return verdictOn(this.traffic(flow.source, flow.destination), trafficOfFlow(flow));
+    return verdictOn(this.traffic(flow.source, flow.destination), trafficOfFlow(flow, this.endpoints));
   }
 
   /** What an address or a name is in the cluster; nothing where it lies outside, and for other ends. */
@@ -305,10 +305,25 @@ function isImpossible(source: Endpoint, { direct, ports, anyPort }: Route): bool
 
 export const meshCircumstances: Circumstances = { closed: false, ownNode: false, isolationLast: false };
 
-/** The traffic that a flow asks about. */
-export function trafficOfFlow(flow: Flow): TrafficSet {
-  if (flow.protocol !== "ICMP") return TrafficSet.ports(flow.protocol, flow.port);
-  return TrafficSet.icmp(4, flow.port).union(TrafficSet.icmp(6, flow.port));
+/** The traffic that a protocol and port name, whoever the ends are: ICMP is that of both families. */
+export function trafficNamed({ protocol, port }: Pick<Flow, "protocol" | "port">): TrafficSet {
+  if (protocol === "ICMPv6") return TrafficSet.icmp(6, port);
+  if (protocol !== "ICMP") return TrafficSet.ports(protocol, port);
+  return TrafficSet.icmp(4, port).union(TrafficSet.icmp(6, port));
+}
+
+/** The traffic that a flow asks about: ICMP is ICMPv6 where an end has IPv6 addresses only. */
+export function trafficOfFlow(flow: Flow, endpoints: Endpoints): TrafficSet {
+  if (flow.protocol !== "ICMP") return trafficNamed(flow);
+  const ends = [...endpoints.resolve(flow.source), ...endpoints.resolve(flow.destination)];
+  return TrafficSet.icmp(ends.some((end) => isOnlyOf(end, 6)) ? 6 : 4, flow.port);
+}
+
+/** Whether all addresses of an end are known, and of one family. */
+function isOnlyOf(end: Endpoint, family: 4 | 6): boolean {
+  const addresses =
+    end.kind === "ingress" ? [] : end.kind === "world" ? (end.address ? [end.address] : []) : (end.addresses ?? []);
+  return addresses.length > 0 && addresses.every((address) => address.family === family);
 }
 
 /** Whether some of the traffic asked about passes. */

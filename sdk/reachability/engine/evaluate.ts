@@ -48,13 +48,21 @@ export function trafficOfRule(
   destination: Endpoint,
   context: MatchContext,
 ): TrafficRange {
-  const fits = triAnd(matchesAnyPeer(rule.peers, peer, context), matchesOwn(rule, subject, context));
+  const fits = triAnd(matchesAnyPeer(rule.peers, peer, context), matchesOwn(rule, subject, context, peer));
   return fits === NO ? nothing : when(fits, resolvePorts(rule.l4, destination));
 }
 
-/** Whether what a rule says about its own side fits. */
-export function matchesOwn(rule: Rule, subject: Endpoint, context: MatchContext): Tri {
-  return rule.own === undefined ? YES : matchesPeer(rule.own, subject, context);
+/** Whether what a rule says about its own side fits; towards an address, with the pod's addresses of that family. */
+export function matchesOwn(rule: Rule, subject: Endpoint, context: MatchContext, peer?: Endpoint): Tri {
+  return rule.own === undefined ? YES : matchesPeer(rule.own, seenFrom(peer, subject, context), context);
+}
+
+/** An end as another sees it that has one address: by its addresses of the same family. To Cilium all are one identity. */
+function seenFrom(peer: Endpoint | undefined, subject: Endpoint, { profile }: MatchContext): Endpoint {
+  const address = peer?.kind === "world" || peer?.kind === "node" ? peer.address : undefined;
+  if (address === undefined || subject.kind !== "pod" || profile.cni === "cilium") return subject;
+  const same = (subject.addresses ?? []).filter((each) => each.family === address.family);
+  return same.length === 0 || same.length === subject.addresses?.length ? subject : { ...subject, addresses: same };
 }
 
 /** Replaces names of ports by the destination's own ports of that name. */
@@ -104,6 +112,22 @@ export type MatchRule = (of: RuleOf) => TrafficRange;
  * leaves unknown only what the rule and the rest decide differently.
  */
 export function evaluateTiers(
+  tiers: readonly TierSelection[],
+  matchOf: MatchRule,
+  circumstances: Circumstances,
+): TrafficRange {
+  const onTheWay = tiers.filter(({ tier }) => tier.onTheWay === true);
+  if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances);
+  // whether traffic passes the node's interface depends on where the two ends run: what is dropped there may still pass
+  const own = evaluateChain(
+    tiers.filter(({ tier }) => tier.onTheWay !== true),
+    matchOf,
+    circumstances,
+  );
+  return { ...own, must: own.must.intersect(evaluateChain(onTheWay, matchOf, circumstances).must) };
+}
+
+function evaluateChain(
   tiers: readonly TierSelection[],
   matchOf: MatchRule,
   circumstances: Circumstances,

@@ -1,8 +1,10 @@
 /** Which policies select an endpoint. */
 import type { EnforcerProfile } from "../model/profile";
+import { isBeforeCalico } from "../model/calico-version";
 import { tiers, type CompiledPolicy, type RuleVerdict, type Tier } from "../model/rules";
 import type { Condition } from "../model/selectors/conditions";
 import { isUnknown, NO, triAnd, triOr, type Tri } from "../model/unknown";
+import type { PolicySource } from "../model/policy-source";
 import type { Direction } from "../model/direction";
 import { namespaceOf, type Endpoint } from "./endpoints";
 import { directionOf, type RuleOf, type Selection, type TiedRules, type TierSelection } from "./evaluate";
@@ -23,7 +25,8 @@ export class PolicyIndex {
     policies: readonly CompiledPolicy[],
     private readonly profile: EnforcerProfile,
   ) {
-    const sorted = [...policies].sort(compare);
+    const tieBreak = tieBreakOf(profile);
+    const sorted = [...policies].sort((a, b) => compare(a, b) || compareTexts(tieBreak(a), tieBreak(b)));
     for (const [place, policy] of sorted.entries()) {
       this.#place.set(policy, place);
       const namespaces = namespacesOf(policy.subject.where);
@@ -193,12 +196,29 @@ function compare(a: CompiledPolicy, b: CompiledPolicy): number {
   return (
     compareNumbers(a.tier.order, b.tier.order) ||
     compareTexts(a.tier.id, b.tier.id) ||
-    compareNumbers(a.order, b.order) ||
-    // Calico breaks ties by name (felix/calc/policy_sorter.go); elsewhere the order inside a tier does not matter
-    compareTexts(a.origin.name, b.origin.name) ||
-    compareTexts(a.origin.namespace ?? "", b.origin.namespace ?? "") ||
-    compareTexts(a.origin.kind, b.origin.kind)
+    compareNumbers(a.order, b.order)
   );
+}
+
+/**
+ * The text by which policies of one tier and order are sorted. Calico compares name, namespace and kind as one text
+ * (PolKVLess in felix/calc/policy_sorter.go), and up to 3.31 its inner names: `default.NAME`, `NS/default.NAME`,
+ * `NS/knp.default.NAME`. Elsewhere the order inside a tier does not matter.
+ */
+function tieBreakOf(profile: EnforcerProfile): (policy: CompiledPolicy) => string {
+  if (!isBeforeCalico(profile, 32)) {
+    return ({ origin }) => `${origin.name}/${origin.namespace ?? ""}/${calicoKind(origin)}`;
+  }
+  return ({ origin, tier }) => {
+    const { dialect, name, namespace } = origin;
+    const inTier = dialect === "kubernetes" ? `knp.default.${name}` : name.includes(".") ? name : `${tier.id}.${name}`;
+    return namespace === undefined ? inTier : `${namespace}/${inTier}`;
+  };
+}
+
+/** What Calico calls the kind of a policy inside. */
+function calicoKind({ dialect, kind }: PolicySource): string {
+  return dialect === "kubernetes" || dialect === "cluster-network-policy" ? `Kubernetes${kind}` : kind;
 }
 
 /** Infinities are equal to themselves. */

@@ -111,6 +111,11 @@ export interface Tier {
   readonly id: string;
   readonly order: number;
   readonly combinator: Combinator;
+  /**
+   * The tier is no stage on the way to the pod's own policies: it judges traffic where it enters or leaves the node, if it
+   * passes there at all, and what it lets pass goes on to the others (Calico's policies of host endpoints).
+   */
+  readonly onTheWay?: true;
 }
 
 /** Whom a policy protects. */

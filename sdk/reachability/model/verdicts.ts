@@ -26,7 +26,8 @@ export type Peer =
   /** A DNS name: of a Service, a pod or a node of the snapshot, else outside the cluster at an address that is not known. */
   | { readonly kind: "fqdn"; readonly name: string };
 
-export type FlowProtocol = "TCP" | "UDP" | "SCTP" | "ICMP";
+/** ICMP between two ends that speak IPv6 alone is ICMPv6; elsewhere each is asked about by its name. */
+export type FlowProtocol = "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6";
 
 /** A connection as its first packet shows it. Replies belong to the connection. */
 export interface Flow {

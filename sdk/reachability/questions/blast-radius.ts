@@ -1,5 +1,5 @@
 /** How far an intruder gets from one workload, hop by hop, or from where one gets to it. */
-import { trafficOfFlow, type Engine } from "../engine/engine";
+import { trafficNamed, type Engine } from "../engine/engine";
 import { describeRange } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import type { FlowProtocol, Traffic } from "../model/verdicts";
@@ -86,6 +86,5 @@ function sourcesOf(matrix: Matrix): (end: End) => readonly (readonly [End, numbe
 
 function askedFor({ protocol, port }: BlastRadiusOptions): TrafficSet {
   if (protocol === undefined) return TrafficSet.all();
-  const anywhere = { kind: "kubeApiserver" } as const;
-  return trafficOfFlow({ source: anywhere, destination: anywhere, protocol, ...(port === undefined ? {} : { port }) });
+  return trafficNamed({ protocol, ...(port === undefined ? {} : { port }) });
 }

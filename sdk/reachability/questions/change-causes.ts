@@ -96,7 +96,9 @@ function flowThatChanged({ source, destination, before, after }: ChangedPair): F
       const port = set.ranges(protocol)[0]?.[0];
       if (port !== undefined) return { source, destination, protocol, port };
     }
-    if (set.contains("ICMP")) return { source, destination, protocol: "ICMP" };
+    for (const protocol of ["ICMP", "ICMPv6"] as const) {
+      if (set.ranges(protocol).length > 0) return { source, destination, protocol };
+    }
   }
   return { source, destination, protocol: "TCP" };
 }

@@ -1,5 +1,5 @@
 /** Whether two sets of policies come to the same. */
-import { trafficOfFlow, type Engine } from "../engine/engine";
+import { trafficNamed, type Engine } from "../engine/engine";
 import { TrafficSet } from "../model/sets/ports";
 import type { MatrixOptions, Peer, Traffic } from "../model/verdicts";
 import { describeEnd } from "./ends";
@@ -55,8 +55,7 @@ function* differencesOf(a: Engine, b: Engine, options: EquivalenceOptions): Iter
 
 function askedFor({ protocol, port }: EquivalenceOptions): TrafficSet {
   if (protocol === undefined) return TrafficSet.all();
-  const anywhere: Peer = { kind: "kubeApiserver" };
-  return trafficOfFlow({ source: anywhere, destination: anywhere, protocol, ...(port === undefined ? {} : { port }) });
+  return trafficNamed({ protocol, ...(port === undefined ? {} : { port }) });
 }
 
 /** A pod, and the namespace and workload by which options choose it. */

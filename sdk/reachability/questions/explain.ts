@@ -23,7 +23,7 @@ import type { Direction } from "../model/direction";
 import { describeEnd } from "./ends";
 
 export function explainFlow(engine: Engine, flow: Flow): Explanation {
-  const asked = trafficOfFlow(flow);
+  const asked = trafficOfFlow(flow, engine.endpoints);
   const traffic = engine.traffic(flow.source, flow.destination);
   const verdict = verdictOn(traffic, asked);
   const [source, destination, arriving] = tellingEnds(engine, flow, asked, verdict);
@@ -279,6 +279,11 @@ function walkTiers(
         chain.push({ rule, outcome: "maybe-matched", text });
         continue;
       }
+      if (tier.tier.onTheWay === true) {
+        const text = `${describeRule(rule)}: may ${rule.verdict === "deny" ? "drop" : "let pass"} it on its way through a node`;
+        chain.push({ rule, outcome: "maybe-matched", text });
+        continue;
+      }
       const before = deciding ?? passed;
       if (before !== undefined || closed) {
         const text = before === undefined ? "after the default deny" : `decided before by ${describeRule(before)}`;
@@ -356,7 +361,7 @@ function whyNot(
   peer: Endpoint,
   destination: Endpoint,
 ): keyof typeof missText | undefined {
-  if (matchesOwn(rule, subject, engine.context) === NO) return "subject";
+  if (matchesOwn(rule, subject, engine.context, peer) === NO) return "subject";
   const context = engine.contextFor(rule.direction, subject, peer);
   if (matchesAnyPeer(rule.peers, peer, context) === NO) {
     return matchesAnyPeer(rule.peers, peer, engine.context) === NO ? "peer" : "unlearned";
@@ -373,7 +378,7 @@ function isCertain(
   destination: Endpoint,
 ): boolean {
   const fits = triAnd(
-    triAnd(selection.selected, matchesOwn(rule, subject, engine.context)),
+    triAnd(selection.selected, matchesOwn(rule, subject, engine.context, peer)),
     matchesAnyPeer(rule.peers, peer, engine.contextFor(rule.direction, subject, peer)),
   );
   return fits === YES && asked.isSubsetOf(resolvePorts(rule.l4, destination).must);

@@ -1,6 +1,6 @@
 /** Who reaches whom, on what: every pair between which something passes, without looking at the others. */
 import type { Engine } from "../engine/engine";
-import { trafficOfFlow } from "../engine/engine";
+import { trafficNamed } from "../engine/engine";
 import type { Endpoint } from "../engine/endpoints";
 import { PodUniverse } from "../engine/pod-universe";
 import { TunnelTables } from "../engine/tunnel-tables";
@@ -246,9 +246,7 @@ function shaper(matrix: Matrix, options: MatrixOptions): Shaper {
   const asked =
     options.protocol === undefined
       ? TrafficSet.all()
-      : trafficOfFlow({
-          source: { kind: "kubeApiserver" },
-          destination: { kind: "kubeApiserver" },
+      : trafficNamed({
           protocol: options.protocol,
           ...(options.port === undefined ? {} : { port: options.port }),
         });

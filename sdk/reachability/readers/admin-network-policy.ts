@@ -4,9 +4,9 @@
  */
 import type { L4Spec } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
-import { isGiven, onlyOneOf, readTieredPolicy, type TieredDialect } from "./cluster-network-policy";
+import { onlyOneOf, readTieredPolicy, type RuleReading, type TieredDialect } from "./cluster-network-policy";
 import type { PolicyReader } from "./common";
-import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";
+import { isGiven, NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 import { readPortName } from "./names";
 
@@ -25,11 +25,28 @@ const baseline = dialect(true);
 export const readAdminNetworkPolicy: PolicyReader = (origin, namespace, reader, context) =>
   readTieredPolicy(admin, origin, namespace, reader, context);
 
-export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, reader, context) =>
-  readTieredPolicy(baseline, origin, namespace, reader, context);
+/** There is one, and its name is `default`: the API server refuses others. */
+export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
+  const policies = readTieredPolicy(baseline, origin, namespace, reader, context);
+  if (origin.name !== "default") {
+    const message = `the API server refuses a BaselineAdminNetworkPolicy named ${origin.name}: there is one, named default`;
+    reader.report("invalid-value", message, "metadata.name", true);
+  }
+  return policies;
+};
 
-function readPorts(value: unknown, path: string): L4Spec {
+/**
+ * Calico drops a namedPort from the rule, which then is for every protocol and port (k8sAdminPolicyPortToCalicoFields in
+ * libcalico-go conversion.go, up to 3.31, the last that reads this kind).
+ */
+function readPorts(value: unknown, path: string, { reader, cni }: RuleReading): L4Spec {
   const ports = readList(value, path) ?? [];
+  const named = ports.findIndex((port) => typeof port === "object" && port !== null && "namedPort" in port);
+  if (cni === "calico" && named >= 0) {
+    const where = `${path}[${named}].namedPort`;
+    reader.report("not-enforced", `Calico does not support ${where}: the rule is for every protocol and port`, where, false);
+    return everyTraffic;
+  }
   return ports.length === 0 ? everyTraffic : uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
 }
 

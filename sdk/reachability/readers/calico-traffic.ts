@@ -4,6 +4,7 @@ import { TrafficSet, type PortProtocol } from "../model/sets/ports";
 import { isUnknown } from "../model/unknown";
 import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } from "./fields";
 import { portProtocol } from "./l4";
+import { readPortName } from "./names";
 
 /** `ports` and `notPorts` of one end. */
 export interface PortList {
@@ -33,7 +34,7 @@ function readItem(value: unknown, path: string): PortItem {
     const range = /^(\d+):(\d+)$/.exec(value);
     if (range !== null) return rangeOf(Number(range[1]), Number(range[2]), path);
     if (/^\d+$/.test(value)) return rangeOf(Number(value), Number(value), path);
-    if (/^[a-zA-Z0-9_.-]{1,128}$/.test(value)) return { name: value };
+    return { name: readPortName(value, path) };
   } else if (typeof value === "number") {
     return rangeOf(value, value, path);
   }
@@ -41,9 +42,9 @@ function readItem(value: unknown, path: string): PortItem {
 }
 
 function rangeOf(from: number, to: number, path: string): PortItem {
-  const valid = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && to <= 65535 && from <= to;
-  if (!valid) throw new NotReadable(path, `${path} is not a range of ports`, "invalid-value");
-  return { from: Math.max(from, 1), to: Math.max(to, 1) };
+  const valid = Number.isInteger(from) && Number.isInteger(to) && from >= 1 && to <= 65535 && from <= to;
+  if (!valid) throw new NotReadable(path, `${path} is not a port or a range of ports from 1 to 65535`, "invalid-value");
+  return { from, to };
 }
 
 const protocolNumbers: Readonly<Record<string, number>> = {
@@ -60,7 +61,15 @@ function numberOf(name: string): number | undefined {
   return /^\d+$/.test(name) ? Number(name) : undefined;
 }
 
-function readProtocol(value: unknown, path: string): { set: TrafficSet; ported: PortProtocol | undefined } | undefined {
+/** What a rule's `protocol` or `notProtocol` names; the protocol if it is one that has ports. */
+export interface CalicoProtocol {
+  readonly set: TrafficSet;
+  readonly ported: PortProtocol | undefined;
+  /** The family of ICMP, where it is ICMP or ICMPv6. */
+  readonly icmp: 4 | 6 | undefined;
+}
+
+export function readProtocol(value: unknown, path: string): CalicoProtocol | undefined {
   if (value === undefined || value === null) return undefined;
   const number = typeof value === "string" ? numberOf(value) : typeof value === "number" ? value : undefined;
   if (isUnknown(value)) throw new NotReadable(path, `${path} is not known yet`, "unknown-value");
@@ -68,10 +77,16 @@ function readProtocol(value: unknown, path: string): { set: TrafficSet; ported: 
     throw new NotReadable(path, `${path} is not a protocol: ${JSON.stringify(value)}`, "invalid-value");
   }
   const name = Object.keys(protocolNumbers).find((each) => protocolNumbers[each] === number) ?? "";
-  return { set: TrafficSet.ipProtocol(number), ported: portProtocol(name) };
+  const icmp = number === 1 ? 4 : number === 58 ? 6 : undefined;
+  return { set: TrafficSet.ipProtocol(number), ported: portProtocol(name), icmp };
 }
 
-/** What a rule says about traffic; `destination` are the ports of its destination. */
+const portProtocols: readonly PortProtocol[] = ["TCP", "UDP", "SCTP"];
+
+/**
+ * What a rule says about traffic; `destination` are the ports of its destination. Without a protocol a named port is of
+ * any (ProtocolAny in felix/calc/rule_scanner.go).
+ */
 export function readCalicoTraffic(rule: Fields, path: string, destination: PortList): L4Spec {
   const protocol = readProtocol(rule["protocol"], `${path}.protocol`);
   const notProtocol = readProtocol(rule["notProtocol"], `${path}.notProtocol`);
@@ -81,33 +96,43 @@ export function readCalicoTraffic(rule: Fields, path: string, destination: PortL
   if (icmp !== undefined) set = set.intersect(icmp);
   const notIcmp = readIcmp(rule["notICMP"], `${path}.notICMP`);
   if (notIcmp !== undefined) set = set.subtract(notIcmp);
-  if (!destination.given) return { must: set, may: set, named: [] };
-  const ported = protocol?.ported;
-  if (ported === undefined) {
-    throw new NotReadable(`${path}.destination`, `${path} has ports but no protocol that has ports`, "invalid-value");
-  }
+  // without a protocol nftables adds one to the match, and iptables has none to match on
+  const must = notIcmp !== undefined && protocol?.icmp === undefined ? TrafficSet.none() : set;
+  if (!destination.given) return { must, may: set, named: [] };
+  const ported = (protocol === undefined ? portProtocols : [protocol.ported])
+    .filter((each) => each !== undefined)
+    // every part of a rule has to fit: ports beside a protocol that another part excludes match nothing
+    .filter((each) => set.contains(each));
   const named: NamedPort[] = [];
   const notNamed: NamedPort[] = [];
   let ports = destination.ports === undefined ? set : TrafficSet.none();
   for (const item of destination.ports ?? []) {
-    if ("name" in item) named.push({ name: item.name, protocol: ported });
-    else ports = ports.union(TrafficSet.ports(ported, item.from, item.to));
+    for (const each of ported) {
+      if ("name" in item) named.push({ name: item.name, protocol: each });
+      else ports = ports.union(TrafficSet.ports(each, item.from, item.to));
+    }
   }
   for (const item of destination.notPorts ?? []) {
-    if ("name" in item) notNamed.push({ name: item.name, protocol: ported });
-    else ports = ports.subtract(TrafficSet.ports(ported, item.from, item.to));
+    for (const each of ported) {
+      if ("name" in item) notNamed.push({ name: item.name, protocol: each });
+      else ports = ports.subtract(TrafficSet.ports(each, item.from, item.to));
+    }
   }
-  // every part of a rule has to fit: ports beside a protocol that another part excludes match nothing
   ports = ports.intersect(set);
-  if (!set.contains(ported)) named.length = 0;
-  return { must: ports, may: ports, named, ...(notNamed.length === 0 ? {} : { notNamed }) };
+  return {
+    must: ports.intersect(must),
+    may: ports,
+    named,
+    ...(notNamed.length === 0 ? {} : { notNamed }),
+  };
 }
 
+/** Messages of both families, of which the protocol or the packet's own leaves one. */
 function readIcmp(value: unknown, path: string): TrafficSet | undefined {
   const icmp = readMap(value, path);
   if (icmp === undefined) return undefined;
   onlyFields(icmp, path, ["type", "code"]);
-  const type = readInteger(icmp["type"], `${path}.type`, 0, 255);
+  const type = readInteger(icmp["type"], `${path}.type`, 0, 254);
   const code = readInteger(icmp["code"], `${path}.code`, 0, 255);
   if (type === undefined && code !== undefined) {
     throw new NotReadable(`${path}.code`, `${path}.code needs a type`, "invalid-value");

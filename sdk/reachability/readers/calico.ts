@@ -2,19 +2,21 @@
  * Calico's NetworkPolicy and GlobalNetworkPolicy, projectcalico.org/v3.
  * Source: api/pkg/apis/projectcalico/v3, libcalico-go lib/backend/syncersv1/updateprocessors, felix/rules.
  */
-import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict, Subject } from "../model/rules";
+import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
 import { tiers } from "../model/rules";
 import {
   endpointKey,
   namespaceKey,
   accountKey,
+  ofNamespaces,
   parseCalicoSelector,
   SelectorError,
   type CalicoKey,
+  type SelectorFunctions,
 } from "../model/selectors/calico";
-import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
+import { all, always, not, perhaps, test, type Condition } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
-import { AddressSet } from "../model/sets/addresses";
+import { AddressSet, type AddressRange } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import { isUnknown } from "../model/unknown";
 import type { Direction } from "../model/direction";
@@ -43,7 +45,10 @@ import {
   type ObjectReader,
 } from "./fields";
 import { readCalicoTraffic, readPorts, type PortList } from "./calico-traffic";
+import { hostStageOf, onTheWayOf } from "./calico-hosts";
+import { checkRule, checkSpec } from "./calico-validation";
 import { portProtocol, uncertainTraffic } from "./l4";
+import { isDoubtful, withSets } from "./network-sets";
 import { serviceTerm } from "./services";
 
 interface Scope {
@@ -86,11 +91,7 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
     "performanceHints",
     ...(scope.namespace === undefined ? globalFields : []),
   ]);
-  for (const field of ["doNotTrack", "preDNAT"]) {
-    if (readBoolean(spec[field], `spec.${field}`) === true) {
-      throw new Refused(`a policy with ${field} is about host endpoints, not about pods`);
-    }
-  }
+  checkSpec(spec);
   const tierName = readString(spec["tier"], "spec.tier") ?? "default";
   const tier = context.tiers.named(tierName);
   if (tier === undefined) {
@@ -100,28 +101,28 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
   if (order !== undefined && order !== null && typeof order !== "number") {
     throw new NotReadable("spec.order", "spec.order must be a number", "invalid-value");
   }
-  const subject: Subject = {
-    kind: "pods",
-    where: all(
-      reach,
-      selectorAt(spec, "selector", "spec", endpointKey, reader),
-      selectorAt(spec, "namespaceSelector", "spec", namespaceKey, reader),
-      selectorAt(spec, "serviceAccountSelector", "spec", accountKey, reader),
-    ),
-  };
+  const where = all(
+    reach,
+    selectorAt(spec, "selector", "spec", endpointKey, reader),
+    selectorAt(spec, "namespaceSelector", "spec", namespaceKey, reader),
+    selectorAt(spec, "serviceAccountSelector", "spec", accountKey, reader),
+  );
   const directions = readTypes(spec);
   const read = (direction: Direction): { [key in Direction]?: DirectionRules } =>
     directions.has(direction) ? { [direction]: readDirection(spec, direction, scope, tier.isolates) } : {};
-  return [
-    {
-      origin,
-      tier: tier.tier,
-      order: typeof order === "number" ? order : Infinity,
-      subject,
-      ...read("ingress"),
-      ...read("egress"),
-    },
-  ];
+  const policy: CompiledPolicy = {
+    origin,
+    tier: tier.tier,
+    order: typeof order === "number" ? order : Infinity,
+    subject: { kind: "pods", where },
+    ...read("ingress"),
+    ...read("egress"),
+  };
+  const stage = hostStageOf(spec);
+  const onTheWay = stage !== undefined && context.selectsHostEndpoint(where) ? [onTheWayOf(policy, stage)] : [];
+  if (stage === undefined || stage === "forward") return [policy, ...onTheWay];
+  if (onTheWay.length > 0) return onTheWay;
+  throw new Refused(`a policy with ${stage} is about host endpoints, and no HostEndpoint of the snapshot fits`);
 }
 
 /** A selector; where it cannot be parsed it may select anybody. */
@@ -132,12 +133,16 @@ function selectorAt(fields: Fields, field: string, path: string, keyOf: CalicoKe
   );
 }
 
-function parseSelector(text: string, path: string, keyOf: CalicoKey): Condition {
+function parseNamespaceSelector(text: string, path: string): Condition {
+  return parseSelector(text, path, namespaceKey, ofNamespaces);
+}
+
+function parseSelector(text: string, path: string, keyOf: CalicoKey, functions?: SelectorFunctions): Condition {
   try {
-    return parseCalicoSelector(text, keyOf);
+    return parseCalicoSelector(text, keyOf, functions);
   } catch (error) {
     if (!(error instanceof SelectorError)) throw error;
-    throw new NotReadable(path, `${path} is not a selector: ${error.message}`, "invalid-value");
+    throw new NotReadable(path, `${path} is not a selector of Calico: ${error.message}`, "invalid-value");
   }
 }
 
@@ -200,23 +205,27 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
       if (verdict === undefined) {
         throw new NotReadable(`${path}.action`, `${path}.action must be Allow, Deny, Pass or Log`, "invalid-value");
       }
+      checkWhereKnown(rule, direction, path, scope);
       if (verdict === "log") return [];
       const source = readEntity(rule["source"], `${path}.source`, scope);
       const destination = readEntity(rule["destination"], `${path}.destination`, scope);
       const peer = direction === "ingress" ? source : destination;
       const own = direction === "ingress" ? destination : source;
-      const family = readFamily(rule["ipVersion"], `${path}.ipVersion`);
-      let l4 = readCalicoTraffic(rule, path, destination.ports);
+      const terms = [...peer.terms, ...readFamily(rule["ipVersion"], `${path}.ipVersion`), ...own.family];
+      let l4 = narrowed(
+        scope.reader,
+        () => readCalicoTraffic(rule, path, destination.ports),
+        () => uncertainTraffic,
+      );
       if (destination.services !== undefined) l4 = intersectL4(l4, destination.services);
       // which port a connection comes from is not known; HTTP attributes are not looked at
-      if (source.ports.given || rule["http"] !== undefined)
-        l4 = { ...l4, must: TrafficSet.none(), named: [], may: l4.named.length > 0 ? TrafficSet.all() : l4.may };
+      if (source.ports.given || rule["http"] !== undefined) terms.push(uncertainPeer);
       return [
         {
           direction,
           verdict,
           path,
-          peers: [andTerm([...peer.terms, ...family])],
+          peers: [andTerm(terms)],
           ...(own.terms.length === 0 ? {} : { own: andTerm(own.terms) }),
           l4,
           ...(rule["http"] === undefined ? {} : { l7: true }),
@@ -225,6 +234,29 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
     },
     () => [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
   );
+}
+
+/** What Calico refuses makes the whole rule unknown; a value that is not known yet is reported where it is read. */
+function checkWhereKnown(rule: Fields, direction: Direction, path: string, scope: Scope): void {
+  try {
+    checkRule(rule, path, { direction, global: scope.namespace === undefined, profile: scope.context.profile });
+  } catch (error) {
+    if (!(error instanceof NotReadable) || error.code === "invalid-value") throw error;
+  }
+}
+
+/**
+ * Reads a part that can only narrow a rule down. What cannot be read there leaves the rest of the rule as it is; an invalid
+ * value does not, as Calico refuses it.
+ */
+function narrowed<T>(reader: ObjectReader, read: () => T, otherwise: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof NotReadable) || error.code === "invalid-value") throw error;
+    reader.report(error.code, error.message, error.path, true);
+    return otherwise();
+  }
 }
 
 function intersectL4(a: L4Spec, b: L4Spec): L4Spec {
@@ -236,6 +268,7 @@ function andTerm(terms: readonly PeerTerm[]): PeerTerm {
   return terms.length === 1 ? (terms[0] as PeerTerm) : { kind: "and", of: terms };
 }
 
+/** Packets of one IP version. */
 function readFamily(value: unknown, path: string): PeerTerm[] {
   if (value === undefined || value === null) return [];
   if (value !== 4 && value !== 6) throw new NotReadable(path, `${path} must be 4 or 6`, "invalid-value");
@@ -245,6 +278,8 @@ function readFamily(value: unknown, path: string): PeerTerm[] {
 interface Entity {
   /** All of these must fit; none means anybody. */
   readonly terms: readonly PeerTerm[];
+  /** The family of its addresses, which is that of the whole rule and so of the other side too. */
+  readonly family: readonly PeerTerm[];
   readonly ports: PortList;
   /** The ports of a Service that the entity names. */
   readonly services?: L4Spec;
@@ -262,32 +297,93 @@ const entityFields = [
   "services",
 ] as const;
 
+const noPorts: PortList = { given: false, ports: undefined, notPorts: undefined };
+
 function readEntity(value: unknown, path: string, scope: Scope): Entity {
-  const entity = readMap(value, path) ?? {};
-  onlyFields(entity, path, entityFields);
-  const terms: PeerTerm[] = [];
-  const ports = readPorts(entity, path);
-  const nets = readStrings(entity["nets"], `${path}.nets`) ?? [];
-  if (nets.length > 0) terms.push(netsTerm(nets, `${path}.nets`));
-  const notNets = readStrings(entity["notNets"], `${path}.notNets`) ?? [];
-  if (notNets.length > 0) terms.push({ kind: "not", of: netsTerm(notNets, `${path}.notNets`) });
+  const { reader } = scope;
+  return narrowed<Entity>(
+    reader,
+    () => {
+      const entity = readMap(value, path) ?? {};
+      onlyFields(entity, path, entityFields);
+      const nets = readNets(entity["nets"], `${path}.nets`, reader);
+      const notNets = readNets(entity["notNets"], `${path}.notNets`, reader);
+      const family = [...nets.family, ...notNets.family];
+      const terms: PeerTerm[] = [
+        ...nets.terms,
+        ...notNets.terms.map((of): PeerTerm => ({ kind: "not", of })),
+        ...family,
+        ...reader.attempt(
+          () => selectorTerms(entity, path, scope),
+          () => [uncertainPeer],
+        ),
+      ];
+      const ports = narrowed(
+        reader,
+        () => readPorts(entity, path),
+        () => {
+          terms.push(uncertainPeer);
+          return noPorts;
+        },
+      );
+      const service = readMap(entity["services"], `${path}.services`);
+      if (service === undefined) return { terms, family, ports };
+      return { ...readService(service, `${path}.services`, scope, terms), family, ports };
+    },
+    () => ({ terms: [uncertainPeer], family: [], ports: noPorts }),
+  );
+}
+
+/** Addresses, and their family: a rule with addresses of one family, left out or not, is none for the other. */
+function readNets(
+  value: unknown,
+  path: string,
+  reader: ObjectReader,
+): { readonly terms: readonly PeerTerm[]; readonly family: readonly PeerTerm[] } {
+  return narrowed<ReturnType<typeof readNets>>(
+    reader,
+    () => {
+      const nets = readStrings(value, path) ?? [];
+      if (nets.length === 0) return { terms: [], family: [] };
+      const ranges = nets.map((net, index): AddressRange => readCidr(net, `${path}[${index}]`));
+      const families = new Set(ranges.map((range) => range.family));
+      return {
+        terms: [{ kind: "cidr", set: AddressSet.of(...ranges) }],
+        family: families.size > 1 ? [] : readFamily(ranges[0]?.family, path),
+      };
+    },
+    () => ({ terms: [uncertainPeer], family: [] }),
+  );
+}
+
+/**
+ * What the selectors of an entity choose. `notSelector` beside another one is a part of it: whatever carries labels is
+ * weighed once, so that an address which an endpoint excludes stays in where a network set has it too. Alone it is about
+ * addresses, and the world is not excluded (combineMatchesIfPossible in felix/calc/rule_scanner.go).
+ */
+function selectorTerms(entity: Fields, path: string, scope: Scope): PeerTerm[] {
   const text = (field: string): string => readString(entity[field], `${path}.${field}`) ?? "";
-  const accounts = readMap(entity["serviceAccounts"], `${path}.serviceAccounts`);
-  const speaksOfEndpoints = text("selector") !== "" || text("notSelector") !== "" || accounts !== undefined;
-  const place = placeOf(text("namespaceSelector"), path, speaksOfEndpoints, scope);
+  const accounts = accountConditions(
+    readMap(entity["serviceAccounts"], `${path}.serviceAccounts`),
+    `${path}.serviceAccounts`,
+  );
+  const [selector, notSelector] = [text("selector"), text("notSelector")];
+  const place = placeOf(
+    text("namespaceSelector"),
+    path,
+    selector !== "" || notSelector !== "" || accounts.length > 0,
+    scope,
+  );
   const positive = [
     ...(place === undefined ? [] : [place]),
-    ...(text("selector") === "" ? [] : [parseSelector(text("selector"), `${path}.selector`, endpointKey)]),
-    ...accountConditions(accounts, `${path}.serviceAccounts`),
+    ...(selector === "" ? [] : [parseSelector(selector, `${path}.selector`, endpointKey)]),
+    ...accounts,
   ];
-  if (positive.length > 0) terms.push(labelled(all(...positive), path, scope));
-  if (text("notSelector") !== "") {
-    const excluded = parseSelector(text("notSelector"), `${path}.notSelector`, endpointKey);
-    terms.push({ kind: "not", of: labelled(excluded, path, scope) });
+  const excluded = notSelector === "" ? undefined : parseSelector(notSelector, `${path}.notSelector`, endpointKey);
+  if (positive.length > 0) {
+    return [labelled(all(...positive, ...(excluded === undefined ? [] : [not(excluded)])), path, scope)];
   }
-  const service = readMap(entity["services"], `${path}.services`);
-  if (service === undefined) return { terms, ports };
-  return { ...readService(service, `${path}.services`, scope, terms), ports };
+  return excluded === undefined ? [] : [{ kind: "not", of: labelled(excluded, path, scope) }];
 }
 
 /** Where a selector looks: in the namespaces given, or in the policy's own. */
@@ -297,11 +393,7 @@ function placeOf(
   speaksOfEndpoints: boolean,
   scope: Scope,
 ): Condition | undefined {
-  if (namespaceSelector !== "") {
-    const chosen = parseSelector(namespaceSelector, `${path}.namespaceSelector`, namespaceKey);
-    // global() is the absence of a namespace; all() and everything else is about namespaced endpoints
-    return namespaceSelector.includes("global()") ? chosen : all(test("namespace", "", "exists"), chosen);
-  }
+  if (namespaceSelector !== "") return parseNamespaceSelector(namespaceSelector, `${path}.namespaceSelector`);
   return speaksOfEndpoints && scope.namespace !== undefined ? inNamespace(scope.namespace) : undefined;
 }
 
@@ -316,33 +408,34 @@ function accountConditions(accounts: Fields | undefined, path: string): Conditio
   ];
 }
 
-function netsTerm(nets: readonly string[], path: string): PeerTerm {
-  return {
-    kind: "cidr",
-    set: AddressSet.of(
-      ...nets.map((net, index) =>
-        readCidr(net.includes("/") ? net : `${net}${net.includes(":") ? "/128" : "/32"}`, `${path}[${index}]`),
-      ),
-    ),
-  };
-}
-
-/** Whatever carries labels to Calico: pods, and network sets of addresses. */
+/** Whatever carries labels to Calico: pods, network sets of addresses, and host endpoints. */
 function labelled(where: Condition, path: string, { context, reader }: Scope): PeerTerm {
   const sets = context.networkSets(where);
-  if (sets.some(({ kind }) => kind !== "cidr")) {
+  if (sets.some(isDoubtful)) {
     reader.report("unsupported", `${path}: the addresses or labels of a network set are not known`, path, true);
   }
-  return sets.length === 0 ? { kind: "pods", where } : { kind: "or", of: [{ kind: "pods", where }, ...sets] };
+  return withSets(where, sets);
 }
 
-function readService(service: Fields, path: string, scope: Scope, terms: readonly PeerTerm[]): Omit<Entity, "ports"> {
+/** The API server's Service, which every cluster has and no manifest declares; its port is the API server's own. */
+const apiServer: Omit<Entity, "ports" | "family"> = {
+  terms: [{ kind: "entity", entity: "kube-apiserver" }],
+  services: { must: TrafficSet.ports("TCP", 6443), may: TrafficSet.protocol("TCP"), named: [] },
+};
+
+function readService(
+  service: Fields,
+  path: string,
+  scope: Scope,
+  terms: readonly PeerTerm[],
+): Omit<Entity, "ports" | "family"> {
   onlyFields(service, path, ["name", "namespace"]);
   const name = required(readString(service["name"], `${path}.name`), `${path}.name`);
   const own = typeof scope.namespace === "string" ? scope.namespace : "default";
   const namespace = readString(service["namespace"], `${path}.namespace`) ?? own;
   const entry = scope.context.services.find(namespace, name);
   if (entry === undefined) {
+    if (namespace === "default" && name === "kubernetes") return { ...apiServer, terms: [...terms, ...apiServer.terms] };
     scope.reader.report("unsupported", `${path}: Service ${namespace}/${name} is not in the snapshot`, path, true);
     return { terms: [...terms, uncertainPeer] };
   }

@@ -5,13 +5,21 @@
 import type { Cni } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
 import { tiers } from "../model/rules";
-import { all, always, perhaps, type Condition } from "../model/selectors/conditions";
+import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
 import { AddressSet } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import { MAYBE, NO } from "../model/unknown";
 import type { Direction } from "../model/direction";
-import { readCidr, uncertainPeer, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import {
+  readCidr,
+  uncertainPeer,
+  uncertainPolicy,
+  uncertainRule,
+  type PolicyReader,
+  type ReaderContext,
+} from "./common";
+import {
+  isGiven,
   NotReadable,
   onlyFields,
   readInteger,
@@ -26,6 +34,7 @@ import { clusterNetworkPolicyPattern } from "./fqdn";
 import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 import { readPortName } from "./names";
+import { withSets } from "./network-sets";
 
 /** What differs between ClusterNetworkPolicy and its predecessors. */
 export interface TieredDialect {
@@ -34,7 +43,7 @@ export interface TieredDialect {
   readonly actions: Readonly<Record<string, RuleVerdict>>;
   readonly hasPriority: boolean;
   readonly trafficField: string;
-  readonly readTraffic: (value: unknown, path: string) => L4Spec;
+  readonly readTraffic: (value: unknown, path: string, read: RuleReading) => L4Spec;
 }
 
 const dialect: TieredDialect = {
@@ -66,7 +75,7 @@ export function readTieredPolicy(
     () => {
       const spec = required(readMap(origin.object.spec, "spec"), "spec");
       onlyFields(spec, "spec", kind.specFields);
-      const read: RuleReading = { kind, reader, cni: context.profile.cni };
+      const read: RuleReading = { kind, reader, cni: context.profile.cni, networkSets: context.networkSets };
       const policy: CompiledPolicy = {
         origin,
         tier: kind.tierOf(spec) === "Admin" ? context.tiers.admin : context.tiers.baseline,
@@ -90,10 +99,11 @@ export function readTieredPolicy(
 }
 
 /** What reading a rule needs to know. */
-interface RuleReading {
+export interface RuleReading {
   readonly kind: TieredDialect;
   readonly reader: ObjectReader;
   readonly cni: Cni;
+  readonly networkSets: ReaderContext["networkSets"];
 }
 
 /** `namespaces` or `pods`, of which exactly one is given. */
@@ -155,12 +165,12 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
       }
       const peers = readFilled(rule[peerField], peerPath).map((peer, index) =>
         reader.attempt<PeerTerm[]>(
-          () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, cni),
+          () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, read),
           () => [uncertainPeer],
         ),
       );
       const l4 = reader.attempt(
-        () => kind.readTraffic(rule[kind.trafficField], `${path}.${kind.trafficField}`),
+        () => kind.readTraffic(rule[kind.trafficField], `${path}.${kind.trafficField}`, read),
         () => uncertainTraffic,
       );
       const dnsNames = peers.flat().flatMap((term) => (term.kind === "fqdn" ? [term.pattern] : []));
@@ -172,7 +182,13 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
   );
 }
 
-function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, path: string, cni: Cni): PeerTerm[] {
+function readPeer(
+  value: unknown,
+  direction: Direction,
+  verdict: RuleVerdict,
+  path: string,
+  { cni, networkSets }: RuleReading,
+): PeerTerm[] {
   const peer = required(readMap(value, path), path);
   const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
   onlyFields(peer, path, ["namespaces", "pods", ...external]);
@@ -200,10 +216,17 @@ function readPeer(value: unknown, direction: Direction, verdict: RuleVerdict, pa
       // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
       // world (tests/enforcement/cases/by-absence-*.yaml)
       if (cni === "cilium" && kind === "namespaces" && isNegative(where)) return [{ kind: "any" }];
+      if (cni === "calico" && kind === "namespaces") {
+        // to Calico "all namespaces" is whatever is in one: pods and network sets, which no condition on pods leaves out
+        const chosen = where === always ? inAnyNamespace : where;
+        return [withSets(chosen, networkSets(chosen))];
+      }
       return [{ kind: "pods", where }];
     }
   }
 }
+
+const inAnyNamespace = test("namespace", "", "exists");
 
 /** The kind of peer for which Calico gives up a whole rule; nothing where it supports all of them. */
 function unsupportedByCalico(peers: unknown): string | undefined {
@@ -217,10 +240,6 @@ function unsupportedByCalico(peers: unknown): string | undefined {
 function isNegative(where: Condition): boolean {
   const tests = where.op === "and" ? where.of : [where];
   return tests.every((each) => each.op === "test" && (each.operator === "notIn" || each.operator === "doesNotExist"));
-}
-
-export function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
 }
 
 /**

@@ -32,8 +32,10 @@ export interface ReaderContext {
   readonly waypoints: WaypointTable;
   /** Names that policies for ServiceEntries are about; readers add to it. */
   readonly waypointHosts: DnsPattern[];
-  /** Calico's (Global)NetworkSets whose labels fit, as peers. */
+  /** Calico's (Global)NetworkSets and HostEndpoints whose labels fit, as peers. */
   networkSets(where: Condition): PeerTerm[];
+  /** Whether the labels of some HostEndpoint of Calico's fit. */
+  selectsHostEndpoint(where: Condition): boolean;
   /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits; nothing where one is missing. */
   cidrGroups(name: string | undefined, selector: Condition | undefined): AddressSet | undefined;
 }

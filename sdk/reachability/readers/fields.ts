@@ -70,6 +70,11 @@ export function readStrings(value: unknown, path: string): readonly string[] | u
   );
 }
 
+/** Whether a field is there: to the API server null is absent. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
 /** A value that has to be there. */
 export function required<T>(value: T | undefined, path: string): T {
   if (value === undefined) throw new NotReadable(path, `${path} is missing`, "invalid-value");

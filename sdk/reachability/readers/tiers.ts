@@ -1,9 +1,10 @@
 /** The tiers of an enforcer. */
 import { isUnknown } from "../model/unknown";
 import type { SourcedObject } from "../model/objects";
-import type { Cni } from "../model/profile";
+import type { EnforcerProfile } from "../model/profile";
 import { tiers, type Tier } from "../model/rules";
 import { NO, YES, type Tri } from "../model/unknown";
+import { isBeforeCalico } from "../model/calico-version";
 
 /** A tier, and whether it denies what its policies leave undecided. */
 export interface NamedTier {
@@ -22,14 +23,16 @@ export interface TierTable {
 
 /**
  * Kubernetes and Cilium have three tiers; Calico puts them among its own: `kube-admin` 1,000, `default` 1,000,000 and
- * `kube-baseline` 10,000,000 (libcalico-go), and takes further ones from Tier objects.
+ * `kube-baseline` 10,000,000 (libcalico-go), and takes further ones from Tier objects. Up to 3.31 the outer two are named
+ * after AdminNetworkPolicy.
  */
-export function tierTable(cni: Cni, objects: readonly SourcedObject[]): TierTable {
-  if (cni !== "calico") return { ...tiers, named: () => undefined };
+export function tierTable(profile: EnforcerProfile, objects: readonly SourcedObject[]): TierTable {
+  if (profile.cni !== "calico") return { ...tiers, named: () => undefined };
   const firstMatch = (id: string, order: number): Tier => ({ id, order, combinator: "firstMatch" });
-  const admin = firstMatch("kube-admin", 1_000);
+  const old = isBeforeCalico(profile, 32);
+  const admin = firstMatch(old ? "adminnetworkpolicy" : "kube-admin", 1_000);
   const normal = firstMatch("default", 1_000_000);
-  const baseline = firstMatch("kube-baseline", 10_000_000);
+  const baseline = firstMatch(old ? "baselineadminnetworkpolicy" : "kube-baseline", 10_000_000);
   const known = new Map<string, NamedTier>([
     [admin.id, { tier: admin, isolates: NO }],
     [normal.id, { tier: normal, isolates: YES }],

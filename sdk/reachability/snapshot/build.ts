@@ -4,7 +4,7 @@ import { inferProfile, type EnforcerProfile } from "../model/profile";
 import { uncertainPolicy, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
-import { networkSetsOf } from "../readers/network-sets";
+import { networkSetsOf, selectsHostEndpoint } from "../readers/network-sets";
 import { readPeerAuthentications, type PeerAuthentication } from "../readers/peer-authentication";
 import { ServiceTable } from "../readers/services";
 import { tierTable } from "../readers/tiers";
@@ -109,8 +109,9 @@ class Builder {
       profile: this.profile,
       services: new ServiceTable(data.services),
       cidrGroups: data.cidrGroups,
-      tiers: tierTable(this.profile.cni, this.objects),
+      tiers: tierTable(this.profile, this.objects),
       networkSets: networkSetsOf(this.objects),
+      selectsHostEndpoint: (where) => selectsHostEndpoint(this.objects, where),
       waypoints,
       waypointHosts: [],
     };

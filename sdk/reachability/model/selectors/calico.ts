@@ -1,13 +1,16 @@
 /**
- * Calico's selector language.
+ * Calico's selector language, to the letter: what the API server's parser refuses is refused here.
  * Source: libcalico-go lib/selector/parser and tokenizer, and the API documentation on selectors.
  */
 import { all, always, any, never, not, test, type Condition, type Field } from "./conditions";
 
-/** Where a key of a selector looks. */
+/** Where a key of a selector looks; `constant` for a label that every pod has with this value, and nothing else has. */
 export type CalicoKey = (
   key: string,
 ) => { readonly field: Field; readonly key: string } | { readonly constant: string };
+
+/** What is a pod: network sets and host endpoints run under no service account. */
+const isPod = test("serviceAccount", "", "exists");
 
 /** Keys of a pod's or network set's own labels, and the labels Calico adds. */
 export const endpointKey: CalicoKey = (key) => {
@@ -35,40 +38,147 @@ export class SelectorError extends Error {
   }
 }
 
-type Token =
-  | { readonly kind: "symbol" | "word" | "text"; readonly value: string; readonly at: number }
-  | { readonly kind: "end"; readonly value: ""; readonly at: number };
+type TokenKind =
+  | "label"
+  | "text"
+  | "has"
+  | "all"
+  | "global"
+  | "in"
+  | "not in"
+  | "contains"
+  | "starts with"
+  | "ends with"
+  | "=="
+  | "!="
+  | "!"
+  | "&&"
+  | "||"
+  | "("
+  | ")"
+  | "{"
+  | "}"
+  | ","
+  | "end";
 
-const pattern = /\s*(?:(&&|\|\||==|!=|[!(){},])|"([^"]*)"|'([^']*)'|([a-zA-Z0-9_./-]+))/y;
+interface Token {
+  readonly kind: TokenKind;
+  /** The label, of `has()` too, or the text without its quotes. */
+  readonly value: string;
+  readonly at: number;
+}
 
+/** As long as a label may be (MaxLabelLength of the tokenizer). */
+const longestLabel = 512;
+
+const symbols = ["&&", "||", "==", "!=", "!", "(", ")", "{", "}", ","] as const;
+
+/**
+ * The operators that are words. Between two words there may be blanks, or nothing: `notin`. Each ends at the end of a word.
+ * They are operators only after a label; elsewhere the same word is a label.
+ */
+const wordOperators: readonly (readonly [TokenKind, RegExp])[] = (
+  [
+    ["contains", /contains/],
+    ["starts with", /starts[ \t]*with/],
+    ["ends with", /ends[ \t]*with/],
+    ["not in", /not[ \t]*in/],
+    ["in", /in/],
+  ] as const
+).map(([kind, words]) => [kind, new RegExp(`${words.source}(?![a-zA-Z0-9_./-])`, "y")]);
+
+/** `all()` and its siblings: no blank before the parenthesis, any number inside. */
+const functions: readonly (readonly [TokenKind, RegExp])[] = [
+  ["has", /has\([ \t]*([a-zA-Z0-9_./-]*)[ \t]*(\)?)/y],
+  ["all", /all\([ \t]*()(\)?)/y],
+  ["global", /global\([ \t]*()(\)?)/y],
+];
+
+const blanks = /[ \t]*/y;
+const label = /[a-zA-Z0-9_./-]+/y;
+
+function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at;
+  return pattern.exec(text);
+}
+
+/** Only blanks and tabs separate tokens: line breaks and other white space are refused, at the end of a selector too. */
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
-  while (text.slice(at).trim() !== "") {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match === null) throw new SelectorError("not a part of a selector", at);
-    const [whole, symbol, double, single, word] = match;
-    if (symbol !== undefined) tokens.push({ kind: "symbol", value: symbol, at });
-    else if (word !== undefined) tokens.push({ kind: "word", value: word, at });
-    else tokens.push({ kind: "text", value: double ?? single ?? "", at });
-    at += whole.length;
+  for (;;) {
+    at += (matchAt(blanks, text, at)?.[0] ?? "").length;
+    if (at >= text.length) {
+      tokens.push({ kind: "end", value: "", at });
+      return tokens;
+    }
+    const { token, length } = tokenAt(text, at, tokens.at(-1)?.kind === "label");
+    tokens.push(token);
+    at += length;
   }
-  tokens.push({ kind: "end", value: "", at: text.length });
-  return tokens;
 }
 
-/** How deep parentheses and negations may be nested. */
-const deepest = 100;
+function tokenAt(text: string, at: number, afterLabel: boolean): { token: Token; length: number } {
+  const symbol = symbols.find((each) => text.startsWith(each, at));
+  if (symbol !== undefined) return { token: { kind: symbol, value: "", at }, length: symbol.length };
+  const quote = text[at];
+  if (quote === '"' || quote === "'") {
+    const close = text.indexOf(quote, at + 1);
+    if (close < 0) throw new SelectorError("a quote without its end", at);
+    return { token: { kind: "text", value: text.slice(at + 1, close), at }, length: close + 1 - at };
+  }
+  if (afterLabel) {
+    for (const [kind, pattern] of wordOperators) {
+      const match = matchAt(pattern, text, at);
+      if (match !== null) return { token: { kind, value: "", at }, length: match[0].length };
+    }
+    throw new SelectorError("an operator expected", at);
+  }
+  for (const [kind, pattern] of functions) {
+    const match = matchAt(pattern, text, at);
+    if (match === null) continue;
+    const [whole, key = "", close] = match;
+    if (kind === "has") checkLabel(key, at);
+    if (close !== ")") throw new SelectorError(`")" expected after ${kind}(`, at + whole.length);
+    return { token: { kind, value: key, at }, length: whole.length };
+  }
+  const word = matchAt(label, text, at)?.[0];
+  if (word === undefined) throw new SelectorError("not a part of a selector", at);
+  checkLabel(word, at);
+  return { token: { kind: "label", value: word, at }, length: word.length };
+}
+
+function checkLabel(name: string, at: number): void {
+  if (name === "") throw new SelectorError("a label expected", at);
+  if (name.length > longestLabel) throw new SelectorError("the label is too long", at);
+}
+
+/** How deep parentheses may be nested; far more than anyone writes, and less than the stack holds. */
+const deepest = 1000;
+
+/** What `all()` and `global()` mean where the selector stands. */
+export interface SelectorFunctions {
+  readonly all: Condition;
+  readonly global: Condition;
+}
+
+/** In a selector of endpoints. */
+const ofEndpoints: SelectorFunctions = { all: always, global: test("namespace", "", "doesNotExist") };
+
+/** In the namespaceSelector of a rule: what is in a namespace, and what is in none (updateprocessors/rules.go). */
+export const ofNamespaces: SelectorFunctions = { ...ofEndpoints, all: test("namespace", "", "exists") };
 
 /**
  * Parses a selector. The empty text selects everything.
  *
  * @throws SelectorError where the text is not a selector.
  */
-export function parseCalicoSelector(text: string, keyOf: CalicoKey): Condition {
-  const parser = new Parser(tokenize(text), keyOf);
-  return parser.parse();
+export function parseCalicoSelector(
+  text: string,
+  keyOf: CalicoKey,
+  functions: SelectorFunctions = ofEndpoints,
+): Condition {
+  return new Parser(tokenize(text), keyOf, functions).parse();
 }
 
 class Parser {
@@ -78,6 +188,7 @@ class Parser {
   constructor(
     private readonly tokens: readonly Token[],
     private readonly keyOf: CalicoKey,
+    private readonly functions: SelectorFunctions,
   ) {}
 
   parse(): Condition {
@@ -93,23 +204,14 @@ class Parser {
 
   #take(): Token {
     const token = this.#peek();
-    this.#next++;
+    if (token.kind !== "end") this.#next++;
     return token;
   }
 
-  #isSymbol(value: string): boolean {
-    const token = this.#peek();
-    return token.kind === "symbol" && token.value === value;
-  }
-
-  #accept(value: string): boolean {
-    if (!this.#isSymbol(value)) return false;
+  #accept(kind: TokenKind): boolean {
+    if (this.#peek().kind !== kind) return false;
     this.#next++;
     return true;
-  }
-
-  #expect(value: string): void {
-    if (!this.#accept(value)) this.#fail(`"${value}" expected`);
   }
 
   #fail(message: string): never {
@@ -117,10 +219,8 @@ class Parser {
   }
 
   #or(): Condition {
-    if (++this.#depth > deepest) this.#fail("nested too deep");
     const parts = [this.#and()];
     while (this.#accept("||")) parts.push(this.#and());
-    this.#depth--;
     return any(...parts);
   }
 
@@ -131,63 +231,64 @@ class Parser {
   }
 
   #operation(): Condition {
-    if (this.#accept("!")) {
-      if (++this.#depth > deepest) this.#fail("nested too deep");
-      const negated = not(this.#operation());
-      this.#depth--;
-      return negated;
-    }
-    if (this.#accept("(")) {
-      const inner = this.#or();
-      this.#expect(")");
-      return inner;
-    }
-    const token = this.#take();
-    if (token.kind !== "word") throw new SelectorError("a label, a function or a parenthesis expected", token.at);
-    if (this.#isSymbol("(")) return this.#call(token.value);
-    return this.#comparison(token.value);
+    let negated = false;
+    while (this.#accept("!")) negated = !negated;
+    const operation = this.#positive();
+    return negated ? not(operation) : operation;
   }
 
-  #call(name: string): Condition {
-    this.#expect("(");
-    if (name === "all" || name === "global") {
-      this.#expect(")");
-      return name === "all" ? always : test("namespace", "", "doesNotExist");
+  #positive(): Condition {
+    const token = this.#take();
+    switch (token.kind) {
+      case "(": {
+        if (++this.#depth > deepest) this.#fail("nested too deep");
+        const inner = this.#or();
+        if (!this.#accept(")")) this.#fail('")" expected');
+        this.#depth--;
+        return inner;
+      }
+      case "has": {
+        const place = this.keyOf(token.value);
+        return "constant" in place ? isPod : test(place.field, place.key, "exists");
+      }
+      case "all":
+        return this.functions.all;
+      case "global":
+        return this.functions.global;
+      case "label":
+        return this.#comparison(token.value);
+      default:
+        throw new SelectorError("a label, a function or a parenthesis expected", token.at);
     }
-    if (name !== "has") this.#fail(`no function "${name}"`);
-    const key = this.#take();
-    if (key.kind !== "word") throw new SelectorError("a label expected", key.at);
-    this.#expect(")");
-    const place = this.keyOf(key.value);
-    return "constant" in place ? always : test(place.field, place.key, "exists");
   }
 
   #comparison(key: string): Condition {
     const place = this.keyOf(key);
     const compare = (operator: "in" | "notIn", values: readonly string[]): Condition => {
-      if ("constant" in place) return values.includes(place.constant) === (operator === "in") ? always : never;
+      if ("constant" in place) {
+        const isValue = values.includes(place.constant) ? isPod : never;
+        return operator === "in" ? isValue : not(isValue);
+      }
       return test(place.field, place.key, operator, ...values);
     };
-    if (this.#accept("==")) return compare("in", [this.#text()]);
-    if (this.#accept("!=")) return compare("notIn", [this.#text()]);
-    const word = this.#take();
-    if (word.kind !== "word") throw new SelectorError("an operator expected", word.at);
-    switch (word.value) {
+    const operator = this.#take();
+    switch (operator.kind) {
+      case "==":
+        return compare("in", [this.#text()]);
+      case "!=":
+        return compare("notIn", [this.#text()]);
       case "in":
         return compare("in", this.#set());
-      case "not":
-        this.#word("in");
+      case "not in":
         return compare("notIn", this.#set());
       case "contains":
         return this.#textTest(place, "contains");
-      case "starts":
-        this.#word("with");
+      case "starts with":
         return this.#textTest(place, "startsWith");
-      case "ends":
-        this.#word("with");
+      case "ends with":
         return this.#textTest(place, "endsWith");
       default:
-        throw new SelectorError(`no operator "${word.value}"`, word.at);
+        throw new SelectorError("an operator expected", operator.at);
     }
   }
 
@@ -201,12 +302,7 @@ class Parser {
         : operator === "startsWith"
           ? constant.startsWith(value)
           : constant.endsWith(value);
-    return holds ? always : never;
-  }
-
-  #word(value: string): void {
-    const token = this.#take();
-    if (token.kind !== "word" || token.value !== value) throw new SelectorError(`"${value}" expected`, token.at);
+    return holds ? isPod : never;
   }
 
   #text(): string {
@@ -215,13 +311,15 @@ class Parser {
     return token.value;
   }
 
+  /** A comma may follow the last value. */
   #set(): string[] {
-    this.#expect("{");
+    if (!this.#accept("{")) this.#fail('"{" expected');
     const values: string[] = [];
-    while (!this.#accept("}")) {
+    while (this.#peek().kind === "text") {
       values.push(this.#text());
-      if (!this.#isSymbol("}")) this.#expect(",");
+      if (!this.#accept(",")) break;
     }
+    if (!this.#accept("}")) this.#fail('"}" expected');
     return values;
   }
 }

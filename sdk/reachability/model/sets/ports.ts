@@ -281,15 +281,24 @@ function describeIntervals(intervals: Intervals): string {
   return texts.join(",");
 }
 
-/** Types where all codes are in the set, `type/code` otherwise. */
+/** Types where all codes are in the set, `type/code` otherwise: `0-7,8/1-255,9`. */
 function describeIcmp(intervals: Intervals): string {
   const texts: string[] = [];
+  const codes = (type: number, from: number, to: number): string =>
+    from === to ? `${type}/${from}` : `${type}/${from}-${to}`;
   for (let i = 0; i < intervals.length; i += 2) {
-    const [low, high] = [intervals[i] as number, intervals[i + 1] as number];
-    const wholeTypes = low % 256 === 0 && high % 256 === 255;
-    const from = wholeTypes ? `${Math.floor(low / 256)}` : `${Math.floor(low / 256)}/${low % 256}`;
-    const to = wholeTypes ? `${Math.floor(high / 256)}` : `${Math.floor(high / 256)}/${high % 256}`;
-    texts.push(from === to ? from : `${from}-${to}`);
+    let [low, high] = [intervals[i] as number, intervals[i + 1] as number];
+    const [first, last] = [Math.floor(low / 256), Math.floor(high / 256)];
+    if (low % 256 !== 0) {
+      texts.push(codes(first, low % 256, first < last ? 255 : high % 256));
+      if (first === last) continue;
+      low = (first + 1) * 256;
+    }
+    const tail = high % 256 === 255 ? undefined : codes(last, 0, high % 256);
+    if (tail !== undefined) high = last * 256 - 1;
+    const [from, to] = [low / 256, (high - 255) / 256];
+    if (from <= to) texts.push(from === to ? `${from}` : `${from}-${to}`);
+    if (tail !== undefined) texts.push(tail);
   }
   return texts.join(",");
 }
