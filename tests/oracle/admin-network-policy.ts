@@ -93,7 +93,12 @@ function tierAnswer(
   return undefined;
 }
 
-export function adminPeerMatches(cluster: OracleCluster, peer: AdminPeer, party: Party, options: AdminPolicyOptions): boolean {
+export function adminPeerMatches(
+  cluster: OracleCluster,
+  peer: AdminPeer,
+  party: Party,
+  options: AdminPolicyOptions,
+): boolean {
   if (peer.networks) {
     const addresses =
       party.kind === "pod"

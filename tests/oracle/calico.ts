@@ -295,8 +295,7 @@ function inNamespaces(
   selector: LabelSelector,
   party: Party,
 ): boolean {
-  const hasTerms =
-    Object.keys(selector.matchLabels ?? {}).length > 0 || (selector.matchExpressions ?? []).length > 0;
+  const hasTerms = Object.keys(selector.matchLabels ?? {}).length > 0 || (selector.matchExpressions ?? []).length > 0;
   return endpointsOf(cluster, objects, party).some((endpoint) =>
     hasTerms ? selectorMatches(selector, endpoint.namespaceLabels) : endpoint.namespace !== undefined,
   );
@@ -339,7 +338,12 @@ function adminPolicies(
       };
       const admin = object.kind === "AdminNetworkPolicy";
       return [
-        { tier: admin ? "kube-admin" : "kube-baseline", order: spec.priority ?? 0, name: object.metadata.name, evaluate },
+        {
+          tier: admin ? "kube-admin" : "kube-baseline",
+          order: spec.priority ?? 0,
+          name: object.metadata.name,
+          evaluate,
+        },
       ];
     });
 }
@@ -376,7 +380,8 @@ function familiesFit(rule: CalicoRule, flow: OracleFlow, direction: Direction): 
   const wanted = [...lists.map((list) => list.map(familyOf)), ...(rule.ipVersion ? [[rule.ipVersion]] : [])];
   const peer = direction === "ingress" ? flow.source : flow.destination;
   const subject = direction === "ingress" ? flow.destination : flow.source;
-  if (!wanted.every((families) => addressesOf(peer).some((address) => families.includes(familyOf(address))))) return false;
+  if (!wanted.every((families) => addressesOf(peer).some((address) => families.includes(familyOf(address)))))
+    return false;
   const ownLists = [own.nets, own.notNets].map((list) => list ?? []).filter((list) => list[0]);
   return ownLists.every((list) =>
     addressesOf(subject).some((address) => list.map(familyOf).includes(familyOf(address))),

@@ -143,7 +143,7 @@ const rows: readonly (readonly [Enforcer, string, string, readonly string[], rea
     ["networks: [ ", "domainNames: [ ", 'domainNames: [ "no!" ', "domainNames: [ '*' ", "networks: [ null "],
   ],
   [
-    "calico 3.30",
+    "kubernetes",
     adminPolicy,
     `{ priority: 1, ${inShop}, ingress: [ { action: Deny, ${fromFoes}, ports: [ # ] } ] }`,
     ["{ namedPort: http }", "{ portNumber: { port: 80 } }"],

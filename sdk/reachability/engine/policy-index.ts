@@ -194,9 +194,7 @@ function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
 
 function compare(a: CompiledPolicy, b: CompiledPolicy): number {
   return (
-    compareNumbers(a.tier.order, b.tier.order) ||
-    compareTexts(a.tier.id, b.tier.id) ||
-    compareNumbers(a.order, b.order)
+    compareNumbers(a.tier.order, b.tier.order) || compareTexts(a.tier.id, b.tier.id) || compareNumbers(a.order, b.order)
   );
 }
 

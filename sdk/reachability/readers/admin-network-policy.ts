@@ -41,13 +41,12 @@ export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, 
  */
 function readPorts(value: unknown, path: string, { reader, cni }: RuleReading): L4Spec {
   const ports = readList(value, path) ?? [];
-  const named = ports.findIndex((port) => typeof port === "object" && port !== null && "namedPort" in port);
-  if (cni === "calico" && named >= 0) {
-    const where = `${path}[${named}].namedPort`;
-    reader.report("not-enforced", `Calico does not support ${where}: the rule is for every protocol and port`, where, false);
-    return everyTraffic;
-  }
-  return ports.length === 0 ? everyTraffic : uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+  if (ports.length === 0) return everyTraffic;
+  const read = uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+  if (cni !== "calico" || read.named.length === 0) return read;
+  const message = `Calico drops namedPort from ${path}: the rule is for every protocol and port`;
+  reader.report("not-enforced", message, path, false);
+  return everyTraffic;
 }
 
 function readPort(value: unknown, path: string): L4Spec {

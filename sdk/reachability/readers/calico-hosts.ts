@@ -40,7 +40,9 @@ export function onTheWayOf(policy: CompiledPolicy, stage: HostStage): CompiledPo
     const rules = policy[direction];
     if (rules === undefined) return {};
     const isolates = stage === "forward" && rules.isolates !== NO ? MAYBE : NO;
-    return { [direction]: { isolates, rules: rules.rules.map((rule) => (stage === "forward" ? rule : undirected(rule))) } };
+    return {
+      [direction]: { isolates, rules: rules.rules.map((rule) => (stage === "forward" ? rule : undirected(rule))) },
+    };
   };
   return {
     origin: policy.origin,

@@ -31,7 +31,8 @@ function refuse(path: string, reason: string): never {
 export function checkSpec(spec: Fields): void {
   for (const field of ["selector", "serviceAccountSelector", "namespaceSelector"]) {
     const path = `spec.${field}`;
-    if (namesGlobal(readString(spec[field], path))) refuse(path, "global() is for the namespaceSelector of a rule only");
+    if (namesGlobal(readString(spec[field], path)))
+      refuse(path, "global() is for the namespaceSelector of a rule only");
   }
   const types = readStrings(spec["types"], "spec.types") ?? [];
   if (new Set(types).size < types.length) refuse("spec.types", "a type is given twice");

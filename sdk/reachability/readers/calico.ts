@@ -34,7 +34,6 @@ import { inNamespace } from "../model/selectors/conditions";
 import {
   NotReadable,
   onlyFields,
-  readBoolean,
   readInteger,
   readList,
   readMap,
@@ -435,7 +434,8 @@ function readService(
   const namespace = readString(service["namespace"], `${path}.namespace`) ?? own;
   const entry = scope.context.services.find(namespace, name);
   if (entry === undefined) {
-    if (namespace === "default" && name === "kubernetes") return { ...apiServer, terms: [...terms, ...apiServer.terms] };
+    if (namespace === "default" && name === "kubernetes")
+      return { ...apiServer, terms: [...terms, ...apiServer.terms] };
     scope.reader.report("unsupported", `${path}: Service ${namespace}/${name} is not in the snapshot`, path, true);
     return { terms: [...terms, uncertainPeer] };
   }
