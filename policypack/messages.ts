@@ -1,5 +1,5 @@
 import type { Finding } from "../sdk/findings";
-import { describeControl, findingUrl } from "../sdk/findings";
+import { describeControl, exemptionOverdue, rules } from "../sdk/findings";
 
 /**
  * The text of a violation. Findings hold names, paths, addresses and ports and no other values of fields; names are
@@ -41,8 +41,16 @@ function endOf({ id, fix, severity, controls }: Finding): string[] {
     `  fix: ${fix}`,
     `  severity: ${severity}`,
     `  controls: ${controls.map(describeControl).join("; ")}`,
-    `  more: ${findingUrl(id)}`,
+    ...whyOf(id).map((why) => `  why: ${why}`),
   ];
+}
+
+const whyById = new Map([...rules, exemptionOverdue].map(({ id, why }) => [id, why]));
+
+/** Why a rule matters. The text has to stand alone: whoever reads it in a log has no copy of the documentation. */
+function whyOf(id: string): string[] {
+  const why = whyById.get(id);
+  return why === undefined ? [] : [why];
 }
 
 function headline(finding: Finding): string {

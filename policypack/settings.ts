@@ -1,5 +1,5 @@
 import type { PolicyConfigSchema } from "@pulumi/policy";
-import type { AnnotationOptions, Exemption, Finding, RuleId, RuleText } from "../sdk/findings";
+import type { AnnotationOptions, ExceptionPlaces, Exemption, Finding, RuleId, RuleText } from "../sdk/findings";
 import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
 import { profileFor } from "../sdk/reachability";
 import { reachabilityChange } from "./reachability-change";
@@ -57,6 +57,7 @@ export interface ClusterSecurityGuardArgs extends Readonly<Partial<Record<Findin
   /**
    * Where annotations `exempt.pulumi-cluster-security/<finding>` count: in the namespaces of the `platform` (tiers 0 and 1)
    * and on objects of the whole cluster, in those of `applications` too (tenants excepted), `everywhere`, `nowhere`.
+   * `nowhere` also means that no exception between tenants counts; otherwise both sides have to document it.
    * Default: `platform`.
    */
   readonly exemptionAnnotations?: AnnotationPlaces;
@@ -171,6 +172,11 @@ const severityById = new Map([...rules, exemptionOverdue].map((rule) => [rule.id
 
 function severityOf(id: string): Finding["severity"] | undefined {
   return severityById.get(id);
+}
+
+/** Where exceptions between tenants count: both sides have to document one, unless annotations count nowhere. */
+export function tenantExceptionsOf({ exemptionAnnotations }: GuardSettings): ExceptionPlaces {
+  return exemptionAnnotations === "nowhere" ? "nowhere" : "each-side";
 }
 
 /** The level a finding has in this operation. */

@@ -4,7 +4,7 @@ import type { EnforcerProfile, Reachability, SourcedObject } from "../sdk/reacha
 import { buildSnapshot, compile, inferProfile, profileFor } from "../sdk/reachability";
 import { laidOver, readClusterSnapshot, readPreviousState, without } from "./known-world";
 import { describeChange } from "./reachability-change";
-import type { GuardSettings } from "./settings";
+import { tenantExceptionsOf, type GuardSettings } from "./settings";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
 import { contentsByCluster } from "./snapshot-from-resources";
 
@@ -53,7 +53,7 @@ function judgeAlone(
   const reachability = reachabilityOf(objects, settings);
   const { exemptNamespaces, platformNamespaces } = settings;
   const tiers = { exemptNamespaces, platformNamespaces, today };
-  const found = evaluate(reachability, { ...tiers, dependencies });
+  const found = evaluate(reachability, { ...tiers, dependencies, tenantExceptions: tenantExceptionsOf(settings) });
   const permitted = settings.exemptionAnnotations;
   const applied = applyAnnotations(found, reachability.snapshot, { ...tiers, permitted });
   return { reachability, findings: [...applied.overdue, ...applied.findings] };

@@ -3,7 +3,7 @@ import { defaultTenantLabels, evaluate } from "../../sdk/findings";
 import type { CompiledPolicy, KubeObject, Lookup, PeerTerm, Snapshot, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile, evaluateCondition, isUnknown, labelOf, unknownValue } from "../../sdk/reachability";
 import { podSamples } from "../selector-samples";
-import type { GuardSettings } from "../settings";
+import { tenantExceptionsOf, type GuardSettings } from "../settings";
 import { assumeDefaultDeny, namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { causedBy, rulesNamed } from "./violations";
@@ -39,7 +39,14 @@ export function judgeTenants(
   const referred = recorded.referredBy([...before, ...policies]);
   const snapshot = buildSnapshot([...before, ...referred, ...policies, ...hypothetical.objects], { profile });
   const { exemptNamespaces, platformNamespaces } = settings;
-  const options = { exemptNamespaces, platformNamespaces, today, rules: tenantRules, standIns: hypothetical.standIns };
+  const options = {
+    exemptNamespaces,
+    platformNamespaces,
+    today,
+    rules: tenantRules,
+    standIns: hypothetical.standIns,
+    tenantExceptions: tenantExceptionsOf(settings),
+  };
   return causedBy(policies, evaluate(compile(snapshot), options));
 }
 

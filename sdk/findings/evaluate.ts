@@ -17,6 +17,7 @@ export function evaluate(reachability: Reachability, options: FindingOptions = {
     },
     standIns: options.standIns ?? new Map(),
     tenants: tenantsOf(reachability.snapshot, options),
+    tenantExceptions: options.tenantExceptions ?? "each-side",
     policyNames: options.policyNames ?? defaultPolicyNames,
     ...(options.today === undefined ? {} : { today: options.today }),
     ...(options.dependencies === undefined ? {} : { dependencies: options.dependencies }),

@@ -4,12 +4,12 @@
  */
 export type { ControlRef } from "./controls";
 export { controls, describeControl } from "./controls";
-export { documentSlip, lintDocument } from "./documents";
 export { evaluate, isViolation, sortFindings } from "./evaluate";
 export type { Exemption, ExemptionResult } from "./exemptions";
 export { applyExemptions, exemptionOverdue } from "./exemptions";
 export type { AnnotationOptions } from "./exemptions";
 export { applyAnnotations, exemptionAnnotationPrefix, statesExemption } from "./exemptions";
+export type { ExceptionPlaces } from "./exception-places";
 export type { RuleId } from "./rules";
 export { rules } from "./rules";
 export { clusterAdminBinding } from "./rules/core/cluster-admin-binding";
@@ -31,4 +31,3 @@ export type {
   Tiers,
 } from "./types";
 export { defaultPolicyNames, defaultTenantLabels, defaultTiers, severities } from "./types";
-export { findingUrl } from "./url";

@@ -177,6 +177,12 @@ export function selectsWorkload(part: CompiledPolicy, workload: Workload, snapsh
   return selects(part, selectable(workload), snapshot);
 }
 
+/** Whether a part selects a pod for certain: one that runs, or one that might be started. */
+export function selectsPod(part: CompiledPolicy, pod: Peer, snapshot: Snapshot): boolean {
+  const who = selectablePeer(pod, snapshot);
+  return who !== undefined && selects(part, who, snapshot) === 2;
+}
+
 /** The policies that close a pod by default in a direction, whatever other rules open again; sorted. */
 export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): ObjectRef[] {
   const who = selectablePeer(pod, snapshot);

@@ -1,5 +1,6 @@
 import type { Reachability, Source } from "../reachability";
 import type { ControlRef } from "./controls";
+import type { ExceptionPlaces } from "./exception-places";
 
 /** How bad it is when the finding is true. `info` is worth knowing and nothing to repair. */
 export type Severity = "critical" | "high" | "medium" | "low" | "info";
@@ -71,6 +72,8 @@ export interface RuleContext {
   readonly standIns: ReadonlyMap<string, string>;
   /** The tenant of each namespace that belongs to one. */
   readonly tenants: ReadonlyMap<string, string>;
+  /** See {@link FindingOptions.tenantExceptions}. */
+  readonly tenantExceptions: ExceptionPlaces;
   /** What names of policies look like. */
   readonly policyNames: RegExp;
   /** `YYYY-MM-DD` (UTC). Without it no date is overdue; a date that is none is a finding nevertheless. */
@@ -111,6 +114,15 @@ export interface FindingOptions {
   readonly tenants?: Readonly<Record<string, string>>;
   /** Labels of namespaces that name a tenant, first one first. Default: {@link defaultTenantLabels}. */
   readonly tenantLabels?: readonly string[];
+  /**
+   * Where exceptions between tenants may be documented (annotation `pulumi-cluster-security/exception`):
+   *
+   * - `each-side` (the default): on any policy; one in a tenant's namespace speaks for that side alone, and the other side
+   *   has to document the same exception.
+   * - `platform`: on policies of the whole cluster and of the namespaces of tiers 0 and 1 only.
+   * - `nowhere`.
+   */
+  readonly tenantExceptions?: ExceptionPlaces;
   /** What names of policies look like. Default: {@link defaultPolicyNames}. */
   readonly policyNames?: RegExp;
   /**

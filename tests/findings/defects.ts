@@ -9,7 +9,7 @@ import type { FindingOptions } from "../../sdk/findings";
 /** One slip with its repair. */
 export interface Defect {
   readonly id: string;
-  /** The rule that names it; `document-slip` for texts. */
+  /** The rule that names it. */
   readonly finding: string;
   /** What the message or a reason has to say about it. */
   readonly says: RegExp;
@@ -475,72 +475,20 @@ const inObjects: readonly Defect[] = [
   },
 ];
 
-/** Texts: runbooks, scripts, reports. */
-const inTexts: readonly Defect[] = (
-  [
-    [
-      "B13",
-      /exits at once/,
-      "kubectl run test-pod --image=busybox -n app",
-      "kubectl run probe --image=busybox -n app --labels app=frontend -- sleep 3600",
-    ],
-    ["B15", /wrong encoding/, "## ðŸ“‹ Objective", "## Objective"],
-    [
-      "B26",
-      /connectivity test/,
-      "With default-deny in place:\ncilium connectivity test",
-      "With default-deny in place, cilium-test namespaces exempt:\ncilium connectivity test",
-    ],
-    [
-      "B27",
-      /stays inside one/,
-      "# cross-namespace (should fail)\nkubectl exec -n business deploy/odoo -- curl http://n8n.business:5678/health",
-      "# cross-namespace (should fail)\nkubectl exec -n business deploy/odoo -- curl http://n8n.tools:5678/health",
-    ],
-    [
-      "B28",
-      /Suspending reconciliation/,
-      "Use `flux suspend kustomization policies` to pause enforcement",
-      "`flux suspend kustomization policies`, then kubectl delete ccnp default-deny-all",
-    ],
-    [
-      "B30",
-      /does not have/,
-      "cilium policy get\ncilium endpoint list",
-      "kubectl -n kube-system exec ds/cilium -- cilium-dbg endpoint list",
-    ],
-    [
-      "B31",
-      /not installed in by default/,
-      "kubectl exec -n cilium -it ds/cilium -- hubble observe",
-      "kubectl exec -n kube-system -it ds/cilium -- hubble observe",
-    ],
-    ["B36", /short dotted name/, "nslookup kubernetes.default", "nslookup kubernetes.default.svc.cluster.local"],
-    [
-      "B42",
-      /names one service and asks another/,
-      "# Test Django to PostgreSQL\nkubectl exec django -- nc -zv db-pooler 5432",
-      "# Test Django to the pooler\nkubectl exec django -- nc -zv db-pooler 5432",
-    ],
-    [
-      "B46",
-      /what the API server adds/,
-      "kubectl get networkpolicies -n shop -o yaml > backup.yaml",
-      "kubectl get netpol,cnp,ccnp -A -o json | jq 'del(.items[].status)' > backup.json",
-    ],
-    [
-      "B47",
-      /nobody measured/,
-      "- **Latency**: < 1ms per connection",
-      "- **Latency**: < 1ms per connection, measured with `npm run bench`",
-    ],
-    [
-      "B48",
-      /review is open/,
-      "**Status**: COMPLETE\n**Reviewed By**: Pending",
-      "**Status**: COMPLETE\n**Reviewed By**: platform",
-    ],
-  ] as const
-).map(([id, says, before, after]) => ({ id, finding: "document-slip", says, before, after }));
+export const defects: readonly Defect[] = [...inObjects].sort((a, b) => (a.id < b.id ? -1 : 1));
 
-export const defects: readonly Defect[] = [...inObjects, ...inTexts].sort((a, b) => (a.id < b.id ? -1 : 1));
+/** Slips of commands and prose, which stand in no object: no rule judges texts. */
+export const inTexts: readonly string[] = [
+  "B13",
+  "B15",
+  "B26",
+  "B27",
+  "B28",
+  "B30",
+  "B31",
+  "B36",
+  "B42",
+  "B46",
+  "B47",
+  "B48",
+];

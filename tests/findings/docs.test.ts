@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { findingIds } from "../../policypack/settings";
-import { findingUrl } from "../../sdk/findings";
 import { documented, findingsDocument } from "./findings-document";
 
 const file = path.resolve(__dirname, "..", "..", "docs", "findings.md");
@@ -15,10 +14,8 @@ describe("docs/findings.md", () => {
     assert.equal(readFileSync(file, "utf8"), expected);
   });
 
-  it("has the section that each finding's url points at", () => {
-    const headings = new Set(
-      [...findingsDocument().matchAll(/^## (.*)$/gm)].map((match) => `docs/findings.md#${match[1]}`),
-    );
-    for (const id of [...findingIds, ...documented.map((each) => each.id)]) assert.ok(headings.has(findingUrl(id)), id);
+  it("has a section for each finding", () => {
+    const headings = new Set([...findingsDocument().matchAll(/^## (.*)$/gm)].map((match) => match[1]));
+    for (const id of [...findingIds, ...documented.map((each) => each.id)]) assert.ok(headings.has(id), id);
   });
 });

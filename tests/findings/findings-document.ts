@@ -3,7 +3,7 @@ import { dump, loadAll } from "js-yaml";
 import type { RuleText } from "../../sdk/findings";
 import { reachabilityChange } from "../../policypack/reachability-change";
 import { contentsNotVisible } from "../../policypack/visibility";
-import { describeControl, documentSlip, exemptionOverdue, rules } from "../../sdk/findings";
+import { describeControl, exemptionOverdue, rules } from "../../sdk/findings";
 import { defects } from "./defects";
 import { cases } from "./fixtures";
 
@@ -23,14 +23,8 @@ const examples: Readonly<Record<string, string>> = {
   "metadata-endpoints-closed": defects.find(({ id }) => id === "B06")?.before ?? "",
 };
 
-/** Everything that can be found: by the rules, by the policy pack alone, and in documents. */
-export const documented: readonly RuleText[] = [
-  ...rules,
-  exemptionOverdue,
-  contentsNotVisible,
-  reachabilityChange,
-  documentSlip,
-];
+/** Everything that can be found: by the rules, and by the policy pack alone. */
+export const documented: readonly RuleText[] = [...rules, exemptionOverdue, contentsNotVisible, reachabilityChange];
 
 export function findingsDocument(): string {
   const table = [
@@ -61,10 +55,6 @@ function section(rule: RuleText): string {
 }
 
 function exampleOf(id: string): string | undefined {
-  if (id === documentSlip.id) {
-    const lines = defects.filter(({ finding }) => finding === id).map(({ before, after }) => `- ${before}\n+ ${after}`);
-    return ["```diff", ...lines.map((line) => line.replace(/\n(?![-+] )/g, "\n  ")), "```"].join("\n");
-  }
   const yaml = examples[id] ?? cases[id]?.bad[0]?.[0];
   return yaml === undefined ? undefined : ["```yaml", readable(yaml), "```"].join("\n");
 }

@@ -1,21 +1,22 @@
-import type { MatrixEntry, Peer, PolicySource, Reachability } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import type { MatrixEntry, Peer, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
-import { isDate, textOf } from "../../plain";
 import { findingOf } from "../../report";
+import type { Cause } from "../../subjects";
 import { causeOf, list, namespaceSubject, sampleFlow } from "../../subjects";
+import { TenantExceptions, type PathEnd } from "../../tenant-exceptions";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /** Tenants are kept apart, but for documented exceptions that end (requirements S2-01, S2-02; seed 002). */
 export const crossTenantPath: Rule = {
   id: "cross-tenant-path",
-  title: "Tenants do not reach each other",
+  title: "A tenant reaches another tenant",
   severity: "high",
   why: "A tenant answers for its own workloads only; a path from another tenant makes one tenant's incident everybody's.",
   description:
     "No workload of a tenant's namespace reaches a workload of another tenant's, and no new pod could; decided by " +
-    "computed reachability. Tenants are told by a label of their namespaces. A path is exempt while the policies that " +
-    "open it document an exception with an end (annotation pulumi-cluster-security/flows, `until YYYY-MM-DD`).",
+    "computed reachability. Tenants are told by a label of their namespaces. Of a path, the ports are exempt for which a " +
+    "policy that selects the source and one that selects the destination both document the same exception, with owner, " +
+    "reason and last day (annotation pulumi-cluster-security/exception); every path is judged by itself.",
   remediation:
     "Close the namespaces by default and leave other tenants out of the rules, or declare an exception with an owner, " +
     "a reason and an end.",
@@ -27,68 +28,105 @@ export const crossTenantPath: Rule = {
 interface Group {
   readonly namespace: string;
   readonly certain: boolean;
-  /** The last day of the exception that covers it; undefined where none does. */
+  /** The last day of the exceptions that cover it; undefined where none does. */
   readonly until: string | undefined;
   readonly tenants: Set<string>;
   readonly namespaces: Set<string>;
-  readonly causes: Map<string, ReturnType<typeof causeOf>>;
+  readonly causes: Map<string, Cause>;
 }
 
-function* checkTenants(context: RuleContext): Iterable<Finding> {
+type Traffic = Pick<MatrixEntry, "allowed" | "possible">;
+
+function checkTenants(context: RuleContext): Iterable<Finding> {
+  if (new Set(context.tenants.values()).size < 2) return [];
+  const paths = new Paths(context);
   const { reachability, tenants } = context;
-  if (new Set(tenants.values()).size < 2) return;
-  const groups = new Map<string, Group>();
-  // one path of each pair of namespaces explains the pair; a certain one goes before a possible one
-  const seen = new Map<string, boolean>();
-  const add = (
-    from: string,
-    to: string,
-    entry: Pick<MatrixEntry, "source" | "destination" | "allowed" | "possible">,
-  ) => {
-    const [own, other] = [tenants.get(from), tenants.get(to)];
-    if (own === undefined || other === undefined || own === other || entry.possible.isEmpty()) return;
-    const certain = !entry.allowed.isEmpty();
-    const pair = `${from}→${to}`;
-    if (seen.get(pair) === true || (seen.has(pair) && !certain)) return;
-    seen.set(pair, certain);
-    const flow = sampleFlow(entry.source, entry.destination, certain ? entry.allowed : entry.possible, [443, 80]);
-    const sides = (["egress", "ingress"] as const).map((direction) =>
-      causeOf(reachability, flow, direction, direction === "egress" ? "the source" : "the destination"),
-    );
-    const until = exceptionEnd(
-      reachability,
-      sides.map((side) => side.text),
-      context.today,
-    );
-    const key = JSON.stringify([from, certain, until ?? ""]);
-    const group: Group = groups.get(key) ?? {
-      namespace: from,
+  const workloads = new Map(reachability.snapshot.workloads.map((workload) => [workload.id, workload]));
+  const endOf = (peer: Peer): PathEnd | undefined => {
+    const workload = peer.kind === "workload" ? workloads.get(peer.id) : undefined;
+    return workload === undefined ? undefined : { peer, namespace: workload.namespace, workload };
+  };
+  for (const entry of reachability.matrix({ external: false })) {
+    const [source, destination] = [endOf(entry.source), endOf(entry.destination)];
+    if (source !== undefined && destination !== undefined) paths.add(source, destination, entry);
+  }
+  const names = [...tenants.keys()].sort();
+  for (const from of names) {
+    for (const to of names) {
+      if (tenants.get(from) === tenants.get(to)) continue;
+      const [source, destination] = [from, to].map((namespace): PathEnd => ({
+        peer: { kind: "freshPod", namespace },
+        namespace,
+      })) as [PathEnd, PathEnd];
+      paths.add(source, destination, reachability.traffic(source.peer, destination.peer));
+    }
+  }
+  return paths.findings();
+}
+
+/** The paths between tenants: those that exceptions cover in whole, and for each pair of namespaces one that is open. */
+class Paths {
+  readonly #context: RuleContext;
+  readonly #exceptions: TenantExceptions;
+  readonly #groups = new Map<string, Group>();
+  /** Pairs of namespaces with a path that nothing covers, and whether it is certain: one path explains the pair. */
+  readonly #open = new Map<string, boolean>();
+  readonly #covered = new Set<string>();
+
+  constructor(context: RuleContext) {
+    const { reachability, tiers, tenantExceptions, today } = context;
+    this.#context = context;
+    this.#exceptions = new TenantExceptions(reachability, tiers, tenantExceptions, today);
+  }
+
+  add(source: PathEnd, destination: PathEnd, { allowed, possible }: Traffic): void {
+    const { tenants } = this.#context;
+    const [own, other] = [tenants.get(source.namespace), tenants.get(destination.namespace)];
+    if (own === undefined || other === undefined || own === other || possible.isEmpty()) return;
+    const certain = !allowed.isEmpty();
+    const pair = JSON.stringify([source.namespace, destination.namespace]);
+    const sure = this.#exceptions.cover(source, destination, allowed);
+    const rest = sure.rest.isEmpty() ? this.#exceptions.cover(source, destination, possible).rest : sure.rest;
+    if (!rest.isEmpty()) {
+      const isCertain = !sure.rest.isEmpty();
+      // a certain path goes before a possible one
+      if (this.#open.get(pair) !== true && (isCertain || !this.#open.has(pair))) {
+        this.#open.set(pair, isCertain);
+        this.#note(source, destination, isCertain, rest);
+      }
+    }
+    const { until } = certain ? sure : this.#exceptions.cover(source, destination, possible);
+    const key = `${pair} ${certain} ${until}`;
+    if (until === undefined || this.#covered.has(key)) return;
+    this.#covered.add(key);
+    const documented = (certain ? allowed : possible).subtract(rest);
+    this.#note(source, destination, certain, documented, until);
+  }
+
+  #note(source: PathEnd, destination: PathEnd, certain: boolean, traffic: TrafficSet, until?: string): void {
+    const flow = sampleFlow(source.peer, destination.peer, traffic, [443, 80]);
+    const key = JSON.stringify([source.namespace, certain, until ?? ""]);
+    const group: Group = this.#groups.get(key) ?? {
+      namespace: source.namespace,
       certain,
       until,
       tenants: new Set(),
       namespaces: new Set(),
       causes: new Map(),
     };
-    groups.set(key, group);
-    group.tenants.add(other);
-    group.namespaces.add(to);
-    for (const side of sides) group.causes.set(side.key, side);
-  };
-  const homes = new Map(reachability.snapshot.workloads.map(({ id, namespace }) => [id, namespace]));
-  const homeOf = (peer: Peer): string => (peer.kind === "workload" ? (homes.get(peer.id) ?? "") : "");
-  for (const entry of reachability.matrix({ external: false })) {
-    add(homeOf(entry.source), homeOf(entry.destination), entry);
-  }
-  const names = [...tenants.keys()].sort();
-  for (const from of names) {
-    for (const to of names) {
-      if (tenants.get(from) === tenants.get(to)) continue;
-      const source: Peer = { kind: "freshPod", namespace: from };
-      const destination: Peer = { kind: "freshPod", namespace: to };
-      add(from, to, { source, destination, ...reachability.traffic(source, destination) });
+    this.#groups.set(key, group);
+    group.tenants.add(this.#context.tenants.get(destination.namespace) ?? "");
+    group.namespaces.add(destination.namespace);
+    for (const direction of ["egress", "ingress"] as const) {
+      const who = direction === "egress" ? "the source" : "the destination";
+      const cause = causeOf(this.#context.reachability, flow, direction, who);
+      group.causes.set(cause.key, cause);
     }
   }
-  for (const group of groups.values()) yield describe(context, group);
+
+  findings(): Finding[] {
+    return [...this.#groups.values()].map((group) => describe(this.#context, group));
+  }
 }
 
 function describe(context: RuleContext, group: Group): Finding {
@@ -112,30 +150,4 @@ function describe(context: RuleContext, group: Group): Finding {
     message: `Namespace ${group.namespace} ${can} ${others}, by an exception that holds until ${group.until}`,
     fix: "Nothing to do while the exception holds; take it out of the declaration when it ends.",
   });
-}
-
-/**
- * The first day that ends one of the exceptions behind both sides of a path; undefined where a side is open by something
- * that documents none, or where one has ended.
- */
-function exceptionEnd(
-  reachability: Reachability,
-  causes: readonly string[],
-  today: string | undefined,
-): string | undefined {
-  const ends = causes.map((text) => {
-    const policy = reachability.snapshot.policies.find((each) => text.startsWith(`${describeRef(each)}, `));
-    return policy === undefined ? undefined : endOf(policy);
-  });
-  const known = ends.filter((end) => end !== undefined).sort();
-  const first = known[0];
-  if (first === undefined || known.length < ends.length) return undefined;
-  return today !== undefined && first < today ? undefined : first;
-}
-
-/** The last day that a policy's documented flows name. */
-function endOf(policy: PolicySource): string | undefined {
-  const flows = textOf(policy.object.metadata?.annotations?.["pulumi-cluster-security/flows"]) ?? "";
-  const dates = [...flows.matchAll(/, until (\d{4}-\d{2}-\d{2})\)/g)].map((match) => match[1]).filter(isDate);
-  return dates.sort().at(-1);
 }
