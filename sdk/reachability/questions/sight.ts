@@ -22,9 +22,7 @@ export function sightOf(where: Condition, snapshot: Snapshot): Sight {
   if (names === undefined) return { seen: "part", makers: [] };
   const populated = populatedNamespaces(snapshot);
   const known = names.filter((name) => populated.has(name));
-  const makers = podMakers(snapshot).flatMap(({ ref, home }) =>
-    home === undefined || names.includes(home) ? [ref] : [],
-  );
+  const makers = podMakers(snapshot).flatMap(({ ref, home }) => (names.includes(home) ? [ref] : []));
   if (known.length === 0 && makers.length === 0) return { seen: "none", makers };
   return { seen: known.length === names.length && makers.length === 0 ? "all" : "part", makers };
 }
@@ -61,8 +59,8 @@ function populatedNamespaces(snapshot: Snapshot): ReadonlySet<string> {
 
 interface PodMaker {
   readonly ref: ObjectRef;
-  /** Where its pods lie; undefined where that is not known. */
-  readonly home: string | undefined;
+  /** Where its pods lie. */
+  readonly home: string;
 }
 
 const makersIn = new WeakMap<Snapshot, readonly PodMaker[]>();
@@ -77,8 +75,10 @@ function podMakers(snapshot: Snapshot): readonly PodMaker[] {
 function podMakerOf({ object }: SourcedObject): PodMaker[] {
   if (!makesPods(object.apiVersion, object.kind)) return [];
   const { name, namespace } = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
+  // of a namespace that is not known yet, one cannot say that it is this one
+  if (isUnknown(namespace)) return [];
   const own = typeof namespace === "string" && namespace !== "" ? namespace : undefined;
-  const home = deploysElsewhere(object.kind) ? (targetOf(object.spec) ?? own) : (own ?? "default");
+  const home = (deploysElsewhere(object.kind) ? targetOf(object.spec) : undefined) ?? own ?? "default";
   return [
     {
       ref: {
@@ -87,7 +87,7 @@ function podMakerOf({ object }: SourcedObject): PodMaker[] {
         name: typeof name === "string" ? name : "(unnamed)",
         ...(own === undefined ? {} : { namespace: own }),
       },
-      home: isUnknown(namespace) ? undefined : home,
+      home,
     },
   ];
 }
