@@ -1,12 +1,9 @@
 import type { Peer, TrafficSet as Traffic } from "../reachability";
-import { TrafficSet } from "../reachability";
 import type { Mesh } from "./mesh";
-import { meshOf } from "./mesh";
+import { judgedTcp, meshOf } from "./mesh";
 import { findingOf } from "./report";
 import { describeWorkload, list, namespaceSubject, sampleFlow } from "./subjects";
 import type { Finding, Rule, RuleContext } from "./types";
-
-const tcp = TrafficSet.protocol("TCP");
 
 interface Group {
   readonly certain: boolean;
@@ -29,10 +26,11 @@ export function* checkPlaintext(context: RuleContext, rule: Rule, ports: "all" |
       ]),
     ];
     for (const [pod, who] of pods) {
+      const judged = judgedTcp(context.reachability.snapshot, pod);
       const { allowed, possible } = mesh.transport.traffic(mesh.outsider, pod);
-      const certain = !allowed.intersect(tcp).isEmpty();
-      const traffic = (certain ? allowed : possible).intersect(tcp);
-      if (traffic.isEmpty() || tcp.isSubsetOf(traffic) !== (ports === "all")) continue;
+      const certain = !allowed.intersect(judged).isEmpty();
+      const traffic = (certain ? allowed : possible).intersect(judged);
+      if (traffic.isEmpty() || judged.isSubsetOf(traffic) !== (ports === "all")) continue;
       const key = `${certain} ${traffic.id}`;
       const group = groups.get(key) ?? { certain, traffic, who: [], sample: pod };
       groups.set(key, group);

@@ -1,5 +1,5 @@
 import type { Namespace, Peer, Reachability, Snapshot, Workload } from "../reachability";
-import { compile, meshModeOf } from "../reachability";
+import { compile, meshBypassesOf, meshModeIn, meshModeOfWorkload, proxyPorts, TrafficSet } from "../reachability";
 import { freshPod, sortedWorkloads } from "./subjects";
 
 /** Asking the service mesh alone: what the network lets pass is left out, so that the mesh's own doors are seen. */
@@ -40,13 +40,12 @@ export function meshOf(reachability: Reachability, exemptNamespaces: readonly st
 function readMesh(snapshot: Snapshot): Mesh | undefined {
   const byNamespace = new Map<string, Workload[]>();
   for (const workload of sortedWorkloads(snapshot)) {
-    const labels = snapshot.namespaces.get(workload.namespace)?.labelSet ?? { values: {}, complete: false };
-    if (workload.hostNetwork || meshModeOf(workload.labelSet, labels, workload.annotations) === undefined) continue;
+    const mode = meshModeOfWorkload(snapshot, workload);
+    // what a gateway takes in, and from whom, its Gateway objects say
+    if (workload.hostNetwork || mode === undefined || mode === "gateway" || mode === "waypoint") continue;
     byNamespace.set(workload.namespace, [...(byNamespace.get(workload.namespace) ?? []), workload]);
   }
-  const whole = [...snapshot.namespaces.values()]
-    .filter(({ labelSet }) => meshModeOf({ values: {}, complete: true }, labelSet, {}) !== undefined)
-    .map(({ name }) => name);
+  const whole = [...snapshot.namespaces.keys()].filter((name) => meshModeIn(snapshot, name) !== undefined);
   const names = [...new Set([...byNamespace.keys(), ...whole])].sort();
   // without a namespace's object its labels are not known; that alone makes nobody a member of a mesh nobody mentions
   const mentioned = whole.length > 0 || snapshot.rules.mesh.length > 0 || snapshot.policies.some(isMeshPolicy);
@@ -64,13 +63,29 @@ function readMesh(snapshot: Snapshot): Mesh | undefined {
   };
 }
 
+/**
+ * TCP of a pod that its proxy judges: without its own ports, and without what annotations keep away from it, which is a
+ * finding of its own. For a new pod all but the proxy's own.
+ */
+export function judgedTcp(snapshot: Snapshot, pod: Peer): TrafficSet {
+  const workload = pod.kind === "workload" ? snapshot.workloads.find(({ id }) => id === pod.id) : undefined;
+  const tcp = TrafficSet.protocol("TCP").subtract(proxyPorts);
+  if (workload === undefined) return tcp;
+  return meshBypassesOf(snapshot, workload).reduce((set, { ports }) => set.subtract(ports), tcp);
+}
+
 function isMeshPolicy({ dialect }: { readonly dialect: string }): boolean {
   return dialect === "istio";
 }
 
 /** The snapshot with one kind of mesh policy and no other policy, and a stranger's namespace. */
 function alone(snapshot: Snapshot, tier: string): Reachability {
-  const labels = { "kubernetes.io/metadata.name": strangerNamespace, "istio-injection": "enabled" };
+  const labels = {
+    "kubernetes.io/metadata.name": strangerNamespace,
+    "istio-injection": "enabled",
+    // where no webhook of the injector takes the label above
+    "istio.io/dataplane-mode": "ambient",
+  };
   const stranger: Namespace = {
     name: strangerNamespace,
     labels,

@@ -54,5 +54,7 @@ export { labelOf } from "./model/selectors/labels";
 /** What a kind is, for rooms that meet objects before the engine does. */
 export { isClusterwide, isPolicy, isStagedKind, shapesPolicies } from "./snapshot/kinds";
 export { isDryRun } from "./readers/dry-run";
-export { meshModeOf } from "./readers/mesh";
+export { meshBypassesOf, meshModeIn, meshModeOfWorkload } from "./readers/mesh-members";
+export { proxyPorts } from "./readers/mesh-capture";
+export type { Bypass, MeshMode } from "./model/mesh";
 export type { Tri } from "./model/unknown";

@@ -28,8 +28,10 @@ interface AuthorizationSpec {
   readonly rules?: readonly Rule[] | null;
 }
 
-/** "for": conditions on HTTP let as much pass as they can; "against": as little (plain TCP does not meet them in ALLOW). */
-export type Layer7 = "for" | "against";
+/**
+ * "for": conditions on HTTP let as much pass as they can; "all" and "none": a request that meets all of them, or none.
+ */
+export type Layer7 = "for" | "all" | "none";
 
 interface Rule {
   readonly from?: readonly { readonly source?: Source }[] | null;
@@ -91,14 +93,17 @@ export function meshAllows(
   if (flow.source.kind === "node" && flow.source.where === "local" && !hasSidecar(cluster, flow.destination.pod))
     return true;
   const destination = flow.destination.pod;
-  const mode = mtlsMode(policies, destination, flow.port);
+  const sidecar = hasSidecar(cluster, destination);
+  // Envoy's and the agent's own ports are never redirected to the proxy.
+  if (sidecar && [15020, 15021, 15090].includes(flow.port)) return true;
+  const mode = mtlsMode(policies, destination, flow.port, sidecar);
   const meshed = flow.source.kind === "pod" && isMeshed(cluster, flow.source.pod);
   if (mode === "STRICT" && !meshed) return false;
   const identity =
-    meshed && flow.source.kind === "pod" && mode !== "DISABLE"
+    meshed && flow.source.kind === "pod" && !(mode === "DISABLE" && sidecar)
       ? { identity: { namespace: flow.source.pod.namespace, serviceAccount: flow.source.pod.serviceAccount } }
       : {};
-  const proxy = hasSidecar(cluster, destination) ? layer7 : "ztunnel";
+  const proxy = sidecar ? layer7 : "ztunnel";
   return authorized(policies, destination, {
     ...identity,
     addresses: addressesOf(flow.source),
@@ -140,7 +145,7 @@ function hasSidecar(cluster: OracleCluster, pod: OraclePod): boolean {
 // --- PeerAuthentication ---------------------------------------------------------------------------------------------
 
 /** The oldest policy of the mesh, of the namespace and of the workload; UNSET inherits from the wider one. */
-function mtlsMode(policies: readonly PolicyObject[], pod: OraclePod, port: number): MtlsMode {
+function mtlsMode(policies: readonly PolicyObject[], pod: OraclePod, port: number, sidecar: boolean): MtlsMode {
   const all = policies.filter((policy) => policy.kind === "PeerAuthentication");
   const spec = (policy: PolicyObject | undefined): PeerAuthenticationSpec =>
     (policy?.spec ?? {}) as PeerAuthenticationSpec;
@@ -155,8 +160,12 @@ function mtlsMode(policies: readonly PolicyObject[], pod: OraclePod, port: numbe
     const next = spec(policy).mtls?.mode ?? "UNSET";
     if (next !== "UNSET") mode = next;
   }
-  const ofPort = spec(workload).portLevelMtls?.[String(port)]?.mode ?? "UNSET";
-  return ofPort === "UNSET" ? mode : ofPort;
+  const ports = spec(workload).portLevelMtls ?? {};
+  const ofPort = ports[String(port)]?.mode ?? "UNSET";
+  // istiod tells ztunnel of exceptions from an inherited STRICT only where one port is PERMISSIVE
+  const inherited = (spec(workload).mtls?.mode ?? "UNSET") === "UNSET";
+  const told = sidecar || !inherited || Object.values(ports).some((one) => one.mode === "PERMISSIVE");
+  return ofPort === "UNSET" || (ofPort === "DISABLE" && !told) ? mode : ofPort;
 }
 
 function oldest(policies: readonly PolicyObject[]): PolicyObject | undefined {
@@ -202,7 +211,7 @@ function ruleMatches(rule: Rule, action: string, policyNamespace: string, connec
     when.some(({ key }) => isHttpKey(key));
   // "Within an ALLOW policy, rules matching HTTP attributes are omitted."
   if (ztunnel && ofHttp && action === "ALLOW") return false;
-  const http = (action === "ALLOW") === (connection.proxy === "for");
+  const http = connection.proxy === "for" ? action === "ALLOW" : connection.proxy === "all";
   // What a ztunnel cannot see is left out of a match; a match of which nothing is left matches nobody.
   const holds = (condition: object | undefined, rest: boolean): boolean =>
     hasHttp(condition) ? (ztunnel ? keepsSomething(condition) && rest : http && rest) : rest;

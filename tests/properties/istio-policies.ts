@@ -135,7 +135,7 @@ const authorization = fc
     spec: { selector: subject, action, rules } as Record<string, unknown>,
   }));
 
-const mode = fc.constantFrom("UNSET", "PERMISSIVE", "STRICT", "STRICT");
+const mode = fc.constantFrom("UNSET", "PERMISSIVE", "STRICT", "STRICT", "DISABLE");
 const authentication = fc
   .tuple(
     policyNamespace,

@@ -122,8 +122,13 @@ metadata: { name: way, namespace: shop }
 spec: { gatewayClassName: ${className}, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
 ---
 `;
+  const groups: Readonly<Record<string, string>> = {
+    Gateway: "gateway.networking.k8s.io",
+    GatewayClass: "gateway.networking.k8s.io",
+    ServiceEntry: "networking.istio.io",
+  };
   const target = (kind: string, name: string, rest: string): string =>
-    `{ targetRefs: [{ group: "", kind: ${kind}, name: ${name} }], ${rest} }`;
+    `{ targetRefs: [{ group: ${groups[kind] ?? '""'}, kind: ${kind}, name: ${name} }], ${rest} }`;
   const fromApi = 'rules: [{ from: [{ source: { principals: ["cluster.local/ns/shop/sa/api"] } }] }]';
   const fromOthers = 'rules: [{ from: [{ source: { principals: ["cluster.local/ns/shop/sa/other"] } }] }]';
 

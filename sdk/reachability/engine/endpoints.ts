@@ -3,7 +3,10 @@ import type { Snapshot, Workload, WorkloadPort } from "../model/snapshot";
 import type { Lookup } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { formatAddress, parseAddress, type Address } from "../model/sets/addresses";
-import { meshModeOf, type MeshMode } from "../readers/mesh";
+import type { MeshMode, OutboundCapture, Redirected } from "../model/mesh";
+import { futurePod, meshModeOf, meshSubjectOf, type MeshSubject } from "../readers/mesh";
+import { sidecarInbound, sidecarOutbound, ztunnelBypassed } from "../readers/mesh-capture";
+import { TrafficSet } from "../model/sets/ports";
 import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri, type UnknownValue } from "../model/unknown";
 import type { Peer } from "../model/verdicts";
 
@@ -26,6 +29,12 @@ export interface PodEndpoint {
   readonly addresses: readonly Address[] | undefined;
   /** How the pod takes part in the service mesh. */
   readonly mesh: MeshMode | UnknownValue | undefined;
+  /** Inbound TCP that a sidecar gets. */
+  readonly inbound: Redirected;
+  /** Outbound TCP that a sidecar takes; nothing where that is all of it. */
+  readonly outbound: OutboundCapture | undefined;
+  /** Whether ztunnel gets only what comes through its tunnel. */
+  readonly bypassesZtunnel: Tri;
   readonly trustDomain: string;
   /** A single pod, which always reaches itself; a controller may have several. */
   readonly single: boolean;
@@ -226,6 +235,9 @@ export class Endpoints {
       portsUnknown: true,
       addresses: address === undefined ? undefined : [address],
       mesh: this.snapshot.rules.mesh.length === 0 ? undefined : unknownValue,
+      inbound: { must: TrafficSet.none(), may: TrafficSet.protocol("TCP") },
+      outbound: undefined,
+      bypassesZtunnel: MAYBE,
       trustDomain: this.snapshot.profile.meshTrustDomain,
       single: false,
     };
@@ -262,7 +274,7 @@ export class Endpoints {
       portsUnknown: workload.portsUnknown,
       ...(workload.nodeName === undefined ? {} : { nodeName: workload.nodeName }),
       addresses: workload.addresses.length === 0 ? undefined : addressesOf(workload.addresses),
-      mesh: meshModeOf(workload.labelSet, namespace?.labelSet ?? { values: {}, complete: false }, workload.annotations),
+      ...this.#meshOf(meshSubjectOf(workload, namespace?.labelSet ?? { values: {}, complete: false })),
       trustDomain: this.snapshot.profile.meshTrustDomain,
       single: workload.kind === "Pod",
     };
@@ -295,12 +307,22 @@ export class Endpoints {
       // a pod that does not exist yet may name any port
       portsUnknown: true,
       addresses: undefined,
-      mesh: meshModeOf(labels, namespace?.labelSet ?? { values: {}, complete: true }, {}),
+      ...this.#meshOf(futurePod(peer.namespace, labels, namespace?.labelSet ?? { values: {}, complete: true })),
       trustDomain: this.snapshot.profile.meshTrustDomain,
       single: false,
     };
     this.#freshPods.set(key, created);
     return created;
+  }
+
+  #meshOf(subject: MeshSubject): Pick<PodEndpoint, "mesh" | "inbound" | "outbound" | "bypassesZtunnel"> {
+    const mesh = meshModeOf(subject, this.snapshot.installation);
+    return {
+      mesh,
+      inbound: sidecarInbound(subject.annotations).redirected,
+      outbound: sidecarOutbound(subject.annotations),
+      bypassesZtunnel: ztunnelBypassed(subject.annotations),
+    };
   }
 
   #accountLabels(namespace: string, name: string): LabelSet {
@@ -344,7 +366,7 @@ export class Endpoints {
       own.length > 0
         ? own.map((workload) => this.pod(workload))
         : [this.#freshPod({ kind: "freshPod", namespace, labels, serviceAccount: name })];
-    const proxies = pods.map((pod): PodEndpoint => ({ ...pod, mesh: "ambient" }));
+    const proxies = pods.map((pod): PodEndpoint => ({ ...pod, mesh: "waypoint" }));
     this.#others.set(key, proxies);
     return proxies;
   }
@@ -470,6 +492,9 @@ export const blankPod: PodEndpoint = {
   portsUnknown: false,
   addresses: undefined,
   mesh: undefined,
+  inbound: { must: TrafficSet.none(), may: TrafficSet.none() },
+  outbound: undefined,
+  bypassesZtunnel: NO,
   trustDomain: "",
   single: false,
 };

@@ -8,8 +8,9 @@ import type { Flow, Peer, Verdict } from "../model/verdicts";
 import { isBehindWaypoint, pastWaypoints, usesWaypoints } from "./waypoints";
 import { probeAddressOf, tcpOf, throughTunnel, tunnelled } from "./tunnel";
 import { Endpoints, isSamePod, type Endpoint, type PodEndpoint } from "./endpoints";
-import { evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
+import { evaluateRequests, evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
 import { matchesAnyPeer, type MatchContext } from "./matching";
+import { judgedBy, MeshTransport } from "./mesh-transport";
 import { PolicyIndex } from "./policy-index";
 import { contradicts, Routes, wantedOf, type Route, type RoutedPort } from "./routes";
 import { anything, eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
@@ -25,6 +26,8 @@ export class Engine {
   readonly context: MatchContext;
   /** Where connections to addresses and names go. */
   readonly routes: Routes;
+  /** How connections reach the proxies of the mesh. */
+  readonly transport: MeshTransport;
   /** The names that any pod may ask for through the enforcer's DNS proxy. */
   readonly #dnsNames: readonly DnsPattern[];
   readonly #behindWaypoint = new Map<PodEndpoint, boolean>();
@@ -38,7 +41,12 @@ export class Engine {
     this.#dnsNames = snapshot.rules.policies.flatMap((policy) =>
       (policy.egress?.rules ?? []).flatMap((rule) => rule.dnsNames ?? []),
     );
-    this.context = { profile: snapshot.profile, podAddresses: snapshot.podAddresses };
+    this.transport = new MeshTransport(snapshot);
+    this.context = {
+      profile: snapshot.profile,
+      podAddresses: snapshot.podAddresses,
+      opaquePorts: (pod) => this.transport.opaque(pod),
+    };
   }
 
   verdict(flow: Flow): Verdict {
@@ -144,7 +152,7 @@ export class Engine {
 
   /** What the policies of the waypoints before a destination let pass. */
   waypoint(source: Endpoint, destination: Endpoint): TrafficRange {
-    return evaluateTiers(
+    return evaluateRequests(
       this.waypointIndex.of(destination).ingress,
       ({ selection, rule }) =>
         when(selection.selected, trafficOfRule(rule, destination, source, destination, this.context)),
@@ -215,11 +223,20 @@ export class Engine {
     const fromOwnNode = source.kind === "node" && source.local;
     if (fromOwnNode && destination.kind === "pod" && destination.mesh === "ambient") return everything;
     if (this.#waypointDecidesName(source, destination)) return anything;
-    return evaluateTiers(
-      this.meshIndex.of(destination).ingress,
-      ({ selection, rule }) =>
-        when(selection.selected, trafficOfRule(rule, destination, source, destination, this.context)),
-      meshCircumstances,
+    if (destination.kind !== "pod") return everything;
+    const tiers = this.meshIndex.of(destination).ingress;
+    const judge = (peer: Endpoint): TrafficRange =>
+      evaluateRequests(
+        tiers,
+        ({ selection, rule }) =>
+          when(selection.selected, trafficOfRule(rule, destination, peer, destination, this.context)),
+        meshCircumstances,
+      );
+    return judgedBy(
+      judge(source),
+      () => judge(source.kind === "pod" ? this.transport.withoutIdentity(source) : source),
+      this.transport.plaintext(source, destination, tiers),
+      this.transport.redirected(source, destination),
     );
   }
 

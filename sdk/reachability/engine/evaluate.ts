@@ -49,7 +49,41 @@ export function trafficOfRule(
   context: MatchContext,
 ): TrafficRange {
   const fits = triAnd(matchesAnyPeer(rule.peers, peer, context), matchesOwn(rule, subject, context, peer));
-  return fits === NO ? nothing : when(fits, resolvePorts(rule.l4, destination));
+  return fits === NO ? nothing : when(fits, trafficNamed(rule, destination, context));
+}
+
+/**
+ * The traffic of a rule towards a destination, its peers aside. On ports that carry no HTTP Istio leaves out an ALLOW rule
+ * that asks something of requests, and what a DENY rule asks of them (istio pilot/pkg/security/authz/model, checkError).
+ */
+export function trafficNamed(rule: Rule, destination: Endpoint, context: MatchContext): TrafficRange {
+  const range = resolvePorts(rule.l4, destination);
+  if (rule.http === undefined || context.opaquePorts === undefined || destination.kind !== "pod") return range;
+  const opaque = context.opaquePorts(destination);
+  if (rule.verdict === "allow") return { must: range.must.subtract(opaque), may: range.may.subtract(opaque) };
+  return rule.http.always ? range : { must: range.must.intersect(opaque), may: range.may };
+}
+
+/** What passes where rules may ask something of HTTP requests: what does for the request that suits best. */
+export function evaluateRequests(
+  tiers: readonly TierSelection[],
+  matchOf: MatchRule,
+  circumstances: Circumstances,
+): TrafficRange {
+  const range = evaluateTiers(tiers, matchOf, circumstances);
+  if (!tiers.some(({ rules }) => rules.some(({ rule }) => rule.http !== undefined && rule.verdict === "deny")))
+    return range;
+  // a request that none of them is about
+  const other = evaluateTiers(
+    tiers,
+    (of) => {
+      if (of.rule.http === undefined || of.rule.http.always) return matchOf(of);
+      const match = matchOf(of);
+      return of.rule.verdict === "deny" ? { must: match.must, may: match.must } : nothing;
+    },
+    circumstances,
+  );
+  return { must: range.must.union(other.must), may: range.may };
 }
 
 /** Whether what a rule says about its own side fits; towards an address, with the pod's addresses of that family. */

@@ -7,7 +7,8 @@ import { evaluate } from "../model/selectors/conditions";
 import { labelOf } from "../model/selectors/labels";
 import { AddressSet, type Address } from "../model/sets/addresses";
 import { MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
-import { podLookup, reservedLookup, type Endpoint, type NodeEndpoint } from "./endpoints";
+import type { TrafficSet } from "../model/sets/ports";
+import { podLookup, reservedLookup, type Endpoint, type NodeEndpoint, type PodEndpoint } from "./endpoints";
 
 /** What matching depends on besides the rule and the endpoint. */
 export interface MatchContext {
@@ -19,6 +20,8 @@ export interface MatchContext {
    * all names that rules speak of.
    */
   readonly learns?: (name: string) => Tri;
+  /** Ports of a pod that carry no HTTP, for what a rule of the mesh asks of requests. */
+  readonly opaquePorts?: (pod: PodEndpoint) => TrafficSet;
 }
 
 const metadataAddresses = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));

@@ -4,9 +4,9 @@ import type { Direction } from "../model/direction";
 import { blankPod, type PodEndpoint } from "./endpoints";
 import { meshCircumstances, type Engine } from "./engine";
 import {
-  evaluateTiers,
+  evaluateRequests,
   matchesOwn,
-  resolvePorts,
+  trafficNamed,
   type Circumstances,
   type RuleOf,
   type TierSelection,
@@ -135,11 +135,11 @@ export class TableBuilder {
   ): PodTable {
     const usesNames = tiers.some((tier) => tier.rules.some(({ rule }) => namesPorts(rule)));
     const usesOwn = tiers.some((tier) => tier.rules.some(({ rule }) => rule.own !== undefined));
+    const usesRequests = tiers.some((tier) => tier.rules.some(({ rule }) => rule.http !== undefined));
     const ports = usesOwn
       ? subject.name
-      : usesNames && direction === "ingress"
-        ? JSON.stringify([subject.ports, subject.portsUnknown])
-        : "";
+      : (usesNames && direction === "ingress" ? JSON.stringify([subject.ports, subject.portsUnknown]) : "") +
+        (usesRequests ? `http ${this.engine.transport.opaque(subject).id}` : "");
     let shared = this.#tables.get(tiers);
     if (shared === undefined) {
       shared = new Map();
@@ -221,7 +221,7 @@ export class TableBuilder {
         if (column < values.length) values[column] = value;
       }
       const destination = direction === "ingress" ? subject : (pod ?? blankPod);
-      const range = evaluateTiers(
+      const range = evaluateRequests(
         tiers,
         (of) => {
           const value = triAnd(
@@ -230,7 +230,7 @@ export class TableBuilder {
           );
           return value === NO
             ? nothing
-            : when(of.selection.selected, when(value, resolvePorts(of.rule.l4, destination)));
+            : when(of.selection.selected, when(value, trafficNamed(of.rule, destination, this.engine.context)));
         },
         circumstances,
       );

@@ -3,10 +3,10 @@
  * (HBONE), perhaps through a waypoint. That is what network policies see, not the port of the application.
  * Source: istio architecture/ambient, cni/pkg/iptables (HostProbeSNATAddress).
  */
-import type { MeshMode } from "../readers/mesh";
+import type { MeshMode } from "../model/mesh";
 import { parseAddress, type Address } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
-import { MAYBE, NO, YES, type Tri, type UnknownValue } from "../model/unknown";
+import { isUnknown, MAYBE, NO, YES, type Tri, type UnknownValue } from "../model/unknown";
 import type { Endpoint, PodEndpoint } from "./endpoints";
 import { eitherOf, type TrafficRange } from "./traffic-range";
 
@@ -47,8 +47,15 @@ export type Mode = MeshMode | UnknownValue | undefined;
 
 export function tunnelledModes(source: Mode, destination: Mode): Tri {
   if (source === undefined || destination === undefined) return NO;
-  if (source === "sidecar" && destination === "sidecar") return NO;
-  return source === "ambient" && destination === "ambient" ? YES : MAYBE;
+  const [from, to] = [speaksTunnel(source), speaksTunnel(destination)];
+  // a gateway that takes traffic from outside the tunnel is reached outside it
+  if (destination === "gateway" || (from === false && to === false)) return NO;
+  return from === true && to === true ? YES : MAYBE;
+}
+
+/** Whether an end always speaks HBONE, or only where the mesh has sidecars and gateways do so; nothing where unknown. */
+function speaksTunnel(mode: Exclude<Mode, undefined>): boolean | undefined {
+  return isUnknown(mode) ? undefined : mode === "ambient" || mode === "waypoint";
 }
 
 /** What passes of a range of the network where ztunnel carries TCP, does not, or may. */

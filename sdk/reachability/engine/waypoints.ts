@@ -34,7 +34,9 @@ export function pastWaypoints(
       // the waypoint itself is no client of the waypoint
       if (proxy.name === source.name || proxy.name === destination.name) continue;
       const network = intersect(hops.network(source, proxy), hops.network(proxy, destination));
-      const admitted = intersect(hops.waypoint(source, destination), hops.mesh(proxy, destination));
+      // what is about the waypoint's own pods it enforces where it ends the tunnel
+      const atProxy = intersect(hops.mesh(source, proxy), hops.waypoint(source, destination));
+      const admitted = intersect(atProxy, hops.mesh(proxy, destination));
       const byWay = tcpOf(intersect(network, admitted), direct);
       result = eitherOf(result, byWay);
     }

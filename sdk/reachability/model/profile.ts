@@ -51,6 +51,8 @@ export interface EnforcerProfile {
   readonly meshRootNamespace: string;
   /** Istio's trust domain. */
   readonly meshTrustDomain: string;
+  /** Other names of it in policies (`trustDomainAliases` of the mesh's configuration). Absent: none. */
+  readonly meshTrustDomainAliases?: readonly string[];
 }
 
 const profiles: Readonly<Record<Cni, EnforcerProfile>> = {

@@ -93,10 +93,22 @@ export interface Rule {
   readonly path: string;
   /** The rule also looks at layer 7 (HTTP, DNS, TLS): to the engine an opaque allow. */
   readonly l7?: boolean;
+  /** What the rule asks of HTTP requests: it is about those that fit, and on ports that carry none about nothing. */
+  readonly http?: HttpCondition;
+  /** Clients of the mesh send plaintext here (PeerAuthentication DISABLE). */
+  readonly plaintext?: boolean;
   /** The rule lets a DNS proxy see answers, which names in rules depend on. */
   readonly dnsProxy?: boolean;
   /** The names whose answers the proxy lets through, and learns addresses from. */
   readonly dnsNames?: readonly DnsPattern[];
+}
+
+/** What a rule asks of an HTTP request. */
+export interface HttpCondition {
+  /** As a person would say it: `GET /api/*`. */
+  readonly text: string;
+  /** Every HTTP request fits. */
+  readonly always: boolean;
 }
 
 /** How the rules of a tier are combined. */

@@ -8,6 +8,7 @@ import type { LabelSet } from "./selectors/labels";
 import type { ServiceEntry } from "./services";
 import type { AddressSet } from "./sets/addresses";
 import type { PortProtocol } from "./sets/ports";
+import type { MeshInstallation } from "./mesh";
 import type { WaypointTable } from "./waypoints";
 
 /** A namespace, declared or implied by an object that lies in it. */
@@ -105,6 +106,8 @@ export interface Snapshot {
   readonly serviceAccounts: ReadonlyMap<string, LabelSet>;
   /** Which pods' traffic passes a waypoint of Istio's. */
   readonly waypoints?: WaypointTable;
+  /** How Istio is installed; absent: as its charts do it. */
+  readonly installation?: MeshInstallation;
   /** The ranges pods get their addresses from, where Nodes say so. */
   readonly podAddresses: AddressSet | undefined;
   /** The ranges Services get their ClusterIPs from, where ServiceCIDR objects say so. */

@@ -4,7 +4,8 @@ import { trafficNamed } from "../engine/engine";
 import type { Endpoint } from "../engine/endpoints";
 import { PodUniverse } from "../engine/pod-universe";
 import { TunnelTables } from "../engine/tunnel-tables";
-import { entryOf, intersectTables, RangeRegistry, TableBuilder, type PodTable } from "../engine/tables";
+import { MeshTables } from "../engine/mesh-tables";
+import { entryOf, RangeRegistry, TableBuilder, type PodTable } from "../engine/tables";
 import { WorldTables } from "../engine/world";
 import type { Workload } from "../model/snapshot";
 import { describeRange, formatAddress } from "../model/sets/addresses";
@@ -104,10 +105,11 @@ export class Matrix {
     if (engine.hasMesh) engine.meshIndex.selectFor(universe);
     const builder = new TableBuilder(engine, universe, this.registry);
     const tunnels = new TunnelTables(this.registry, universe.pods);
+    const meshTables = engine.hasMesh ? new MeshTables(engine, universe, this.registry, builder) : undefined;
     for (const [index, pod] of universe.pods.entries()) {
       this.#egress.push(tunnels.through(builder.table("egress", pod), "egress", pod));
       const network = tunnels.through(builder.table("ingress", pod), "ingress", pod);
-      const ingress = engine.hasMesh ? intersectTables(this.registry, network, builder.mesh(pod)) : network;
+      const ingress = meshTables?.through(network, pod) ?? network;
       this.#ingress.push(ingress);
       if (ingress.base !== 0) this.#open.push(index);
     }

@@ -8,13 +8,12 @@
 import type { LabelValue } from "../model/selectors/labels";
 import type { CompiledPolicy, DnsPattern, L4Spec, PeerTerm, Rule } from "../model/rules";
 import { tiers } from "../model/rules";
-import { all, any, not, perhaps, test, type Condition, type Operator } from "../model/selectors/conditions";
-import { AddressSet } from "../model/sets/addresses";
+import { all, any, inNamespace, perhaps, test, type Condition } from "../model/selectors/conditions";
 import { TrafficSet } from "../model/sets/ports";
 import { anyName, waypointClass } from "./waypoints";
 import { isUnknown, NO, YES } from "../model/unknown";
-import { readCidr, uncertainPolicy, type PolicyReader, type ReaderContext } from "./common";
-import { inNamespace } from "../model/selectors/conditions";
+import type { EnforcerProfile } from "../model/profile";
+import { Refused, uncertainPolicy, type PolicyReader, type ReaderContext } from "./common";
 import {
   NotReadable,
   onlyFields,
@@ -22,22 +21,39 @@ import {
   readList,
   readMap,
   readString,
-  readStrings,
   required,
   type Fields,
   type ObjectReader,
 } from "./fields";
+import {
+  anyClause,
+  readCondition,
+  readOperation,
+  readSource,
+  refused,
+  type Clause,
+  type ClauseScope,
+  type RuleEnforcer,
+} from "./istio-clauses";
+import { allHttp } from "./istio-http";
 import { isDryRun } from "./dry-run";
-import type { MeshMode } from "./mesh";
+import type { MeshMode } from "../model/mesh";
 
 const tcp = TrafficSet.protocol("TCP");
 const tcpOnly: L4Spec = { must: tcp, may: tcp, named: [] };
 const notTcp: L4Spec = { must: TrafficSet.all().subtract(tcp), may: TrafficSet.all().subtract(tcp), named: [] };
 
-/** Pods that take part in the mesh in one of two ways. */
-export function inMesh(mode?: MeshMode): Condition {
-  return mode === undefined ? test("mesh", "", "exists") : test("mesh", "", "in", mode);
+/** Pods that take part in the mesh, in one of several ways. */
+export function inMesh(...modes: readonly MeshMode[]): Condition {
+  return modes.length === 0 ? test("mesh", "", "exists") : test("mesh", "", "in", ...modes);
 }
+
+/** Who enforces a policy by its selector; a waypoint does so where it ends the tunnel, for the connection only. */
+const enforcers: readonly { readonly enforcer: RuleEnforcer; readonly modes: readonly MeshMode[] }[] = [
+  { enforcer: "proxy", modes: ["sidecar", "gateway"] },
+  { enforcer: "ztunnel", modes: ["ambient"] },
+  { enforcer: "proxy", modes: ["waypoint"] },
+];
 
 type Action = "ALLOW" | "DENY" | "CUSTOM" | "AUDIT";
 
@@ -45,30 +61,109 @@ export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader,
   const reach = all(inMesh(), namespace === context.profile.meshRootNamespace ? all() : inNamespace(namespace));
   return reader.attempt(
     () => {
-      const dryRun = isDryRun(origin.object.metadata);
-      if (dryRun === undefined) {
-        const path = "metadata.annotations";
-        throw new NotReadable(path, `${path}: istio.io/dry-run is neither true nor false`, "invalid-value");
-      }
-      if (dryRun) {
-        reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", "metadata.annotations", false);
+      try {
+        return readEnforced(origin, namespace, reader, context, reach);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        reader.report("not-enforced", error.message, "spec", false);
         return [];
       }
-      const spec = readMap(origin.object.spec, "spec") ?? {};
-      onlyFields(spec, "spec", ["selector", "targetRef", "targetRefs", "rules", "action", "provider"]);
-      const action = readAction(spec);
-      if (action === "AUDIT") return [];
-      if (spec["targetRef"] !== undefined || spec["targetRefs"] !== undefined) {
-        return readTargeted(spec, action, origin, namespace, reader, context);
-      }
-      const where = all(reach, readWorkloadSelector(spec, reader));
-      return (["sidecar", "ambient"] as const).flatMap((mode) =>
-        readFor(mode, spec, action, where, origin, namespace, reader),
-      );
     },
     () => [uncertainMeshPolicy(origin, reach)],
   );
 };
+
+function readEnforced(
+  origin: CompiledPolicy["origin"],
+  namespace: LabelValue,
+  reader: ObjectReader,
+  context: ReaderContext,
+  reach: Condition,
+): CompiledPolicy[] {
+  const spec = readMap(origin.object.spec, "spec") ?? {};
+  onlyFields(spec, "spec", ["selector", "targetRef", "targetRefs", "rules", "action", "provider"]);
+  const action = readAction(spec);
+  checkWhole(spec, action);
+  const targeted = isGiven(spec["targetRef"]) || (readList(spec["targetRefs"], "spec.targetRefs") ?? []).length > 0;
+  const policies = targeted
+    ? readTargeted(spec, action, origin, namespace, reader, context)
+    : enforcers.flatMap((by) => {
+        const where = all(reach, readWorkloadSelector(spec, reader), inMesh(...by.modes));
+        return readFor(
+          by.enforcer,
+          spec,
+          action,
+          where,
+          origin,
+          namespace,
+          reader,
+          context.profile,
+          by.modes[0] === "waypoint",
+        );
+      });
+  return isRehearsed(origin, reader) || action === "AUDIT" ? [] : policies;
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/** What istiod's webhook refuses of a policy as a whole (ValidateAuthorizationPolicy). */
+function checkWhole(spec: Fields, action: Action): void {
+  const rules = readList(spec["rules"], "spec.rules") ?? [];
+  const provider = readMap(spec["provider"], "spec.provider");
+  if ((action === "DENY" || action === "CUSTOM") && rules.length === 0) {
+    throw refused(`action ${action} without rules is never triggered; an empty rule is about everything`);
+  }
+  if (action === "CUSTOM" && (readString(provider?.["name"], "spec.provider.name") ?? "") === "") {
+    throw refused("action CUSTOM needs spec.provider.name");
+  }
+  if (action !== "CUSTOM" && provider !== undefined) throw refused(`spec.provider is for action CUSTOM, not ${action}`);
+  const ways = [
+    isGiven(spec["selector"]),
+    isGiven(spec["targetRef"]),
+    (readList(spec["targetRefs"], "spec.targetRefs") ?? []).length > 0,
+  ];
+  if (ways.filter((way) => way).length > 1) throw refused("only one of selector and targetRefs may be given");
+  if (action === "CUSTOM") for (const [index, rule] of rules.entries()) checkCustom(rule, `spec.rules[${index}]`);
+}
+
+const forCustom = /^(ipBlocks|notIpBlocks|remoteIpBlocks|notRemoteIpBlocks)$/;
+
+/** An external authorizer is asked before identities are known. */
+function checkCustom(value: unknown, path: string): void {
+  const rule = readMap(value, path) ?? {};
+  for (const each of readList(rule["from"], `${path}.from`) ?? []) {
+    const source = readMap(readMap(each, path)?.["source"], path) ?? {};
+    for (const [name, given] of Object.entries(source)) {
+      if (!forCustom.test(name) && Array.isArray(given) && given.length > 0) {
+        throw refused(`${path}.from: ${name} is not supported with action CUSTOM`);
+      }
+    }
+  }
+  for (const each of readList(rule["when"], `${path}.when`) ?? []) {
+    const key = readString(readMap(each, path)?.["key"], `${path}.when`) ?? "";
+    if (/^(source\.(namespace|serviceAccount|trustDomain|principal)$|request\.auth\.)/.test(key)) {
+      throw refused(`${path}.when: ${key} is not supported with action CUSTOM`);
+    }
+  }
+}
+
+/** Whether a policy is only logged. A value that is no truth value is reported by istiod, and the policy enforced. */
+function isRehearsed(origin: CompiledPolicy["origin"], reader: ObjectReader): boolean {
+  const path = "metadata.annotations";
+  const dryRun = isDryRun(origin.object.metadata);
+  if (dryRun === true) {
+    reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", path, false);
+    return true;
+  }
+  if (dryRun === false) return false;
+  const value: unknown = origin.object.metadata?.annotations?.["istio.io/dry-run"];
+  const message = `${path}: istio.io/dry-run is neither true nor false`;
+  if (typeof value !== "string" || isUnknown(value)) throw new NotReadable(path, message, "invalid-value");
+  reader.report("invalid-value", `${message}, so the policy is enforced`, path, false);
+  return false;
+}
 
 /** A policy that waypoints or gateways enforce, on what passes them to whom. */
 function readTargeted(
@@ -79,11 +174,9 @@ function readTargeted(
   reader: ObjectReader,
   context: ReaderContext,
 ): CompiledPolicy[] {
-  if (spec["selector"] !== undefined && spec["selector"] !== null) {
-    throw new NotReadable("spec.selector", "a policy has either a selector or targetRefs", "invalid-value");
-  }
-  const single = spec["targetRef"] === undefined ? [] : [spec["targetRef"]];
-  const list = readList(spec["targetRefs"], "spec.targetRefs") ?? single;
+  const list = isGiven(spec["targetRef"])
+    ? [spec["targetRef"]]
+    : (readList(spec["targetRefs"], "spec.targetRefs") ?? []);
   return list.flatMap((value, index) => {
     const path = `spec.targetRefs[${index}]`;
     const target = readTarget(required(readMap(value, path), path), path, namespace, context);
@@ -108,8 +201,19 @@ function readTargeted(
       reader.report("unsupported", `${path}: ${why}`, path, true);
     }
     const tier = target.waypoint ? tiers.waypoint : tiers.meshAuthorization;
-    const policies = readFor("sidecar", spec, action, target.where, origin, namespace, reader, target.waypoint);
-    return policies.map((policy) => ({ ...policy, tier, subject: { kind: "pods", where: target.where } }));
+    const policies = readFor(
+      "proxy",
+      spec,
+      action,
+      target.where,
+      origin,
+      namespace,
+      reader,
+      context.profile,
+      false,
+      target.waypoint,
+    );
+    return policies.map((policy) => ({ ...policy, tier }));
   });
 }
 
@@ -124,10 +228,8 @@ function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderC
   const { waypoints, profile } = context;
   const kind = required(readString(ref["kind"], `${path}.kind`), `${path}.kind`);
   const name = required(readString(ref["name"], `${path}.name`), `${path}.name`);
-  const given = readString(ref["namespace"], `${path}.namespace`);
+  checkTarget(ref, kind, name, path);
   if (isUnknown(own)) throw new NotReadable(path, "the policy's namespace is not known yet", "unknown-value");
-  if (given !== undefined && given !== own)
-    return { kind: "nobody", why: "a target in another namespace is never met" };
   const passing = (waypoint?: string): Condition =>
     any(
       ...waypoints.uses
@@ -162,11 +264,29 @@ function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderC
     case "ServiceEntry":
       return { kind: "names", hosts: waypoints.hosts(own, name) ?? [anyName] };
     default:
-      throw new NotReadable(
-        `${path}.kind`,
-        `${path}.kind ${JSON.stringify(kind)} is no target of policies`,
-        "unsupported",
-      );
+      throw refused(`${path}.kind ${JSON.stringify(kind)} is no target of policies`);
+  }
+}
+
+const targetGroups: Readonly<Record<string, string>> = {
+  Service: "",
+  ServiceEntry: "networking.istio.io",
+  Gateway: "gateway.networking.k8s.io",
+  GatewayClass: "gateway.networking.k8s.io",
+};
+
+/** What istiod's webhook refuses of a reference (validatePolicyTargetReference). */
+function checkTarget(ref: Fields, kind: string, name: string, path: string): void {
+  const group = readString(ref["group"], `${path}.group`) ?? "";
+  if (name === "") throw refused(`${path}.name is empty`);
+  if ((readString(ref["namespace"], `${path}.namespace`) ?? "") !== "") {
+    throw refused(`${path}.namespace is set, and a target in another namespace is not supported`);
+  }
+  const wanted = Object.hasOwn(targetGroups, kind) ? targetGroups[kind] : undefined;
+  if (wanted === undefined || (group === "core" ? "" : group) !== wanted) {
+    throw refused(
+      `${path}: a target is a Service, a ServiceEntry, a Gateway or a GatewayClass of its own group, not ${group}/${kind}`,
+    );
   }
 }
 
@@ -188,6 +308,8 @@ export function readWorkloadSelector(spec: Fields, reader: ObjectReader): Condit
       const selector = readMap(spec["selector"], "spec.selector") ?? {};
       onlyFields(selector, "spec.selector", ["matchLabels"]);
       const labels = readMap(selector["matchLabels"], "spec.selector.matchLabels") ?? {};
+      const wild = Object.entries(labels).find(([key, value]) => key.includes("*") || String(value).includes("*"));
+      if (wild !== undefined) throw refused(`spec.selector: ${wild[0]} holds a wildcard`);
       return all(
         ...Object.entries(labels).map(([key, value]) =>
           test("label", key, "in", readLabelValue(value, `spec.selector.matchLabels[${key}]`)),
@@ -199,32 +321,37 @@ export function readWorkloadSelector(spec: Fields, reader: ObjectReader): Condit
 }
 
 function readFor(
-  mode: MeshMode,
+  enforcer: RuleEnforcer,
   spec: Fields,
   action: Action,
   where: Condition,
   origin: CompiledPolicy["origin"],
   namespace: LabelValue,
   reader: ObjectReader,
-  portsUncertain = false,
+  profile: EnforcerProfile,
+  connectionOnly: boolean,
+  portsUncertain = connectionOnly,
 ): CompiledPolicy[] {
-  // ztunnel knows neither CUSTOM nor AUDIT
-  if (mode === "ambient" && action === "CUSTOM") return [];
   const verdict = action === "ALLOW" ? "allow" : "deny";
+  const scope: RuleScope = {
+    enforcer,
+    namespace,
+    profile,
+    verdict,
+    reader,
+    certain: action !== "CUSTOM",
+    connectionOnly,
+    portsUncertain,
+  };
   const rules = reader.attempt(
     () =>
       (readList(spec["rules"], "spec.rules") ?? []).flatMap((rule, index) =>
-        readRule(rule, `spec.rules[${index}]`, {
-          mode,
-          verdict,
-          namespace,
-          reader,
-          certain: action !== "CUSTOM",
-          portsUncertain,
-        }),
+        readRule(rule, `spec.rules[${index}]`, scope),
       ),
     (): Rule[] => [{ direction: "ingress", verdict, peers: [{ kind: "uncertain" }], l4: tcpOnly, path: "spec.rules" }],
   );
+  // ztunnel knows neither CUSTOM nor AUDIT
+  if (enforcer === "ztunnel" && action === "CUSTOM") return [];
   if (action === "ALLOW") {
     rules.push({ direction: "ingress", verdict: "allow", peers: [{ kind: "any" }], l4: notTcp, path: "spec" });
   }
@@ -233,89 +360,74 @@ function readFor(
       origin,
       tier: tiers.meshAuthorization,
       order: 0,
-      subject: { kind: "pods", where: all(where, inMesh(mode)) },
+      subject: { kind: "pods", where },
       ingress: { isolates: action === "ALLOW" ? YES : NO, rules },
     },
   ];
 }
 
-interface RuleScope {
-  /** The policy's namespace. */
-  readonly namespace: LabelValue;
-  readonly mode: MeshMode;
+interface RuleScope extends ClauseScope {
   readonly verdict: "allow" | "deny";
   readonly reader: ObjectReader;
   /** False: an external authorizer decides. */
   readonly certain: boolean;
+  /** What the enforcer sees is the connection, not its requests. */
+  readonly connectionOnly: boolean;
   /** At a waypoint ports are those of the Service, which may be others than the pods'. */
   readonly portsUncertain: boolean;
 }
-
-/** What a part of a rule says: about the peer, about traffic, and whether it speaks of HTTP. */
-interface Clause {
-  readonly peer: PeerTerm;
-  readonly ports: TrafficSet;
-  readonly http: boolean;
-  /** The clause says something besides HTTP. */
-  readonly transport: boolean;
-}
-
-const anyClause: Clause = { peer: { kind: "any" }, ports: tcp, http: false, transport: false };
 
 function readRule(value: unknown, path: string, scope: RuleScope): Rule[] {
   const { verdict, reader } = scope;
   return reader.attempt<Rule[]>(
     () => {
+      if (value === null) throw refused(`${path} is null`);
       const rule = required(readMap(value, path), path);
       onlyFields(rule, path, ["from", "to", "when"]);
       const from = readAlternatives(rule["from"], `${path}.from`, "source", (fields, where) =>
-        readSource(fields, where, scope.namespace),
+        readSource(fields, where, scope),
       );
-      const to = readAlternatives(rule["to"], `${path}.to`, "operation", readOperation);
+      const to = readAlternatives(rule["to"], `${path}.to`, "operation", (fields, where) =>
+        readOperation(fields, where, scope),
+      );
       const when = (readList(rule["when"], `${path}.when`) ?? []).map((each, index) =>
-        readCondition(each, `${path}.when[${index}]`, scope.namespace),
+        readCondition(each, `${path}.when[${index}]`, scope),
       );
-      // pilot hands ztunnel no ALLOW rule of which any part speaks of HTTP (istio ambient/authorization.go, handleRule)
-      const http = [...from, ...to, ...when].some((clause) => clause.http);
-      if (scope.mode === "ambient" && verdict === "allow" && http) return [];
-      return to.flatMap((operation) => {
-        const peers = from
-          .map((source) => combine([source, operation, ...when], scope))
-          .filter((each) => each !== undefined);
-        return peers.map(({ peer, ports, certain }): Rule => ({
-          direction: "ingress",
-          verdict,
-          path,
-          peers: [scope.certain && certain ? peer : { kind: "and", of: [peer, { kind: "uncertain" }] }],
-          l4:
-            scope.portsUncertain && ports !== tcp
-              ? { must: TrafficSet.none(), may: tcp, named: [] }
-              : { must: ports, may: ports, named: [] },
-          ...(certain ? {} : { l7: true }),
-        }));
-      });
+      // pilot hands ztunnel no ALLOW rule of which any part is about more than the connection
+      const beyond = [...from, ...to, ...when].some((clause) => clause.beyondZtunnel);
+      if (scope.enforcer === "ztunnel" && verdict === "allow" && beyond) return [];
+      return to.flatMap((operation) => from.flatMap((source) => combine([source, operation, ...when], path, scope)));
     },
     () => [{ direction: "ingress", verdict, peers: [{ kind: "uncertain" }], l4: tcpOnly, path }],
   );
 }
 
-/** All clauses at once; nothing where ztunnel leaves the rule out. */
-function combine(
-  clauses: readonly Clause[],
-  scope: RuleScope,
-): { peer: PeerTerm; ports: TrafficSet; certain: boolean } | undefined {
-  const http = clauses.some((clause) => clause.http);
-  if (scope.mode === "ambient") {
-    // ztunnel gets DENY rules without what they say of HTTP; a match of which nothing remains matches nobody
-    // (ztunnel src/rbac.rs)
-    if (clauses.some((clause) => clause !== anyClause && !clause.transport)) return undefined;
-  }
+/** All clauses at once; nothing where the enforcer leaves the rule out. */
+function combine(clauses: readonly Clause[], path: string, scope: RuleScope): Rule[] {
+  const { verdict } = scope;
+  // ztunnel is given DENY rules without what goes beyond the connection; a match of which nothing remains matches nobody
+  // (ztunnel src/rbac.rs)
+  if (scope.enforcer === "ztunnel" && clauses.some((clause) => clause !== anyClause && !clause.transport)) return [];
+  const http = allHttp(clauses.flatMap((clause) => clause.http ?? []));
+  if (scope.connectionOnly && http !== undefined && verdict === "allow") return [];
   const terms = clauses.map((clause) => clause.peer).filter((term) => term.kind !== "any");
-  return {
-    peer: terms.length === 0 ? { kind: "any" } : { kind: "and", of: terms },
-    ports: clauses.reduce((set, clause) => set.intersect(clause.ports), tcp),
-    certain: !http || scope.mode === "ambient",
-  };
+  const peer: PeerTerm = terms.length === 0 ? { kind: "any" } : { kind: "and", of: terms };
+  const own = clauses.flatMap((clause) => clause.own ?? []);
+  const ports = clauses.reduce((set, clause) => set.intersect(clause.ports), tcp);
+  return [
+    {
+      direction: "ingress",
+      verdict,
+      path,
+      peers: [scope.certain ? peer : { kind: "and", of: [peer, { kind: "uncertain" }] }],
+      l4:
+        scope.portsUncertain && ports !== tcp
+          ? { must: TrafficSet.none(), may: tcp, named: [] }
+          : { must: ports, may: ports, named: [] },
+      ...(own.length === 0 ? {} : { own: { kind: "and", of: own } }),
+      ...(http === undefined || scope.connectionOnly ? {} : { l7: true, http }),
+    },
+  ];
 }
 
 function readAlternatives(
@@ -327,145 +439,11 @@ function readAlternatives(
   const list = readList(value, path) ?? [];
   if (list.length === 0) return [anyClause];
   return list.map((each, index) => {
-    const entry = required(readMap(each, `${path}[${index}]`), `${path}[${index}]`);
+    const entry = readMap(each, `${path}[${index}]`) ?? {};
     onlyFields(entry, `${path}[${index}]`, [field]);
     const where = `${path}[${index}].${field}`;
-    // istiod's webhook refuses an entry without it, and one in which it says nothing (validateAuthorizationPolicy)
-    return read(required(readMap(entry[field], where), where), where);
+    const fields = readMap(entry[field], where);
+    if (fields === undefined) throw refused(`${where} is missing`);
+    return read(fields, where);
   });
-}
-
-const requestFields = ["requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks"];
-
-function readSource(fields: Fields, path: string, own: LabelValue): Clause {
-  const identity = ["principals", "namespaces", "serviceAccounts", "trustDomains"];
-  onlyFields(fields, path, [
-    ...identity.flatMap((name) => [name, negative(name)]),
-    "ipBlocks",
-    "notIpBlocks",
-    ...requestFields,
-  ]);
-  const terms: PeerTerm[] = [];
-  const list = (name: string): readonly string[] => readStrings(fields[name], `${path}.${name}`) ?? [];
-  for (const name of identity) {
-    if (list(name).length > 0) terms.push(identities(any(...list(name).map((text) => identityTest(name, text, own)))));
-    const excluded = list(negative(name));
-    if (excluded.length > 0) terms.push(identities(not(any(...excluded.map((text) => identityTest(name, text, own))))));
-  }
-  if (list("ipBlocks").length > 0) terms.push(blocks(list("ipBlocks"), `${path}.ipBlocks`));
-  if (list("notIpBlocks").length > 0)
-    terms.push({ kind: "not", of: blocks(list("notIpBlocks"), `${path}.notIpBlocks`) });
-  return {
-    peer: terms.length === 0 ? { kind: "any" } : { kind: "and", of: terms },
-    ports: tcp,
-    http: requestFields.some((name) => list(name).length > 0),
-    transport: terms.length > 0,
-  };
-}
-
-function negative(name: string): string {
-  return `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-}
-
-function identities(where: Condition): PeerTerm {
-  return { kind: "identities", where };
-}
-
-/** A principal, namespace or service account; only peers with mutual TLS have one. */
-function identityTest(name: string, text: string, own: LabelValue): Condition {
-  if (name === "namespaces") return textTest("meshNamespace", text);
-  if (name === "trustDomains") return textTest("meshTrustDomain", text);
-  if (name === "serviceAccounts") {
-    // without a namespace: the policy's own
-    const slash = text.indexOf("/");
-    const account = textTest("meshAccount", text.slice(slash + 1));
-    return all(
-      account,
-      slash < 0 ? test("meshNamespace", "", "in", own) : textTest("meshNamespace", text.slice(0, slash)),
-    );
-  }
-  return textTest("principal", text);
-}
-
-/** Exact, `prefix*`, `*suffix` or `*` (anything that is not empty). */
-function textTest(field: "principal" | "meshNamespace" | "meshAccount" | "meshTrustDomain", text: string): Condition {
-  if (text === "*") return test(field, "", "exists");
-  const build = (operator: Operator, value: string): Condition => test(field, "", operator, value);
-  if (text.endsWith("*")) return build("startsWith", text.slice(0, -1));
-  if (text.startsWith("*")) return build("endsWith", text.slice(1));
-  return build("in", text);
-}
-
-function blocks(texts: readonly string[], path: string): PeerTerm {
-  const ranges = texts.map((text, index) =>
-    readCidr(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`, `${path}[${index}]`),
-  );
-  return { kind: "cidr", set: AddressSet.of(...ranges), literal: true };
-}
-
-const httpFields = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
-
-function readOperation(fields: Fields, path: string): Clause {
-  onlyFields(fields, path, [...httpFields, "ports", "notPorts"]);
-  const ports = readPorts(fields["ports"], `${path}.ports`);
-  const notPorts = readPorts(fields["notPorts"], `${path}.notPorts`);
-  return {
-    peer: { kind: "any" },
-    ports: (ports ?? tcp).subtract(notPorts ?? TrafficSet.none()),
-    http: httpFields.some((name) => (readList(fields[name], `${path}.${name}`) ?? []).length > 0),
-    transport: ports !== undefined || notPorts !== undefined,
-  };
-}
-
-/**
- * A port written as a text.
- *
- * @throws NotReadable for anything but decimal digits: `0x50` is 80 to JavaScript and refused by Istio.
- */
-export function readPortText(value: unknown, path: string): number {
-  const text = required(readString(value, path), path);
-  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > 65535) throw new NotReadable(path, `${path} is not a port`, "invalid-value");
-  return number;
-}
-
-function readPorts(value: unknown, path: string): TrafficSet | undefined {
-  const list = readList(value, path) ?? [];
-  if (list.length === 0) return undefined;
-  return list.reduce<TrafficSet>((set, each, index) => {
-    const where = `${path}[${index}]`;
-    return set.union(TrafficSet.ports("TCP", readPortText(typeof each === "number" ? String(each) : each, where)));
-  }, TrafficSet.none());
-}
-
-/** Conditions of `when` that are about the connection; others are about HTTP, or not known here. */
-function readCondition(value: unknown, path: string, own: LabelValue): Clause {
-  const condition = required(readMap(value, path), path);
-  onlyFields(condition, path, ["key", "values", "notValues"]);
-  const key = required(readString(condition["key"], `${path}.key`), `${path}.key`);
-  const values = readStrings(condition["values"], `${path}.values`) ?? [];
-  const notValues = readStrings(condition["notValues"], `${path}.notValues`) ?? [];
-  const field = {
-    "source.namespace": "namespaces",
-    "source.principal": "principals",
-    "source.ip": "ipBlocks",
-    "source.serviceAccount": "serviceAccounts",
-  }[key];
-  if (field !== undefined) {
-    return readSource(
-      {
-        ...(values.length > 0 ? { [field]: values } : {}),
-        ...(notValues.length > 0 ? { [negative(field)]: notValues } : {}),
-      },
-      path,
-      own,
-    );
-  }
-  if (key === "destination.port") return readOperation({ ports: values, notPorts: notValues }, path);
-  if (key.startsWith("request.") || key === "remote.ip") return { ...anyClause, http: true };
-  if (!/^(destination\.ip|connection\.sni|experimental\.envoy\.filters\..+)$/.test(key)) {
-    throw new NotReadable(`${path}.key`, `${path}.key is not a condition that Istio knows`, "invalid-value");
-  }
-  // destination.ip, connection.sni, experimental.*: may hold or not
-  return { ...anyClause, peer: { kind: "uncertain" }, transport: true };
 }

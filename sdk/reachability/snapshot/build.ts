@@ -17,6 +17,7 @@ import { readClusterData } from "./cluster-data";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
 import { readUnread, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
+import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
@@ -133,6 +134,7 @@ class Builder {
         waypointHosts: context.waypointHosts,
       },
       waypoints,
+      installation: installationOf(this.objects),
       serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
       ...(data.serviceAddresses === undefined ? {} : { serviceAddresses: data.serviceAddresses }),

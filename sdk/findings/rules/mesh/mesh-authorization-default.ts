@@ -1,7 +1,7 @@
 import type { Peer } from "../../../reachability";
-import { describeRef, TrafficSet } from "../../../reachability";
+import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
-import { meshOf } from "../../mesh";
+import { judgedTcp, meshOf } from "../../mesh";
 import { findingOf } from "../../report";
 import { describeWorkload, list, namespaceSubject, sampleFlow } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
@@ -22,8 +22,6 @@ export const meshAuthorizationDefault: Rule = {
   check: checkDefault,
 };
 
-const tcp = TrafficSet.protocol("TCP");
-
 function* checkDefault(context: RuleContext): Iterable<Finding> {
   const mesh = meshOf(context.reachability, context.tiers.exemptNamespaces);
   if (mesh === undefined) return;
@@ -37,9 +35,10 @@ function* checkDefault(context: RuleContext): Iterable<Finding> {
     ];
     for (const certain of [true, false]) {
       const open = pods.filter(([pod]) => {
+        const judged = judgedTcp(context.reachability.snapshot, pod);
         const { allowed, possible } = mesh.authorization.traffic(mesh.stranger, pod);
-        const isCertain = !allowed.intersect(tcp).isEmpty();
-        return certain ? isCertain : !isCertain && !possible.intersect(tcp).isEmpty();
+        const isCertain = !allowed.intersect(judged).isEmpty();
+        return certain ? isCertain : !isCertain && !possible.intersect(judged).isEmpty();
       });
       const first = open[0];
       if (first === undefined) continue;
@@ -47,7 +46,7 @@ function* checkDefault(context: RuleContext): Iterable<Finding> {
       const flow = sampleFlow(
         mesh.stranger,
         first[0],
-        (certain ? traffic.allowed : traffic.possible).intersect(tcp),
+        (certain ? traffic.allowed : traffic.possible).intersect(judgedTcp(context.reachability.snapshot, first[0])),
         [443, 80],
       );
       const rule = mesh.authorization.explain(flow).mesh?.deciding;

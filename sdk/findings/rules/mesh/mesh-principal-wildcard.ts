@@ -44,7 +44,7 @@ function pathsOf(rules: readonly { readonly path: string }[]): string[] {
 }
 
 const identityFields: ReadonlySet<string> = new Set(["principal", "meshNamespace", "meshAccount", "meshTrustDomain"]);
-const wildcards: ReadonlySet<string> = new Set(["exists", "startsWith", "endsWith", "contains"]);
+const wildcards: ReadonlySet<string> = new Set(["exists", "startsWith", "endsWith", "contains", "matches"]);
 
 function hasWildcard(peer: PeerTerm): boolean {
   return positive(peer).some((where) =>

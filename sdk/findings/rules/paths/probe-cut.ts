@@ -1,5 +1,5 @@
 import type { Peer, Workload } from "../../../reachability";
-import { meshModeOf } from "../../../reachability";
+import { meshModeOfWorkload } from "../../../reachability";
 import { controls } from "../../controls";
 import type { Fields } from "../../plain";
 import { mapOf, textOf } from "../../plain";
@@ -33,9 +33,8 @@ function* checkProbes(context: RuleContext): Iterable<Finding> {
   const { snapshot } = reachability;
   for (const workload of sortedWorkloads(snapshot)) {
     if (workload.hostNetwork || isExempt(context.tiers, workload.namespace)) continue;
-    const labels = snapshot.namespaces.get(workload.namespace)?.labelSet ?? { values: {}, complete: true };
-    const ambient =
-      snapshot.profile.cni === "cilium" && meshModeOf(workload.labelSet, labels, workload.annotations) === "ambient";
+    const mode = meshModeOfWorkload(snapshot, workload);
+    const ambient = snapshot.profile.cni === "cilium" && mode === "ambient";
     const source = ambient ? ambientProbes : ownNode;
     const cut = probes(workload).filter(
       ({ port }) =>

@@ -23,7 +23,16 @@ export type Field =
   | "meshAccount"
   | "meshTrustDomain";
 
-export type Operator = "in" | "notIn" | "exists" | "doesNotExist" | "contains" | "startsWith" | "endsWith";
+export type Operator =
+  | "in"
+  | "notIn"
+  | "exists"
+  | "doesNotExist"
+  | "contains"
+  | "startsWith"
+  | "endsWith"
+  /** A regular expression for the whole value. */
+  | "matches";
 
 /** A test of one value. `notIn` and `doesNotExist` hold where the key is absent, as in the Kubernetes API. */
 export interface Test {
@@ -115,6 +124,7 @@ function evaluateTest(condition: Test, value: LabelValue | undefined): Tri {
     case "contains":
     case "startsWith":
     case "endsWith":
+    case "matches":
       return value === undefined ? NO : comparesText(condition, value);
   }
 }
@@ -140,6 +150,7 @@ function comparesText(condition: Test, value: LabelValue): Tri {
   const wanted = condition.values[0];
   if (wanted === undefined) return NO;
   if (isUnknown(value) || isUnknown(wanted)) return MAYBE;
+  if (condition.operator === "matches") return tri(new RegExp(wanted).test(value));
   if (condition.operator === "contains") return tri(value.includes(wanted));
   return tri(condition.operator === "startsWith" ? value.startsWith(wanted) : value.endsWith(wanted));
 }
