@@ -140,7 +140,8 @@ export interface Circumstances {
 export type MatchRule = (of: RuleOf) => TrafficRange;
 
 /**
- * What passes in a direction, by all tiers.
+ * What passes in a direction, by all tiers. `after` is what passes where none of them decides: everything, unless only some
+ * of an enforcer's tiers are given.
  *
  * Evaluated from the last rule to the first, each step saying what passes from there on: a rule that may or may not match
  * leaves unknown only what the rule and the rest decide differently.
@@ -149,22 +150,25 @@ export function evaluateTiers(
   tiers: readonly TierSelection[],
   matchOf: MatchRule,
   circumstances: Circumstances,
+  after: TrafficRange = everything,
 ): TrafficRange {
   const onTheWay = tiers.filter(({ tier }) => tier.onTheWay === true);
-  if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances);
+  if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances, after);
   // whether traffic passes the node's interface depends on where the two ends run: what is dropped there may still pass
   const own = evaluateChain(
     tiers.filter(({ tier }) => tier.onTheWay !== true),
     matchOf,
     circumstances,
+    after,
   );
-  return { ...own, must: own.must.intersect(evaluateChain(onTheWay, matchOf, circumstances).must) };
+  return { ...own, must: own.must.intersect(evaluateChain(onTheWay, matchOf, circumstances, everything).must) };
 }
 
 function evaluateChain(
   tiers: readonly TierSelection[],
   matchOf: MatchRule,
   circumstances: Circumstances,
+  after: TrafficRange,
 ): TrafficRange {
   const { isolationLast, ownNode } = circumstances;
   let closed: Tri = circumstances.closed ? YES : NO;
@@ -172,7 +176,7 @@ function evaluateChain(
     for (const { tier, isolated } of tiers) if (tier.combinator === "additive") closed = triOr(closed, isolated);
   }
   // what no tier decides is allowed
-  let outcome = ownNode ? everything : when(triNot(closed), everything);
+  let outcome = ownNode ? after : when(triNot(closed), after);
   for (let place = tiers.length - 1; place >= 0; place--) {
     const selection = tiers[place] as TierSelection;
     const next = outcome;

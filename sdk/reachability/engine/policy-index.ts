@@ -13,6 +13,8 @@ import type { PodUniverse } from "./pod-universe";
 
 export type Selected = Readonly<Record<Direction, readonly TierSelection[]>>;
 
+const selectedByNone: Selected = { ingress: [], egress: [] };
+
 /** Policies in the order of evaluation, looked up by the namespace they can select from. */
 export class PolicyIndex {
   readonly #byNamespace = new Map<string, CompiledPolicy[]>();
@@ -84,6 +86,8 @@ export class PolicyIndex {
   of(endpoint: Endpoint): Selected {
     const known = this.#selected.get(endpoint);
     if (known !== undefined) return known;
+    // no policy protects what lies outside, and each address is an endpoint of its own
+    if (endpoint.kind === "world") return selectedByNone;
     const selections: Selection[] = [];
     for (const policy of this.candidates(endpoint)) {
       // ClusterNetworkPolicy and NetworkPolicy are about pods of namespaces only

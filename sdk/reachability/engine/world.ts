@@ -7,6 +7,7 @@ import type { Endpoint } from "./endpoints";
 import type { Engine } from "./engine";
 import type { RangeRegistry } from "./tables";
 import { eitherOf, everything, type TrafficRange } from "./traffic-range";
+import { WorldSweep } from "./world-sweep";
 
 /** What passes between one end in the cluster and a range of addresses outside. */
 export interface WorldEntry {
@@ -54,12 +55,18 @@ export class WorldTables {
         for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
       }
     }
+    const boundsOf = (term: PeerTerm): readonly AddressSet[] => {
+      const bounds: AddressSet[] = [];
+      this.#collect(term, bounds);
+      return bounds;
+    };
+    const sweeps = new Map(subjects.map((each) => [each, WorldSweep.of(this.engine, direction, each, boundsOf)]));
     const entries: WorldEntry[] = [];
     for (const whole of families) {
       let last: WorldEntry | undefined;
       for (const range of cut(whole, sets)) {
         const traffic = this.registry.idOf(
-          this.#trafficAt(direction, subjects, { family: range.family, value: range.from }),
+          this.#trafficAt(direction, subjects, { family: range.family, value: range.from }, sweeps),
         );
         if (last !== undefined && last.traffic === traffic) {
           last = { range: { ...last.range, to: range.to }, traffic };
@@ -73,11 +80,18 @@ export class WorldTables {
     return entries.filter((entry) => entry.traffic !== 0);
   }
 
-  #trafficAt(direction: Direction, subjects: readonly Endpoint[], address: Address): TrafficRange {
+  #trafficAt(
+    direction: Direction,
+    subjects: readonly Endpoint[],
+    address: Address,
+    sweeps: ReadonlyMap<Endpoint, WorldSweep | undefined>,
+  ): TrafficRange {
     const peer = this.engine.endpoints.world(address);
     let result: TrafficRange | undefined;
     for (const subject of subjects) {
-      const range = direction === "egress" ? this.engine.between(subject, peer) : this.engine.between(peer, subject);
+      const range =
+        sweeps.get(subject)?.at({ ...peer, address }) ??
+        (direction === "egress" ? this.engine.between(subject, peer) : this.engine.between(peer, subject));
       result = result === undefined ? range : eitherOf(result, range);
     }
     return result ?? everything;
