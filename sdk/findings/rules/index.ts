@@ -22,6 +22,7 @@ import { chartValueIgnored } from "./installation/chart-value-ignored";
 import { encryptionOff } from "./installation/encryption-off";
 import { enforcerVersion } from "./installation/enforcer-version";
 import { flowObservabilityOff } from "./installation/flow-observability-off";
+import { icmpCodeStopsFelix } from "./installation/icmp-code-stops-felix";
 import { stagedOnly } from "./installation/staged-only";
 import { bypassUndocumented } from "./lifecycle/bypass-undocumented";
 import { orderHazard } from "./lifecycle/order-hazard";
@@ -58,6 +59,7 @@ export const rulesById = {
   "namespace-default-deny": namespaceDefaultDeny,
   "metadata-endpoints-closed": metadataEndpointsClosed,
   "enforcement-off": enforcementOff,
+  "icmp-code-stops-felix": icmpCodeStopsFelix,
   "staged-only": stagedOnly,
   "tier0-restricted": tier0Restricted,
   "not-understood": notUnderstood,

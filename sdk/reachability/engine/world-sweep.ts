@@ -86,7 +86,8 @@ export class WorldSweep {
     boundsOf: (term: PeerTerm) => readonly AddressSet[],
   ): WorldSweep | undefined {
     const { snapshot } = engine;
-    if (snapshot.profile.cni !== "calico" || engine.hasMesh || subject.kind !== "pod" || !engine.enforces()) return undefined;
+    if (snapshot.profile.cni !== "calico" || engine.hasMesh || subject.kind !== "pod" || !engine.enforces())
+      return undefined;
     if ((snapshot.waypoints?.uses.length ?? 0) > 0) return undefined;
     const tiers = engine.index.of(subject)[direction];
     if (tiers.length <= fewTiers || tiers.some(({ tier, ties }) => tier.onTheWay === true || ties !== undefined)) {
