@@ -3,13 +3,11 @@
  * few rules change, so that only their tiers are evaluated anew: with many tiers of many ranges, all of them at each piece
  * would cost the square.
  */
-import type { Address } from "../model/sets/addresses";
-import { AddressSet } from "../model/sets/addresses";
+import type { Address, AddressSet } from "../model/sets/addresses";
 import type { PeerTerm } from "../model/rules";
 import type { Direction } from "../model/direction";
-import type { WorldEndpoint } from "./endpoints";
+import type { Endpoint, WorldEndpoint } from "./endpoints";
 import type { Engine } from "./engine";
-import type { Endpoint } from "./endpoints";
 import { evaluateTiers, trafficOfRule, type RuleOf, type TierSelection } from "./evaluate";
 import { everything, intersect, nothing, unite, when, type TrafficRange } from "./traffic-range";
 
