@@ -4,8 +4,7 @@ import { ApiClient, connect, readLiveObjects, withoutOwned } from "../cluster/in
 import type { Plan } from "../plan/index";
 import { DenyScope } from "../plan/index";
 import type { KubeObject, SourcedObject } from "../reachability/index";
-import { buildSnapshot, isStagedKind } from "../reachability/index";
-import { lostProtection } from "./lost-protection";
+import { buildSnapshot, isStagedKind, lostProtection } from "../reachability/index";
 
 /**
  * The clusterwide default deny. It also isolates workloads in namespaces that the declaration does not name, so its

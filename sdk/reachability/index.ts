@@ -23,6 +23,8 @@ export type { DiffCounts, DiffOptions, PathChange, PathDifference } from "./ques
 export { describeEnd } from "./questions/ends";
 export type { Difference, Equivalence, EquivalenceOptions } from "./questions/equivalence";
 export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
+export type { EffectChange, Neighbourhood } from "./questions/narrowing";
+export { effectOfChange, lostProtection } from "./questions/narrowing";
 export type { HygieneIssue } from "./questions/hygiene";
 export { namespacesIn } from "./questions/sight";
 export type {

@@ -1,30 +1,18 @@
-import type {
-  AddressRange,
-  CompiledPolicy,
-  Condition,
-  Direction,
-  KubeObject,
-  Lookup,
-  Peer,
-  PeerTerm,
-  PolicyRule,
-  Reachability,
-  Snapshot,
-  SourcedObject,
-  Traffic,
-  Workload,
-} from "../reachability/index";
-import {
-  buildSnapshot,
-  compile,
-  evaluateCondition,
-  formatAddress,
-  inferProfile,
-  isPolicy,
-  labelOf,
-  metadataEndpoints,
-  unknownValue,
-} from "../reachability/index";
+/** What a policy lets through that it did not, and who loses its protection, when it is changed in place. */
+import { Engine } from "../engine/engine";
+import type { Direction } from "../model/direction";
+import { metadataEndpoints } from "../model/metadata-endpoints";
+import type { KubeObject, SourcedObject } from "../model/objects";
+import { inferProfile } from "../model/profile";
+import type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "../model/rules";
+import { evaluate as evaluateCondition, type Condition, type Lookup } from "../model/selectors/conditions";
+import { labelOf } from "../model/selectors/labels";
+import { formatAddress, type AddressRange } from "../model/sets/addresses";
+import type { Snapshot, Workload } from "../model/snapshot";
+import { unknownValue } from "../model/unknown";
+import type { Peer, Traffic } from "../model/verdicts";
+import { readSnapshot } from "../snapshot/build";
+import { isPolicy } from "../snapshot/kinds";
 import type { ImaginedPod } from "./imagined-pods";
 import { imaginePods } from "./imagined-pods";
 
@@ -74,13 +62,53 @@ export function lostProtection(
   return lost.map(({ name }) => name).sort();
 }
 
+/** How a policy differs in effect from what it is meant to be. */
+export interface EffectChange {
+  /** What it lets through besides: `any pod in shop: ingress from any address, All Connections`; at most five. */
+  readonly opens: readonly string[];
+  /** What it no longer lets through, likewise. */
+  readonly closes: readonly string[];
+  /** The policies tell more pods apart than can be gone through, or a value that they compare is not known. */
+  readonly isUndecided: boolean;
+}
+
+/** So many examples of what a change opens are told. */
+const mostExamples = 5;
+
+/**
+ * What a policy of the network lets through as it stands, against what it is meant to let through: for every kind of pod
+ * that the two tell apart, both directions, every end that they speak of and one that they do not. By effect: rules in
+ * another order, split, repeated or with the server's defaults are no change.
+ */
+export function effectOfChange(meant: KubeObject, standing: KubeObject): EffectChange {
+  const judge = new Comparison(readAmong(meant, []), readAmong(standing, []));
+  const pods = distinct(judge.subjectConditions);
+  if (pods === undefined || !judge.isDecidable) return { opens: [], closes: [], isUndecided: true };
+  const opens = new Set<string>();
+  const closes = new Set<string>();
+  // who has a trait more than somebody who is named already need not be named
+  const sorted = [...pods].sort((a, b) => a.traits.length - b.traits.length);
+  for (const pod of sorted) {
+    for (const { direction, end, before, after } of judge.changes(pod.lookup)) {
+      const side = direction === "ingress" ? "from" : "to";
+      const say = (more: Traffic, less: Traffic): string =>
+        `${pod.name}: ${direction} ${side} ${end}, ${more.possible.subtract(less.allowed).toString()}`;
+      if (isMore(after, before)) opens.add(say(after, before));
+      if (isMore(before, after)) closes.add(say(before, after));
+    }
+    if (opens.size >= mostExamples) break;
+  }
+  const some = (examples: ReadonlySet<string>): readonly string[] => [...examples].slice(0, mostExamples);
+  return { opens: some(opens), closes: some(closes), isUndecided: false };
+}
+
 /** A policy alone in the cluster. */
 function readAmong(policy: KubeObject, objects: readonly SourcedObject[]): Snapshot {
   const source: SourcedObject = { object: policy, source: {} };
   const rest = objects.filter(({ object }) => !isPolicy(object.apiVersion, object.kind));
   // who may look names up is the business of other policies
   const profile = { ...inferProfile([source]), namesNeedDnsRule: false };
-  return buildSnapshot([...rest, source], { profile });
+  return readSnapshot([...rest, source], { profile });
 }
 
 function lookupOf({ namespace, labelSet, serviceAccount }: Workload, snapshot: Snapshot): Lookup {
@@ -117,7 +145,7 @@ class Comparison {
   readonly subjectConditions: readonly Condition[];
   readonly #ends: readonly Peer[];
   /** One pod of each kind that the policies tell apart at the other end; undefined where there are too many. */
-  readonly #peers: readonly Lookup[] | undefined;
+  readonly #peers: readonly ImaginedPod[] | undefined;
   readonly #isLater: boolean;
   readonly #answers = new Map<string, boolean>();
 
@@ -153,6 +181,24 @@ class Comparison {
     return answer;
   }
 
+  /** Whether every kind of pod at the other end can be gone through. */
+  get isDecidable(): boolean {
+    return this.#peers !== undefined;
+  }
+
+  /** Each end with which something else passes than before. */
+  changes(pod: Lookup): readonly EndChange[] {
+    const ends = [...this.#ends.map(nameOfEnd), ...(this.#peers ?? []).map(({ name }) => name)];
+    return directions.flatMap((direction) => {
+      const earlier = this.#traffic(this.before, direction, pod);
+      return this.#traffic(this.after, direction, pod).flatMap((after, index): EndChange[] => {
+        const before = earlier[index];
+        if (before === undefined || (!isMore(after, before) && !isMore(before, after))) return [];
+        return [{ direction, end: ends[index] ?? "", before, after }];
+      });
+    });
+  }
+
   #gains(pod: Lookup): boolean {
     return directions.some((direction) => {
       const earlier = this.#traffic(this.before, direction, pod);
@@ -162,11 +208,38 @@ class Comparison {
 
   /** What one direction of a policy lets through between a pod and each end, always in the same order. */
   #traffic(snapshot: Snapshot, direction: Direction, pod: Lookup): readonly Traffic[] {
-    const ask = (reachability: Reachability, end: Peer): Traffic =>
-      direction === "ingress" ? reachability.traffic(end, somePod) : reachability.traffic(somePod, end);
-    const beyond = compile(settled(snapshot, direction, pod));
-    const pods = (this.#peers ?? []).map((peer) => ask(compile(settled(snapshot, direction, pod, peer)), somePod));
+    const ask = (engine: Engine, end: Peer): Traffic => {
+      const { must, may } = direction === "ingress" ? engine.traffic(end, somePod) : engine.traffic(somePod, end);
+      return { allowed: must, possible: may };
+    };
+    const beyond = new Engine(settled(snapshot, direction, pod));
+    const pods = (this.#peers ?? []).map((peer) =>
+      ask(new Engine(settled(snapshot, direction, pod, peer.lookup)), somePod),
+    );
     return [...this.#ends.map((end) => ask(beyond, end)), ...pods];
+  }
+}
+
+/** What passes between a pod and one end, before and after. */
+interface EndChange {
+  readonly direction: Direction;
+  readonly end: string;
+  readonly before: Traffic;
+  readonly after: Traffic;
+}
+
+function nameOfEnd(end: Peer): string {
+  switch (end.kind) {
+    case "node":
+      return end.where === "local" ? "the pod's own node" : "another node";
+    case "kubeApiserver":
+      return "the API server";
+    case "address":
+      return end.address;
+    case "fqdn":
+      return end.name;
+    default:
+      return "a pod";
   }
 }
 
@@ -208,9 +281,10 @@ function kindOf(conditions: readonly Condition[], pod: Lookup): string {
   return conditions.map((condition) => evaluateCondition(condition, pod)).join("");
 }
 
-function distinct(conditions: readonly Condition[]): readonly Lookup[] | undefined {
+function distinct(conditions: readonly Condition[]): readonly ImaginedPod[] | undefined {
   const pods = imaginePods(conditions);
-  return pods && [...new Map(pods.map(({ lookup }) => [kindOf(conditions, lookup), lookup])).values()];
+  // the later of two alike has more traits: the earlier is told of
+  return pods && [...new Map([...pods].reverse().map((pod) => [kindOf(conditions, pod.lookup), pod])).values()];
 }
 
 /** Where a policy stands among others: the later, the more of them decide before it. */

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { lostProtection } from "../../sdk/components/lost-protection";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability/index";
+import { lostProtection } from "../../sdk/reachability/index";
 
 /** A pod as selectors see it. */
 interface Pod {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { isClusterwideDeny } from "../../sdk/components/others";
-import { lostProtection } from "../../sdk/components/lost-protection";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { DenyScope, Dialect, Tier, namespace, plan } from "../../sdk/plan/index";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability/index";
+import { lostProtection } from "../../sdk/reachability/index";
 
 const cluster = { apiServer: { cidrs: ["192.0.2.1/32"] }, nodeCidrs: ["192.0.2.0/24"] };
 const clusterwide = [Dialect.Cilium, Dialect.Calico, Dialect.ClusterNetworkPolicy];

@@ -1,5 +1,7 @@
-import type { Condition, LabelValue, Lookup, Test } from "../reachability/index";
-import { evaluateCondition, isUnknown } from "../reachability/index";
+/** Pods that may exist somewhere: one of each kind that conditions tell apart. */
+import { evaluate as evaluateCondition, type Condition, type Lookup, type Test } from "../model/selectors/conditions";
+import type { LabelValue } from "../model/selectors/labels";
+import { isUnknown } from "../model/unknown";
 
 /** A kind of pod that may exist somewhere: what sets it apart from a pod without labels in a namespace nobody names. */
 export interface ImaginedPod {
