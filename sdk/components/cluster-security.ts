@@ -36,6 +36,11 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
    * @deprecated Use `defaultDeny`.
    */
   others?: OthersArgs;
+  /**
+   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Defaults to true.
+   */
+  liveCheck?: boolean;
 }
 
 /**
@@ -60,7 +65,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, ...declared } = args;
+    const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, liveCheck, ...declared } = args;
     const { declaration, planned, cilium, calico, istio, warnings } = readArguments(() => {
       const enforcement = enforcementOf(declared, cniArgs, istioArgs);
       const { declaration: whole } = enforcement;
@@ -82,8 +87,11 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       const scope = new TenantScope(`${name}-${tenant.name}`, planned, tenant, { parent: this });
       return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);
     });
-    registerPlan(name, planned, this, after, mesh, others.denyOptions, new Map(tenants));
-    const outputs = outputsOf(withOthers(postureOf(planned), others));
+    const { denyOptions } = others;
+    const scopes = new Map(tenants);
+    const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, liveCheck };
+    const check = registerPlan(name, planned, this, after, settings);
+    const outputs = outputsOf(withOthers(postureOf(planned), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

@@ -2,13 +2,18 @@ import * as pulumi from "@pulumi/pulumi";
 import type { EgressDeclaration } from "../plan/index";
 import { planEgress } from "../plan/index";
 import { readArguments } from "./errors";
-import { registerPlan } from "./register";
+import { afterCheck, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `EgressPolicy`. */
 export interface EgressPolicyArgs extends EgressDeclaration {
   /** Name of the policies in the cluster, a DNS label; workloads are appended. Defaults to the component's name. */
   policyName?: string;
+  /**
+   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Defaults to true.
+   */
+  liveCheck?: boolean;
 }
 
 /** What stands once an `EgressPolicy` is done. */
@@ -43,7 +48,7 @@ export class EgressPolicy extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<EgressPosture>;
 
   constructor(name: string, args: EgressPolicyArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { policyName, ...declaration } = args;
+    const { policyName, liveCheck, ...declaration } = args;
     const planned = readArguments(() => planEgress(policyName ?? name, declaration));
     const posture: EgressPosture = {
       dialect: planned.dialect,
@@ -53,11 +58,11 @@ export class EgressPolicy extends pulumi.ComponentResource {
       warnings: planned.warnings.map(({ message }) => message),
     };
     super(typeToken("EgressPolicy"), name, args, opts);
-    registerPlan(name, planned, this, []);
-    this.policies = pulumi.output(posture.policies);
-    this.destinations = pulumi.output(posture.destinations);
-    this.warnings = pulumi.output(posture.warnings);
-    this.posture = pulumi.output(posture);
+    const check = registerPlan(name, planned, this, [], { liveCheck });
+    this.posture = afterCheck(posture, check);
+    this.policies = this.posture.apply((whole) => whole.policies);
+    this.destinations = this.posture.apply((whole) => whole.destinations);
+    this.warnings = this.posture.apply((whole) => whole.warnings);
     this.registerOutputs({
       policies: this.policies,
       destinations: this.destinations,

@@ -1,8 +1,8 @@
 /** Refused arguments as Pulumi users know them: the problems one a line, no stack trace, in every language. */
-import * as pulumi from "@pulumi/pulumi";
 import { ChartValuesError } from "../charts/index";
 import type { DeclarationProblem } from "../plan/index";
 import { DeclarationError } from "../plan/index";
+import { isConstructedForAnotherLanguage } from "./engine";
 
 /** What Pulumi knows a refused argument by (pulumi: sdk/nodejs/errors.ts, `InputPropertyErrorDetails`). */
 interface PropertyProblem {
@@ -80,11 +80,4 @@ function asProperty({ path, kind, message, fix }: DeclarationProblem): PropertyP
  */
 function headline(message: string): string {
   return isConstructedForAnotherLanguage() ? (message.split("\n")[0] ?? message) : message;
-}
-
-/** A Node.js program has a stack as the root of its resources; the plugin that serves other languages has none. */
-function isConstructedForAnotherLanguage(): boolean {
-  const monitor: { readonly registerResourceHook?: unknown } | undefined = pulumi.runtime.getMonitor();
-  const isMock = typeof monitor?.registerResourceHook !== "function";
-  return !isMock && pulumi.runtime.getStackResource() === undefined;
 }

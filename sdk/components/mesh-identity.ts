@@ -39,6 +39,11 @@ export interface MeshIdentityArgs {
   policyNames?: { [derived: string]: string };
   /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
   reviewBy?: string;
+  /**
+   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Defaults to true.
+   */
+  liveCheck?: boolean;
 }
 
 /**
@@ -64,10 +69,11 @@ export class MeshIdentity extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: MeshIdentityArgs, opts?: pulumi.ComponentResourceOptions) {
-    const planned = readArguments(() => planMesh({ ...args, asOf: today() }));
+    const { liveCheck, ...declaration } = args;
+    const planned = readArguments(() => planMesh({ ...declaration, asOf: today() }));
     super(typeToken("MeshIdentity"), name, args, opts);
-    registerPlan(name, planned, this, []);
-    const outputs = outputsOf(postureOf(planned));
+    const check = registerPlan(name, planned, this, [], { liveCheck });
+    const outputs = outputsOf(postureOf(planned), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

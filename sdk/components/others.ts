@@ -5,6 +5,7 @@ import type { Plan } from "../plan/index";
 import { DenyScope } from "../plan/index";
 import type { KubeObject, SourcedObject } from "../reachability/index";
 import { buildSnapshot, isStagedKind, lostProtection } from "../reachability/index";
+import { isRealEngine } from "./engine";
 
 /**
  * The clusterwide default deny. It also isolates workloads in namespaces that the declaration does not name, so its
@@ -87,7 +88,7 @@ export function coverOthers(
   if (deny === undefined) return { denyOptions: {}, workloads: Promise.resolve(undefined) };
   const consented = args?.allowRemoval ?? false;
   // the one that stands may cover more than the one that is declared now
-  const guarded = !consented && engineRunsHooks();
+  const guarded = !consented && isRealEngine();
   const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(name, component, plan, args)] } } : {};
   if ((denyScope ?? DenyScope.Cluster) !== DenyScope.Cluster) {
     return { denyOptions: hooks, workloads: Promise.resolve(undefined) };
@@ -97,15 +98,6 @@ export function coverOthers(
     denyOptions: consented ? {} : { protect: true, ...hooks },
     workloads: tell(component, deny.object.metadata.name, consented, plan, args),
   };
-}
-
-/**
- * Whether hooks can be registered. Pulumi's mock engine cannot take them, says that it can, and would never answer: a unit
- * test of somebody's program would hang. It updates nothing either. An engine that is too old for hooks refuses them itself.
- */
-function engineRunsHooks(): boolean {
-  const monitor: { readonly registerResourceHook?: unknown } | undefined = pulumi.runtime.getMonitor();
-  return typeof monitor?.registerResourceHook === "function";
 }
 
 /**

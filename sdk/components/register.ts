@@ -2,10 +2,14 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
 import { Tier } from "../plan/index";
+import { isRealEngine } from "./engine";
 import type { ExceptionRecord } from "./exceptions";
 import { exceptionsOf } from "./exceptions";
 import type { OthersCovered } from "./others";
+import type { RegisteredObject, TakenOver } from "./live-check";
+import { LiveCheck, noteTakenOver } from "./live-check";
 import { isClusterwideDeny } from "./others";
+import { typeToken } from "./type-tokens";
 
 /** Says on a created namespace how strictly it is held. */
 export const tierLabel = "pulumi-cluster-security/tier";
@@ -71,8 +75,8 @@ export interface SecurityOutputs {
 }
 
 /** The named outputs of a posture, beside the posture as a whole. */
-export function outputsOf(posture: pulumi.Input<SecurityPosture>): SecurityOutputs {
-  const whole = pulumi.output(posture);
+export function outputsOf(posture: pulumi.Input<SecurityPosture>, check: LiveCheck | undefined): SecurityOutputs {
+  const whole = afterCheck(posture, check);
   return {
     policies: whole.apply(({ policies }) => policies),
     namespaces: whole.apply(({ heldNamespaces }) => heldNamespaces),
@@ -83,12 +87,37 @@ export function outputsOf(posture: pulumi.Input<SecurityPosture>): SecurityOutpu
   };
 }
 
+/** A value that is there once the live check has passed, so that an update in another language fails with it. */
+export function afterCheck<T>(value: pulumi.Input<T>, check: LiveCheck | undefined): pulumi.Output<pulumi.Unwrap<T>> {
+  return pulumi.all([value, check?.passed ?? true]).apply(([known]) => known as pulumi.Unwrap<T>);
+}
+
 /** The posture together with what the cluster says about workloads of others. */
 export function withOthers(posture: SecurityPosture, { workloads }: OthersCovered): pulumi.Output<SecurityPosture> {
   return pulumi
     .output(workloads)
     .apply((othersCovered) => (othersCovered === undefined ? posture : { ...posture, othersCovered }));
 }
+
+/** What a component has to say about the registration of its plan. */
+export interface RegistrationSettings {
+  /** Installs the mesh, once everything that it needs is allowed; its policies and the default deny come later. */
+  readonly mesh?: (dependsOn: pulumi.Resource[]) => pulumi.Resource;
+  /** Further options of the clusterwide default deny: what keeps it from being removed or narrowed. */
+  readonly denyOptions?: OthersCovered["denyOptions"];
+  /** Parents of what lies in a namespace of theirs, such as a tenant's; everything else is the parent's. */
+  readonly scopes?: ReadonlyMap<string, pulumi.Resource>;
+  /** Whether the update ends with a look at what stands in the cluster. Defaults to true. */
+  readonly liveCheck?: boolean | undefined;
+}
+
+/**
+ * Says on every object which Pulumi resource declares it: the URN of its parent. Two resources that declare one object set
+ * it to different values, so that server-side apply refuses the second (a conflict of field managers). Without it, a
+ * provider older than pulumi-kubernetes#4278 takes the object over when a component is renamed or moved without an alias,
+ * and then deletes it under its former name: an update that succeeds and leaves no policy.
+ */
+export const declaredByAnnotation = "pulumi-cluster-security/declared-by";
 
 /**
  * Registers a plan: a loop, and nothing else. Order is the plan's dependencies, so that destroying runs backwards.
@@ -97,19 +126,16 @@ export function withOthers(posture: SecurityPosture, { workloads }: OthersCovere
  * before the cluster exists; nothing is made inside `apply`, which `dependsOn: [component]` would not wait for.
  *
  * @param after Resources that stand before the first policy, such as the CNI.
- * @param mesh Installs the mesh, once everything that it needs is allowed; its policies and the default deny come later.
- * @param denyOptions Further options of the clusterwide default deny: what keeps it from being removed or narrowed.
- * @param scopes Parents of what lies in a namespace of theirs, such as a tenant's; everything else is the parent's.
+ * @returns The check of what was registered against what stands in the cluster, unless the settings switch it off.
  */
 export function registerPlan(
   name: string,
   plan: Plan,
   parent: pulumi.Resource,
   after: pulumi.Resource[],
-  mesh?: (dependsOn: pulumi.Resource[]) => pulumi.Resource,
-  denyOptions: OthersCovered["denyOptions"] = {},
-  scopes: ReadonlyMap<string, pulumi.Resource> = new Map(),
-): void {
+  settings: RegistrationSettings = {},
+): LiveCheck | undefined {
+  const { mesh, denyOptions = {}, scopes, liveCheck = true } = settings;
   for (const warning of plan.warnings) {
     void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
   }
@@ -118,8 +144,24 @@ export function registerPlan(
     const what = "registers no policy: nothing is isolated or allowed by it, and a resource that names it in dependsOn";
     void pulumi.log.warn(`${name} ${what} waits for nothing. Declare namespaces, workloads and flows.`, parent);
   }
-  const policies = new Map<string, pulumi.Resource>();
+  const policies = new Map<string, pulumi.CustomResource>();
   const namespaces = new Map<string, pulumi.Resource>();
+  const takenOver: TakenOver[] = [];
+  const isChecked = liveCheck && isRealEngine();
+  const afterCreate = isChecked ? [noteTakenOver(name, takenOver)] : [];
+  const optionsIn = (home: string | undefined, dependsOn: pulumi.Resource[]): pulumi.CustomResourceOptions => {
+    const scope = scopes?.get(home ?? "");
+    // tenants come and go: what lies in a namespace keeps its identity when it gets a parent in between, or loses it
+    const former = scope === undefined ? underAnyTenant(parent) : parent;
+    const mayMove = home !== undefined && scopes !== undefined;
+    return {
+      parent: scope ?? parent,
+      dependsOn,
+      // names are fixed: the new object of a replacement would be the old one, which is deleted afterwards
+      deleteBeforeReplace: true,
+      ...(mayMove ? { aliases: [{ parent: former }] } : {}),
+    };
+  };
 
   // the explicit metadata deny isolates nothing and covers pods of namespaces that do not exist yet: it comes first
   const beforeNamespaces = plan.documents.filter((document) => document.stage === "metadata-deny");
@@ -133,21 +175,49 @@ export function registerPlan(
       ...(document.dependsOn.length === 0 ? after : []),
       ...before,
     ].filter((resource) => resource !== undefined);
+    const options = optionsIn(namespace, dependsOn);
     const further = isClusterwideDeny(document) ? denyOptions : {};
-    const options = { parent: scopes.get(namespace ?? "") ?? parent, dependsOn, ...further };
-    const resource = registerObject(`${name}-${document.logicalName}`, document.object, options);
+    const hooks = withHooks(further.hooks, afterCreate);
+    const resource = registerObject(`${name}-${document.logicalName}`, document.object, {
+      ...options,
+      ...further,
+      ...hooks,
+    });
     policies.set(document.logicalName, resource);
   };
   beforeNamespaces.forEach((document) => register(document, []));
   for (const namespace of plan.namespaces) {
-    const dependsOn = [...after, ...policies.values()];
-    const options = { parent: scopes.get(namespace.name) ?? parent, dependsOn };
-    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, options);
+    const options = optionsIn(namespace.name, [...after, ...policies.values()]);
+    const hooks = namespace.existing ? {} : withHooks(undefined, afterCreate);
+    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, { ...options, ...hooks });
     if (resource !== undefined) namespaces.set(namespace.name, resource);
   }
   for (const document of rest) if (!needsMesh(document)) register(document, []);
   const installed = mesh?.([...after, ...namespaces.values(), ...policies.values()]);
   for (const document of rest) if (needsMesh(document)) register(document, installed === undefined ? [] : [installed]);
+  if (!isChecked) return undefined;
+  const registered = plan.documents.flatMap(({ logicalName, object }): RegisteredObject[] => {
+    const resource = policies.get(logicalName);
+    return resource === undefined ? [] : [{ logicalName, object, resource }];
+  });
+  return new LiveCheck(`${name}-live`, registered, [...namespaces.values()], takenOver, { parent });
+}
+
+function withHooks(
+  hooks: pulumi.ResourceHookBinding | undefined,
+  afterCreate: readonly pulumi.ResourceHook[],
+): Pick<pulumi.CustomResourceOptions, "hooks"> {
+  return afterCreate.length === 0 ? {} : { hooks: { ...hooks, afterCreate: [...afterCreate] } };
+}
+
+/** The URN of a tenant of the component, whatever its name: a child's URN holds the types of its parents only. */
+function underAnyTenant(parent: pulumi.Resource): pulumi.Output<string> {
+  return apart(parent).apply((urn) => urn.replace(/::[^:]*$/, `$${typeToken("Tenant")}::any`));
+}
+
+/** A resource's URN without the dependency on it: a child that depends on its parent would wait for itself. */
+function apart(resource: pulumi.Resource): pulumi.Output<string> {
+  return pulumi.output(new Promise<string>((resolve) => void resource.urn.apply(resolve)));
 }
 
 /** Policies of the mesh need its definitions; a default deny before them would cut off a mesh that is starting. */
@@ -162,7 +232,8 @@ function registerNamespace(
 ): pulumi.Resource | undefined {
   if (!namespace.existing) {
     const labels = { ...namespace.labels, [tierLabel]: namespace.tier };
-    return new k8s.core.v1.Namespace(name, { metadata: { name: namespace.name, labels } }, options);
+    const metadata = { name: namespace.name, labels, annotations: declaredBy(options) };
+    return new k8s.core.v1.Namespace(name, { metadata }, options);
   }
   if (Object.keys(namespace.labels).length === 0) return undefined;
   // an existing namespace is patched: owning it would mean deleting it on destroy
@@ -173,12 +244,21 @@ function registerNamespace(
   );
 }
 
-function registerObject(name: string, object: PlannedObject, options: pulumi.CustomResourceOptions): pulumi.Resource {
-  const { apiVersion, kind, metadata, ...sections } = structuredClone(object);
+function registerObject(
+  name: string,
+  object: PlannedObject,
+  options: pulumi.CustomResourceOptions,
+): pulumi.CustomResource {
+  const { apiVersion, kind, metadata: planned, ...sections } = structuredClone(object);
+  const metadata = { ...planned, annotations: { ...planned.annotations, ...declaredBy(options) } };
   if (apiVersion === "networking.k8s.io/v1" && kind === "NetworkPolicy") {
     return new k8s.networking.v1.NetworkPolicy(name, { metadata, ...sections }, options);
   }
   return new k8s.apiextensions.CustomResource(name, { apiVersion, kind, metadata, ...sections }, options);
+}
+
+function declaredBy({ parent }: pulumi.CustomResourceOptions): Record<string, pulumi.Input<string>> {
+  return parent === undefined ? {} : { [declaredByAnnotation]: apart(parent) };
 }
 
 /** Parts of a declaration, any of which is something to hold. */

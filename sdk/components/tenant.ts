@@ -4,13 +4,18 @@ import { planTenant } from "../plan/index";
 import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { exceptionsOf, today } from "./exceptions";
-import { registerPlan } from "./register";
+import { afterCheck, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `Tenant`. */
 export interface TenantArgs extends TenantPlanDeclaration {
   /** The tenant. */
   tenant: TenantDeclaration;
+  /**
+   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Defaults to true.
+   */
+  liveCheck?: boolean;
 }
 
 /** What stands for a tenant once the component is done. */
@@ -54,18 +59,19 @@ export class Tenant extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<TenantPosture>;
 
   constructor(name: string, args: TenantArgs, opts?: pulumi.ComponentResourceOptions) {
-    const planned = readArguments(() => planTenant({ ...args, asOf: args.asOf ?? today() }), argumentOf);
+    const { liveCheck, ...declaration } = args;
+    const planned = readArguments(() => planTenant({ ...declaration, asOf: args.asOf ?? today() }), argumentOf);
     const [tenant] = planned.tenants;
     if (tenant === undefined) throw new RangeError("a planned tenant is in its plan");
     const posture = tenantPosture(planned, tenant);
     super(typeToken("Tenant"), name, args, opts);
-    registerPlan(name, planned, this, []);
-    this.policies = pulumi.output(posture.policies);
-    this.namespaces = pulumi.output(posture.namespaces);
-    this.policyEditors = pulumi.output(posture.policyEditors);
-    this.exceptions = pulumi.output(posture.exceptions);
-    this.warnings = pulumi.output(posture.warnings);
-    this.posture = pulumi.output(posture);
+    const check = registerPlan(name, planned, this, [], { liveCheck });
+    this.posture = afterCheck(posture, check);
+    this.policies = this.posture.apply((whole) => whole.policies);
+    this.namespaces = this.posture.apply((whole) => whole.namespaces);
+    this.policyEditors = this.posture.apply((whole) => whole.policyEditors);
+    this.exceptions = this.posture.apply((whole) => whole.exceptions);
+    this.warnings = this.posture.apply((whole) => whole.warnings);
     this.registerOutputs({
       policies: this.policies,
       namespaces: this.namespaces,

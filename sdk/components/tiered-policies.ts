@@ -61,6 +61,11 @@ export interface TieredPoliciesArgs {
    * @deprecated Use `defaultDeny`.
    */
   others?: OthersArgs;
+  /**
+   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Defaults to true.
+   */
+  liveCheck?: boolean;
 }
 
 /**
@@ -84,13 +89,13 @@ export class TieredPolicies extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { defaultDeny: _defaultDeny, others: _others, ...declaration } = args;
+    const { defaultDeny: _defaultDeny, others: _others, liveCheck, ...declaration } = args;
     const planned = readArguments(() => plan({ ...declaration, asOf: declaration.asOf ?? today() }));
     super(typeToken("TieredPolicies"), name, args, opts);
     warnOfEmpty(this, declaration, planned);
     const others = coverOthers(name, this, planned, args.denyScope, defaultDenyOf(this, args));
-    registerPlan(name, planned, this, [], undefined, others.denyOptions);
-    const outputs = outputsOf(withOthers(postureOf(planned), others));
+    const check = registerPlan(name, planned, this, [], { denyOptions: others.denyOptions, liveCheck });
+    const outputs = outputsOf(withOthers(postureOf(planned), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;
