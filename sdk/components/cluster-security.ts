@@ -89,7 +89,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
     });
     const { denyOptions } = others;
     const scopes = new Map(tenants);
-    const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, liveCheck };
+    const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, component: opts, liveCheck };
     const check = registerPlan(name, planned, this, after, settings);
     const outputs = outputsOf(withOthers(postureOf(planned), others), check);
     this.policies = outputs.policies;

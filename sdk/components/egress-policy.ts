@@ -58,7 +58,7 @@ export class EgressPolicy extends pulumi.ComponentResource {
       warnings: planned.warnings.map(({ message }) => message),
     };
     super(typeToken("EgressPolicy"), name, args, opts);
-    const check = registerPlan(name, planned, this, [], { liveCheck });
+    const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     this.posture = afterCheck(posture, check);
     this.policies = this.posture.apply((whole) => whole.policies);
     this.destinations = this.posture.apply((whole) => whole.destinations);

@@ -19,6 +19,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { getVersion } from "@pulumi/kubernetes/utilities";
+import { rpcKeepAlive } from "@pulumi/pulumi/runtime/settings";
 import type { PlannedObject } from "../plan/index";
 import type { LiveObject } from "./live-drift";
 import { driftOf, makersBefore, nameOf, otherResources } from "./live-drift";
@@ -92,20 +93,22 @@ export class LiveCheck extends pulumi.ComponentResource {
       const dependsOn = [resource, ...before];
       return { object, read: new ReadBack(`${name}-${logicalName}`, object, { parent: this, dependsOn, id }) };
     });
-    const found = pulumi.all(reads.map(({ read }) => read.live)).apply((objects) => {
-      const problems = objects.flatMap((live, index) => problemsOf(reads[index]?.object, live));
-      const all = [...takenOver.map(describeTakenOver), ...problems];
-      if (all.length === 0) return true;
-      const count = all.length === 1 ? "1 object" : `${all.length} objects`;
-      const head = `${count} in the cluster must not be left as found:`;
-      throw new pulumi.ResourceError([head, ...all.map((line) => `  ${line}`)].join("\n"), this, true);
-    });
-    this.passed = pulumi.runtime.isDryRun() ? pulumi.output(true) : found;
-    this.#done = pulumi.runtime.isDryRun()
-      ? Promise.resolve(true)
-      : new Promise((resolve, reject) => {
-          (found as unknown as { promise(): Promise<boolean> }).promise().then(resolve, reject);
+    if (pulumi.runtime.isDryRun()) {
+      this.#done = Promise.resolve(true);
+    } else {
+      // the program must not be taken for done before the check is
+      const settled = rpcKeepAlive();
+      this.#done = new Promise((resolve, reject) => {
+        pulumi.all(reads.map(({ read }) => read.live)).apply((objects) => {
+          const drift = objects.flatMap((live, index) => problemsOf(reads[index]?.object, live));
+          const problems = [...takenOver.map(describeTakenOver), ...drift];
+          (problems.length === 0 ? Promise.resolve(true) : refuse(name, problems, this))
+            .then(resolve, reject)
+            .finally(settled);
         });
+      });
+    }
+    this.passed = pulumi.output(this.#done);
     this.registerOutputs({});
   }
 
@@ -115,6 +118,35 @@ export class LiveCheck extends pulumi.ComponentResource {
     await Promise.resolve();
     await this.#done;
   }
+}
+
+/** Names of hooks have to differ within a stack. */
+let hooksMade = 0;
+
+/** Is never made: its hook fails before. */
+class Refusal extends pulumi.ComponentResource {
+  constructor(name: string, message: string, parent: pulumi.Resource) {
+    hooksMade += 1;
+    const hook = new pulumi.ResourceHook(`${name}-${hooksMade}`, () => {
+      throw new Error(message);
+    });
+    super(typeToken("LiveCheckFailure"), name, {}, { parent, hooks: { beforeCreate: [hook] } });
+  }
+}
+
+/**
+ * Fails the update in the engine, by a resource that is refused before it is made. An error of the program alone would
+ * come too late: to the engine the program is done when its last resource is registered, and what it did not register
+ * because it waited for the check would be deleted.
+ */
+async function refuse(name: string, problems: readonly string[], check: pulumi.Resource): Promise<boolean> {
+  const count = problems.length === 1 ? "1 object" : `${problems.length} objects`;
+  const head = `${count} in the cluster must not be left as found:`;
+  const message = [head, ...problems.map((line) => `  ${line}`)].join("\n");
+  const refusal = new Refusal(`${name}-failed`, message, check);
+  await new Promise<void>((resolve) => void refusal.urn.apply(() => resolve()));
+  // an engine that has no hooks
+  throw new pulumi.ResourceError(message, check, true);
 }
 
 function notKnown(): pulumi.Output<string> {
@@ -144,8 +176,6 @@ function describeTakenOver({ name, isNamespace, urn, makers }: TakenOver): strin
     : `A destroy would delete it. If it is not this stack's, ${out} and rename it in policyNames; otherwise delete it with kubectl.`;
   return `${name} was there before this stack, made by ${makers.join(", ")}, and has been taken over. ${mend}`;
 }
-
-let hooksMade = 0;
 
 /**
  * A hook that notes what was not new when it was created; the check fails because of it. An engine that is too old for

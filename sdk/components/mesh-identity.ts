@@ -72,7 +72,7 @@ export class MeshIdentity extends pulumi.ComponentResource {
     const { liveCheck, ...declaration } = args;
     const planned = readArguments(() => planMesh({ ...declaration, asOf: today() }));
     super(typeToken("MeshIdentity"), name, args, opts);
-    const check = registerPlan(name, planned, this, [], { liveCheck });
+    const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     const outputs = outputsOf(postureOf(planned), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;

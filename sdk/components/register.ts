@@ -107,6 +107,8 @@ export interface RegistrationSettings {
   readonly denyOptions?: OthersCovered["denyOptions"];
   /** Parents of what lies in a namespace of theirs, such as a tenant's; everything else is the parent's. */
   readonly scopes?: ReadonlyMap<string, pulumi.Resource>;
+  /** Options of the component, as its user gave them: their aliases say what it was called. */
+  readonly component?: pulumi.ComponentResourceOptions | undefined;
   /** Whether the update ends with a look at what stands in the cluster. Defaults to true. */
   readonly liveCheck?: boolean | undefined;
 }
@@ -149,7 +151,12 @@ export function registerPlan(
   const takenOver: TakenOver[] = [];
   const isChecked = liveCheck && isRealEngine();
   const afterCreate = isChecked ? [noteTakenOver(name, takenOver)] : [];
-  const optionsIn = (home: string | undefined, dependsOn: pulumi.Resource[]): pulumi.CustomResourceOptions => {
+  const formerNames = formerNamesOf(settings.component);
+  const optionsOf = (
+    logicalName: string,
+    home: string | undefined,
+    dependsOn: pulumi.Resource[],
+  ): pulumi.CustomResourceOptions => {
     const scope = scopes?.get(home ?? "");
     // tenants come and go: what lies in a namespace keeps its identity when it gets a parent in between, or loses it
     const former = scope === undefined ? underAnyTenant(parent) : parent;
@@ -159,7 +166,10 @@ export function registerPlan(
       dependsOn,
       // names are fixed: the new object of a replacement would be the old one, which is deleted afterwards
       deleteBeforeReplace: true,
-      ...(mayMove ? { aliases: [{ parent: former }] } : {}),
+      aliases: [
+        ...(mayMove ? [{ parent: former }] : []),
+        ...formerNames.map((formerName) => ({ name: `${formerName}-${logicalName}` })),
+      ],
     };
   };
 
@@ -175,7 +185,7 @@ export function registerPlan(
       ...(document.dependsOn.length === 0 ? after : []),
       ...before,
     ].filter((resource) => resource !== undefined);
-    const options = optionsIn(namespace, dependsOn);
+    const options = optionsOf(document.logicalName, namespace, dependsOn);
     const further = isClusterwideDeny(document) ? denyOptions : {};
     const hooks = withHooks(further.hooks, afterCreate);
     const resource = registerObject(`${name}-${document.logicalName}`, document.object, {
@@ -187,7 +197,7 @@ export function registerPlan(
   };
   beforeNamespaces.forEach((document) => register(document, []));
   for (const namespace of plan.namespaces) {
-    const options = optionsIn(namespace.name, [...after, ...policies.values()]);
+    const options = optionsOf(namespace.name, namespace.name, [...after, ...policies.values()]);
     const hooks = namespace.existing ? {} : withHooks(undefined, afterCreate);
     const resource = registerNamespace(`${name}-${namespace.name}`, namespace, { ...options, ...hooks });
     if (resource !== undefined) namespaces.set(namespace.name, resource);
@@ -201,6 +211,20 @@ export function registerPlan(
     return resource === undefined ? [] : [{ logicalName, object, resource }];
   });
   return new LiveCheck(`${name}-live`, registered, [...namespaces.values()], takenOver, { parent });
+}
+
+/**
+ * What the component was called. The engine hands a parent's alias on to its children, but only where the parent itself is
+ * found by it: after an update that was refused because the alias was missing, it is in the state under its new name.
+ */
+function formerNamesOf(options: pulumi.ComponentResourceOptions | undefined): readonly string[] {
+  const aliases: unknown = options?.aliases ?? [];
+  if (!Array.isArray(aliases)) return [];
+  return aliases.flatMap((alias: unknown): string[] => {
+    if (typeof alias === "string") return [alias.slice(alias.lastIndexOf("::") + 2)];
+    const { name } = (alias ?? {}) as { name?: unknown };
+    return typeof name === "string" ? [name] : [];
+  });
 }
 
 function withHooks(

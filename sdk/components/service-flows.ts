@@ -75,7 +75,7 @@ export class ServiceFlows extends pulumi.ComponentResource {
     const { liveCheck, ...declaration } = args;
     const planned = readArguments(() => planFlows({ ...declaration, asOf: today() }));
     super(typeToken("ServiceFlows"), name, args, opts);
-    const check = registerPlan(name, planned, this, [], { liveCheck });
+    const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     const outputs = outputsOf(postureOf(planned), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;

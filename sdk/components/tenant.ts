@@ -65,7 +65,7 @@ export class Tenant extends pulumi.ComponentResource {
     if (tenant === undefined) throw new RangeError("a planned tenant is in its plan");
     const posture = tenantPosture(planned, tenant);
     super(typeToken("Tenant"), name, args, opts);
-    const check = registerPlan(name, planned, this, [], { liveCheck });
+    const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     this.posture = afterCheck(posture, check);
     this.policies = this.posture.apply((whole) => whole.policies);
     this.namespaces = this.posture.apply((whole) => whole.namespaces);

@@ -94,7 +94,11 @@ export class TieredPolicies extends pulumi.ComponentResource {
     super(typeToken("TieredPolicies"), name, args, opts);
     warnOfEmpty(this, declaration, planned);
     const others = coverOthers(name, this, planned, args.denyScope, defaultDenyOf(this, args));
-    const check = registerPlan(name, planned, this, [], { denyOptions: others.denyOptions, liveCheck });
+    const check = registerPlan(name, planned, this, [], {
+      denyOptions: others.denyOptions,
+      component: opts,
+      liveCheck,
+    });
     const outputs = outputsOf(withOthers(postureOf(planned), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;

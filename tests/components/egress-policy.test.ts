@@ -19,7 +19,7 @@ describe("EgressPolicy", () => {
       "kubernetes:cilium.io/v2:CiliumNetworkPolicy outbound-shop/outbound-mailer",
       "pulumi-cluster-security:index:EgressPolicy outbound",
     ]);
-    assert.deepEqual(all[0]?.inputs["destinations"], ["api.stripe.com", "198.51.100.0/24"]);
+    assert.deepEqual(all[0]?.outputs["destinations"], ["api.stripe.com", "198.51.100.0/24"]);
   });
 
   it("gives its children their parent and the provider, and names policies as it is told", async () => {

@@ -354,8 +354,8 @@ describe("ClusterSecurity with a CNI and a mesh", () => {
     for (const part of ["s-cni-operator", "s-cni-apiserver", "s-cni-felixconfiguration"]) {
       assert.ok(before.has(find(all, part).urn), part);
     }
-    const { inputs } = find(all, "s");
-    assert.equal(inputs["dialect"], "calico");
+    const { posture } = find(all, "s").outputs as { posture: { dialect: string } };
+    assert.equal(posture.dialect, "calico");
   });
 
   it("refuses a dialect that the CNI does not read, and arguments of the other CNI", async () => {

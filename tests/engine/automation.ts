@@ -121,11 +121,14 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
   return { events, output: output.join("") };
 }
 
+/** What a component's live check only reads is no step: nothing is made, changed or deleted. */
+const isReadOnly = (urn: string): boolean => urn.includes("pulumi-cluster-security:index:LiveCheck$");
+
 /** Resources in the order in which the engine finished them. */
 export function finished(operation: Operation): Step[] {
   return operation.events.flatMap((event) => {
     const metadata = event.resOutputsEvent?.metadata;
-    if (!metadata) return [];
+    if (!metadata || isReadOnly(metadata.urn)) return [];
     const name = metadata.urn.split("::").at(-1) ?? "";
     return [{ op: String(metadata.op), urn: metadata.urn, type: metadata.type, name }];
   });
@@ -163,7 +166,7 @@ export function* worlds(
   const objects = new Map(before);
   for (const event of operation.events) {
     const metadata = event.resOutputsEvent?.metadata;
-    if (!metadata || !metadata.type.startsWith("kubernetes:")) continue;
+    if (!metadata || !metadata.type.startsWith("kubernetes:") || isReadOnly(metadata.urn)) continue;
     const op = String(metadata.op);
     const inputs: unknown = metadata.new?.inputs;
     if (op.startsWith("delete") || op === "discard") objects.delete(metadata.urn);
