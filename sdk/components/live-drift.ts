@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { PlannedObject } from "../plan/index";
 import type { EffectChange, KubeObject } from "../reachability/index";
-import { effectOfChange } from "../reachability/index";
+import { effectOfChange, isStagedKind } from "../reachability/index";
 
 /** What Kubernetes says about who set which fields (`metadata.managedFields`). */
 export interface FieldOwner {
@@ -72,7 +72,7 @@ export function driftOf(declared: PlannedObject, live: LiveObject): string | und
 
 /** What a policy of the network does differently; undefined for an object that is none. */
 function effectOf(declared: PlannedObject, live: LiveObject): EffectChange | undefined {
-  if (!/NetworkPolicy$/.test(declared.kind) || declared.kind.startsWith("Staged")) return undefined;
+  if (!/NetworkPolicy$/.test(declared.kind) || isStagedKind(declared.apiVersion, declared.kind)) return undefined;
   const { apiVersion, kind, metadata } = declared;
   const sections = Object.fromEntries(Object.entries(live).filter(([key]) => !isIdle(key)));
   const standing: KubeObject = { ...sections, apiVersion, kind, metadata };
