@@ -110,6 +110,8 @@ function parsePeer(text: string, snapshot: Snapshot, beforeGivingUp: () => void 
     throw usageError(`"${text}" is a range: name one address of it, or ask "cluster-security matrix"`);
   }
   const found = workloadsNamed(text, snapshot);
+  const member = found.length === 0 ? podNamed(text, snapshot) : undefined;
+  if (member !== undefined) return member;
   if (found.length === 0 && isDnsName(text)) return { kind: "fqdn", name: text };
   if (found.length === 0) beforeGivingUp();
   return { kind: "workload", id: oneWorkload(text, found, snapshot).id };
@@ -153,6 +155,16 @@ function workloadsNamed(text: string, snapshot: Snapshot): readonly Workload[] {
     ? snapshot.workloads.filter(({ namespace, name }) => `${namespace}/${name}` === text)
     : snapshot.workloads.filter(({ name, kind }) => name === text || `${name}[${kind}]` === text);
   return kindless;
+}
+
+/** A pod that was read as one of its controller's: `shop/db-0`, `shop/db-0[Pod]`. */
+function podNamed(text: string, snapshot: Snapshot): Peer | undefined {
+  const name = text.replace(/\[Pod\]$/, "");
+  for (const { id, namespace, members } of snapshot.workloads) {
+    const pod = members.find((each) => name === `${namespace}/${each.name}`)?.name;
+    if (pod !== undefined) return { kind: "workload", id, pod };
+  }
+  return undefined;
 }
 
 function oneWorkload(text: string, found: readonly Workload[], snapshot: Snapshot): Workload {

@@ -1,3 +1,4 @@
+import { someValue } from "../reachability";
 import type { KubeObject, SourcedObject } from "../reachability";
 
 /** A controller's reference in `metadata.ownerReferences`. */
@@ -23,8 +24,8 @@ export const controllerLabels: ReadonlySet<string> = new Set([
 
 /**
  * A cluster holds each workload several times: the controller, what it made (ReplicaSets, Jobs), and the pods. This leaves
- * one of each: the outermost controller, with the labels that its pods really have (injectors add some) and with their
- * addresses. Pods that differ from their siblings, in a rollout or relabelled by hand, stay pods of their own. Pods whose
+ * one of each: the outermost controller, with the labels that its pods really have (injectors add some), with their
+ * addresses and names. Pods that differ from their siblings, in a rollout or relabelled by hand, stay pods of their own. Pods whose
  * controller is not among the objects (a custom kind) are one workload in its name. Pods that have ended are left out.
  */
 export function withoutOwned(objects: readonly SourcedObject[]): readonly SourcedObject[] {
@@ -46,10 +47,11 @@ export function withoutOwned(objects: readonly SourcedObject[]): readonly Source
   const shaped = new Map<string, SourcedObject>();
   const extra: SourcedObject[] = [];
   for (const [key, { owner, pods }] of families) {
-    const { main, others } = commonPods(pods.filter(({ object }) => !hasEnded(object)));
+    const controller = byKey.get(key);
+    const running = pods.filter(({ object }) => !hasEnded(object));
+    const { main, others } = commonPods(running, controller?.object);
     const [first] = main;
     if (first === undefined) continue;
-    const controller = byKey.get(key);
     const workload = workloadOf(
       owner,
       controller,
@@ -149,8 +151,14 @@ function sharedLabels(object: KubeObject): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !controllerLabels.has(key)));
 }
 
-/** The largest group of pods that are alike (the first, of several as large), and the pods that are not in it. */
-function commonPods(pods: readonly SourcedObject[]): { main: SourcedObject[]; others: SourcedObject[] } {
+/**
+ * The pods that are alike and nearest to their controller's template (of several as near the largest group, then by their
+ * labels, so that the order of the pods does not matter), by name; and the pods that are not among them.
+ */
+function commonPods(
+  pods: readonly SourcedObject[],
+  controller: KubeObject | undefined,
+): { main: SourcedObject[]; others: SourcedObject[] } {
   const groups = new Map<string, SourcedObject[]>();
   for (const pod of pods) {
     const key = identityOf(pod.object);
@@ -158,8 +166,51 @@ function commonPods(pods: readonly SourcedObject[]): { main: SourcedObject[]; ot
     if (group === undefined) groups.set(key, [pod]);
     else group.push(pod);
   }
-  const [main = [], ...rest] = [...groups.values()].sort((a, b) => b.length - a.length);
+  const wanted = controller === undefined ? undefined : templateLabels(controller);
+  const ranked = [...groups]
+    .map(([key, group]) => ({
+      key,
+      group: group.sort((a, b) => compareTexts(nameOf(a.object), nameOf(b.object))),
+      distance: wanted === undefined ? 0 : distanceTo(wanted, group[0]?.object),
+    }))
+    .sort((a, b) => a.distance - b.distance || b.group.length - a.group.length || compareTexts(a.key, b.key));
+  const [main = [], ...rest] = ranked.map(({ group }) => group);
   return { main, others: rest.flat() };
+}
+
+/** How many labels a pod has more than the template, fewer, or with another value. */
+function distanceTo(wanted: Readonly<Record<string, unknown>>, pod: KubeObject | undefined): number {
+  const own = pod === undefined ? {} : sharedLabels(pod);
+  const keys = new Set([...Object.keys(wanted).filter((key) => !controllerLabels.has(key)), ...Object.keys(own)]);
+  return [...keys].filter((key) => wanted[key] !== own[key]).length;
+}
+
+function templateLabels({ kind, spec }: KubeObject): Readonly<Record<string, unknown>> {
+  const { template, jobTemplate } = (spec ?? {}) as { template?: unknown; jobTemplate?: unknown };
+  const holder =
+    kind === "CronJob" ? (jobTemplate as { spec?: { template?: unknown } } | null)?.spec?.template : template;
+  const labels = (holder as { metadata?: { labels?: unknown } | null } | null | undefined)?.metadata?.labels;
+  return typeof labels === "object" && labels !== null ? (labels as Record<string, unknown>) : {};
+}
+
+function nameOf(object: KubeObject): string {
+  return typeof object.metadata?.name === "string" ? object.metadata.name : "";
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What the pods have of the labels that controllers give each pod: the value, or some value where they differ. */
+function controllerLabelsOf(pods: readonly KubeObject[]): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const key of controllerLabels) {
+    const values = [...new Set(pods.map((pod) => pod.metadata?.labels?.[key]))];
+    const known = values.filter((value) => typeof value === "string");
+    if (known.length < values.length || known.length === 0) continue;
+    found[key] = known.length === 1 ? known[0] : someValue({ oneOf: known });
+  }
+  return found;
 }
 
 /** The controller in the shape its pods have. */
@@ -170,15 +221,28 @@ function workloadOf(
   first: SourcedObject,
 ): SourcedObject {
   const template = {
-    metadata: { labels: sharedLabels(first.object), annotations: first.object.metadata?.annotations ?? {} },
+    metadata: {
+      labels: { ...sharedLabels(first.object), ...controllerLabelsOf(pods) },
+      annotations: first.object.metadata?.annotations ?? {},
+    },
     spec: first.object.spec,
   };
-  const podIPs = pods.flatMap(addressesOf).map((ip) => ({ ip }));
+  const status = {
+    podIPs: pods.flatMap(addressesOf).map((ip) => ({ ip })),
+    // each pod by itself: its name, its addresses and the labels that its controllers gave it
+    pods: pods.map((pod) => ({
+      name: nameOf(pod),
+      addresses: addressesOf(pod),
+      labels: Object.fromEntries(
+        Object.entries(pod.metadata?.labels ?? {}).filter(([key]) => controllerLabels.has(key)),
+      ),
+    })),
+  };
   if (controller !== undefined) {
     const { object } = controller;
     const spec = object.spec as Record<string, unknown> | undefined;
     const shaped = object.kind === "CronJob" ? { ...spec, jobTemplate: { spec: { template } } } : { ...spec, template };
-    return { ...controller, object: { ...object, spec: shaped, status: { podIPs } } };
+    return { ...controller, object: { ...object, spec: shaped, status } };
   }
   const namespace = first.object.metadata?.namespace;
   return {
@@ -188,7 +252,7 @@ function workloadOf(
       kind: owner.kind,
       metadata: { name: owner.name, ...(namespace === undefined ? {} : { namespace }) },
       spec: { template },
-      status: { podIPs },
+      status,
     },
   };
 }

@@ -5,7 +5,7 @@
 export type { KubeObject, ObjectMeta, ObjectRef, Source, SourcedObject } from "./model/objects";
 export { describeRef, groupOf } from "./model/objects";
 export type { UnknownValue } from "./model/unknown";
-export { isUnknown, unknownValue } from "./model/unknown";
+export { isSomeValue, isUnknown, someValue, unknownValue } from "./model/unknown";
 export type { Problem, ProblemCode } from "./model/problems";
 export type { Cni, EnforcerProfile } from "./model/profile";
 export { isBeforeCalico } from "./model/calico-version";

@@ -67,7 +67,7 @@ describe("owners: each workload once", () => {
     assert.deepEqual(result?.object, objects[0]);
   });
 
-  it("the controller gets the labels its pods really have, without those of single pods, and their addresses", () => {
+  it("the controller gets the labels its pods really have, some value where they differ, and their addresses", () => {
     const objects = [
       controller("Deployment", "web"),
       pod("web-abc-1", { ...hash, injected: "true" }, owned("ReplicaSet", "web-abc"), { podIP: "10.0.0.1" }),
@@ -78,8 +78,27 @@ describe("owners: each workload once", () => {
     ];
     const [result] = withoutOwned(objects.map((object) => ({ object })));
     const spec = result?.object.spec as { template: { metadata: { labels: unknown } } };
-    assert.deepEqual(spec.template.metadata.labels, { app: "web", injected: "true" });
-    assert.deepEqual(result?.object["status"], { podIPs: [{ ip: "10.0.0.1" }, { ip: "10.0.0.2" }, { ip: "fd00::2" }] });
+    assert.deepEqual(spec.template.metadata.labels, { ...hash, injected: "true" });
+    assert.deepEqual(result?.object["status"], {
+      podIPs: [{ ip: "10.0.0.1" }, { ip: "10.0.0.2" }, { ip: "fd00::2" }],
+      pods: [
+        { name: "web-abc-1", addresses: ["10.0.0.1"], labels: { "pod-template-hash": "abc" } },
+        { name: "web-abc-2", addresses: ["10.0.0.2", "fd00::2"], labels: { "pod-template-hash": "abc" } },
+      ],
+    });
+  });
+
+  it("the controller's pods are those nearest to its template, in whatever order they come", () => {
+    const [alike, marked] = ["web-abc-1", "web-abc-2"].map((name, index) =>
+      pod(name, index === 0 ? hash : { ...hash, quarantine: "true" }, owned("ReplicaSet", "web-abc")),
+    );
+    for (const pods of [
+      [alike, marked],
+      [marked, alike],
+    ]) {
+      const objects = [controller("Deployment", "web"), ...pods.filter((each) => each !== undefined)];
+      assert.deepEqual(named(objects), ["Deployment/web", "Pod/web-abc-2"]);
+    }
   });
 
   it("a pod that differs from its siblings stays a pod", () => {

@@ -78,7 +78,25 @@ function portAssignments(party: Party, flow: OracleFlow, names: readonly string[
   }));
 }
 
-function placements(party: Party, { nodeAddresses, podAddresses }: OpenWorlds): Party[] {
+function placements(party: Party, worlds: OpenWorlds): Party[] {
+  return hashed(party).flatMap((each) => places(each, worlds));
+}
+
+/** A Deployment's pods have a hash that its controller makes up, whatever the template says. */
+function hashed(party: Party): Party[] {
+  if (!isDeployment(party)) return [party];
+  return ["abc", "made-up"].map((hash) => ({
+    kind: "pod",
+    pod: { ...party.pod, labels: { ...party.pod.labels, "pod-template-hash": hash } },
+  }));
+}
+
+/** Whether an end is a Deployment, of which the objects say so by the name. */
+export function isDeployment(party: Party): party is Extract<Party, { kind: "pod" }> {
+  return party.kind === "pod" && party.pod.name.endsWith("-deploy");
+}
+
+function places(party: Party, { nodeAddresses, podAddresses }: OpenWorlds): Party[] {
   if (party.kind !== "pod") return [party];
   if (!party.pod.hostNetwork) {
     if (party.pod.addresses.length > 0 || podAddresses.length === 0) return [party];

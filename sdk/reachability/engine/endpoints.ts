@@ -157,7 +157,7 @@ export class Endpoints {
         const workload = this.#workloads.get(peer.id);
         if (workload === undefined)
           throw new RangeError(`no workload ${peer.id} in the snapshot (ids are ns/name[Kind])`);
-        return this.ofWorkload(workload);
+        return peer.pod === undefined ? this.ofWorkload(workload) : this.member(workload, peer.pod);
       }
       case "freshPod":
         return [this.#freshPod(peer)];

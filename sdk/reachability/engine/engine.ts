@@ -13,7 +13,7 @@ import { matchesAnyPeer, type MatchContext } from "./matching";
 import { judgedBy, MeshTransport } from "./mesh-transport";
 import { PolicyIndex } from "./policy-index";
 import { contradicts, Routes, wantedOf, type Route, type RoutedPort } from "./routes";
-import { anything, eitherOf, everything, intersect, when, type TrafficRange } from "./traffic-range";
+import { anything, eitherOf, everything, intersect, type TrafficRange } from "./traffic-range";
 
 /** Answers what passes between two ends of a snapshot. */
 export class Engine {
@@ -154,8 +154,7 @@ export class Engine {
   waypoint(source: Endpoint, destination: Endpoint): TrafficRange {
     return evaluateRequests(
       this.waypointIndex.of(destination).ingress,
-      ({ selection, rule }) =>
-        when(selection.selected, trafficOfRule(rule, destination, source, destination, this.context)),
+      ({ rule }) => trafficOfRule(rule, destination, source, destination, this.context),
       meshCircumstances,
     );
   }
@@ -210,7 +209,7 @@ export class Engine {
     const context = this.contextFor(direction, subject, peer);
     return evaluateTiers(
       this.index.of(subject)[direction],
-      ({ selection, rule }) => when(selection.selected, trafficOfRule(rule, subject, peer, destination, context)),
+      ({ rule }) => trafficOfRule(rule, subject, peer, destination, context),
       this.circumstances(subject, ownNode),
     );
   }
@@ -228,8 +227,7 @@ export class Engine {
     const judge = (peer: Endpoint): TrafficRange =>
       evaluateRequests(
         tiers,
-        ({ selection, rule }) =>
-          when(selection.selected, trafficOfRule(rule, destination, peer, destination, this.context)),
+        ({ rule }) => trafficOfRule(rule, destination, peer, destination, this.context),
         meshCircumstances,
       );
     return judgedBy(

@@ -2,11 +2,11 @@
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, Rule, Tier } from "../model/rules";
 import { tiers as knownTiers } from "../model/rules";
 import { TrafficSet, type PortProtocol } from "../model/sets/ports";
-import { NO, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
+import { MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
 import type { Direction } from "../model/direction";
 import type { Endpoint } from "./endpoints";
 import { matchesAnyPeer, matchesPeer, type MatchContext } from "./matching";
-import { everything, intersect, nothing, subtract, unite, when, type TrafficRange } from "./traffic-range";
+import { eitherOf, everything, intersect, nothing, subtract, unite, when, type TrafficRange } from "./traffic-range";
 
 const { normal: normalTier, baseline: baselineTier } = knownTiers;
 
@@ -30,6 +30,8 @@ export interface TierSelection {
   readonly rules: readonly RuleOf[];
   /** Whether what the rules leave undecided is denied. */
   readonly isolated: Tri;
+  /** Which of the policies deny it. */
+  readonly isolating: readonly { readonly selection: Selection; readonly isolates: Tri }[];
   /**
    * Where policies of equal priority stand in the tier and the enforcer's order among them is not known: the rules by
    * priority, and for each priority by policy. ClusterNetworkPolicy leaves open which of several equals counts.
@@ -136,7 +138,7 @@ export interface Circumstances {
   readonly isolationLast: boolean;
 }
 
-/** What a rule says about the traffic between the two ends in question, selection included. */
+/** What a rule says about the traffic between the two ends in question, if its policy selects the subject. */
 export type MatchRule = (of: RuleOf) => TrafficRange;
 
 /**
@@ -152,6 +154,45 @@ export function evaluateTiers(
   circumstances: Circumstances,
   after: TrafficRange = everything,
 ): TrafficRange {
+  const doubtful = doubtfulIn(tiers);
+  if (doubtful.length === 0 || doubtful.length > mostDoubtful) {
+    return evaluateOnce(tiers, (of) => when(of.selection.selected, matchOf(of)), circumstances);
+  }
+  // a policy that may select the subject does so with all its rules, or with none
+  let outcome: TrafficRange | undefined;
+  for (let choice = 0; choice < 2 ** doubtful.length; choice++) {
+    const selected = (of: Selection): Tri => {
+      const place = doubtful.indexOf(of);
+      return place < 0 ? of.selected : tri(((choice >> place) & 1) === 1);
+    };
+    const chosen = tiers.map((tier): TierSelection => ({
+      ...tier,
+      isolated: tier.isolating.reduce<Tri>(
+        (result, { selection, isolates }) => triOr(result, triAnd(selected(selection), isolates)),
+        NO,
+      ),
+    }));
+    const range = evaluateOnce(chosen, (of) => when(selected(of.selection), matchOf(of)), circumstances);
+    outcome = outcome === undefined ? range : eitherOf(outcome, range);
+  }
+  return outcome ?? everything;
+}
+
+/** With more policies than these that may select the subject, each rule of them is weighed by itself. */
+const mostDoubtful = 3;
+
+/** The policies of which it is not known whether they select the subject. */
+function doubtfulIn(tiers: readonly TierSelection[]): readonly Selection[] {
+  let found: Selection[] | undefined;
+  for (const { policies } of tiers) {
+    for (const selection of policies) if (selection.selected === MAYBE) (found ??= []).push(selection);
+  }
+  return found ?? noSelections;
+}
+
+const noSelections: readonly Selection[] = [];
+
+function evaluateOnce(tiers: readonly TierSelection[], matchOf: MatchRule, circumstances: Circumstances): TrafficRange {
   const onTheWay = tiers.filter(({ tier }) => tier.onTheWay === true);
   if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances, after);
   // whether traffic passes the node's interface depends on where the two ends run: what is dropped there may still pass

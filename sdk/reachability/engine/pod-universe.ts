@@ -26,8 +26,11 @@ export class PodUniverse {
   readonly #byNamespace = new Map<string, number[]>();
   readonly #byLabel = new Map<string, number[]>();
   readonly #byAccount = new Map<string, number[]>();
-  /** Pods of which the namespace, or some label, is not known: candidates for everything. */
-  readonly #doubtful: number[] = [];
+  /** Pods of which the namespace, the account, some labels, or the value of one label is not known. */
+  readonly #ofUnknownNamespace: number[] = [];
+  readonly #ofUnknownAccount: number[] = [];
+  readonly #ofUnknownLabels: number[] = [];
+  readonly #ofUnknownLabel = new Map<string, number[]>();
   readonly #withAddresses: number[] = [];
   readonly #conditions = new Map<string, PodSet>();
   readonly #terms = new Map<PeerTerm, PodSet>();
@@ -40,11 +43,18 @@ export class PodUniverse {
   ) {
     this.#lookups = pods.map(podLookup);
     for (const [index, pod] of pods.entries()) {
-      if (isDoubtful(pod)) this.#doubtful.push(index);
-      else {
-        addTo(this.#byNamespace, pod.namespace as string, index);
-        addTo(this.#byAccount, pod.serviceAccount as string, index);
-        for (const key in pod.labels.values) addTo(this.#byLabel, `${key}=${pod.labels.values[key] as string}`, index);
+      if (isUnknown(pod.namespace)) this.#ofUnknownNamespace.push(index);
+      else addTo(this.#byNamespace, pod.namespace, index);
+      if (isUnknown(pod.serviceAccount)) this.#ofUnknownAccount.push(index);
+      else addTo(this.#byAccount, pod.serviceAccount, index);
+      if (!pod.labels.complete) this.#ofUnknownLabels.push(index);
+      for (const key in pod.labels.values) {
+        const value = pod.labels.values[key];
+        if (isUnknown(value)) addTo(this.#ofUnknownLabel, key, index);
+        else addTo(this.#byLabel, `${key}=${value as string}`, index);
+      }
+      for (const key of pod.labels.perhaps ?? []) {
+        if (!Object.hasOwn(pod.labels.values, key)) addTo(this.#ofUnknownLabel, key, index);
       }
       if (pod.addresses !== undefined) this.#withAddresses.push(index);
       for (const port of pod.ports) if (port.name !== undefined) addTo(this.#byPortName, port.name, index);
@@ -123,8 +133,7 @@ export class PodUniverse {
       const list = this.#posting(part);
       if (list !== undefined && (best === undefined || list.length < best.length)) best = list;
     }
-    if (best === undefined || this.#doubtful.length === 0) return best;
-    return [...new Set([...best, ...this.#doubtful])].sort((a, b) => a - b);
+    return best;
   }
 
   #posting(test: Test): readonly number[] | undefined {
@@ -144,8 +153,16 @@ export class PodUniverse {
       if (list === null) return undefined;
       if (list !== undefined) lists.push(list);
     }
+    // pods that may have one of the values
+    lists.push(...this.#doubtful(test).filter((list) => list.length > 0));
     if (lists.length <= 1) return lists[0] ?? [];
     return [...new Set(lists.flat())].sort((a, b) => a - b);
+  }
+
+  #doubtful({ field, key }: Test): readonly (readonly number[])[] {
+    if (field === "namespace" || field === "namespaceLabel") return [this.#ofUnknownNamespace];
+    if (field === "serviceAccount") return [this.#ofUnknownAccount];
+    return [this.#ofUnknownLabels, this.#ofUnknownLabel.get(key) ?? []];
   }
 
   /** Evaluates candidates (all pods where there is no list), and lists the fewer of what fits and what does not. */
@@ -181,12 +198,6 @@ export class PodUniverse {
     }
     return { base, listed: Int32Array.from(listed), values: Uint8Array.from(values) };
   }
-}
-
-function isDoubtful(pod: PodEndpoint): boolean {
-  if (isUnknown(pod.namespace) || isUnknown(pod.serviceAccount) || !pod.labels.complete) return true;
-  for (const key in pod.labels.values) if (isUnknown(pod.labels.values[key])) return true;
-  return false;
 }
 
 function addTo(map: Map<string, number[]>, key: string, index: number): void {

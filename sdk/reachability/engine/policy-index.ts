@@ -127,8 +127,12 @@ function groupByTier(
   return [...byTier].map(([tier, policies]) => {
     const rules = rulesInOrder(tier, policies, direction, profile);
     const ties = leavesTiesOpen(tier, profile) ? tiesOf(rules) : undefined;
+    const isolating = policies.flatMap((selection) => {
+      const isolates = directionOf(selection.policy, direction)?.isolates ?? NO;
+      return isolates === NO ? [] : [{ selection, isolates }];
+    });
     const isolated = isolation(policies, direction);
-    return { tier, policies, rules, isolated, ...(ties === undefined ? {} : { ties }) };
+    return { tier, policies, rules, isolated, isolating, ...(ties === undefined ? {} : { ties }) };
   });
 }
 

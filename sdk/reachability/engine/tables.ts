@@ -228,9 +228,7 @@ export class TableBuilder {
             values[columnOf.get(of) as number] as Tri,
             matchesOwn(of.rule, subject, this.engine.context),
           );
-          return value === NO
-            ? nothing
-            : when(of.selection.selected, when(value, trafficNamed(of.rule, destination, this.engine.context)));
+          return value === NO ? nothing : when(value, trafficNamed(of.rule, destination, this.engine.context));
         },
         circumstances,
       );

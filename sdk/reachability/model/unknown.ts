@@ -15,6 +15,24 @@ export interface UnknownValue {
 /** Stands for a value that is not known yet (a Pulumi output in preview); may sit anywhere inside an object. */
 export const unknownValue: UnknownValue = Object.freeze({ [marker]: true as const });
 
+/** A value that is there for certain, though not known: what controllers fill in. An {@link UnknownValue} to all who do not ask further. */
+export interface SomeValue extends UnknownValue {
+  readonly present: true;
+  /** What it may be; absent: anything that fits the pattern. */
+  readonly oneOf?: readonly string[];
+  readonly pattern?: RegExp;
+}
+
+/** Some value that is there: one of a few, or one that fits a pattern, or just any. */
+export function someValue(about: Pick<SomeValue, "oneOf" | "pattern"> = {}): SomeValue {
+  return Object.freeze({ [marker]: true as const, present: true as const, ...about });
+}
+
+/** Whether a value is there for certain, though not known. */
+export function isSomeValue(value: unknown): value is SomeValue {
+  return isUnknown(value) && typeof value === "object" && (value as Partial<SomeValue>).present === true;
+}
+
 /** The strings by which the Pulumi engine writes unknowns into plain property maps (pulumi/pulumi sdk: plugin/rpc.go). */
 const pulumiUnknownStrings: ReadonlySet<string> = new Set([
   "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",

@@ -8,8 +8,8 @@ export type Verdict = "allowed" | "denied" | "unknown";
 
 /** One end of a flow. */
 export type Peer =
-  /** A workload of the snapshot, by its id `ns/name[Kind]`. */
-  | { readonly kind: "workload"; readonly id: string }
+  /** A workload of the snapshot, by its id `ns/name[Kind]`; one of its pods by the pod's name. */
+  | { readonly kind: "workload"; readonly id: string; readonly pod?: string }
   /** A pod that might be started in a namespace; no labels and the account `default` unless given. */
   | {
       readonly kind: "freshPod";

@@ -7,7 +7,7 @@ import type { Peer } from "../model/verdicts";
 export function describeEnd(peer: Peer): string {
   switch (peer.kind) {
     case "workload":
-      return peer.id;
+      return peer.pod === undefined ? peer.id : `${peer.id.slice(0, peer.id.indexOf("/"))}/${peer.pod}[Pod]`;
     case "freshPod": {
       const labels = Object.entries(peer.labels ?? {}).map(([key, value]) => `,${key}=${value}`);
       const account = peer.serviceAccount === undefined ? "" : `/${peer.serviceAccount}`;

@@ -150,17 +150,19 @@ function explainDirection(
     return { ...told, reason: `${told.reason}; ${note}` };
   }
   const defaultReason =
-    walk.isolatedBy.length > 0 && !ownNode
-      ? `closed by default by ${list(walk.isolatedBy)}; ${noRule(walk)}`
-      : ownNode
-        ? "the pod's own node always reaches it (probes) unless a deny rule selects it"
-        : closed
-          ? "enforcement mode always: closed by default; no rule allows it"
-          : subject.kind === "node"
-            ? "a node: policies for pods do not apply to it"
-            : walk.chain.length === 0
-              ? `no policy selects it for ${direction}: everything passes`
-              : `no rule decides, and no policy closes ${direction} by default: it passes`;
+    walk.isolatedBy.length > 0 && !ownNode && verdict === "allowed"
+      ? `whether ${list(walk.isolatedBy)} selects it is not known; it passes either way`
+      : walk.isolatedBy.length > 0 && !ownNode
+        ? `closed by default by ${list(walk.isolatedBy)}; ${noRule(walk)}`
+        : ownNode
+          ? "the pod's own node always reaches it (probes) unless a deny rule selects it"
+          : closed
+            ? "enforcement mode always: closed by default; no rule allows it"
+            : subject.kind === "node"
+              ? "a node: policies for pods do not apply to it"
+              : walk.chain.length === 0
+                ? `no policy selects it for ${direction}: everything passes`
+                : `no rule decides, and no policy closes ${direction} by default: it passes`;
   return finish(base, walk, defaultReason);
 }
 

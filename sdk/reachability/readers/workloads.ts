@@ -1,7 +1,8 @@
 /** Reading pods, and whatever holds a pod template, into workloads. */
 import type { KubeObject, Source } from "../model/objects";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
-import { isUnknown, unknownValue } from "../model/unknown";
+import { isSomeValue, isUnknown, unknownValue } from "../model/unknown";
+import { withControllerLabels } from "./controller-labels";
 import type { Workload, WorkloadMember, WorkloadPort } from "../model/snapshot";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -19,14 +20,19 @@ export function labelSetOf(value: unknown): LabelSet {
   if (fields === undefined) return { values: {}, complete: false };
   const values: Record<string, LabelValue> = {};
   for (const [key, label] of Object.entries(fields)) {
-    if (label !== undefined) values[key] = typeof label === "string" && !isUnknown(label) ? label : unknownValue;
+    if (label === undefined) continue;
+    values[key] = (typeof label === "string" && !isUnknown(label)) || isSomeValue(label) ? label : unknownValue;
   }
   return { values, complete: true };
 }
 
 /** What is unknown or wrong in a map of labels. */
 function unknownPartOf(labels: unknown): unknown {
-  return Object.values(mapOf(labels) ?? {}).find((value) => typeof value !== "string" || isUnknown(value)) ?? labels;
+  return (
+    Object.values(mapOf(labels) ?? {}).find(
+      (value) => isDoubtful(value) || (typeof value !== "string" && !isSomeValue(value)),
+    ) ?? labels
+  );
 }
 
 /** A pod's template, as it lies in the kinds that have one. Nothing for other kinds. */
@@ -52,6 +58,11 @@ const controllers: ReadonlySet<string> = new Set([
   "CronJob",
 ]);
 
+/** Not known, and nobody's business to know: what controllers fill in is no doubt. */
+function isDoubtful(value: unknown): boolean {
+  return isUnknown(value) && !isSomeValue(value);
+}
+
 export interface ReadWorkload {
   readonly workload: Workload;
   /** Paths of parts that are not known or of the wrong type. */
@@ -65,6 +76,7 @@ export function readWorkload(
   namespaceUnknown: boolean,
   name: string,
   source?: Source,
+  topology = true,
 ): ReadWorkload | undefined {
   const template = podTemplateOf(object);
   if (template === undefined) return undefined;
@@ -83,7 +95,7 @@ export function readWorkload(
     metadata === undefined && template.metadata !== undefined && template.metadata !== null
       ? { values: {}, complete: false }
       : labelSetOf(metadata?.["labels"]);
-  if (!labelSet.complete || Object.values(labelSet.values).some(isUnknown)) {
+  if (!labelSet.complete || Object.values(labelSet.values).some(isDoubtful)) {
     doubt(`${base}metadata.labels`, unknownPartOf(metadata?.["labels"]), "a map of strings");
   }
   // the one annotation that verdicts depend on: whether the pod is in the mesh
@@ -109,7 +121,7 @@ export function readWorkload(
     name,
     kind: object.kind,
     labels: knownLabels(labelSet),
-    labelSet,
+    labelSet: withControllerLabels(labelSet, object, topology),
     annotations: knownLabels(labelSetOf(metadata?.["annotations"])),
     serviceAccount: accountKnown && typeof account === "string" && account !== "" ? account : "default",
     serviceAccountUnknown: !accountKnown,

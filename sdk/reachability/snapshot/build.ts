@@ -21,6 +21,7 @@ import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
+import { mayLabelTopology } from "../readers/controller-labels";
 import { labelSetOf, podTemplateOf, readWorkload } from "../readers/workloads";
 
 export interface SnapshotOptions {
@@ -96,6 +97,8 @@ class Builder {
   readonly #nodes: ClusterNode[] = [];
   readonly #others: SourcedObject[] = [];
   readonly #serviceAccounts = new Map<string, LabelSet>();
+  /** Whether pods may get their node's topology labels. */
+  #topology = true;
 
   constructor(
     private readonly objects: readonly SourcedObject[],
@@ -116,6 +119,7 @@ class Builder {
       waypoints,
       waypointHosts: [],
     };
+    this.#topology = mayLabelTopology(kubeletVersionsIn(this.objects));
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#implyNamespaces();
@@ -254,7 +258,7 @@ class Builder {
     reader: ObjectReader,
   ): void {
     const place = isUnknown(namespace) ? unknownNamespace : namespace;
-    const read = readWorkload(object, place, isUnknown(namespace), name, source);
+    const read = readWorkload(object, place, isUnknown(namespace), name, source, this.#topology);
     if (read === undefined) return;
     for (const doubt of read.doubts) {
       reader.report(doubt.unknown ? "unknown-value" : "invalid-value", doubt.message, doubt.path, true);
@@ -301,6 +305,14 @@ function namespaceOf(metadata: Readonly<Record<string, unknown>>): LabelValue {
   const namespace = metadata["namespace"];
   if (namespace === undefined || namespace === null || namespace === "") return "default";
   return typeof namespace === "string" && !isUnknown(namespace) ? namespace : unknownValue;
+}
+
+function kubeletVersionsIn(objects: readonly SourcedObject[]): string[] {
+  return objects.flatMap(({ object }) => {
+    if (object.kind !== "Node" || object.apiVersion !== "v1") return [];
+    const { nodeInfo } = (object["status"] ?? {}) as { nodeInfo?: { kubeletVersion?: unknown } | null };
+    return typeof nodeInfo?.kubeletVersion === "string" ? [nodeInfo.kubeletVersion] : [];
+  });
 }
 
 function nodeOf(object: KubeObject, name: string, source: Source | undefined): ClusterNode {

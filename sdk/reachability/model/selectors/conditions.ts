@@ -1,7 +1,19 @@
 /**
  * Conditions on the labels of endpoints: what the selectors of all dialects are translated into.
  */
-import { isUnknown, MAYBE, NO, tri, triAnd, triNot, triOr, YES, type Tri } from "../unknown";
+import {
+  isSomeValue,
+  isUnknown,
+  MAYBE,
+  NO,
+  tri,
+  triAnd,
+  triNot,
+  triOr,
+  YES,
+  type SomeValue,
+  type Tri,
+} from "../unknown";
 import type { LabelValue } from "./labels";
 
 /**
@@ -114,9 +126,9 @@ export function evaluate(condition: Condition, lookup: Lookup): Tri {
 function evaluateTest(condition: Test, value: LabelValue | undefined): Tri {
   switch (condition.operator) {
     case "exists":
-      return value === undefined ? NO : isUnknown(value) ? presence(condition) : YES;
+      return value === undefined ? NO : isUnknown(value) ? presence(condition, value) : YES;
     case "doesNotExist":
-      return value === undefined ? YES : isUnknown(value) ? triNot(presence(condition)) : NO;
+      return value === undefined ? YES : isUnknown(value) ? triNot(presence(condition, value)) : NO;
     case "in":
       return value === undefined ? NO : isOneOf(value, condition.values);
     case "notIn":
@@ -130,13 +142,15 @@ function evaluateTest(condition: Test, value: LabelValue | undefined): Tri {
 }
 
 /** A namespace and a service account always have a name, even where it is not known yet. */
-function presence(condition: Test): Tri {
+function presence(condition: Test, value: LabelValue): Tri {
+  if (isSomeValue(value)) return YES;
   return condition.field === "namespace" || condition.field === "serviceAccount" || condition.field === "cluster"
     ? YES
     : MAYBE;
 }
 
 function isOneOf(value: LabelValue, values: readonly LabelValue[]): Tri {
+  if (isSomeValue(value)) return isAmong(value, values);
   if (isUnknown(value)) return values.length === 0 ? NO : MAYBE;
   let result: Tri = NO;
   for (const each of values) {
@@ -144,6 +158,16 @@ function isOneOf(value: LabelValue, values: readonly LabelValue[]): Tri {
     else if (each === value) return YES;
   }
   return result;
+}
+
+/** Whether a value that is one of several is among the values asked for. */
+function isAmong({ oneOf, pattern }: SomeValue, values: readonly LabelValue[]): Tri {
+  if (oneOf === undefined) {
+    const fitting = values.filter((each) => isUnknown(each) || pattern?.test(each) !== false);
+    return fitting.length === 0 ? NO : MAYBE;
+  }
+  const answers = oneOf.map((each) => isOneOf(each, values));
+  return answers.every((answer) => answer === answers[0]) ? (answers[0] ?? NO) : MAYBE;
 }
 
 function comparesText(condition: Test, value: LabelValue): Tri {

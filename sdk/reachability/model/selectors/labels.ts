@@ -8,6 +8,8 @@ export interface LabelSet {
   readonly values: Readonly<Record<string, LabelValue>>;
   /** False: there may be labels that are not listed (the whole map, or a key, is unknown). */
   readonly complete: boolean;
+  /** Keys that may be there besides, with values that nobody knows. */
+  readonly perhaps?: ReadonlySet<string>;
 }
 
 export const noLabels: LabelSet = { values: {}, complete: true };
@@ -15,7 +17,7 @@ export const noLabels: LabelSet = { values: {}, complete: true };
 /** A label's value; `undefined` where it is absent for certain; unknown where it may be there. */
 export function labelOf(labels: LabelSet, key: string): LabelValue | undefined {
   if (Object.hasOwn(labels.values, key)) return labels.values[key];
-  return labels.complete ? undefined : unknownValue;
+  return labels.complete && labels.perhaps?.has(key) !== true ? undefined : unknownValue;
 }
 
 /** The labels whose values are known. */
