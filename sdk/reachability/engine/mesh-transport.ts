@@ -12,7 +12,7 @@ import { isUnknown, MAYBE, NO, triNot, triOr, YES, type Tri } from "../model/unk
 import { tiers } from "../model/rules";
 import { podLookup, type Endpoint, type PodEndpoint } from "./endpoints";
 import { evaluateTiers, resolvePorts, type TierSelection } from "./evaluate";
-import { nothing, subtract, unite, type TrafficRange } from "./traffic-range";
+import { nothing, subtract, unite, when, type TrafficRange } from "./traffic-range";
 import { tunnelled } from "./tunnel";
 
 const tcp = TrafficSet.protocol("TCP");
