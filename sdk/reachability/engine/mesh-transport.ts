@@ -92,11 +92,11 @@ export class MeshTransport {
           .filter(({ rule }) => rule.verdict === "pass")
           .map((of) => (of.rule.plaintext === true ? { ...of, rule: { ...of.rule, verdict: "deny" as const } } : of)),
       }));
-    const spoken = evaluateTiers(
-      modes,
-      ({ rule }) => resolvePorts(rule.l4, destination),
-      { closed: false, ownNode: false, isolationLast: false },
-    );
+    const spoken = evaluateTiers(modes, ({ rule }) => resolvePorts(rule.l4, destination), {
+      closed: false,
+      ownNode: false,
+      isolationLast: false,
+    });
     const result = subtract(allTcp, spoken);
     this.#unspoken.set(transport, result);
     return result;
