@@ -156,7 +156,7 @@ export function evaluateTiers(
 ): TrafficRange {
   const doubtful = doubtfulIn(tiers);
   if (doubtful.length === 0 || doubtful.length > mostDoubtful) {
-    return evaluateOnce(tiers, (of) => when(of.selection.selected, matchOf(of)), circumstances);
+    return evaluateOnce(tiers, (of) => when(of.selection.selected, matchOf(of)), circumstances, after);
   }
   // a policy that may select the subject does so with all its rules, or with none
   let outcome: TrafficRange | undefined;
@@ -172,7 +172,7 @@ export function evaluateTiers(
         NO,
       ),
     }));
-    const range = evaluateOnce(chosen, (of) => when(selected(of.selection), matchOf(of)), circumstances);
+    const range = evaluateOnce(chosen, (of) => when(selected(of.selection), matchOf(of)), circumstances, after);
     outcome = outcome === undefined ? range : eitherOf(outcome, range);
   }
   return outcome ?? everything;
@@ -192,7 +192,12 @@ function doubtfulIn(tiers: readonly TierSelection[]): readonly Selection[] {
 
 const noSelections: readonly Selection[] = [];
 
-function evaluateOnce(tiers: readonly TierSelection[], matchOf: MatchRule, circumstances: Circumstances): TrafficRange {
+function evaluateOnce(
+  tiers: readonly TierSelection[],
+  matchOf: MatchRule,
+  circumstances: Circumstances,
+  after: TrafficRange,
+): TrafficRange {
   const onTheWay = tiers.filter(({ tier }) => tier.onTheWay === true);
   if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances, after);
   // whether traffic passes the node's interface depends on where the two ends run: what is dropped there may still pass

@@ -9,7 +9,7 @@ import type { Direction } from "../model/direction";
 import type { Endpoint, WorldEndpoint } from "./endpoints";
 import type { Engine } from "./engine";
 import { evaluateTiers, trafficOfRule, type RuleOf, type TierSelection } from "./evaluate";
-import { everything, intersect, nothing, unite, when, type TrafficRange } from "./traffic-range";
+import { everything, intersect, nothing, unite, type TrafficRange } from "./traffic-range";
 
 /** As many tiers as are worth it. */
 const fewTiers = 3;
@@ -127,10 +127,7 @@ export class WorldSweep {
   /** Whether a rule matches otherwise than before. */
   #match({ of }: SweptRule, peer: Endpoint): boolean {
     const destination = this.direction === "ingress" ? this.subject : peer;
-    const range = when(
-      of.selection.selected,
-      trafficOfRule(of.rule, this.subject, peer, destination, this.engine.context),
-    );
+    const range = trafficOfRule(of.rule, this.subject, peer, destination, this.engine.context);
     const known = this.#matches.get(of);
     this.#matches.set(of, range);
     return known === undefined || known.must !== range.must || known.may !== range.may;
