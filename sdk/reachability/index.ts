@@ -50,7 +50,7 @@ export type { Address, AddressRange } from "./model/sets/addresses";
 export type { MetadataEndpoint } from "./model/metadata-endpoints";
 export { metadataEndpoints } from "./model/metadata-endpoints";
 /** The policies in rule form, for rooms that judge policies themselves. */
-export type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "./model/rules";
+export type { CompiledPolicy, DnsPattern, PeerTerm, Rule as PolicyRule } from "./model/rules";
 export type { Condition, Lookup, Test } from "./model/selectors/conditions";
 export { evaluate as evaluateCondition } from "./model/selectors/conditions";
 export { labelOf } from "./model/selectors/labels";

@@ -46,12 +46,17 @@ import { deadRule } from "./policies/dead-rule";
 import { defaultDenySideEffect } from "./policies/default-deny-side-effect";
 import { emptyRule } from "./policies/empty-rule";
 import { fqdnMatchesNothing } from "./policies/fqdn-matches-nothing";
+import { fqdnNeverLearned } from "./policies/fqdn-never-learned";
+import { fqdnSearchRefused } from "./policies/fqdn-search-refused";
 import { hostNetworkSelected } from "./policies/host-network-selected";
 import { labelOnlyIdentity } from "./policies/label-only-identity";
 import { nameContradictsEffect } from "./policies/name-contradicts-effect";
 import { namingConvention } from "./policies/naming-convention";
 import { passDropsNewcomers } from "./policies/pass-drops-newcomers";
 import { peerByAbsence } from "./policies/peer-by-absence";
+import { sectionWithoutEffect } from "./policies/section-without-effect";
+import { selectorKeyUnknown } from "./policies/selector-key-unknown";
+import { serviceAddressNamed } from "./policies/service-address-named";
 import { portNobodyListens } from "./policies/port-nobody-listens";
 
 /** Every rule by its id, in the order in which reports list them. A rule is a file of that name in one of these folders. */
@@ -81,6 +86,8 @@ export const rulesById = {
   "fqdn-too-broad": fqdnTooBroad,
   "fqdn-without-dns-proxy": fqdnWithoutDnsProxy,
   "fqdn-matches-nothing": fqdnMatchesNothing,
+  "fqdn-never-learned": fqdnNeverLearned,
+  "fqdn-search-refused": fqdnSearchRefused,
   "all-ports-rule": allPortsRule,
   "admin-port-open": adminPortOpen,
   "port-nobody-listens": portNobodyListens,
@@ -91,6 +98,9 @@ export const rulesById = {
   "explicit-default-deny": explicitDefaultDeny,
   "default-deny-side-effect": defaultDenySideEffect,
   "empty-rule": emptyRule,
+  "section-without-effect": sectionWithoutEffect,
+  "selector-key-unknown": selectorKeyUnknown,
+  "service-address-named": serviceAddressNamed,
   "half-open-flow": halfOpenFlow,
   "wider-than-other-half": widerThanOtherHalf,
   "dead-rule": deadRule,

@@ -12,7 +12,7 @@ import {
 } from "../../policy-rules";
 import type { PolicyParts } from "../../policy-rules";
 import { findingOf } from "../../report";
-import { list } from "../../subjects";
+import { list, sampleFlow } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
@@ -81,6 +81,9 @@ function passesSomewhere(
       if (++pairs > maxPairs) return true;
       const [source, destination] = ends(rule.direction, subject, peer);
       if (!reachability.traffic(source, destination).possible.intersect(allowed).isEmpty()) return true;
+      // what the rule's own side denies is decided there, and no matter of the other side
+      const flow = sampleFlow(source, destination, allowed, [443, 80]);
+      if (reachability.explain(flow)[rule.direction].verdict === "denied") return true;
     }
   }
   return pairs === 0;

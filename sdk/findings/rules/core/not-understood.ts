@@ -27,6 +27,8 @@ export const notUnderstood: Rule = {
 
 interface Wording {
   readonly message: string;
+  /** Why it is so, where the reader's own words cannot be shown. */
+  readonly because: string;
   readonly fix: string;
   readonly certainty: Certainty;
 }
@@ -34,43 +36,49 @@ interface Wording {
 const wordings: Readonly<Record<ProblemCode, Wording>> = {
   "invalid-value": {
     message: "holds a value of the wrong type or outside its range",
+    because: "the API server or the enforcer refuses such a value, or reads it as something else",
     fix: "Correct the value; the API server or the enforcer refuses it, or reads it as something else.",
     certainty: "possible",
   },
   unsupported: {
     message: "is of a kind or has a field that is not understood, so what it does is not known",
+    because: "the kind, or a field of it, is none that this version knows",
     fix: "Use a field that is understood, or judge this object by hand and exempt it.",
     certainty: "possible",
   },
   "not-enforced": {
     message: "is stored by the API server and not enforced: nothing of it takes effect",
-    fix:
-      "Give a direction at least one rule (a rule that allows nothing is written `- {}` for Cilium), and use kinds that " +
-      "the cluster's enforcer reads.",
+    because: "the cluster's enforcer does not read the kind, or rejects the object",
+    fix: "Use a kind and fields that the cluster's enforcer reads, or take the object away.",
     certainty: "definite",
   },
   "unknown-value": {
     message: "is not known yet, so what depends on it cannot be decided",
+    because: "it is an output of another resource, or is filled in later",
     fix: "Pass a literal instead of another resource's output, and order with dependsOn.",
     certainty: "possible",
   },
   unreadable: {
     message: "is no Kubernetes object that can be read",
+    because: "the document cannot be parsed",
     fix: "Correct the document.",
     certainty: "possible",
   },
   "not-an-object": {
     message: "is a document without apiVersion and kind",
+    because: "every Kubernetes object has both",
     fix: "Leave it out of the input, or give it an apiVersion and a kind.",
     certainty: "possible",
   },
   duplicate: {
     message: "appears more than once; which one counts is not defined",
+    because: "several objects have the same kind, namespace and name",
     fix: "Keep one of them.",
     certainty: "possible",
   },
   ambiguous: {
     message: "has an outcome that the API leaves undefined",
+    because: "the API says nothing of policies with the same priority",
     fix: "Give the policies different priorities.",
     certainty: "possible",
   },
@@ -134,14 +142,14 @@ function* unknownReleases(snapshot: Snapshot): Iterable<Finding> {
     yield aboutObject(notUnderstood, about, {
       certainty: "possible",
       message: `${object.kind} ${name}: which chart it installs is not known yet, and it may be the enforcer's`,
-      because: ["unknown-value"],
+      because: [wordings["unknown-value"].because],
       fix: wordings["unknown-value"].fix,
     });
   }
 }
 
 function describeProblem(problem: Problem): Finding {
-  const wording = wordings[problem.code];
+  const wording = wordingOf(problem);
   const name = problem.object === undefined ? "An object" : describeRef(problem.object);
   const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}`;
   return {
@@ -155,8 +163,8 @@ function describeProblem(problem: Problem): Finding {
       ...(problem.source === undefined ? {} : { source: problem.source }),
     },
     message: `${where} ${wording.message}`,
-    because: [`${problem.code}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`],
-    fix: wording.fix,
+    because: [`${wording.because}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`],
+    fix: fixOf(problem, wording),
     controls: notUnderstood.controls,
     // the reader's own words may quote the value
     detail: [problem.message],
@@ -164,8 +172,27 @@ function describeProblem(problem: Problem): Finding {
   };
 }
 
+/** A part of an object that is not enforced leaves the rest as it is. */
+const partNotEnforced: Wording = {
+  message: "is not enforced; the rest of the object is",
+  because: "the cluster's enforcer does not act on this part of the object",
+  fix: "Write it as the cluster's enforcer reads it, or take it away.",
+  certainty: "definite",
+};
+
+function wordingOf({ code, path }: Problem): Wording {
+  return code === "not-enforced" && path?.startsWith("spec.") === true ? partNotEnforced : wordings[code];
+}
+
+/** What to do, in the words of the object's own API. */
+function fixOf({ code, object }: Problem, { fix }: Wording): string {
+  if (code !== "not-enforced" || object?.apiVersion.startsWith("cilium.io/") !== true) return fix;
+  return "Give a direction at least one rule (a rule that allows nothing is written `- {}`), and use fields that the agent reads.";
+}
+
 /** A policy that is not enforced protects nothing; what influences no verdict is only worth a note. */
 function severityOf(problem: Problem): Severity {
+  if (wordingOf(problem) === partNotEnforced) return "medium";
   if (problem.code === "not-enforced") return "high";
   return problem.affectsVerdicts ? "high" : "low";
 }

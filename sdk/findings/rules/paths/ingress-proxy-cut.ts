@@ -1,9 +1,9 @@
-import type { CompiledPolicy, Direction, Lookup, PolicyRule, Snapshot } from "../../../reachability";
+import type { CompiledPolicy, Direction, Lookup, PeerTerm, PolicyRule, Snapshot } from "../../../reachability";
 import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
 import { mapOf } from "../../plain";
-import { policyObjects, policySubject } from "../../policy-rules";
+import { policyObjects, policySubject, testsIn } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -68,12 +68,20 @@ function proxyLookup(snapshot: Snapshot): Lookup {
 function letsThrough(part: CompiledPolicy, direction: Direction): boolean {
   return (part[direction]?.rules ?? []).some((rule) => {
     if (rule.verdict !== "allow") return false;
-    if (direction === "egress") return rule.peers.length > 0 && !isDnsAlone(rule);
+    if (direction === "egress") return rule.peers.length > 0 && !isDnsAlone(rule) && !rule.peers.every(isDnsPeer);
     return rule.peers.some((peer) => {
       if (peer.kind === "entity") return peer.entity !== "none";
       return !((peer.kind === "pods" || peer.kind === "identities") && namespacesIn(peer.where) !== undefined);
     });
   });
+}
+
+/** The pods of the cluster's DNS, by the label that every installer gives them. */
+function isDnsPeer(peer: PeerTerm): boolean {
+  return (
+    (peer.kind === "pods" || peer.kind === "identities") &&
+    testsIn(peer.where).some(({ key, values }) => key === "k8s-app" && values.includes("kube-dns"))
+  );
 }
 
 function isDnsAlone({ l4 }: PolicyRule): boolean {

@@ -1,6 +1,6 @@
 import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
-import { listOf, mapOf, textOf } from "../../plain";
+import { listOf, mapOf, nameOf, textOf } from "../../plain";
 import { policyObjects } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import { list } from "../../subjects";
@@ -13,9 +13,11 @@ export const fqdnMatchesNothing: Rule = {
   severity: "medium",
   why: "In Cilium `*` stands for characters of one label, so a pattern that looks generous may match no host there is.",
   description:
-    "No matchName holds a wildcard, an address, a scheme, a port or a path; `**.` is used with Cilium 1.19 or newer only; and " +
+    "No matchName holds a wildcard, an address, a scheme, a port or a path; no name is one of the cluster's own Services; `**.` is used with Cilium 1.19 or newer only; and " +
     "no one-label pattern is used for a domain whose hosts are known to lie deeper.",
-  remediation: "Write the host itself as matchName, or `**.` before the domain (Cilium 1.19 or newer).",
+  remediation:
+    "Write the host itself as matchName, or `**.` before the domain (Cilium 1.19 or newer). For a Service of the cluster use " +
+    "toEndpoints or toServices.",
   controls: [controls.nistExternalServices, controls.pciRuleSets],
   check: checkNames,
 };
@@ -59,8 +61,18 @@ function supportsAnyDepth(version: string | undefined): boolean {
   return minor === undefined || Number(minor) >= 19;
 }
 
-/** What is wrong with a name or pattern; the text itself is not repeated. */
+/** Names that the cluster's DNS answers with Services and pods (Kubernetes, DNS for Services and Pods). */
+function isOfCluster(text: string): boolean {
+  return /(^|\.)(svc|pod)(\.cluster\.local)?\.?$|(^|\.)cluster\.local\.?$/i.test(text);
+}
+
+/** What is wrong with a name or pattern; of the text itself only names of the cluster are repeated. */
 function faultOf(name: string | undefined, pattern: string | undefined, anyDepth: boolean): string | undefined {
+  const inside = [name, pattern].find((text) => text !== undefined && isOfCluster(text));
+  if (inside !== undefined) {
+    const shown = nameOf(inside.toLowerCase().replaceAll("*", "x")) === undefined ? "a name" : inside;
+    return `.${inside === name ? "matchName" : "matchPattern"} is ${shown}, a name of the cluster's own; toFQDNs is for hosts outside it and opens no pod`;
+  }
   if (name !== undefined) {
     if (name.includes("*")) return ".matchName holds a wildcard, which only matchPattern knows";
     if (/^[a-z]+:\/\/|[/:\s]/i.test(name)) return ".matchName holds a scheme, a port or a path; it must be a host name";

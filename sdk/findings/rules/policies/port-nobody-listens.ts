@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Prometheus' own port is not where applications show their metrics (seed defect B08). */
 export const portNobodyListens: Rule = {
   id: "port-nobody-listens",
-  title: "Rules open ports that somebody listens on",
+  title: "A rule opens ports that no container declares",
   severity: "low",
   why: "A port that no pod declares is mostly a slip, and the traffic that was meant stays closed.",
   description:
@@ -22,33 +22,61 @@ export const portNobodyListens: Rule = {
 function* checkPorts(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   for (const { origin, parts } of policyObjects(snapshot)) {
-    const paths = parts
+    const because = parts
       .filter((part) => !isForReserved(part))
-      .flatMap((part) => rulesOf(part).filter((rule) => isUnused(part, rule, snapshot)))
-      .map((rule) => rule.path);
-    if (paths.length === 0) continue;
+      .flatMap((part) =>
+        rulesOf(part)
+          .filter((rule) => isUnused(part, rule, snapshot))
+          .map((rule) => reasonOf(rule, destinationsOf(part, rule, snapshot), snapshot)),
+      );
+    if (because.length === 0) continue;
     yield aboutPolicy(portNobodyListens, origin, {
       message: `${describeRef(origin)} opens ports that no pod there declares`,
-      because: [...new Set(paths)].map(
-        (path) => `${path} opens ports, and no container of its destinations declares one of them`,
-      ),
+      because: [...new Set(because)],
     });
   }
 }
 
+/** Where ambient mode's tunnel and the sidecar's own ports answer; no container declares them. */
+const tunnel = [15008, 15020, 15021, 15090]
+  .map((port) => TrafficSet.ports("TCP", port))
+  .reduce((sum, ports) => sum.union(ports));
+
 function isUnused(part: CompiledPolicy, rule: PolicyRule, snapshot: Snapshot): boolean {
-  const numbers = rule.l4.must;
+  const numbers = rule.l4.must.subtract(tunnel);
   // named ports are resolved at the destination; a rule for many ports means none in particular
   if (rule.verdict !== "allow" || rule.l4.named.length > 0 || numbers.isEmpty() || isWide(numbers)) return false;
   // a peer that is no pod may be the destination of an egress rule
   if (rule.direction === "egress" && rule.peers.some(({ kind }) => kind !== "pods" && kind !== "identities"))
     return false;
-  const destinations =
-    rule.direction === "ingress" ? workloadsSelectedBy(part, snapshot) : workloadsNamedBy(rule, snapshot);
+  const destinations = destinationsOf(part, rule, snapshot);
   return (
     destinations.length > 0 && destinations.every(declares) && !destinations.some((each) => listens(each, numbers))
   );
 }
+
+function destinationsOf(part: CompiledPolicy, rule: PolicyRule, snapshot: Snapshot): Workload[] {
+  return rule.direction === "ingress" ? workloadsSelectedBy(part, snapshot) : workloadsNamedBy(rule, snapshot);
+}
+
+/** The ports that nobody declares; where they are those of a Service, the ports of the pods behind it. */
+function reasonOf({ path, l4 }: PolicyRule, destinations: readonly Workload[], snapshot: Snapshot): string {
+  const text = `${path} opens ${l4.must.toString()}, and no container of its destinations declares one of these ports`;
+  for (const { namespace, name, selector, ports } of snapshot.services) {
+    const behind = destinations.filter((each) => each.namespace === namespace && isBehind(each, selector));
+    const port = ports.find((each) => l4.must.contains(each.protocol, each.port) && each.target !== each.port);
+    if (behind.length === 0 || port?.target === undefined) continue;
+    return `${text}; ${port.port} is the port of Service ${namespace}/${name}, and a policy sees the port of the pod, ${port.target}`;
+  }
+  return text;
+}
+
+function isBehind({ labels }: Workload, selector: ServiceSelector): boolean {
+  const wanted = Object.entries(selector ?? {});
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
+}
+
+type ServiceSelector = Snapshot["services"][number]["selector"];
 
 function declares(workload: Workload): boolean {
   return workload.ports.length > 0 && !workload.portsUnknown;
