@@ -75,6 +75,11 @@ export function inputOptions(command: Command, known: readonly string[], { sourc
       false,
     )
     .option("--all-problems", "print all problems, not only the first 50", false)
+    .option("--default-namespace <name>", "the namespace of objects that name none (default: default)")
+    .option("--exclude <pattern>", "leave these files of folders out, as .gitignore would (repeatable)", repeatable, [])
+    .option("--include <pattern>", "only these files of folders, hidden and ignored ones too (repeatable)", repeatable, [])
+    .option("--render", "read what helm template and kustomize build make of charts and kustomizations", false)
+    .option("--verbose", "name all files that are passed over", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false);
 }
 

@@ -1,4 +1,4 @@
-import { buildSnapshot, compile, inferProfile, isStagedKind, profileFor } from "../reachability";
+import { buildSnapshot, compile, inferProfile, isStagedKind, podMakers, profileFor } from "../reachability";
 import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
 import { withoutOwned } from "../cluster/owners";
 import { CliError, inputError, usageError } from "./errors";
@@ -15,6 +15,13 @@ export interface InputOptions {
   readonly allowProblems: boolean;
   readonly allProblems: boolean;
   readonly quiet: boolean;
+  /** Names all files that are passed over. */
+  readonly verbose: boolean;
+  /** Patterns of files of folders that are left out, and to which folders are narrowed. */
+  readonly exclude: readonly string[];
+  readonly include: readonly string[];
+  readonly render: boolean;
+  readonly defaultNamespace?: string;
 }
 
 /** A snapshot, ready for questions. */
@@ -76,6 +83,10 @@ async function read(specs: readonly string[], options: InputOptions): Promise<So
     form: options.as,
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
     progress: (text) => note(text, options),
+    files: { exclude: options.exclude, include: options.include },
+    verbose: options.verbose,
+    render: options.render,
+    defaultNamespace: options.defaultNamespace,
   });
   for (const text of content.notes) note(`note: ${text}`, options);
   if (content.objects.length === 0) {
@@ -105,9 +116,44 @@ function compileObjects(
   if (named === undefined) noteProfile(snapshot.profile, options);
   const staged = snapshot.problems.filter(isStaged);
   for (const problem of staged) note(`${prefix}note: ${describeProblem(problem)}`, options);
-  const problems = [...sourceProblems, ...snapshot.problems.filter((problem) => !isStaged(problem))];
+  const said = new Set(sourceProblems.map(({ source }) => placeOf(source)));
+  const isSaid = ({ code, source }: Problem): boolean => code === "unknown-value" && said.has(placeOf(source));
+  const problems = [
+    ...sourceProblems,
+    ...snapshot.problems.filter((problem) => !isStaged(problem) && !isSaid(problem)),
+  ];
+  noteUnseen(snapshot, options, prefix);
   report(problems, options, prefix);
   return { snapshot, reachability: compile(snapshot), problems, holes };
+}
+
+/** What is open in an object is said where it was read; the engine need not say so for each field. */
+function placeOf(source: Problem["source"]): string {
+  return `${source?.file ?? ""}:${source?.line ?? ""}`;
+}
+
+/** So many kinds and names stand in a line. */
+const shownUnseen = 6;
+
+/** Objects from which others make pods, which nobody has read. */
+function noteUnseen(snapshot: Snapshot, options: InputOptions, prefix: string): void {
+  const makers = podMakers(snapshot);
+  const byKind = new Map<string, string[]>();
+  for (const { kind, namespace, name } of makers) {
+    const names = byKind.get(kind) ?? [];
+    names.push(namespace === undefined ? name : `${namespace}/${name}`);
+    byKind.set(kind, names);
+  }
+  const parts = [...byKind].map(([kind, [first = "", ...rest]]) =>
+    rest.length === 0 ? `${kind} ${first}` : `${kind} ${first} and ${rest.length} more`,
+  );
+  if (parts.length > 0) {
+    const more = parts.length > shownUnseen ? `, and ${parts.length - shownUnseen} more kinds` : "";
+    const shown = parts.slice(0, options.verbose ? undefined : shownUnseen).join(", ");
+    note(`${prefix}note: contents not seen: ${shown}${options.verbose ? "" : more}: their pods and policies are not judged (render them, or read the cluster with --context)`, options);
+  }
+  if (snapshot.workloads.length > 0) return;
+  note(`${prefix}note: no workload was read, so nothing can be said about who reaches whom`, options);
 }
 
 /** Staged policies are meant not to be enforced: worth a note, no problem. */

@@ -17,6 +17,7 @@ export async function matrix(positional: readonly string[], options: CommonOptio
   process.exitCode = code;
   await printMatrix(loaded.holes ? possibleOnly(entries) : entries, {
     format: options.format,
+    hasWorkloads: loaded.snapshot.workloads.length > 0,
     output: outputOf(options),
     note: (text) => note(text, options),
   });

@@ -8,6 +8,8 @@ import { csvField, markdownCell } from "./text";
 export interface MatrixPrinting {
   readonly format: Format;
   readonly output: Output;
+  /** Without workloads an empty matrix says nothing. */
+  readonly hasWorkloads: boolean;
   /** A line for stderr. */
   readonly note: (text: string) => void;
 }
@@ -27,7 +29,9 @@ export async function printMatrix(entries: Iterable<MatrixEntry>, printing: Matr
   }
   output.write(form.end(count));
   await output.end();
-  if (format === "table" && count === 0) printing.note("nothing is allowed between any two of these");
+  if (format === "table" && count === 0 && printing.hasWorkloads) {
+    printing.note("nothing is allowed between any two of these");
+  }
   return count;
 }
 

@@ -1,9 +1,14 @@
-import { readYaml } from "../../reachability";
-import type { Problem, SourcedObject } from "../../reachability";
+/** Reads sources: files, folders, standard input, live clusters. */
+import * as path from "node:path";
+import { isClusterwide, readYaml } from "../../reachability";
+import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
-import { filesOf, textOf, textOfStandardInput } from "./files";
+import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
+import { isKustomizationFile, readKustomization, withNamespaces, withoutPatches, type Kustomization } from "./kustomize";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
+import { render, type Renderable } from "./render";
+import { strayKindOf, Strays } from "./strays";
 import { joinContents, type SourceContent, type TextForm } from "./types";
 
 /** The beginning of a source that is a live cluster: `context=prod`. */
@@ -16,6 +21,14 @@ export interface ReadOptions {
   readonly kubeconfig?: string;
   /** A line for stderr while something takes long. */
   readonly progress: (text: string) => void;
+  /** Which files of a folder are read. */
+  readonly files: FileOptions;
+  /** All files that are passed over are named. */
+  readonly verbose: boolean;
+  /** Charts and kustomizations are rendered, and what comes out is read instead of them. */
+  readonly render: boolean;
+  /** The namespace of objects of files that name none. */
+  readonly defaultNamespace: string | undefined;
 }
 
 /**
@@ -31,29 +44,188 @@ export async function readSources(specs: readonly string[], options: ReadOptions
   }
   if (specs.filter((spec) => spec === "-").length > 1) throw usageError("standard input (-) can be read only once");
   const contents: SourceContent[] = [];
-  for (const spec of specs) contents.push(await readSource(spec, options));
-  return joinContents(contents);
+  const folders = new Folders(options);
+  for (const spec of specs) contents.push(await readSource(spec, options, folders));
+  return withDefaultNamespace(folders.overlay(joinContents(contents)), options.defaultNamespace);
 }
 
-async function readSource(spec: string, options: ReadOptions): Promise<SourceContent> {
+async function readSource(spec: string, options: ReadOptions, folders: Folders): Promise<SourceContent> {
   if (spec === "") throw usageError("a source is empty: name a file or a folder");
-  if (spec === "-") return readText(await textOfStandardInput(), undefined, options.form, true);
+  if (spec === "-") return readText(await textOfStandardInput(), undefined, options.form);
   if (spec.startsWith(contextPrefix)) return readCluster(spec.slice(contextPrefix.length), options);
-  const files = filesOf(spec);
-  const named = files.length === 1 && files[0] === spec;
+  const { files, hidden, ignored } = filesOf(spec, options.files);
+  if (files.length === 1 && files[0] === spec) return readText(textOf(spec), spec, options.form);
+  folders.strays.add("hidden", ...hidden);
+  folders.strays.add("ignored", ...ignored);
   if (files.length === 0) throw inputError(`there is no .yaml, .yml or .json file below "${spec}"`);
-  return joinContents(files.map((file) => readText(textOf(file), file, options.form, named)));
+  return folders.read(files);
 }
 
-interface ReadYaml {
+/** What was met in folders, for all sources together: patches of one may be about objects of another. */
+class Folders {
+  readonly strays = new Strays();
+  readonly #kustomizations: Kustomization[] = [];
+  readonly #charts = new Set<string>();
+
+  constructor(private readonly options: ReadOptions) {}
+
+  read(files: readonly string[]): SourceContent {
+    const charts = files.filter((file) => path.basename(file) === "Chart.yaml").map((file) => path.dirname(file));
+    for (const chart of charts) if (!charts.some((other) => isBelow(chart, other))) this.#charts.add(chart);
+    const rest: string[] = [];
+    const kustomizations: Kustomization[] = [];
+    for (const file of files) {
+      if (charts.some((chart) => isOfChart(file, chart))) this.strays.add("chart", file);
+      else if (isKustomizationFile(file)) {
+        kustomizations.push(readKustomization(path.normalize(file), valueIn(textOf(file))));
+        this.strays.add("kustomization", file);
+      } else rest.push(file);
+    }
+    this.#kustomizations.push(...kustomizations);
+    const rendered = this.options.render ? this.#render(kustomizations) : undefined;
+    const unread = rendered === undefined ? rest : rest.filter((file) => !rendered.covers(file));
+    const contents = unread.map((file) => this.#readFile(file));
+    return joinContents(rendered === undefined ? contents : [rendered.content, ...contents]);
+  }
+
+  #readFile(file: string): SourceContent {
+    const text = textOf(file);
+    const content = readText(text, file, this.options.form);
+    const others = content.problems.filter(({ code }) => code === "not-an-object");
+    if (others.length === 0) return content;
+    // a document that is no Kubernetes object at all (values.yaml, package.json) is none, whatever is wrong with it
+    if (content.objects.length === 0) this.strays.add(strayKindOf(file, text), file);
+    else this.strays.add("other", ...others.map(({ source }) => `${file}:${source?.line ?? 1}`));
+    return { ...content, problems: content.problems.filter(({ code }) => code !== "not-an-object") };
+  }
+
+  #render(kustomizations: readonly Kustomization[]): { content: SourceContent; covers(file: string): boolean } {
+    const roots = rootsOf(kustomizations);
+    const targets: Renderable[] = [
+      ...[...this.#charts].map((folder): Renderable => ({ tool: "helm", folder })),
+      ...roots.map((folder): Renderable => ({ tool: "kustomize", folder })),
+    ];
+    const done = targets.map((target) => ({ target, ...render(target) }));
+    const built = done.filter(({ text }) => text !== undefined).map(({ target }) => target.folder);
+    const taken = filesOfKustomizations(kustomizations, built);
+    for (const folder of built) {
+      this.#charts.delete(folder);
+      this.#rendered.add(folder);
+    }
+    const contents = done.map(({ target, text, problem }): SourceContent => {
+      const where = `${target.tool === "helm" ? "helm template" : "kustomize build"} ${target.folder}`;
+      if (text !== undefined) return readText(text, where, "manifests");
+      return { objects: [], notes: [], problems: problem === undefined ? [] : [problem] };
+    });
+    return { content: joinContents(contents), covers: (file) => taken.has(path.normalize(file)) };
+  }
+
+  readonly #rendered = new Set<string>();
+
+  /** What patches and namespaces of kustomizations change, and lines on what was passed over. */
+  overlay(content: SourceContent): SourceContent {
+    const kustomizations = this.#kustomizations.filter(({ folder }) => !this.#rendered.has(folder));
+    const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
+    const placed = withNamespaces(content.objects, kustomizations, isNamespaced);
+    const { objects, problems } = withoutPatches(placed, kustomizations);
+    const roots = rootsOf(kustomizations);
+    const hints = [
+      ...hint("Helm chart", [...this.#charts], "helm template", this.options.verbose),
+      ...hint("kustomization", roots, "kustomize build", this.options.verbose),
+    ];
+    return {
+      objects,
+      problems: [...content.problems, ...problems],
+      notes: [...content.notes, ...this.strays.lines(this.options.verbose), ...hints],
+    };
+  }
+}
+
+/** The command that shows what a chart or a kustomization comes to. */
+function hint(what: string, folders: readonly string[], command: string, verbose: boolean): string[] {
+  const [first] = folders;
+  if (first === undefined) return [];
+  const more = folders.length > 1 ? ` (and ${folders.length - 1} more${verbose ? `: ${folders.slice(1).join(", ")}` : ""})` : "";
+  return [
+    `${what} ${first}${more} is not rendered, its contents are not seen: ${command} ${first} | cluster-security matrix -, or --render`,
+  ];
+}
+
+/** Kustomizations that no other one takes in. */
+function rootsOf(kustomizations: readonly Kustomization[]): string[] {
+  const taken = new Set(kustomizations.flatMap(({ resources }) => resources));
+  return kustomizations.filter(({ folder, isComponent }) => !isComponent && !taken.has(folder)).map(({ folder }) => folder);
+}
+
+/** The files that the kustomizations of these folders take in, also by other kustomizations. */
+function filesOfKustomizations(kustomizations: readonly Kustomization[], folders: readonly string[]): Set<string> {
+  const byFolder = new Map(kustomizations.map((each) => [each.folder, each]));
+  const files = new Set<string>();
+  const visit = (place: string): void => {
+    if (files.has(place)) return;
+    files.add(place);
+    const found = byFolder.get(place);
+    for (const each of found?.resources ?? []) visit(each);
+    for (const { file } of found?.patches ?? []) if (file !== undefined) files.add(file);
+  };
+  folders.forEach(visit);
+  return files;
+}
+
+function isBelow(folder: string, other: string): boolean {
+  return folder !== other && (other === "." || folder.startsWith(`${other}${path.sep}`));
+}
+
+/** Files that belong to a chart and mean nothing without Helm. */
+function isOfChart(file: string, chart: string): boolean {
+  const inside = path.relative(chart, file).split(path.sep);
+  const [first = "", second] = inside;
+  if (first === "..") return false;
+  if (second !== undefined) return ["templates", "charts", "crds", "ci", "tests"].includes(first);
+  return /^(Chart|requirements)\.(ya?ml|lock)$|^values.*\.(ya?ml|json)$/i.test(first);
+}
+
+function valueIn(text: string): unknown {
+  const { objects } = readYaml(text.includes("kind:") && text.includes("apiVersion:") ? text : asKustomization(text));
+  return objects[0]?.object;
+}
+
+/** Both fields may be left out of a kustomization. */
+function asKustomization(text: string): string {
+  const fields = [
+    text.includes("apiVersion:") ? "" : "apiVersion: kustomize.config.k8s.io/v1beta1\n",
+    text.includes("kind:") ? "" : "kind: Kustomization\n",
+  ];
+  return fields.join("") + text.replace(/^---[ \t]*\r?\n/m, "");
+}
+
+/** Objects that name no namespace lie in that which the user names, else in `default`, which is said. */
+function withDefaultNamespace(content: SourceContent, name: string | undefined): SourceContent {
+  const isOpen = ({ object, source }: SourcedObject): boolean =>
+    source?.cluster === undefined &&
+    source?.urn === undefined &&
+    (object.metadata?.namespace === undefined || object.metadata.namespace === null) &&
+    !isClusterwide(object.apiVersion, object.kind) &&
+    /^(v1|apps\/.*|batch\/.*|.*(cilium|calico|istio|k8s)\..*)$/.test(object.apiVersion);
+  const open = content.objects.filter(isOpen);
+  if (open.length === 0) return content;
+  if (name !== undefined) {
+    const objects = content.objects.map((each) =>
+      isOpen(each) ? { ...each, object: { ...each.object, metadata: { ...each.object.metadata, namespace: name } } } : each,
+    );
+    return { ...content, objects };
+  }
+  const count = open.length === 1 ? "1 object names" : `${open.length} objects name`;
+  const text = `${count} no namespace and counts as one of "default" (--default-namespace NAME for another)`;
+  return { ...content, notes: [...content.notes, open.length === 1 ? text : text.replace("counts as one", "count as some")] };
+}
+
+interface Read {
   readonly objects: readonly SourcedObject[];
   readonly problems: readonly Problem[];
 }
 
-/**
- * @param named The user named this text, so whatever stands in it was meant; a folder may hold files of other kinds.
- */
-function readText(text: string, file: string | undefined, form: ReadOptions["form"], named: boolean): SourceContent {
+function readText(text: string, file: string | undefined, form: ReadOptions["form"]): SourceContent {
   const where = file ?? "standard input";
   // A state and a preview are JSON objects; looking costs nothing where the text is not.
   if (form === "state" || form === "preview" || (form === "auto" && mayBePulumi(text))) {
@@ -65,23 +237,8 @@ function readText(text: string, file: string | undefined, form: ReadOptions["for
       throw inputError(`${where} is not what "${command}" writes: leave --as out to go by its content`);
     }
   }
-  const { objects, problems } = withHints(readYaml(text, where), text);
-  if (named) return { objects, problems, notes: [] };
-  // In a folder, a document that claims to be no Kubernetes object at all (values.yaml, package.json) is none.
-  const others = problems.filter((problem) => problem.code === "not-an-object");
-  if (others.length === 0) return { objects, problems, notes: [] };
-  const lines = others.map((problem) => `${where}:${problem.source?.line ?? 1} is no Kubernetes object, left out`);
-  return { objects, problems: problems.filter((problem) => problem.code !== "not-an-object"), notes: lines };
-}
-
-/** The commonest reason why a file of a repository cannot be read. */
-function withHints(read: ReadYaml, text: string): ReadYaml {
-  if (read.problems.length === 0 || !text.includes("{{")) return read;
-  const hint = "; it looks like a template: render it first (helm template CHART | cluster-security matrix -)";
-  const problems = read.problems.map((problem) =>
-    problem.code === "unreadable" ? { ...problem, message: problem.message + hint } : problem,
-  );
-  return { objects: read.objects, problems };
+  const { objects, problems }: Read = readYaml(text, where);
+  return { objects, problems, notes: [] };
 }
 
 function mayBePulumi(text: string): boolean {

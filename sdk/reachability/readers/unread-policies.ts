@@ -68,6 +68,9 @@ const unreadKinds: Readonly<Record<string, Readonly<Record<string, UnreadKind>>>
   "authentication.istio.io": { Policy: { ...ingressOnly, selects: () => always } },
 };
 
+/** The type of an object of which not even the type can be read: it may be a policy of any API. */
+export const unreadable = { apiVersion: "(unknown)", kind: "Object" } as const;
+
 /** Kinds of any group that are named so allow or deny connections. */
 const namedLikeOne = /NetworkPolic(y|ies)$/;
 
@@ -75,6 +78,7 @@ const namedLikeOne = /NetworkPolic(y|ies)$/;
 export function unreadKindOf(apiVersion: string, kind: string): UnreadKind | undefined {
   const ofGroup = unreadKinds[groupOf(apiVersion)];
   if (ofGroup !== undefined && Object.hasOwn(ofGroup, kind)) return ofGroup[kind];
+  if (apiVersion === unreadable.apiVersion) return { namespaced: false, selects: inNamedNamespace };
   if (!namedLikeOne.test(kind)) return undefined;
   return /^(Cluster|Global|Admin|Baseline)|Clusterwide/.test(kind) ? clusterwidePolicy : namespacedPolicy;
 }
@@ -235,6 +239,10 @@ function ofTargetedAccount(object: KubeObject): Condition {
   } catch {
     return always;
   }
+}
+
+function inNamedNamespace({ metadata }: KubeObject): Condition {
+  return metadata?.namespace === undefined ? always : test("namespace", "", "in", metadata.namespace);
 }
 
 function isThere<T>(value: T | undefined): value is T {

@@ -1,32 +1,149 @@
-/** Reading YAML and JSON text into objects, fast, with line numbers only where they are needed. */
-import { CORE_SCHEMA, load, Type, YAMLException } from "js-yaml";
+/** The syntax of documents: YAML and JSON text into plain values as kubectl reads it, with the lines they begin on. */
+import { FAILSAFE_SCHEMA, load, Type, YAMLException } from "js-yaml";
 import type * as YamlWithLines from "yaml";
-import type { KubeObject, Source, SourcedObject } from "../model/objects";
-import type { Problem } from "../model/problems";
 
-export interface ReadYaml {
-  readonly objects: readonly SourcedObject[];
-  readonly problems: readonly Problem[];
+/** One document of a text. */
+export type ParsedDocument = { readonly line: number } & (
+  | { readonly value: unknown; readonly doubledKey?: DoubledKey }
+  /** It cannot be parsed; `text` is what stands there. */
+  | { readonly error: string; readonly errorLine: number; readonly text: string }
+);
+
+/** A key that stands twice in one map: kubectl takes the last one. */
+export interface DoubledKey {
+  readonly key: string;
+  readonly line: number;
 }
 
-/** YAML as Kubernetes reads it: merge keys, but dates stay text. */
-const schema = CORE_SCHEMA.extend({
-  implicit: [new Type("tag:yaml.org,2002:merge", { kind: "scalar", resolve: (text: unknown) => text === "<<" })],
+const booleans: ReadonlyMap<string, boolean> = new Map(
+  [
+    ["y", "yes", "true", "on"],
+    ["n", "no", "false", "off"],
+  ].flatMap((words, index) =>
+    words.flatMap((word): [string, boolean][] => {
+      const capital = word.charAt(0).toUpperCase() + word.slice(1);
+      return [word, capital, word.toUpperCase()].map((each) => [each, index === 0]);
+    }),
+  ),
+);
+const nothing: ReadonlySet<string> = new Set(["", "~", "null", "Null", "NULL"]);
+const integer = /^[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)$/;
+const float = /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/;
+const special = /^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$/;
+
+/** Digits may be grouped by underscores. */
+function plainNumber(text: string): string {
+  return /^[-+.0-9]/.test(text) ? text.replaceAll("_", "") : text;
+}
+
+function integerOf(text: string): number {
+  const plain = plainNumber(text);
+  const digits = plain.replace(/^[-+]/, "");
+  const value = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return plain.startsWith("-") ? -value : value;
+}
+
+function scalar(tag: string, resolve: (text: string) => boolean, construct: (text: string) => unknown): Type {
+  return new Type(`tag:yaml.org,2002:${tag}`, {
+    kind: "scalar",
+    resolve: (text: unknown) => resolve(typeof text === "string" ? text : ""),
+    construct: (text: unknown) => construct(typeof text === "string" ? text : ""),
+  });
+}
+
+/** Tags of whatever tool (`!reference`, `!!python/name:x`) leave the value as it stands. */
+const foreignTags = ["!", "tag:"].flatMap((prefix) =>
+  (["scalar", "sequence", "mapping"] as const).map((kind) => new Type(prefix, { kind, multi: true })),
+);
+
+/** YAML as kubectl reads it (sigs.k8s.io/yaml on go-yaml v2, resolve.go): 1.1 with merge keys; dates stay text. */
+const schema = FAILSAFE_SCHEMA.extend({
+  implicit: [
+    scalar(
+      "null",
+      (text) => nothing.has(text),
+      () => null,
+    ),
+    scalar(
+      "bool",
+      (text) => booleans.has(text),
+      (text) => booleans.get(text),
+    ),
+    scalar("int", (text) => integer.test(plainNumber(text)), integerOf),
+    scalar(
+      "float",
+      (text) => float.test(plainNumber(text)) || special.test(text),
+      (text) => (special.test(text) ? text : Number(plainNumber(text))),
+    ),
+    scalar(
+      "merge",
+      (text) => text === "<<",
+      (text) => text,
+    ),
+  ],
+  explicit: foreignTags,
 });
 
 /** How deep an object may be nested. The API server's own limit for JSON is of the same order; deeper is no policy. */
 const deepest = 200;
 
-/**
- * Reads a text of YAML documents, or one JSON document, into objects; lists (`kind: List`, `PodList`, …) are unpacked.
- * Each object's source tells the line its document begins on. Never throws for what the text holds: a document that cannot
- * be read is a problem of code `unreadable`, a map that is no Kubernetes object (`values.yaml`) one of code `not-an-object`.
- */
-export function readYaml(text: string, file?: string): ReadYaml {
-  const objects: SourcedObject[] = [];
-  const problems: Problem[] = [];
-  for (const document of splitDocuments(text)) readDocument(document, file, objects, problems);
-  return { objects, problems };
+/** The documents of a text: YAML documents, one JSON document, or several of them one after the other. Never throws. */
+export function* parseDocuments(text: string): Iterable<ParsedDocument> {
+  const body = withoutMarks(text);
+  const json = /^\s*[[{]/.test(body) ? parseJsonStream(body) : undefined;
+  if (json !== undefined) {
+    yield* json;
+    return;
+  }
+  for (const document of splitDocuments(body)) {
+    if (/\S/.test(document.text)) yield parseDocument(document);
+  }
+}
+
+/** A byte order mark may stand in front of each document. */
+function withoutMarks(text: string): string {
+  return text.includes("\ufeff") ? text.replace(/^\ufeff+/gm, "") : text;
+}
+
+/** JSON values one after the other, as `kubectl get -o json` prints them in a loop; nothing where the text is not that. */
+function parseJsonStream(text: string): ParsedDocument[] | undefined {
+  const documents: ParsedDocument[] = [];
+  let line = 1;
+  let counted = 0;
+  for (let start = nextValue(text, 0); start < text.length; ) {
+    const end = endOfValue(text, start);
+    if (end === undefined) return undefined;
+    for (let at = text.indexOf("\n", counted); at >= 0 && at < start; at = text.indexOf("\n", at + 1)) line++;
+    counted = start;
+    try {
+      const value: unknown = JSON.parse(text.slice(start, end));
+      documents.push(isDeeper(value, deepest) ? tooDeep(line, "") : { line, value });
+    } catch {
+      return undefined;
+    }
+    start = nextValue(text, end);
+  }
+  return documents;
+}
+
+function nextValue(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && /\s/.test(text.charAt(at))) at++;
+  return at;
+}
+
+/** Where a JSON map or list ends that begins at an offset. */
+function endOfValue(text: string, start: number): number | undefined {
+  if (!/[[{]/.test(text.charAt(start))) return undefined;
+  const token = /"(?:[^"\\]|\\.)*"|[[\]{}]/gs;
+  token.lastIndex = start;
+  let depth = 0;
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    if (match[0] === "{" || match[0] === "[") depth++;
+    else if (match[0] === "}" || match[0] === "]") depth--;
+    if (depth === 0) return token.lastIndex;
+  }
+  return undefined;
 }
 
 interface YamlDocument {
@@ -36,8 +153,7 @@ interface YamlDocument {
 }
 
 /** Splits a stream at its `---` lines, so that one broken document does not take the others with it. */
-function* splitDocuments(text: string): Iterable<YamlDocument> {
-  const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+function* splitDocuments(body: string): Iterable<YamlDocument> {
   const separator = /^---(?=[ \t\r\n]|$)|^\.\.\.[ \t]*\r?$/gm;
   let start = 0;
   let line = 1;
@@ -60,64 +176,40 @@ function* splitDocuments(text: string): Iterable<YamlDocument> {
   yield { text: body.slice(start), line };
 }
 
-function readDocument(
-  document: YamlDocument,
-  file: string | undefined,
-  objects: SourcedObject[],
-  problems: Problem[],
-): void {
-  if (!/[^\s]/.test(document.text)) return;
-  const first = firstLine(document);
-  const source: Source = { ...(file === undefined ? {} : { file }), line: first };
-  const problem = (code: Problem["code"], message: string, line: number, affectsVerdicts: boolean): void => {
-    problems.push({ code, message, source: { ...source, line }, affectsVerdicts });
-  };
-  let value: unknown;
+function parseDocument(document: YamlDocument): ParsedDocument {
+  const line = firstLine(document);
   try {
-    value = load(document.text, { schema });
+    return parsed(load(document.text, { schema }), line, document.text);
   } catch (error) {
-    const { message, line } = describeYamlError(error, document);
-    return problem("unreadable", message, line, true);
+    if (error instanceof YAMLException && error.reason === "duplicated mapping key") return withDoubledKey(document, error);
+    return broken(error, document, line);
   }
-  if (value === undefined || value === null) return;
-  if (isDeeper(value, deepest)) {
-    return problem("unreadable", `nested deeper than ${deepest} levels`, first, true);
-  }
-  addObject(value, source, objects, problem);
 }
 
-function addObject(
-  value: unknown,
-  source: Source,
-  objects: SourcedObject[],
-  problem: (code: Problem["code"], message: string, line: number, affectsVerdicts: boolean) => void,
-): void {
-  const line = source.line ?? 1;
-  if (typeof value !== "object" || value === null) {
-    return problem("unreadable", "a document that is not a map", line, true);
-  }
-  if (Array.isArray(value)) {
-    // a JSON array of objects, as some tools print it
-    for (const item of value as unknown[]) addObject(item, source, objects, problem);
-    return;
-  }
-  const { apiVersion, kind, items } = value as { apiVersion?: unknown; kind?: unknown; items?: unknown };
-  if (apiVersion === undefined && kind === undefined) {
-    return problem("not-an-object", "a map without apiVersion and kind: no Kubernetes object", line, false);
-  }
-  if (typeof apiVersion !== "string" || typeof kind !== "string") {
-    return problem("unreadable", "not a Kubernetes object: apiVersion and kind must be strings", line, true);
-  }
-  if (kind.endsWith("List") && Array.isArray(items)) {
-    for (const item of items as unknown[]) addObject(itemOfList(item, apiVersion, kind), source, objects, problem);
-    return;
-  }
-  objects.push({ object: value as KubeObject, source });
+function parsed(value: unknown, line: number, text: string, doubledKey?: DoubledKey): ParsedDocument {
+  if (isDeeper(value, deepest)) return tooDeep(line, text);
+  return { line, value, ...(doubledKey === undefined ? {} : { doubledKey }) };
 }
 
-function itemOfList(item: unknown, apiVersion: string, kind: string): unknown {
-  if (kind === "List" || typeof item !== "object" || item === null || Array.isArray(item)) return item;
-  return { apiVersion, kind: kind.slice(0, -"List".length), ...item };
+function tooDeep(line: number, text: string): ParsedDocument {
+  return { line, error: `nested deeper than ${deepest} levels`, errorLine: line, text };
+}
+
+function withDoubledKey(document: YamlDocument, error: YAMLException): ParsedDocument {
+  const mark = error.mark as { line?: number } | undefined;
+  const offset = mark?.line ?? 0;
+  const key = /^[\s{,-]*["']?([^"':]+)["']?\s*:/.exec(document.text.split("\n")[offset] ?? "")?.[1] ?? "";
+  const line = firstLine(document);
+  try {
+    return parsed(load(document.text, { schema, json: true }), line, document.text, { key, line: document.line + offset });
+  } catch (second) {
+    return broken(second, document, line);
+  }
+}
+
+function broken(error: unknown, document: YamlDocument, line: number): ParsedDocument {
+  const described = describeYamlError(error, document);
+  return { line, error: described.message, errorLine: described.line, text: document.text };
 }
 
 function firstLine(document: YamlDocument): number {
@@ -161,14 +253,19 @@ function describeYamlError(error: unknown, document: YamlDocument): { message: s
  * @param path the field's path: `spec.ingress[0].from`
  */
 export function lineOfPath(text: string, line: number, path: string): number | undefined {
-  const document = [...splitDocuments(text)].reverse().find((each) => each.line <= line);
+  const document = [...splitDocuments(withoutMarks(text))].reverse().find((each) => each.line <= line);
   if (document === undefined) return undefined;
   // loaded here only: the parser with positions costs 40 ms at start, and most runs want no line
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { LineCounter, parseDocument, isMap, isScalar, isSeq } = require("yaml") as typeof YamlWithLines;
+  const { LineCounter, parseDocument: parse, isMap, isScalar, isSeq } = require("yaml") as typeof YamlWithLines;
   const counter = new LineCounter();
-  const parsed = parseDocument(document.text, { lineCounter: counter, strict: false, logLevel: "silent" });
-  let node: unknown = parsed.contents;
+  const positions = parse(document.text, {
+    lineCounter: counter,
+    strict: false,
+    uniqueKeys: false,
+    logLevel: "silent",
+  });
+  let node: unknown = positions.contents;
   let found: number | undefined;
   const remember = (place: unknown): void => {
     const offset = (place as YamlWithLines.Node | null | undefined)?.range?.[0];

@@ -15,7 +15,7 @@ import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
-import { readUnread, unreadKindOf } from "../readers/unread-policies";
+import { readUnread, unreadable, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
 import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
@@ -218,6 +218,8 @@ class Builder {
     if (policies.length === 0) return void this.#others.push({ object, ...(source === undefined ? {} : { source }) });
     this.#policies.push(origin);
     this.#compiled.push(...policies);
+    // who could not read the document has said so
+    if (object.apiVersion === unreadable.apiVersion) return;
     reader.report(
       "unsupported",
       `${object.apiVersion} ${object.kind} is a policy that this version does not read: what it does to the pods that it may select is not known`,

@@ -1,0 +1,206 @@
+/** What kustomizations do to the objects of a folder, as far as it can be seen without building them. */
+import * as path from "node:path";
+import { describeRef, isPolicy, readYaml, unknownValue } from "../../reachability";
+import type { KubeObject, Problem, SourcedObject } from "../../reachability";
+
+/** A kustomization file, read. */
+export interface Kustomization {
+  /** The folder it lies in. */
+  readonly folder: string;
+  readonly isComponent: boolean;
+  /** Files and folders that it takes in. */
+  readonly resources: readonly string[];
+  readonly patches: readonly Patch[];
+  readonly namespace?: string;
+}
+
+/** A change to an object that lies elsewhere. */
+interface Patch {
+  /** The file it stands in; nothing where it stands in the kustomization. */
+  readonly file?: string;
+  readonly text?: string;
+  /** Which objects it is about; nothing where its own name says so. */
+  readonly target?: Readonly<Record<string, unknown>>;
+}
+
+export const kustomizationName = /^(kustomization\.ya?ml|Kustomization)$/;
+
+export function isKustomizationFile(file: string): boolean {
+  return kustomizationName.test(path.basename(file));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function mapOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+function textsOf(value: unknown): string[] {
+  return listOf(value).filter((each) => typeof each === "string");
+}
+
+/** Reads a kustomization; what cannot be read of it changes nothing. */
+export function readKustomization(file: string, value: unknown): Kustomization {
+  const folder = path.dirname(file);
+  const fields = mapOf(value);
+  const at = (name: string): string => path.join(folder, name);
+  const inline = (text: string): Patch => (/\n|:\s/.test(text) ? { text } : { file: at(text) });
+  const patches = [...listOf(fields["patches"]), ...listOf(fields["patchesJson6902"])].map((each): Patch => {
+    const { path: name, patch, target } = mapOf(each);
+    return {
+      ...(typeof name === "string" ? { file: at(name) } : {}),
+      ...(typeof patch === "string" ? { text: patch } : {}),
+      ...(target === undefined ? {} : { target: mapOf(target) }),
+    };
+  });
+  const namespace = fields["namespace"];
+  return {
+    folder,
+    isComponent: fields["kind"] === "Component",
+    resources: ["resources", "bases", "components"].flatMap((key) => textsOf(fields[key])).map(at),
+    patches: [...patches, ...textsOf(fields["patchesStrategicMerge"]).map(inline)],
+    ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
+  };
+}
+
+export interface Overlaid {
+  readonly objects: readonly SourcedObject[];
+  readonly problems: readonly Problem[];
+  /** Files that hold parts of objects, not objects. */
+  readonly parts: ReadonlySet<string>;
+}
+
+/**
+ * Takes the patches out of the objects, which are no whole objects, and leaves open what they change: the spec of a policy,
+ * labels of a namespace or of pods. What a component holds may be there or not.
+ */
+export function withoutPatches(objects: readonly SourcedObject[], kustomizations: readonly Kustomization[]): Overlaid {
+  const parts = new Set(kustomizations.flatMap(({ patches }) => patches.flatMap(({ file }) => file ?? [])));
+  const isPart = ({ object, source }: SourcedObject): boolean =>
+    (source?.file !== undefined && parts.has(path.normalize(source.file))) || "$patch" in object;
+  const whole = objects.filter((each) => !isPart(each));
+  const changes = [
+    ...objects.filter(isPart).map((each) => ({ change: each.object, by: each.source?.file })),
+    ...kustomizations.flatMap(({ patches, folder }) =>
+      patches.flatMap(({ text, target, file }) => {
+        const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => ({ change: object, by: folder }));
+        return target === undefined ? inText : [...inText, { target, by: file ?? folder, text: text ?? "" }];
+      }),
+    ),
+  ];
+  if (changes.length === 0) return { objects: whole, problems: [], parts };
+  const problems: Problem[] = [];
+  const changed = whole.map((each) => {
+    const about = changes.filter((change) => isAbout(change, each.object));
+    const [first] = about;
+    if (first === undefined) return each;
+    const left = leftOpen(each.object, about);
+    if (left === undefined) return each;
+    const { metadata, apiVersion, kind } = each.object;
+    const ref = {
+      apiVersion,
+      kind,
+      name: String(metadata?.name ?? ""),
+      ...(metadata?.namespace === undefined ? {} : { namespace: metadata.namespace }),
+    };
+    problems.push({
+      code: "unknown-value",
+      message: `${describeRef(ref)} is changed by a patch of a kustomization (${[...new Set(about.map(({ by }) => by ?? ""))].join(", ")}): render it first (kustomize build FOLDER | cluster-security matrix -)`,
+      object: ref,
+      ...(each.source === undefined ? {} : { source: each.source }),
+      affectsVerdicts: false,
+    });
+    return { ...each, object: left };
+  });
+  return { objects: changed, problems, parts };
+}
+
+type Change =
+  | { readonly change: KubeObject; readonly by?: string | undefined }
+  | { readonly target: Fields; readonly by?: string | undefined; readonly text: string };
+
+function isAbout(change: Change, object: KubeObject): boolean {
+  if ("change" in change) {
+    const { kind, metadata } = change.change;
+    const namespace = metadata?.namespace;
+    return (
+      kind === object.kind &&
+      metadata?.name === object.metadata?.name &&
+      (namespace === undefined || object.metadata?.namespace === undefined || namespace === object.metadata.namespace)
+    );
+  }
+  const { kind, name, namespace } = change.target;
+  const fits = (pattern: unknown, value: string | undefined): boolean => {
+    if (typeof pattern !== "string" || pattern === "") return true;
+    try {
+      return new RegExp(`^(?:${pattern})$`).test(value ?? "");
+    } catch {
+      return true;
+    }
+  };
+  return fits(kind, object.kind) && fits(name, object.metadata?.name) && fits(namespace, object.metadata?.namespace);
+}
+
+/** The object with what a change may touch unknown; nothing where no verdict depends on what it touches. */
+function leftOpen(object: KubeObject, changes: readonly Change[]): KubeObject | undefined {
+  if (isPolicy(object.apiVersion, object.kind)) {
+    return { ...object, spec: unknownValue, ...("specs" in object ? { specs: unknownValue } : {}) };
+  }
+  const touchesLabels = changes.some((each) => {
+    if ("target" in each) return /labels/.test(each.text);
+    return labelsIn(each.change).length > 0 || "$patch" in each.change;
+  });
+  if (!touchesLabels) return undefined;
+  const keys = changes.flatMap((each) => ("change" in each ? labelsIn(each.change) : []));
+  return openLabels(object, keys) as KubeObject;
+}
+
+/** Keys of labels that a patch sets, wherever in it. */
+function labelsIn(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) =>
+    key === "labels" ? Object.keys(mapOf(item)) : labelsIn(item),
+  );
+}
+
+/** Labels of an object and of its pods: those of the keys unknown, all of them where no key is known. */
+function openLabels(object: KubeObject, keys: readonly string[]): unknown {
+  const open = Object.fromEntries(keys.map((key) => [key, unknownValue]));
+  const of = (metadata: unknown): unknown => ({
+    ...mapOf(metadata),
+    labels: keys.length === 0 ? unknownValue : { ...mapOf(mapOf(metadata)["labels"]), ...open },
+  });
+  const spec = mapOf(object.spec);
+  const template = mapOf(spec["template"]);
+  const isTemplated = Object.keys(template).length > 0;
+  return {
+    ...object,
+    metadata: of(object.metadata),
+    ...(isTemplated ? { spec: { ...spec, template: { ...template, metadata: of(template["metadata"]) } } } : {}),
+  };
+}
+
+/** Objects without a namespace get that of the one kustomization that lists their file, where there is one. */
+export function withNamespaces(
+  objects: readonly SourcedObject[],
+  kustomizations: readonly Kustomization[],
+  isNamespaced: (object: KubeObject) => boolean,
+): readonly SourcedObject[] {
+  const byFile = new Map<string, Set<string>>();
+  for (const { resources, namespace } of kustomizations) {
+    if (namespace === undefined || /[${]/.test(namespace)) continue;
+    for (const file of resources) byFile.set(file, (byFile.get(file) ?? new Set()).add(namespace));
+  }
+  if (byFile.size === 0) return objects;
+  return objects.map((each) => {
+    const { object, source } = each;
+    const named = byFile.get(path.normalize(source?.file ?? ""));
+    if (named?.size !== 1 || object.metadata?.namespace !== undefined || !isNamespaced(object)) return each;
+    const [namespace = ""] = named;
+    return { ...each, object: { ...object, metadata: { ...object.metadata, namespace } } };
+  });
+}
