@@ -13,7 +13,7 @@ export const outputHelp = "write the answer to this file: all of it, or the file
 
 /** The kinds of sources. */
 export const sourcesHelp = `What can be read:
-  manifests/ app.yaml           YAML and JSON files; folders with everything below them
+  manifests/ app.yaml           YAML and JSON files; folders with everything below them, whatever else lies there
   -                             standard input: kubectl get ... -o yaml | cluster-security matrix -
   stack.json                    a Pulumi state: pulumi stack export > stack.json
   preview.json                  a Pulumi preview: pulumi preview --json --show-sames > preview.json
@@ -75,9 +75,17 @@ export function inputOptions(command: Command, known: readonly string[], { sourc
       false,
     )
     .option("--all-problems", "print all problems, not only the first 50", false)
-    .option("--default-namespace <name>", "the namespace of objects that name none (default: default)")
+    .option(
+      "--default-namespace <name>",
+      "the namespace of objects without one, as helm template prints them (default: default)",
+    )
     .option("--exclude <pattern>", "leave these files of folders out, as .gitignore would (repeatable)", repeatable, [])
-    .option("--include <pattern>", "only these files of folders, hidden and ignored ones too (repeatable)", repeatable, [])
+    .option(
+      "--include <pattern>",
+      "only these files of folders, hidden and ignored ones too (repeatable)",
+      repeatable,
+      [],
+    )
     .option("--render", "read what helm template and kustomize build make of charts and kustomizations", false)
     .option("--verbose", "name all files that are passed over", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false);

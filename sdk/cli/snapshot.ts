@@ -1,4 +1,12 @@
-import { buildSnapshot, compile, inferProfile, isStagedKind, podMakers, profileFor } from "../reachability";
+import {
+  buildSnapshot,
+  compile,
+  inferProfile,
+  isStagedKind,
+  isUnreadable,
+  podMakers,
+  profileFor,
+} from "../reachability";
 import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
 import { withoutOwned } from "../cluster/owners";
 import { CliError, inputError, usageError } from "./errors";
@@ -31,8 +39,8 @@ export interface Loaded {
   /** Everything that was not understood, in the sources and in the objects. */
   readonly problems: readonly Problem[];
   /**
-   * Some source was read with holes, and the user accepted that: what is computed as allowed may be closed by a policy
-   * that could not be read, so nothing is allowed for certain.
+   * Something was not read that may be a policy for anybody (of a source with holes only where the user accepted that): what
+   * is computed as allowed may be closed by it, so nothing is allowed for certain.
    */
   readonly holes: boolean;
 }
@@ -103,8 +111,9 @@ function compileObjects(
   options: InputOptions,
   prefix: string,
 ): Loaded {
-  const holes = sourceProblems.some((problem) => problem.affectsVerdicts);
-  if (holes && !options.allowProblems) {
+  const isIncomplete = sourceProblems.some((problem) => problem.affectsVerdicts);
+  const holes = isIncomplete || read.some(({ object }) => isUnreadable(object));
+  if (isIncomplete && !options.allowProblems) {
     report(sourceProblems, options, prefix);
     throw new CliError(
       "there is no answer because something could not be read; repair it, or accept it with --allow-problems (nothing then counts as allowed for certain)",
@@ -150,7 +159,10 @@ function noteUnseen(snapshot: Snapshot, options: InputOptions, prefix: string): 
   if (parts.length > 0) {
     const more = parts.length > shownUnseen ? `, and ${parts.length - shownUnseen} more kinds` : "";
     const shown = parts.slice(0, options.verbose ? undefined : shownUnseen).join(", ");
-    note(`${prefix}note: contents not seen: ${shown}${options.verbose ? "" : more}: their pods and policies are not judged (render them, or read the cluster with --context)`, options);
+    note(
+      `${prefix}note: contents not seen: ${shown}${options.verbose ? "" : more}: their pods and policies are not judged (render them, or read the cluster with --context)`,
+      options,
+    );
   }
   if (snapshot.workloads.length > 0) return;
   note(`${prefix}note: no workload was read, so nothing can be said about who reaches whom`, options);

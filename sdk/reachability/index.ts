@@ -15,6 +15,7 @@ export type { PolicyDialect, PolicySource } from "./model/policy-source";
 export type { LabelSet, LabelValue } from "./model/selectors/labels";
 export type { ReadYaml } from "./snapshot/documents";
 export { readYaml } from "./snapshot/documents";
+export { isUnreadable } from "./readers/unread-policies";
 export { lineOfPath } from "./readers/yaml";
 export { blastRadius, buildSnapshot, compile, diff, equivalent, exposure, hygiene } from "./reachability";
 export type { BlastRadius, BlastRadiusOptions, ReachedWorkload } from "./questions/blast-radius";
@@ -26,6 +27,7 @@ export type { Difference, Equivalence, EquivalenceOptions } from "./questions/eq
 export type { Entrance, Exposure, ExposureOptions, FreshAccess, WorldAccess } from "./questions/exposure";
 export type { EffectChange, Neighbourhood } from "./questions/narrowing";
 export { effectOfChange, lostProtection } from "./questions/narrowing";
+export { podMakers } from "./questions/sight";
 export type { HygieneIssue } from "./questions/hygiene";
 export { namespacesIn } from "./questions/sight";
 export type {

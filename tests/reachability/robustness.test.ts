@@ -202,16 +202,23 @@ describe("readYaml", () => {
     assert.deepEqual(
       problems.map(({ code, source }) => [code, source?.file, source?.line]),
       [
-        ["unreadable", "all.yaml", 8],
+        ["not-an-object", "all.yaml", 8],
         ["not-an-object", "all.yaml", 9],
-        ["unreadable", "all.yaml", 11],
+        ["not-an-object", "all.yaml", 11],
       ],
     );
   });
 
-  it("refuses duplicate keys, endless aliases and thousands of levels", () => {
+  it("of a key that stands twice the last one counts, and it is said", () => {
+    const { objects, problems } = readYaml("apiVersion: v1\nkind: Pod\nkind: Node\n", "f.yaml");
+    assert.deepEqual(
+      [objects.map(({ object }) => object.kind), problems.map(({ code, source }) => [code, source?.line])],
+      [["Node"], [["duplicate", 3]]],
+    );
+  });
+
+  it("refuses endless aliases and thousands of levels", () => {
     const texts = [
-      "apiVersion: v1\nkind: Pod\nkind: Node\n",
       "[".repeat(10_000) + "]".repeat(10_000),
       '{"a":'.repeat(10_000) + "1" + "}".repeat(10_000),
       Array.from({ length: 10_000 }, (_each, depth) => `${" ".repeat(depth)}a:\n`).join(""),
@@ -219,7 +226,8 @@ describe("readYaml", () => {
     ];
     for (const text of texts) {
       const { objects, problems } = readYaml(text, "f.yaml");
-      assert.deepEqual([objects.length, problems[0]?.code], [0, "unreadable"], text.slice(0, 40));
+      const code = text.includes("kind:") ? "unreadable" : "not-an-object";
+      assert.deepEqual([objects.length, problems[0]?.code], [0, code], text.slice(0, 40));
     }
   });
 

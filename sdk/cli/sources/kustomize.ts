@@ -82,12 +82,18 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
   const parts = new Set(kustomizations.flatMap(({ patches }) => patches.flatMap(({ file }) => file ?? [])));
   const isPart = ({ object, source }: SourcedObject): boolean =>
     (source?.file !== undefined && parts.has(path.normalize(source.file))) || "$patch" in object;
-  const whole = objects.filter((each) => !isPart(each));
+  const optional = new Set(
+    kustomizations.filter(({ isComponent }) => isComponent).flatMap(({ resources }) => resources),
+  );
+  const whole = objects
+    .filter((each) => !isPart(each))
+    .map((each) => (optional.has(path.normalize(each.source?.file ?? "")) ? { ...each, perhaps: true } : each));
   const changes = [
     ...objects.filter(isPart).map((each) => ({ change: each.object, by: each.source?.file })),
     ...kustomizations.flatMap(({ patches, folder }) =>
       patches.flatMap(({ text, target, file }) => {
-        const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => ({ change: object, by: folder }));
+        const inText =
+          text === undefined ? [] : readYaml(text).objects.map(({ object }) => ({ change: object, by: folder }));
         return target === undefined ? inText : [...inText, { target, by: file ?? folder, text: text ?? "" }];
       }),
     ),
@@ -162,9 +168,7 @@ function leftOpen(object: KubeObject, changes: readonly Change[]): KubeObject | 
 /** Keys of labels that a patch sets, wherever in it. */
 function labelsIn(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) =>
-    key === "labels" ? Object.keys(mapOf(item)) : labelsIn(item),
-  );
+  return Object.entries(value).flatMap(([key, item]) => (key === "labels" ? Object.keys(mapOf(item)) : labelsIn(item)));
 }
 
 /** Labels of an object and of its pods: those of the keys unknown, all of them where no key is known. */

@@ -4,7 +4,13 @@ import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
-import { isKustomizationFile, readKustomization, withNamespaces, withoutPatches, type Kustomization } from "./kustomize";
+import {
+  isKustomizationFile,
+  readKustomization,
+  withNamespaces,
+  withoutPatches,
+  type Kustomization,
+} from "./kustomize";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
 import { render, type Renderable } from "./render";
@@ -145,7 +151,8 @@ class Folders {
 function hint(what: string, folders: readonly string[], command: string, verbose: boolean): string[] {
   const [first] = folders;
   if (first === undefined) return [];
-  const more = folders.length > 1 ? ` (and ${folders.length - 1} more${verbose ? `: ${folders.slice(1).join(", ")}` : ""})` : "";
+  const more =
+    folders.length > 1 ? ` (and ${folders.length - 1} more${verbose ? `: ${folders.slice(1).join(", ")}` : ""})` : "";
   return [
     `${what} ${first}${more} is not rendered, its contents are not seen: ${command} ${first} | cluster-security matrix -, or --render`,
   ];
@@ -154,7 +161,9 @@ function hint(what: string, folders: readonly string[], command: string, verbose
 /** Kustomizations that no other one takes in. */
 function rootsOf(kustomizations: readonly Kustomization[]): string[] {
   const taken = new Set(kustomizations.flatMap(({ resources }) => resources));
-  return kustomizations.filter(({ folder, isComponent }) => !isComponent && !taken.has(folder)).map(({ folder }) => folder);
+  return kustomizations
+    .filter(({ folder, isComponent }) => !isComponent && !taken.has(folder))
+    .map(({ folder }) => folder);
 }
 
 /** The files that the kustomizations of these folders take in, also by other kustomizations. */
@@ -211,13 +220,18 @@ function withDefaultNamespace(content: SourceContent, name: string | undefined):
   if (open.length === 0) return content;
   if (name !== undefined) {
     const objects = content.objects.map((each) =>
-      isOpen(each) ? { ...each, object: { ...each.object, metadata: { ...each.object.metadata, namespace: name } } } : each,
+      isOpen(each)
+        ? { ...each, object: { ...each.object, metadata: { ...each.object.metadata, namespace: name } } }
+        : each,
     );
     return { ...content, objects };
   }
   const count = open.length === 1 ? "1 object names" : `${open.length} objects name`;
   const text = `${count} no namespace and counts as one of "default" (--default-namespace NAME for another)`;
-  return { ...content, notes: [...content.notes, open.length === 1 ? text : text.replace("counts as one", "count as some")] };
+  return {
+    ...content,
+    notes: [...content.notes, open.length === 1 ? text : text.replace("counts as one", "count as some")],
+  };
 }
 
 interface Read {

@@ -35,6 +35,8 @@ export interface Source {
 export interface SourcedObject {
   readonly object: KubeObject;
   readonly source?: Source;
+  /** Whether it is in the cluster is not known: a part that only some variants of an installation have. Default: it is. */
+  readonly perhaps?: boolean;
 }
 
 /** Names one object. */

@@ -22,7 +22,7 @@ export function sightOf(where: Condition, snapshot: Snapshot): Sight {
   if (names === undefined) return { seen: "part", makers: [] };
   const populated = populatedNamespaces(snapshot);
   const known = names.filter((name) => populated.has(name));
-  const makers = podMakers(snapshot).flatMap(({ ref, home }) => (names.includes(home) ? [ref] : []));
+  const makers = makersOf(snapshot).flatMap(({ ref, home }) => (names.includes(home) ? [ref] : []));
   if (known.length === 0 && makers.length === 0) return { seen: "none", makers };
   return { seen: known.length === names.length && makers.length === 0 ? "all" : "part", makers };
 }
@@ -65,8 +65,13 @@ interface PodMaker {
 
 const makersIn = new WeakMap<Snapshot, readonly PodMaker[]>();
 
+/** Objects of which operators, controllers, Helm or GitOps tools make pods that the snapshot does not hold. */
+export function podMakers(snapshot: Snapshot): readonly ObjectRef[] {
+  return makersOf(snapshot).map(({ ref }) => ref);
+}
+
 /** Objects that are no workload, and of which something makes pods. */
-function podMakers(snapshot: Snapshot): readonly PodMaker[] {
+function makersOf(snapshot: Snapshot): readonly PodMaker[] {
   let makers = makersIn.get(snapshot);
   if (makers === undefined) makersIn.set(snapshot, (makers = snapshot.others.flatMap(podMakerOf)));
   return makers;

@@ -71,6 +71,11 @@ const unreadKinds: Readonly<Record<string, Readonly<Record<string, UnreadKind>>>
 /** The type of an object of which not even the type can be read: it may be a policy of any API. */
 export const unreadable = { apiVersion: "(unknown)", kind: "Object" } as const;
 
+/** Whether an object stands for one that could not be read, and that may lie anywhere. */
+export function isUnreadable({ apiVersion, metadata }: KubeObject): boolean {
+  return apiVersion === unreadable.apiVersion && metadata?.namespace === undefined;
+}
+
 /** Kinds of any group that are named so allow or deny connections. */
 const namedLikeOne = /NetworkPolic(y|ies)$/;
 

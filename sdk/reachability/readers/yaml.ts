@@ -110,14 +110,14 @@ function parseJsonStream(text: string): ParsedDocument[] | undefined {
   const documents: ParsedDocument[] = [];
   let line = 1;
   let counted = 0;
-  for (let start = nextValue(text, 0); start < text.length; ) {
+  for (let start = nextValue(text, 0); start < text.length;) {
     const end = endOfValue(text, start);
     if (end === undefined) return undefined;
     for (let at = text.indexOf("\n", counted); at >= 0 && at < start; at = text.indexOf("\n", at + 1)) line++;
     counted = start;
     try {
       const value: unknown = JSON.parse(text.slice(start, end));
-      documents.push(isDeeper(value, deepest) ? tooDeep(line, "") : { line, value });
+      documents.push(isDeeper(value, deepest) ? tooDeep(line, text.slice(start, end)) : { line, value });
     } catch {
       return undefined;
     }
@@ -181,7 +181,8 @@ function parseDocument(document: YamlDocument): ParsedDocument {
   try {
     return parsed(load(document.text, { schema }), line, document.text);
   } catch (error) {
-    if (error instanceof YAMLException && error.reason === "duplicated mapping key") return withDoubledKey(document, error);
+    if (error instanceof YAMLException && error.reason === "duplicated mapping key")
+      return withDoubledKey(document, error);
     return broken(error, document, line);
   }
 }
@@ -201,7 +202,10 @@ function withDoubledKey(document: YamlDocument, error: YAMLException): ParsedDoc
   const key = /^[\s{,-]*["']?([^"':]+)["']?\s*:/.exec(document.text.split("\n")[offset] ?? "")?.[1] ?? "";
   const line = firstLine(document);
   try {
-    return parsed(load(document.text, { schema, json: true }), line, document.text, { key, line: document.line + offset });
+    return parsed(load(document.text, { schema, json: true }), line, document.text, {
+      key,
+      line: document.line + offset,
+    });
   } catch (second) {
     return broken(second, document, line);
   }

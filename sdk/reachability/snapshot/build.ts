@@ -14,6 +14,7 @@ import { all, always, perhaps } from "../model/selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
+import { withoutCopies, type Unique } from "./copies";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
 import { readUnread, unreadable, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
@@ -42,13 +43,14 @@ export function readSnapshot(objects: Iterable<SourcedObject>, options: Snapshot
   const problems: Problem[] = [...(options.problems ?? [])];
   const flat = flatten(objects, problems);
   const profile = options.profile ?? inferProfile(flat);
-  return new Builder(flat, profile, problems).build();
+  return new Builder(withoutCopies(flat), profile, problems).build();
 }
 
 /** Unpacks lists of objects, and drops what is no object at all (as a problem). */
 function flatten(objects: Iterable<SourcedObject>, problems: Problem[]): SourcedObject[] {
   const result: SourcedObject[] = [];
-  const add = (object: unknown, source: Source | undefined): void => {
+  const add = (object: unknown, sourced: SourcedObject): void => {
+    const { source } = sourced;
     const fields = object as Partial<KubeObject> | null;
     if (
       typeof fields !== "object" ||
@@ -66,12 +68,12 @@ function flatten(objects: Iterable<SourcedObject>, problems: Problem[]): Sourced
     }
     const items = fields["items"];
     if (fields.kind.endsWith("List") && Array.isArray(items)) {
-      for (const item of items as unknown[]) add(withTypeOfList(item, fields as KubeObject), source);
+      for (const item of items as unknown[]) add(withTypeOfList(item, fields as KubeObject), sourced);
       return;
     }
-    result.push(source === undefined ? { object: fields as KubeObject } : { object: fields as KubeObject, source });
+    result.push({ ...sourced, object: fields as KubeObject });
   };
-  for (const { object, source } of objects) add(object, source);
+  for (const each of objects) add(each.object, each);
   return result;
 }
 
@@ -101,7 +103,7 @@ class Builder {
   #topology = true;
 
   constructor(
-    private readonly objects: readonly SourcedObject[],
+    private readonly objects: readonly Unique[],
     private readonly profile: EnforcerProfile,
     private readonly problems: Problem[],
   ) {}
@@ -149,8 +151,8 @@ class Builder {
     };
   }
 
-  #addObject(sourced: SourcedObject, context: ReaderContext): void {
-    const { object, source } = sourced;
+  #addObject(sourced: Unique, context: ReaderContext): void {
+    const { object, source, copies } = sourced;
     const metadata = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
     const name =
       typeof metadata["name"] === "string" && !isUnknown(metadata["name"]) ? metadata["name"] : nameStandIn(metadata);
@@ -166,19 +168,23 @@ class Builder {
         ...(source === undefined ? {} : { source }),
       };
       this.#policies.push(origin);
+      const isOneOfSeveral = this.#reportCopies(copies, reader, true);
       const ignored = kind.ignoredBy(this.profile);
       if (ignored === undefined) {
         const policies = kind
           .read(origin, namespace, reader, context)
           .map((policy) => (kind.mesh === true ? policy : withIdentityLabels(policy, this.profile, reader)));
         const book = kind.mesh === true ? this.#mesh : this.#compiled;
-        book.push(...(reader.invalid ? policies.map(perhapsInForce) : policies));
+        book.push(
+          ...(reader.invalid || isOneOfSeveral || sourced.perhaps === true ? policies.map(perhapsInForce) : policies),
+        );
       } else reader.report("not-enforced", ignored, undefined, false);
       return;
     }
     if (isPeerAuthentication(object.apiVersion, object.kind)) {
       const origin: PolicySource = { ...ref, dialect: "istio", object, ...(source === undefined ? {} : { source }) };
       this.#policies.push(origin);
+      this.#reportCopies(copies, reader, true);
       this.#authentications.push({ origin, namespace, reader });
       return;
     }
@@ -196,13 +202,12 @@ class Builder {
     }
     const unread = unreadKindOf(object.apiVersion, object.kind);
     if (unread !== undefined) return this.#addUnread(unread, sourced, ref, namespace, reader);
-    if (object.kind === "Namespace" && object.apiVersion === "v1")
-      return this.#addNamespace(object, name, source, reader);
+    if (object.kind === "Namespace" && object.apiVersion === "v1") return this.#addNamespace(sourced, name, reader);
     if (object.kind === "Node" && object.apiVersion === "v1") this.#nodes.push(nodeOf(object, name, source));
     if (object.kind === "ServiceAccount" && object.apiVersion === "v1" && !isUnknown(namespace)) {
       this.#serviceAccounts.set(`${namespace}/${name}`, labelSetOf(object.metadata?.labels));
     }
-    if (podTemplateOf(object) !== undefined) return this.#addWorkload(object, namespace, name, source, reader);
+    if (podTemplateOf(object) !== undefined) return this.#addWorkload(sourced, namespace, name, reader);
     this.#others.push(sourced);
   }
 
@@ -234,12 +239,30 @@ class Builder {
     return { apiVersion: object.apiVersion, kind: object.kind, name, ...(clusterwide ? {} : { namespace: place }) };
   }
 
-  #addNamespace(object: KubeObject, name: string, source: Source | undefined, reader: ObjectReader): void {
-    if (this.#namespaces.has(name))
-      reader.report("duplicate", `Namespace ${name} appears twice; the later one counts`, undefined, false);
+  /** Says of an object where its copies are that differ; they are a problem where that may change a verdict. */
+  #reportCopies(copies: readonly Source[] | undefined, reader: ObjectReader, matters: boolean): boolean {
+    if (copies === undefined) return false;
+    const key = describeRef(reader.ref);
+    if (matters && !this.#copied.has(key)) {
+      this.#copied.add(key);
+      const places = copies.map(placeOf).join(", ");
+      reader.report(
+        "duplicate",
+        `appears more than once, and the copies differ (${places}); which one is in force is not known`,
+        undefined,
+        true,
+      );
+    }
+    return true;
+  }
+
+  readonly #copied = new Set<string>();
+
+  #addNamespace({ object, source, copies }: Unique, name: string, reader: ObjectReader): void {
     const read = labelSetOf(object.metadata?.labels);
     const labelSet: LabelSet = { ...read, values: { ...read.values, [namespaceNameLabel]: name } };
-    if (!read.complete || Object.values(read.values).some(isUnknown)) {
+    const isOpen = !read.complete || Object.values(read.values).some(isUnknown);
+    if (!this.#reportCopies(copies, reader, isOpen) && isOpen) {
       reader.report("unknown-value", "some labels of the namespace are not known", "metadata.labels", true);
     }
     this.#namespaces.set(name, {
@@ -252,22 +275,17 @@ class Builder {
     });
   }
 
-  #addWorkload(
-    object: KubeObject,
-    namespace: LabelValue,
-    name: string,
-    source: Source | undefined,
-    reader: ObjectReader,
-  ): void {
+  #addWorkload({ object, source, copies }: Unique, namespace: LabelValue, name: string, reader: ObjectReader): void {
     const place = isUnknown(namespace) ? unknownNamespace : namespace;
     const read = readWorkload(object, place, isUnknown(namespace), name, source, this.#topology);
     if (read === undefined) return;
-    for (const doubt of read.doubts) {
+    const areCopies = this.#reportCopies(copies, reader, read.doubts.length > 0);
+    for (const doubt of areCopies ? [] : read.doubts) {
       reader.report(doubt.unknown ? "unknown-value" : "invalid-value", doubt.message, doubt.path, true);
     }
     const { workload } = read;
     if (this.#workloads.has(workload.id)) {
-      reader.report("duplicate", `${describeRef(reader.ref)} appears twice; the later one counts`, undefined, true);
+      reader.report("duplicate", "appears more than once; the last one is taken", undefined, true);
     }
     this.#workloads.set(workload.id, workload);
   }
@@ -290,6 +308,11 @@ class Builder {
       });
     }
   }
+}
+
+function placeOf({ file, line, urn, cluster }: Source): string {
+  if (file === undefined) return urn ?? cluster ?? "";
+  return line === undefined ? file : `${file}:${line}`;
 }
 
 /** A policy with an invalid value is refused as a whole, or enforced in part: whether it selects anybody is not known. */

@@ -76,7 +76,9 @@ function addObject(
     return;
   }
   const { apiVersion, kind, items } = value as { apiVersion?: unknown; kind?: unknown; items?: unknown };
-  if (apiVersion === undefined || kind === undefined) {
+  const metadata = (value as { metadata?: unknown }).metadata;
+  const isMeant = typeof metadata === "object" && metadata !== null && (apiVersion ?? kind) !== undefined;
+  if ((apiVersion === undefined || kind === undefined) && !isMeant) {
     return report("not-an-object", "a map without apiVersion and kind: no Kubernetes object", line);
   }
   if (typeof apiVersion !== "string" || typeof kind !== "string") {
@@ -116,12 +118,12 @@ const templateHint = "; it looks like a template: render it first (helm template
 const typeFields = [/(^|[\s{,"'])apiVersion["']?\s*:/, /(^|[\s{,"'])kind["']?\s*:/];
 
 function readBroken(
-  { error, errorLine, text, line }: Extract<ParsedDocument, { error: string }>,
+  { error, errorLine, text }: Extract<ParsedDocument, { error: string }>,
   source: Source,
   objects: SourcedObject[],
   report: Report,
 ): void {
-  if (!typeFields.every((field) => field.test(text))) return report("not-an-object", error, line);
+  if (!typeFields.every((field) => field.test(text))) return report("not-an-object", error, errorLine);
   report("unreadable", text.includes("{{") ? error + templateHint : error, errorLine);
   const object = visiblePart(text);
   if (object !== undefined) objects.push({ object, source });

@@ -20,7 +20,10 @@ const placeholders: readonly { readonly pattern: RegExp; readonly render: string
     render: "flux build kustomization, envsubst or oc process fill it in",
   },
   { pattern: /\$\([A-Za-z_][A-Za-z0-9_.-]*\)/, render: "kustomize build FOLDER | cluster-security matrix -" },
-  { pattern: /<%.*?%>|%%[A-Z_]+%%|@@[A-Z_]+@@|\(\(\s*[\w./-]+\s*\)\)/s, render: "fill it in with the tool it was written for" },
+  {
+    pattern: /<%.*?%>|%%[A-Z_]+%%|@@[A-Z_]+@@|\(\(\s*[\w./-]+\s*\)\)/s,
+    render: "fill it in with the tool it was written for",
+  },
 ];
 const encrypted = /^ENC\[AES256_GCM,/;
 

@@ -1,0 +1,105 @@
+/** One object that was read several times: equal copies are one, and of copies that differ nobody knows which is in force. */
+import { groupOf, type KubeObject, type Source, type SourcedObject } from "../model/objects";
+import { isUnknown, unknownValue } from "../model/unknown";
+import { podTemplateOf } from "../readers/workloads";
+import { isClusterwide, isPeerAuthentication, isPolicy } from "./kinds";
+
+/** An object, and where others of its name stand that differ from it. */
+export interface Unique extends SourcedObject {
+  readonly copies?: readonly Source[];
+}
+
+/**
+ * Leaves one of equal copies. Where they differ, every copy of a policy is left with the places of all of them; of workloads,
+ * Namespaces and Services one is left, with what differs unknown. Other kinds decide nothing and stay.
+ */
+export function withoutCopies(objects: readonly SourcedObject[]): Unique[] {
+  const byIdentity = new Map<string, SourcedObject[]>();
+  for (const each of objects) {
+    const key = identityOf(each.object);
+    if (key === undefined) continue;
+    const known = byIdentity.get(key);
+    if (known === undefined) byIdentity.set(key, [each]);
+    else known.push(each);
+  }
+  const left = new Map<SourcedObject, Unique | undefined>();
+  for (const copies of byIdentity.values()) if (copies.length > 1) settle(copies, left);
+  if (left.size === 0) return [...objects];
+  return objects.flatMap((each) => (left.has(each) ? (left.get(each) ?? []) : each));
+}
+
+function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Unique | undefined>): void {
+  const variants = new Map<string, SourcedObject>();
+  for (const each of copies) {
+    const text = JSON.stringify(comparable(each.object), marked);
+    if (variants.has(text)) left.set(each, undefined);
+    else variants.set(text, each);
+  }
+  const different = [...variants.values()];
+  const [first, ...rest] = different;
+  if (first === undefined || rest.length === 0) return;
+  const { apiVersion, kind } = first.object;
+  const places = different.flatMap(({ source }) => source ?? []);
+  if (isPolicy(apiVersion, kind) && !isPeerAuthentication(apiVersion, kind)) {
+    for (const each of different) left.set(each, { ...each, copies: places });
+    return;
+  }
+  const isMerged =
+    isPeerAuthentication(apiVersion, kind) ||
+    podTemplateOf(first.object) !== undefined ||
+    (apiVersion === "v1" && ["Namespace", "Service", "ServiceAccount"].includes(kind));
+  if (!isMerged) return;
+  for (const each of rest) left.set(each, undefined);
+  const object = rest.reduce<unknown>((merged, each) => common(merged, each.object), first.object) as KubeObject;
+  left.set(first, { ...first, object, copies: places });
+}
+
+/** Group, kind, namespace and name; nothing for what has no name that is known. */
+function identityOf(object: KubeObject): string | undefined {
+  const { name, namespace } = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof name !== "string" || name === "" || isUnknown(name) || isUnknown(namespace)) return undefined;
+  // what could not be read has no name of its own
+  if (object.apiVersion.startsWith("(")) return undefined;
+  const home = isClusterwide(object.apiVersion, object.kind) ? "" : typeof namespace === "string" ? namespace : "";
+  return `${groupOf(object.apiVersion)}|${object.kind}|${home === "" && !isClusterwide(object.apiVersion, object.kind) ? "default" : home}|${name}`;
+}
+
+/** Set by the API server, or of no meaning for what the object does. */
+const ownFields = ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+
+function comparable({ status: _status, metadata, ...rest }: KubeObject): unknown {
+  const { annotations, ...fields } = { ...metadata } as Record<string, unknown>;
+  for (const field of ownFields) delete fields[field];
+  const { "kubectl.kubernetes.io/last-applied-configuration": _last, ...others } = (annotations ?? {}) as Record<
+    string,
+    unknown
+  >;
+  const stated = Object.keys(others).length === 0 ? {} : { annotations: others };
+  return sorted({ ...rest, metadata: { ...fields, namespace: fields["namespace"] ?? "default", ...stated } });
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null || isUnknown(value)) return value;
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
+
+function marked(_key: string, value: unknown): unknown {
+  return isUnknown(value) ? "\u0000unknown" : value;
+}
+
+/** What two values have in common; unknown where they differ. A key that only one of them has is unknown, too. */
+function common(a: unknown, b: unknown): unknown {
+  if (a === b) return a;
+  if (isUnknown(a) || isUnknown(b)) return unknownValue;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length ? a.map((item, index) => common(item, b[index])) : unknownValue;
+  }
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return unknownValue;
+  if (Array.isArray(a) || Array.isArray(b)) return unknownValue;
+  const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])];
+  return Object.fromEntries(keys.map((key) => [key, common(one[key], other[key])]));
+}
