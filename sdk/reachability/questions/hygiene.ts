@@ -280,11 +280,13 @@ function closedAtOtherEnd(
       const [from, to] = direction === "ingress" ? [member, subject] : [subject, member];
       const [source, destination] = [pods[from], pods[to]];
       if (source === undefined || destination === undefined) continue;
-      pairs++;
-      const passing = engine.between(source, destination).may;
-      if (!passing.intersect(resolvePorts(rule.l4, destination).may).isEmpty()) return undefined;
-      if (closing.size >= mostClosing) continue;
+      const wanted = resolvePorts(rule.l4, destination).may;
+      if (!engine.between(source, destination).may.intersect(wanted).isEmpty()) return undefined;
       const other = direction === "ingress" ? "egress" : "ingress";
+      // stopped on this side, by a rule before it: the other end has no part in it
+      if (!engine.direction(other, source, destination).may.intersect(wanted).isEmpty()) continue;
+      pairs++;
+      if (closing.size >= mostClosing) continue;
       for (const { policies } of engine.index.of(pods[member] as Endpoint)[other]) {
         for (const { policy } of policies) {
           if ((directionOf(policy, other)?.isolates ?? NO) === NO) continue;
