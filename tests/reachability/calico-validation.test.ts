@@ -278,3 +278,88 @@ describe("what a rule of Calico's that is in doubt leaves certain", () => {
     assert.ok(rows > 20);
   });
 });
+
+describe("ClusterNetworkPolicy and AdminNetworkPolicy, what the API server refuses and whom nodes are", () => {
+  const policyOf = (apiVersion: string, kind: string, rule: string): KubeObject => ({
+    apiVersion: `policy.networking.k8s.io/${apiVersion}`,
+    kind,
+    metadata: { name: "p" },
+    spec: load(
+      `{ ${apiVersion === "v1alpha2" ? "tier: Admin, " : ""}priority: 1, subject: { namespaces: {} }, egress: [ ${rule} ] }`,
+    ),
+  });
+  const problemsOf = (policy: KubeObject) =>
+    buildSnapshot(
+      [...pods, policy].map((object) => ({ object })),
+      { profile: profileFor("kubernetes") },
+    ).problems;
+  const clusterPolicy = (rule: string) => policyOf("v1alpha2", "ClusterNetworkPolicy", rule);
+  const adminPolicy = (rule: string) => policyOf("v1alpha1", "AdminNetworkPolicy", rule);
+
+  for (const [title, policy] of [
+    [
+      "a named port beside networks",
+      clusterPolicy(
+        "{ action: Deny, to: [ { networks: [ 10.0.0.0/8 ] } ], protocols: [ { destinationNamedPort: http } ] }",
+      ),
+    ],
+    [
+      "a named port beside nodes",
+      clusterPolicy("{ action: Deny, to: [ { nodes: {} } ], protocols: [ { destinationNamedPort: http } ] }"),
+    ],
+    [
+      "a named port beside networks (v1alpha1)",
+      adminPolicy("{ action: Deny, to: [ { networks: [ 10.0.0.0/8 ] } ], ports: [ { namedPort: http } ] }"),
+    ],
+    [
+      "a range of one port",
+      clusterPolicy(
+        "{ action: Deny, to: [ { namespaces: {} } ], protocols: [ { tcp: { destinationPort: { range: { start: 80, end: 80 } } } } ] }",
+      ),
+    ],
+    [
+      "a protocol without attributes",
+      clusterPolicy("{ action: Deny, to: [ { namespaces: {} } ], protocols: [ { tcp: {} } ] }"),
+    ],
+  ] as const) {
+    it(`refused: ${title}`, () => assert.equal(refusals(problemsOf(policy)).length, 1));
+  }
+
+  it("a pod on the host network is the node that it names, among several", () => {
+    const node = (name: string, role: string, address: string): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name, labels: { role } },
+      status: { addresses: [{ type: "InternalIP", address }] },
+    });
+    const agent = (name: string, nodeName: string): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "shop" },
+      spec: { hostNetwork: true, nodeName, containers: [{ name: "c", image: "c" }] },
+    });
+    const objects = [
+      ...pods,
+      node("n1", "control", "192.0.2.1"),
+      node("n2", "worker", "192.0.2.2"),
+      agent("one", "n1"),
+      agent("two", "n2"),
+      clusterPolicy("{ action: Deny, to: [ { nodes: { matchLabels: { role: control } } } ] }"),
+    ];
+    const reachability = compile(
+      buildSnapshot(
+        objects.map((object) => ({ object })),
+        { profile: profileFor("kubernetes") },
+      ),
+    );
+    const ask = (name: string) =>
+      reachability.verdict({
+        source: { kind: "workload", id: "shop/web[Pod]" },
+        destination: { kind: "workload", id: `shop/${name}[Pod]` },
+        protocol: "TCP",
+        port: 80,
+      });
+    assert.equal(ask("one"), "denied");
+    assert.equal(ask("two"), "allowed");
+  });
+});

@@ -1,5 +1,5 @@
 /** The ends of flows as the enforcer sees them. */
-import type { Snapshot, Workload, WorkloadPort } from "../model/snapshot";
+import type { ClusterNode, Snapshot, Workload, WorkloadPort } from "../model/snapshot";
 import type { Lookup } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { formatAddress, parseAddress, type Address } from "../model/sets/addresses";
@@ -173,14 +173,41 @@ export class Endpoints {
   }
 
   ofWorkload(workload: Workload): readonly Endpoint[] {
-    if (workload.hostNetwork) return this.anyNode();
+    if (workload.hostNetwork) return this.#nodesUnder(workload);
     const pod = this.pod(workload);
-    return workload.hostNetworkUnknown ? [pod, ...this.anyNode()] : [pod];
+    return workload.hostNetworkUnknown ? [pod, ...this.#nodesUnder(workload)] : [pod];
+  }
+
+  /** The nodes that a pod on the host network may be: the one that its `nodeName` names, where it was read. */
+  #nodesUnder({ nodeName }: Workload): readonly Endpoint[] {
+    const node = this.snapshot.nodes.find(({ name }) => name === nodeName);
+    if (node === undefined) return this.anyNode();
+    const key = `node ${node.name}`;
+    let known = this.#others.get(key);
+    if (known === undefined) {
+      known = [true, false].map((local) => this.#nodeOf(node, local));
+      this.#others.set(key, known);
+    }
+    return known;
+  }
+
+  #nodeOf(node: ClusterNode, local: boolean): NodeEndpoint {
+    const addresses = addressesOf(node.addresses);
+    return {
+      kind: "node",
+      name: `${local ? "local" : "remote"} node`,
+      local,
+      addresses,
+      address: undefined,
+      nodeName: node.name,
+      labels: { values: node.labels, complete: true },
+      apiServer: this.#isApiServer(addresses, MAYBE),
+    };
   }
 
   /** One pod of a controller, by its name, with the labels and addresses that are its own. */
   member(workload: Workload, name: string): readonly Endpoint[] {
-    if (workload.hostNetwork) return this.anyNode();
+    if (workload.hostNetwork) return this.#nodesUnder(workload);
     const key = `${workload.id} ${name}`;
     const known = this.#others.get(key);
     if (known !== undefined) return known;

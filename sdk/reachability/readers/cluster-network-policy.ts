@@ -154,6 +154,7 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
         throw new NotReadable(`${path}.action`, message, "invalid-value");
       }
       const peerPath = `${path}.${peerField}`;
+      checkNamedPorts(rule[peerField], rule[kind.trafficField], `${path}.${kind.trafficField}`);
       const failed = cni === "calico" ? unsupportedByCalico(rule[peerField]) : undefined;
       if (failed !== undefined) {
         // a rule it cannot express: an Accept is left out, Deny and Pass deny everything (libcalico-go conversion.go)
@@ -228,6 +229,21 @@ function readPeer(
 
 const inAnyNamespace = test("namespace", "", "exists");
 
+/**
+ * What is no pod has no named ports, and the API server refuses a rule with both (XValidation of the egress rule).
+ *
+ * @throws NotReadable for such a rule.
+ */
+function checkNamedPorts(peers: unknown, traffic: unknown, path: string): void {
+  const has = (list: unknown, fields: readonly string[]): string | undefined =>
+    (Array.isArray(list) ? (list as unknown[]) : [])
+      .flatMap((item) => (typeof item === "object" && item !== null ? Object.keys(item) : []))
+      .find((key) => fields.includes(key));
+  const outside = has(peers, ["networks", "nodes", "domainNames"]);
+  if (outside === undefined || has(traffic, ["namedPort", "destinationNamedPort"]) === undefined) return;
+  throw new NotReadable(path, `${path} names a port beside a peer of ${outside}, which have none`, "invalid-value");
+}
+
 /** The kind of peer for which Calico gives up a whole rule; nothing where it supports all of them. */
 function unsupportedByCalico(peers: unknown): string | undefined {
   const entries: readonly unknown[] = Array.isArray(peers) ? (peers as unknown[]) : [];
@@ -293,6 +309,6 @@ function readProtocol(value: unknown, path: string): L4Spec {
   const range = required(readMap(port["range"], `${where}.range`), `${where}.range`);
   const start = required(readInteger(range["start"], `${where}.range.start`, 1, 65535), `${where}.range.start`);
   const end = required(readInteger(range["end"], `${where}.range.end`, 1, 65535), `${where}.range.end`);
-  if (end < start) throw new NotReadable(where, `${where}.range must not end before it starts`, "invalid-value");
+  if (end <= start) throw new NotReadable(where, `${where}.range must end after it starts`, "invalid-value");
   return exactly(TrafficSet.ports(protocol, start, end));
 }
