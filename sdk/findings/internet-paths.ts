@@ -1,6 +1,7 @@
 import type { Direction, RuleRef, Snapshot, Workload } from "../reachability";
-import { AddressSet } from "../reachability";
+import { AddressSet, meshModeOfWorkload } from "../reachability";
 import { addressesOf, describeAddresses } from "./address-ranges";
+import { mapOf } from "./plain";
 import { policyOf, rulesOf } from "./policy-rules";
 import { publicPieces } from "./public-addresses";
 import type { Cause } from "./subjects";
@@ -38,7 +39,7 @@ export function* checkInternet(context: RuleContext, rule: Rule, direction: Dire
       const answer = askWorld(reachability, { kind: "workload", id: workload.id }, direction, pieces, family);
       if (answer?.openness !== "open") continue;
       const cause = causeOf(reachability, answer.sample, direction, describeWorkload(workload, context.standIns));
-      if (!cause.isolated) continue;
+      if (!cause.isolated && !(direction === "ingress" && isDoor(reachability.snapshot, workload))) continue;
       const traffic = answer.traffic.isAll() ? "every protocol and port" : answer.traffic.toString();
       const key = JSON.stringify([workload.namespace, cause.key, traffic]);
       const group = groups.get(key) ?? { cause, traffic, namespace: workload.namespace, workloads: [] };
@@ -47,6 +48,20 @@ export function* checkInternet(context: RuleContext, rule: Rule, direction: Dire
     }
   }
   for (const group of groups.values()) yield describe(context, rule, direction, group);
+}
+
+/** A gateway of the mesh to which a Service leads from outside the cluster: it is there to be reached. */
+function isDoor(snapshot: Snapshot, workload: Workload): boolean {
+  if (meshModeOfWorkload(snapshot, workload) !== "gateway") return false;
+  return snapshot.services.some(({ namespace, selector, object }) => {
+    const { type } = mapOf(object.spec);
+    return (
+      (type === "LoadBalancer" || type === "NodePort") &&
+      namespace === workload.namespace &&
+      selector !== undefined &&
+      Object.entries(selector).every(([key, value]) => workload.labels[key] === value)
+    );
+  });
 }
 
 /**

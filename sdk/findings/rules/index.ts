@@ -27,10 +27,14 @@ import { stagedOnly } from "./installation/staged-only";
 import { bypassUndocumented } from "./lifecycle/bypass-undocumented";
 import { orderHazard } from "./lifecycle/order-hazard";
 import { reviewOverdue } from "./lifecycle/review-overdue";
+import { hboneCut } from "./mesh/hbone-cut";
 import { meshAuthorizationDefault } from "./mesh/mesh-authorization-default";
+import { meshPeerMatchesNobody } from "./mesh/mesh-peer-matches-nobody";
 import { meshPrincipalWildcard } from "./mesh/mesh-principal-wildcard";
 import { mtlsNotStrict } from "./mesh/mtls-not-strict";
 import { mtlsPortHole } from "./mesh/mtls-port-hole";
+import { peerAuthenticationIgnored } from "./mesh/peer-authentication-ignored";
+import { proxyBypassed } from "./mesh/proxy-bypassed";
 import { crossTenantPath } from "./paths/cross-tenant-path";
 import { crossTierPath } from "./paths/cross-tier-path";
 import { healthEndpointCut } from "./paths/health-endpoint-cut";
@@ -79,6 +83,10 @@ export const rulesById = {
   "mtls-port-hole": mtlsPortHole,
   "mesh-authorization-default": meshAuthorizationDefault,
   "mesh-principal-wildcard": meshPrincipalWildcard,
+  "mesh-peer-matches-nobody": meshPeerMatchesNobody,
+  "peer-authentication-ignored": peerAuthenticationIgnored,
+  "proxy-bypassed": proxyBypassed,
+  "hbone-cut": hboneCut,
   "encryption-off": encryptionOff,
   "enforcer-version": enforcerVersion,
   "chart-value-ignored": chartValueIgnored,

@@ -13,7 +13,7 @@ import { TrafficSet } from "../model/sets/ports";
 import type { MeshMode } from "../model/mesh";
 import { MAYBE, NO } from "../model/unknown";
 import { Refused, uncertainPolicy, type ReaderContext } from "./common";
-import { onlyFields, readMap, readString, type Fields, type ObjectReader } from "./fields";
+import { onlyFields, readMap, readString, type ObjectReader } from "./fields";
 import { inMesh, readWorkloadSelector } from "./istio";
 import { refused } from "./istio-clauses";
 
@@ -64,7 +64,6 @@ export function readPeerAuthentications(
           const read = readOne(policy, root, reach);
           if (read === undefined) return [];
           const older = earlier.filter((each) => each.level === read.level);
-          reportShadowing(read, older);
           earlier.push(read);
           const where = all(read.where, ...older.map((each) => not(each.where)));
           const compiled = (mode: MeshMode, rules: readonly Rule[]): CompiledPolicy => ({
@@ -128,22 +127,6 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
     reader.report("not-enforced", error.message, "spec", false);
     return undefined;
   }
-}
-
-/** Of two policies of one level and with the same selector the younger does nothing. */
-function reportShadowing({ policy, level }: Read, older: readonly Read[]): void {
-  const { origin, namespace, reader } = policy;
-  const selector = JSON.stringify((origin.object.spec as Fields | undefined)?.["selector"] ?? null);
-  const first = older.find(
-    (each) =>
-      (level === 2 || each.policy.namespace === namespace) &&
-      (level !== 0 ||
-        JSON.stringify((each.policy.origin.object.spec as Fields | undefined)?.["selector"] ?? null) === selector),
-  );
-  if (first === undefined) return;
-  const { kind, namespace: place, name } = first.policy.origin;
-  const message = `the older ${kind} ${place ?? ""}/${name} is about the same pods, and only the oldest counts`;
-  reader.report("not-enforced", message, "spec.selector", false);
 }
 
 function byAge(a: PeerAuthentication, b: PeerAuthentication): number {

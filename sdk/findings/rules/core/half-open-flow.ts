@@ -81,9 +81,11 @@ function passesSomewhere(
       if (++pairs > maxPairs) return true;
       const [source, destination] = ends(rule.direction, subject, peer);
       if (!reachability.traffic(source, destination).possible.intersect(allowed).isEmpty()) return true;
-      // what the rule's own side denies is decided there, and no matter of the other side
+      // what the rule's own side denies is decided there, and what the mesh does is no matter of network policies
       const flow = sampleFlow(source, destination, allowed, [443, 80]);
-      if (reachability.explain(flow)[rule.direction].verdict === "denied") return true;
+      const told = reachability.explain(flow);
+      if (told[rule.direction].verdict === "denied") return true;
+      if (told[rule.direction === "ingress" ? "egress" : "ingress"].verdict !== "denied") return true;
     }
   }
   return pairs === 0;

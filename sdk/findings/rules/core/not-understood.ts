@@ -180,7 +180,27 @@ const partNotEnforced: Wording = {
   certainty: "definite",
 };
 
-function wordingOf({ code, path }: Problem): Wording {
+const refusedByIstiod: Wording = {
+  message: "is refused by istiod or enforced by nothing",
+  because: "istiod's webhook refuses it, or no proxy and no ztunnel acts on it",
+  fix: "Correct what istiod refuses, or give the policy a target that a proxy or ztunnel enforces it for.",
+  certainty: "definite",
+};
+
+/** What a waypoint enforces is known; that others come past it is what leaves verdicts open. */
+const enforcedByWaypoint: Wording = {
+  message: "is enforced by a waypoint, which not every connection passes",
+  because: "connections to the pods' own addresses pass the waypoint by",
+  fix:
+    "Add an AuthorizationPolicy with a selector for the pods themselves that allows the waypoint's service account, or " +
+    "judge this object by hand and exempt it.",
+  certainty: "possible",
+};
+
+function wordingOf({ code, path, object }: Problem): Wording {
+  const istio = object?.apiVersion.startsWith("security.istio.io/") === true;
+  if (istio && code === "unsupported" && path?.startsWith("spec.targetRef") === true) return enforcedByWaypoint;
+  if (istio && code === "not-enforced") return refusedByIstiod;
   return code === "not-enforced" && path?.startsWith("spec.") === true ? partNotEnforced : wordings[code];
 }
 

@@ -36,7 +36,8 @@ function* checkProbes(context: RuleContext): Iterable<Finding> {
     const mode = meshModeOfWorkload(snapshot, workload);
     const ambient = snapshot.profile.cni === "cilium" && mode === "ambient";
     const source = ambient ? ambientProbes : ownNode;
-    const cut = probes(workload).filter(
+    const asked = mode === "sidecar" ? askedOfSidecar(workload) : probes(workload);
+    const cut = asked.filter(
       ({ port }) =>
         reachability.verdict({ source, destination: { kind: "workload", id: workload.id }, protocol: "TCP", port }) ===
         "denied",
@@ -51,6 +52,23 @@ function* checkProbes(context: RuleContext): Iterable<Finding> {
       because: cut.map(({ path, port }) => `${path} asks TCP ${port}, which ${from} does not reach`),
     });
   }
+}
+
+/** Where the injector has the kubelet ask the agent, which asks the application in its place. */
+const agentPort = 15020;
+
+/**
+ * The probes of a pod with a sidecar: the injector points them at the agent, unless an annotation turns that off. Then
+ * the proxy refuses plaintext HTTP, but takes a bare TCP connection (istio pkg/kube/inject/app_probe.go).
+ */
+function askedOfSidecar(workload: Workload): { path: string; port: number }[] {
+  const rewritten = !/^(0|f|F|FALSE|false|False)$/.test(
+    workload.annotations["sidecar.istio.io/rewriteAppHTTPProbers"] ?? "true",
+  );
+  return probes(workload).flatMap(({ path, port }) => {
+    if (rewritten) return [{ path, port: agentPort }];
+    return path.endsWith(".tcpSocket") ? [] : [{ path, port }];
+  });
 }
 
 /** Probed TCP ports with the path of the probe. `exec` probes need no network. */

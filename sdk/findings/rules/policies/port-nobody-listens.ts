@@ -1,7 +1,15 @@
-import type { CompiledPolicy, PolicyRule, Snapshot, Workload } from "../../../reachability";
-import { describeRef, TrafficSet } from "../../../reachability";
+import type { CompiledPolicy, PolicyRule, PolicySource, Snapshot, Workload } from "../../../reachability";
+import { describeRef, meshModeOfWorkload, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
-import { isForReserved, policyObjects, rulesOf, workloadsNamedBy, workloadsSelectedBy } from "../../policy-rules";
+import { listOf, mapOf } from "../../plain";
+import {
+  isForReserved,
+  meshPolicyObjects,
+  policyObjects,
+  rulesOf,
+  workloadsNamedBy,
+  workloadsSelectedBy,
+} from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -35,6 +43,64 @@ function* checkPorts(context: RuleContext): Iterable<Finding> {
       because: [...new Set(because)],
     });
   }
+  yield* checkMesh(snapshot);
+}
+
+/** Ports that policies of the mesh name are the containers', not those of Services. */
+function* checkMesh(snapshot: Snapshot): Iterable<Finding> {
+  for (const { origin, parts } of meshPolicyObjects(snapshot)) {
+    const subjects = selectedInMesh(origin, snapshot);
+    if (subjects.length === 0 || !subjects.every(declares)) continue;
+    const named = [...new Set(parts.flatMap(rulesOf).flatMap((rule) => singlePorts(rule)))];
+    const unheard = named.filter((port) => {
+      const asked = TrafficSet.ports("TCP", port);
+      return !subjects.some((each) => listens(each, asked) || proxyListens(each, asked, snapshot));
+    });
+    if (unheard.length === 0) continue;
+    yield aboutPolicy(portNobodyListens, origin, {
+      message: `${describeRef(origin)} names ports that no pod there declares: TCP ${unheard.join(", ")}`,
+      because: [
+        "Istio compares the port of the container; no container of the selected pods declares this one",
+        ...unheard.flatMap((port) => behindService(snapshot, subjects, port)),
+      ],
+    });
+  }
+}
+
+/** The workloads of the mesh that a policy selects by labels; none for one with targetRefs, whose ports are a Service's. */
+function selectedInMesh({ object, namespace }: PolicySource, snapshot: Snapshot): Workload[] {
+  const spec = mapOf(object.spec);
+  if (spec["targetRef"] !== undefined || spec["targetRefs"] !== undefined) return [];
+  const labels = Object.entries(mapOf(mapOf(spec["selector"])["matchLabels"]));
+  const everywhere = namespace === snapshot.profile.meshRootNamespace;
+  return snapshot.workloads.filter(
+    (each) =>
+      !each.hostNetwork &&
+      (everywhere || each.namespace === namespace) &&
+      labels.every(([key, value]) => each.labels[key] === value) &&
+      meshModeOfWorkload(snapshot, each) !== undefined,
+  );
+}
+
+function singlePorts(rule: PolicyRule): number[] {
+  if (isWide(rule.l4.must)) return [];
+  return rule.l4.must
+    .ranges("TCP")
+    .flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, at) => from + at));
+}
+
+/** Says that a port is a Service's, where one that selects the pods has it. */
+function behindService(snapshot: Snapshot, subjects: readonly Workload[], port: number): string[] {
+  return snapshot.services.flatMap(({ namespace, name, selector, object }) => {
+    const selects = subjects.some(
+      (each) =>
+        each.namespace === namespace &&
+        selector !== undefined &&
+        Object.entries(selector).every(([key, value]) => each.labels[key] === value),
+    );
+    const own = listOf(mapOf(object.spec)["ports"]).some((each) => mapOf(each)["port"] === port);
+    return selects && own ? [`${port} is the port of Service ${namespace}/${name}`] : [];
+  });
 }
 
 /** Where ambient mode's tunnel and the sidecar's own ports answer; no container declares them. */
@@ -51,7 +117,9 @@ function isUnused(part: CompiledPolicy, rule: PolicyRule, snapshot: Snapshot): b
     return false;
   const destinations = destinationsOf(part, rule, snapshot);
   return (
-    destinations.length > 0 && destinations.every(declares) && !destinations.some((each) => listens(each, numbers))
+    destinations.length > 0 &&
+    destinations.every(declares) &&
+    !destinations.some((each) => listens(each, numbers) || proxyListens(each, numbers, snapshot))
   );
 }
 
@@ -84,6 +152,20 @@ function declares(workload: Workload): boolean {
 
 function listens(workload: Workload, numbers: TrafficSet): boolean {
   return workload.ports.some(({ protocol, port }) => !numbers.intersect(TrafficSet.ports(protocol, port)).isEmpty());
+}
+
+/** Ports of Istio's that no container declares: the tunnel of ambient mode (HBONE), the agent's and the proxy's own. */
+const proxyListeners: Readonly<Record<string, readonly number[]>> = {
+  ambient: [15008],
+  waypoint: [15008, 15020, 15021, 15090],
+  sidecar: [15008, 15020, 15021, 15090],
+  gateway: [15008, 15020, 15021, 15090],
+};
+
+function proxyListens(workload: Workload, numbers: TrafficSet, snapshot: Snapshot): boolean {
+  const mode = meshModeOfWorkload(snapshot, workload);
+  const ports = typeof mode === "string" ? (proxyListeners[mode] ?? []) : [];
+  return ports.some((port) => TrafficSet.ports("TCP", port).isSubsetOf(numbers));
 }
 
 function isWide(traffic: TrafficSet): boolean {
