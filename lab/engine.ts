@@ -3,16 +3,13 @@ import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync
 import path from "node:path";
 import { bundleOf } from "./bundle";
 import { writeLauncher } from "./launcher";
-import { kubernetesVersion, providerBundle } from "./provider/install";
 import { releaseOf } from "./toolchain/index";
 import type { Tool, ToolOrigin } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
 
-/** Which program answers for `kubernetes` resources. */
+/** Pulumi's own Kubernetes provider. */
 export interface KubernetesProvider {
-  /** "real": Pulumi's own; "lab": the lab's, which talks to the API server by itself. */
-  readonly kind: "real" | "lab";
-  /** The file that the engine starts. */
+  /** The program. */
   readonly path: string;
   /** Its release, as @pulumi/kubernetes numbers them. */
   readonly version: string;
@@ -45,11 +42,7 @@ export interface EngineOptions {
   readonly kubeconfigPath: string;
   /** Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Use the lab's own provider instead. Default: CLUSTER_SECURITY_PROVIDER is "lab". */
-  readonly ownProvider?: boolean;
 }
-
-const executable = "pulumi-resource-kubernetes";
 
 /** Lays out home, backend, passphrase and plugins of an engine below `dataDir`. Safe to call again. */
 export function prepareEngine(options: EngineOptions): Engine {
@@ -67,11 +60,7 @@ export function prepareEngine(options: EngineOptions): Engine {
 
   placeLink(options.pulumi.path, path.join(bin, "pulumi"));
   const languageHost = placeLanguageHost(home, options.pulumi.path, user);
-  const provider = placeProvider(
-    home,
-    options.kubernetesProvider,
-    options.ownProvider ?? user.CLUSTER_SECURITY_PROVIDER === "lab",
-  );
+  const provider = placeProvider(home, options.kubernetesProvider);
   return {
     path: options.pulumi.path,
     version: options.pulumi.version,
@@ -120,20 +109,15 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
   return "own";
 }
 
-function placeProvider(home: string, tool: Tool, own: boolean): KubernetesProvider {
-  const version = own ? kubernetesVersion() : releaseOf(tool.version);
+function placeProvider(home: string, tool: Tool): KubernetesProvider {
+  const version = releaseOf(tool.version);
   const folder = path.join(home, "plugins", `resource-kubernetes-v${version}`);
-  const file = path.join(folder, executable);
   // the tool may be what an earlier start has placed here
-  const real = realpathSync(tool.path);
+  const file = realpathSync(tool.path);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  if (own) {
-    writeLauncher(file, providerBundle());
-    return { kind: "lab", path: file, version, origin: "built" };
-  }
-  symlinkSync(real, file);
-  return { kind: "real", path: real, version, origin: tool.origin };
+  symlinkSync(file, path.join(folder, tool.name));
+  return { path: file, version, origin: tool.origin };
 }
 
 function placeLink(file: string, link: string): void {

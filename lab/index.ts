@@ -37,8 +37,6 @@ export interface LabOptions {
   readonly fresh?: boolean;
   /** Let the control plane outlive this process once it is ready; a running one is taken over. Default false. */
   readonly detached?: boolean;
-  /** Use the lab's own Kubernetes provider instead of Pulumi's. */
-  readonly ownProvider?: boolean;
   /**
    * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: there
    * is one node, simulated, on which pods run by their status alone.
@@ -127,7 +125,6 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       kubernetesProvider: tools["pulumi-resource-kubernetes"],
       kubeconfigPath: controlPlane.kubeconfigPath,
       ...(options.toolchain?.env ? { env: options.toolchain.env } : {}),
-      ...(options.ownProvider === undefined ? {} : { ownProvider: options.ownProvider }),
     });
     if (options.detached) await controlPlane.detach();
     if (options.detached) await datapath?.detach();
@@ -222,10 +219,6 @@ export function describeLab(
   datapath?: DatapathPrograms,
   nodeCount = 1,
 ): string[] {
-  const provider =
-    engine.provider.kind === "real"
-      ? `Pulumi's own Kubernetes provider ${engine.provider.version} (${engine.provider.origin})`
-      : `the lab's own kubernetes provider, standing in for plugin ${engine.provider.version}`;
   const nodes = datapath
     ? `with controllers and ${nodeCount === 1 ? "a node" : `${nodeCount} nodes`} on which Cilium ${datapath.agent.version} enforces policies`
     : "with controllers and a simulated node: pods run by their status, and nothing enforces policies";
@@ -234,7 +227,7 @@ export function describeLab(
     : "without kube-controller-manager: only the deletion of namespaces is completed";
   return [
     `engine    pulumi ${engine.version} (${engine.origin}), state in a folder of the lab`,
-    `provider  ${provider}`,
+    `provider  Pulumi's own for Kubernetes, ${engine.provider.version} (${engine.provider.origin})`,
     `cluster   Kubernetes ${kubernetesVersion} at ${controlPlane.server}, ${controllers}`,
   ];
 }

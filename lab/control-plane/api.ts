@@ -35,7 +35,7 @@ export function apiClient(access: ApiAccess): ApiClient {
           {
             method,
             agent,
-            timeout: 30_000,
+            timeout: 120_000,
             headers: {
               authorization: `Bearer ${access.token}`,
               accept: "application/json",
@@ -49,7 +49,7 @@ export function apiClient(access: ApiAccess): ApiClient {
             response.once("end", () => resolve({ status: response.statusCode ?? 0, body: parse(chunks) }));
           },
         );
-        outgoing.once("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+        outgoing.once("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer within 120 s`)));
         outgoing.once("error", reject);
         outgoing.end(payload);
       }),

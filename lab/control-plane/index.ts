@@ -43,7 +43,7 @@ export interface ControlPlaneOptions {
   readonly apiServerArgs?: readonly string[];
   /** A program for Node that runs beside the controllers, told `dataDir`: a node that is only simulated. Default: none. */
   readonly nodeProgram?: string;
-  /** Milliseconds until it must be ready. Default 60000. */
+  /** Milliseconds until it must be ready, on a machine that is busy too. Default 300000. */
   readonly readyWithin?: number;
 }
 
@@ -194,7 +194,7 @@ class Starting {
     private readonly port: number,
     private readonly options: ControlPlaneOptions,
   ) {
-    this.deadline = Date.now() + (options.readyWithin ?? 60_000);
+    this.deadline = Date.now() + (options.readyWithin ?? 300_000);
     this.serviceCidr = options.serviceCidr ?? "10.96.0.0/16";
   }
 
@@ -214,7 +214,7 @@ class Starting {
       startedIn,
       stop: () => this.supervised.endAll(),
       stopApiServer: () => this.supervised.ask({ do: "stop", name: "kube-apiserver" }),
-      startApiServer: () => this.startApiServer(Date.now() + (this.options.readyWithin ?? 60_000)),
+      startApiServer: () => this.startApiServer(Date.now() + (this.options.readyWithin ?? 300_000)),
       detach: () => this.supervised.stay(),
       check: () => this.supervised.check(),
     });

@@ -34,7 +34,7 @@ type RawCrd = Omit<Crd, "metadata"> & {
 const digestName = "lab.pulumi-cluster-security/sha256";
 
 /** Milliseconds that one definition may take to be served. */
-const establishedWithin = 30_000;
+const establishedWithin = 300_000;
 
 /**
  * Installs the definitions of the sets and waits until the API server serves them. Doing it again changes nothing.

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /**
- * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider. `helm` is the lab's own small program around Helm's library, `datapath-helper` the one
- * that works inside network namespaces.
+ * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider,
+ * `datapath-helper` the lab's own small program that works inside network namespaces.
  */
 export type ToolName =
   | "pulumi"
@@ -13,7 +13,6 @@ export type ToolName =
   | "kube-apiserver"
   | "kube-controller-manager"
   | "kubectl"
-  | "helm"
   | "cilium-agent"
   | "cilium-cni"
   | "hubble"
@@ -169,7 +168,7 @@ export function releaseOf(version: string): string {
 }
 
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
-function ourOwn(name: "helm" | "datapath-helper", moduleFolder: string): ToolSpec {
+function ourOwn(name: "datapath-helper", moduleFolder: string): ToolSpec {
   return {
     name,
     moduleFolder,
@@ -231,7 +230,6 @@ const specs: readonly ToolSpec[] = [
   kubernetes("kube-apiserver"),
   kubernetes("kube-controller-manager"),
   kubernetes("kubectl"),
-  ourOwn("helm", "helm"),
   cilium("cilium-agent", "daemon"),
   cilium("cilium-cni", "plugins/cilium-cni"),
   cilium("hubble", "hubble"),

@@ -305,7 +305,7 @@ async function mustRun(spec: ToolSpec, folder: string, env: NodeJS.ProcessEnv): 
 async function versionOf(spec: ToolSpec, file: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   try {
     const quiet = { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" };
-    const result = await run(file, spec.versionArgs, { env: quiet, timeout: 20_000 });
+    const result = await run(file, spec.versionArgs, { env: quiet, timeout: 120_000 });
     if (result.code !== 0) return undefined;
     const said = result[spec.versionStream ?? "stdout"];
     return /\bv?(\d+\.\d+\.\d+[\w.+-]*)/.exec(said)?.[1] ?? (spec.onPath ? undefined : said.trim());

@@ -19,7 +19,6 @@ describe("verify, against a real API server without nodes", () => {
   let token: string;
 
   before(async function () {
-    this.timeout(300_000);
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-verify-"));
     const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
     plane = await startControlPlane({ dataDir: path.join(folder, "control-plane"), tools, fresh: true });
@@ -134,7 +133,6 @@ describe("verify, against a real API server without nodes", () => {
   });
 
   it("the role has all that is needed, and each part of it is: without any one of them something is missing", async function () {
-    this.timeout(180_000);
     // a Job's pod that admission refuses leaves an event, which only whoever may read events can tell
     const api = "/apis/admissionregistration.k8s.io/v1";
     await create(`${api}/validatingadmissionpolicies`, {

@@ -27,7 +27,7 @@ describe("enforcement: the canary component", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-canary-"));
     let lab: Lab | undefined;
     try {
-      lab = await openLab({ dataDir: folder, quiet: true, fresh: true, ownProvider: true, datapath: { agentArgs } });
+      lab = await openLab({ dataDir: folder, quiet: true, fresh: true, datapath: { agentArgs } });
       const stack = await openStack({
         project: "canary",
         stack: "test",

@@ -37,7 +37,6 @@ describe("enforcement: the examples on a real Cilium", () => {
       dataDir: folder,
       quiet: true,
       fresh: true,
-      ownProvider: true,
       datapath: { clusterDns: false },
     });
     await installCrds(lab.controlPlane, ["istio"]);

@@ -77,7 +77,7 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
         "pulumi-resource-kubernetes",
       ]);
       const kubeconfigPath = path.join(folder, "no-such-kubeconfig");
-      const engine = prepareEngine({ dataDir: folder, pulumi, kubernetesProvider, kubeconfigPath, ownProvider: true });
+      const engine = prepareEngine({ dataDir: folder, pulumi, kubernetesProvider, kubeconfigPath });
       const good = await openStack({
         project: "offline",
         stack: "good",

@@ -9,7 +9,6 @@ import { labContext } from "../../lab/control-plane/index";
 import { installCrds } from "../../lab/crds/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
-import { findTools } from "../../lab/toolchain/index";
 
 export const repository = path.resolve(__dirname, "..", "..");
 export const pack = path.join(repository, "policypack");
@@ -38,26 +37,13 @@ function lab(name: string): Promise<Lab> {
 async function open(withPack: boolean): Promise<Lab> {
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-engine-"));
   folders.push(folder);
-  const started = await openLab({
-    dataDir: folder,
-    quiet: true,
-    fresh: true,
-    ownProvider: process.env["LAB_REAL_PROVIDER"] === undefined,
-  });
+  const started = await openLab({ dataDir: folder, quiet: true, fresh: true });
   await installCrds(started.controlPlane, ["cilium"]);
   // `npm test` has built it, for all of its lanes
-  if (!withPack || process.env["TEST_PACK_IS_BUILT"] !== undefined) return withHelm(started);
+  if (!withPack || process.env["TEST_PACK_IS_BUILT"] !== undefined) return started;
   const bundled = await run(process.execPath, [path.join(repository, "scripts", "bundle-pack.mjs")]);
   if (bundled.code !== 0) throw new Error(`the policy pack could not be bundled: ${bundled.output}`);
-  return withHelm(started);
-}
-
-/** Tells the provider where Helm is, if it was built already: to look for it takes longer than to run it. */
-async function withHelm(started: Lab): Promise<Lab> {
-  const { helm } = await findTools(["helm"]);
-  if (helm === undefined) return started;
-  const env = { ...started.env, LAB_HELM: helm.path };
-  return { ...started, env, engine: { ...started.engine, env } };
+  return started;
 }
 
 /** Ends the labs and removes what they kept. */

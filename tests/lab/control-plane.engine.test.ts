@@ -28,7 +28,7 @@ before(async function () {
 });
 
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 600_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what} did not happen`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -47,7 +47,6 @@ async function create(client: ApiClient, url: string, object: Record<string, unk
 const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "kept" }, data: { answer: "42" } };
 
 describe("control plane: a running one", function () {
-  this.timeout(120_000);
   const dataDir = path.join(temporaryFolder(), "data");
   let controlPlane: ControlPlane;
   let client: ApiClient;
@@ -226,7 +225,6 @@ describe("control plane: a running one", function () {
 });
 
 describe("control plane: crashes", function () {
-  this.timeout(120_000);
   const root = temporaryFolder();
   const owners: ChildProcess[] = [];
   const folders: string[] = [];
@@ -272,7 +270,7 @@ describe("control plane: crashes", function () {
     await create(before, "/api/v1/namespaces/default/configmaps", configMap);
     before.close();
     owner.kill("SIGKILL");
-    assert.ok(await waitForEnd(all, 30_000), "all processes end");
+    assert.ok(await waitForEnd(all, 300_000), "all processes end");
     const again = await startControlPlane({ dataDir, tools });
     const client = apiClient(again);
     assert.equal(await status(client, "/api/v1/namespaces/default/configmaps/kept"), 200);
@@ -294,7 +292,7 @@ describe("control plane: crashes", function () {
       await once(owner, "exit");
       const state = readState(dataDir);
       if (state) seen.push(...processesOf(state));
-      assert.ok(await waitForEnd(seen, 30_000), "all processes end");
+      assert.ok(await waitForEnd(seen, 300_000), "all processes end");
       await until("the end of the record", () => readState(dataDir) === undefined);
     });
   }
@@ -344,7 +342,7 @@ describe("control plane: crashes", function () {
     const state = readState(dataDir);
     assert.ok(state?.processes.etcd);
     process.kill(state.processes.etcd.pid, "SIGKILL");
-    assert.ok(await waitForEnd(processesOf(state), 30_000));
+    assert.ok(await waitForEnd(processesOf(state), 300_000));
     assert.throws(() => controlPlane.check(), /etcd ended by itself .*etcd\.log/);
     await controlPlane.stop();
   });
@@ -394,7 +392,6 @@ describe("control plane: crashes", function () {
 });
 
 describe("control plane: without kube-controller-manager", function () {
-  this.timeout(120_000);
   const dataDir = path.join(temporaryFolder(), "data");
 
   it("the lab itself completes the deletion of namespaces", async () => {

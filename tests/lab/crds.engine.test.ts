@@ -11,7 +11,6 @@ const lab = path.resolve(__dirname, "..", "..", "lab");
 const file = path.join(lab, "crds", "checksums.json");
 
 describe("lab definitions: releases", function () {
-  this.timeout(300_000);
   before(function () {
     if (!findOnPath("go", process.env.PATH)) this.skip();
   });

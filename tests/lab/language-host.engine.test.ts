@@ -11,7 +11,6 @@ import { temporaryFolder } from "./support/folders";
 const modules = path.resolve(__dirname, "..", "..", "node_modules");
 
 describe("language host: the real engine runs", function () {
-  this.timeout(180_000);
   const root = temporaryFolder();
   let engine: Engine;
 

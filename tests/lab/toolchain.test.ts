@@ -244,7 +244,7 @@ describe("toolchain: where a program comes from", () => {
 });
 
 describe("toolchain: two processes", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
   const root = temporaryFolder();
 
   /** Runs provideTools(["etcd"]) in a process of its own. */

@@ -46,10 +46,10 @@ export class EventsEnd {
    * Resolves when the last event of an operation that went well is there.
    *
    * @param ofProgram The operation ran a program, whose stack the engine must have seen.
-   * @throws EventsCutOffError after 3 s, or where the program never reached the engine.
+   * @throws EventsCutOffError after a minute, or where the program never reached the engine.
    */
   async reached(ofProgram: boolean): Promise<void> {
-    for (let waited = 0; !this.ended && waited < 3000; waited += 20) {
+    for (let waited = 0; !this.ended && waited < 60_000; waited += 20) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     if (!this.ended) throw new EventsCutOffError(`the engine's events were cut off after ${this.seen}`);
