@@ -41,7 +41,7 @@ const built = { TEST_PACK_IS_BUILT: "1" };
 
 const planning = ["tests/plan/**/*.test.ts", "tests/components/**/*.test.ts"];
 const engine = "tests/**/*.engine.test.ts";
-const lab = ["tests/lab/**/*.engine.test.ts", "tests/provider/**/*.engine.test.ts"];
+const lab = ["tests/lab/**/*.engine.test.ts"];
 const installing = [
   ...["charts", "cli", "cluster", "components"].map((room) => `tests/${room}/**/*.engine.test.ts`),
   ...["cilium-release", "command-line", "network-and-mesh", "pack"].map(

@@ -67,8 +67,9 @@ interface Context {
  * release; built from its Go module. What is found on the machine is used as it is and nothing is built in its place.
  *
  * kube-controller-manager belongs to the API server it runs with: where the API server was found on the machine, the
- * manager is found there too, or fetched in exactly that version, or left out – it is never built beside an API server
- * that is not ours (the folders that KUBEBUILDER_ASSETS usually names hold none).
+ * manager is found there too, or fetched in exactly that version – it is never built beside an API server that is not
+ * ours. Where there is none (the folders that KUBEBUILDER_ASSETS usually names hold none), nothing would ever be rolled
+ * out: both are the lab's own then, or the manager is left out where those cannot be had.
  * @throws ToolchainError
  */
 export async function provideTools<N extends ToolName>(
@@ -81,8 +82,8 @@ export async function provideTools<N extends ToolName>(
   for (const name of names) {
     if (name === "kube-controller-manager") {
       const server = found["kube-apiserver"] ?? (await findOnMachine(toolSpec("kube-apiserver"), context));
-      const manager = server?.origin === "path" ? await managerBeside(server, context) : await provide(name, context);
-      if (manager) found[name] = manager;
+      if (server?.origin !== "path") found[name] = await provide(name, context);
+      else Object.assign(found, await managed(server, context));
     } else {
       found[name] = await provide(name, context);
     }
@@ -106,6 +107,23 @@ export async function findTools(
     if (tool) found[name] = tool;
   }
   return found;
+}
+
+/** A found API server with its manager; without one the lab's own pair, or the server alone where that cannot be had. */
+async function managed(server: Tool, context: Context): Promise<Partial<Record<ToolName, Tool>>> {
+  const beside = await managerBeside(server, context);
+  if (beside) return { "kube-controller-manager": beside };
+  try {
+    const pair = {
+      "kube-apiserver": await provide("kube-apiserver", context, "own"),
+      "kube-controller-manager": await provide("kube-controller-manager", context, "own"),
+    };
+    context.progress.note(`${server.path} has no kube-controller-manager of its version: the lab's own pair is used`);
+    return pair;
+  } catch (error) {
+    if (error instanceof ToolchainError && error.code === "no-way") return {};
+    throw error;
+  }
 }
 
 function contextOf(options: ToolchainOptions): Context {
@@ -157,9 +175,9 @@ async function findInCache(spec: ToolSpec, context: Context, version?: string): 
   return { name: spec.name, path: path.join(cached.folder, spec.name), version: wanted, origin: "cache" };
 }
 
-async function provide(name: ToolName, context: Context): Promise<Tool> {
+async function provide(name: ToolName, context: Context, which: "any" | "own" = "any"): Promise<Tool> {
   const spec = toolSpec(name);
-  const found = await findOnMachine(spec, context);
+  const found = which === "any" ? await findOnMachine(spec, context) : undefined;
   if (found) return found;
   const version = spec.version(context.labFolder);
   const entry = new CacheEntry(context.cache, "tools", name, version);

@@ -110,8 +110,22 @@ describe("toolchain: where a program comes from", () => {
     assert.deepEqual(builds(here.calls), []);
   });
 
-  it("KUBEBUILDER_ASSETS without kube-controller-manager: it is left out, not built", async () => {
+  it("KUBEBUILDER_ASSETS without kube-controller-manager: the lab's own pair, as nothing would be rolled out", async () => {
     fakeGo(here.path, here.calls);
+    const assets = path.join(here.path, "..", "assets");
+    programOfVersion(assets, "etcd", "etcd Version: 3.5.9");
+    programOfVersion(assets, "kube-apiserver", "Kubernetes v1.34.1");
+    const tools = await provideTools(
+      ["etcd", "kube-apiserver", "kube-controller-manager"],
+      here.options({ KUBEBUILDER_ASSETS: assets }),
+    );
+    assert.equal(tools.etcd.origin, "path");
+    assert.equal(tools["kube-apiserver"].origin, "built");
+    assert.equal(tools["kube-controller-manager"]?.version, tools["kube-apiserver"].version);
+    assert.match(here.notes.join("\n"), /has no kube-controller-manager of its version: the lab's own pair is used/);
+  });
+
+  it("KUBEBUILDER_ASSETS without kube-controller-manager and without another way: it is left out", async () => {
     const assets = path.join(here.path, "..", "assets");
     programOfVersion(assets, "etcd", "etcd Version: 3.5.9");
     programOfVersion(assets, "kube-apiserver", "Kubernetes v1.34.1");
