@@ -73,6 +73,8 @@ export interface RunOptions {
   readonly policyPacks?: readonly string[];
   readonly policyPackConfigs?: readonly string[];
   readonly refresh?: boolean;
+  /** A destroy runs the program too, whose hooks may be asked for. */
+  readonly runProgram?: boolean;
   /** Sees every event as it comes. */
   readonly onEvent?: (event: EngineEvent) => void;
 }
@@ -107,7 +109,7 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
         await stack.up({ ...shared, ...packs, refresh: options.refresh ?? false });
         break;
       case "destroy":
-        await stack.destroy(shared);
+        await stack.destroy({ ...shared, runProgram: options.runProgram ?? false });
         break;
       case "refresh":
         await stack.refresh(shared);

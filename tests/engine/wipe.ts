@@ -3,7 +3,7 @@ import type { ApiClient } from "../../lab/control-plane/index";
 import type { Operation } from "./automation";
 import { worlds } from "./automation";
 
-/** Deletes every object that stands after `operation`, namespaces last; does not wait for namespaces to be gone. */
+/** Deletes every object that stands after `operation`, namespaces last, and waits until those are gone. */
 export async function wipe(client: ApiClient, operation: Operation): Promise<void> {
   const objects = [...([...worlds(operation)].at(-1)?.objects.values() ?? [])].map(({ object }) => object);
   const paths = objects.map(({ apiVersion, kind, metadata }) => {
@@ -19,6 +19,9 @@ export async function wipe(client: ApiClient, operation: Operation): Promise<voi
         throw new Error(`${some[index]?.path ?? ""}: ${status} ${JSON.stringify(body)}`);
       }
     });
+  }
+  for (const { path } of last) {
+    while ((await client.call("GET", path)).status !== 404) await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
