@@ -33,6 +33,8 @@ export async function registerNode(client: ApiClient, node: ClusterNode, what: s
   const metadata = { name: node.name, labels: { ...nodeLabels(node), ...ownLabel } };
   const about = { apiVersion: "v1", kind: "Node", metadata };
   await apply(client, path, { ...about, spec: { podCIDR: node.podCidr, podCIDRs: [node.podCidr] } });
+  // a new node is tainted as not ready, and the controller that takes that back does not run: no DaemonSet would get it
+  await client.call("PATCH", path, { spec: { taints: null } }, "application/merge-patch+json");
   const resources = { cpu: "64", memory: "256Gi", pods: "250" };
   await apply(client, `${path}/status`, {
     ...about,

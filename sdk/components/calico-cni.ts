@@ -129,12 +129,16 @@ function install(name: string, args: CalicoCniArgs, plan: CalicoPlan, parent: pu
     { apiVersion, kind, name: object, spec }: CalicoResource,
     annotations: Record<string, string>,
     dependsOn: pulumi.Resource[],
-  ): pulumi.Resource =>
+  ): pulumi.Resource => {
+    // an empty map would be a change in every preview: the API server keeps none
+    const metadata = { name: object, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
+    return;
     new k8s.apiextensions.CustomResource(
       `${name}-${kind.toLowerCase()}`,
-      { apiVersion, kind, metadata: { name: object, annotations }, spec },
+      { apiVersion, kind, metadata, spec },
       { parent, dependsOn, customTimeouts: { create: timeout, update: timeout, delete: timeout } },
     );
+  };
 
   const installation = register(plan.installation, wait("condition=Ready"), [operator]);
   // it serves projectcalico.org/v3: without it neither this configuration nor any policy can be written

@@ -19,8 +19,8 @@ export class Cutter {
     const hook = new pulumi.ResourceHook("cut-off", (made) => this.moment?.(made));
     pulumi.runtime.registerStackTransformation(({ props, opts }) => {
       const { hooks } = opts as pulumi.CustomResourceOptions;
-      const after = (others: ResourceHooks = []): ResourceHooks => [...others, hook];
-      const watched = { ...hooks, afterCreate: after(hooks?.afterCreate), afterDelete: after(hooks?.afterDelete) };
+      const afterCreate = [...(hooks?.afterCreate ?? []), hook];
+      const watched = { ...hooks, afterCreate, afterDelete: [...(hooks?.afterDelete ?? []), hook] };
       return { props, opts: { ...opts, hooks: watched } };
     });
   }
@@ -56,8 +56,6 @@ export class Cutter {
     return operation;
   }
 }
-
-type ResourceHooks = (pulumi.ResourceHook | pulumi.ResourceHookFunction)[];
 
 /**
  * Pulumi's file backend replaces the state as a whole, but writes the file of attributes beside it in place: a kill can

@@ -6,7 +6,7 @@ import ipaddr from "ipaddr.js";
 import type { Plan, WorkloadDeclaration } from "../../sdk/plan/index";
 import { Tier } from "../../sdk/plan/index";
 import type { Peer, Reachability } from "../../sdk/reachability/index";
-import { TrafficSet, metadataEndpoints } from "../../sdk/reachability/index";
+import { AddressSet, TrafficSet, metadataEndpoints } from "../../sdk/reachability/index";
 
 /** Addresses that stand for the outside: public and private ones of both families. */
 const outside = ["8.8.8.8", "2606:4700::1111", "10.77.9.9", "fd12::9"];
@@ -41,7 +41,11 @@ export function compareWithDeclaration(
     for (const target of pods) {
       if (source === target) continue;
       const bothExempt = !held.includes(source) && !held.includes(target);
-      const wanted = bothExempt ? TrafficSet.all() : declaredBetween(plan, source, target);
+      // what nothing holds sends from an address of the pods' range, which a declared range may hold
+      const byAddress = held.includes(source)
+        ? TrafficSet.none()
+        : union(plan, (flow) => holdsPods(flow.from, reachability) && isEnd(flow.to, target));
+      const wanted = bothExempt ? TrafficSet.all() : declaredBetween(plan, source, target).union(byAddress);
       compare(idOf(source), peerOf(reachability, source), idOf(target), peerOf(reachability, target), wanted);
     }
   }
@@ -115,6 +119,13 @@ function holdsAddress(peer: string, address: string): boolean {
   const [network, bits] = ipaddr.parseCIDR(peer);
   const parsed = ipaddr.parse(address);
   return parsed.kind() === network.kind() && parsed.match(network, bits);
+}
+
+/** Whether a declared range holds the addresses of all pods, where those are known and enforcement reads ranges so. */
+function holdsPods(peer: string, { snapshot }: Reachability): boolean {
+  const { profile, podAddresses } = snapshot;
+  if (!profile.cidrMatchesPods || podAddresses === undefined || !ipaddr.isValidCIDR(peer)) return false;
+  return podAddresses.isSubsetOf(AddressSet.ofCidrs(peer));
 }
 
 function union(plan: Plan, applies: (flow: Plan["flows"][number]) => boolean): TrafficSet {
