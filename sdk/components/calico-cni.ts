@@ -132,8 +132,7 @@ function install(name: string, args: CalicoCniArgs, plan: CalicoPlan, parent: pu
   ): pulumi.Resource => {
     // an empty map would be a change in every preview: the API server keeps none
     const metadata = { name: object, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
-    return;
-    new k8s.apiextensions.CustomResource(
+    return new k8s.apiextensions.CustomResource(
       `${name}-${kind.toLowerCase()}`,
       { apiVersion, kind, metadata, spec },
       { parent, dependsOn, customTimeouts: { create: timeout, update: timeout, delete: timeout } },
