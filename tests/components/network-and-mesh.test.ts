@@ -100,7 +100,7 @@ describe("CalicoCni", () => {
       { "pulumi.com/waitFor": "condition=Ready" },
       { "pulumi.com/waitFor": "jsonpath={.status.state}=Ready" },
     ]);
-    assert.deepEqual(await waits(true), [{}, {}]);
+    assert.deepEqual(await waits(true), [undefined, undefined]);
   });
 
   it("writes a FelixConfiguration that Calico's published definition takes, without an unknown field", async function () {
