@@ -46,6 +46,27 @@ interface Measured {
 
 const { world, cases } = load(fs.readFileSync(path.join(__dirname, "felix", "measured.yaml"), "utf8")) as Measured;
 
+/** A random set: its verdicts in the order of `flowsOfSet`, "a" for allowed and "d" for denied, and probes of IPv6. */
+interface RandomSet {
+  readonly policies: readonly KubeObject[];
+  readonly verdicts?: string;
+  readonly ipv6?: readonly string[];
+  readonly refused?: boolean;
+}
+
+const podNames = Object.keys(world.pods);
+const triedPorts = ["80 tcp", "8080 tcp", "53 udp", "8.0 icmp"];
+const flowsOfSet = [
+  ...podNames.flatMap((from) =>
+    podNames.filter((to) => to !== from).flatMap((to) => triedPorts.map((port) => `${from} ${to} ${port}`)),
+  ),
+  ...podNames.flatMap((pod) =>
+    ["203.0.113.10", "203.0.113.66", "198.51.100.10"].flatMap((address) =>
+      triedPorts.slice(0, 3).flatMap((port) => [`${pod} ${address} ${port}`, `${address} ${pod} ${port}`]),
+    ),
+  ),
+];
+
 type Families = "IPv4" | "IPv6" | "both";
 
 /** The objects as a cluster with one family of addresses has them, or with both. */
@@ -184,6 +205,33 @@ describe("conformance: what Felix 3.31 did with packets", () => {
       assert.deepEqual(wrong, []);
     });
   }
+
+  it("random sets of policies, each probe of every pair", () => {
+    const lines = fs
+      .readFileSync(path.join(__dirname, "felix", "random.jsonl"), "utf8")
+      .trim()
+      .split("\n");
+    let compared = 0;
+    const wrong = lines.flatMap((line, place) => {
+      const { policies, verdicts = "", ipv6 = [], refused = false } = JSON.parse(line) as RandomSet;
+      if (refused) {
+        const said = snapshotOf("IPv4", policies).problems.some(({ code }) => code === "invalid-value");
+        return said ? [] : [`set ${place}: the API server refuses it`];
+      }
+      const alone = { IPv4: compile(snapshotOf("IPv4", policies)), IPv6: compile(snapshotOf("IPv6", policies)) };
+      const probes = [
+        ...flowsOfSet.map((flow, index) => `${flow} ${verdicts[index] === "a" ? "allowed" : "denied"}`),
+        ...ipv6,
+      ].map(probeOf);
+      compared += probes.length;
+      return probes.flatMap((probe) => {
+        const verdict = verdictOf(isIpv6(probe) ? alone.IPv6 : alone.IPv4, probe);
+        return verdict === probe.measured ? [] : [`set ${place}, ${probe.text}: ${verdict}`];
+      });
+    });
+    console.log(`      compared ${compared} verdicts`);
+    assert.deepEqual(wrong, []);
+  }).timeout(60_000);
 
   it("an ICMP query is about ICMPv6 where an end has IPv6 only, and each goes by its name", () => {
     const policy = {

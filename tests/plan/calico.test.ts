@@ -36,6 +36,15 @@ describe("calico dialect", function () {
     );
   });
 
+  it("writes no ICMP code, which would end Felix in nftables mode", () => {
+    fc.assert(
+      fc.property(commonDeclaration, (declaration) => {
+        for (const { spec } of calicoPolicies(declaration)) assert.doesNotMatch(JSON.stringify(spec), /"(not)?icmp"/i);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   const shop: ClusterSecurityDeclaration = {
     namespaces: [namespace("alpha")],
     workloads: [workload("alpha/web", { serviceAccount: "web" }), workload("alpha/db", { serviceAccount: "db" })],
