@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ClusterSecurityDeclaration } from "../plan/index";
+import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
 import { CalicoCni } from "./calico-cni";
 import { CiliumCni } from "./cilium-cni";
@@ -9,9 +9,9 @@ import type { IstioMeshArgs } from "./istio-mesh";
 import { IstioMesh } from "./istio-mesh";
 import type { DefaultDenyArgs, OthersArgs } from "./others";
 import { coverOthers, defaultDenyOf } from "./others";
-import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
+import { lateFields, readDeclaration } from "./late-values";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
 import { TenantScope } from "./tenant";
@@ -43,6 +43,9 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
   liveCheck?: boolean;
 }
 
+/** What enforces a declaration, and the plan of it. */
+type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned: Plan };
+
 /**
  * A cluster's network, held as declared: the CNI, then the explicit deny of metadata endpoints, DNS, shared services,
  * both halves of every flow, the mesh, and the default deny last. Workloads name the component in `dependsOn`; destroying runs
@@ -66,11 +69,16 @@ export class ClusterSecurity extends pulumi.ComponentResource {
 
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
     const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, liveCheck, ...declared } = args;
-    const { declaration, planned, cilium, calico, istio, warnings } = readArguments(() => {
-      const enforcement = enforcementOf(declared, cniArgs, istioArgs);
-      const { declaration: whole } = enforcement;
-      return { ...enforcement, planned: plan({ ...whole, asOf: whole.asOf ?? today() }) };
-    });
+    const read = readDeclaration<ClusterSecurityDeclaration, PlannedEnforcement>(
+      declared,
+      (declaration) => {
+        const enforcement = enforcementOf(declaration, cniArgs, istioArgs);
+        const { declaration: whole } = enforcement;
+        return { ...enforcement, planned: plan({ ...whole, asOf: whole.asOf ?? today() }) };
+      },
+      ({ planned }) => planned,
+    );
+    const { declaration, planned, cilium, calico, istio, warnings } = read;
     super(typeToken("ClusterSecurity"), name, args, opts);
 
     warnOfEmpty(this, declared, planned);
@@ -91,7 +99,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
     const scopes = new Map(tenants);
     const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, component: opts, liveCheck };
     const check = registerPlan(name, planned, this, after, settings);
-    const outputs = outputsOf(withOthers(postureOf(planned), others), check);
+    const outputs = outputsOf(withOthers(lateFields(planned, postureOf), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

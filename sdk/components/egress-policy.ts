@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EgressDeclaration } from "../plan/index";
 import { planEgress } from "../plan/index";
-import { readArguments } from "./errors";
+import { lateFields, readPlan } from "./late-values";
 import { afterCheck, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
@@ -49,20 +49,20 @@ export class EgressPolicy extends pulumi.ComponentResource {
 
   constructor(name: string, args: EgressPolicyArgs, opts?: pulumi.ComponentResourceOptions) {
     const { policyName, liveCheck, ...declaration } = args;
-    const planned = readArguments(() => planEgress(policyName ?? name, declaration));
-    const posture: EgressPosture = {
-      dialect: planned.dialect,
+    const planned = readPlan(declaration, (declared) => planEgress(policyName ?? name, declared));
+    const posture = lateFields(planned, ({ dialect, documents, flows, warnings }): EgressPosture => ({
+      dialect,
       namespace: declaration.namespace,
-      policies: planned.documents.map(({ logicalName }) => logicalName),
-      destinations: [...new Set(planned.flows.map(({ to }) => to))],
-      warnings: planned.warnings.map(({ message }) => message),
-    };
+      policies: documents.map(({ logicalName }) => logicalName),
+      destinations: [...new Set(flows.map(({ to }) => to))],
+      warnings: warnings.map(({ message }) => message),
+    }));
     super(typeToken("EgressPolicy"), name, args, opts);
     const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     this.posture = afterCheck(posture, check);
-    this.policies = this.posture.apply((whole) => whole.policies);
-    this.destinations = this.posture.apply((whole) => whole.destinations);
-    this.warnings = this.posture.apply((whole) => whole.warnings);
+    this.policies = this.posture.policies;
+    this.destinations = this.posture.destinations;
+    this.warnings = this.posture.warnings;
     this.registerOutputs({
       policies: this.policies,
       destinations: this.destinations,

@@ -27,8 +27,8 @@ class RefusedDeclaration extends DeclarationError implements PulumiInputError {
   readonly __pulumiInputPropertiesError = true;
   readonly errors: readonly PropertyProblem[];
 
-  constructor({ problems, message }: DeclarationError) {
-    super(problems);
+  constructor({ problems, message, outcome }: DeclarationError) {
+    super(problems, outcome);
     this.errors = problems.map(asProperty);
     this.message = headline(message);
   }
@@ -64,7 +64,7 @@ export function readArguments<T>(read: () => T, pathOf = (path: string): string 
   } catch (error) {
     if (error instanceof DeclarationError) {
       const problems = error.problems.map((problem) => ({ ...problem, path: pathOf(problem.path) }));
-      throw new RefusedDeclaration(new DeclarationError(problems));
+      throw new RefusedDeclaration(new DeclarationError(problems, error.outcome));
     }
     if (error instanceof ChartValuesError) throw new RefusedChartValues(error);
     throw error;

@@ -29,6 +29,8 @@ import { typeToken } from "./type-tokens";
 export interface RegisteredObject {
   readonly logicalName: string;
   readonly object: PlannedObject;
+  /** The same with the values of outputs in it. */
+  readonly final: Promise<PlannedObject>;
   readonly resource: pulumi.CustomResource;
 }
 
@@ -87,11 +89,11 @@ export class LiveCheck extends pulumi.ComponentResource {
     opts: pulumi.ComponentResourceOptions,
   ) {
     super(typeToken("LiveCheck"), name, {}, opts);
-    const reads = registered.map(({ logicalName, object, resource }) => {
+    const reads = registered.map(({ logicalName, object, final, resource }) => {
       // not known in a preview, which therefore reads nothing
       const id = pulumi.runtime.isDryRun() ? notKnown() : resource.id;
       const dependsOn = [resource, ...before];
-      return { object, read: new ReadBack(`${name}-${logicalName}`, object, { parent: this, dependsOn, id }) };
+      return { final, read: new ReadBack(`${name}-${logicalName}`, object, { parent: this, dependsOn, id }) };
     });
     if (pulumi.runtime.isDryRun()) {
       this.#done = Promise.resolve(true);
@@ -99,8 +101,9 @@ export class LiveCheck extends pulumi.ComponentResource {
       // the program must not be taken for done before the check is
       const settled = rpcKeepAlive();
       this.#done = new Promise((resolve, reject) => {
-        pulumi.all(reads.map(({ read }) => read.live)).apply((objects) => {
-          const drift = objects.flatMap((live, index) => problemsOf(reads[index]?.object, live));
+        pulumi.all(reads.map(({ read }) => read.live)).apply(async (objects) => {
+          const declared = await Promise.all(reads.map(({ final }) => final));
+          const drift = objects.flatMap((live, index) => problemsOf(declared[index], live));
           const problems = [...takenOver.map(describeTakenOver), ...drift];
           (problems.length === 0 ? Promise.resolve(true) : refuse(name, problems, this))
             .then(resolve, reject)

@@ -9,9 +9,9 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { planMesh } from "../plan/index";
-import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
+import { lateFields, readPlan } from "./late-values";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
@@ -70,10 +70,10 @@ export class MeshIdentity extends pulumi.ComponentResource {
 
   constructor(name: string, args: MeshIdentityArgs, opts?: pulumi.ComponentResourceOptions) {
     const { liveCheck, ...declaration } = args;
-    const planned = readArguments(() => planMesh({ ...declaration, asOf: today() }));
+    const planned = readPlan(declaration, (declared) => planMesh({ ...declared, asOf: today() }));
     super(typeToken("MeshIdentity"), name, args, opts);
     const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
-    const outputs = outputsOf(postureOf(planned), check);
+    const outputs = outputsOf(lateFields(planned, postureOf), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

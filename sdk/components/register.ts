@@ -8,6 +8,8 @@ import { exceptionsOf } from "./exceptions";
 import type { OthersCovered } from "./others";
 import type { RegisteredObject, TakenOver } from "./live-check";
 import { LiveCheck, noteTakenOver } from "./live-check";
+import type { Late } from "./late-values";
+import { finalPlan, lateFields } from "./late-values";
 import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
 
@@ -75,28 +77,30 @@ export interface SecurityOutputs {
 }
 
 /** The named outputs of a posture, beside the posture as a whole. */
-export function outputsOf(posture: pulumi.Input<SecurityPosture>, check: LiveCheck | undefined): SecurityOutputs {
+export function outputsOf(posture: Late<SecurityPosture>, check: LiveCheck | undefined): SecurityOutputs {
   const whole = afterCheck(posture, check);
+  // lifted: what is known of it is known, whatever else is not
   return {
-    policies: whole.apply(({ policies }) => policies),
-    namespaces: whole.apply(({ heldNamespaces }) => heldNamespaces),
-    exemptNamespaces: whole.apply(({ exemptNamespaces }) => exemptNamespaces),
-    exceptions: whole.apply(({ exceptions }) => exceptions),
-    warnings: whole.apply(({ warnings }) => warnings),
+    policies: whole.policies,
+    namespaces: whole.heldNamespaces,
+    exemptNamespaces: whole.exemptNamespaces,
+    exceptions: whole.exceptions,
+    warnings: whole.warnings,
     posture: whole,
   };
 }
 
 /** A value that is there once the live check has passed, so that an update in another language fails with it. */
-export function afterCheck<T>(value: pulumi.Input<T>, check: LiveCheck | undefined): pulumi.Output<pulumi.Unwrap<T>> {
-  return pulumi.all([value, check?.passed ?? true]).apply(([known]) => known as pulumi.Unwrap<T>);
+export function afterCheck<T extends object>(value: Late<T>, check: LiveCheck | undefined): pulumi.Output<T> {
+  const whole = pulumi.output(value) as unknown as pulumi.Output<T>;
+  // a preview checks nothing, and may know a part of the value only
+  if (check === undefined || pulumi.runtime.isDryRun()) return whole;
+  return pulumi.all([whole, check.passed]).apply(([known]) => known as T);
 }
 
 /** The posture together with what the cluster says about workloads of others. */
-export function withOthers(posture: SecurityPosture, { workloads }: OthersCovered): pulumi.Output<SecurityPosture> {
-  return pulumi
-    .output(workloads)
-    .apply((othersCovered) => (othersCovered === undefined ? posture : { ...posture, othersCovered }));
+export function withOthers(posture: Late<SecurityPosture>, { workloads }: OthersCovered): Late<SecurityPosture> {
+  return { ...posture, othersCovered: workloads as Promise<string[]> };
 }
 
 /** What a component has to say about the registration of its plan. */
@@ -188,7 +192,7 @@ export function registerPlan(
     const options = optionsOf(document.logicalName, namespace, dependsOn);
     const further = isClusterwideDeny(document) ? denyOptions : {};
     const hooks = withHooks(further.hooks, afterCreate);
-    const resource = registerObject(`${name}-${document.logicalName}`, document.object, {
+    const resource = registerObject(`${name}-${document.logicalName}`, plan, document, {
       ...options,
       ...further,
       ...hooks,
@@ -199,7 +203,8 @@ export function registerPlan(
   for (const namespace of plan.namespaces) {
     const options = optionsOf(namespace.name, namespace.name, [...after, ...policies.values()]);
     const hooks = namespace.existing ? {} : withHooks(undefined, afterCreate);
-    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, { ...options, ...hooks });
+    const { labels } = lateFields(plan, (one) => ({ labels: labelsOf(one, namespace) }), true);
+    const resource = registerNamespace(`${name}-${namespace.name}`, namespace, labels, { ...options, ...hooks });
     if (resource !== undefined) namespaces.set(namespace.name, resource);
   }
   for (const document of rest) if (!needsMesh(document)) register(document, []);
@@ -208,7 +213,8 @@ export function registerPlan(
   if (!isChecked) return undefined;
   const registered = plan.documents.flatMap(({ logicalName, object }): RegisteredObject[] => {
     const resource = policies.get(logicalName);
-    return resource === undefined ? [] : [{ logicalName, object, resource }];
+    const final = finalPlan(plan).then((one) => objectOf(one, logicalName) ?? object);
+    return resource === undefined ? [] : [{ logicalName, object, final, resource }];
   });
   return new LiveCheck(`${name}-live`, registered, [...namespaces.values()], takenOver, { parent });
 }
@@ -252,33 +258,58 @@ function needsMesh({ stage }: Plan["documents"][number]): boolean {
 function registerNamespace(
   name: string,
   namespace: PlannedNamespace,
+  labels: pulumi.Input<Record<string, string>>,
   options: pulumi.CustomResourceOptions,
 ): pulumi.Resource | undefined {
   if (!namespace.existing) {
-    const labels = { ...namespace.labels, [tierLabel]: namespace.tier };
     const metadata = { name: namespace.name, labels, annotations: declaredBy(options) };
     return new k8s.core.v1.Namespace(name, { metadata }, options);
   }
   if (Object.keys(namespace.labels).length === 0) return undefined;
   // an existing namespace is patched: owning it would mean deleting it on destroy
-  return new k8s.core.v1.NamespacePatch(
-    name,
-    { metadata: { name: namespace.name, labels: { ...namespace.labels } } },
-    options,
-  );
+  return new k8s.core.v1.NamespacePatch(name, { metadata: { name: namespace.name, labels } }, options);
+}
+
+/** What a namespace is labelled with; one that is created also says its tier. */
+function labelsOf(plan: Plan, { name, existing, tier }: PlannedNamespace): Record<string, string> {
+  const labels = plan.namespaces.find((namespace) => namespace.name === name)?.labels ?? {};
+  return existing ? { ...labels } : { ...labels, [tierLabel]: tier };
+}
+
+function objectOf({ documents }: Plan, name: string): PlannedObject | undefined {
+  return documents.find(({ logicalName }) => logicalName === name)?.object;
 }
 
 function registerObject(
   name: string,
-  object: PlannedObject,
+  plan: Plan,
+  { logicalName, stage, object }: Plan["documents"][number],
   options: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  const { apiVersion, kind, metadata: planned, ...sections } = structuredClone(object);
-  const metadata = { ...planned, annotations: { ...planned.annotations, ...declaredBy(options) } };
+  const { apiVersion, kind, metadata: planned } = object;
+  const opensNothing = stage === "metadata-deny";
+  const own = (one: Plan): PlannedObject => structuredClone(objectOf(one, logicalName) ?? object);
+  const annotations = lateFields(plan, (one) => own(one).metadata.annotations ?? {}, opensNothing);
+  const metadata = { ...structuredClone(planned), annotations: { ...annotations, ...declaredBy(options) } };
+  const sections = lateFields(plan, (one) => sectionsOf(own(one)), opensNothing);
   if (apiVersion === "networking.k8s.io/v1" && kind === "NetworkPolicy") {
     return new k8s.networking.v1.NetworkPolicy(name, { metadata, ...sections }, options);
   }
   return new k8s.apiextensions.CustomResource(name, { apiVersion, kind, metadata, ...sections }, options);
+}
+
+/** Everything of an object but what it is and what it is called. */
+function sectionsOf({
+  apiVersion: _apiVersion,
+  kind: _kind,
+  metadata: _metadata,
+  ...sections
+}: PlannedObject): Sections {
+  return sections;
+}
+
+interface Sections {
+  readonly [section: string]: unknown;
 }
 
 function declaredBy({ parent }: pulumi.CustomResourceOptions): Record<string, pulumi.Input<string>> {

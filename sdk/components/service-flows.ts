@@ -10,9 +10,9 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { planFlows } from "../plan/index";
-import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
+import { lateFields, readPlan } from "./late-values";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
@@ -73,10 +73,10 @@ export class ServiceFlows extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServiceFlowsArgs, opts?: pulumi.ComponentResourceOptions) {
     const { liveCheck, ...declaration } = args;
-    const planned = readArguments(() => planFlows({ ...declaration, asOf: today() }));
+    const planned = readPlan(declaration, (declared) => planFlows({ ...declared, asOf: today() }));
     super(typeToken("ServiceFlows"), name, args, opts);
     const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
-    const outputs = outputsOf(postureOf(planned), check);
+    const outputs = outputsOf(lateFields(planned, postureOf), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

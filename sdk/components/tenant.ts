@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedTenant, TenantDeclaration, TenantPlanDeclaration } from "../plan/index";
 import { planTenant } from "../plan/index";
-import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { exceptionsOf, today } from "./exceptions";
+import { lateFields, readPlan } from "./late-values";
 import { afterCheck, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
 
@@ -60,18 +60,22 @@ export class Tenant extends pulumi.ComponentResource {
 
   constructor(name: string, args: TenantArgs, opts?: pulumi.ComponentResourceOptions) {
     const { liveCheck, ...declaration } = args;
-    const planned = readArguments(() => planTenant({ ...declaration, asOf: args.asOf ?? today() }), argumentOf);
+    const planned = readPlan(
+      declaration,
+      (declared) => planTenant({ ...declared, asOf: args.asOf ?? today() }),
+      argumentOf,
+    );
     const [tenant] = planned.tenants;
     if (tenant === undefined) throw new RangeError("a planned tenant is in its plan");
-    const posture = tenantPosture(planned, tenant);
+    const posture = lateFields(planned, (one) => tenantPosture(one, tenant));
     super(typeToken("Tenant"), name, args, opts);
     const check = registerPlan(name, planned, this, [], { component: opts, liveCheck });
     this.posture = afterCheck(posture, check);
-    this.policies = this.posture.apply((whole) => whole.policies);
-    this.namespaces = this.posture.apply((whole) => whole.namespaces);
-    this.policyEditors = this.posture.apply((whole) => whole.policyEditors);
-    this.exceptions = this.posture.apply((whole) => whole.exceptions);
-    this.warnings = this.posture.apply((whole) => whole.warnings);
+    this.policies = this.posture.policies;
+    this.namespaces = this.posture.namespaces;
+    this.policyEditors = this.posture.policyEditors;
+    this.exceptions = this.posture.exceptions;
+    this.warnings = this.posture.warnings;
     this.registerOutputs({
       policies: this.policies,
       namespaces: this.namespaces,
@@ -86,7 +90,7 @@ export class Tenant extends pulumi.ComponentResource {
 /** Stands for a tenant inside `ClusterSecurity`, which plans and registers what lies in its namespaces. */
 export class TenantScope extends pulumi.ComponentResource {
   constructor(name: string, plan: Plan, tenant: PlannedTenant, opts: pulumi.ComponentResourceOptions) {
-    const posture = tenantPosture(plan, tenant);
+    const posture = lateFields(plan, (one) => tenantPosture(one, tenant));
     const { name: ofTenant, namespaces, policyEditors } = tenant;
     super(typeToken("Tenant"), name, { tenant: { name: ofTenant, namespaces, policyEditors } }, opts);
     const { policies, exceptions, warnings } = posture;

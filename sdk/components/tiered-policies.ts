@@ -12,11 +12,11 @@ import type {
   WorkloadDeclaration,
 } from "../plan/index";
 import { plan } from "../plan/index";
-import { readArguments } from "./errors";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import type { DefaultDenyArgs, OthersArgs } from "./others";
 import { coverOthers, defaultDenyOf } from "./others";
+import { lateFields, readPlan } from "./late-values";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
 import { typeToken } from "./type-tokens";
@@ -90,7 +90,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
     const { defaultDeny: _defaultDeny, others: _others, liveCheck, ...declaration } = args;
-    const planned = readArguments(() => plan({ ...declaration, asOf: declaration.asOf ?? today() }));
+    const planned = readPlan(declaration, (declared) => plan({ ...declared, asOf: declared.asOf ?? today() }));
     super(typeToken("TieredPolicies"), name, args, opts);
     warnOfEmpty(this, declaration, planned);
     const others = coverOthers(name, this, planned, args.denyScope, defaultDenyOf(this, args));
@@ -99,7 +99,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
       component: opts,
       liveCheck,
     });
-    const outputs = outputsOf(withOthers(postureOf(planned), others), check);
+    const outputs = outputsOf(withOthers(lateFields(planned, postureOf), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;
     this.exemptNamespaces = outputs.exemptNamespaces;

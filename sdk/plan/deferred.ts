@@ -117,10 +117,15 @@ export const standIns = {
     const { prefix, last } = block(index);
     return variant === "first" ? `${prefix}.${last}/28` : "0.0.0.0/0";
   },
-  /** Addresses of nodes, of pods, of the API server. */
+  /** Addresses of nodes, of the API server. */
   network: (index, variant) => {
     const { prefix, last } = block(index);
     return `${prefix}.${last + (variant === "first" ? 0 : 1)}/32`;
+  },
+  /** Pods are cut out of ranges, where they lie in them: the first lies in none, the second leaves nothing of any. */
+  pods: (index, variant) => {
+    const { prefix, last } = block(index);
+    return variant === "first" ? `${prefix}.${last}/32` : "0.0.0.0/0";
   },
   /** One address. */
   address: (index, variant) => {

@@ -12,18 +12,22 @@ export interface DeclarationProblem {
   readonly fix: string;
 }
 
-/** A declaration that cannot be planned. Carries every problem that was found; nothing has been registered. */
+/** A declaration that cannot be planned. Carries every problem that was found. */
 export class DeclarationError extends Error {
   readonly problems: readonly DeclarationProblem[];
+  /** What did not happen because of it. */
+  readonly outcome: string;
 
-  constructor(problems: readonly DeclarationProblem[]) {
+  /** @param outcome What did not happen because of it. Defaults to `nothing was registered`. */
+  constructor(problems: readonly DeclarationProblem[], outcome = "nothing was registered") {
     const lines = problems.map(
       (problem) => `  ${problem.path}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`,
     );
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    super([`The declaration has ${count}; nothing was registered.`, ...lines].join("\n"));
+    super([`The declaration has ${count}; ${outcome}.`, ...lines].join("\n"));
     this.name = "DeclarationError";
     this.problems = problems;
+    this.outcome = outcome;
   }
 }
 

@@ -52,12 +52,20 @@ type RegisterOutputs = (request: OutputsRequest, callback: (error: unknown, resp
  */
 export async function register(
   program: () => unknown,
-  options: { config?: Record<string, string>; preview?: boolean } = {},
+  options: {
+    config?: Record<string, string>;
+    preview?: boolean;
+    /** What the provider makes of a resource. Defaults to its inputs. */
+    state?: (type: string, inputs: Record<string, unknown>) => Record<string, unknown>;
+  } = {},
 ): Promise<readonly Registration[]> {
   const registrations: Registration[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: (args) => ({ id: `${args.name}-id`, state: args.inputs as Record<string, unknown> }),
+      newResource: ({ name, type, inputs }) => {
+        const own = inputs as Record<string, unknown>;
+        return { id: `${name}-id`, state: options.state?.(type, own) ?? own };
+      },
       call: () => ({}),
     },
     "project",

@@ -2,7 +2,8 @@
 import { cidrProblem } from "../addresses";
 import type { ClusterSecurityDeclaration } from "../declaration";
 import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, Protocol, UnsupportedHandling } from "../declaration";
-import { standIns } from "../deferred";
+import type { StandIn } from "../deferred";
+import { isUnknown, standIns } from "../deferred";
 import { ProblemCollector } from "../errors";
 import type { Model, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
 import { isDnsSubdomain } from "../names";
@@ -133,7 +134,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
       ports: apiServerPorts,
     },
     nodeCidrs: readCidrs(reader, problems, "cluster.nodeCidrs", cluster["nodeCidrs"]),
-    podCidrs: readCidrs(reader, problems, "cluster.podCidrs", cluster["podCidrs"]),
+    podCidrs: readPodCidrs(reader, problems, cluster["podCidrs"]),
     ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
     enforcerAudits,
     experimentalPeers: reader.flag("cluster.experimentalPeers", cluster["experimentalPeers"]) ?? false,
@@ -192,8 +193,21 @@ function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unkn
   return new Map(Object.entries(names));
 }
 
-function readCidrs(reader: Reader, problems: ProblemCollector, path: string, value: unknown): readonly string[] {
-  return (reader.items(path, value, standIns.network) ?? []).flatMap(({ text: cidr, path: at }) => {
+/** Where the pods' range is not known it may be one of IPv6, too. */
+function readPodCidrs(reader: Reader, problems: ProblemCollector, value: unknown): readonly string[] {
+  const cidrs = readCidrs(reader, problems, "cluster.podCidrs", value, standIns.pods);
+  const isGuess = isUnknown(value) || (Array.isArray(value) && value.some(isUnknown));
+  return isGuess && cidrs.includes("0.0.0.0/0") ? [...cidrs, "::/0"] : cidrs;
+}
+
+function readCidrs(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: string,
+  value: unknown,
+  standIn: StandIn<string> = standIns.network,
+): readonly string[] {
+  return (reader.items(path, value, standIn) ?? []).flatMap(({ text: cidr, path: at }) => {
     const wrong = cidrProblem(cidr);
     if (wrong !== undefined) problems.add(at, cidr, wrong.message, wrong.fix);
     return wrong === undefined ? [cidr] : [];
