@@ -86,8 +86,14 @@ export function outputsOf(posture: Late<SecurityPosture>, check: LiveCheck | und
     exemptNamespaces: whole.exemptNamespaces,
     exceptions: whole.exceptions,
     warnings: whole.warnings,
-    posture: whole,
+    posture: whole.apply(withoutMissing),
   };
+}
+
+/** Workloads of others that could not be read are no field of the posture. */
+function withoutMissing({ othersCovered, ...posture }: SecurityPosture): SecurityPosture {
+  const found: string[] | null | undefined = othersCovered;
+  return found === undefined || found === null ? posture : { ...posture, othersCovered: found };
 }
 
 /** A value that is there once the live check has passed, so that an update in another language fails with it. */
