@@ -5,7 +5,7 @@ import {
   isStagedKind,
   isUnreadable,
   podMakers,
-  profileFor,
+  profileWithin,
 } from "../reachability";
 import type { EnforcerProfile, Problem, Reachability, Snapshot, SourcedObject } from "../reachability";
 import { withoutOwned } from "../cluster/owners";
@@ -56,9 +56,10 @@ export function note(text: string, options: { readonly quiet: boolean }): void {
  * @throws CliError where there is no answer to be had: nothing to read, a source with holes.
  */
 export async function load(specs: readonly string[], options: InputOptions): Promise<Loaded> {
-  const profile = profileOption(options);
+  // a wrong name is refused before anything is read
+  profileOption(options);
   const content = await read(specs, options);
-  return compileObjects(content.objects, content.problems, profile, options, "");
+  return compileObjects(content.objects, content.problems, profileOption(options, content.objects), options, "");
 }
 
 /** Two snapshots to compare. With `apply`, the second is laid over the first as `kubectl apply` would do it. */
@@ -72,9 +73,10 @@ export async function loadTwo(
   },
 ): Promise<{ before: Loaded; after: Loaded }> {
   const [firstLabel, secondLabel] = options.labels ?? ["before", "after"];
-  const named = profileOption(options);
+  profileOption(options);
   const first = await read(before, options);
   const second = await read(after, options);
+  const named = profileOption(options, [...first.objects, ...second.objects]);
   const objects = options.apply ? layOver(first.objects, second.objects) : second.objects;
   const problems = options.apply ? [...first.problems, ...second.problems] : second.problems;
   // One enforcer for both, or the diff would show the change of the enforcer.
@@ -178,10 +180,11 @@ function report(problems: readonly Problem[], options: InputOptions, prefix: str
   for (const line of problemLines(problems, options.allProblems)) process.stderr.write(`${prefix}${line}\n`);
 }
 
-function profileOption(options: InputOptions): EnforcerProfile | undefined {
+/** The enforcer named by the user, with what the objects say of its settings. */
+function profileOption(options: InputOptions, objects: readonly SourcedObject[] = []): EnforcerProfile | undefined {
   if (options.cni === undefined) return undefined;
   try {
-    return profileFor(options.cni);
+    return profileWithin(options.cni, objects);
   } catch (error) {
     if (error instanceof RangeError) throw usageError(`--cni: ${error.message}`);
     throw error;

@@ -9,7 +9,7 @@ export { isSomeValue, isUnknown, someValue, unknownValue } from "./model/unknown
 export type { Problem, ProblemCode } from "./model/problems";
 export type { Cni, EnforcerProfile } from "./model/profile";
 export { isBeforeCalico } from "./model/calico-version";
-export { inferProfile, profileFor } from "./model/profile";
+export { inferProfile, profileFor, profileWithin } from "./model/profile";
 export type { ClusterNode, Namespace, Snapshot, Workload, WorkloadPort } from "./model/snapshot";
 export type { PolicyDialect, PolicySource } from "./model/policy-source";
 export type { LabelSet, LabelValue } from "./model/selectors/labels";

@@ -35,7 +35,7 @@ export function readCiliumPeers(field: string, value: unknown, path: string, sco
 const readers: Readonly<Record<string, (value: unknown, path: string, scope: CiliumScope) => PeerTerm>> = {
   Endpoints: (value, path, scope) => ({
     kind: "identities",
-    where: peerCondition(readSelector(value, path), scope.namespace, scope.context.profile.clusterName),
+    where: peerCondition(readSelector(value, path), scope.namespace, scope.context.profile),
   }),
   CIDR: (value, path) => ({ kind: "cidr", set: AddressSet.of(readAddressOrCidr(value, path)) }),
   CIDRSet: readCidrSet,

@@ -1,4 +1,5 @@
 /** How Cilium's selectors are read: sources of labels, and the namespace that a selector means without saying so. */
+import type { EnforcerProfile } from "../model/profile";
 import { all, test, type Condition, type Field } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
 import type { ReaderContext } from "./common";
@@ -56,15 +57,37 @@ export function mentions(condition: Condition, field: Field): boolean {
 /**
  * Who a selector in `fromEndpoints` / `toEndpoints` means: pods of the policy's own namespace, or for a clusterwide policy
  * pods of any namespace, unless the selector itself speaks of namespaces or reserved identities; and, unless it says so
- * itself, of the own cluster only (`policy-default-local-cluster`), a label that reserved identities do not carry
+ * itself, of the own cluster only (`policy-default-local-cluster`, where that is on), a label that reserved identities do not carry
  * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils; measured, cases r411-4 and r411-54).
  */
-export function peerCondition(selector: Condition, namespace: LabelValue | undefined, clusterName: string): Condition {
+export function peerCondition(
+  selector: Condition,
+  namespace: LabelValue | undefined,
+  { clusterName, localClusterOnly }: Pick<EnforcerProfile, "clusterName" | "localClusterOnly">,
+): Condition {
   if (mentions(selector, "reserved")) return selector;
   const parts: Condition[] = [selector];
-  if (!mentions(selector, "cluster")) parts.unshift(test("cluster", "", "in", clusterName));
+  if (localClusterOnly && !mentions(selector, "cluster")) parts.unshift(test("cluster", "", "in", clusterName));
   if (!mentions(selector, "namespace") && !mentions(selector, "namespaceLabel")) {
     parts.unshift(namespace === undefined ? test("namespace", "", "exists") : inNamespace(namespace));
   }
   return all(...parts);
 }
+
+/**
+ * A selector without one of its `matchLabels`: the agent writes the policy's own namespace over the one that is given
+ * there (ParseToCiliumRule, parsePodSelector).
+ */
+export function withoutMatchLabel(selector: unknown, key: string): unknown {
+  if (typeof selector !== "object" || selector === null) return selector;
+  const { matchLabels } = selector as { readonly matchLabels?: unknown };
+  if (typeof matchLabels !== "object" || matchLabels === null || !Object.hasOwn(matchLabels, key)) return selector;
+  const kept = Object.entries(matchLabels).filter(([each]) => each !== key);
+  return { ...selector, matchLabels: Object.fromEntries(kept) };
+}
+
+/** How the agent spells the label of a pod's namespace, by where a selector stands. */
+export const namespaceKey = {
+  cilium: "k8s:io.kubernetes.pod.namespace",
+  kubernetes: "io.kubernetes.pod.namespace",
+} as const;

@@ -11,7 +11,7 @@ import type { Direction } from "../model/direction";
 import { anyPeer, Refused, uncertainPolicy, uncertainRule, type PolicyReader } from "./common";
 import { inNamespace } from "../model/selectors/conditions";
 import { readCiliumPeers } from "./cilium-peers";
-import { ciliumKey, mentions, type CiliumScope } from "./cilium-selectors";
+import { ciliumKey, mentions, namespaceKey, withoutMatchLabel, type CiliumScope } from "./cilium-selectors";
 import { readCiliumTraffic } from "./cilium-ports";
 import { onlyFields, readBoolean, readList, readMap, required, type Fields } from "./fields";
 import { uncertainTraffic } from "./l4";
@@ -114,12 +114,20 @@ function readSubject(spec: Fields, path: string, scope: CiliumScope): Subject {
     );
     return { kind: "nodes", where };
   }
+  const selector = scope.namespace === undefined ? endpoint : withoutMatchLabel(endpoint, namespaceKey.cilium);
   const where = scope.reader.attempt(
-    () => readLabelSelector(endpoint, `${path}.endpointSelector`, ciliumKey),
+    () => readLabelSelector(selector, `${path}.endpointSelector`, ciliumKey),
     () => perhaps,
   );
   if (scope.namespace === undefined) return { kind: "pods", where };
-  if (mentions(where, "namespace")) {
+  if (selector !== endpoint) {
+    scope.reader.report(
+      "not-enforced",
+      `a namespaced policy selects pods of its own namespace: the agent overwrites ${namespaceKey.cilium} in its endpointSelector`,
+      `${path}.endpointSelector`,
+      false,
+    );
+  } else if (mentions(where, "namespace")) {
     scope.reader.report(
       "not-enforced",
       "a namespaced policy selects pods of its own namespace only; a selector for another namespace selects nobody",

@@ -4,7 +4,8 @@
  */
 import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, PeerTerm, Rule } from "../model/rules";
-import { all, always, any, never, not, type Condition, type Test } from "../model/selectors/conditions";
+import { isBeforeCilium } from "../model/cilium-version";
+import { all, always, any, never, not, perhaps, type Condition, type Test } from "../model/selectors/conditions";
 import type { ObjectReader } from "./fields";
 
 /** A pattern of labels that are taken in or left out. */
@@ -118,6 +119,10 @@ export function withIdentityLabels(
           ? "every pod fits a selector that asks for its absence"
           : "a selector that asks for it selects nobody";
         reader.report("not-enforced", `Cilium leaves the label ${test.key} out of identities: ${effect}`, path, false);
+      }
+      if (key.startsWith("topology.kubernetes.io") && isBeforeCilium(profile, 19)) {
+        // left out since 1.19, and since some patch release of 1.18
+        return selects ? any(test, perhaps) : all(test, perhaps);
       }
       return selects ? always : never;
     });

@@ -2,9 +2,9 @@
  * NetworkPolicy, networking.k8s.io/v1.
  * Source: k8s.io/api networking/v1/types.go and the validation in pkg/apis/networking.
  */
-import type { Cni } from "../model/profile";
+import type { Cni, EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../model/rules";
-import { all, perhaps, type Condition } from "../model/selectors/conditions";
+import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
 import { TrafficSet } from "../model/sets/ports";
 import { YES } from "../model/unknown";
@@ -32,19 +32,20 @@ import {
   type Fields,
   type ObjectReader,
 } from "./fields";
+import { namespaceKey, withoutMatchLabel } from "./cilium-selectors";
 import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
 import { namespaceLabels, podLabelsOf, readLabelSelector, type KeyMapping } from "./label-selector";
 import { readPortName } from "./names";
 
 export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
   const home = inNamespace(namespace);
-  const scope: Scope = { namespace, reader, pods: podLabelsOf(context.profile.cni) };
+  const scope: Scope = { namespace, reader, pods: podLabelsOf(context.profile.cni), profile: context.profile };
   return reader.attempt(
     () => {
       const spec = readMap(origin.object.spec, "spec") ?? {};
       onlyFields(spec, "spec", ["podSelector", "policyTypes", "ingress", "egress"]);
       const selected = reader.attempt(
-        () => readLabelSelector(spec["podSelector"], "spec.podSelector", scope.pods),
+        () => readLabelSelector(ownSelector(spec["podSelector"], scope), "spec.podSelector", scope.pods),
         () => perhaps,
       );
       const directions = readDirections(spec, context.profile.cni);
@@ -89,6 +90,7 @@ interface Scope {
   readonly reader: ObjectReader;
   /** Where keys of pod selectors look. */
   readonly pods: KeyMapping;
+  readonly profile: EnforcerProfile;
 }
 
 function readDirection(spec: Fields, direction: Direction, scope: Scope): DirectionRules {
@@ -131,7 +133,13 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
   );
 }
 
-function readPeer(value: unknown, path: string, { namespace, reader, pods: mapPods }: Scope): PeerTerm {
+/** A selector of pods of the policy's own namespace: Cilium writes that over whatever namespace it names. */
+function ownSelector(value: unknown, { profile }: Scope): unknown {
+  return profile.cni === "cilium" ? withoutMatchLabel(value, namespaceKey.kubernetes) : value;
+}
+
+function readPeer(value: unknown, path: string, scope: Scope): PeerTerm {
+  const { namespace, reader, pods: mapPods, profile } = scope;
   return reader.attempt(
     () => {
       const peer = required(readMap(value, path), path);
@@ -151,8 +159,12 @@ function readPeer(value: unknown, path: string, { namespace, reader, pods: mapPo
       const place: Condition = hasNamespaces
         ? readLabelSelector(peer["namespaceSelector"], `${path}.namespaceSelector`, namespaceLabels)
         : inNamespace(namespace);
-      const pods = readLabelSelector(peer["podSelector"], `${path}.podSelector`, mapPods);
-      return { kind: "pods", where: all(place, pods) };
+      const selector = hasNamespaces ? peer["podSelector"] : ownSelector(peer["podSelector"], scope);
+      const pods = readLabelSelector(selector, `${path}.podSelector`, mapPods);
+      if (profile.localClusterOnly) return { kind: "pods", where: all(place, pods) };
+      // without the cluster's name in it, a selector that only excludes fits what has no labels at all
+      const somewhere = place === always ? test("namespace", "", "exists") : place;
+      return { kind: "identities", where: all(somewhere, pods) };
     },
     () => uncertainPeer,
   );

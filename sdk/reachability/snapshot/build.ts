@@ -1,7 +1,7 @@
 import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../model/objects";
 import type { Problem } from "../model/problems";
 import { inferProfile, type EnforcerProfile } from "../model/profile";
-import { uncertainPolicy, type ReaderContext } from "../readers/common";
+import { uncertainDirection, uncertainPolicy, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
 import { networkSetsOf, selectsHostEndpoint } from "../readers/network-sets";
@@ -22,6 +22,7 @@ import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
+import { isUnmodelled, oldestCilium } from "../model/cilium-version";
 import { mayLabelTopology } from "../readers/controller-labels";
 import { labelSetOf, podTemplateOf, readWorkload } from "../readers/workloads";
 
@@ -121,6 +122,13 @@ class Builder {
       waypoints,
       waypointHosts: [],
     };
+    if (isUnmodelled(this.profile)) {
+      this.problems.push({
+        code: "unsupported",
+        message: `Cilium ${this.profile.version ?? ""} is not modelled, ${oldestCilium} is the oldest version that is: what its policies do is not known`,
+        affectsVerdicts: true,
+      });
+    }
     this.#topology = mayLabelTopology(kubeletVersionsIn(this.objects));
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
@@ -175,8 +183,9 @@ class Builder {
           .read(origin, namespace, reader, context)
           .map((policy) => (kind.mesh === true ? policy : withIdentityLabels(policy, this.profile, reader)));
         const book = kind.mesh === true ? this.#mesh : this.#compiled;
+        const enforced = kind.mesh !== true && isUnmodelled(this.profile) ? policies.map(withDoubt) : policies;
         book.push(
-          ...(reader.invalid || isOneOfSeveral || sourced.perhaps === true ? policies.map(perhapsInForce) : policies),
+          ...(reader.invalid || isOneOfSeveral || sourced.perhaps === true ? enforced.map(perhapsInForce) : enforced),
         );
       } else reader.report("not-enforced", ignored, undefined, false);
       return;
@@ -313,6 +322,17 @@ class Builder {
 function placeOf({ file, line, urn, cluster }: Source): string {
   if (file === undefined) return urn ?? cluster ?? "";
   return line === undefined ? file : `${file}:${line}`;
+}
+
+/** A policy of which an enforcer makes something that nobody here knows: it may be more, less or other than it says. */
+function withDoubt(policy: CompiledPolicy): CompiledPolicy {
+  const doubted = (direction: "ingress" | "egress"): Pick<CompiledPolicy, typeof direction> => {
+    const rules = policy[direction];
+    if (rules === undefined) return {};
+    const { rules: uncertain } = uncertainDirection(direction, rules.rules[0]?.path ?? "spec", true);
+    return { [direction]: { ...rules, rules: [...uncertain, ...rules.rules] } };
+  };
+  return perhapsInForce({ ...policy, ...doubted("ingress"), ...doubted("egress") });
 }
 
 /** A policy with an invalid value is refused as a whole, or enforced in part: whether it selects anybody is not known. */
