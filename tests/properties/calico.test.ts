@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { calicoAllows } from "../oracle/calico";
 import { clusters } from "./arbitraries";
 import { calicoObjects } from "./calico-policies";
-import { clusterNetworkPolicies } from "./cluster-network-policies";
+import { adminNetworkPolicies, clusterNetworkPolicies } from "./cluster-network-policies";
 import { profile } from "./engine";
 import { networkPolicies } from "./network-policies";
 import { dialectSuite, isToFreshPod } from "./suite";
@@ -35,6 +35,17 @@ dialectSuite({
     .map((groups) => groups.flat()),
   profile: calico,
   allows: (cluster, objects, flow) => calicoAllows(cluster, objects, flow),
+  mayBeVague: isToFreshPod,
+  probe,
+});
+
+dialectSuite({
+  title: "properties: Calico 3.31 with AdminNetworkPolicy, whose named ports it drops, engine against oracle",
+  share: 0.03,
+  cluster: clusters({ podAddresses: true, hostNetwork: false }),
+  policies: fc.tuple(calicoObjects(2), adminNetworkPolicies(), networkPolicies(1)).map((groups) => groups.flat()),
+  profile: fc.constant(profile("calico@3.31", { unknownPodAddresses: "outside-cidrs" })),
+  allows: (cluster, objects, flow) => calicoAllows(cluster, objects, flow, "3.31"),
   mayBeVague: isToFreshPod,
   probe,
 });
