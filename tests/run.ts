@@ -41,12 +41,10 @@ const built = { TEST_PACK_IS_BUILT: "1" };
 
 const planning = ["tests/plan/**/*.test.ts", "tests/components/**/*.test.ts"];
 const engine = "tests/**/*.engine.test.ts";
-const lab = ["tests/lab/**/*.engine.test.ts"];
+const lab = ["tests/lab/**/*.engine.test.ts", "tests/engine/pack.engine.test.ts"];
 const installing = [
   ...["charts", "cli", "cluster", "components"].map((room) => `tests/${room}/**/*.engine.test.ts`),
-  ...["cilium-release", "command-line", "network-and-mesh", "pack"].map(
-    (name) => `tests/engine/${name}.engine.test.ts`,
-  ),
+  ...["cilium-release", "command-line", "network-and-mesh"].map((name) => `tests/engine/${name}.engine.test.ts`),
 ];
 
 /** Every file is in one lane: the lane that ignores what the others name takes all the rest. */
@@ -62,8 +60,8 @@ const quick = {
 
 /** The suites on the real engine and the real API server, each lane with a lab of its own. */
 const onEngine = {
-  lab: mocha("the lab and its provider, on the real engine", onLab(lab), built),
-  installing: mocha("installations, command line, pack, live cluster, on the real engine", onLab(installing), built),
+  lab: mocha("the lab and the pack, on the real engine", onLab(lab), built),
+  installing: mocha("installations, command line, live cluster, on the real engine", onLab(installing), built),
   rest: mocha("everything else on the real engine", [...onLab([engine]), ...ignore([...lab, ...installing])], built),
 };
 
