@@ -163,7 +163,9 @@ describe("the clusterwide default deny that covers workloads of others, on a rea
       const refused = await operate(stack, verb);
       declared = true;
       assert.match(refused.error ?? "", /keep-default-deny-all[\s\S]*protect/);
-      const gone = finished(refused).filter(({ op }) => op.startsWith("delete"));
+      const gone = finished(refused).filter(
+        ({ op, type }) => op.startsWith("delete") && type.startsWith("kubernetes:"),
+      );
       for (const { type } of gone) assert.equal(type, "kubernetes:apps/v1:Deployment");
       assert.deepEqual(await policyNames(lab), policies);
       assert.equal(await reachesKiosk(), "No Connections");
