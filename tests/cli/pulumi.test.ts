@@ -53,6 +53,22 @@ describe("Pulumi values", () => {
     }
   });
 
+  it("a list that the provider hides for one value in it is what the inputs say: they hide that value alone", () => {
+    const containers = (value: unknown): Properties[] => [
+      { name: "main", ports: [{ containerPort: 8080 }], env: [{ name: "PASSWORD", value }] },
+    ];
+    const pod = (list: unknown): Properties => ({ apiVersion: "v1", kind: "Pod", spec: { containers: list } });
+    const inputs = pod(containers(secret({ ciphertext: "v1:abc" })));
+    const outputs = { ...pod(secret({ ciphertext: "v1:def" })), status: { podIP: "10.0.0.7" } };
+    const state = stateOf(resource("kubernetes:core/v1:Pod", "web", inputs, { outputs }));
+    const [found] = readPulumiState(state, "state.json").objects;
+    const { spec, status } = found?.object as { spec: { containers: Properties[] }; status: unknown };
+    const [main] = spec.containers;
+    assert.deepEqual(main?.["ports"], [{ containerPort: 8080 }]);
+    assert.ok(isUnknown((main["env"] as Properties[])[0]?.["value"]));
+    assert.deepEqual(status, { podIP: "10.0.0.7" });
+  });
+
   it("plain data stays, the provider's own keys go", () => {
     const value = { a: [1, "x", null, { b: true }], __inputs: { a: 1 }, __fieldManager: "x" };
     assert.deepEqual(plainValue(value), { a: [1, "x", null, { b: true }] });

@@ -1,6 +1,6 @@
 import { isUnknown, shapesPolicies, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, Source, SourcedObject } from "../../reachability";
-import { plainValue } from "./pulumi-values";
+import { plainValue, revealed } from "./pulumi-values";
 import type { SourceContent } from "./types";
 
 /** A resource as `pulumi stack export` and `pulumi preview --json` write it (apitype.ResourceV3). */
@@ -58,8 +58,8 @@ export function objectsOfResources(
 /** In a state the outputs say what the cluster made of the inputs; in a preview only the inputs are of the new state. */
 function objectOf(resource: PulumiResource, prefer: "inputs" | "outputs"): KubeObject | undefined {
   const { inputs, outputs } = resource;
-  for (const properties of prefer === "inputs" ? [inputs, outputs] : [outputs, inputs]) {
-    const plain = plainValue(properties);
+  const [asked, made] = [plainValue(inputs), plainValue(outputs)];
+  for (const plain of prefer === "inputs" ? [asked, made] : [revealed(made, asked), asked]) {
     if (typeof plain !== "object" || plain === null || isUnknown(plain)) continue;
     const record = plain as Record<string, unknown>;
     if (Object.keys(record).length === 0) continue;

@@ -31,6 +31,25 @@ export function plainValue(value: unknown, depth = 0): unknown {
   return plain;
 }
 
+/**
+ * Outputs with what the inputs say in place of what is hidden. Pulumi's Kubernetes provider marks a whole list as a secret
+ * where one value in it is, all containers of a pod for one variable of one of them, while the inputs hide that value alone.
+ */
+export function revealed(outputs: unknown, inputs: unknown): unknown {
+  if (isUnknown(outputs)) return inputs ?? outputs;
+  if (Array.isArray(outputs)) {
+    const items: readonly unknown[] = Array.isArray(inputs) ? inputs : [];
+    return outputs.map((item, index) => revealed(item, items[index]));
+  }
+  if (typeof outputs !== "object" || outputs === null) return outputs;
+  const record = typeof inputs === "object" && inputs !== null ? (inputs as Record<string, unknown>) : {};
+  const result: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(outputs)) {
+    define(result, key, revealed(item, Object.hasOwn(record, key) ? record[key] : undefined));
+  }
+  return result;
+}
+
 /** Keys that the Kubernetes provider keeps for itself in outputs. */
 const providerKeys: ReadonlySet<string> = new Set(["__inputs", "__initialApiVersion", "__fieldManager", "__defaults"]);
 
