@@ -62,8 +62,8 @@ describe("Pulumi values", () => {
     const outputs = { ...pod(secret({ ciphertext: "v1:def" })), status: { podIP: "10.0.0.7" } };
     const state = stateOf(resource("kubernetes:core/v1:Pod", "web", inputs, { outputs }));
     const [found] = readPulumiState(state, "state.json").objects;
-    const { spec, status } = found?.object as { spec: { containers: Properties[] }; status: unknown };
-    const [main] = spec.containers;
+    const { spec, status } = (found?.object ?? {}) as { spec?: unknown; status?: unknown };
+    const [main] = (spec as { containers: Properties[] }).containers;
     assert.deepEqual(main?.["ports"], [{ containerPort: 8080 }]);
     assert.ok(isUnknown((main["env"] as Properties[])[0]?.["value"]));
     assert.deepEqual(status, { podIP: "10.0.0.7" });
