@@ -34,6 +34,8 @@ export interface InputOptions {
 
 /** A snapshot, ready for questions. */
 export interface Loaded {
+  /** What the snapshot was made of. */
+  readonly objects: readonly SourcedObject[];
   readonly snapshot: Snapshot;
   readonly reachability: Reachability;
   /** Everything that was not understood, in the sources and in the objects. */
@@ -135,7 +137,7 @@ function compileObjects(
   ];
   noteUnseen(snapshot, options, prefix);
   report(problems, options, prefix);
-  return { snapshot, reachability: compile(snapshot), problems, holes };
+  return { objects, snapshot, reachability: compile(snapshot), problems, holes };
 }
 
 /** What is open in an object is said where it was read; the engine need not say so for each field. */
@@ -162,7 +164,7 @@ function noteUnseen(snapshot: Snapshot, options: InputOptions, prefix: string): 
     const more = parts.length > shownUnseen ? `, and ${parts.length - shownUnseen} more kinds` : "";
     const shown = parts.slice(0, options.verbose ? undefined : shownUnseen).join(", ");
     note(
-      `${prefix}note: contents not seen: ${shown}${options.verbose ? "" : more}: their pods and policies are not judged (render them, or read the cluster with --context)`,
+      `${prefix}note: contents not seen: ${shown}${options.verbose ? "" : more}: the pods and policies that controllers make of them are not judged (render them, or read the cluster with --context)`,
       options,
     );
   }

@@ -15,6 +15,8 @@ export type { PolicyDialect, PolicySource } from "./model/policy-source";
 export type { LabelSet, LabelValue } from "./model/selectors/labels";
 export type { ReadYaml } from "./snapshot/documents";
 export { readYaml } from "./snapshot/documents";
+export type { HttpRule } from "./readers/http";
+export { httpRules, readHttp } from "./readers/http";
 export { isUnreadable } from "./readers/unread-policies";
 export { lineOfPath } from "./readers/yaml";
 export { blastRadius, buildSnapshot, compile, diff, equivalent, exposure, hygiene } from "./reachability";

@@ -1,5 +1,6 @@
 import { parseFlow } from "../ends";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { answerFor } from "../http";
 import { coloursFor } from "../print/colours";
 import { printExplanation } from "../print/explain";
 import { exitCodeOf, load, note } from "../snapshot";
@@ -13,7 +14,7 @@ export async function explain(
   options: CommonOptions & { readonly everyRule: boolean },
 ): Promise<ExitCode> {
   const loaded = await load(sourcesOf(positional, options), options);
-  const explanation = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
+  const explained = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
   const output = outputOf(options, { coloured: options.format === "table" });
   const printing = {
     format: options.format,
@@ -21,6 +22,9 @@ export async function explain(
     cni: loaded.snapshot.profile.cni,
     everyRule: options.everyRule,
   };
+  const { verdict, condition } = answerFor(loaded, explained.flow);
+  if (condition !== undefined) note(`note: allowed for ${condition}`, options);
+  const explanation = { ...explained, verdict };
   const answer =
     loaded.holes && explanation.verdict === "allowed" ? { ...explanation, verdict: "unknown" as const } : explanation;
   if (answer !== explanation) note("the verdict is unknown because something could not be read", options);

@@ -1,9 +1,9 @@
-import { exposure as exposureOf, TrafficSet } from "../../reachability";
+import { exposure as exposureOf, groupOf, TrafficSet } from "../../reachability";
 import type { Exposure, Traffic } from "../../reachability";
 import { knownNamespace, knownWorkload } from "../ends";
 import type { ExitCode } from "../exit-codes";
 import { printExposure } from "../print/exposure";
-import { exitCodeOf, load, note } from "../snapshot";
+import { exitCodeOf, load, note, type Loaded } from "../snapshot";
 import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
 export interface ExposureOptions extends CommonOptions {
@@ -20,12 +20,29 @@ export async function exposure(positional: readonly string[], options: ExposureO
   const inThem = snapshot.workloads.filter(({ namespace }) => namespaces.has(namespace)).map(({ id }) => id);
   const narrowed = namespaces.size > 0 || named.length > 0;
   const found = exposureOf(reachability, narrowed ? { workloads: [...named, ...inThem] } : {});
+  noteOtherWays(loaded, options);
   const output = outputOf(options);
   const text = printExposure(loaded.holes ? [...found].map(possibleOnly) : found, options.format);
   if (text === "") note("none of these is exposed to anything", options);
   output.write(text);
   await output.end();
   return exitCodeOf([loaded], options);
+}
+
+/** Ways in that nobody looks at, by API group: what they open is not listed. */
+const otherWays =
+  /^(networking\.istio\.io\/(Gateway|VirtualService)|route\.openshift\.io\/Route|traefik\.(io|containo\.us)\/IngressRoute(TCP|UDP)?|projectcontour\.io\/HTTPProxy|getambassador\.io\/Mapping|configuration\.konghq\.com\/(TCP|UDP)Ingress|apisix\.apache\.org\/ApisixRoute)$/;
+const shownWays = 5;
+
+function noteOtherWays({ snapshot }: Loaded, options: ExposureOptions): void {
+  const names = snapshot.others.flatMap(({ object: { apiVersion, kind, metadata } }) =>
+    otherWays.test(`${groupOf(apiVersion)}/${kind}`)
+      ? [`${kind} ${metadata?.namespace === undefined ? "" : `${metadata.namespace}/`}${metadata?.name ?? ""}`]
+      : [],
+  );
+  if (names.length === 0) return;
+  const more = names.length > shownWays ? ` and ${names.length - shownWays} more` : "";
+  note(`note: ways in that are not looked at: ${names.slice(0, shownWays).join(", ")}${more}`, options);
 }
 
 /** Something could not be read: nothing is allowed for certain. */

@@ -2,6 +2,7 @@ import { describeEnd } from "../../reachability";
 import type { Verdict } from "../../reachability";
 import { parseFlow } from "../ends";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { answerFor } from "../http";
 import { coloursFor } from "../print/colours";
 import { printAnswer } from "../print/query";
 import { exitCodeOf, load, note } from "../snapshot";
@@ -16,7 +17,7 @@ export async function query(
 ): Promise<ExitCode> {
   const loaded = await load(sourcesOf(positional, options), options);
   const flow = parseFlow(from, to, loaded.snapshot);
-  const computed = loaded.reachability.verdict(flow);
+  const { verdict: computed, condition } = answerFor(loaded, flow);
   // With holes in what was read, neither answer is certain: a policy that is missing may close it, or open it.
   const verdict: Verdict = loaded.holes ? "unknown" : computed;
   if (verdict !== computed)
@@ -27,7 +28,13 @@ export async function query(
   }
   const traffic = loaded.reachability.traffic(flow.source, flow.destination);
   const output = outputOf(options, { coloured: options.format === "table" });
-  output.write(printAnswer({ flow, verdict, traffic }, options.format, coloursFor(output)));
+  output.write(
+    printAnswer(
+      { flow, verdict, traffic, ...(condition === undefined ? {} : { condition }) },
+      options.format,
+      coloursFor(output),
+    ),
+  );
   await output.end();
   if (verdict === "unknown") return exitCodes.incomplete;
   return verdict === options.expect ? exitCodeOf([loaded], options) : exitCodes.no;

@@ -13,11 +13,13 @@ export interface Answer {
   readonly flow: Flow;
   readonly verdict: Verdict;
   readonly traffic: Traffic;
+  /** The HTTP requests for which it is allowed: `GET /x only`. Default: no matter. */
+  readonly condition?: string;
 }
 
 /** A verdict in the format asked for. */
 export function printAnswer(answer: Answer, format: Format, colours: Colours): string {
-  const { flow, verdict, traffic } = answer;
+  const { flow, verdict, traffic, condition } = answer;
   const src = describeEnd(flow.source);
   const dst = describeEnd(flow.destination);
   const { allowed, possible } = traffic;
@@ -29,6 +31,7 @@ export function printAnswer(answer: Answer, format: Format, colours: Colours): s
         protocol: flow.protocol,
         port: flow.port,
         verdict,
+        condition,
         conn: connections(allowed),
         possible: allowed === possible ? undefined : connections(possible),
       })}\n`;
@@ -37,7 +40,9 @@ export function printAnswer(answer: Answer, format: Format, colours: Colours): s
       return `src,dst,protocol,port,verdict\n${row.map(csvField).join(",")}\n`;
     }
     case "md": {
-      const row = [src, dst, describePort(flow), verdict].map(markdownCell).join(" | ");
+      const row = [src, dst, describePort(flow), condition === undefined ? verdict : `${verdict} for ${condition}`]
+        .map(markdownCell)
+        .join(" | ");
       return `| src | dst | port | verdict |\n|-----|-----|------|---------|\n| ${row} |\n`;
     }
     case "dot": {
@@ -47,7 +52,7 @@ export function printAnswer(answer: Answer, format: Format, colours: Colours): s
     case "mermaid":
       return mermaidGraph([edgeOf(answer, src, dst)]);
     default:
-      return `${paintVerdict(verdict, colours)}  ${printable(`${src} -> ${dst}`)}  ${describePort(flow)}${portsNote(answer)}\n`;
+      return `${paintVerdict(verdict, colours)}  ${printable(`${src} -> ${dst}`)}  ${describePort(flow)}${condition === undefined ? "" : ` for ${condition}`}${portsNote(answer)}\n`;
   }
 }
 

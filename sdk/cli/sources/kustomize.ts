@@ -1,6 +1,6 @@
 /** What kustomizations do to the objects of a folder, as far as it can be seen without building them. */
 import * as path from "node:path";
-import { describeRef, isPolicy, readYaml, unknownValue } from "../../reachability";
+import { isPolicy, readYaml, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 
 /** A kustomization file, read. */
@@ -88,20 +88,32 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
   const whole = objects
     .filter((each) => !isPart(each))
     .map((each) => (optional.has(path.normalize(each.source?.file ?? "")) ? { ...each, perhaps: true } : each));
-  const changes = [
-    ...objects.filter(isPart).map((each) => ({ change: each.object, by: each.source?.file })),
-    ...kustomizations.flatMap(({ patches, folder }) =>
-      patches.flatMap(({ text, target, file }) => {
-        const inText =
-          text === undefined ? [] : readYaml(text).objects.map(({ object }) => ({ change: object, by: folder }));
-        return target === undefined ? inText : [...inText, { target, by: file ?? folder, text: text ?? "" }];
-      }),
-    ),
-  ];
+  const partsByFile = new Map<string, KubeObject[]>();
+  for (const { object, source } of objects.filter(isPart)) {
+    const file = path.normalize(source?.file ?? "");
+    partsByFile.set(file, [...(partsByFile.get(file) ?? []), object]);
+  }
+  const placed = new Set<string>();
+  const changes: Change[] = kustomizations.flatMap((kustomization) => {
+    const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
+    return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
+      const by = file ?? kustomization.folder;
+      if (file !== undefined) placed.add(file);
+      const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
+      const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);
+      const whole = [...inFile, ...inText].map((change): Change => ({ change, by, reach }));
+      return target === undefined ? whole : [...whole, { target, by, reach, text: text ?? "" }];
+    });
+  });
+  for (const [file, found] of partsByFile) {
+    if (!placed.has(file)) changes.push(...found.map((change): Change => ({ change, by: file, reach: undefined })));
+  }
   if (changes.length === 0) return { objects: whole, problems: [], parts };
   const problems: Problem[] = [];
   const changed = whole.map((each) => {
-    const about = changes.filter((change) => isAbout(change, each.object));
+    if (!isOfInterest(each.object)) return each;
+    const place = path.normalize(each.source?.file ?? "");
+    const about = changes.filter((change) => (change.reach?.has(place) ?? true) && isAbout(change, each.object));
     const [first] = about;
     if (first === undefined) return each;
     const left = leftOpen(each.object, about);
@@ -115,7 +127,7 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     };
     problems.push({
       code: "unknown-value",
-      message: `${describeRef(ref)} is changed by a patch of a kustomization (${[...new Set(about.map(({ by }) => by ?? ""))].join(", ")}): render it first (kustomize build FOLDER | cluster-security matrix -)`,
+      message: `changed by a patch of a kustomization (${[...new Set(about.map(({ by }) => by))].join(", ")}): render it first (kustomize build FOLDER | cluster-security matrix -)`,
       object: ref,
       ...(each.source === undefined ? {} : { source: each.source }),
       affectsVerdicts: false,
@@ -125,9 +137,32 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
   return { objects: changed, problems, parts };
 }
 
-type Change =
-  | { readonly change: KubeObject; readonly by?: string | undefined }
-  | { readonly target: Fields; readonly by?: string | undefined; readonly text: string };
+type Change = {
+  /** Where it stands. */
+  readonly by: string;
+  /** The files whose objects it may be about. Default: any. */
+  readonly reach: ReadonlySet<string> | undefined;
+} & ({ readonly change: KubeObject } | { readonly target: Fields; readonly text: string });
+
+/** The files that a kustomization takes in, also by others. */
+function reachOf(start: Kustomization, all: readonly Kustomization[]): Set<string> {
+  const byFolder = new Map(all.map((each) => [each.folder, each]));
+  const reached = new Set<string>();
+  const visit = (places: readonly string[]): void => {
+    for (const place of places) {
+      if (reached.has(place)) continue;
+      reached.add(place);
+      visit(byFolder.get(place)?.resources ?? []);
+    }
+  };
+  visit(start.resources);
+  return reached;
+}
+
+/** Policies, and what they select by labels. */
+function isOfInterest({ apiVersion, kind, spec }: KubeObject): boolean {
+  return isPolicy(apiVersion, kind) || (apiVersion === "v1" && kind === "Namespace") || "template" in mapOf(spec);
+}
 
 function isAbout(change: Change, object: KubeObject): boolean {
   if ("change" in change) {
@@ -158,7 +193,7 @@ function leftOpen(object: KubeObject, changes: readonly Change[]): KubeObject | 
   }
   const touchesLabels = changes.some((each) => {
     if ("target" in each) return /labels/.test(each.text);
-    return labelsIn(each.change).length > 0 || "$patch" in each.change;
+    return labelsIn(each.change).length > 0;
   });
   if (!touchesLabels) return undefined;
   const keys = changes.flatMap((each) => ("change" in each ? labelsIn(each.change) : []));

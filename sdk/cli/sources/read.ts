@@ -226,12 +226,10 @@ function withDefaultNamespace(content: SourceContent, name: string | undefined):
     );
     return { ...content, objects };
   }
-  const count = open.length === 1 ? "1 object names" : `${open.length} objects name`;
-  const text = `${count} no namespace and counts as one of "default" (--default-namespace NAME for another)`;
-  return {
-    ...content,
-    notes: [...content.notes, open.length === 1 ? text : text.replace("counts as one", "count as some")],
-  };
+  const count =
+    open.length === 1 ? "1 object names no namespace and is" : `${open.length} objects name no namespace and are`;
+  const text = `${count} taken for objects of "default" (--default-namespace NAME for another)`;
+  return { ...content, notes: [...content.notes, text] };
 }
 
 interface Read {

@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine";
 import type { Endpoint } from "../engine/endpoints";
 import { eitherOf, type TrafficRange } from "../engine/traffic-range";
 import type { ObjectRef } from "../model/objects";
+import { describeRef } from "../model/objects";
 import { AddressSet, describeRange } from "../model/sets/addresses";
 import { TrafficSet, type PortProtocol } from "../model/sets/ports";
 import type { Workload } from "../model/snapshot";
@@ -74,11 +75,30 @@ export function* exposureOf(engine: Engine, options: ExposureOptions = {}): Iter
       workloadId: end.workload.id,
       fromWorld: world("ingress"),
       toWorld: world("egress"),
-      entrances: (ways.get(end.workload.namespace) ?? []).flatMap((way) => entranceTo(engine, matrix, way, end)),
+      entrances: united(
+        (ways.get(end.workload.namespace) ?? []).flatMap((way) => entranceTo(engine, matrix, way, end)),
+      ),
       fromFreshPods: fresh("from"),
       toFreshPods: fresh("to"),
     };
   }
+}
+
+/** One way in is one entrance, however many of its paths lead there. */
+function united(entrances: readonly Entrance[]): Entrance[] {
+  const byWay = new Map<string, Entrance>();
+  for (const each of entrances) {
+    const key = `${describeRef(each.via)}|${each.arrivesFrom}`;
+    const known = byWay.get(key);
+    const { allowed, possible } = each;
+    byWay.set(
+      key,
+      known === undefined
+        ? each
+        : { ...known, allowed: known.allowed.union(allowed), possible: known.possible.union(possible) },
+    );
+  }
+  return [...byWay.values()];
 }
 
 function asTraffic(range: TrafficRange): Traffic {

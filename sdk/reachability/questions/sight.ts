@@ -121,6 +121,7 @@ const configuration: readonly string[] = [
   "kustomize.config.k8s.io",
   "config.openshift.io",
   "route.openshift.io",
+  "kubevirt.io",
   "security.openshift.io",
 ];
 

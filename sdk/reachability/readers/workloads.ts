@@ -1,5 +1,5 @@
 /** Reading pods, and whatever holds a pod template, into workloads. */
-import type { KubeObject, Source } from "../model/objects";
+import { groupOf, type KubeObject, type Source } from "../model/objects";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isSomeValue, isUnknown, unknownValue } from "../model/unknown";
 import { withControllerLabels } from "./controller-labels";
@@ -38,6 +38,7 @@ function unknownPartOf(labels: unknown): unknown {
 /** A pod's template, as it lies in the kinds that have one. Nothing for other kinds. */
 export function podTemplateOf(object: KubeObject): { metadata: unknown; spec: unknown } | undefined {
   if (object.kind === "Pod" && object.apiVersion === "v1") return { metadata: object.metadata, spec: object.spec };
+  if (groupOf(object.apiVersion).endsWith("kubevirt.io")) return machineTemplateOf(object);
   const spec = mapOf(object.spec);
   const holder = object.kind === "CronJob" ? mapOf(mapOf(spec?.["jobTemplate"])?.["spec"]) : spec;
   const template = mapOf(holder?.["template"]);
@@ -47,6 +48,32 @@ export function podTemplateOf(object: KubeObject): { metadata: unknown; spec: un
   const podSpec = template["spec"];
   const holdsContainers = mapOf(podSpec)?.["containers"] !== undefined || isUnknown(podSpec);
   return builtIn || holdsContainers ? { metadata: template["metadata"], spec: podSpec } : undefined;
+}
+
+/** Where the kinds of KubeVirt that run machines have the template of a VirtualMachineInstance; the instance is its own. */
+const machinePaths: Readonly<Record<string, readonly string[]>> = {
+  VirtualMachineInstance: [],
+  VirtualMachine: ["template"],
+  VirtualMachineInstanceReplicaSet: ["template"],
+  VirtualMachinePool: ["virtualMachineTemplate", "spec", "template"],
+};
+
+/**
+ * The pod that a virtual machine runs in has the labels of its instance and one of its own; the machine decides which ports
+ * it listens on (kubevirt.io, pkg/virt-controller/services/template.go).
+ */
+function machineTemplateOf(object: KubeObject): { metadata: unknown; spec: unknown } | undefined {
+  const path = Object.hasOwn(machinePaths, object.kind) ? machinePaths[object.kind] : undefined;
+  if (path === undefined) return undefined;
+  let template: unknown = path.length === 0 ? object : object.spec;
+  for (const step of path) template = isUnknown(template) ? template : mapOf(template)?.[step];
+  const metadata = isUnknown(template) ? unknownValue : mapOf(template)?.["metadata"];
+  const labels = isUnknown(metadata) ? unknownValue : (mapOf(metadata)?.["labels"] ?? {});
+  const own = { "kubevirt.io": "virt-launcher" };
+  return {
+    metadata: { ...mapOf(metadata), labels: isUnknown(labels) ? unknownValue : { ...mapOf(labels), ...own } },
+    spec: {},
+  };
 }
 
 const controllers: ReadonlySet<string> = new Set([
@@ -86,7 +113,11 @@ export function readWorkload(
     doubts.push({ path, message: unknown ? `${path} is not known yet` : `${path} must be ${expected}`, unknown });
   };
   const base =
-    object.kind === "Pod" ? "" : object.kind === "CronJob" ? "spec.jobTemplate.spec.template." : "spec.template.";
+    object.kind === "Pod" || object.kind === "VirtualMachineInstance"
+      ? ""
+      : object.kind === "CronJob"
+        ? "spec.jobTemplate.spec.template."
+        : "spec.template.";
   const metadata = mapOf(template.metadata);
   if (metadata === undefined && template.metadata !== undefined && template.metadata !== null) {
     doubt(`${base}metadata`, template.metadata, "a map");

@@ -124,7 +124,7 @@ function readBroken(
   report: Report,
 ): void {
   if (!typeFields.every((field) => field.test(text))) return report("not-an-object", error, errorLine);
-  report("unreadable", text.includes("{{") ? error + templateHint : error, errorLine);
+  report("unreadable", /\{\{|\$\{/.test(text) ? error + templateHint : error, errorLine);
   const object = visiblePart(text);
   if (object !== undefined) objects.push({ object, source });
 }

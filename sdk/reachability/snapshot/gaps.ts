@@ -1,5 +1,5 @@
 /** What a tool was to fill in and has not: placeholders of templates, and values that are encrypted. */
-import { describeRef, type KubeObject } from "../model/objects";
+import type { KubeObject } from "../model/objects";
 import type { Problem } from "../model/problems";
 import { unknownValue } from "../model/unknown";
 import { unreadable } from "../readers/unread-policies";
@@ -66,7 +66,7 @@ export function gapsIn(object: KubeObject): Gaps {
     problem: {
       code: "unknown-value",
       object: ref,
-      message: `${describeRef(ref)}: ${first.path} is ${describeOpen(first.text)}${found.length > 1 ? ` (and ${found.length - 1} more)` : ""}`,
+      message: `${first.path} is ${describeOpen(first.text)}${found.length > 1 ? ` (and ${found.length - 1} more)` : ""}`,
       affectsVerdicts: false,
     },
   };
@@ -110,9 +110,10 @@ function opened(value: unknown, path: string, found: Found[]): unknown {
   }
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value);
-  const openKey = entries.find(([key]) => isOpen(key));
+  // a map as the key of a map is what YAML makes of two braces
+  const openKey = entries.find(([key]) => isOpen(key) || key === "[object Object]");
   if (openKey !== undefined) {
-    found.push({ path, text: openKey[0] });
+    found.push({ path, text: isOpen(openKey[0]) ? openKey[0] : "{{ … }}" });
     return unknownValue;
   }
   return Object.fromEntries(entries.map(([key, item]) => [key, opened(item, `${path}.${key}`, found)]));
