@@ -151,7 +151,8 @@ spec:
 `,
     };
     for (const [api, text] of Object.entries(rules)) {
-      const ran = await ask({ "shop.yaml": workloads, "api.yaml": text });
+      const meshed = workloads.replace("name: shop }", "name: shop, labels: { istio-injection: enabled } }");
+      const ran = await ask({ "shop.yaml": meshed, "api.yaml": text });
       assert.match(ran.stdout, /^allowed .* for GET \/x only/, `${api}: ${ran.stdout}${ran.stderr}`);
     }
   });
