@@ -7,7 +7,7 @@ import { describeCounts, describeDifference } from "../sdk/reports";
 /** What a change lets pass that did not pass before, and the other way round: for whoever approves it. */
 export const reachabilityChange: RuleText = {
   id: "reachability-change",
-  title: "A preview says which paths it opens and closes",
+  title: "A preview opens or closes paths",
   severity: "info",
   why: "Whoever approves a change has to see what it does to the network, and not only which objects it touches.",
   description:

@@ -6,7 +6,7 @@ type Description = Omit<Rule, "check">;
 /** Resources that create objects out of the policy's sight are named, so that nobody takes silence for a verdict. */
 export const contentsNotVisible: Description = {
   id: "contents-not-visible",
-  title: "Contents out of sight are named",
+  title: "Contents of a resource are not visible",
   severity: "info",
   why: "Silence about what was not looked at would pass for a verdict.",
   description:

@@ -23,7 +23,7 @@ export interface Exemption {
 /** An exemption that has ended, or that does not say what it has to say, is a violation itself. */
 export const exemptionOverdue: RuleText = {
   id: "exemption-overdue",
-  title: "Exemptions are permitted, owned, reasoned and current",
+  title: "An exemption is not permitted, incomplete or overdue",
   severity: "high",
   why: "An exception that nobody owns, explains or ends is no exception but the new rule.",
   description:

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Least privilege names ports (requirement S1-30, seed defect B01): without, every port of the peer is open. */
 export const allPortsRule: Rule = {
   id: "all-ports-rule",
-  title: "Rules name their ports",
+  title: "A rule opens every port",
   severity: "medium",
   why: "A rule without ports opens debug ports, admin interfaces and whatever is added later, too.",
   description:

@@ -9,7 +9,7 @@ import type { Certainty, Finding, Rule, RuleContext } from "../../types";
 /** Applications hold no cluster-admin (requirement S3-23): who does may delete every policy. */
 export const clusterAdminBinding: Rule = {
   id: "cluster-admin-binding",
-  title: "No application is bound to cluster-admin",
+  title: "An application is bound to cluster-admin",
   severity: "high",
   why: "Whoever holds cluster-admin may delete every policy.",
   description:

@@ -9,7 +9,7 @@ import { ask } from "../../world";
 /** A rule that names nobody lets in whoever runs a pod anywhere in the cluster (requirements S0-02, S1-12, S2-01). */
 export const clusterExposure: Rule = {
   id: "cluster-exposure",
-  title: "Rules name the pods that they are for",
+  title: "A rule opens more of the cluster than the pods that it is for",
   severity: "medium",
   why: "A rule without peers, or for the whole cluster, lets every pod through, also the one that is taken over next.",
   description:

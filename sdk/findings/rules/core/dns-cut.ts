@@ -13,7 +13,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const dnsCut: Rule = {
   id: "dns-cut",
-  title: "Workloads can resolve names",
+  title: "A workload cannot resolve names",
   severity: "medium",
   why: "A default deny without DNS breaks every lookup, and answers that do not fit into UDP need TCP.",
   description:

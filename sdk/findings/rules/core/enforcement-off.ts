@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Policies that nobody enforces protect nothing, however good they are (requirement S3-21, seed defect B32). */
 export const enforcementOff: Rule = {
   id: "enforcement-off",
-  title: "The enforcer enforces",
+  title: "The enforcer does not enforce policies",
   severity: "critical",
   why: "Policies that nobody enforces protect nothing, however good they are.",
   description:

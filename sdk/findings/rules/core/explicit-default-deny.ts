@@ -11,7 +11,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const explicitDefaultDeny: Rule = {
   id: "explicit-default-deny",
-  title: "Cilium policies say whether they close what they do not allow",
+  title: "A Cilium policy does not state whether it isolates",
   severity: "low",
   why: "A Cilium policy that allows something also closes everything else for the pods it selects, unless it says otherwise; saying which is meant rules the surprise out.",
   description: "Every CiliumClusterwideNetworkPolicy sets enableDefaultDeny for each direction that it has rules for.",

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** A pattern that strangers can register names for opens whatever they point it at, cloud metadata included. */
 export const fqdnTooBroad: Rule = {
   id: "fqdn-too-broad",
-  title: "Rules for DNS names name somebody",
+  title: "A rule for DNS names allows names that anyone can register",
   severity: "high",
   why: "A name that strangers can register resolves to whatever they like, cloud metadata included.",
   description:

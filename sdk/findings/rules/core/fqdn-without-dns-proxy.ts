@@ -11,7 +11,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const fqdnWithoutDnsProxy: Rule = {
   id: "fqdn-without-dns-proxy",
-  title: "Pods with rules for DNS names ask through the DNS proxy",
+  title: "Pods with rules for DNS names do not ask through the DNS proxy",
   severity: "medium",
   why: "Cilium learns the addresses behind names from answers that its DNS proxy sees; without the proxy it learns none and the rule opens nothing.",
   description: "Every pod that a toFQDNs rule is for is also selected by a policy whose DNS rule has `rules.dns`.",

@@ -22,7 +22,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const halfOpenFlow: Rule = {
   id: "half-open-flow",
-  title: "Flows are allowed on both sides",
+  title: "A flow is allowed on one side only",
   severity: "medium",
   why: "Ingress and egress are judged apart, so an allow on one side only lets nothing through and merely looks as if it did.",
   description:

@@ -14,7 +14,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const hostAccess: Rule = {
   id: "host-access",
-  title: "No workload slips out of pod policies",
+  title: "A workload can bypass pod policies",
   severity: "medium",
   why: "To every enforcer a pod on the host network is the node, and a privileged container can leave its own network namespace.",
   description:

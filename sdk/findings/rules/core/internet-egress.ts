@@ -4,7 +4,7 @@ import type { Rule } from "../../types";
 
 export const internetEgress: Rule = {
   id: "internet-egress",
-  title: "Workloads that may reach the internet are known",
+  title: "A workload can reach the internet",
   severity: "medium",
   why: "A way out to any address carries data out and further instructions in.",
   description: "A rule lets a workload outside tier 0 reach more than 1/256 of the public IPv4 or IPv6 addresses.",

@@ -4,7 +4,7 @@ import type { Rule } from "../../types";
 
 export const internetExposure: Rule = {
   id: "internet-exposure",
-  title: "Workloads that the internet may reach are known",
+  title: "The internet can reach a workload",
   severity: "medium",
   why: "What the internet reaches will be tried; somebody has to have decided that it is open.",
   description: "A rule lets more than 1/256 of the public IPv4 or IPv6 addresses reach a workload outside tier 0.",

@@ -27,7 +27,7 @@ import type { Certainty, Finding, Rule, RuleContext, Subject } from "../../types
  */
 export const metadataEndpointsClosed: Rule = {
   id: "metadata-endpoints-closed",
-  title: "Cloud metadata endpoints are closed",
+  title: "Pods can reach cloud metadata endpoints",
   severity: "critical",
   why: "Clouds hand credentials to whoever can reach an address on the node's link; one compromised pod with a way to it holds the node's identity.",
   description:

@@ -31,7 +31,7 @@ import type { Certainty, Finding, Rule, RuleContext } from "../../types";
  */
 export const namespaceDefaultDeny: Rule = {
   id: "namespace-default-deny",
-  title: "Every namespace is closed by default",
+  title: "A namespace has no default deny",
   severity: "critical",
   why: "Where nothing closes a namespace, whoever starts a pod in it reaches everything that others leave open, and is reached by everybody.",
   description:

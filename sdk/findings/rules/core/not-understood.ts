@@ -14,7 +14,7 @@ import { isStaged } from "../installation/staged-only";
  */
 export const notUnderstood: Rule = {
   id: "not-understood",
-  title: "Every object is understood and enforced",
+  title: "An object is not understood or not enforced",
   severity: "high",
   why: "A policy that is refused or misread looks like protection and is none.",
   description:

@@ -12,7 +12,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const spoofablePeer: Rule = {
   id: "spoofable-peer",
-  title: "Peers are identified by what others cannot set",
+  title: "A rule identifies peers by what others can set",
   severity: "medium",
   why: "An identity that others can take on is none: whoever may label a namespace, or start a pod anywhere, becomes the peer.",
   description:

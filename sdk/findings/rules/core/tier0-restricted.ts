@@ -14,7 +14,7 @@ import { ask } from "../../world";
  */
 export const tier0Restricted: Rule = {
   id: "tier0-restricted",
-  title: "Tier 0 is not closed by accident",
+  title: "A policy isolates pods of tier 0",
   severity: "high",
   why: "The first policy that selects a pod closes it; closing the cluster's DNS, webhooks or controllers by accident takes the cluster down.",
   description:

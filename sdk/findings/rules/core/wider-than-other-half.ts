@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** One half of a flow that allows more than the other lets pass is an opening in waiting (requirement S1-30). */
 export const widerThanOtherHalf: Rule = {
   id: "wider-than-other-half",
-  title: "Both halves of a flow name the same workloads",
+  title: "The two sides of a flow name different workloads",
   severity: "low",
   why: "What one side allows too much is open the day the other side is relaxed; least privilege holds on both sides.",
   description:

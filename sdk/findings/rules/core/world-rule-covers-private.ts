@@ -10,7 +10,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** `0.0.0.0/0` is meant for the internet and also holds every network inside (seed defects B06, B45). */
 export const worldRuleCoversPrivate: Rule = {
   id: "world-rule-covers-private",
-  title: "Ways to the internet leave private networks out",
+  title: "A rule for the internet also covers private networks",
   severity: "medium",
   why: "A range for the internet that does not leave them out also opens the nodes, the services and whatever else lies in private networks.",
   description:

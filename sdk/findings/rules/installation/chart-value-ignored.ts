@@ -12,7 +12,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Keys move between versions of a chart, and Helm passes over a key that it does not know. */
 export const chartValueIgnored: Rule = {
   id: "chart-value-ignored",
-  title: "Values of the enforcer's chart are read by its version",
+  title: "The version of the enforcer's chart does not read a value",
   severity: "high",
   why: "Helm passes over a key that the chart does not read: what it was to switch on, such as strict encryption, stays off without a word.",
   description:

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Traffic between nodes crosses wires that others share (issue: Calico or Cilium with WireGuard, S0). */
 export const encryptionOff: Rule = {
   id: "encryption-off",
-  title: "Traffic between nodes is encrypted",
+  title: "Traffic between nodes is not encrypted",
   severity: "medium",
   why: "Both enforcers send pods' traffic between nodes in the clear unless they are told otherwise; whoever sees the wire sees the data.",
   description:

@@ -15,7 +15,7 @@ import type { Finding, Rule, RuleContext, Subject } from "../../types";
 /** Cilium 1.13 and Calico 3.25 are the oldest that may enforce (requirement S0-05); older minors get no fixes. */
 export const enforcerVersion: Rule = {
   id: "enforcer-version",
-  title: "The enforcer is a version that is looked after",
+  title: "The enforcer's version is not maintained",
   severity: "high",
   why: "Old agents misread newer policies and keep holes that are known; what they enforce is not what was judged here.",
   description:

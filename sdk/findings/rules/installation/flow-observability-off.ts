@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Flows have to be seen before policies stand, and as long as they stand (requirements S3-11, S2-10). */
 export const flowObservabilityOff: Rule = {
   id: "flow-observability-off",
-  title: "Flows are recorded",
+  title: "Flows are not recorded",
   severity: "medium",
   why: "Without flow records nobody sees what a policy drops, neither the attack nor the outage.",
   description:

@@ -13,7 +13,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const icmpCodeStopsFelix: Rule = {
   id: "icmp-code-stops-felix",
-  title: "No rule with an ICMP code stops Felix",
+  title: "A rule with an ICMP code stops Felix",
   severity: "critical",
   why:
     "In nftables mode Felix cannot write a rule with an ICMP code: it empties its table and ends, so that no policy of the " +

@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** A rehearsal is no protection (issue 6: staged-only). */
 export const stagedOnly: Rule = {
   id: "staged-only",
-  title: "What is rehearsed is also enforced",
+  title: "A policy is only staged or logged, not enforced",
   severity: "high",
   why: "A staged or dry-run policy reads like one that protects, and only reports what it would do.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Whoever switches protection off says who answers for it, why, and until when (requirements S3-10, S2-21; defect B20). */
 export const bypassUndocumented: Rule = {
   id: "bypass-undocumented",
-  title: "Every bypass has an owner, a reason and an end",
+  title: "A bypass has no owner, reason or end",
   severity: "high",
   why: "A bypass made in an incident stays when the incident is over, unless it ends by itself and somebody answers for it.",
   description:

@@ -15,7 +15,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const orderHazard: Rule = {
   id: "order-hazard",
-  title: "Policies are registered in a safe order",
+  title: "Policies are registered in an unsafe order",
   severity: "medium",
   why: "Resources without a dependency are registered at the same time, in any order; what holds at the end does not hold on the way.",
   description:

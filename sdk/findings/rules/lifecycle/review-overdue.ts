@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Rules are looked at again (requirements S1-23, S4-16; PCI DSS 1.2.7). */
 export const reviewOverdue: Rule = {
   id: "review-overdue",
-  title: "Policies are reviewed by the day they name",
+  title: "The review of a policy is overdue",
   severity: "medium",
   why: "What was needed once stays open for ever, unless somebody is asked again whether it still is.",
   description:

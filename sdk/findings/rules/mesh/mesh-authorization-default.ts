@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Encryption says who speaks, not who may: without an AuthorizationPolicy everybody in the mesh may (S0-06, S0-16). */
 export const meshAuthorizationDefault: Rule = {
   id: "mesh-authorization-default",
-  title: "The mesh admits only who is named",
+  title: "The mesh admits callers that no policy names",
   severity: "medium",
   why: "Where no AuthorizationPolicy allows somebody by name, Istio allows everybody, and an ALLOW with an empty rule allows everybody again.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Names with a wildcard name people who do not exist yet. */
 export const meshPrincipalWildcard: Rule = {
   id: "mesh-principal-wildcard",
-  title: "Callers in the mesh are named in full",
+  title: "An AuthorizationPolicy does not name its callers in full",
   severity: "medium",
   why: "A principal with a wildcard admits accounts that nobody has created yet, and one that is only excluded admits all others, plaintext included.",
   description:

@@ -5,7 +5,7 @@ import type { Rule } from "../../types";
 /** Mutual TLS that plaintext gets round is none (requirements S0-16, S1-24). */
 export const mtlsNotStrict: Rule = {
   id: "mtls-not-strict",
-  title: "The mesh takes no plaintext",
+  title: "Pods of the mesh accept plaintext",
   severity: "high",
   why: "Istio's default, PERMISSIVE, also takes plaintext: whoever has no identity connects all the same, unseen and unencrypted.",
   description:

@@ -5,7 +5,7 @@ import type { Rule } from "../../types";
 /** A hole for one port is a decision; it is shown so that somebody can tell that it still is one. */
 export const mtlsPortHole: Rule = {
   id: "mtls-port-hole",
-  title: "Ports that take plaintext beside strict mutual TLS are known",
+  title: "Single ports accept plaintext beside strict mutual TLS",
   severity: "medium",
   why: "A hole made for one port stays open for everybody who finds it, long after its reason has gone.",
   description:

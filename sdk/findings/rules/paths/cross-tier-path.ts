@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Applications use what the platform offers them and nothing else of it (requirements S3-05 to S3-08). */
 export const crossTierPath: Rule = {
   id: "cross-tier-path",
-  title: "Applications reach of the platform only what it offers",
+  title: "An application reaches more of the platform than it offers",
   severity: "medium",
   why: "The platform's pods hold the rights over the whole cluster; an application that reaches them can try for those.",
   description:

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint (seed defect B19). */
 export const healthEndpointCut: Rule = {
   id: "health-endpoint-cut",
-  title: "Cilium's health checks pass",
+  title: "Cilium's health endpoints are isolated",
   severity: "medium",
   why: "A clusterwide deny that also closes reserved:health shows every node as unreachable, and the real outage goes unseen.",
   description:

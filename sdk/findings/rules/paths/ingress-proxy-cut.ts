@@ -10,7 +10,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** `NotIn namespaces` also selects what has no namespace: Cilium's proxy for Ingresses and Gateways (seed defect B19). */
 export const ingressProxyCut: Rule = {
   id: "ingress-proxy-cut",
-  title: "Cilium's ingress proxy passes traffic",
+  title: "Cilium's ingress proxy is isolated",
   severity: "medium",
   why: "A clusterwide deny that also closes reserved:ingress cuts every Ingress and Gateway that Cilium serves, and no pod's policy shows why.",
   description:

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Whoever was given rights on the API uses it (seed defects B23, B35, B43). */
 export const kubeApiCut: Rule = {
   id: "kube-api-cut",
-  title: "Workloads with rights on the API reach the API server",
+  title: "A workload with rights on the API cannot reach the API server",
   severity: "medium",
   why: "Operators, Patroni and whatever else watches the API stop working behind a default deny, often hours later, when a lease ends.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Applications hand mail to a relay; who speaks to every mail server sends spam once it is taken over (defect B45). */
 export const mailEgress: Rule = {
   id: "mail-egress",
-  title: "Mail leaves through a relay",
+  title: "A workload can send mail directly to the internet",
   severity: "low",
   why: "TCP 25 to anywhere is what spam needs and applications do not: they submit to a relay on 587 or 465.",
   description:

@@ -11,7 +11,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** A pod that its kubelet cannot ask is restarted or taken out of service (requirement S1-07, contradiction C17). */
 export const probeCut: Rule = {
   id: "probe-cut",
-  title: "The kubelet reaches the ports that it probes",
+  title: "The kubelet cannot reach a port that it probes",
   severity: "medium",
   why: "A probe that a policy stops looks like a sick pod: it is restarted over and over, or never gets traffic.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Replicas that cannot speak to each other do not fail over (requirements S1-07, S4-18; seed defects B14, B40, B44). */
 export const replicationCut: Rule = {
   id: "replication-cut",
-  title: "Replicas of a stateful workload reach each other",
+  title: "Replicas of a stateful workload cannot reach each other",
   severity: "low",
   why: "Databases, queues and sentinels agree among themselves; behind a default deny they do so only if somebody thought of it.",
   description:

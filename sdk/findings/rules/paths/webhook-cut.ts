@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** An admission webhook that the API server cannot call stops every write that it is about (seed defects B17, B23). */
 export const webhookCut: Rule = {
   id: "webhook-cut",
-  title: "The API server reaches the webhooks that it calls",
+  title: "The API server cannot reach a webhook that it calls",
   severity: "medium",
   why: "A webhook behind a default deny makes the API server refuse what it is about, also the change that would repair it.",
   description:

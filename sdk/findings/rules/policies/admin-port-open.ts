@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Management ports that ride along with a service's own (seed defects B10, B43). */
 export const adminPortOpen: Rule = {
   id: "admin-port-open",
-  title: "Management ports are open to those who manage",
+  title: "A rule opens a management port",
   severity: "low",
   why: "A client of the database or queue has no business at its management interface, which often asks for less.",
   description:

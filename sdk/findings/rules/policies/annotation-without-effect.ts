@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Annotations that runbooks pass on and that nobody reads (seed defects B11, B20). */
 export const annotationWithoutEffect: Rule = {
   id: "annotation-without-effect",
-  title: "Annotations about policies are ones that somebody reads",
+  title: "An annotation is one that no enforcer reads",
   severity: "medium",
   why: "Kubernetes stores any annotation; one that no enforcer reads is believed to log, exempt or protect, and does nothing.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Policies that do nothing hide those that do (requirement S1-20). */
 export const deadRule: Rule = {
   id: "dead-rule",
-  title: "Every policy and rule does something",
+  title: "A policy or a rule does nothing",
   severity: "low",
   why: "A rule for nobody is a slip in a label, or a leftover that opens something again when somebody takes the label.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** `- {}` is everything to a NetworkPolicy and nothing to Cilium (seed defect B16, contradiction C06). */
 export const emptyRule: Rule = {
   id: "empty-rule",
-  title: "Cilium's empty rule is used to close",
+  title: "An empty rule in a Cilium policy allows nothing",
   severity: "medium",
   why: "In Cilium the rule `{}` closes and allows nothing; written as `full egress` it cuts the pods off.",
   description:

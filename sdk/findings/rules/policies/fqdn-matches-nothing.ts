@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** `*.letsencrypt.org` looks right and matches no host that is asked for (seed defect B21). */
 export const fqdnMatchesNothing: Rule = {
   id: "fqdn-matches-nothing",
-  title: "Rules for DNS names match the names that are meant",
+  title: "A rule for DNS names matches no host that is meant",
   severity: "medium",
   why: "In Cilium `*` stands for characters of one label, so a pattern that looks generous may match no host there is.",
   description:

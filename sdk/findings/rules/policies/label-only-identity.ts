@@ -10,7 +10,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** An `app` label is a name tag that every pod of the namespace may wear (seed defect B03, requirement S0-12). */
 export const labelOnlyIdentity: Rule = {
   id: "label-only-identity",
-  title: "Callers are told by their service account where the enforcer can",
+  title: "A rule identifies callers by labels alone",
   severity: "low",
   why: "Whoever may start a pod in the namespace chooses its labels; which service accounts it may use is decided by others.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** A policy that does something else than its name says is believed by its name (seed defects B04, B05, B38; C13). */
 export const nameContradictsEffect: Rule = {
   id: "name-contradicts-effect",
-  title: "Policies do what their names say",
+  title: "A policy does something else than its name says",
   severity: "low",
   why: "Reviewers read names; a `deny` that denies nothing, or an `external` that reaches nothing outside, passes every review.",
   description:

@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Names that say what a policy does are read in every log line (requirement S1-18). */
 export const namingConvention: Rule = {
   id: "naming-convention",
-  title: "Policies are named by what they do",
+  title: "A policy's name does not say what the policy does",
   severity: "low",
   why: "In an incident a policy's name is what the log shows; one that says what it does saves the search for its text.",
   description:

@@ -12,7 +12,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const passDropsNewcomers: Rule = {
   id: "pass-drops-newcomers",
-  title: "Who comes later is not dropped by a Pass rule",
+  title: "A Pass rule drops pods that are added later",
   severity: "low",
   why: "Cilium 1.20 drops whom it learns of while a Pass rule names them, until it computes the policies anew: what works today fails with the next roll-out.",
   description:

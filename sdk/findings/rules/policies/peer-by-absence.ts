@@ -12,7 +12,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const peerByAbsence: Rule = {
   id: "peer-by-absence",
-  title: "Peers are told by what they have",
+  title: "A rule identifies peers by labels that they lack",
   severity: "high",
   why: "Cilium takes a peer that is only told by what its namespace lacks for everybody, the internet and cloud metadata included.",
   description:
