@@ -24,7 +24,31 @@ export function evaluate(reachability: Reachability, options: FindingOptions = {
   };
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) findings.push(...rule.check(context));
-  return sortFindings(findings);
+  return sortFindings(once(findings));
+}
+
+/** Findings that say the same are one, with the causes of all: the same object may lie in several files. */
+function once(findings: readonly Finding[]): Finding[] {
+  const kept = new Map<string, Finding>();
+  for (const finding of findings) {
+    const { id, certainty, exempt, subject, message, because } = finding;
+    const urn = subject.source?.urn;
+    const key = JSON.stringify([
+      id,
+      certainty,
+      exempt === true,
+      urn,
+      subject.kind,
+      subject.namespace,
+      subject.name,
+      message,
+      because,
+    ]);
+    const first = kept.get(key);
+    const causes = [...(first?.causes ?? []), ...(finding.causes ?? [])];
+    kept.set(key, causes.length === 0 ? (first ?? finding) : { ...(first ?? finding), causes });
+  }
+  return [...kept.values()];
 }
 
 /** The order of {@link evaluate}, for findings from more than one snapshot. */

@@ -2,7 +2,7 @@ import type { Direction, RuleRef, Snapshot, Workload } from "../reachability";
 import { AddressSet, meshModeOfWorkload } from "../reachability";
 import { addressesOf, describeAddresses } from "./address-ranges";
 import { mapOf } from "./plain";
-import { policyOf, rulesOf } from "./policy-rules";
+import { opensEverything, policyOf, ruleOf, rulesOf } from "./policy-rules";
 import { publicPieces } from "./public-addresses";
 import type { Cause } from "./subjects";
 import {
@@ -81,7 +81,10 @@ function rangesOf(ref: RuleRef | undefined, snapshot: Snapshot): string {
 function describe(context: RuleContext, rule: Rule, direction: Direction, group: Group): Finding {
   const only = group.workloads.length === 1 ? group.workloads[0] : undefined;
   const who = list(group.workloads.map((workload) => describeWorkload(workload, context.standIns)));
-  const ranges = rangesOf(group.cause.rule, context.reachability.snapshot);
+  const { rule: ref } = group.cause;
+  const ranges = rangesOf(ref, context.reachability.snapshot);
+  const opening = ref === undefined ? undefined : ruleOf(ref, context.reachability.snapshot);
+  const all = opening !== undefined && opensEverything(opening) ? " and every pod of the cluster" : "";
   return {
     id: rule.id,
     severity: rule.severity,
@@ -90,8 +93,8 @@ function describe(context: RuleContext, rule: Rule, direction: Direction, group:
       only === undefined ? namespaceSubject(context.reachability.snapshot, group.namespace) : workloadSubject(only),
     message:
       direction === "ingress"
-        ? `The internet can reach ${who} on ${group.traffic}${ranges}`
-        : `${who} can reach the internet on ${group.traffic}${ranges}`,
+        ? `The internet${all} can reach ${who} on ${group.traffic}${ranges}`
+        : `${who} can reach the internet${all} on ${group.traffic}${ranges}`,
     because: [group.cause.text],
     fix: rule.remediation,
     controls: rule.controls,

@@ -10,6 +10,7 @@ import type {
   PeerTerm,
   PolicyRule,
   PolicySource,
+  RuleRef,
   Snapshot,
   Test,
   Tri,
@@ -221,6 +222,22 @@ function candidatesFor(who: Selectable, snapshot: Snapshot): readonly PolicyPart
     byHomeInSnapshot.set(snapshot, (byHome = homes));
   }
   return byHome.get(who.namespace) ?? byHome.get("") ?? [];
+}
+
+/** Whether a rule lets everything pass: every peer, protocol and port. `egress: [{}]` in a NetworkPolicy does. */
+export function opensEverything({ verdict, l4, peers }: PolicyRule): boolean {
+  return (
+    verdict === "allow" &&
+    l4.must.isAll() &&
+    peers.some((peer) => peer.kind === "any" || (peer.kind === "entity" && peer.entity === "all"))
+  );
+}
+
+/** The rule that a reference names. */
+export function ruleOf(ref: RuleRef, snapshot: Snapshot): PolicyRule | undefined {
+  return (policyOf(ref.policy, snapshot)?.parts ?? [])
+    .flatMap(rulesOf)
+    .find((rule) => rule.path === ref.path && rule.direction === ref.direction && rule.verdict === ref.verdict);
 }
 
 const byNameInSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, PolicyParts>>();

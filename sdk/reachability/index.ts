@@ -31,7 +31,7 @@ export type { EffectChange, Neighbourhood } from "./questions/narrowing";
 export { effectOfChange, lostProtection } from "./questions/narrowing";
 export { podMakers } from "./questions/sight";
 export type { HygieneIssue } from "./questions/hygiene";
-export { namespacesIn } from "./questions/sight";
+export { isAllRead, namespacesIn } from "./questions/sight";
 export type {
   DirectionExplanation,
   Explanation,

@@ -27,6 +27,11 @@ export function sightOf(where: Condition, snapshot: Snapshot): Sight {
   return { seen: known.length === names.length && makers.length === 0 ? "all" : "part", makers };
 }
 
+/** Whether every pod for which a condition can hold was read. */
+export function isAllRead(where: Condition, snapshot: Snapshot): boolean {
+  return sightOf(where, snapshot).seen === "all";
+}
+
 /** " that was read", and what else may make such pods; empty where everything there was read. */
 export function describeSight({ seen, makers }: Sight): string {
   if (seen === "all") return "";

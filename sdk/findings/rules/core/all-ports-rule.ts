@@ -1,8 +1,15 @@
 import type { PolicyRule, TrafficSet } from "../../../reachability";
 import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
-import { isForReserved, policyObjects, policySubject, understoodRulesOf } from "../../policy-rules";
-import { list } from "../../subjects";
+import {
+  isForReserved,
+  opensEverything,
+  policyObjects,
+  policySubject,
+  understoodRulesOf,
+  workloadsSelectedBy,
+} from "../../policy-rules";
+import { isExempt, list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /** Least privilege names ports (requirement S1-30, seed defect B01): without, every port of the peer is open. */
@@ -19,10 +26,15 @@ export const allPortsRule: Rule = {
 };
 
 function* checkPorts(context: RuleContext): Iterable<Finding> {
-  for (const { origin, parts } of policyObjects(context.reachability.snapshot)) {
+  const { snapshot } = context.reachability;
+  for (const { origin, parts } of policyObjects(snapshot)) {
     const rules = parts
       .filter((part) => !isForReserved(part))
-      .flatMap(understoodRulesOf)
+      .flatMap((part) => {
+        // a rule for everything and everybody is shown with the internet, at the workloads that it is for
+        const shown = workloadsSelectedBy(part, snapshot).some(({ namespace }) => !isExempt(context.tiers, namespace));
+        return understoodRulesOf(part).filter((rule) => !shown || !opensEverything(rule));
+      })
       .filter((rule) => rule.verdict === "allow" && rule.peers.length > 0);
     const all = pathsOf(rules.filter((rule) => rule.l4.must.isAll()));
     const wide = pathsOf(rules.filter((rule) => !rule.l4.must.isAll() && isWide(rule.l4.must)));

@@ -1,5 +1,6 @@
 import type { Direction, Workload } from "../../../reachability";
 import { controls } from "../../controls";
+import { opensEverything, ruleOf } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Cause } from "../../subjects";
 import { causeOf, describeWorkload, freshPod, isExempt, list, namespaceSubject, sortedWorkloads } from "../../subjects";
@@ -44,6 +45,9 @@ function* checkExposure(context: RuleContext): Iterable<Finding> {
       if (answer.openness === "closed") continue;
       const cause = causeOf(reachability, answer.sample, direction, describeWorkload(workload, standIns));
       if (!cause.isolated) continue;
+      // a rule for everything and everybody is shown with the internet
+      const rule = cause.rule === undefined ? undefined : ruleOf(cause.rule, reachability.snapshot);
+      if (rule !== undefined && opensEverything(rule)) continue;
       const certain = answer.openness === "open";
       const traffic = answer.traffic.isAll() ? "every protocol and port" : answer.traffic.toString();
       const key = JSON.stringify([workload.namespace, direction, certain, traffic, cause.key]);

@@ -126,6 +126,8 @@ function addToGroups(
   else group.workloads.push(workload);
 }
 
+const dnsTraffic = TrafficSet.ports("UDP", 53).union(TrafficSet.ports("TCP", 53));
+
 /** An endpoint's standing exception, for the cluster's own DNS pods. */
 function toleratedTraffic(endpoint: MetadataEndpoint, workload: Workload | undefined): TrafficSet {
   if (workload === undefined || endpoint.standingException === undefined || !isClusterDns(workload)) {
@@ -151,7 +153,10 @@ function describeGroup(context: RuleContext, group: Group): Finding {
   const sources = group.causes.flatMap((cause) => cause.source ?? []);
   return {
     id: metadataEndpointsClosed.id,
-    severity: metadataEndpointsClosed.severity,
+    // a resolver at the same address hands out no credentials
+    severity: group.open.every(({ traffic }) => traffic.subtract(dnsTraffic).isEmpty())
+      ? "medium"
+      : metadataEndpointsClosed.severity,
     certainty: group.certainty,
     subject,
     message: `${describeWho(context, group)} ${can} ${describeEndpoints(group.open)}`,

@@ -15,7 +15,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** In ambient mode network policies see the tunnel, not the port of the application. */
 export const hboneCut: Rule = {
   id: "hbone-cut",
-  title: "Network policies let the tunnel of ambient mode through",
+  title: "A network policy blocks the tunnel of ambient mode",
   severity: "medium",
   why: "Between pods of an ambient mesh the CNI sees TCP 15008 only; a policy that opens the application's port and not this one cuts the mesh off.",
   description:

@@ -8,7 +8,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** A caller that nobody can be: the rule does nothing, and for a DENY that looks like protection. */
 export const meshPeerMatchesNobody: Rule = {
   id: "mesh-peer-matches-nobody",
-  title: "Callers that AuthorizationPolicies name exist in the mesh",
+  title: "An AuthorizationPolicy names callers that do not exist in the mesh",
   severity: "medium",
   why: "A principal in another spelling than Istio's, or a namespace whose pods have no identity, matches no caller, and Istio says nothing about it.",
   description:

@@ -9,7 +9,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Of several PeerAuthentications for one pod the oldest counts, and the others say nothing. */
 export const peerAuthenticationIgnored: Rule = {
   id: "peer-authentication-ignored",
-  title: "One PeerAuthentication selects each pod",
+  title: "A PeerAuthentication is ignored beside another one",
   severity: "medium",
   why: "Istio takes the oldest PeerAuthentication of each level and ignores the others without a word; a port that the younger one opens or closes stays as it was.",
   description:

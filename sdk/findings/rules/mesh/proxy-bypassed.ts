@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** What never reaches the proxy no policy of the mesh can stop. */
 export const proxyBypassed: Rule = {
   id: "proxy-bypassed",
-  title: "Inbound traffic passes the proxy of the mesh",
+  title: "Inbound traffic bypasses the proxy of the mesh",
   severity: "medium",
   why: "TCP that is not redirected to the proxy reaches the pod in plaintext from anyone, whatever STRICT and AuthorizationPolicies specify.",
   description:

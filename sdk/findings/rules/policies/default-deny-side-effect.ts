@@ -3,7 +3,7 @@ import { describeRef, isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
 import { listOf, mapOf } from "../../plain";
 import type { PolicyParts } from "../../policy-rules";
-import { isolationByWorkload } from "../../policy-rules";
+import { isolationByWorkload, opensEverything } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import { isExempt } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
@@ -60,11 +60,7 @@ function* checkSideEffects(context: RuleContext): Iterable<Finding> {
 
 /** A policy with a rule for every peer, protocol and port cuts nothing off, although it selects the pods. */
 function letsAllPass({ parts }: PolicyParts, direction: Direction): boolean {
-  return parts.some((part) =>
-    (part[direction]?.rules ?? []).some(
-      (rule) => rule.verdict === "allow" && rule.l4.must.isAll() && rule.peers.some(isEverybody),
-    ),
-  );
+  return parts.some((part) => (part[direction]?.rules ?? []).some(opensEverything));
 }
 
 function isEverybody(peer: PeerTerm): boolean {

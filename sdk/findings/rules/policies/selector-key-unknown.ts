@@ -1,5 +1,5 @@
 import type { Condition, PeerTerm, PolicySource, Snapshot, Test } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import { describeRef, isAllRead } from "../../../reachability";
 import { controls } from "../../controls";
 import type { Fields } from "../../plain";
 import { listOf, mapOf, textOf } from "../../plain";
@@ -157,11 +157,13 @@ function rightNamespaceKey({ key, values }: Test, { dialect }: PolicySource, sna
 function otherKey({ key, values }: Test, where: Condition, snapshot: Snapshot): Right | undefined {
   const [value] = values;
   if (values.length !== 1 || typeof value !== "string" || snapshot.workloads.length === 0) return undefined;
-  if (anyWorkloadsWhere(where, snapshot).length > 0) return undefined;
+  if (anyWorkloadsWhere(where, snapshot).length > 0 || !isAllRead(where, snapshot)) return undefined;
   const candidates = new Set(
     snapshot.workloads
       .filter(({ labelSet }) => labelSet.complete)
-      .flatMap(({ labels }) => Object.entries(labels).flatMap(([each, has]) => (has === value ? [each] : []))),
+      .flatMap(({ labels }) =>
+        Object.entries(labels).flatMap(([each, has]) => (each !== key && has === value ? [each] : [])),
+      ),
   );
   // a key whose last part is the same, or the two usual ones for an application
   const alike = [...candidates].filter((each) => lastPart(each) === lastPart(key) || (isAppKey(each) && isAppKey(key)));
