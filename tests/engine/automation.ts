@@ -75,6 +75,11 @@ export interface RunOptions {
   readonly refresh?: boolean;
   /** A destroy runs the program too, whose hooks may be asked for. */
   readonly runProgram?: boolean;
+  /** URNs that are replaced although nothing of them changed. */
+  readonly replace?: readonly string[];
+  /** URNs that the operation is limited to. */
+  readonly target?: readonly string[];
+  readonly parallel?: number;
   /** Sees every event as it comes. */
   readonly onEvent?: (event: EngineEvent) => void;
 }
@@ -100,16 +105,26 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
     ...(options.policyPacks ? { policyPacks: [...options.policyPacks] } : {}),
     ...(options.policyPackConfigs ? { policyPackConfigs: [...options.policyPackConfigs] } : {}),
   };
+  const { replace, target, parallel } = options;
+  const limits = {
+    ...(replace ? { replace: [...replace] } : {}),
+    ...(target ? { target: [...target] } : {}),
+    ...(parallel === undefined ? {} : { parallel }),
+  };
   try {
     switch (verb) {
       case "preview":
         await stack.preview({ ...shared, ...packs });
         break;
       case "up":
-        await stack.up({ ...shared, ...packs, refresh: options.refresh ?? false });
+        await stack.up({ ...shared, ...packs, ...limits, refresh: options.refresh ?? false });
         break;
       case "destroy":
-        await stack.destroy({ ...shared, runProgram: options.runProgram ?? false });
+        await stack.destroy({
+          ...shared,
+          ...(options.target ? { target: [...options.target] } : {}),
+          runProgram: options.runProgram ?? false,
+        });
         break;
       case "refresh":
         await stack.refresh(shared);
