@@ -77,40 +77,22 @@ export class LiveCheck extends pulumi.ComponentResource {
   readonly #done: Promise<boolean>;
 
   /**
+   * @param component Whose objects they are. It is the parent of what is read: where a policy is in the state, so is it.
    * @param registered The objects to read back.
    * @param before Resources that have to be done first, such as namespaces.
    * @param takenOver Filled by hooks while objects are created.
    */
   constructor(
     name: string,
+    component: pulumi.Resource,
     registered: readonly RegisteredObject[],
     before: readonly pulumi.Resource[],
     takenOver: readonly TakenOver[],
-    opts: pulumi.ComponentResourceOptions,
   ) {
-    super(typeToken("LiveCheck"), name, {}, opts);
-    const reads = registered.map(({ logicalName, object, final, resource }) => {
-      // not known in a preview, which therefore reads nothing
-      const id = pulumi.runtime.isDryRun() ? notKnown() : resource.id;
-      const dependsOn = [resource, ...before];
-      return { final, read: new ReadBack(`${name}-${logicalName}`, object, { parent: this, dependsOn, id }) };
-    });
-    if (pulumi.runtime.isDryRun()) {
-      this.#done = Promise.resolve(true);
-    } else {
-      // the program must not be taken for done before the check is
-      const settled = rpcKeepAlive();
-      this.#done = new Promise((resolve, reject) => {
-        pulumi.all(reads.map(({ read }) => read.live)).apply(async (objects) => {
-          const declared = await Promise.all(reads.map(({ final }) => final));
-          const drift = objects.flatMap((live, index) => problemsOf(declared[index], live));
-          const problems = [...takenOver.map(describeTakenOver), ...drift];
-          (problems.length === 0 ? Promise.resolve(true) : refuse(name, problems, this))
-            .then(resolve, reject)
-            .finally(settled);
-        });
-      });
-    }
+    super(typeToken("LiveCheck"), name, {}, { parent: component });
+    // the program must not be taken for done before the check is
+    const settled = rpcKeepAlive();
+    this.#done = check(name, component, registered, before, takenOver).finally(settled);
     this.passed = pulumi.output(this.#done);
     this.registerOutputs({});
   }
@@ -121,6 +103,39 @@ export class LiveCheck extends pulumi.ComponentResource {
     await Promise.resolve();
     await this.#done;
   }
+}
+
+async function check(
+  name: string,
+  component: pulumi.Resource,
+  registered: readonly RegisteredObject[],
+  before: readonly pulumi.Resource[],
+  takenOver: readonly TakenOver[],
+): Promise<boolean> {
+  const isDryRun = pulumi.runtime.isDryRun();
+  const looked = await Promise.all(
+    registered.map(async ({ logicalName, object, final, resource }): Promise<readonly string[]> => {
+      const made = await idOf(resource);
+      if (made === undefined) return isDryRun ? [] : [describeLeftOut(object)];
+      // an identifier that is not known is not read, but keeps its place in the state
+      const id = isDryRun ? notKnown() : made;
+      const options = { parent: component, dependsOn: [resource, ...before], id };
+      const read = new ReadBack(`${name}-${logicalName}`, object, options);
+      return isDryRun ? [] : problemsOf(await final, await valueOf(read.live));
+    }),
+  );
+  const problems = [...takenOver.map(describeTakenOver), ...looked.flat()];
+  return problems.length === 0 ? true : refuse(name, problems, component);
+}
+
+/** Undefined in a preview that is going to create the resource, and in an update that leaves it out (`--target`). */
+async function idOf({ id }: pulumi.CustomResource): Promise<string | undefined> {
+  const output: pulumi.Output<string> & { readonly isKnown?: Promise<boolean> } = id;
+  return (await output.isKnown) === false ? undefined : (await valueOf(output)) || undefined;
+}
+
+function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => void output.apply((value) => resolve(value as T)));
 }
 
 /** Names of hooks have to differ within a stack. */
@@ -142,14 +157,14 @@ class Refusal extends pulumi.ComponentResource {
  * come too late: to the engine the program is done when its last resource is registered, and what it did not register
  * because it waited for the check would be deleted.
  */
-async function refuse(name: string, problems: readonly string[], check: pulumi.Resource): Promise<boolean> {
+async function refuse(name: string, problems: readonly string[], component: pulumi.Resource): Promise<boolean> {
   const count = problems.length === 1 ? "1 object" : `${problems.length} objects`;
   const head = `${count} in the cluster must not be left as found:`;
   const message = [head, ...problems.map((line) => `  ${line}`)].join("\n");
-  const refusal = new Refusal(`${name}-failed`, message, check);
-  await new Promise<void>((resolve) => void refusal.urn.apply(() => resolve()));
+  const refusal = new Refusal(`${name}-failed`, message, component);
+  await valueOf(refusal.urn);
   // an engine that has no hooks
-  throw new pulumi.ResourceError(message, check, true);
+  throw new pulumi.ResourceError(message, component, true);
 }
 
 function notKnown(): pulumi.Output<string> {
@@ -170,6 +185,10 @@ function problemsOf(object: PlannedObject | undefined, live: LiveObject): readon
             "pulumi state delete '<its URN>', then delete the object with kubectl and run pulumi up --refresh.",
         ];
   return [...(drift === undefined ? [] : [drift]), ...shared];
+}
+
+function describeLeftOut(object: PlannedObject): string {
+  return `${nameOf(object)} is declared and does not stand, because this update leaves it out. Include it in --target, or run pulumi up without.`;
 }
 
 function describeTakenOver({ name, isNamespace, urn, makers }: TakenOver): string {

@@ -222,7 +222,7 @@ export function registerPlan(
     const final = finalPlan(plan).then((one) => objectOf(one, logicalName) ?? object);
     return resource === undefined ? [] : [{ logicalName, object, final, resource }];
   });
-  return new LiveCheck(`${name}-live`, registered, [...namespaces.values()], takenOver, { parent });
+  return new LiveCheck(`${name}-live`, parent, registered, [...namespaces.values()], takenOver);
 }
 
 /**

@@ -139,7 +139,7 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
 }
 
 /** What a component's live check only reads is no step: nothing is made, changed or deleted. */
-const isReadOnly = (urn: string): boolean => urn.includes("pulumi-cluster-security:index:LiveCheck$");
+const isReadOnly = (urn: string): boolean => /::[^:]*-live-[^:]*$/.test(urn);
 
 /** Resources in the order in which the engine finished them. */
 export function finished(operation: Operation): Step[] {
