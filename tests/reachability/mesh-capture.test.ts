@@ -417,3 +417,73 @@ describe("Istio: what a rule asks of HTTP, by the port's protocol", () => {
     ]);
   });
 });
+
+describe("Istio: addresses in rules, and what explanations say", () => {
+  it("a pod whose address is not known may be in a range, and is in one that covers all", () => {
+    const base = injected + pod("store/web") + pod("store/api");
+    const from = (block: string): string =>
+      base + authorization("store", `{ rules: [{ from: [{ source: { ipBlocks: ["${block}"] } }] }] }`);
+    table(from("0.0.0.0/0"), [["store/api", "store/web", 8080, "allowed"]]);
+    table(from("10.0.0.0/8"), [["store/api", "store/web", 8080, "unknown"]]);
+    table(from("224.0.0.0/4"), [["store/api", "store/web", 8080, "denied"]]);
+  });
+
+  it("say that a port is not redirected, or that the client comes in plaintext", () => {
+    const told = (text: string, from: string): string =>
+      judge(text).explain({
+        source: { kind: "workload", id: `${from}[Pod]` },
+        destination: { kind: "workload", id: "store/web[Pod]" },
+        protocol: "TCP",
+        port: 8080,
+      }).mesh?.reason ?? "";
+    const open = pod("store/web", { annotations: 'traffic.sidecar.istio.io/excludeInboundPorts: "8080"' });
+    assert.match(
+      told(injected + outside + strict + nobody + open, "legacy/batch"),
+      /not redirected to the pod's proxy/,
+    );
+    const client = pod("store/api", { annotations: 'traffic.sidecar.istio.io/excludeOutboundPorts: "8080"' });
+    assert.match(told(injected + strict + pod("store/web") + client, "store/api"), /without its identity/);
+  });
+});
+
+describe("Istio: the mesh's configuration in the snapshot", () => {
+  const base = injected + outside + pod("store/web") + pod("store/api");
+  const config = `apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: mesh }
+data:
+  mesh: |-
+    defaultConfig:
+      discoveryAddress: istiod.mesh.svc:15012
+    rootNamespace: mesh
+    trustDomain: corp.example
+    trustDomainAliases:
+    - old.example
+---
+`;
+  const release = `apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: { name: istiod, namespace: mesh }
+spec:
+  chart: { spec: { chart: istiod } }
+  values: { meshConfig: { rootNamespace: mesh, trustDomain: corp.example, trustDomainAliases: [old.example] } }
+---
+`;
+  const from = (domain: string): string =>
+    authorization("store", `{ rules: [{ from: [{ source: { principals: ["${domain}/ns/store/sa/api"] } }] }] }`);
+  for (const [name, text] of [
+    ["istiod's ConfigMap", config],
+    ["the values of its release", release],
+  ] as const) {
+    it(`${name} names the root namespace and the trust domain with its aliases`, () => {
+      table(base + text + peerAuthentication("mesh", "{ mtls: { mode: STRICT } }"), [
+        ["legacy/batch", "store/web", 8080, "denied"],
+      ]);
+      table(base + text + strict, [["legacy/batch", "store/web", 8080, "allowed"]]);
+      for (const domain of ["corp.example", "old.example", "cluster.local"]) {
+        table(base + text + from(domain), [["store/api", "store/web", 8080, "allowed"]]);
+      }
+      table(base + text + from("other.example"), [["store/api", "store/web", 8080, "denied"]]);
+    });
+  }
+});

@@ -114,7 +114,6 @@ function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext):
     const addresses =
       endpoint.kind === "node" && endpoint.address !== undefined ? [endpoint.address] : endpoint.addresses;
     if (addresses === undefined) {
-      if (endpoint.kind === "pod" && profile.unknownPodAddresses === "outside-cidrs") return NO;
       return within(
         endpoint.kind === "pod" ? (context.podAddresses ?? ordinaryAddresses) : ordinaryAddresses,
         term.set,

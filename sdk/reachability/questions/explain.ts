@@ -2,7 +2,7 @@
 import { probeAddressOf, seenInTunnel, tunnelled } from "../engine/tunnel";
 import { isSamePod, type Endpoint } from "../engine/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../engine/engine";
-import { matchesOwn, resolvePorts, type RuleOf, type Selection, type TierSelection } from "../engine/evaluate";
+import { matchesOwn, trafficNamed, type RuleOf, type Selection, type TierSelection } from "../engine/evaluate";
 import { matchesAnyPeer } from "../engine/matching";
 import type { PolicyIndex } from "../engine/policy-index";
 import { directionOf } from "../engine/evaluate";
@@ -169,15 +169,42 @@ function explainDirection(
 function explainMesh(engine: Engine, asked: TrafficSet, source: Endpoint, destination: Endpoint): DirectionExplanation {
   const verdict = verdictOn(engine.mesh(source, destination), asked);
   const base = { direction: "ingress" as const, subject: nameOf(destination), verdict };
-  const walk = walkTiers(engine, engine.meshIndex, asked, "ingress", destination, source, destination, false);
+  const arrival = arrivalOf(engine, asked, source, destination);
+  if (arrival.bypasses) {
+    const reason = "TCP on this port is not redirected to the pod's proxy: no policy of the mesh applies to it";
+    return { ...base, isolatedBy: [], reason, chain: [], notSelecting: [] };
+  }
+  const { client } = arrival;
+  const walk = walkTiers(engine, engine.meshIndex, asked, "ingress", destination, client, destination, false);
   const outside = destination.kind !== "pod" || destination.mesh === undefined;
   const reason = outside
     ? "not in the mesh: its policies do not apply"
     : walk.isolatedBy.length > 0
       ? `${list(walk.isolatedBy)} allow only what a rule names; none names this`
       : "no policy of the mesh decides: it passes";
-  const told = finish(base, walk, reason);
+  const plain = finish(base, walk, reason);
+  const told =
+    client === source
+      ? plain
+      : { ...plain, reason: `${plain.reason}; the client sends plaintext here, so it comes without its identity` };
   return engine.passesWaypoints(source, destination) ? pastWaypoint(engine, told, asked, source, destination) : told;
+}
+
+/** How a connection comes to the destination's proxy: past it, or from a client with or without its identity. */
+function arrivalOf(
+  engine: Engine,
+  asked: TrafficSet,
+  source: Endpoint,
+  destination: Endpoint,
+): { readonly client: Endpoint; readonly bypasses: boolean } {
+  if (destination.kind !== "pod") return { client: source, bypasses: false };
+  const { transport } = engine;
+  if (asked.intersect(transport.redirected(source, destination).may).isEmpty() && destination.mesh !== undefined) {
+    return { client: source, bypasses: asked.isSubsetOf(TrafficSet.protocol("TCP")) };
+  }
+  const plaintext = transport.plaintext(source, destination, engine.meshIndex.of(destination).ingress);
+  const plain = source.kind === "pod" && asked.isSubsetOf(plaintext.must);
+  return { client: plain ? transport.withoutIdentity(source) : source, bypasses: false };
 }
 
 /** Adds what waypoints do to the connection, or may do: those who connect to the pod's own address pass them by. */
@@ -368,7 +395,7 @@ function whyNot(
   if (matchesAnyPeer(rule.peers, peer, context) === NO) {
     return matchesAnyPeer(rule.peers, peer, engine.context) === NO ? "peer" : "unlearned";
   }
-  return resolvePorts(rule.l4, destination).may.intersect(asked).isEmpty() ? "port" : undefined;
+  return trafficNamed(rule, destination, engine.context).may.intersect(asked).isEmpty() ? "port" : undefined;
 }
 
 function isCertain(
@@ -383,7 +410,7 @@ function isCertain(
     triAnd(selection.selected, matchesOwn(rule, subject, engine.context, peer)),
     matchesAnyPeer(rule.peers, peer, engine.contextFor(rule.direction, subject, peer)),
   );
-  return fits === YES && asked.isSubsetOf(resolvePorts(rule.l4, destination).must);
+  return fits === YES && asked.isSubsetOf(trafficNamed(rule, destination, engine.context).must);
 }
 
 function isolating(tier: TierSelection, direction: Direction): ObjectRef[] {

@@ -18,6 +18,7 @@ import { withoutCopies, type Unique } from "./copies";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
 import { readUnread, unreadable, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
+import { withMeshConfig } from "../readers/mesh-config";
 import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
@@ -43,7 +44,7 @@ const unknownNamespace = "(unknown)";
 export function readSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
   const problems: Problem[] = [...(options.problems ?? [])];
   const flat = flatten(objects, problems);
-  const profile = options.profile ?? inferProfile(flat);
+  const profile = withMeshConfig(options.profile ?? inferProfile(flat), flat);
   return new Builder(withoutCopies(flat), profile, problems).build();
 }
 
