@@ -309,6 +309,7 @@ function textMatches(pattern: string, text: string): boolean {
 }
 
 function addressesOf(party: Party): readonly string[] {
-  if (party.kind === "pod") return party.pod.addresses;
+  // one that is not known is some IPv4 address, which only a range of all is sure to hold
+  if (party.kind === "pod") return party.pod.addresses.length > 0 ? party.pod.addresses : ["100.66.1.1"];
   return party.address === undefined ? [] : [party.address];
 }
