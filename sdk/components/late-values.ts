@@ -94,6 +94,11 @@ export function readPlan<Declared extends object>(
   return readDeclaration(declared, read, (plan) => plan, pathOf);
 }
 
+/** Whether a plan has values that come from outputs. */
+export function isLate(plan: Plan): boolean {
+  return latePlans.has(plan);
+}
+
 /** The plan with the values of its outputs. In a preview, values that are not known yet have stand-ins. */
 export async function finalPlan(plan: Plan): Promise<Plan> {
   return (await latePlans.get(plan)?.final) ?? plan;
@@ -225,7 +230,7 @@ function unknownAt(values: readonly LateValue[], index: number, variant: Variant
 }
 
 function* outputsIn(value: unknown, path: string): Iterable<LateValue> {
-  if (isLate(value)) {
+  if (isOutput(value)) {
     yield { path, output: pulumi.output(value), standIns: new Set() };
   } else if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) yield* outputsIn(item, `${path}[${index}]`);
@@ -238,7 +243,7 @@ function* outputsIn(value: unknown, path: string): Iterable<LateValue> {
 function replaced<T>(declared: T, make: (index: number) => Deferred): T {
   let count = 0;
   const copy = (value: unknown): unknown => {
-    if (isLate(value)) {
+    if (isOutput(value)) {
       count += 1;
       return make(count - 1);
     }
@@ -249,7 +254,7 @@ function replaced<T>(declared: T, make: (index: number) => Deferred): T {
   return copy(declared) as T;
 }
 
-function isLate(value: unknown): value is pulumi.Output<unknown> | Promise<unknown> {
+function isOutput(value: unknown): value is pulumi.Output<unknown> | Promise<unknown> {
   return pulumi.Output.isInstance(value) || value instanceof Promise;
 }
 

@@ -92,7 +92,11 @@ export class LiveCheck extends pulumi.ComponentResource {
     super(typeToken("LiveCheck"), name, {}, { parent: component });
     // the program must not be taken for done before the check is
     const settled = rpcKeepAlive();
-    this.#done = check(name, component, registered, before, takenOver).finally(settled);
+    // a value that is refused: what it stops is never there to be read
+    const refused = new Promise<never>((_resolve, reject) => {
+      Promise.all(registered.map(({ final }) => final)).catch(reject);
+    });
+    this.#done = Promise.race([check(name, component, registered, before, takenOver), refused]).finally(settled);
     this.passed = pulumi.output(this.#done);
     this.registerOutputs({});
   }

@@ -9,7 +9,7 @@ import type { OthersCovered } from "./others";
 import type { RegisteredObject, TakenOver } from "./live-check";
 import { LiveCheck, noteTakenOver } from "./live-check";
 import type { Late } from "./late-values";
-import { finalPlan, lateFields } from "./late-values";
+import { finalPlan, isLate, lateFields } from "./late-values";
 import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
 
@@ -296,7 +296,10 @@ function registerObject(
   const opensNothing = stage === "metadata-deny";
   const own = (one: Plan): PlannedObject => structuredClone(objectOf(one, logicalName) ?? object);
   const annotations = lateFields(plan, (one) => own(one).metadata.annotations ?? {}, opensNothing);
-  const metadata = { ...structuredClone(planned), annotations: { ...annotations, ...declaredBy(options) } };
+  const metadata = {
+    ...structuredClone(planned),
+    annotations: { ...annotations, ...declaredBy(options, opensNothing ? undefined : plan) },
+  };
   const sections = lateFields(plan, (one) => sectionsOf(own(one)), opensNothing);
   if (apiVersion === "networking.k8s.io/v1" && kind === "NetworkPolicy") {
     return new k8s.networking.v1.NetworkPolicy(name, { metadata, ...sections }, options);
@@ -318,8 +321,13 @@ interface Sections {
   readonly [section: string]: unknown;
 }
 
-function declaredBy({ parent }: pulumi.CustomResourceOptions): Record<string, pulumi.Input<string>> {
-  return parent === undefined ? {} : { [declaredByAnnotation]: apart(parent) };
+/** @param plan Of what is registered after its values were checked: a refused one refuses it, too. */
+function declaredBy({ parent }: pulumi.CustomResourceOptions, plan?: Plan): Record<string, pulumi.Input<string>> {
+  if (parent === undefined) return {};
+  if (plan === undefined || !isLate(plan)) return { [declaredByAnnotation]: apart(parent) };
+  return {
+    [declaredByAnnotation]: pulumi.all([apart(parent), finalPlan(plan).then(() => true)]).apply(([urn]) => urn),
+  };
 }
 
 /** Parts of a declaration, any of which is something to hold. */
