@@ -90,7 +90,11 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
         const reaches = (index: number): boolean =>
           !resolvePorts(rule.l4, universe.pods[index] as Endpoint).may.isEmpty();
         if (!outside && !destinations.some(reaches)) {
-          yield { kind: "dead", ...about, message: `${text}: none of its ports exist at the destination` };
+          yield {
+            kind: "dead",
+            ...about,
+            message: `${text}: none of its ports exist at the destination${namesOf(rule)}`,
+          };
           continue;
         }
         const issue = superfluous.get(rule);
@@ -248,6 +252,11 @@ function coverEverywhere(
 /** Whether what rules say depends on more of a subject than the policies that select it. */
 function usesOwnSide({ rules }: TierSelection): boolean {
   return rules.some(({ rule }) => rule.own !== undefined);
+}
+
+/** The named ports of a rule, in brackets. */
+function namesOf({ l4 }: Rule): string {
+  return l4.named.length === 0 ? "" : ` (${[...new Set(l4.named.map(({ name }) => name))].join(", ")})`;
 }
 
 function namesPorts({ rules }: TierSelection): boolean {
