@@ -64,7 +64,7 @@ export const localNode = "10.1.9.9";
 export const remoteNode = "198.51.100.200";
 
 /**
- * Where a node of unknown address may be: the engine takes any IPv4 address that a node can have (not loopback, link-local
+ * Where a node of unknown address may be: the engine takes any address that a node can have, of IPv4 here (not loopback, link-local
  * or 0.0.0.0/8) for possible.
  */
 export const nodeAddresses: readonly string[] = [

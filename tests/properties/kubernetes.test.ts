@@ -13,7 +13,10 @@ dialectSuite({
     clusters({ podAddresses: false, hostNetwork: true }),
   ),
   policies: networkPolicies(),
-  profile: fc.constantFrom(profile("kubernetes"), profile("kubernetes", { cidrMatchesPods: false })),
+  profile: fc.constantFrom(
+    profile("kubernetes", { unknownPodAddresses: "outside-cidrs" }),
+    profile("kubernetes", { cidrMatchesPods: false }),
+  ),
   allows: (cluster, policies, flow, settings) =>
     kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
 });

@@ -46,6 +46,15 @@ export interface DialectSuite {
   readonly probe?: PolicyObject;
 }
 
+/** Addresses that nodes and pods may have where nobody says so, of both families. */
+function openAddresses({ pods }: OracleCluster, policies: string): string[] {
+  const known = pods.flatMap(({ addresses }) => addresses).map((address) => address.includes(":"));
+  const inRanges = [...policies.matchAll(/"((?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}):[0-9a-f:]*)\/\d+"/g)];
+  const all = [...nodeAddresses, "fd00:10::9", "2a00:1::9", ...inRanges.map((match) => match[1] ?? "")];
+  // a cluster whose pods have addresses of one family has nodes of that family
+  return known.length === 0 ? all : all.filter((address) => known.includes(address.includes(":")));
+}
+
 const tally = new Tally();
 after(() => {
   if (tally.sets > 0)
@@ -89,8 +98,9 @@ export function dialectSuite(suite: DialectSuite): void {
           const text = JSON.stringify(policies);
           const worlds = {
             namedPorts: portNames.filter((name) => text.includes(`"${name}"`)),
-            nodeAddresses: profile.cidrMatchesNodes ? nodeAddresses : [],
-            podAddresses: profile.cidrMatchesPods && profile.unknownPodAddresses === "possible" ? nodeAddresses : [],
+            nodeAddresses: profile.cidrMatchesNodes ? openAddresses(cluster, text) : [],
+            podAddresses:
+              profile.cidrMatchesPods && profile.unknownPodAddresses === "possible" ? openAddresses(cluster, text) : [],
           };
           const decide = (flow: OracleFlow, allows: DialectSuite["allows"]): Verdict =>
             overOpenWorlds(flow, worlds, (world) => allows(cluster, policies, world, profile));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   buildSnapshot,
+  profileFor,
   compile,
   countPaths,
   diff,
@@ -20,6 +21,9 @@ const pods: KubeObject[] = names.map((name) => ({
   metadata: { name, namespace: "n", labels: { app: name } },
   spec: { containers: [{ name: "main" }] },
 }));
+
+/** Ranges are about the world only: pods here have no addresses. */
+const profile = { ...profileFor("kubernetes"), unknownPodAddresses: "outside-cidrs" } as const;
 
 /** Few ports and few borders, so that random policies meet. */
 const port = fc.constantFrom(80, 443);
@@ -60,7 +64,12 @@ function reachabilityOf(specs: readonly unknown[], others: readonly KubeObject[]
     metadata: { name: `p${index}`, namespace: "n" },
     spec,
   }));
-  return compile(buildSnapshot([...pods, ...objects, ...others].map((object) => ({ object }))));
+  return compile(
+    buildSnapshot(
+      [...pods, ...objects, ...others].map((object) => ({ object })),
+      { profile },
+    ),
+  );
 }
 
 function differ(before: Reachability, after: Reachability): PathDifference[] {

@@ -45,6 +45,7 @@ export class Engine {
     this.context = {
       profile: snapshot.profile,
       podAddresses: snapshot.podAddresses,
+      ...(snapshot.families === undefined ? {} : { families: snapshot.families }),
       opaquePorts: (pod) => this.transport.opaque(pod),
     };
   }

@@ -15,6 +15,8 @@ export interface MatchContext {
   readonly profile: EnforcerProfile;
   /** The ranges pods have their addresses from. */
   readonly podAddresses: AddressSet | undefined;
+  /** The families of addresses that the cluster uses. Absent: not known. */
+  readonly families?: "4" | "6" | "46";
   /**
    * Whether the enforcer learns the address of a name that the subject connects to. Without it: it knows the addresses of
    * all names that rules speak of.
@@ -26,10 +28,21 @@ export interface MatchContext {
 
 const metadataAddresses = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
 
-/** Where a node or a pod may have its address when the snapshot does not say: unicast IPv4 that is not link-local. */
-const ordinaryAddresses = AddressSet.allV4.subtract(
+/** Unicast addresses that are not link-local: where a node or a pod may have its address when the snapshot does not say. */
+const ordinaryV4 = AddressSet.allV4.subtract(
   AddressSet.ofCidrs("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
 );
+const ordinaryV6 = AddressSet.ofCidrs("2000::/3", "fc00::/7");
+const ordinaryAddresses: Readonly<Record<"4" | "6" | "46", AddressSet>> = {
+  4: ordinaryV4,
+  6: ordinaryV6,
+  46: ordinaryV4.union(ordinaryV6),
+};
+
+/** Where a node or a pod may have its address, in the families that the cluster uses as far as is known. */
+function ordinary({ families }: MatchContext): AddressSet {
+  return ordinaryAddresses[families ?? "46"];
+}
 
 export function matchesPeer(term: PeerTerm, endpoint: Endpoint, context: MatchContext): Tri {
   switch (term.kind) {
@@ -64,7 +77,36 @@ export function matchesAnyPeer(terms: readonly PeerTerm[], endpoint: Endpoint, c
     result = triOr(result, matchesPeer(term, endpoint, context));
     if (result === YES) break;
   }
-  return result;
+  return result === MAYBE ? triOr(result, matchesTogether(terms, endpoint, context)) : result;
+}
+
+/**
+ * Whether an address that is not known lies in one of several ranges, whichever: `0.0.0.0/0` and `::/0`, or two halves of
+ * one, cover it together.
+ */
+function matchesTogether(terms: readonly PeerTerm[], endpoint: Endpoint, context: MatchContext): Tri {
+  const ranges = terms.filter((term) => term.kind === "cidr");
+  const [first] = ranges;
+  if (first === undefined || ranges.length < 2 || addressIsKnown(endpoint)) return NO;
+  // to Cilium the ranges are identities, of which each has exceptions of its own
+  if (context.profile.cni === "cilium" && endpoint.kind !== "world") return NO;
+  if (ranges.some(({ literal }) => literal !== first.literal)) return NO;
+  const set = ranges.reduce((united, term) => united.union(term.set), AddressSet.none);
+  const { except: _, ...whole } = first;
+  return matchesCidr({ ...whole, set }, endpoint, context);
+}
+
+function addressIsKnown(endpoint: Endpoint): boolean {
+  switch (endpoint.kind) {
+    case "pod":
+      return endpoint.addresses !== undefined;
+    case "node":
+      return endpoint.address !== undefined || endpoint.addresses !== undefined;
+    case "world":
+      return endpoint.address !== undefined;
+    case "ingress":
+      return true;
+  }
 }
 
 /**
@@ -114,10 +156,15 @@ function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext):
     const addresses =
       endpoint.kind === "node" && endpoint.address !== undefined ? [endpoint.address] : endpoint.addresses;
     if (addresses === undefined) {
+<<<<<<< HEAD
       return within(
         endpoint.kind === "pod" ? (context.podAddresses ?? ordinaryAddresses) : ordinaryAddresses,
         term.set,
       );
+=======
+      if (endpoint.kind === "pod" && profile.unknownPodAddresses === "outside-cidrs") return NO;
+      return within(endpoint.kind === "pod" ? podRange(context) : ordinary(context), term.set);
+>>>>>>> ab35657 (Ranges against addresses that are not known: both families, several ranges together; the API's ipBlock may match pods)
     }
     const inside = addresses.filter((address) => term.set.contains(address)).length;
     return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;
@@ -130,19 +177,23 @@ function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext):
     case "pod":
       if (!profile.cidrMatchesPods) return NO;
       if (endpoint.addresses !== undefined) return matchesAddresses(term, endpoint.addresses, profile);
-      return profile.unknownPodAddresses === "outside-cidrs"
-        ? NO
-        : within(context.podAddresses ?? ordinaryAddresses, term.set);
+      return profile.unknownPodAddresses === "outside-cidrs" ? NO : within(podRange(context), term.set);
     case "node":
-      return profile.cidrMatchesNodes ? matchesNodeAddresses(term, endpoint, profile) : NO;
+      return profile.cidrMatchesNodes ? matchesNodeAddresses(term, endpoint, context) : NO;
   }
 }
 
-function matchesNodeAddresses(term: CidrTerm, node: NodeEndpoint, profile: EnforcerProfile): Tri {
+/** Where a pod has its address that the snapshot does not state. */
+function podRange(context: MatchContext): AddressSet {
+  return context.podAddresses ?? ordinary(context);
+}
+
+function matchesNodeAddresses(term: CidrTerm, node: NodeEndpoint, context: MatchContext): Tri {
+  const { profile } = context;
   // to Cilium a node has one identity with all its addresses; elsewhere the address of the packet counts
   if (profile.cni !== "cilium" && node.address !== undefined) return tri(term.set.contains(node.address));
   return node.addresses === undefined
-    ? within(ordinaryAddresses, term.set)
+    ? within(ordinary(context), term.set)
     : matchesAddresses(term, node.addresses, profile);
 }
 

@@ -3,7 +3,7 @@ import type { PeerTerm } from "../model/rules";
 import { evaluate, type Condition, type Lookup, type Test } from "../model/selectors/conditions";
 import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../model/unknown";
 import { blankPod, podLookup, type PodEndpoint } from "./endpoints";
-import { matchesPeer, type MatchContext } from "./matching";
+import { matchesAnyPeer, matchesPeer, type MatchContext } from "./matching";
 
 /**
  * Pods by their index: `base` holds for all that are not listed, `values` for those that are. Lists are ascending.
@@ -64,7 +64,13 @@ export class PodUniverse {
   /** The pods among the peers of a rule. */
   ofPeers(terms: readonly PeerTerm[]): PodSet {
     if (terms.length === 1) return this.ofTerm(terms[0] as PeerTerm);
-    return terms.map((term) => this.ofTerm(term)).reduce(unite, uniform(NO));
+    const set = terms.map((term) => this.ofTerm(term)).reduce(unite, uniform(NO));
+    return set.base === MAYBE && matchesAnyPeer(terms, blankPod, this.context) === YES ? this.#whole(terms) : set;
+  }
+
+  /** Several ranges that cover together whatever address a pod may have. */
+  #whole(terms: readonly PeerTerm[]): PodSet {
+    return this.#evaluateAround((index) => matchesAnyPeer(terms, this.pods[index] as PodEndpoint, this.context), YES);
   }
 
   ofTerm(term: PeerTerm): PodSet {

@@ -66,7 +66,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     cni: "kubernetes",
     cidrMatchesPods: true,
     cidrMatchesNodes: true,
-    unknownPodAddresses: "outside-cidrs",
+    unknownPodAddresses: "possible",
     localNodeAlwaysAllowed: true,
     enforcementMode: "default",
     auditMode: false,

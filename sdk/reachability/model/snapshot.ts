@@ -110,6 +110,8 @@ export interface Snapshot {
   readonly installation?: MeshInstallation;
   /** The ranges pods get their addresses from, where Nodes say so. */
   readonly podAddresses: AddressSet | undefined;
+  /** The families of addresses that the cluster uses, by what nodes, pods and Services have. Absent: nothing has one. */
+  readonly families?: "4" | "6" | "46";
   /** The ranges Services get their ClusterIPs from, where ServiceCIDR objects say so. */
   readonly serviceAddresses?: AddressSet;
   /** Where the API server answers, where its endpoints say so. */

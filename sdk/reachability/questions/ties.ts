@@ -31,7 +31,11 @@ export function tiedPolicies(snapshot: Snapshot): Problem[] {
   for (const namespace of snapshot.namespaces.keys()) {
     for (const end of endpoints.resolve({ kind: "freshPod", namespace })) if (end.kind === "pod") pods.push(end);
   }
-  const universe = new PodUniverse(pods, { profile: snapshot.profile, podAddresses: snapshot.podAddresses });
+  const universe = new PodUniverse(pods, {
+    profile: snapshot.profile,
+    podAddresses: snapshot.podAddresses,
+    ...(snapshot.families === undefined ? {} : { families: snapshot.families }),
+  });
   const problems: Problem[] = [];
   for (const group of groups) {
     for (const [place, first] of group.entries()) {

@@ -134,7 +134,13 @@ class Builder {
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#implyNamespaces();
+    const families = familiesOf([
+      ...this.#nodes.flatMap(({ addresses, podCidrs }) => [...addresses, ...podCidrs]),
+      ...[...this.#workloads.values()].flatMap(({ addresses }) => addresses),
+      ...data.services.flatMap(({ clusterIps }) => clusterIps),
+    ]);
     return {
+      ...(families === undefined ? {} : { families }),
       namespaces: this.#namespaces,
       workloads: [...this.#workloads.values()],
       policies: this.#policies,
@@ -351,6 +357,13 @@ function namespaceOf(metadata: Readonly<Record<string, unknown>>): LabelValue {
   const namespace = metadata["namespace"];
   if (namespace === undefined || namespace === null || namespace === "") return "default";
   return typeof namespace === "string" && !isUnknown(namespace) ? namespace : unknownValue;
+}
+
+/** The families of addresses and ranges. */
+function familiesOf(texts: readonly string[]): Snapshot["families"] {
+  const v6 = texts.some((text) => text.includes(":"));
+  const v4 = texts.some((text) => text.includes(".") && !text.includes(":"));
+  return v4 && v6 ? "46" : v4 ? "4" : v6 ? "6" : undefined;
 }
 
 function kubeletVersionsIn(objects: readonly SourcedObject[]): string[] {
