@@ -156,15 +156,7 @@ function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext):
     const addresses =
       endpoint.kind === "node" && endpoint.address !== undefined ? [endpoint.address] : endpoint.addresses;
     if (addresses === undefined) {
-<<<<<<< HEAD
-      return within(
-        endpoint.kind === "pod" ? (context.podAddresses ?? ordinaryAddresses) : ordinaryAddresses,
-        term.set,
-      );
-=======
-      if (endpoint.kind === "pod" && profile.unknownPodAddresses === "outside-cidrs") return NO;
       return within(endpoint.kind === "pod" ? podRange(context) : ordinary(context), term.set);
->>>>>>> ab35657 (Ranges against addresses that are not known: both families, several ranges together; the API's ipBlock may match pods)
     }
     const inside = addresses.filter((address) => term.set.contains(address)).length;
     return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;
