@@ -421,9 +421,11 @@ describe("Istio: what a rule asks of HTTP, by the port's protocol", () => {
 describe("Istio: addresses in rules, and what explanations say", () => {
   it("a pod whose address is not known may be in a range, and is in one that covers all", () => {
     const base = injected + pod("store/web") + pod("store/api");
-    const from = (block: string): string =>
-      base + authorization("store", `{ rules: [{ from: [{ source: { ipBlocks: ["${block}"] } }] }] }`);
-    table(from("0.0.0.0/0"), [["store/api", "store/web", 8080, "allowed"]]);
+    const from = (...blocks: readonly string[]): string =>
+      base + authorization("store", `{ rules: [{ from: [{ source: { ipBlocks: ${JSON.stringify(blocks)} } }] }] }`);
+    table(from("0.0.0.0/0", "::/0"), [["store/api", "store/web", 8080, "allowed"]]);
+    // nothing that was read says that the cluster uses IPv4
+    table(from("0.0.0.0/0"), [["store/api", "store/web", 8080, "unknown"]]);
     table(from("10.0.0.0/8"), [["store/api", "store/web", 8080, "unknown"]]);
     table(from("224.0.0.0/4"), [["store/api", "store/web", 8080, "denied"]]);
   });
