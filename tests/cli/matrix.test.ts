@@ -11,13 +11,20 @@ interface Entry {
   possible?: string;
 }
 
+/** Pods have IPv6 addresses only: a range of IPv4 is about the world for certain. */
+const ipv6Node = `apiVersion: v1
+kind: Node
+metadata: { name: n1 }
+spec: { podCIDRs: ["fd00:10:244::/56"] }
+`;
+
 describe("cluster-security matrix", () => {
   let folder: string;
   let remove: () => void;
 
   before(() => {
     ({ folder, remove } = folderWith({
-      "shop.yaml": join(shop, namespace("open"), deployment("open", "tool", 9000)),
+      "shop.yaml": join(shop, namespace("open"), deployment("open", "tool", 9000), ipv6Node),
       "sub/values.yaml": "replicas: 3\n",
       "sub/README.md": "no manifest",
       "sub/node_modules/broken.yaml": "a: [",

@@ -73,7 +73,9 @@ export function worldOf(
     ...(options.extra ?? []),
   ];
   const sourced: SourcedObject[] = objects.map((object) => ({ object }));
-  const profile = profileFor(enforcers[planned.dialect]);
+  const named = profileFor(enforcers[planned.dialect]);
+  // to the API's text a range is about the world here: no pod of these has an address
+  const profile = named.cni === "kubernetes" ? ({ ...named, unknownPodAddresses: "outside-cidrs" } as const) : named;
   return { plan: planned, reachability: compile(buildSnapshot(sourced, { profile })) };
 }
 

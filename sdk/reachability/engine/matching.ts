@@ -28,11 +28,16 @@ export interface MatchContext {
 
 const metadataAddresses = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
 
-/** Unicast addresses that are not link-local: where a node or a pod may have its address when the snapshot does not say. */
-const ordinaryV4 = AddressSet.allV4.subtract(
-  AddressSet.ofCidrs("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
-);
-const ordinaryV6 = AddressSet.ofCidrs("2000::/3", "fc00::/7");
+/**
+ * Unicast addresses that are neither link-local nor a cloud's metadata service: where a node or a pod may have its address
+ * when the snapshot does not say. Nor those that spell IPv4 addresses in IPv6 (6to4, NAT64).
+ */
+const ordinaryV4 = AddressSet.allV4
+  .subtract(AddressSet.ofCidrs("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"))
+  .subtract(metadataAddresses);
+const ordinaryV6 = AddressSet.ofCidrs("2000::/3", "fc00::/7")
+  .subtract(AddressSet.ofCidrs("2002::/16", "64:ff9b::/96"))
+  .subtract(metadataAddresses);
 const ordinaryAddresses: Readonly<Record<"4" | "6" | "46", AddressSet>> = {
   4: ordinaryV4,
   6: ordinaryV6,
@@ -77,7 +82,7 @@ export function matchesAnyPeer(terms: readonly PeerTerm[], endpoint: Endpoint, c
     result = triOr(result, matchesPeer(term, endpoint, context));
     if (result === YES) break;
   }
-  return result === MAYBE ? triOr(result, matchesTogether(terms, endpoint, context)) : result;
+  return result === YES || terms.length < 2 ? result : triOr(result, matchesTogether(terms, endpoint, context));
 }
 
 /**
@@ -169,10 +174,19 @@ function matchesCidr(term: CidrTerm, endpoint: Endpoint, context: MatchContext):
     case "pod":
       if (!profile.cidrMatchesPods) return NO;
       if (endpoint.addresses !== undefined) return matchesAddresses(term, endpoint.addresses, profile);
-      return profile.unknownPodAddresses === "outside-cidrs" ? NO : within(podRange(context), term.set);
+      return profile.unknownPodAddresses === "outside-cidrs" ? NO : podWithin(term.set, context);
     case "node":
       return profile.cidrMatchesNodes ? matchesNodeAddresses(term, endpoint, context) : NO;
   }
+}
+
+/** Whether a pod whose address is not known lies in a set. */
+function podWithin(set: AddressSet, context: MatchContext): Tri {
+  const range = podRange(context);
+  const found = within(range, set);
+  if (found !== MAYBE || context.podAddresses !== undefined) return found;
+  if (context.profile.unknownPodAddresses !== "in-whole-ranges") return found;
+  return [ordinaryV4, ordinaryV6].some((family) => family.isSubsetOf(set)) ? MAYBE : NO;
 }
 
 /** Where a pod has its address that the snapshot does not state. */

@@ -65,12 +65,15 @@ export class PodUniverse {
   ofPeers(terms: readonly PeerTerm[]): PodSet {
     if (terms.length === 1) return this.ofTerm(terms[0] as PeerTerm);
     const set = terms.map((term) => this.ofTerm(term)).reduce(unite, uniform(NO));
-    return set.base === MAYBE && matchesAnyPeer(terms, blankPod, this.context) === YES ? this.#whole(terms) : set;
+    const ranges = terms.filter(({ kind }) => kind === "cidr");
+    if (set.base === YES || ranges.length < 2) return set;
+    const together = matchesAnyPeer(ranges, blankPod, this.context);
+    return together > set.base ? this.#whole(terms, together) : set;
   }
 
   /** Several ranges that cover together whatever address a pod may have. */
-  #whole(terms: readonly PeerTerm[]): PodSet {
-    return this.#evaluateAround((index) => matchesAnyPeer(terms, this.pods[index] as PodEndpoint, this.context), YES);
+  #whole(terms: readonly PeerTerm[], base: Tri): PodSet {
+    return this.#evaluateAround((index) => matchesAnyPeer(terms, this.pods[index] as PodEndpoint, this.context), base);
   }
 
   ofTerm(term: PeerTerm): PodSet {

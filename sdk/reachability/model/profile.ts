@@ -14,8 +14,11 @@ export interface EnforcerProfile {
   readonly cidrMatchesPods: boolean;
   /** A CIDR rule also matches the addresses of nodes. Cilium: `policy-cidr-match-mode` contains `nodes`. */
   readonly cidrMatchesNodes: boolean;
-  /** What a CIDR rule does with a pod whose address the snapshot does not state: leave it out, or weigh it. */
-  readonly unknownPodAddresses: "outside-cidrs" | "possible";
+  /**
+   * What a CIDR rule does with a pod whose address the snapshot does not state: leave it out, leave it out unless the ranges
+   * cover every address that a pod can have (where the range of pods is not known either), or weigh it.
+   */
+  readonly unknownPodAddresses: "outside-cidrs" | "in-whole-ranges" | "possible";
   /** Traffic from a pod's own node always arrives (kubelet probes). Cilium: an explicit deny still stops it. */
   readonly localNodeAlwaysAllowed: boolean;
   /** Cilium's `policyEnforcementMode`. */
@@ -66,7 +69,7 @@ const profiles: Readonly<Record<Cni, EnforcerProfile>> = {
     cni: "kubernetes",
     cidrMatchesPods: true,
     cidrMatchesNodes: true,
-    unknownPodAddresses: "possible",
+    unknownPodAddresses: "in-whole-ranges",
     localNodeAlwaysAllowed: true,
     enforcementMode: "default",
     auditMode: false,
