@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { PlannedObject } from "../plan/index";
 import type { EffectChange, KubeObject } from "../reachability/index";
 import { effectOfChange, isStagedKind } from "../reachability/index";
+import { declaredByAnnotation } from "./declared-by";
 
 /** What Kubernetes says about who set which fields (`metadata.managedFields`). */
 export interface FieldOwner {
@@ -170,14 +171,12 @@ function owns(fields: unknown, path: string): boolean {
  */
 export function makersBefore({ metadata }: LiveObject): readonly string[] {
   const entries = (metadata?.managedFields ?? []).filter(({ subresource }) => (subresource ?? "") === "");
-  const own = entries
-    .filter(isPulumi)
-    .sort((a, b) => (a.time ?? "").localeCompare(b.time ?? ""))
-    .at(-1);
+  const [first] = ofThisResource(entries);
   const created = metadata?.creationTimestamp;
-  if (own?.time === undefined || created === undefined) return [];
-  const others = entries.filter((entry) => entry !== own);
-  if (created >= own.time && !others.some((entry) => isMaker(entry))) return [];
+  if (first?.time === undefined || created === undefined) return [];
+  const own = new Set(ofThisResource(entries));
+  const others = entries.filter((entry) => !own.has(entry));
+  if (created >= first.time && !others.some((entry) => isMaker(entry))) return [];
   const makers = others.map(({ manager }) => manager ?? "").filter((manager) => manager !== "");
   return makers.length > 0 ? [...new Set(makers)] : ["somebody whom the object does not name"];
 }
@@ -194,13 +193,35 @@ function isMaker({ operation, fieldsV1 }: FieldOwner): boolean {
  * without an alias leaves behind, or one of another stack. Whichever is deleted takes the object with it.
  */
 export function otherResources({ metadata }: LiveObject): readonly string[] {
-  const applied = (metadata?.managedFields ?? []).filter(isPulumi);
-  const latest = [...applied].sort((a, b) => (a.time ?? "").localeCompare(b.time ?? "")).at(-1);
-  const spec = specOf(latest);
-  if (latest === undefined || spec === undefined) return [];
-  return applied
-    .filter((entry) => entry !== latest && isDeepStrictEqual(specOf(entry), spec))
+  const entries = metadata?.managedFields ?? [];
+  const own = ofThisResource(entries);
+  const spec = specOf(own.at(-1));
+  if (spec === undefined) return [];
+  return entries
+    .filter((entry) => isPulumi(entry) && !own.includes(entry) && isDeepStrictEqual(specOf(entry), spec))
     .map(({ manager }) => manager ?? "");
+}
+
+/**
+ * The entries of the resource that applied an object last, oldest first. An update that is killed while it creates an object
+ * leaves an entry whose manager nobody remembers; the next update creates the object again, as another manager. Both own
+ * the annotation that names the declaring component, which no two resources of different components can own together:
+ * whoever applies another value takes it from the other.
+ */
+function ofThisResource(entries: readonly FieldOwner[]): readonly FieldOwner[] {
+  const applied = entries.filter(isPulumi).sort((a, b) => (a.time ?? "").localeCompare(b.time ?? ""));
+  const latest = applied.at(-1);
+  if (latest === undefined) return [];
+  return applied.filter((entry) => entry === latest || (ownsDeclaredBy(latest) && ownsDeclaredBy(entry)));
+}
+
+function ownsDeclaredBy({ fieldsV1 }: FieldOwner): boolean {
+  const annotations = fieldAt(fieldAt(fieldsV1, "f:metadata"), "f:annotations");
+  return fieldAt(annotations, `f:${declaredByAnnotation}`) !== undefined;
+}
+
+function fieldAt(fields: unknown, key: string): unknown {
+  return isFields(fields) ? fields[key] : undefined;
 }
 
 function specOf(entry: FieldOwner | undefined): unknown {

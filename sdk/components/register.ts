@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
 import { Tier } from "../plan/index";
 import { isRealEngine } from "./engine";
+import { declaredByAnnotation } from "./declared-by";
 import type { ExceptionRecord } from "./exceptions";
 import { exceptionsOf } from "./exceptions";
 import type { OthersCovered } from "./others";
@@ -122,14 +123,6 @@ export interface RegistrationSettings {
   /** Whether the update ends with a look at what stands in the cluster. Defaults to true. */
   readonly liveCheck?: boolean | undefined;
 }
-
-/**
- * Says on every object which Pulumi resource declares it: the URN of its parent. Two resources that declare one object set
- * it to different values, so that server-side apply refuses the second (a conflict of field managers). Without it, a
- * provider older than pulumi-kubernetes#4278 takes the object over when a component is renamed or moved without an alias,
- * and then deletes it under its former name: an update that succeeds and leaves no policy.
- */
-export const declaredByAnnotation = "pulumi-cluster-security/declared-by";
 
 /**
  * Registers a plan: a loop, and nothing else. Order is the plan's dependencies, so that destroying runs backwards.

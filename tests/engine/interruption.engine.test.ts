@@ -33,8 +33,7 @@ const cutter = new Cutter();
 /** Three workloads in two namespaces and the cluster's DNS, protected by everything the component lays down. */
 async function program(): Promise<void> {
   cutter.watch();
-  // the check takes an object whose creation was cut off, and done again, for one of two resources
-  const args = { ...declaration, defaultDeny: { allowRemoval: true }, liveCheck: false };
+  const args = { ...declaration, defaultDeny: { allowRemoval: true } };
   const security = new ClusterSecurity("cut", args);
   for (const one of [dns, ...applications]) deploy(one, { dependsOn: [security] });
 }
