@@ -192,7 +192,7 @@ function problemsOf(object: PlannedObject | undefined, live: LiveObject): readon
 }
 
 function describeLeftOut(object: PlannedObject): string {
-  return `${nameOf(object)} is declared and does not stand, because this update leaves it out. Include it in --target, or run pulumi up without.`;
+  return `${nameOf(object)} is declared and does not stand, because this update leaves it out. Include it in --target, or run pulumi up without. In a destroy --run-program that goes on from an interrupted one, set liveCheck: false.`;
 }
 
 function describeTakenOver({ name, isNamespace, urn, makers }: TakenOver): string {

@@ -124,6 +124,7 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
           ...shared,
           ...(options.target ? { target: [...options.target] } : {}),
           runProgram: options.runProgram ?? false,
+          refresh: options.refresh ?? false,
         });
         break;
       case "refresh":
