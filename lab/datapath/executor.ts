@@ -57,15 +57,14 @@ export class LabExecutor implements ProbeExecutor {
 
   async run(probes: readonly Probe[]): Promise<readonly ProbeOutcome[]> {
     const pods = await this.podsByWorkload();
-    const labProbes = probes.map(({ source, destination, port, protocol }): LabProbe => {
+    const labProbes = probes.map(({ source, destination, port, protocol, isDns }): LabProbe => {
       const ends = {
         from: this.nameOf(source, pods, "source"),
         to: this.nameOf(destination, pods, "destination"),
         port,
       };
-      const server = destination.kind === "workload" ? pods.get(destination.id) : undefined;
       // a proxy between the two understands nothing but DNS
-      if (server && isDnsServer(server) && port === 53) {
+      if (isDns === true) {
         return {
           ...ends,
           protocol: protocol === "UDP" ? "dns" : "dns-tcp",
@@ -107,10 +106,6 @@ export class LabExecutor implements ProbeExecutor {
     // a pod that went meanwhile: a name that the prober refuses
     return pod ? `${pod.namespace}/${pod.name}` : end.id;
   }
-}
-
-function isDnsServer({ namespace, labels }: LabPod): boolean {
-  return namespace === "kube-system" && labels["k8s-app"] === "kube-dns";
 }
 
 function outcomeOf({ verdict, reason }: RawOutcome): ProbeOutcome {

@@ -159,10 +159,9 @@ function belongsTo({ namespace, name }: LabPod, id: string): boolean {
   return kind === "Deployment" ? /^-[a-z0-9]+-[a-z0-9]{5}$/.test(rest) : /^-([a-z0-9]{5}|\d+)$/.test(rest);
 }
 
-function labProbe({ protocol, port }: Probe, from: Place, to: Place): LabProbe {
-  const isDns = to.pod?.namespace === "kube-system" && to.pod.labels["k8s-app"] === "kube-dns" && port === 53;
+function labProbe({ protocol, port, isDns }: Probe, from: Place, to: Place): LabProbe {
   const ends = { from: from.end, to: to.end, port };
-  if (!isDns) return { ...ends, protocol: protocol === "UDP" ? "udp" : "tcp" };
+  if (isDns !== true) return { ...ends, protocol: protocol === "UDP" ? "udp" : "tcp" };
   // a proxy between the two understands nothing but DNS
   const name = "kubernetes.default.svc.cluster.local";
   return { ...ends, protocol: protocol === "UDP" ? "dns" : "dns-tcp", name };

@@ -1,8 +1,8 @@
 /** Which connections to try: those that must pass, those that must not, and why. Pure. */
-import type { Plan, PlannedFlow } from "../plan";
+import type { Plan, PlannedDns, PlannedFlow } from "../plan";
 import { internetRanges } from "../plan/addresses";
-import type { Address, Peer, Reachability, Verdict, Workload } from "../reachability";
-import { metadataEndpoints, parseAddress, parseCidr } from "../reachability";
+import type { Address, ClusterDns, Peer, Reachability, Verdict, Workload } from "../reachability";
+import { clusterDnsOf, metadataEndpoints, parseAddress, parseCidr } from "../reachability";
 
 /** What a probe is about, in the order in which they are tried. */
 export type ProbeGroup =
@@ -24,6 +24,8 @@ export interface Probe {
   readonly destination: ProbeEnd;
   readonly protocol: "TCP" | "UDP";
   readonly port: number;
+  /** The destination is a DNS server on the port where it answers: only a DNS question gets an answer from it. */
+  readonly isDns?: true;
   /** What must come of it. */
   readonly expected: "allowed" | "denied";
   /** What the policies say, computed. */
@@ -93,6 +95,8 @@ class Derivation {
   private readonly byName = new Map<string, Workload[]>();
   /** Flows of the plan between two ends, by what `keyOf` makes of them. */
   private readonly declared = new Map<string, Probe>();
+  /** Connections that may or may not pass, by their content. */
+  private readonly undecided = new Set<string>();
   private readonly unprobed: Unprobed[] = [];
 
   constructor(
@@ -121,7 +125,7 @@ class Derivation {
 
   run(): ProbePlan {
     for (const flow of this.plan?.flows ?? []) this.declare(flow);
-    if (this.plan) this.declareDns();
+    if (this.plan) this.declareDns(this.plan.dns);
     const metadata = this.metadataProbes();
     const declared = this.plan ? [...this.declared.values()] : this.openPaths();
     const undeclared = this.undeclaredProbes();
@@ -180,20 +184,28 @@ class Derivation {
   }
 
   /** Every pod that is held may ask the cluster's DNS: the plan opens it without a flow of its own. */
-  private declareDns(): void {
-    const servers = this.workloads.filter(
-      ({ namespace, labels }) => namespace === "kube-system" && labels["k8s-app"] === "kube-dns",
-    );
-    for (const server of servers) {
-      for (const workload of this.held()) {
+  private declareDns({ port, closedTo, limitedFor }: PlannedDns): void {
+    for (const namespace of limitedFor) {
+      this.unprobed.push({ what: `DNS from namespace ${namespace}`, why: "it may ask for some names only" });
+    }
+    const limited = new Set(limitedFor);
+    const askers = this.held().filter(({ id, namespace }) => this.sends(id) && !closedTo.includes(namespace));
+    for (const server of this.workloads.filter((workload) => this.dnsOf(workload) !== undefined)) {
+      for (const workload of askers) {
         for (const protocol of ["UDP", "TCP"] as const) {
-          if (workload === server || !this.sends(workload.id)) continue;
-          const point: Point = { protocol, port: 53 };
+          if (workload === server) continue;
+          const point: Point = { protocol, port };
           const probe = this.probe("declared", endOf(workload), endOf(server), point, "allowed", "names must resolve");
-          this.declared.set(keyOf(probe), probe);
+          if (limited.has(workload.namespace)) this.undecided.add(keyOf(probe));
+          else this.declared.set(keyOf(probe), probe);
         }
       }
     }
+  }
+
+  /** The declaration knows where the cluster's DNS is; without one it is where distributions install it. */
+  private dnsOf(workload: Workload): ClusterDns | undefined {
+    return clusterDnsOf(workload, this.plan && [this.plan.dns]);
   }
 
   /** Workloads and addresses here that a peer of the plan stands for. */
@@ -244,7 +256,9 @@ class Derivation {
     const isHeld = (end: ProbeEnd): boolean => end.kind === "workload" && held.has(end.id);
     const closed = this.allPaths().filter((probe) =>
       this.plan
-        ? !this.declared.has(keyOf(probe)) && (isHeld(probe.source) || isHeld(probe.destination))
+        ? !this.declared.has(keyOf(probe)) &&
+          !this.undecided.has(keyOf(probe)) &&
+          (isHeld(probe.source) || isHeld(probe.destination))
         : probe.computed === "denied",
     );
     const bySource = new Map<string, Probe[]>();
@@ -297,7 +311,14 @@ class Derivation {
     reason: string,
   ): Probe {
     const flow = { source: peerOf(source), destination: peerOf(destination), protocol, port };
-    return { group, source, destination, protocol, port, expected, computed: this.reachability.verdict(flow), reason };
+    const computed = this.reachability.verdict(flow);
+    const about = { group, source, destination, protocol, port, expected, computed, reason };
+    return this.isDns(destination, port) ? { ...about, isDns: true } : about;
+  }
+
+  private isDns(end: ProbeEnd, port: number): boolean {
+    const workload = end.kind === "workload" ? this.workloads.find(({ id }) => id === end.id) : undefined;
+    return workload !== undefined && this.dnsOf(workload)?.port === port;
   }
 }
 

@@ -7,6 +7,9 @@ import type { Shortfalls } from "./unsupported";
 /** Search domains that kubelet writes into every pod's resolv.conf: names below them are answered by the cluster itself. */
 const clusterDomain = "cluster.local";
 
+/** The name of the API server, which the cluster's DNS always answers. */
+export const apiServerName = `kubernetes.default.svc.${clusterDomain}`;
+
 /** Namespaces that may ask for some names only, sorted. */
 export function namespacesWithLimitedDns(model: Model): readonly string[] {
   return [...model.dnsNames.keys()].sort();

@@ -1,5 +1,6 @@
 /** What a plan consists of. */
 import type { Dialect, MetadataService, PolicyMode, Tier } from "./declaration";
+import type { ClusterDns } from "../reachability";
 import type { PortRange } from "./model";
 
 /** Steps of registration, in order; destroying runs them backwards. */
@@ -117,6 +118,14 @@ export interface PlannedFlow {
   readonly reviewBy?: string;
 }
 
+/** DNS servers that the pods of every namespace with a default deny may ask, with two exceptions. */
+export interface PlannedDns extends ClusterDns {
+  /** Namespaces whose pods may not ask at all, sorted. */
+  readonly closedTo: readonly string[];
+  /** Namespaces whose pods may not even ask for the name of the API server, but for others; sorted. */
+  readonly limitedFor: readonly string[];
+}
+
 /** A workload's exception from the closed metadata endpoints; what a finding about it is exempted with. */
 export interface PlannedMetadataAccess {
   /** `namespace/name`. */
@@ -190,6 +199,8 @@ export interface Plan {
   /** Tier 0: namespaces without a default deny, sorted. */
   readonly exemptNamespaces: readonly string[];
   readonly flows: readonly PlannedFlow[];
+  /** The cluster's DNS, and who may ask it. */
+  readonly dns: PlannedDns;
   readonly tenants: readonly PlannedTenant[];
   /** The register of exceptions between tenants, those that ended included. */
   readonly exceptions: readonly PlannedException[];

@@ -11,6 +11,7 @@ export type {
   PlanWarning,
   PlannedBypass,
   PlannedException,
+  PlannedDns,
   PlannedFlow,
   PlannedMetadataAccess,
   PlannedNamespace,

@@ -11,7 +11,7 @@ import type {
   Tier,
   UnsupportedHandling,
 } from "./declaration";
-import type { KubeObject } from "../reachability/index";
+import type { ClusterDns, KubeObject } from "../reachability/index";
 import type { CidrRange } from "./addresses";
 import type { Origin } from "./deferred";
 
@@ -144,10 +144,8 @@ export interface ModelMesh {
   readonly controlPlane: string;
 }
 
-export interface ModelDns {
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly port: number;
+/** The cluster's DNS servers, and where their answers come from instead on a node with a cache. */
+export interface ModelDns extends ClusterDns {
   readonly nodeLocalCache?: string;
   readonly serviceAddress?: string;
 }

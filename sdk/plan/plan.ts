@@ -9,11 +9,11 @@ import { kubernetesDocuments } from "./dialects/kubernetes";
 import { isDnsAlone } from "./dialects/network-policy";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { Dialect, PolicyLayout, PolicyMode, Tier } from "./declaration";
-import type { DraftDocument, Plan, PlannedMetadataAccess } from "./documents";
+import type { DraftDocument, Plan, PlannedDns, PlannedMetadataAccess } from "./documents";
 import { logicalNameOf, stagedPrefix } from "./documents";
 import type { DeclarationProblem } from "./errors";
 import { DeclarationError } from "./errors";
-import { noteLimitedDns } from "./dns-limits";
+import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
 import { describePeer } from "./halves";
 import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
@@ -127,11 +127,21 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
       ...(expires === undefined ? {} : { expires }),
       ...(reviewBy === undefined ? {} : { reviewBy }),
     })),
+    dns: plannedDns(model),
     tenants: model.tenants.map(({ name, namespaces, policyEditors }) => ({ name, namespaces, policyEditors })),
     exceptions: exceptionsOf(model),
     metadataAccess: metadataAccessOf(model),
     bypasses: bypassesOf(model),
   };
+}
+
+function plannedDns(model: Model): PlannedDns {
+  const { namespace, labels, port } = model.dns;
+  const closedTo = namespacesWithoutDns(model);
+  const limitedFor = namespacesWithLimitedDns(model).filter(
+    (name) => !closedTo.includes(name) && !(model.dnsNames.get(name) ?? []).includes(apiServerName),
+  );
+  return { namespace, labels, port, closedTo, limitedFor };
 }
 
 function hasLabels(namespace: { labels: Readonly<Record<string, string>> }): boolean {

@@ -53,6 +53,8 @@ export type { PortProtocol, TrafficProtocol } from "./model/sets/ports";
 export { AddressSet, formatAddress, parseAddress, parseCidr } from "./model/sets/addresses";
 export type { Address, AddressRange } from "./model/sets/addresses";
 export type { MetadataEndpoint } from "./model/metadata-endpoints";
+export type { ClusterDns } from "./model/cluster-dns";
+export { clusterDnsOf, kubeDns, nodeLocalDnsAddress, openShiftDns } from "./model/cluster-dns";
 export { metadataEndpoints } from "./model/metadata-endpoints";
 /** The policies in rule form, for rooms that judge policies themselves. */
 export type { CompiledPolicy, DnsPattern, PeerTerm, Rule as PolicyRule } from "./model/rules";

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { CanaryResult, Probe, ProbeExecutor, ProbeOutcome } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, summary, verify } from "../../sdk/cluster/index";
-import { cidr, Dialect, flow, namespace, plan, sctp, tcp, udp, workload } from "../../sdk/index";
+import type { Plan } from "../../sdk/index";
+import { cidr, Dialect, DnsProvider, flow, namespace, plan, sctp, tcp, udp, workload } from "../../sdk/index";
 import type { KubeObject, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import { literal } from "../plan/literal";
@@ -315,5 +316,70 @@ describe("verify: probes and verdicts", () => {
     });
     assert.ok(cluster.tried.length > 0);
     assert.ok(cluster.tried.every((probe) => describeProbe(probe).includes("→ a/web[Pod] ")));
+  });
+});
+
+describe("verify: the cluster's DNS is where the declaration says", () => {
+  const servers = {
+    [DnsProvider.KubeDns]: { home: "kube-system", labels: { "k8s-app": "kube-dns" }, port: 53 },
+    [DnsProvider.OpenShift]: {
+      home: "openshift-dns",
+      labels: { "dns.operator.openshift.io/daemonset-dns": "default" },
+      port: 5353,
+    },
+    own: { home: "names", labels: { app: "unbound" }, port: 5300 },
+  };
+  const declared = (provider: keyof typeof servers, more: object = {}): Plan => {
+    const { home, labels, port } = servers[provider];
+    const dns = provider === "own" ? { namespace: home, labels, port } : { provider };
+    return plan({
+      dialect: Dialect.Cilium,
+      cluster: { dns },
+      namespaces: [namespace("a")],
+      workloads: applications,
+      ...more,
+    });
+  };
+  const probed = async (provider: keyof typeof servers, declaration: Plan): Promise<readonly Probe[]> => {
+    const { home, labels, port } = servers[provider];
+    const ports = ["UDP", "TCP"].map((protocol) => ({ containerPort: port, protocol }));
+    const server: KubeObject[] = [
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: home } },
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "dns", namespace: home, labels },
+        spec: { containers: [{ name: "main", image: "main", ports }] },
+      },
+    ];
+    const documents = declaration.documents.map(({ object }) => object as unknown as KubeObject);
+    const cluster = executor(asExpected);
+    const present = (): Promise<Set<string>> => Promise.resolve(new Set(["a/web[Pod]", `${home}/dns[Pod]`]));
+    await verify(reachabilityOf(documents, server), { ...cluster, present }, { plan: declaration, sample: "all" });
+    return cluster.tried.filter(({ destination }) => destination.kind === "workload" && destination.id.includes("dns"));
+  };
+
+  for (const provider of Object.values(servers).map(
+    (_, index) => Object.keys(servers)[index] as keyof typeof servers,
+  )) {
+    it(`F9: ${provider}: names must resolve, on the servers' own port, by a DNS question`, async () => {
+      const probes = await probed(provider, declared(provider));
+      assert.deepEqual(
+        probes.map(({ group, protocol, port, expected, computed, isDns }) =>
+          [group, protocol, port, expected, computed, isDns].join(" "),
+        ),
+        ["UDP", "TCP"].map((protocol) => `declared ${protocol} ${servers[provider].port} allowed allowed true`),
+      );
+    });
+  }
+
+  it("F9: a namespace that may not ask is expected to be refused", async () => {
+    const closed = declared("own", {
+      workloads: [],
+      applications: { agentSandboxes: [{ namespace: "a", callers: [], reason: "batch", owner: "ml" }] },
+    });
+    const probes = await probed("own", closed);
+    assert.ok(probes.length > 0 && probes.every(({ expected, computed }) => expected === computed));
+    assert.ok(probes.every(({ expected }) => expected === "denied"));
   });
 });

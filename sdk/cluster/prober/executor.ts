@@ -197,7 +197,7 @@ export class LiveExecutor implements ProbeExecutor {
     return outcomesOf(state, tasks.length)[0] ?? { outcome: "failed" };
   }
 
-  private targetOf({ destination, protocol, port }: Probe, ready: ReadonlyMap<string, string>): Target {
+  private targetOf({ destination, protocol, isDns }: Probe, ready: ReadonlyMap<string, string>): Target {
     if (destination.kind === "address") {
       if (protocol === "UDP") return { kind: "none", why: "silence proves nothing over UDP" };
       return { kind: "fixed", way: "connect", address: destination.address };
@@ -208,7 +208,7 @@ export class LiveExecutor implements ProbeExecutor {
     const address = ready.get(workload.id);
     if (address === undefined) return { kind: "none", why: "none of its pods is ready" };
     // a proxy between the two understands nothing but DNS
-    if (isDnsServer(workload) && port === 53) {
+    if (isDns === true) {
       return { kind: "fixed", way: protocol === "UDP" ? "dns" : "dns-tcp", address };
     }
     if (protocol === "UDP") return { kind: "none", why: "silence of a real pod proves nothing over UDP" };
@@ -428,10 +428,6 @@ function portsOf({ ports }: Workload): ProberPort[] {
   return ports.flatMap(({ name, port, protocol }) =>
     protocol === "TCP" || protocol === "UDP" ? [{ port, protocol, ...(name === undefined ? {} : { name }) }] : [],
   );
-}
-
-function isDnsServer({ namespace, labels }: Workload): boolean {
-  return namespace === "kube-system" && labels["k8s-app"] === "kube-dns";
 }
 
 function publishesWhatIsNotReady(service: Record<string, unknown>): boolean {

@@ -2,6 +2,7 @@
 import type { ProblemCollector } from "../errors";
 import { Tier } from "../declaration";
 import type { ModelFlow, ModelNamespace, ModelWorkload } from "../model";
+import { apiServerName } from "../dns-limits";
 import { standIns } from "../deferred";
 import type { Expansion } from "../presets/index";
 import { known } from "../reader";
@@ -24,7 +25,7 @@ export function tenantDnsNames(
   const limited = new Map<string, readonly string[]>();
   for (const { namespaces, dnsNames } of tenants) {
     if (dnsNames === undefined) continue;
-    const names = new Set(["kubernetes.default.svc.cluster.local", ...dnsNames, ...namespaces.flatMap(servicesOf)]);
+    const names = new Set([apiServerName, ...dnsNames, ...namespaces.flatMap(servicesOf)]);
     for (const { from, to } of flows) {
       const [source, target] = [homeOf(from), homeOf(to)];
       if (source === undefined || !namespaces.includes(source)) continue;

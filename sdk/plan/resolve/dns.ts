@@ -1,3 +1,4 @@
+import { kubeDns, nodeLocalDnsAddress, openShiftDns } from "../../reachability";
 import { cidrProblem } from "../addresses";
 import { DnsProvider } from "../declaration";
 import { standIns } from "../deferred";
@@ -6,17 +7,10 @@ import type { ModelDns } from "../model";
 import type { Reader } from "../reader";
 import { readLabels, readNamespaceName } from "./namespaces";
 
-const kubeDns: ModelDns = { namespace: "kube-system", labels: { "k8s-app": "kube-dns" }, port: 53 };
-
-/** Seed defects B12, B33, B37. NodeLocal DNSCache: kubernetes.io "Using NodeLocal DNSCache"; OpenShift: DNS Operator. */
 const providers: Readonly<Record<DnsProvider, ModelDns>> = {
   [DnsProvider.KubeDns]: kubeDns,
-  [DnsProvider.NodeLocalDns]: { ...kubeDns, nodeLocalCache: "169.254.20.10" },
-  [DnsProvider.OpenShift]: {
-    namespace: "openshift-dns",
-    labels: { "dns.operator.openshift.io/daemonset-dns": "default" },
-    port: 5353,
-  },
+  [DnsProvider.NodeLocalDns]: { ...kubeDns, nodeLocalCache: nodeLocalDnsAddress },
+  [DnsProvider.OpenShift]: openShiftDns,
 };
 
 /** Reads where the cluster's DNS is: a provider's facts, and what differs from them. */

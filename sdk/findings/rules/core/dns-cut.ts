@@ -1,5 +1,5 @@
 import type { Peer, Workload } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import { clusterDnsOf, describeRef, kubeDns, nodeLocalDnsAddress } from "../../../reachability";
 import { controls } from "../../controls";
 import { imaginedSubject } from "../../imagined-pods";
 import { policyObjects, workloadsSelectedBy } from "../../policy-rules";
@@ -18,13 +18,19 @@ export const dnsCut: Rule = {
   why: "A default deny without DNS breaks every lookup, and answers that do not fit into UDP need TCP.",
   description:
     "Every workload outside tier 0 reaches the cluster's DNS pods (k8s-app: kube-dns in kube-system; on OpenShift those " +
-    "of openshift-dns) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10.",
+    "of openshift-dns, which listen on 5353) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10.",
   remediation: "Allow egress to the pods of kube-dns in kube-system on UDP and TCP 53 for all pods.",
   controls: [controls.pciServicesApproved],
   check: checkDns,
 };
 
-const nodeLocalDns: Peer = { kind: "address", address: "169.254.20.10" };
+/** A place that answers names, and the ports on which policies see the question. */
+interface Server {
+  readonly peer: Peer;
+  readonly ports: readonly number[];
+}
+
+const nodeLocalDns: Server = { peer: { kind: "address", address: nodeLocalDnsAddress }, ports: [kubeDns.port] };
 
 function* checkDns(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
@@ -57,7 +63,7 @@ function* checkDns(context: RuleContext): Iterable<Finding> {
 }
 
 /** Policies that allow DNS over UDP for pods that no workload stands for yet, which cannot ask over TCP. */
-function* checkRules(context: RuleContext, servers: readonly Peer[]): Iterable<Finding> {
+function* checkRules(context: RuleContext, servers: readonly Server[]): Iterable<Finding> {
   const { snapshot } = context.reachability;
   for (const { origin, parts } of policyObjects(snapshot)) {
     const udpOnly = parts.some((part) => {
@@ -79,25 +85,22 @@ function* checkRules(context: RuleContext, servers: readonly Peer[]): Iterable<F
 }
 
 /** The DNS pods of the snapshot, or a pod as they are where the snapshot has none. */
-function dnsServers(context: RuleContext): Peer[] {
-  const found = context.reachability.snapshot.workloads.filter(isDnsServer);
+function dnsServers(context: RuleContext): Server[] {
+  const found = context.reachability.snapshot.workloads.filter((workload) => clusterDnsOf(workload) !== undefined);
   return found.length > 0
-    ? found.map((workload): Peer => ({ kind: "workload", id: workload.id }))
-    : [{ kind: "freshPod", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } }];
+    ? found.map((workload): Server => ({ peer: { kind: "workload", id: workload.id }, ports: portsOf(workload) }))
+    : [{ peer: { kind: "freshPod", namespace: kubeDns.namespace, labels: kubeDns.labels }, ports: [kubeDns.port] }];
 }
 
-/** CoreDNS and kube-dns in kube-system; on OpenShift the DNS operator's pods (seed defect B37). */
-function isDnsServer({ namespace, labels }: Workload): boolean {
-  return (
-    (namespace === "kube-system" && labels["k8s-app"] === "kube-dns") ||
-    (namespace === "openshift-dns" && labels["dns.operator.openshift.io/daemonset-dns"] !== undefined)
-  );
+/** Where policies of a CNI see the question: on the pod's port, or on the Service's where translation comes later. */
+function portsOf(workload: Workload): readonly number[] {
+  return [...new Set([kubeDns.port, clusterDnsOf(workload)?.port ?? kubeDns.port])];
 }
 
-function missingProtocols(context: RuleContext, source: Peer, servers: readonly Peer[]): ("UDP" | "TCP")[] {
+function missingProtocols(context: RuleContext, source: Peer, servers: readonly Server[]): ("UDP" | "TCP")[] {
   return (["UDP", "TCP"] as const).filter((protocol) =>
-    [...servers, nodeLocalDns].every(
-      (destination) => context.reachability.verdict({ source, destination, protocol, port: 53 }) === "denied",
+    [...servers, nodeLocalDns].every(({ peer: destination, ports }) =>
+      ports.every((port) => context.reachability.verdict({ source, destination, protocol, port }) === "denied"),
     ),
   );
 }

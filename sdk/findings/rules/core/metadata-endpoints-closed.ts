@@ -1,5 +1,5 @@
 import type { MetadataEndpoint, Peer, Workload } from "../../../reachability";
-import { metadataEndpoints, TrafficSet } from "../../../reachability";
+import { clusterDnsOf, metadataEndpoints, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import {
   causeOf,
@@ -130,18 +130,13 @@ const dnsTraffic = TrafficSet.ports("UDP", 53).union(TrafficSet.ports("TCP", 53)
 
 /** An endpoint's standing exception, for the cluster's own DNS pods. */
 function toleratedTraffic(endpoint: MetadataEndpoint, workload: Workload | undefined): TrafficSet {
-  if (workload === undefined || endpoint.standingException === undefined || !isClusterDns(workload)) {
+  if (workload === undefined || endpoint.standingException === undefined || clusterDnsOf(workload) === undefined) {
     return TrafficSet.none();
   }
   return endpoint.standingException.reduce(
     (sum, item) => sum.union(TrafficSet.ports(item.protocol, item.port)),
     TrafficSet.none(),
   );
-}
-
-/** CoreDNS and kube-dns carry `k8s-app: kube-dns` in kube-system (kubeadm, k3s, kops, EKS, GKE, AKS). */
-function isClusterDns(workload: Workload): boolean {
-  return workload.namespace === "kube-system" && workload.labels["k8s-app"] === "kube-dns";
 }
 
 function describeGroup(context: RuleContext, group: Group): Finding {

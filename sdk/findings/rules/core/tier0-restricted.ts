@@ -1,5 +1,5 @@
-import type { Direction, ObjectRef, Peer } from "../../../reachability";
-import { describeRef, TrafficSet } from "../../../reachability";
+import type { Direction, ObjectRef, Peer, Workload } from "../../../reachability";
+import { clusterDnsOf, describeRef, kubeDns, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { isolators } from "../../policy-rules";
 import { publicPieces } from "../../public-addresses";
@@ -56,8 +56,6 @@ function* checkTier0(context: RuleContext): Iterable<Finding> {
 /** A namespace that no object knows, so that only rules without names match it. */
 const foreignNamespace = "a-namespace-that-no-policy-names";
 
-const dnsTraffic = TrafficSet.ports("UDP", 53).union(TrafficSet.ports("TCP", 53));
-
 /** The policies that close some pod of a namespace by default in a direction, so that some stranger is kept out. */
 function closing(context: RuleContext, namespace: string, direction: Direction): readonly ObjectRef[] {
   const { reachability } = context;
@@ -75,7 +73,7 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
       const isolatedBy = isolators(reachability.snapshot, pod, direction);
       // one that lies in the namespace is there on purpose, unless it cuts everybody off from DNS
       const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace);
-      if (!byAccident && !(direction === "ingress" && isDns(pod, context) && !takesQueries(context, pod))) continue;
+      if (!byAccident && !(direction === "ingress" && refusesQueries(context, pod))) continue;
       for (const ref of isolatedBy) found.set(describeRef(ref), ref);
     }
   }
@@ -85,28 +83,26 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
 function podsOf(context: RuleContext, namespace: string): Peer[] {
   return [
     freshPod(namespace),
-    { kind: "freshPod", namespace, labels: dnsLabels },
+    { kind: "freshPod", namespace, labels: kubeDns.labels },
     ...context.reachability.snapshot.workloads
       .filter((workload) => workload.namespace === namespace && !workload.hostNetwork)
       .map((workload): Peer => ({ kind: "workload", id: workload.id })),
   ];
 }
 
-const dnsLabels: Readonly<Record<string, string>> = { "k8s-app": "kube-dns" };
-
-function isDns(pod: Peer, { reachability }: RuleContext): boolean {
-  const labels =
-    pod.kind === "freshPod"
-      ? pod.namespace === "kube-system"
-        ? pod.labels
-        : {}
-      : reachability.snapshot.workloads.find((each) => pod.kind === "workload" && each.id === pod.id)?.labels;
-  return Object.entries(dnsLabels).every(([key, value]) => labels?.[key] === value);
+/** Whether it is a DNS server of the cluster, and no question reaches it. */
+function refusesQueries({ reachability }: RuleContext, pod: Peer): boolean {
+  const known =
+    pod.kind === "workload" ? reachability.snapshot.workloads.find(({ id }) => id === pod.id) : freshPodOf(pod);
+  const dns = known && clusterDnsOf(known);
+  if (dns === undefined) return false;
+  const queries = TrafficSet.ports("UDP", dns.port).union(TrafficSet.ports("TCP", dns.port));
+  const { possible } = reachability.traffic(freshPod(foreignNamespace), pod);
+  return possible.intersect(queries).isEmpty();
 }
 
-function takesQueries({ reachability }: RuleContext, pod: Peer): boolean {
-  const { possible } = reachability.traffic(freshPod(foreignNamespace), pod);
-  return !possible.intersect(dnsTraffic).isEmpty();
+function freshPodOf(pod: Peer): Pick<Workload, "namespace" | "labels"> | undefined {
+  return pod.kind === "freshPod" ? { namespace: pod.namespace, labels: pod.labels ?? {} } : undefined;
 }
 
 function describe(context: RuleContext, group: Group): Finding {

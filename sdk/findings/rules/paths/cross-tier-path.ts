@@ -1,5 +1,5 @@
 import type { Peer, TrafficSet as Traffic, Workload } from "../../../reachability";
-import { TrafficSet } from "../../../reachability";
+import { clusterDnsOf, kubeDns, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { findingOf } from "../../report";
 import type { Cause } from "../../subjects";
@@ -21,10 +21,6 @@ export const crossTierPath: Rule = {
   check: checkTiers,
 };
 
-/** Port 53 of every protocol: `ANY` in a Cilium rule is SCTP as well. */
-const dnsTraffic = (["UDP", "TCP", "SCTP"] as const)
-  .map((protocol) => TrafficSet.ports(protocol, 53))
-  .reduce((sum, ports) => sum.union(ports));
 const allTcp = TrafficSet.protocol("TCP");
 
 interface Group {
@@ -50,16 +46,14 @@ function* checkTiers(context: RuleContext): Iterable<Finding> {
     if (source.hostNetwork || destination.hostNetwork) continue;
     const tier = isExempt(tiers, destination.namespace) ? 0 : 1;
     const offered = (traffic: Traffic): boolean =>
-      tier === 0
-        ? traffic.subtract(isDns(destination) ? dnsTraffic : TrafficSet.none()).isEmpty()
-        : !allTcp.isSubsetOf(traffic);
+      tier === 0 ? traffic.subtract(dnsTrafficTo(destination)).isEmpty() : !allTcp.isSubsetOf(traffic);
     const certain = !offered(entry.allowed);
     if (!certain && offered(entry.possible)) continue;
     const traffic = certain ? entry.allowed : entry.possible;
     const flow = sampleFlow(
       entry.source,
       entry.destination,
-      tier === 0 ? traffic.subtract(dnsTraffic) : traffic,
+      tier === 0 ? traffic.subtract(dnsTrafficTo(destination)) : traffic,
       [443, 80],
     );
     // the same traffic of the same namespaces has the same cause; explaining every pair would cost more than finding it
@@ -102,7 +96,13 @@ function workloadOf(peer: Peer, workloads: ReadonlyMap<string, Workload>): Workl
   return peer.kind === "workload" ? workloads.get(peer.id) : undefined;
 }
 
-/** CoreDNS and kube-dns, by the label that every installer gives them. */
-function isDns(workload: Workload): boolean {
-  return workload.labels["k8s-app"] === "kube-dns" || workload.labels["k8s-app"] === "node-local-dns";
+/** What a DNS server is asked on; CoreDNS, kube-dns and NodeLocal DNSCache by their label in any namespace. */
+function dnsTrafficTo(workload: Workload): Traffic {
+  const isLabelled = ["kube-dns", "node-local-dns"].includes(String(workload.labels["k8s-app"]));
+  const port = clusterDnsOf(workload)?.port ?? (isLabelled ? kubeDns.port : undefined);
+  if (port === undefined) return TrafficSet.none();
+  // `ANY` in a Cilium rule is SCTP as well
+  return (["UDP", "TCP", "SCTP"] as const)
+    .map((protocol) => TrafficSet.ports(protocol, port))
+    .reduce((sum, traffic) => sum.union(traffic));
 }
