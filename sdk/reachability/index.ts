@@ -7,6 +7,8 @@ export { describeRef, groupOf } from "./model/objects";
 export type { UnknownValue } from "./model/unknown";
 export { isSomeValue, isUnknown, someValue, unknownValue } from "./model/unknown";
 export type { Problem, ProblemCode } from "./model/problems";
+export type { ServiceEntry } from "./model/services";
+export { isCiliumProxy } from "./model/services";
 export type { Cni, EnforcerProfile } from "./model/profile";
 export { isBeforeCalico } from "./model/calico-version";
 export { inferProfile, profileFor, profileWithin } from "./model/profile";
@@ -19,8 +21,18 @@ export type { HttpRule } from "./readers/http";
 export { httpRules, readHttp } from "./readers/http";
 export { isUnreadable } from "./readers/unread-policies";
 export { lineOfPath } from "./readers/yaml";
-export { blastRadius, buildSnapshot, compile, diff, equivalent, exposure, hygiene } from "./reachability";
+export {
+  blastRadius,
+  buildSnapshot,
+  closedEntrances,
+  compile,
+  diff,
+  equivalent,
+  exposure,
+  hygiene,
+} from "./reachability";
 export type { BlastRadius, BlastRadiusOptions, ReachedWorkload } from "./questions/blast-radius";
+export type { ClosedEntrance } from "./questions/closed-entrances";
 export type { ChangedObject } from "./questions/changed-objects";
 export { countPaths } from "./questions/diff";
 export type { DiffCounts, DiffOptions, PathChange, PathDifference } from "./questions/diff";
@@ -63,6 +75,7 @@ export { evaluate as evaluateCondition } from "./model/selectors/conditions";
 export { labelOf } from "./model/selectors/labels";
 /** What a kind is, for rooms that meet objects before the engine does. */
 export { isClusterwide, isPolicy, isStagedKind, shapesPolicies } from "./snapshot/kinds";
+export { nodeLocalDnsAddresses } from "./readers/node-local-dns";
 export { isDryRun } from "./readers/dry-run";
 export { meshBypassesOf, meshModeIn, meshModeOfWorkload } from "./readers/mesh-members";
 export { proxyPorts } from "./readers/mesh-capture";

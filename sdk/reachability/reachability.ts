@@ -1,5 +1,6 @@
 /** The questions that a snapshot answers: what the rooms above call. */
 import type { Snapshot } from "./model/snapshot";
+import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
 import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
 import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
 import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "./questions/equivalence";
@@ -48,6 +49,11 @@ export function diff(before: Reachability, after: Reachability, options: DiffOpt
 /** Who from outside reaches each workload, and what could reach it or be reached by it if it were started. */
 export function exposure(reachability: Reachability, options: ExposureOptions = {}): Iterable<Exposure> {
   return exposureOf(engineOf(reachability), options);
+}
+
+/** Ingresses and routes whose proxy cannot reach the pods behind them. */
+export function closedEntrances(reachability: Reachability): Iterable<ClosedEntrance> {
+  return closedEntrancesOf(engineOf(reachability));
 }
 
 /** How far one gets from a workload, hop by hop; with `direction: "ingress"`, from where one gets to it. */

@@ -370,6 +370,35 @@ describe("addresses that the snapshot knows", () => {
     }
   });
 
+  it("the address of NodeLocal DNSCache is one of the pod's own node", () => {
+    const cache: KubeObject = {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: { name: "cache", namespace: "kube-system" },
+      spec: {
+        template: {
+          metadata: { labels: { app: "cache" } },
+          spec: { hostNetwork: true, containers: [{ name: "c", args: ["-localip", "169.254.25.10,fd00::10"] }] },
+        },
+      },
+    };
+    const cilium = (egress: object): KubeObject => ({
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumNetworkPolicy",
+      metadata: { name: "client-out", namespace: "shop" },
+      spec: { endpointSelector: {}, egress: [egress] },
+    });
+    for (const address of ["169.254.25.10", "fd00::10"]) {
+      const range = `${address}/${address.includes(":") ? 128 : 32}`;
+      const asked = (cni: string, rule: KubeObject): Verdict => ask(cni, [cache, rule], address, 53, "UDP");
+      assert.equal(asked("cilium@1.20", cilium({ toEntities: ["host"] })), "allowed");
+      assert.equal(asked("cilium@1.20", cilium({ toEntities: ["world"] })), "denied");
+      assert.equal(asked("kubernetes", egressTo({ ipBlock: { cidr: range } })), "allowed");
+      assert.equal(asked("calico", egressTo({ ipBlock: { cidr: range } })), "allowed");
+      assert.equal(asked("calico", egressTo({ namespaceSelector: {} })), "denied");
+    }
+  });
+
   it("the explanation names the object, and the port that policies see", () => {
     const objects = [
       ...base,

@@ -38,6 +38,7 @@ import { proxyBypassed } from "./mesh/proxy-bypassed";
 import { crossTenantPath } from "./paths/cross-tenant-path";
 import { crossTierPath } from "./paths/cross-tier-path";
 import { healthEndpointCut } from "./paths/health-endpoint-cut";
+import { entranceCut } from "./paths/entrance-cut";
 import { ingressProxyCut } from "./paths/ingress-proxy-cut";
 import { kubeApiCut } from "./paths/kube-api-cut";
 import { mailEgress } from "./paths/mail-egress";
@@ -58,6 +59,7 @@ import { nameContradictsEffect } from "./policies/name-contradicts-effect";
 import { namingConvention } from "./policies/naming-convention";
 import { passDropsNewcomers } from "./policies/pass-drops-newcomers";
 import { peerByAbsence } from "./policies/peer-by-absence";
+import { proxyServiceNamed } from "./policies/proxy-service-named";
 import { sectionWithoutEffect } from "./policies/section-without-effect";
 import { selectorKeyUnknown } from "./policies/selector-key-unknown";
 import { serviceAddressNamed } from "./policies/service-address-named";
@@ -109,6 +111,7 @@ export const rulesById = {
   "section-without-effect": sectionWithoutEffect,
   "selector-key-unknown": selectorKeyUnknown,
   "service-address-named": serviceAddressNamed,
+  "proxy-service-named": proxyServiceNamed,
   "half-open-flow": halfOpenFlow,
   "wider-than-other-half": widerThanOtherHalf,
   "dead-rule": deadRule,
@@ -119,6 +122,7 @@ export const rulesById = {
   "webhook-cut": webhookCut,
   "health-endpoint-cut": healthEndpointCut,
   "ingress-proxy-cut": ingressProxyCut,
+  "entrance-cut": entranceCut,
   "replication-cut": replicationCut,
   "order-hazard": orderHazard,
   "bypass-undocumented": bypassUndocumented,

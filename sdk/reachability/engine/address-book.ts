@@ -2,11 +2,14 @@
 import type { ServiceEntry } from "../model/services";
 import { AddressSet, formatAddress, parseAddress, type Address } from "../model/sets/addresses";
 import type { ClusterNode, Snapshot, Workload } from "../model/snapshot";
+import { nodeLocalDnsAddresses } from "../readers/node-local-dns";
 
 /** What an address belongs to. */
 export type Holder =
   | { readonly kind: "workload"; readonly workload: Workload; readonly member?: string }
   | { readonly kind: "node"; readonly node: ClusterNode }
+  /** An address that every node gives to the DNS cache on it. */
+  | { readonly kind: "nodeCache"; readonly workload: Workload }
   /** A ClusterIP: only the cluster answers there. */
   | { readonly kind: "service"; readonly service: ServiceEntry }
   /** An external IP or a load balancer's address. */
@@ -37,8 +40,12 @@ export class AddressBook {
   readonly #outerNames = new Map<string, ServiceEntry>();
 
   constructor(private readonly snapshot: Snapshot) {
+    const caches: [string, Workload][] = [];
     for (const workload of snapshot.workloads) {
-      if (workload.hostNetwork) continue;
+      if (workload.hostNetwork) {
+        for (const address of nodeLocalDnsAddresses(workload)) caches.push([address, workload]);
+        continue;
+      }
       const ofMembers = new Set<string>();
       for (const { name, addresses } of workload.members) {
         for (const address of addresses) {
@@ -65,6 +72,10 @@ export class AddressBook {
         if (service.selector === undefined && pod === undefined) continue;
         if (!this.#holders.has(keyOf(address))) this.#add(address, { kind: "endpoint", service });
       }
+    }
+    // the cache also takes over the ClusterIP of the DNS Service: translation of that depends on the enforcer
+    for (const [address, workload] of caches) {
+      if (!this.#holders.has(keyOf(address))) this.#add(address, { kind: "nodeCache", workload });
     }
   }
 

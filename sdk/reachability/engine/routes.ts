@@ -3,7 +3,7 @@
  * behind a Service and its port, never the ClusterIP (kube-proxy, Cilium and Calico translate first).
  */
 import { describeRef } from "../model/objects";
-import type { ServiceEntry, ServicePort } from "../model/services";
+import { isCiliumProxy, type ServiceEntry, type ServicePort } from "../model/services";
 import { evaluate, all, test } from "../model/selectors/conditions";
 import { formatAddress, parseAddress, type Address } from "../model/sets/addresses";
 import { TrafficSet, type PortProtocol } from "../model/sets/ports";
@@ -120,6 +120,10 @@ export class Routes {
       case "node": {
         const direct = this.endpoints.nodeAt(address);
         return { ...noPorts, direct, ports: this.#nodePorts(), known: `Node ${holder.node.name}` };
+      }
+      case "nodeCache": {
+        const direct = this.endpoints.nodeAt(address).filter((node) => node.kind === "node" && node.local);
+        return { ...noPorts, direct, known: `the node's own, of ${holder.workload.id}` };
       }
       case "service":
         return this.#toService(holder.service);
@@ -419,17 +423,6 @@ function mergeRoutes(a: Route, b: Route): Route {
 
 function isAbout({ frontend, inForce }: Redirect, service: ServiceEntry): boolean {
   return inForce !== NO && frontend.service?.name === service.name && frontend.service.namespace === service.namespace;
-}
-
-/** Cilium's own Ingresses and Gateways: their Services lead to Envoy on the node, and their endpoint is a placeholder. */
-function isCiliumProxy(service: ServiceEntry): boolean {
-  if (service.selector !== undefined) return false;
-  const labels = service.labelSet.values;
-  return (
-    labels["cilium.io/ingress"] === "true" ||
-    labels["io.cilium.gateway/owning-gateway"] !== undefined ||
-    /^cilium-(gateway|ingress)/.test(service.name)
-  );
 }
 
 function nameOf({ object, namespace, name }: ServiceEntry): string {

@@ -50,3 +50,14 @@ export interface ServiceEntry {
   readonly externalName?: string;
   readonly object: KubeObject;
 }
+
+/** Cilium's own Ingresses and Gateways: their Services lead to Envoy on the node, and their endpoint is a placeholder. */
+export function isCiliumProxy(service: ServiceEntry): boolean {
+  if (service.selector !== undefined) return false;
+  const labels = service.labelSet.values;
+  return (
+    labels["cilium.io/ingress"] === "true" ||
+    labels["io.cilium.gateway/owning-gateway"] !== undefined ||
+    /^cilium-(gateway|ingress)/.test(service.name)
+  );
+}

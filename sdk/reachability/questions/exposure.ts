@@ -105,16 +105,20 @@ function asTraffic(range: TrafficRange): Traffic {
   return { allowed: range.must, possible: range.may };
 }
 
-function waysByNamespace(engine: Engine): ReadonlyMap<string, Way[]> {
+/** The ways in from outside that the objects of a snapshot open. */
+export function waysFromOutside(engine: Engine): readonly Way[] {
   const services = new Services(engine);
-  const ways = new Map<string, Way[]>();
-  const found = [
+  return [
     ...services.ways(),
     ...ingressWays(engine, services),
     ...gatewayWays(engine, services),
     ...hostPortWays(engine),
   ];
-  for (const way of found) {
+}
+
+function waysByNamespace(engine: Engine): ReadonlyMap<string, Way[]> {
+  const ways = new Map<string, Way[]>();
+  for (const way of waysFromOutside(engine)) {
     const list = ways.get(way.target.namespace);
     if (list === undefined) ways.set(way.target.namespace, [way]);
     else list.push(way);
@@ -135,7 +139,7 @@ function entranceTo(engine: Engine, matrix: Matrix, way: Way, end: End): Entranc
   const { via, carrier, target, because } = way;
   const selected = target.selects(end.workload);
   if (selected === NO) return [];
-  const ports = portsOf(target, end.workload);
+  const ports = targetPorts(target, end.workload);
   if (ports.may.isEmpty()) return [];
   const range = carriedTo(engine, matrix, carrier, end);
   const certain = triAnd(selected, way.open) !== MAYBE;
@@ -195,7 +199,7 @@ function uniteRanges(a: TrafficRange, b: TrafficRange): TrafficRange {
 }
 
 /** The pods' ports that the entrance leads to. */
-function portsOf(target: Target, workload: Workload): TrafficRange {
+export function targetPorts(target: Target, workload: Workload): TrafficRange {
   let must = TrafficSet.none();
   let may = TrafficSet.none();
   for (const port of target.ports) {

@@ -1,9 +1,10 @@
 import type { Peer, Workload } from "../../../reachability";
-import { clusterDnsOf, describeRef, kubeDns, nodeLocalDnsAddress } from "../../../reachability";
+import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
 import { imaginedSubject } from "../../imagined-pods";
 import { policyObjects, workloadsSelectedBy } from "../../policy-rules";
-import { aboutPolicy } from "../../report";
+import { aboutPolicy, findingOf } from "../../report";
+import { resolverOf, type Resolver } from "../../resolvers";
 import { describeWorkload, isExempt, list, namespaceSubject, sortedWorkloads, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -18,53 +19,55 @@ export const dnsCut: Rule = {
   why: "A default deny without DNS breaks every lookup, and answers that do not fit into UDP need TCP.",
   description:
     "Every workload outside tier 0 reaches the cluster's DNS pods (k8s-app: kube-dns in kube-system; on OpenShift those " +
-    "of openshift-dns, which listen on 5353) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10.",
+    "of openshift-dns, which listen on 5353) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10. Where the snapshot has NodeLocal DNSCache, " +
+    "or a CiliumLocalRedirectPolicy for the DNS Service, the questions go to the cache on the pod's own node, and a pod with " +
+    "dnsPolicy None asks its own nameservers: these count then. Pods with dnsPolicy Default are left out.",
   remediation: "Allow egress to the pods of kube-dns in kube-system on UDP and TCP 53 for all pods.",
   controls: [controls.pciServicesApproved],
   check: checkDns,
 };
 
-/** A place that answers names, and the ports on which policies see the question. */
-interface Server {
-  readonly peer: Peer;
-  readonly ports: readonly number[];
-}
-
-const nodeLocalDns: Server = { peer: { kind: "address", address: nodeLocalDnsAddress }, ports: [kubeDns.port] };
-
 function* checkDns(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  const servers = dnsServers(context);
-  yield* checkRules(context, servers);
-  const cut = new Map<string, Workload[]>();
+  yield* checkRules(context);
+  const cut = new Map<
+    string,
+    { readonly workloads: Workload[]; readonly resolver: Resolver; readonly missing: string }
+  >();
   for (const workload of sortedWorkloads(snapshot)) {
     if (workload.hostNetwork || isExempt(context.tiers, workload.namespace)) continue;
-    const missing = missingProtocols(context, { kind: "workload", id: workload.id }, servers);
-    if (missing.length === 0) continue;
-    const key = JSON.stringify([workload.namespace, missing]);
-    cut.set(key, [...(cut.get(key) ?? []), workload]);
+    const resolver = resolverOf(workload, snapshot);
+    if (resolver === undefined) continue;
+    const missing = missingProtocols(context, { kind: "workload", id: workload.id }, resolver).join(" and ");
+    if (missing === "") continue;
+    const key = JSON.stringify([workload.namespace, missing, resolver.name, resolver.because]);
+    const known = cut.get(key);
+    if (known === undefined) cut.set(key, { workloads: [workload], resolver, missing });
+    else known.workloads.push(workload);
   }
-  for (const [key, workloads] of cut) {
-    const [namespace, missing] = JSON.parse(key) as [string, string[]];
-    const only = workloads.length === 1 ? workloads[0] : undefined;
-    yield {
-      id: dnsCut.id,
-      severity: dnsCut.severity,
-      certainty: "definite",
-      subject: only === undefined ? namespaceSubject(snapshot, namespace) : workloadSubject(only),
+  for (const { workloads, resolver, missing } of cut.values()) {
+    const [first] = workloads as [Workload];
+    const { namespace } = first;
+    yield findingOf(dnsCut, {
+      subject: workloads.length > 1 ? namespaceSubject(snapshot, namespace) : workloadSubject(first),
+      certainty: resolver.certainty,
       message:
-        `${list(workloads.map((workload) => describeWorkload(workload, context.standIns)))} cannot ask the cluster's ` +
-        `DNS over ${missing.join(" and ")}`,
-      because: [`no rule lets ${missing.join(" and ")} 53 pass to the pods k8s-app=kube-dns in kube-system`],
-      fix: `Allow egress from namespace ${namespace} to kube-dns on UDP and TCP 53, and let kube-dns accept it.`,
-      controls: dnsCut.controls,
-    };
+        `${list(workloads.map((workload) => describeWorkload(workload, context.standIns)))} cannot ask ` +
+        `${resolver.because === undefined ? "the cluster's DNS" : resolver.name} over ${missing}`,
+      because: [
+        ...(resolver.because === undefined ? [] : [resolver.because]),
+        `no rule lets ${missing} 53 pass to ${resolver.name}`,
+      ],
+      fix: resolver.fix.replace(/^Allow egress to/, `Allow egress from namespace ${namespace} to`),
+    });
   }
 }
 
 /** Policies that allow DNS over UDP for pods that no workload stands for yet, which cannot ask over TCP. */
-function* checkRules(context: RuleContext, servers: readonly Server[]): Iterable<Finding> {
+function* checkRules(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
+  const resolver = resolverOf(undefined, snapshot);
+  if (resolver === undefined) return;
   for (const { origin, parts } of policyObjects(snapshot)) {
     const udpOnly = parts.some((part) => {
       const rules = (part.egress?.rules ?? []).filter(
@@ -72,7 +75,7 @@ function* checkRules(context: RuleContext, servers: readonly Server[]): Iterable
       );
       if (rules.length === 0 || workloadsSelectedBy(part, snapshot).length > 0) return false;
       const pod = imaginedSubject(part, snapshot, "a-namespace-that-no-policy-names");
-      return pod !== undefined && missingProtocols(context, pod, servers).join() === "TCP";
+      return pod !== undefined && missingProtocols(context, pod, resolver).join() === "TCP";
     });
     if (!udpOnly) continue;
     yield aboutPolicy(dnsCut, origin, {
@@ -84,22 +87,9 @@ function* checkRules(context: RuleContext, servers: readonly Server[]): Iterable
   }
 }
 
-/** The DNS pods of the snapshot, or a pod as they are where the snapshot has none. */
-function dnsServers(context: RuleContext): Server[] {
-  const found = context.reachability.snapshot.workloads.filter((workload) => clusterDnsOf(workload) !== undefined);
-  return found.length > 0
-    ? found.map((workload): Server => ({ peer: { kind: "workload", id: workload.id }, ports: portsOf(workload) }))
-    : [{ peer: { kind: "freshPod", namespace: kubeDns.namespace, labels: kubeDns.labels }, ports: [kubeDns.port] }];
-}
-
-/** Where policies of a CNI see the question: on the pod's port, or on the Service's where translation comes later. */
-function portsOf(workload: Workload): readonly number[] {
-  return [...new Set([kubeDns.port, clusterDnsOf(workload)?.port ?? kubeDns.port])];
-}
-
-function missingProtocols(context: RuleContext, source: Peer, servers: readonly Server[]): ("UDP" | "TCP")[] {
+function missingProtocols(context: RuleContext, source: Peer, { servers }: Resolver): ("UDP" | "TCP")[] {
   return (["UDP", "TCP"] as const).filter((protocol) =>
-    [...servers, nodeLocalDns].every(({ peer: destination, ports }) =>
+    servers.every(({ peer: destination, ports }) =>
       ports.every((port) => context.reachability.verdict({ source, destination, protocol, port }) === "denied"),
     ),
   );

@@ -1,5 +1,5 @@
 import type { AddressRange, PolicyRule, Snapshot } from "../../../reachability";
-import { AddressSet, describeRef, parseAddress } from "../../../reachability";
+import { AddressSet, describeRef, isCiliumProxy, parseAddress } from "../../../reachability";
 import { addressesOf, describeAddresses } from "../../address-ranges";
 import { controls } from "../../controls";
 import { policyObjects, rulesOf } from "../../policy-rules";
@@ -27,10 +27,11 @@ const mostAddresses = 1n << 20n;
 
 function* checkAddresses(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  const services = snapshot.services.flatMap(({ namespace, name, clusterIps }) =>
-    clusterIps.flatMap((text) => {
+  const services = snapshot.services.flatMap((service) =>
+    service.clusterIps.flatMap((text) => {
       const address = parseAddress(text);
-      return address === undefined ? [] : [{ name: `${namespace}/${name}`, address }];
+      const isProxy = snapshot.profile.cni === "cilium" && isCiliumProxy(service);
+      return address === undefined ? [] : [{ name: `${service.namespace}/${service.name}`, address, isProxy }];
     }),
   );
   if (services.length === 0) return;
@@ -42,9 +43,10 @@ function* checkAddresses(context: RuleContext): Iterable<Finding> {
         const hasOthers = others.some((address) => set.contains(address));
         if (inside.length === 0 || hasOthers || !isNarrow(set.ranges) || !set.isSubsetOf(privateRanges)) return [];
         const names = list([...new Set(inside.map(({ name }) => name))], 3);
-        return [
-          `${rule.path} names ${describeAddresses(set)}, where the ClusterIP of Service ${names} lies; policies see the pods behind it`,
-        ];
+        const seen = inside.every(({ isProxy }) => isProxy)
+          ? "Cilium's ingress proxy is behind it, which policies see as the entity ingress (toEntities: [ingress])"
+          : "policies see the pods behind it";
+        return [`${rule.path} names ${describeAddresses(set)}, where the ClusterIP of Service ${names} lies; ${seen}`];
       }),
     );
     if (because.length === 0) continue;
