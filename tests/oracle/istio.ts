@@ -4,6 +4,7 @@
  * TCP passes a proxy. Whether a connection carries HTTP, and what, is no part of a flow: `layer7` says how such conditions
  * turn out at a sidecar. A ztunnel cannot see them; what it makes of them is fixed (pilot's ambient conversion, ztunnel rbac).
  */
+import { refusesPlaintext } from "./ztunnel-peer-authentication";
 import { cidrContains } from "./addresses";
 import {
   isSamePod,
@@ -162,10 +163,15 @@ function mtlsMode(policies: readonly PolicyObject[], pod: OraclePod, port: numbe
   }
   const ports = spec(workload).portLevelMtls ?? {};
   const ofPort = ports[String(port)]?.mode ?? "UNSET";
-  // istiod tells ztunnel of exceptions from an inherited STRICT only where one port is PERMISSIVE
-  const inherited = (spec(workload).mtls?.mode ?? "UNSET") === "UNSET";
-  const told = sidecar || !inherited || Object.values(ports).some((one) => one.mode === "PERMISSIVE");
-  return ofPort === "UNSET" || (ofPort === "DISABLE" && !told) ? mode : ofPort;
+  if (!sidecar && workload !== undefined) {
+    const above = (policy: PolicyObject | undefined) => (policy === undefined ? null : spec(policy).mtls?.mode);
+    const own = {
+      mode: spec(workload).mtls?.mode,
+      ports: Object.fromEntries(Object.entries(ports).map(([number, one]) => [number, one.mode ?? "UNSET"])),
+    };
+    return refusesPlaintext(own, above(namespace), above(mesh), port) ? "STRICT" : "PERMISSIVE";
+  }
+  return ofPort === "UNSET" ? mode : ofPort;
 }
 
 function oldest(policies: readonly PolicyObject[]): PolicyObject | undefined {

@@ -1,8 +1,7 @@
 /**
  * Istio's PeerAuthentication (security.istio.io/v1, v1beta1): whether peers without mutual TLS may connect.
- * Source: pilot/pkg/security/authn/policy_applier.go, pilot/pkg/model/authentication.go; for
- * ztunnel pilot/pkg/serviceregistry/ambient/authorization.go (convertedSelectorPeerAuthentications). Gateways do not look at
- * it: what they accept is up to their Gateway objects.
+ * Source: pilot/pkg/security/authn/policy_applier.go, pilot/pkg/model/authentication.go. Gateways do not look at it: what they
+ * accept is up to their Gateway objects.
  */
 import type { CompiledPolicy, PeerTerm, Rule } from "../model/rules";
 import { tiers } from "../model/rules";
@@ -11,11 +10,12 @@ import type { LabelValue } from "../model/selectors/labels";
 import type { PolicySource } from "../model/policy-source";
 import { TrafficSet } from "../model/sets/ports";
 import type { MeshMode } from "../model/mesh";
-import { MAYBE, NO } from "../model/unknown";
+import { isUnknown, MAYBE, NO } from "../model/unknown";
 import { Refused, uncertainPolicy, type ReaderContext } from "./common";
 import { onlyFields, readMap, readString, type ObjectReader } from "./fields";
 import { inMesh, readWorkloadSelector } from "./istio";
 import { refused } from "./istio-clauses";
+import { refusedByZtunnel, type ModesAbove, type MtlsMode } from "./ztunnel-mtls";
 
 /** A PeerAuthentication as it stands in the snapshot. */
 export interface PeerAuthentication {
@@ -30,8 +30,7 @@ const plaintext: PeerTerm = { kind: "not", of: { kind: "identities", where: inMe
 const anybody: PeerTerm = { kind: "any" };
 const judged: readonly MeshMode[] = ["sidecar", "ambient"];
 
-const modes = ["UNSET", "DISABLE", "PERMISSIVE", "STRICT"] as const;
-type Mode = (typeof modes)[number];
+const modes: readonly MtlsMode[] = ["UNSET", "DISABLE", "PERMISSIVE", "STRICT"];
 
 /** Level of a policy: that of the workload, the namespace's, the mesh's. */
 type Level = 0 | 1 | 2;
@@ -40,8 +39,8 @@ interface Read {
   readonly policy: PeerAuthentication;
   readonly level: Level;
   readonly where: Condition;
-  readonly mode: Mode;
-  readonly ports: readonly { readonly port: number; readonly mode: Mode; readonly path: string }[];
+  readonly mode: MtlsMode;
+  readonly ports: readonly { readonly port: number; readonly mode: MtlsMode; readonly path: string }[];
 }
 
 /**
@@ -54,6 +53,7 @@ export function readPeerAuthentications(
 ): CompiledPolicy[] {
   const root = context.profile.meshRootNamespace;
   const result: CompiledPolicy[] = [];
+  const levels = new LevelModes(found, root);
   const earlier: Read[] = [];
   for (const policy of [...found].sort(byAge)) {
     const { origin, namespace, reader } = policy;
@@ -73,10 +73,7 @@ export function readPeerAuthentications(
             subject: { kind: "pods", where: all(where, inMesh(mode)) },
             ingress: { isolates: NO, rules },
           });
-          return [
-            compiled("sidecar", rulesOf(read, read.ports)),
-            compiled("ambient", rulesOf(read, portsForZtunnel(read))),
-          ];
+          return [compiled("sidecar", rulesOf(read)), compiled("ambient", ambientRules(read, levels))];
         },
         () => {
           const { egress: _egress, ...uncertain } = uncertainPolicy(
@@ -146,7 +143,7 @@ function readPorts(value: unknown): Read["ports"] | undefined {
   });
 }
 
-function readMode(value: unknown, path: string): Mode {
+function readMode(value: unknown, path: string): MtlsMode {
   const mtls = readMap(value, path) ?? {};
   onlyFields(mtls, path, ["mode"]);
   const text = readString(mtls["mode"], `${path}.mode`) ?? "UNSET";
@@ -155,24 +152,73 @@ function readMode(value: unknown, path: string): Mode {
   return mode;
 }
 
-/**
- * The ports that ztunnel hears of: where the workload's own mode is UNSET, exceptions from an inherited STRICT are passed on
- * only if one of them is PERMISSIVE. DISABLE alone is none.
- */
-function portsForZtunnel({ mode, ports }: Read): Read["ports"] {
-  const heard = mode !== "UNSET" || ports.some((each) => each.mode === "PERMISSIVE");
-  return heard ? ports : ports.filter((each) => each.mode !== "DISABLE");
-}
-
-function rulesOf({ mode }: Read, ports: Read["ports"]): Rule[] {
+function rulesOf({ mode, ports }: Read): Rule[] {
   return [
     ...ports.flatMap((each) => modeRules(each.mode, each.path, TrafficSet.ports("TCP", each.port))),
     ...modeRules(mode, "spec.mtls", tcp),
   ];
 }
 
+/** What istiod tells ztunnel: a policy with ports of its own decides alone, one without leaves UNSET to the next level. */
+function ambientRules(read: Read, levels: LevelModes): Rule[] {
+  const { mode, ports, policy } = read;
+  if (ports.length === 0) return rulesOf(read);
+  const refusals = levels.above(policy.namespace).map((above) => refusedByZtunnel(mode, ports, above));
+  const must = refusals.reduce((a, b) => a.intersect(b), tcp);
+  const may = refusals.reduce((a, b) => a.union(b), TrafficSet.none());
+  const open = ports.filter((each) => !may.contains("TCP", each.port));
+  const rest: Rule = { ...passAll, path: "spec.mtls" };
+  return [
+    ...open.map((each): Rule => {
+      const only = TrafficSet.ports("TCP", each.port);
+      return { ...passAll, l4: { must: only, may: only, named: [] }, path: each.path };
+    }),
+    ...(may.isEmpty() ? [] : [{ ...rest, verdict: "deny" as const, peers: [plaintext], l4: { must, may, named: [] } }]),
+    rest,
+  ];
+}
+
+const passAll: Omit<Rule, "path"> = {
+  direction: "ingress",
+  verdict: "pass",
+  peers: [anybody],
+  l4: { must: tcp, may: tcp, named: [] },
+};
+
+/** The modes of namespaces and of the mesh, as far as they are known. */
+class LevelModes {
+  readonly #found: readonly { readonly namespace: LabelValue; readonly mode: MtlsMode | undefined }[];
+
+  constructor(
+    found: readonly PeerAuthentication[],
+    private readonly root: string,
+  ) {
+    this.#found = [...found].sort(byAge).flatMap(({ namespace, origin }) => {
+      const spec = fieldsOf(origin.object.spec);
+      if (Object.keys(fieldsOf(fieldsOf(spec["selector"])["matchLabels"])).length > 0) return [];
+      const mode = fieldsOf(spec["mtls"])["mode"] ?? "UNSET";
+      // one that is not known, or unreadable, may be any
+      return [{ namespace, mode: modes.find((each) => each === mode) }];
+    });
+  }
+
+  /** What may be above a policy of a namespace; one possibility where everything is known. */
+  above(namespace: LabelValue): readonly ModesAbove[] {
+    return this.#of(namespace).flatMap((own) => this.#of(this.root).map((mesh) => ({ namespace: own, mesh })));
+  }
+
+  /** The oldest policy of a namespace counts. */
+  #of(namespace: LabelValue): readonly (MtlsMode | undefined)[] {
+    if (isUnknown(namespace)) return [undefined, ...modes];
+    const own = this.#found.find((each) => each.namespace === namespace);
+    const stray = this.#found.some((each) => isUnknown(each.namespace));
+    const known = own === undefined ? [undefined] : own.mode === undefined ? modes : [own.mode];
+    return stray ? [undefined, ...modes] : known;
+  }
+}
+
 /** STRICT denies plaintext; PERMISSIVE and DISABLE let it pass, whatever the next level says; UNSET says nothing. */
-function modeRules(mode: Mode, path: string, ports: TrafficSet): Rule[] {
+function modeRules(mode: MtlsMode, path: string, ports: TrafficSet): Rule[] {
   const rule = (verdict: Rule["verdict"], peer: PeerTerm): Rule => ({
     direction: "ingress",
     verdict,
@@ -183,4 +229,10 @@ function modeRules(mode: Mode, path: string, ports: TrafficSet): Rule[] {
   });
   if (mode === "UNSET") return [];
   return mode === "STRICT" ? [rule("deny", plaintext), rule("pass", anybody)] : [rule("pass", anybody)];
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {};
 }
