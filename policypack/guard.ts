@@ -205,9 +205,11 @@ class Guard {
 
   #observe(resource: PolicyResource): ObservedResource {
     const known = identity(resource);
+    const inputs = this.#inputs.get(known.urn);
     return {
       ...known,
-      props: outputsOverInputs(toPlain(resource.props), this.#inputs.get(known.urn)),
+      props: outputsOverInputs(toPlain(resource.props), inputs),
+      inputs,
       provider: resource.provider,
       parentUrn: resource.parent?.urn,
       waitsFor: waitsFor(resource),

@@ -4,8 +4,8 @@ import type { Finding } from "../sdk/findings";
 import { notUnderstood } from "../sdk/findings";
 import { withoutOwned } from "../sdk/cluster/owners";
 import type { KubeObject, Problem, SourcedObject } from "../sdk/reachability";
-import { isUnknown, readYaml, unknownValue } from "../sdk/reachability";
-import { readResource } from "./kubernetes-objects";
+import { identityOf, isUnknown, readYaml, unknownValue, withPatches } from "../sdk/reachability";
+import { isWhole, readResource } from "./kubernetes-objects";
 import { readProperty, toPlain } from "./plain-values";
 
 /**
@@ -43,7 +43,7 @@ export function readPreviousState(file: string | undefined): KnownWorld {
     // the export of a stack without resources has a deployment all the same
     if (deployment === undefined)
       return { objects: [], findings: [unreadable("previous state", name, "it is no state")] };
-    return { objects: Array.isArray(resources) ? resources.flatMap(objectsOfResource) : [], findings: [] };
+    return { objects: Array.isArray(resources) ? objectsOfState(resources) : [], findings: [] };
   });
 }
 
@@ -55,16 +55,8 @@ export function laidOver(earlier: readonly SourcedObject[], later: readonly Sour
 /** Those of the objects that are not among the others, by kind, namespace and name. */
 export function without(objects: readonly SourcedObject[], others: readonly SourcedObject[]): SourcedObject[] {
   const gone = new Set(others.map(({ object }) => identityOf(object)));
+  gone.delete(undefined);
   return objects.filter(({ object }) => !gone.has(identityOf(object)));
-}
-
-/** What makes two objects the same one, whatever their versions. */
-export function identityOf({ apiVersion, kind, metadata }: KubeObject): string {
-  const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
-  const text = (value: unknown): string => (typeof value === "string" && !isUnknown(value) ? value : "");
-  const name = isUnknown(metadata) ? "" : text(metadata?.name);
-  const namespace = isUnknown(metadata) ? "" : text(metadata?.namespace);
-  return `${group}|${kind}|${namespace}|${name}`;
 }
 
 function once(file: string | undefined, what: string, read: (text: string, name: string) => KnownWorld): KnownWorld {
@@ -112,14 +104,28 @@ function matters(object: KubeObject): boolean {
   return readResource({ type: `kubernetes:${apiVersion}:${kind}`, name, urn: "", props: object }).is === "objects";
 }
 
-function objectsOfResource(resource: unknown): SourcedObject[] {
+function objectsOfState(resources: readonly unknown[]): readonly SourcedObject[] {
+  const readings = resources.map(readingOf);
+  const objects = readings.flatMap((each) => (each?.isPatch === false ? each.objects : []));
+  const patches = readings.flatMap((each) => (each?.isPatch === true ? each.objects : []));
+  const { objects: changed, unmatched } = withPatches(objects, patches);
+  return [...changed, ...unmatched.filter(({ object }) => isWhole(object))];
+}
+
+function readingOf(
+  resource: unknown,
+): { readonly isPatch: boolean; readonly objects: readonly SourcedObject[] } | undefined {
   const type = member(resource, "type");
   const urn = member(resource, "urn");
-  if (typeof type !== "string" || typeof urn !== "string" || member(resource, "delete") === true) return [];
+  if (typeof type !== "string" || typeof urn !== "string" || member(resource, "delete") === true) return undefined;
+  // what is only read belongs to somebody else, or to a resource of the stack that stands beside it
+  if (member(resource, "external") === true) return undefined;
   const name = urn.slice(urn.lastIndexOf("::") + 2);
   const outputs = member(resource, "outputs") ?? member(resource, "inputs");
   const reading = readResource({ type, name, urn, props: withoutSecrets(toPlain(outputs)) });
-  return reading.is === "objects" ? reading.objects.map((object) => ({ object, source: { urn } })) : [];
+  if (reading.is === "patch") return { isPatch: true, objects: [{ object: reading.object, source: { urn } }] };
+  if (reading.is !== "objects") return undefined;
+  return { isPatch: false, objects: reading.objects.map((object) => ({ object, source: { urn } })) };
 }
 
 /** The key by which the engine marks what is more than JSON: secrets above all, which no policy has to see. */

@@ -26,7 +26,7 @@ export type Reading =
   | { readonly is: "objects"; readonly objects: readonly KubeObject[] }
   /** Something that creates objects which the policy does not get to see. */
   | { readonly is: "opaque"; readonly what: string; readonly release?: HelmRelease }
-  /** A change to an object that is defined elsewhere: only a part of it is visible. */
+  /** A change to an object that is defined elsewhere: as long as it is not applied, only that part is visible. */
   | { readonly is: "patch"; readonly object: KubeObject };
 
 /** A Helm release, or a chart rendered by Pulumi: its values are visible, the objects of a release are not. */
@@ -77,6 +77,7 @@ export function readResource(resource: ResourceLike): Reading {
   if (token !== undefined && opaqueTypes.has(resource.type)) return readOpaque(resource);
   if (token !== undefined && !token.isKind) return { is: "other" };
 
+  const isPatch = token?.kind.endsWith("Patch") === true && token.kind !== known(statedKind);
   const kind = known(statedKind) ?? token?.kind.replace(/Patch$/, "") ?? "";
   const apiVersion = known(statedVersion) ?? token?.apiVersion ?? "";
   if (irrelevantKinds.has(kind) && coreGroup.test(apiVersion) && !mayConfigureEnforcer(kind, identity)) {
@@ -85,8 +86,18 @@ export function readResource(resource: ResourceLike): Reading {
   if (token?.kind === "List" || token?.kind === `${kind}List` || /List$/.test(kind)) {
     return { is: "objects", objects: readList(identity, kind.replace(/List$/, ""), apiVersion, resource) };
   }
-  const object = asObject(toPlainObject(props) ?? {}, apiVersion, kind, resource.name);
-  return token?.kind.endsWith("Patch") === true ? { is: "patch", object } : { is: "objects", objects: [object] };
+  // what a patch changes is known by its name alone
+  const object = asObject(toPlainObject(props) ?? {}, apiVersion, kind, isPatch ? undefined : resource.name);
+  return isPatch ? { is: "patch", object } : { is: "objects", objects: [object] };
+}
+
+/**
+ * Whether the object of a patch is all of what the API server holds: the provider returns that, once the patch is applied.
+ * Before, only the changed part is there.
+ */
+export function isWhole({ metadata }: KubeObject): boolean {
+  const uid: unknown = isUnknown(metadata) ? undefined : metadata?.["uid"];
+  return typeof uid === "string" && !isUnknown(uid);
 }
 
 /** The one ConfigMap that decides what policies mean, and those whose name is not known yet. */
@@ -157,7 +168,12 @@ function readList(list: object, kind: string, apiVersion: string, resource: Reso
   });
 }
 
-function asObject(plain: Record<string, unknown>, apiVersion: string, kind: string, fallbackName: string): KubeObject {
+function asObject(
+  plain: Record<string, unknown>,
+  apiVersion: string,
+  kind: string,
+  fallbackName: string | undefined,
+): KubeObject {
   const nothingKnown = Object.keys(plain).length === 0;
   const metadata: Record<string, unknown> =
     nothingKnown || isUnknown(plain.metadata)
@@ -207,10 +223,10 @@ const namedByOthers: ReadonlySet<string> = new Set([
  * name, and for most kinds the name only serves to be shown. A namespace's name is what policies select by, so there
  * it stays unknown; and so it does for kinds that others refer to by name.
  */
-function nameOf(name: unknown, kind: string, fallbackName: string): string {
+function nameOf(name: unknown, kind: string, fallbackName: string | undefined): string {
   if (isName(name)) return name;
   const matters = kind === "Namespace" || (namedByOthers.has(kind) && isUnknown(name));
-  return matters ? (unknownValue as unknown as string) : fallbackName;
+  return matters || fallbackName === undefined ? (unknownValue as unknown as string) : fallbackName;
 }
 
 function known(value: unknown): string | undefined {

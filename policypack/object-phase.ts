@@ -2,6 +2,7 @@ import type { Finding } from "../sdk/findings";
 import { applyAnnotations, statesExemption } from "../sdk/findings";
 import type { SourcedObject } from "../sdk/reachability";
 import { buildSnapshot, isPolicy } from "../sdk/reachability";
+import type { ObjectPatch } from "./patches";
 import { judgeAlone } from "./registration/alone";
 import { judgePolicies, judgeWorkloads } from "./registration/openings";
 import { certainlyOpensNothing, RecordedCluster } from "./registration/recorded-cluster";
@@ -10,7 +11,8 @@ import { judgeTransport } from "./registration/transport";
 import { causesOf } from "./registration/violations";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
-import { isWorkloadKind, objectsOf } from "./snapshot-from-resources";
+import { objectsOf } from "./snapshot-from-resources";
+import { isWorkloadKind } from "./workload-kinds";
 
 /**
  * Judges one object at its own registration, together with everything registered before it.
@@ -41,8 +43,8 @@ export class ObjectPhase {
 
   /** Records a resource and returns what its registration opens. Never throws on malformed input. */
   judge(resource: ObservedResource, settings: GuardSettings, today: string): Finding[] {
-    const { cluster, objects } = objectsOf(resource);
-    if (objects.length === 0) return [];
+    const { cluster, objects: stated, patches } = objectsOf(resource);
+    if (stated.length === 0 && patches.length === 0) return [];
     let recorded = this.#clusters.get(cluster.key);
     if (recorded === undefined) {
       const known = settings.clusterSnapshotProvider ?? cluster.providerName;
@@ -52,6 +54,8 @@ export class ObjectPhase {
       this.#clusters.set(cluster.key, recorded);
       if (described && known === cluster.providerName) recorded.addKnown(settings);
     }
+    const objects = [...recorded.withPatches(stated), ...patches.flatMap((patch) => recorded.patch(patch))];
+    if (objects.length === 0) return [];
     const policies = objects.filter(({ object }) => isPolicy(object.apiVersion, object.kind));
     const workloads = objects.filter(({ object }) => isWorkloadKind(object.kind));
     const opensNothing = policies.length > 0 && certainlyOpensNothing(policies, recorded, settings);
@@ -62,7 +66,8 @@ export class ObjectPhase {
       ...judgeTransport(objects, recorded, settings, today),
       ...judgeAlone(objects, recorded, settings, today),
     ];
-    const judged = findings.length === 0 ? [] : accepted(findings, objects, recorded, settings, today);
+    const told = patches.length === 0 ? findings : findings.map((finding) => byPatch(finding, patches));
+    const judged = told.length === 0 ? [] : accepted(told, objects, recorded, settings, today);
     recorded.add(objects, !opensNothing);
     return judged;
   }
@@ -83,6 +88,12 @@ export class ObjectPhase {
     const causes = causesOf(finding);
     return causes.length > 0 && causes.every((urn) => this.#reported.has(reportKey(finding.id, urn)));
   }
+}
+
+/** The object that is judged is registered by another resource than the one that changes it. */
+function byPatch(finding: Finding, patches: readonly ObjectPatch[]): Finding {
+  const by = patches.map(({ name, object }) => `${object.kind}Patch "${name}" changes it`);
+  return { ...finding, because: [...by, ...finding.because] };
 }
 
 function reportKey(id: string, what: string): string {

@@ -1,14 +1,15 @@
 import type { PolicyProviderResource } from "@pulumi/policy";
 import type { Finding } from "../sdk/findings";
 import type { KubeObject, Source, SourcedObject } from "../sdk/reachability";
-import { isClusterwide, isPolicy, isUnknown } from "../sdk/reachability";
+import { applyPatch, isClusterwide, isUnknown } from "../sdk/reachability";
 import { ciliumConfigOf } from "./cilium-release";
 import type { ClusterIdentity } from "./clusters";
 import { clusterOf } from "./clusters";
 import type { HelmRelease, Reading } from "./kubernetes-objects";
 import { readResource } from "./kubernetes-objects";
+import type { ObjectPatch } from "./patches";
 import type { OutOfSight } from "./visibility";
-import { describeOutOfSight, describePatch, describeUnknownSetting } from "./visibility";
+import { describeOutOfSight, describeUnknownSetting } from "./visibility";
 
 /** A Pulumi resource with what is known of it. */
 export interface ObservedResource {
@@ -17,6 +18,8 @@ export interface ObservedResource {
   readonly urn: string;
   /** Inputs or outputs; may be a proxy that throws on unknown values. */
   readonly props: unknown;
+  /** Inputs as they were seen at registration. */
+  readonly inputs?: unknown;
   readonly provider?: PolicyProviderResource | undefined;
   readonly parentUrn?: string | undefined;
   /** URNs of what is registered before it: what it depends on, its parent, its provider. Not known at registration. */
@@ -27,6 +30,8 @@ export interface ObservedResource {
 export interface ClusterContents {
   readonly cluster: ClusterIdentity;
   readonly objects: SourcedObject[];
+  /** Changes to objects of these or others. */
+  readonly patches: ObjectPatch[];
   /** Findings about what could not be seen. */
   readonly findings: Finding[];
 }
@@ -39,7 +44,7 @@ export function contentsByCluster(resources: readonly ObservedResource[]): Map<s
     const reading = readResource(resource);
     if (reading.is === "other") continue;
     const cluster = clusterOf(resource.provider);
-    const contents = clusters.get(cluster.key) ?? { cluster, objects: [], findings: [] };
+    const contents = clusters.get(cluster.key) ?? { cluster, objects: [], patches: [], findings: [] };
     clusters.set(cluster.key, contents);
     addReading(contents, resource, reading, parents.has(resource.urn));
   }
@@ -47,11 +52,11 @@ export function contentsByCluster(resources: readonly ObservedResource[]): Map<s
 }
 
 /** The objects of one resource, as {@link contentsByCluster} would add them. */
-export function objectsOf(resource: ObservedResource): { cluster: ClusterIdentity; objects: SourcedObject[] } {
+export function objectsOf(resource: ObservedResource): Omit<ClusterContents, "findings"> {
   const cluster = clusterOf(resource.provider);
-  const contents: ClusterContents = { cluster, objects: [], findings: [] };
+  const contents: ClusterContents = { cluster, objects: [], patches: [], findings: [] };
   addReading(contents, resource, readResource(resource), false);
-  return { cluster, objects: contents.objects };
+  return contents;
 }
 
 function addReading(
@@ -71,17 +76,24 @@ function addReading(
       }
       return;
     case "patch":
-      // A patch of a namespace adds labels, which is what its object is read for; of a policy it shows too little.
-      if (reading.object.kind === "Namespace") contents.objects.push({ object: reading.object, source });
-      else if (decidesTraffic(reading.object)) {
-        contents.findings.push(describePatch({ urn, name, what: "Patch", kind: reading.object.kind }));
-      }
+      contents.patches.push({
+        object: withNamespace(asApplied(resource, reading.object), contents.cluster),
+        source,
+        name,
+      });
       return;
     case "opaque":
       if (reading.release !== undefined)
         addRelease(contents, source, { urn, name, what: reading.what }, reading.release, hasChildren);
       if (!hasChildren) contents.findings.push(describeOutOfSight({ urn, name, what: reading.what }));
   }
+}
+
+/** What the API server returned for a patch, as an older one left it, and what the program says now. */
+function asApplied({ inputs, ...resource }: ObservedResource, object: KubeObject): KubeObject {
+  if (inputs === undefined) return object;
+  const reading = readResource({ ...resource, props: inputs });
+  return reading.is === "patch" ? applyPatch(object, reading.object) : object;
 }
 
 /** The release itself goes along, for what its values say about the enforcer. */
@@ -112,26 +124,6 @@ function addRelease(
   contents.objects.push({ object: config.object, source });
   for (const path of config.unknownPaths) contents.findings.push(describeUnknownSetting(item, path));
 }
-
-function decidesTraffic(object: KubeObject): boolean {
-  return isPolicy(object.apiVersion, object.kind) || isWorkloadKind(object.kind);
-}
-
-/** Kinds that run pods. */
-export function isWorkloadKind(kind: string): boolean {
-  return workloadKinds.has(kind);
-}
-
-const workloadKinds: ReadonlySet<string> = new Set([
-  "Pod",
-  "Deployment",
-  "StatefulSet",
-  "DaemonSet",
-  "ReplicaSet",
-  "ReplicationController",
-  "Job",
-  "CronJob",
-]);
 
 /** The provider's default namespace, where the object names none. The provider fills it in once it is configured. */
 function withNamespace(object: KubeObject, cluster: ClusterIdentity): KubeObject {

@@ -3,6 +3,7 @@ import { applyAnnotations, evaluate, notUnderstood, sortFindings } from "../sdk/
 import type { EnforcerProfile, Reachability, SourcedObject } from "../sdk/reachability";
 import { buildSnapshot, compile, inferProfile, profileFor } from "../sdk/reachability";
 import { laidOver, readClusterSnapshot, readPreviousState, without } from "./known-world";
+import { applyPatches } from "./patches";
 import { describeChange } from "./reachability-change";
 import { tenantExceptionsOf, type GuardSettings } from "./settings";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
@@ -31,7 +32,7 @@ export function judgeStack(
     const known = isDescribed(contents, clusters.length, settings);
     const judged = known
       ? judgeWithin(contents, settings, circumstances, dependencies)
-      : judgeAlone(contents.objects, settings, circumstances, dependencies).findings;
+      : judgePatched(contents, settings, circumstances, dependencies);
     const found = [...contents.findings, ...judged];
     return clusters.length > 1 ? found.map((finding) => withCluster(finding, contents)) : found;
   });
@@ -59,6 +60,39 @@ function judgeAlone(
   return { reachability, findings: [...applied.overdue, ...applied.findings] };
 }
 
+function judgePatched(
+  contents: ClusterContents,
+  settings: GuardSettings,
+  circumstances: StackCircumstances,
+  dependencies: ReadonlyMap<string, readonly string[]>,
+): Finding[] {
+  const { objects, findings, patchesOf } = applyPatches(contents.objects, contents.patches);
+  const order = withPatchesBehind(dependencies, patchesOf);
+  return [...findings, ...judgeAlone(objects, settings, circumstances, order).findings];
+}
+
+/** A patched object stands for its patches: who waits for it waits for them, and they wait for what it waits for. */
+function withPatchesBehind(
+  dependencies: ReadonlyMap<string, readonly string[]>,
+  patchesOf: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, readonly string[]> {
+  if (patchesOf.size === 0) return dependencies;
+  const result = new Map<string, readonly string[]>();
+  for (const [urn, before] of dependencies) {
+    result.set(urn, [...new Set(before.flatMap((each) => [each, ...(patchesOf.get(each) ?? [])]))]);
+  }
+  for (const [urn, patches] of patchesOf) {
+    for (const patch of patches) {
+      const others = [...(result.get(patch) ?? []), ...(result.get(urn) ?? [])];
+      result.set(
+        patch,
+        others.filter((each) => each !== patch),
+      );
+    }
+  }
+  return result;
+}
+
 /** The stack together with what its cluster holds already: what is found is about what the stack holds or changes. */
 function judgeWithin(
   contents: ClusterContents,
@@ -69,13 +103,20 @@ function judgeWithin(
   const cluster = readClusterSnapshot(settings.clusterSnapshot);
   const previous = readPreviousState(settings.previousState);
   const before = laidOver(previous.objects, cluster.objects);
-  const after = laidOver(without(before, previous.objects), contents.objects);
-  const judged = judgeAlone(after, settings, circumstances, dependencies);
+  const others = without(before, previous.objects);
+  const patched = applyPatches(contents.objects, contents.patches, without(others, contents.objects));
+  const after = laidOver(others, patched.objects);
+  const judged = judgeAlone(after, settings, circumstances, withPatchesBehind(dependencies, patched.patchesOf));
   const findings = [
+    ...patched.findings,
     ...[...cluster.findings, ...previous.findings].map((finding) => atUrn(finding, circumstances.rootUrn)),
     ...(settings.clusterSnapshot === undefined
       ? judged.findings
-      : aboutStack(judged.findings, judgeAlone(before, settings, circumstances, dependencies).findings, contents)),
+      : aboutStack(
+          judged.findings,
+          judgeAlone(before, settings, circumstances, dependencies).findings,
+          patched.objects,
+        )),
   ];
   // an update is judged when its objects stand already
   if (circumstances.operation === "update" || settings.levels["reachability-change"] === "disabled") return findings;
@@ -88,11 +129,15 @@ function judgeWithin(
  * Findings about what the stack holds, those it causes, those about namespaces that it puts something into, and those that
  * were not there before it. What was wrong already and has nothing to do with the stack is its owner's affair.
  */
-function aboutStack(after: readonly Finding[], before: readonly Finding[], contents: ClusterContents): Finding[] {
+function aboutStack(
+  after: readonly Finding[],
+  before: readonly Finding[],
+  objects: readonly SourcedObject[],
+): Finding[] {
   const already = new Set(before.map(fingerprint));
-  const urns = new Set(contents.objects.map(({ source }) => source?.urn));
+  const urns = new Set(objects.map(({ source }) => source?.urn));
   const homes = new Map<string, string | undefined>();
-  for (const { object, source } of contents.objects) {
+  for (const { object, source } of objects) {
     const home = object.metadata?.namespace;
     if (typeof home === "string" && !homes.has(home)) homes.set(home, source?.urn);
   }

@@ -1,5 +1,7 @@
 import type { Finding, Rule } from "../sdk/findings";
 import { controls, notUnderstood } from "../sdk/findings";
+import type { KubeObject } from "../sdk/reachability";
+import { describeRef, isUnknown } from "../sdk/reachability";
 
 type Description = Omit<Rule, "check">;
 
@@ -43,15 +45,27 @@ export function describeOutOfSight(item: OutOfSight): Finding {
  * A patch of a policy or a workload that is defined elsewhere: it may open anything, and what it changes is not there to
  * be judged. That is a thing not understood, not a thing unseen.
  */
-export function describePatch(item: OutOfSight & { readonly kind: string }): Finding {
+export function describePatch({
+  urn,
+  name,
+  object,
+}: Pick<OutOfSight, "urn" | "name"> & { object: KubeObject }): Finding {
+  const { apiVersion, kind, metadata } = object;
+  const target: unknown = isUnknown(metadata) ? undefined : metadata?.name;
+  const home: unknown = isUnknown(metadata) ? undefined : metadata?.namespace;
+  const isNamed = typeof target === "string" && !isUnknown(target) && !isUnknown(home);
+  const namespace = typeof home === "string" ? { namespace: home } : {};
+  const what = isNamed ? describeRef({ apiVersion, kind, name: target, ...namespace }) : `a ${kind}`;
   return {
     id: notUnderstood.id,
     severity: notUnderstood.severity,
     certainty: "possible",
-    subject: { kind: item.kind, name: item.name, source: { urn: item.urn } },
-    message: `${item.what} "${item.name}" changes a ${item.kind} of which only the changed part is visible`,
-    because: ["the object itself is defined outside the stack"],
-    fix: "Define the whole object in the stack, or import it.",
+    subject: { kind, name, source: { urn } },
+    message: `${kind}Patch "${name}" changes ${what}, of which only the changed part is visible`,
+    because: [isNamed ? "the object itself is defined outside the stack" : "which object it changes is not known yet"],
+    fix: isNamed
+      ? "Define the whole object in the stack, import it, or give the pack what the cluster holds (clusterSnapshot)."
+      : "Give the patch the literal name and namespace of the object.",
     controls: notUnderstood.controls,
   };
 }

@@ -3,7 +3,7 @@ import { clusterAdminBinding, enforcementOff, evaluate, isViolation } from "../.
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile } from "../../sdk/reachability";
 import type { GuardSettings } from "../settings";
-import { isWorkloadKind } from "../snapshot-from-resources";
+import { isWorkloadKind } from "../workload-kinds";
 import { namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { isEnforcer } from "./recorded-cluster";

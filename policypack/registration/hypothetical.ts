@@ -1,7 +1,7 @@
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
 import { describeRef, isUnknown } from "../../sdk/reachability";
 import type { podSamples } from "../selector-samples";
-import { isWorkloadKind } from "../snapshot-from-resources";
+import { isWorkloadKind } from "../workload-kinds";
 
 /** What is taken for granted when an object is judged before the rest of its stack is there. */
 

@@ -1,9 +1,19 @@
 import { statesExemption } from "../../sdk/findings";
 import { namesItsPeers } from "../../sdk/findings/policy-rules";
 import type { EnforcerProfile, KubeObject, SourcedObject } from "../../sdk/reachability";
-import { buildSnapshot, inferProfile, isPolicy, isUnknown, profileFor } from "../../sdk/reachability";
+import {
+  buildSnapshot,
+  identityOf,
+  inferProfile,
+  isPolicy,
+  isUnknown,
+  profileFor,
+  withPatches,
+} from "../../sdk/reachability";
 import { deniesOf } from "../denies";
-import { identityOf, readClusterSnapshot } from "../known-world";
+import { readClusterSnapshot } from "../known-world";
+import type { ObjectPatch } from "../patches";
+import { decidesTraffic, fromPatches, standsAlone } from "../patches";
 import type { GuardSettings } from "../settings";
 
 /** An object that has a say, and where. */
@@ -34,8 +44,10 @@ export class RecordedCluster {
   readonly #namespaces = new Set<string>();
   /** Objects that policies refer to, by kind. */
   readonly #referred = new Map<string, SourcedObject[]>();
-  /** Objects of the cluster's snapshot by identity: the stack's version of one stands for it. */
+  /** Objects by identity, those of the cluster's snapshot first: a later version of one stands for it. */
   readonly #known = new Map<string, SourcedObject>();
+  /** Patches whose object was not registered before them, by its identity. */
+  readonly #waiting = new Map<string, ObjectPatch[]>();
 
   /** Whether an exemption stands on some namespace. */
   get hasExemptNamespace(): boolean {
@@ -50,16 +62,41 @@ export class RecordedCluster {
       const opensNothing =
         isPolicy(item.object.apiVersion, item.object.kind) && certainlyOpensNothing([item], this, settings);
       this.add([item], !opensNothing);
-      this.#known.set(identityOf(item.object), item);
     }
+  }
+
+  /** Objects that are being registered, with the patches of them that came before. */
+  withPatches(objects: readonly SourcedObject[]): SourcedObject[] {
+    if (this.#waiting.size === 0) return [...objects];
+    return objects.map((item) => {
+      const patches = this.#waiting.get(identityOf(item.object) ?? "");
+      if (patches === undefined) return item;
+      const [changed = item] = withPatches([item], patches).objects;
+      return fromPatches(changed, patches);
+    });
+  }
+
+  /** The object that a patch changes, as it is then; nothing where it is not there yet, or not known. */
+  patch(patch: ObjectPatch): SourcedObject[] {
+    const key = identityOf(patch.object);
+    if (key === undefined) return [];
+    const target = this.#known.get(key);
+    if (target !== undefined) {
+      const [changed = target] = withPatches([target], [patch]).objects;
+      return [fromPatches(changed, [patch])];
+    }
+    this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), patch]);
+    return standsAlone(patch.object) ? [patch] : [];
   }
 
   /** Records objects; `mayOpen` says whether their policies may have opened something to addresses or strangers. */
   add(objects: readonly SourcedObject[], mayOpen: boolean): void {
     for (const item of objects) {
       const { object } = item;
-      const replaced = this.#known.get(identityOf(object));
+      const key = identityOf(object);
+      const replaced = key === undefined ? undefined : this.#known.get(key);
       if (replaced !== undefined) this.#forget(replaced);
+      if (key !== undefined && (object.kind === "Namespace" || decidesTraffic(object))) this.#known.set(key, item);
       const own: unknown = object.kind === "Namespace" ? object.metadata?.name : object.metadata?.namespace;
       const home = typeof own === "string" && !isUnknown(own) ? own : undefined;
       if (home !== undefined) this.#namespaces.add(home);

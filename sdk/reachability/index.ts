@@ -76,6 +76,9 @@ export { labelOf } from "./model/selectors/labels";
 /** What a kind is, for rooms that meet objects before the engine does. */
 export { isClusterwide, isPolicy, isStagedKind, shapesPolicies } from "./snapshot/kinds";
 export { nodeLocalDnsAddresses } from "./readers/node-local-dns";
+export { identityOf } from "./snapshot/identity";
+export type { Patched } from "./snapshot/patches";
+export { applied as applyPatch, withPatches } from "./snapshot/patches";
 export { isDryRun } from "./readers/dry-run";
 export { meshBypassesOf, meshModeIn, meshModeOfWorkload } from "./readers/mesh-members";
 export { proxyPorts } from "./readers/mesh-capture";

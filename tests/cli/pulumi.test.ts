@@ -148,6 +148,21 @@ describe("Pulumi state", () => {
     );
   });
 
+  it("a patch of a policy that is defined elsewhere is a hole, as long as the provider has not returned the whole", () => {
+    const patch = policy("elsewhere", { egress: [{}] });
+    const type = `${policyType}Patch`;
+    const { problems, objects } = readPulumiState(stateOf(resource(type, "opener", patch)), undefined);
+    assert.deepEqual(objects, []);
+    assert.ok(problems[0]?.affectsVerdicts);
+    assert.match(
+      problems[0]?.message ?? "",
+      /NetworkPolicyPatch opener changes a NetworkPolicy that is defined elsewhere/,
+    );
+    const whole = { ...patch, metadata: { name: "elsewhere", uid: "5e0c" } };
+    const applied = readPulumiState(stateOf({ ...resource(type, "opener", patch), outputs: whole }), undefined);
+    assert.deepEqual([names(applied), applied.problems], [["NetworkPolicy/elsewhere"], []]);
+  });
+
   it("a resource that waits for its deletion counts until its successor is there", () => {
     const old = resource(policyType, "p", policy("old", {}), { delete: true });
     assert.deepEqual(names(readPulumiState(stateOf(old), undefined)), ["NetworkPolicy/old"]);

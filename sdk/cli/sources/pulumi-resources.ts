@@ -1,4 +1,4 @@
-import { isUnknown, shapesPolicies, unknownValue } from "../../reachability";
+import { isUnknown, shapesPolicies, unknownValue, withPatches } from "../../reachability";
 import type { KubeObject, Problem, Source, SourcedObject } from "../../reachability";
 import { plainValue, revealed } from "./pulumi-values";
 import type { SourceContent } from "./types";
@@ -50,9 +50,13 @@ export function objectsOfResources(
       }
       continue;
     }
-    (resource.type.endsWith("Patch") ? patches : objects).push({ object, source });
+    (isPatch(resource, object) ? patches : objects).push({ object, source });
   }
-  return { objects: withPatches(objects, patches), problems, notes: [] };
+  const patched = withPatches(objects, patches);
+  const outside = patched.unmatched.map((patch) => ({ patch, problem: outsidePatch(patch) }));
+  problems.push(...outside.flatMap(({ problem }) => problem ?? []));
+  const standing = outside.flatMap(({ patch, problem }) => (problem === undefined ? patch : []));
+  return { objects: [...patched.objects, ...standing], problems, notes: [] };
 }
 
 /** In a state the outputs say what the cluster made of the inputs; in a preview only the inputs are of the new state. */
@@ -69,6 +73,11 @@ function objectOf(resource: PulumiResource, prefer: "inputs" | "outputs"): KubeO
     if (apiVersion !== undefined && kind !== undefined) return { ...record, apiVersion, kind };
   }
   return undefined;
+}
+
+/** `kubernetes:core/v1:NamespacePatch`; not a kind whose own name ends so. */
+function isPatch({ type }: PulumiResource, { kind }: KubeObject): boolean {
+  return type.endsWith(`:${kind}Patch`);
 }
 
 /** `kubernetes:core/v1:Pod` → v1 Pod; `kubernetes:cilium.io/v2:CiliumNetworkPolicy`. */
@@ -141,33 +150,17 @@ function nameOf(urn: string): string {
   return urn.slice(urn.lastIndexOf("::") + 2);
 }
 
-/** Lays patches (NamespacePatch and its siblings) over the objects they change; one without an object stands for it. */
-function withPatches(objects: readonly SourcedObject[], patches: readonly SourcedObject[]): SourcedObject[] {
-  const result = [...objects];
-  for (const patch of patches) {
-    const key = keyOf(patch.object);
-    const index = result.findIndex((candidate) => keyOf(candidate.object) === key);
-    const target = result[index];
-    if (target === undefined) result.push(patch);
-    else result[index] = { ...target, object: merge(target.object, patch.object) as KubeObject };
-  }
-  return result;
-}
-
-function keyOf(object: KubeObject): string {
-  return [object.apiVersion.split("/")[0], object.kind, object.metadata?.namespace ?? "", object.metadata?.name].join(
-    "|",
-  );
-}
-
-/** Maps are merged, everything else is replaced, as server-side apply does where lists have no keys. */
-function merge(below: unknown, above: unknown): unknown {
-  if (!isPlainMap(below) || !isPlainMap(above)) return above;
-  const merged: Record<string, unknown> = { ...below };
-  for (const [key, value] of Object.entries(above)) merged[key] = key in below ? merge(below[key], value) : value;
-  return merged;
-}
-
-function isPlainMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
+/**
+ * What a patch of no object among these stands for. The provider returns all of the object once the patch is applied;
+ * before, the patch of a Namespace says which labels it has, and that of a policy what nobody can judge.
+ */
+function outsidePatch({ object, source }: SourcedObject): Problem | undefined {
+  const { apiVersion, kind, metadata } = object;
+  if (typeof metadata?.["uid"] === "string" || !shapesPolicies(apiVersion, kind)) return undefined;
+  return {
+    code: "unsupported",
+    message: `${kind}Patch ${nameOf(source?.urn ?? "")} changes a ${kind} that is defined elsewhere: read the cluster too (--context), or add the object`,
+    ...(source === undefined ? {} : { source }),
+    affectsVerdicts: true,
+  };
 }

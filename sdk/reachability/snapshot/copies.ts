@@ -1,8 +1,9 @@
 /** One object that was read several times: equal copies are one, and of copies that differ nobody knows which is in force. */
-import { groupOf, type KubeObject, type Source, type SourcedObject } from "../model/objects";
+import type { KubeObject, Source, SourcedObject } from "../model/objects";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { podTemplateOf } from "../readers/workloads";
-import { isClusterwide, isPeerAuthentication, isPolicy } from "./kinds";
+import { identityOf } from "./identity";
+import { isPeerAuthentication, isPolicy } from "./kinds";
 
 /** An object, and where others of its name stand that differ from it. */
 export interface Unique extends SourcedObject {
@@ -52,16 +53,6 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   for (const each of rest) left.set(each, undefined);
   const object = rest.reduce<unknown>((merged, each) => common(merged, each.object), first.object) as KubeObject;
   left.set(first, { ...first, object, copies: places });
-}
-
-/** Group, kind, namespace and name; nothing for what has no name that is known. */
-function identityOf(object: KubeObject): string | undefined {
-  const { name, namespace } = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof name !== "string" || name === "" || isUnknown(name) || isUnknown(namespace)) return undefined;
-  // what could not be read has no name of its own
-  if (object.apiVersion.startsWith("(")) return undefined;
-  const home = isClusterwide(object.apiVersion, object.kind) ? "" : typeof namespace === "string" ? namespace : "";
-  return `${groupOf(object.apiVersion)}|${object.kind}|${home === "" && !isClusterwide(object.apiVersion, object.kind) ? "default" : home}|${name}`;
 }
 
 /** Set by the API server, or of no meaning for what the object does. */
