@@ -22,7 +22,7 @@ export interface Bundled {
 }
 
 /** Where bundles are kept. */
-export const bundleFolder = path.join(root, "node_modules", ".cache", "pulumi-cluster-security");
+const bundleFolder = path.join(root, "node_modules", ".cache", "pulumi-cluster-security");
 
 /**
  * The bundled program: run it as `node <file> …`. Made when it is missing (0.8 s); safe to call from several processes at
@@ -67,7 +67,7 @@ function sourceHash({ entry, folders, define }: Bundled): string {
 }
 
 /** Writes beside the target and renames, so that nobody ever runs half a file. */
-export function replaceFile(target: string, text: string, mode: number): void {
+function replaceFile(target: string, text: string, mode: number): void {
   const temporary = `${target}.${process.pid}.new`;
   writeFileSync(temporary, text);
   chmodSync(temporary, mode);

@@ -30,6 +30,7 @@ const sources = inOrder("linter, formatter, dependency rule", [
     ".dependency-cruiser.cjs",
     ...["sdk", "policypack", "lab", "examples", "index.ts"],
   ]),
+  check("unused exports", bin("knip"), ["--no-progress"]),
 ]);
 
 function cache(tool: string): string[] {

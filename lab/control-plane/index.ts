@@ -25,10 +25,8 @@ export type { ApiAccess, ApiClient, ApiResponse } from "./api";
 export { apiClient } from "./api";
 export { labContext } from "./credentials";
 export { ControlPlaneError } from "./errors";
-export type { ControlPlaneErrorCode } from "./errors";
-
 /** The programs of a control plane. */
-export type ControlPlaneTools = Pick<ProvidedTools, "etcd" | "kube-apiserver" | "kube-controller-manager">;
+type ControlPlaneTools = Pick<ProvidedTools, "etcd" | "kube-apiserver" | "kube-controller-manager">;
 
 export interface ControlPlaneOptions {
   /** Folder of its own for data, certificates, token, kubeconfig and logs; made where it is absent, mode 0700. */

@@ -32,7 +32,6 @@ import type { Wireguard } from "./wireguard";
 import { kernelRefusesWireguard, wireguardDevice, wireguardSocket } from "./wireguard";
 
 export { DatapathError } from "./errors";
-export type { DatapathErrorCode } from "./errors";
 export { LabCluster } from "./cluster";
 export type { DroppedFlow, PodWish } from "./cluster";
 export { LabExecutor } from "./executor";
@@ -41,14 +40,12 @@ export { firstVerdict } from "./first-verdict";
 export type { RawOutcome } from "./helper";
 export { world } from "./layout";
 export type { LabNode } from "./layout";
-export type { AgentMemory, CrowdWish } from "./measurements";
 export { agentMemory, crowd, handshakeTimes, onTheWire, pulse, throughput } from "./measurements";
 export type { LabObject } from "./objects";
 export type { PolicyState } from "./policies";
-export type { LabPod, LabProbe, ProbeOptions } from "./probes";
+export type { LabPod, LabProbe } from "./probes";
 export { datapathProblem, provideDatapathPrograms } from "./programs";
 export type { DatapathPrograms } from "./programs";
-export type { Wireguard } from "./wireguard";
 export { wireguardPort } from "./wireguard";
 
 export interface DatapathOptions {

@@ -1,7 +1,7 @@
 /** The parts of Kubernetes objects that the node agent reads. */
 import type { Watched } from "./watch";
 
-export interface Metadata {
+interface Metadata {
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;

@@ -12,7 +12,7 @@ export interface StackOptions {
 }
 
 /** The name of the stack in every project that `npm start` runs. */
-export const stackName = "lab";
+const stackName = "lab";
 
 /** Opens the stack of a project, made where it is not there. Needs no project folder: the program runs in this process. */
 export async function openStack(options: StackOptions): Promise<Stack> {

@@ -17,8 +17,7 @@ export { cacheFolder } from "./cache";
 export type { ToolName } from "./catalog";
 export { releaseOf, toolNames } from "./catalog";
 export { ToolchainError } from "./errors";
-export type { ToolchainErrorCode } from "./errors";
-export type { Progress, Step } from "./progress";
+export type { Progress } from "./progress";
 export { silentProgress, streamProgress } from "./progress";
 
 /** Where a tool came from in this run: found on the machine ("path", also for an installed plugin), downloaded now, built now, or kept from an earlier run. */

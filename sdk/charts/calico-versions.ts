@@ -30,12 +30,12 @@ interface EveryVersion extends ChartValues {
 }
 
 /** Values of the operator's chart in Calico 3.30. */
-export interface Calico330Values extends EveryVersion {
+interface Calico330Values extends EveryVersion {
   kubeletVolumePluginPath?: string;
 }
 
 /** Values of the operator's chart from Calico 3.31 on. */
-export interface Calico331Values extends EveryVersion {
+interface Calico331Values extends EveryVersion {
   /** Moved to the argument `installation`. */
   kubeletVolumePluginPath?: never;
 }

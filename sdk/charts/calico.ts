@@ -67,7 +67,7 @@ export interface CalicoOptions {
 }
 
 /** The newest version whose chart and definitions were read. */
-export const defaultCalicoVersion = "3.32.1";
+const defaultCalicoVersion = "3.32.1";
 
 /** Calico 3.25 is the oldest that is accepted (issue 5). The project maintains two minors. */
 export const calicoSupport: VersionSupport = {

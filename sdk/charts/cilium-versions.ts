@@ -92,7 +92,7 @@ interface FlowExportFile extends Toggle {
 }
 
 /** Values of the Cilium 1.17 chart. */
-export interface Cilium117Values extends EveryVersion {
+interface Cilium117Values extends EveryVersion {
   bpf?: BpfValues & { policyStatsMapMax?: never };
   encryption?: EncryptionValues & { type?: "ipsec" | "wireguard"; strictMode?: StrictMode; ztunnel?: never };
   hubble?: HubbleValues & {
@@ -131,7 +131,7 @@ interface Hubble118 extends HubbleValues {
 }
 
 /** Values of the Cilium 1.18 chart. */
-export interface Cilium118Values extends Since118 {
+interface Cilium118Values extends Since118 {
   encryption?: EncryptionValues & { type?: "ipsec" | "wireguard"; strictMode?: StrictMode; ztunnel?: never };
   hubble?: Hubble118 & {
     export?: {
@@ -162,13 +162,13 @@ interface Since119 extends Since118 {
 }
 
 /** Values of the Cilium 1.19 chart. */
-export interface Cilium119Values extends Since119 {
+interface Cilium119Values extends Since119 {
   encryption?: EncryptionValues & { type?: "ipsec" | "wireguard" | "ztunnel"; strictMode?: StrictModeBothForms };
   k8sClusterNetworkPolicy?: never;
 }
 
 /** Values of the Cilium 1.20 chart. */
-export interface Cilium120Values extends Since119 {
+interface Cilium120Values extends Since119 {
   encryption?: EncryptionValues & { type?: "ipsec" | "wireguard" | "ztunnel"; strictMode?: StrictModeByDirection };
   k8sClusterNetworkPolicy?: Toggle;
 }

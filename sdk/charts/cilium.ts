@@ -74,7 +74,7 @@ export interface CiliumChartOptions {
 }
 
 /** The Cilium version whose behaviour the reachability engine was measured against. */
-export const defaultCiliumVersion = "1.20.2";
+const defaultCiliumVersion = "1.20.2";
 
 /**
  * Cilium 1.13 is the oldest that is accepted (seed S0: "Cilium 1.13 or newer"). The project maintains three minors; the
@@ -94,7 +94,7 @@ const context =
   "labelsContext=source_namespace,destination_namespace";
 
 /** Verdicts, drops and flows by workload, DNS and TCP: what alerts and dashboards on policies need. */
-export const defaultHubbleMetrics: readonly string[] = [
+const defaultHubbleMetrics: readonly string[] = [
   "dns:query;ignoreAAAA",
   `drop:${context}`,
   `flow:${context}`,

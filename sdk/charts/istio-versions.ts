@@ -44,7 +44,7 @@ interface ZtunnelEveryVersion extends OwnedKeys {
 }
 
 /** Values of the Istio 1.29 charts. */
-export interface Istio129Values {
+interface Istio129Values {
   base?: OwnedKeys & { global?: GlobalValues & { enableReaderRBAC?: never } };
   istiod?: IstiodEveryVersion & { taint?: { enabled?: boolean; namespace?: string; name?: never } };
   cni?: CniEveryVersion & { useAppArmorAnnotation?: never };
@@ -52,7 +52,7 @@ export interface Istio129Values {
 }
 
 /** Values of the Istio 1.30 charts. */
-export interface Istio130Values {
+interface Istio130Values {
   base?: OwnedKeys & { global?: GlobalValues & { enableReaderRBAC?: boolean } };
   istiod?: IstiodEveryVersion & { taint?: { enabled?: boolean; namespace?: string; name?: string } };
   cni?: CniEveryVersion & { useAppArmorAnnotation?: boolean };

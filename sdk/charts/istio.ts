@@ -47,14 +47,14 @@ export interface IstioOptions {
 }
 
 /** The charts, by the names under which they are published. */
-export const istioCharts = ["base", "istiod", "cni", "ztunnel"] as const;
+const istioCharts = ["base", "istiod", "cni", "ztunnel"] as const;
 /** One of them. */
 export type IstioChart = (typeof istioCharts)[number];
 /** Values for some of the charts. */
 export type IstioOverrides = Readonly<Partial<Record<IstioChart, ChartValues>>>;
 
 /** One chart to install. */
-export interface IstioRelease {
+interface IstioRelease {
   readonly chart: IstioChart;
   readonly namespace: string;
   readonly values: ChartValues;
@@ -68,7 +68,7 @@ export interface IstioPlan {
 }
 
 /** The newest version whose charts were read. */
-export const defaultIstioVersion = "1.30.3";
+const defaultIstioVersion = "1.30.3";
 /** Where Istio is installed when nothing else is said. */
 export const defaultIstioNamespace = "istio-system";
 

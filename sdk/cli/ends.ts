@@ -5,14 +5,14 @@ import { didYouMean, nearest, usageError } from "./errors";
 const flowProtocols: readonly FlowProtocol[] = ["TCP", "UDP", "SCTP", "ICMP", "ICMPv6"];
 
 /** `tcp` → TCP. @throws CliError for anything else. */
-export function parseProtocol(text: string): FlowProtocol {
+function parseProtocol(text: string): FlowProtocol {
   const protocol = parseProtocolName(text);
   if (protocol === undefined) throw usageError(`"${text}" is no protocol: use tcp, udp, sctp, icmp or icmpv6`);
   return protocol;
 }
 
 /** A port by number, as users write it. @throws CliError unless 1 ≤ port ≤ 65535. */
-export function parsePort(text: string): number {
+function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
     throw usageError(`"${text}" is no port: use a number from 1 to 65535`);

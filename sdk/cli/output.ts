@@ -83,7 +83,7 @@ export function fileOutput(descriptor: number): Output {
 }
 
 /** Output to a stream, by default a pipe or a terminal. */
-export function streamOutput(stream: NodeJS.WriteStream, coloured: boolean): Output {
+function streamOutput(stream: NodeJS.WriteStream, coloured: boolean): Output {
   const clean = stream.isTTY === true && !coloured ? printable : (text: string): string => text;
   let pending = "";
   let failure: Error | undefined;

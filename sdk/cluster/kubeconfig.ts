@@ -5,7 +5,7 @@ import type { Connection } from "./api-client";
 import { ClusterError } from "./errors";
 
 /** The name that stands for the cluster this process runs in: a pod with a service account. */
-export const inCluster = "in-cluster";
+const inCluster = "in-cluster";
 
 export interface ContextOptions {
   /** The context's name in the kubeconfig, or {@link inCluster}. Never guessed: a cluster is touched only when named. */

@@ -5,7 +5,7 @@ import type { Address, ClusterDns, Peer, Reachability, Verdict, Workload } from 
 import { clusterDnsOf, metadataEndpoints, parseAddress, parseCidr } from "../reachability";
 
 /** What a probe is about, in the order in which they are tried. */
-export type ProbeGroup =
+type ProbeGroup =
   /** A workload and an address at which a cloud hands out credentials. */
   | "metadata"
   /** A flow of the declaration (without one: a path that the policies open). */

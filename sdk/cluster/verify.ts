@@ -58,7 +58,7 @@ export interface VerifiedProbe {
 }
 
 /** How a cluster differs from what was computed from its policies. */
-export interface EnforcementFinding {
+interface EnforcementFinding {
   readonly id: "enforcement-differs" | "policy-missing";
   readonly severity: "critical" | "high";
   readonly message: string;

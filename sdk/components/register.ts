@@ -15,7 +15,7 @@ import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
 
 /** Says on a created namespace how strictly it is held. */
-export const tierLabel = "pulumi-cluster-security/tier";
+const tierLabel = "pulumi-cluster-security/tier";
 
 /** What stands in the cluster once a component is done; stack policies and other programs read it. */
 export interface SecurityPosture {

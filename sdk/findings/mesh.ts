@@ -16,7 +16,7 @@ export interface Mesh {
   readonly members: readonly MeshNamespace[];
 }
 
-export interface MeshNamespace {
+interface MeshNamespace {
   readonly namespace: string;
   /** A new pod of the namespace, where the namespace as a whole is in the mesh. */
   readonly fresh?: Peer;

@@ -27,13 +27,6 @@ export function nameOf(value: unknown): string | undefined {
   return text !== undefined && /^[a-z0-9]([-a-z0-9.:]{0,251}[a-z0-9])?$/.test(text) ? text : undefined;
 }
 
-/** Whether a value, or something inside it, is not known yet. */
-export function holdsUnknown(value: unknown, depth = 0): boolean {
-  if (isUnknown(value)) return true;
-  if (typeof value !== "object" || value === null || depth > 32) return false;
-  return Object.values(value).some((item) => holdsUnknown(item, depth + 1));
-}
-
 /** A date of the form `YYYY-MM-DD` that exists. */
 export function isDate(text: unknown): text is string {
   if (typeof text !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;

@@ -110,7 +110,7 @@ export function isForReserved(part: CompiledPolicy): boolean {
 
 const workloadsOfSnapshot = new WeakMap<Snapshot, ReadonlyMap<string, readonly Workload[]>>();
 
-export function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
+function workloadsByNamespace(snapshot: Snapshot): ReadonlyMap<string, readonly Workload[]> {
   const known = workloadsOfSnapshot.get(snapshot);
   if (known !== undefined) return known;
   const result = new Map<string, Workload[]>();

@@ -8,7 +8,7 @@ import { list } from "./subjects";
 import type { Certainty } from "./types";
 
 /** A place that answers names, and the ports on which policies see the question. */
-export interface DnsServer {
+interface DnsServer {
   readonly peer: Peer;
   readonly ports: readonly number[];
 }

@@ -38,7 +38,7 @@ export function sortedWorkloads(snapshot: Snapshot): Workload[] {
 }
 
 /** Where a namespace comes from: its object, else the first workload, else the first policy that lies in it. */
-export function sourceOfNamespace(snapshot: Snapshot, namespace: string): Source | undefined {
+function sourceOfNamespace(snapshot: Snapshot, namespace: string): Source | undefined {
   return (
     snapshot.namespaces.get(namespace)?.source ??
     sortedWorkloads(snapshot).find((workload) => workload.namespace === namespace)?.source ??
@@ -52,7 +52,7 @@ export function describeWorkload(workload: Workload, standIns: ReadonlyMap<strin
 }
 
 /** `CiliumNetworkPolicy shop/allow-world, spec.egress[0]`. */
-export function describeRule(rule: RuleRef): string {
+function describeRule(rule: RuleRef): string {
   return `${describeRef(rule.policy)}, ${rule.path}`;
 }
 

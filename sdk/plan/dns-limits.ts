@@ -26,7 +26,7 @@ export function namespacesWithoutDns(model: Model): readonly string[] {
  * of the pod first (`ndots: 5`), so these forms are open, too; they end in the cluster's own domain, whose servers answer
  * them without asking anybody else.
  */
-export function askableNames(model: Model, namespace: string): readonly string[] {
+function askableNames(model: Model, namespace: string): readonly string[] {
   const names = model.dnsNames.get(namespace);
   if (names === undefined) return ["*"];
   const domains = ["", `.${namespace}.svc.${clusterDomain}`, `.svc.${clusterDomain}`, `.${clusterDomain}`];

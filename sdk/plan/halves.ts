@@ -33,7 +33,7 @@ export function namespaceOf(subject: Subject): string {
   return subject.kind === "workload" ? subject.workload.namespace : subject.namespace.name;
 }
 
-export function subjectKey(subject: Subject): string {
+function subjectKey(subject: Subject): string {
   return peerKey(subject);
 }
 
@@ -96,7 +96,7 @@ function placeOf(half: Half): { key: string; name: string } {
 }
 
 /** How a peer is called in a policy's name, seen from a namespace. */
-export function peerName(peer: ModelPeer, home: string): string {
+function peerName(peer: ModelPeer, home: string): string {
   switch (peer.kind) {
     case "workload":
       return peer.workload.namespace === home ? peer.workload.name : `${peer.workload.name}.${peer.workload.namespace}`;

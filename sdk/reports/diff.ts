@@ -10,7 +10,7 @@ export function describeCounts({ opened, closed, changed }: DiffCounts): string 
 }
 
 /** `NetworkPolicy shop/allow-web (added, policies.yaml:12)`. */
-export function describeChangedObject(object: ChangedObject): string {
+function describeChangedObject(object: ChangedObject): string {
   const place = describeSource(object.source);
   return `${describeRef(object)} (${object.change}${place === undefined ? "" : `, ${place}`})`;
 }

@@ -8,7 +8,7 @@ import { metadataEndpoints } from "../reachability";
 export type Status = "closed" | "open" | "unknown" | "exempt";
 
 /** One namespace in a summary. */
-export interface NamespaceSummary {
+interface NamespaceSummary {
   readonly name: string;
   readonly workloads: number;
   /** Whether a new pod is closed to strangers in both directions (rule `namespace-default-deny`). */
@@ -18,7 +18,7 @@ export interface NamespaceSummary {
 }
 
 /** What passes from one group to another. A group is a namespace or {@link outside}. */
-export interface GroupPair {
+interface GroupPair {
   readonly source: string;
   readonly destination: string;
   /** Pairs of workloads between which something certainly passes; for the outside: workloads that reach it. */

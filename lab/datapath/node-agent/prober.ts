@@ -11,7 +11,7 @@ import { proberScript, reportLimit, reportVariable, settingsVariable } from "../
 import type { Container, Pod } from "../../nodes/objects";
 
 /** How the program ended. */
-export interface ProberEnd {
+interface ProberEnd {
   readonly exitCode: number;
   /** What it left as its last words, as much as a kubelet takes. */
   readonly message: string;

@@ -18,7 +18,7 @@ export interface HygieneOptions extends CommonOptions<ListFormat> {
 }
 
 /** The kinds of issues, each with what it says. */
-export const hygieneKinds: Readonly<Record<HygieneIssue["kind"], string>> = {
+const hygieneKinds: Readonly<Record<HygieneIssue["kind"], string>> = {
   unused: "a policy that selects no workload",
   dead: "a rule whose peers or ports match nothing",
   shadowed: "a rule that another rule makes superfluous",

@@ -29,7 +29,7 @@ export function printList<T>({ titles, items, cells, json }: List<T>, format: Li
 }
 
 /** A JSON array with one item a line. */
-export function jsonLines(items: readonly unknown[]): string {
+function jsonLines(items: readonly unknown[]): string {
   if (items.length === 0) return "[]\n";
   return `[\n${items.map((item) => JSON.stringify(item)).join(",\n")}\n]\n`;
 }

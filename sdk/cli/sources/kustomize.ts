@@ -23,7 +23,7 @@ interface Patch {
   readonly target?: Readonly<Record<string, unknown>>;
 }
 
-export const kustomizationName = /^(kustomization\.ya?ml|Kustomization)$/;
+const kustomizationName = /^(kustomization\.ya?ml|Kustomization)$/;
 
 export function isKustomizationFile(file: string): boolean {
   return kustomizationName.test(path.basename(file));

@@ -18,7 +18,7 @@ import { strayKindOf, Strays } from "./strays";
 import { joinContents, type SourceContent, type TextForm } from "./types";
 
 /** The beginning of a source that is a live cluster: `context=prod`. */
-export const contextPrefix = "context=";
+const contextPrefix = "context=";
 
 export interface ReadOptions {
   /** How texts are understood. `auto`: by what stands in them. */

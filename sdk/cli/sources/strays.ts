@@ -1,7 +1,7 @@
 /** Files of a folder that hold no Kubernetes object, counted by what they are. */
 
 /** What a file that is passed over is; the order is that of the lines on stderr. */
-export const strayKinds = {
+const strayKinds = {
   chart: "of Helm charts, which are not rendered",
   kustomization: "of kustomizations, which are not applied",
   values: "with values of charts",

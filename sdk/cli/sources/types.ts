@@ -12,8 +12,6 @@ export interface SourceContent {
   readonly notes: readonly string[];
 }
 
-export const noContent: SourceContent = { objects: [], problems: [], notes: [] };
-
 /** Several contents as one. */
 export function joinContents(contents: readonly SourceContent[]): SourceContent {
   if (contents.length === 1 && contents[0]) return contents[0];

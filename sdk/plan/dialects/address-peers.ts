@@ -116,7 +116,7 @@ export function noteNodeAddresses(model: Model, shortfalls: Shortfalls): void {
 }
 
 /** An address as a range of its own. */
-export function hostCidr(address: string): string {
+function hostCidr(address: string): string {
   return `${address}/${address.includes(":") ? 128 : 32}`;
 }
 

@@ -4,10 +4,7 @@ import { calledBy, connect, named, reaches, sharedServices, usesApiServer } from
 import type { Preset } from "./preset";
 
 /** Let's Encrypt's directories. A pattern `*.letsencrypt.org` would match neither of them (seed defect B21). */
-export const letsEncryptServers: readonly string[] = [
-  "acme-v02.api.letsencrypt.org",
-  "acme-staging-v02.api.letsencrypt.org",
-];
+const letsEncryptServers: readonly string[] = ["acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org"];
 
 /**
  * cert-manager as its chart installs it: controller, webhook, cainjector and the job that checks the API after an

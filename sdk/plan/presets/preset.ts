@@ -49,7 +49,7 @@ type KindOf<T> = [T] extends [string[]]
                       : never;
 
 /** Every option of a preset with the way it is read: an option that is forgotten does not compile. */
-export type OptionKinds<Options> = { readonly [Option in keyof Required<Options>]: KindOf<Required<Options>[Option]> };
+type OptionKinds<Options> = { readonly [Option in keyof Required<Options>]: KindOf<Required<Options>[Option]> };
 
 /** What a preset may ask of the cluster. */
 export interface PresetContext {
@@ -57,7 +57,7 @@ export interface PresetContext {
 }
 
 /** What a preset declares; name and place are added by its reader. */
-export type PresetParts = Pick<Expansion, "namespaces" | "workloads" | "flows"> &
+type PresetParts = Pick<Expansion, "namespaces" | "workloads" | "flows"> &
   Partial<Pick<Expansion, "webhooks" | "scraper" | "dnsNames">>;
 
 /** A service whose ports and peers are known: options in, the shapes that a user would write by hand out. */

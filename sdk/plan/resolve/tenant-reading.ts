@@ -13,7 +13,7 @@ export interface TenantReading extends ModelTenant {
 }
 
 /** An exception before its flow is read. */
-export interface TenantExceptionReading {
+interface TenantExceptionReading {
   readonly path: string;
   readonly flow: FlowDeclaration | undefined;
   readonly expires: string | undefined;

@@ -1,6 +1,6 @@
 /** What the snapshot knows by address or by name: pods, nodes, Services, and what lies behind them. */
 import type { ServiceEntry } from "../model/services";
-import { AddressSet, formatAddress, parseAddress, type Address } from "../model/sets/addresses";
+import { formatAddress, parseAddress, type Address } from "../model/sets/addresses";
 import type { ClusterNode, Snapshot, Workload } from "../model/snapshot";
 import { nodeLocalDnsAddresses } from "../readers/node-local-dns";
 
@@ -163,13 +163,4 @@ function normalise(name: string): string {
 function keyOf(text: string): string {
   const address = parseAddress(text);
   return address === undefined ? text : formatAddress(address);
-}
-
-/** The addresses of texts as a set; what is no address is left out. */
-export function addressSetOf(texts: Iterable<string>): AddressSet {
-  const ranges = [...texts].flatMap((text) => {
-    const address = parseAddress(text);
-    return address === undefined ? [] : [{ family: address.family, from: address.value, to: address.value }];
-  });
-  return AddressSet.of(...ranges);
 }

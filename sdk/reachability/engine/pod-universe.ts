@@ -17,7 +17,7 @@ export interface PodSet {
 const noPods = new Int32Array(0);
 const noValues = new Uint8Array(0);
 
-export function uniform(base: Tri): PodSet {
+function uniform(base: Tri): PodSet {
   return { base, listed: noPods, values: noValues };
 }
 

@@ -442,11 +442,6 @@ function escape(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-/** What a port of an address or a Service stands for, as a set. */
-export function askedOf({ protocol, port }: RoutedPort): TrafficSet {
-  return TrafficSet.ports(protocol, port);
-}
-
 /** What is asked of a backend; every port of the protocol where it is not known. */
 export function wantedOf(protocol: PortProtocol, { target }: Backend): TrafficSet {
   return target === undefined ? TrafficSet.protocol(protocol) : TrafficSet.ports(protocol, target);

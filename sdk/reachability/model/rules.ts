@@ -112,7 +112,7 @@ export interface HttpCondition {
 }
 
 /** How the rules of a tier are combined. */
-export type Combinator =
+type Combinator =
   /** Deny rules first, then allow rules, in no order. */
   | "additive"
   /** The first rule that matches decides. */

@@ -107,7 +107,7 @@ export interface RuleReading {
 }
 
 /** `namespaces` or `pods`, of which exactly one is given. */
-export function readScope(fields: Fields, path: string): Condition {
+function readScope(fields: Fields, path: string): Condition {
   onlyFields(fields, path, ["namespaces", "pods"]);
   const namespaces = readMap(fields["namespaces"], `${path}.namespaces`);
   const pods = readMap(fields["pods"], `${path}.pods`);

@@ -48,7 +48,7 @@ type IdentityField = (typeof identityFields)[number];
 const requestFields = ["requestPrincipals", "notRequestPrincipals"];
 const remoteFields = ["remoteIpBlocks", "notRemoteIpBlocks"];
 
-export function negative(name: string): string {
+function negative(name: string): string {
   return `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }
 

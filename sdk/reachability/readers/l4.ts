@@ -3,7 +3,6 @@ import { TrafficSet, type PortProtocol } from "../model/sets/ports";
 
 export const everyTraffic: L4Spec = { must: TrafficSet.all(), may: TrafficSet.all(), named: [] };
 export const uncertainTraffic: L4Spec = { must: TrafficSet.none(), may: TrafficSet.all(), named: [] };
-export const noTraffic: L4Spec = { must: TrafficSet.none(), may: TrafficSet.none(), named: [] };
 
 export function exactly(set: TrafficSet, named: readonly NamedPort[] = []): L4Spec {
   return { must: set, may: set, named };

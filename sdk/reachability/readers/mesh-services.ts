@@ -6,7 +6,7 @@ import { isUnknown, NO, unknownValue, type Tri } from "../model/unknown";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export interface MeshServicePort {
+interface MeshServicePort {
   readonly port: number;
   /** The pod's port, or its name; the Service's own where nothing is written. */
   readonly target: number | string;

@@ -19,7 +19,7 @@ export interface MeshSubject {
 }
 
 /** A proxy of Istio's that stands in the pod's own specification. */
-export type PodProxy = "sidecar" | "gateway" | "waypoint";
+type PodProxy = "sidecar" | "gateway" | "waypoint";
 
 /** A subject that does not exist yet, of which only labels are known. */
 export function futurePod(namespace: LabelValue, labels: LabelSet, namespaceLabels: LabelSet): MeshSubject {

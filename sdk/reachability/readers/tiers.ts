@@ -7,7 +7,7 @@ import { NO, YES, type Tri } from "../model/unknown";
 import { isBeforeCalico } from "../model/calico-version";
 
 /** A tier, and whether it denies what its policies leave undecided. */
-export interface NamedTier {
+interface NamedTier {
   readonly tier: Tier;
   readonly isolates: Tri;
 }

@@ -10,7 +10,7 @@ export type ParsedDocument = { readonly line: number } & (
 );
 
 /** A key that stands twice in one map: kubectl takes the last one. */
-export interface DoubledKey {
+interface DoubledKey {
   readonly key: string;
   readonly line: number;
 }

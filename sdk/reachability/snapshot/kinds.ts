@@ -65,7 +65,7 @@ const authorizationPolicy: PolicyKind = {
 };
 
 /** Policies by `apiVersion/kind`. */
-export const policyKinds: Readonly<Record<string, PolicyKind>> = {
+const policyKinds: Readonly<Record<string, PolicyKind>> = {
   "networking.k8s.io/v1/NetworkPolicy": {
     dialect: "kubernetes",
     namespaced: true,

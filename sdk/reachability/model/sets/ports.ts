@@ -16,8 +16,8 @@ const parts = ["TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "other"] as const;
 type Part = (typeof parts)[number];
 const partIndex: Readonly<Record<Part, number>> = { TCP: 0, UDP: 1, SCTP: 2, ICMP: 3, ICMPv6: 4, other: 5 };
 
-export const lowestPort = 1;
-export const highestPort = 65535;
+const lowestPort = 1;
+const highestPort = 65535;
 const noValues: Intervals = [];
 /** IP protocol numbers other than ICMP (1), TCP (6), UDP (17), ICMPv6 (58) and SCTP (132). */
 const otherProtocols: Intervals = [0, 0, 2, 5, 7, 16, 18, 57, 59, 131, 133, 255];
