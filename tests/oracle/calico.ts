@@ -6,6 +6,7 @@
 import { cidrContains } from "./addresses";
 import { calicoSelectorMatches, type SelectorSubject } from "./calico-selector";
 import {
+  icmpFamilyOf,
   isSamePod,
   namespaceLabels,
   type Direction,
@@ -395,7 +396,7 @@ function familyOf(address: string): 4 | 6 {
 function protocolIs(protocol: string | number, flow: OracleFlow): boolean {
   const numbers: Readonly<Record<string, number>> = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58, SCTP: 132, UDPLITE: 136 };
   const number = typeof protocol === "number" ? protocol : numbers[protocol.toUpperCase()];
-  return number === numbers[flow.protocol];
+  return number === numbers[flow.protocol === "ICMP" && icmpFamilyOf(flow) === 6 ? "ICMPV6" : flow.protocol];
 }
 
 function portsAgree(entity: EntityRule, flow: OracleFlow): boolean {

@@ -5,6 +5,7 @@
  */
 import { blockContains, cidrContains } from "./addresses";
 import {
+  icmpFamilyOf,
   isSamePod,
   namespaceLabels,
   type Direction,
@@ -72,9 +73,8 @@ export function ciliumAllows(
   // a flow that leaves the message open is allowed where some message is
   if (flow.protocol === "ICMP" && flow.icmpFamily === undefined) {
     const types = flow.port === undefined ? icmpTypes : [flow.port];
-    return ([4, 6] as const).some((icmpFamily) =>
-      types.some((port) => ciliumAllows(cluster, policies, { ...flow, port, icmpFamily }, options)),
-    );
+    const icmpFamily = icmpFamilyOf(flow);
+    return types.some((port) => ciliumAllows(cluster, policies, { ...flow, port, icmpFamily }, options));
   }
   return identityAllows(
     { ...cluster, pods: cluster.pods.map(withIdentityLabels) },

@@ -54,7 +54,7 @@ export interface OracleFlow {
   readonly protocol: Protocol;
   /** The type for ICMP; absent where any will do. */
   readonly port?: number;
-  /** ICMP or ICMPv6; absent where either will do. */
+  /** ICMP or ICMPv6; absent: ICMPv6 where an end has IPv6 addresses only, else ICMP. */
   readonly icmpFamily?: 4 | 6;
 }
 
@@ -90,4 +90,15 @@ export function isSamePod(flow: OracleFlow): boolean {
     flow.source.pod.namespace === flow.destination.pod.namespace &&
     flow.source.pod.name === flow.destination.pod.name
   );
+}
+
+/** ICMP with an end that has IPv6 addresses only is ICMPv6; every other question about ICMPv6 names it. */
+export function icmpFamilyOf({ source, destination, icmpFamily }: OracleFlow): 4 | 6 {
+  return icmpFamily ?? ([source, destination].some(speaksIpv6Only) ? 6 : 4);
+}
+
+function speaksIpv6Only(party: Party): boolean {
+  const own = party.kind === "pod" ? (party.pod.hostNetwork ? [] : party.pod.addresses) : [party.address];
+  const addresses = own.filter((address) => address !== undefined);
+  return addresses.length > 0 && addresses.every((address) => address.includes(":"));
 }

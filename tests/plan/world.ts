@@ -61,12 +61,17 @@ export function worldOf(
     ...planned.namespaces.map(({ name }) => name),
     ...(options.workloads ?? declaration.workloads ?? []).map(({ namespace }) => namespace),
   ]);
+  const given = new Set(
+    (options.extra ?? []).filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata?.name),
+  );
   const objects: KubeObject[] = [
-    ...[...namespaces].map((name) => ({
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name, labels: planned.namespaces.find((one) => one.name === name)?.labels ?? {} },
-    })),
+    ...[...namespaces]
+      .filter((name) => !given.has(name))
+      .map((name) => ({
+        apiVersion: "v1",
+        kind: "Namespace",
+        metadata: { name, labels: planned.namespaces.find((one) => one.name === name)?.labels ?? {} },
+      })),
     ...(options.workloads ?? declaration.workloads ?? []).map(deploymentOf),
     ...(options.documents ??
       (options.standing?.(planned) ?? planned.documents).map(({ object }) => object as unknown as KubeObject)),

@@ -1,9 +1,9 @@
 /** One policy set, judged by the engine and by an oracle: the first flow on which they differ, or nothing. */
-import type { Reachability, Verdict } from "../../sdk/reachability";
+import { TrafficSet, type Reachability, type Verdict } from "../../sdk/reachability";
 import { worldAddresses, describeFlow, trafficPoints } from "./flows";
 import { engineFlow, workloadId } from "./engine";
 import { parseAddress } from "../oracle/addresses";
-import type { OracleCluster, OracleFlow, Party } from "../oracle/cluster";
+import { icmpFamilyOf, type OracleCluster, type OracleFlow, type Party } from "../oracle/cluster";
 
 export interface Disagreement {
   readonly flow: string;
@@ -137,8 +137,8 @@ export function matrixDisagreement(
         const flow: OracleFlow = { source: from.party, destination: to.party, ...point };
         const expected = judge(flow);
         const row = rows[0];
-        const must = row?.allowed.contains(point.protocol, point.port) ?? false;
-        const may = row?.possible.contains(point.protocol, point.port) ?? false;
+        const must = row !== undefined && holds(row.allowed, flow);
+        const may = row !== undefined && holds(row.possible, flow);
         const actual: Verdict = must ? "allowed" : may ? "unknown" : "denied";
         tally.verdicts++;
         if (expected === "allowed") tally.allowed++;
@@ -149,6 +149,12 @@ export function matrixDisagreement(
     }
   }
   return undefined;
+}
+
+/** Whether a set holds some of the traffic that a flow asks about. */
+export function holds(traffic: TrafficSet, flow: OracleFlow): boolean {
+  if (flow.protocol !== "ICMP") return traffic.contains(flow.protocol, flow.port);
+  return !traffic.intersect(TrafficSet.icmp(icmpFamilyOf(flow), flow.port)).isEmpty();
 }
 
 /** Whether a matrix id is this workload or a range that holds this address. */

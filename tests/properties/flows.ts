@@ -76,6 +76,9 @@ export const nodeAddresses: readonly string[] = [
   "198.51.100.128",
 ];
 
+/** Addresses of pods and nodes that lie in no generated block but those of a whole family and its halves. */
+export const inNoCidr: readonly string[] = ["11.0.0.1", "2a00:1::9"];
+
 const parties = (cluster: OracleCluster, fresh: readonly OraclePod[]): Party[] => [
   ...[...cluster.pods, ...fresh].map((pod): Party => ({ kind: "pod", pod })),
   ...worldAddresses.map((address): Party => ({ kind: "address", address })),

@@ -14,6 +14,8 @@ const probe = {
   metadata: { name: "probe", namespace: "a" },
   spec: {},
 };
+/** The oracles take a pod without an address for one outside of every range. */
+const podsOutsideRanges = profile("kubernetes", { unknownPodAddresses: "outside-cidrs" });
 const base = fc.tuple(clusters({ podAddresses: true, hostNetwork: false }), fc.boolean());
 const allowing =
   (layer7: Layer7) =>
@@ -32,7 +34,7 @@ dialectSuite({
   share: 0.05,
   cluster: base.map(([cluster, both]) => meshed(cluster, false, both)),
   policies: fc.tuple(istioPolicies(), networkPolicies(1)).map((groups) => groups.flat()),
-  profile: fc.constant(profile("kubernetes")),
+  profile: fc.constant(podsOutsideRanges),
   allows: allowing("for"),
   allowsAtLeast: someRequest,
   mayBeVague: hasNoAddress,
@@ -44,7 +46,7 @@ dialectSuite({
   share: 0.05,
   cluster: base.map(([cluster, both]) => meshed(cluster, true, both)),
   policies: istioPolicies(),
-  profile: fc.constant(profile("kubernetes")),
+  profile: fc.constant(podsOutsideRanges),
   allows: allowing("for"),
   allowsAtLeast: someRequest,
   mayBeVague: hasNoAddress,
@@ -83,7 +85,7 @@ dialectSuite({
     };
   }),
   policies: fc.tuple(istioPolicies(1), withTunnelPort).map((groups) => groups.flat()),
-  profile: fc.constant(profile("kubernetes")),
+  profile: fc.constant(podsOutsideRanges),
   allows: carriedAllowing("for"),
   allowsAtLeast: (cluster, policies, flow) =>
     carriedAllowing("all")(cluster, policies, flow) || carriedAllowing("none")(cluster, policies, flow),

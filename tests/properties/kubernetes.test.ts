@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { PolicyObject } from "../oracle/cluster";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
 import { profile } from "./engine";
@@ -27,5 +28,25 @@ dialectSuite({
   cluster: clusters({ podAddresses: false, hostNetwork: true }),
   policies: networkPolicies(2),
   profile: fc.constant(profile("kubernetes", { unknownPodAddresses: "possible" })),
+  allows: (cluster, policies, flow) => kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: true }),
+});
+
+/** Ranges of a whole family stay whole: no exception, no half of one. */
+const withWholeRanges = networkPolicies(2).map(
+  (policies) =>
+    JSON.parse(
+      JSON.stringify(policies)
+        .replaceAll(/"except":\[[^\]]*\]/g, '"except":[]')
+        .replaceAll(/"(0\.0\.0\.0|128\.0\.0\.0)\/1"/g, '"0.0.0.0/0"')
+        .replaceAll(/"(8000)?::\/1"/g, '"::/0"'),
+    ) as PolicyObject[],
+);
+
+dialectSuite({
+  title: "properties: pods whose addresses are not known, in ranges of a whole family only, engine against oracle",
+  share: 0.03,
+  cluster: clusters({ podAddresses: false, hostNetwork: false }),
+  policies: withWholeRanges,
+  profile: fc.constant(profile("kubernetes")),
   allows: (cluster, policies, flow) => kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: true }),
 });

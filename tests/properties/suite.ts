@@ -15,7 +15,7 @@ import {
   type Judge,
 } from "./compare";
 import { clusterObjects, engineFor, policyObjects } from "./engine";
-import { allFlows, nodeAddresses, sample } from "./flows";
+import { allFlows, inNoCidr, nodeAddresses, sample } from "./flows";
 import { runsFor, seed, suiteTimeout } from "./settings";
 
 export interface DialectSuite {
@@ -53,6 +53,13 @@ function openAddresses({ pods }: OracleCluster, policies: string): string[] {
   const all = [...nodeAddresses, "fd00:10::9", "2a00:1::9", ...inRanges.map((match) => match[1] ?? "")];
   // a cluster whose pods have addresses of one family has nodes of that family
   return known.length === 0 ? all : all.filter((address) => known.includes(address.includes(":")));
+}
+
+/** Where a pod without an address may be: anywhere, or in ranges of a whole family and in no smaller one. */
+function podAddresses(cluster: OracleCluster, policies: string, { unknownPodAddresses }: EnforcerProfile): string[] {
+  if (unknownPodAddresses === "outside-cidrs") return [];
+  const addresses = openAddresses(cluster, policies);
+  return unknownPodAddresses === "possible" ? addresses : addresses.filter((address) => inNoCidr.includes(address));
 }
 
 const tally = new Tally();
@@ -99,8 +106,7 @@ export function dialectSuite(suite: DialectSuite): void {
           const worlds = {
             namedPorts: portNames.filter((name) => text.includes(`"${name}"`)),
             nodeAddresses: profile.cidrMatchesNodes ? openAddresses(cluster, text) : [],
-            podAddresses:
-              profile.cidrMatchesPods && profile.unknownPodAddresses === "possible" ? openAddresses(cluster, text) : [],
+            podAddresses: profile.cidrMatchesPods ? podAddresses(cluster, text, profile) : [],
           };
           const decide = (flow: OracleFlow, allows: DialectSuite["allows"]): Verdict =>
             overOpenWorlds(flow, worlds, (world) => allows(cluster, policies, world, profile));

@@ -261,10 +261,11 @@ class Builder {
     const key = describeRef(reader.ref);
     if (matters && !this.#copied.has(key)) {
       this.#copied.add(key);
-      const places = copies.map(placeOf).join(", ");
+      const places = copies.map(placeOf).filter((place) => place !== "");
+      const where = places.length === 0 ? "" : ` (${places.join(", ")})`;
       reader.report(
         "duplicate",
-        `appears more than once, and the copies differ (${places}); which one is in force is not known`,
+        `appears more than once, and the copies differ${where}; which one is in force is not known`,
         undefined,
         true,
       );

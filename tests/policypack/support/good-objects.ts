@@ -332,7 +332,7 @@ spec:
   types: [ Egress, Ingress ]
   egress:
     - { action: Deny, protocol: 17, ipVersion: 4, destination: { notNets: [ 192.0.2.0/24 ], ports: [ "1000:2000", dns ] } }
-    - { action: Deny, protocol: ICMP, icmp: { type: 8, code: 0 }, destination: { namespaceSelector: foe == 'yes', notSelector: friend == 'yes' } }
+    - { action: Deny, protocol: ICMP, icmp: { type: 8 }, destination: { namespaceSelector: foe == 'yes', notSelector: friend == 'yes' } }
     - { action: Deny, notProtocol: TCP, destination: { services: { name: api, namespace: shop } } }
   ingress:
     - { action: Deny, protocol: TCP, source: { serviceAccounts: { names: [ foe ], selector: foe == 'yes' } }, destination: { notPorts: [ 8080 ] } }
@@ -373,7 +373,7 @@ metadata: { name: deny-foes }
 spec:
   priority: 10
   subject: { namespaces: { matchLabels: { kubernetes.io/metadata.name: shop } } }
-  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ], ports: [ { portNumber: { port: 80, protocol: TCP } }, { portRange: { start: 90, end: 99 } }, { namedPort: http } ] } ]
+  egress: [ { action: Deny, to: [ { networks: [ 198.51.100.0/24 ] } ], ports: [ { portNumber: { port: 80, protocol: TCP } }, { portRange: { start: 90, end: 99 } } ] } ]
 ---
 apiVersion: policy.networking.k8s.io/v1alpha1
 kind: BaselineAdminNetworkPolicy

@@ -97,6 +97,21 @@ export const holes: readonly Hole[] = [
     stopped: "hole-tier0",
   },
   {
+    finding: "icmp-code-stops-felix",
+    resources: [
+      object("projectcalico.org/v3", "FelixConfiguration", "default", undefined, { spec: { nftablesMode: "Enabled" } }),
+      object("projectcalico.org/v3", "GlobalNetworkPolicy", "hole-ping", undefined, {
+        spec: {
+          selector: "app == 'api'",
+          types: ["Ingress"],
+          ingress: [{ action: "Allow", protocol: "ICMP", icmp: { type: 8, code: 0 } }],
+        },
+      }),
+    ],
+    shownAt: "hole-ping",
+    args: { enforcer: "calico" },
+  },
+  {
     finding: "not-understood",
     resources: [
       ciliumPolicy("hole-refused", "allow-web", {

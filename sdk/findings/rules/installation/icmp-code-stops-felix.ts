@@ -75,29 +75,27 @@ interface Dataplane {
 
 /** What FelixConfiguration, the operator's Installation or its chart state about the dataplane. */
 function dataplaneOf(snapshot: Snapshot): Dataplane {
-  const stated: Dataplane[] = [];
+  const found: Dataplane[] = [];
   for (const { product, form, settings, source, subject } of installations(snapshot)) {
     if (product !== "calico") continue;
     const where = `${subject.kind} ${subject.name}`;
-    if (form === "felix") stated.push(...modeOf(settingAt(settings, "nftablesMode"), `${where} nftablesMode`, source));
+    if (form === "felix") found.push(...modeOf(settingAt(settings, "nftablesMode"), `${where} nftablesMode`, source));
     if (form === "values") {
       const path = "installation.calicoNetwork.linuxDataplane";
-      stated.push(...planeOf(settingAt(settings, path), `${where} values.${path}`, source));
+      found.push(...planeOf(settingAt(settings, path), `${where} values.${path}`, source));
       const felix = "defaultFelixConfiguration.nftablesMode";
-      stated.push(...modeOf(settingAt(settings, felix), `${where} values.${felix}`, source));
+      found.push(...modeOf(settingAt(settings, felix), `${where} values.${felix}`, source));
     }
   }
   for (const { object, source } of snapshot.others) {
     if (object.kind !== "Installation" || !object.apiVersion.startsWith("operator.tigera.io/")) continue;
     const path = "calicoNetwork.linuxDataplane";
-    stated.push(
-      ...planeOf(settingAt(object.spec, path), `Installation ${object.metadata?.name ?? ""} ${path}`, source),
-    );
+    found.push(...planeOf(settingAt(object.spec, path), `Installation ${object.metadata?.name ?? ""} ${path}`, source));
   }
   return (
-    stated.find(({ nftables }) => nftables === "yes") ??
-    stated.find(({ nftables }) => nftables === "unknown") ??
-    stated[0] ?? {
+    found.find(({ nftables }) => nftables === "yes") ??
+    found.find(({ nftables }) => nftables === "unknown") ??
+    found[0] ?? {
       nftables: "unknown",
       because: "no FelixConfiguration or Installation states the dataplane",
       causes: [],
@@ -107,16 +105,32 @@ function dataplaneOf(snapshot: Snapshot): Dataplane {
 
 function modeOf(value: unknown, where: string, source: Source | undefined): Dataplane[] {
   if (value === undefined || value === null) return [];
-  const nftables = value === "Enabled" ? "yes" : value === "Disabled" ? "no" : "unknown";
-  return [{ nftables, because: because(where, value), causes: [source] }];
+  return [{ ...stated(modes, where, value), causes: [source] }];
 }
 
 function planeOf(value: unknown, where: string, source: Source | undefined): Dataplane[] {
   if (value === undefined || value === null) return [];
-  const nftables = value === "Nftables" ? "yes" : typeof value === "string" && !isUnknown(value) ? "no" : "unknown";
-  return [{ nftables, because: because(where, value), causes: [source] }];
+  return [{ ...stated(planes, where, value), causes: [source] }];
 }
 
-function because(where: string, value: unknown): string {
-  return typeof value === "string" && !isUnknown(value) ? `${where} is ${value}` : `${where} is not known`;
+type Uses = Dataplane["nftables"];
+
+/** `nftablesMode`. Auto follows what the node's iptables is. Source: api/pkg/apis/projectcalico/v3/felixconfig.go. */
+const modes: Readonly<Record<string, Uses>> = { Enabled: "yes", Disabled: "no", Auto: "unknown" };
+/** `linuxDataplane`. Source: the operator's api/v1/installation_types.go. */
+const planes: Readonly<Record<string, Uses>> = { Nftables: "yes", Iptables: "no", BPF: "no", VPP: "no" };
+
+/** What a value means. One that is none of the API's is not repeated: it may be a secret's. */
+function stated(
+  meanings: Readonly<Record<string, Uses>>,
+  where: string,
+  value: unknown,
+): Pick<Dataplane, "nftables" | "because"> {
+  if (typeof value === "string" && Object.hasOwn(meanings, value)) {
+    return { nftables: meanings[value] ?? "unknown", because: `${where} is ${value}` };
+  }
+  return {
+    nftables: "unknown",
+    because: isUnknown(value) ? `${where} is not known` : `${where} is no value of Calico's`,
+  };
 }
