@@ -1,5 +1,6 @@
 /** Which connections to try: those that must pass, those that must not, and why. Pure. */
-import type { Plan, PlannedDns, PlannedFlow } from "../plan";
+import type { Plan, PlannedDns, PlannedFlow, PlannedPeer } from "../plan";
+import { describePlannedPeer, Entity } from "../plan";
 import { internetRanges } from "../plan/addresses";
 import type { Address, ClusterDns, Peer, Reachability, Verdict, Workload } from "../reachability";
 import { clusterDnsOf, metadataEndpoints, parseAddress, parseCidr } from "../reachability";
@@ -134,11 +135,12 @@ class Derivation {
 
   /** Each pair of live ends that a flow names, on each of its ports. */
   private declare(flow: PlannedFlow): void {
-    const what = `${flow.from} → ${flow.to}`;
+    const [from, to] = [describePlannedPeer(flow.from), describePlannedPeer(flow.to)];
+    const what = `${from} → ${to}`;
     const sources = this.endsOf(flow.from);
     const destinations = this.endsOf(flow.to);
-    if (sources.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.from}` });
-    else if (destinations.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${flow.to}` });
+    if (sources.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${from}` });
+    else if (destinations.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${to}` });
     const able = sources.filter((source) => this.canSend(source));
     if (able.length < sources.length && destinations.length > 0) {
       const unable = sources.filter((source) => !this.canSend(source)).map(describeProbeEnd);
@@ -148,17 +150,17 @@ class Derivation {
       for (const destination of destinations) {
         if (source.kind === "address" && destination.kind === "address") continue;
         if (keyOfEnd(source) === keyOfEnd(destination)) continue;
-        for (const { protocol, from, to } of flow.ports) {
+        for (const { protocol, from: first, to: last } of flow.ports) {
           if (protocol === "SCTP") {
             this.unprobed.push({ what, why: "SCTP is not probed" });
             continue;
           }
           if (protocol === "UDP" && destination.kind === "address" && this.options.outsideOnlyAnswers) {
-            this.unprobed.push({ what: `${what} UDP ${from}`, why: "silence from outside proves nothing over UDP" });
+            this.unprobed.push({ what: `${what} UDP ${first}`, why: "silence from outside proves nothing over UDP" });
             continue;
           }
           // both edges of a range stand for it
-          for (const port of new Set([from, to])) {
+          for (const port of new Set([first, last])) {
             const point: Point = { protocol: protocol === "UDP" ? "UDP" : "TCP", port };
             const probe = this.probe(
               "declared",
@@ -208,12 +210,10 @@ class Derivation {
     return clusterDnsOf(workload, this.plan && [this.plan.dns]);
   }
 
-  /** Workloads and addresses here that a peer of the plan stands for. */
-  private endsOf(peer: string): ProbeEnd[] {
-    const workloads = this.byName.get(peer);
-    if (workloads) return workloads.map(endOf);
-    const namespace = /^namespace (.+)$/.exec(peer)?.[1];
-    if (namespace !== undefined) return this.workloads.filter((one) => one.namespace === namespace).map(endOf);
+  /** Workloads and addresses here that a source or destination of the plan stands for. */
+  private endsOf(peer: PlannedPeer): ProbeEnd[] {
+    if (peer.kind === "workload") return (this.byName.get(`${peer.namespace}/${peer.name}`) ?? []).map(endOf);
+    if (peer.kind === "namespace") return this.workloads.filter((one) => one.namespace === peer.namespace).map(endOf);
     // a metadata address stands for nobody: it stays closed whatever range it lies in
     const addresses = this.options.outside.filter((address) => !isMetadata(address) && holds(peer, address));
     return addresses.map((address) => ({ kind: "address", address }));
@@ -356,14 +356,15 @@ function isMetadata(address: string): boolean {
   return metadataEndpoints.some((endpoint) => endpoint.address === address);
 }
 
-/** Whether an address lies in what a plan calls by this name: a CIDR, or the public internet. */
-function holds(peer: string, address: string): boolean {
+/** Whether an address is among those of a peer: a range without its exceptions, or the public internet. */
+function holds(peer: PlannedPeer, address: string): boolean {
   const point = parseAddress(address);
-  if (point === undefined) return false;
-  if (peer === "internet") {
-    return internetRanges.some(({ cidr, except }) => within(cidr, point) && !except.some((one) => within(one, point)));
-  }
-  return within(peer, point);
+  const isInternet = peer.kind === "entity" && peer.entity === Entity.Internet;
+  const ranges = isInternet ? internetRanges : peer.kind === "cidr" ? [peer] : [];
+  return (
+    point !== undefined &&
+    ranges.some(({ cidr, except }) => within(cidr, point) && !except.some((one) => within(one, point)))
+  );
 }
 
 function within(cidr: string, point: Address): boolean {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EgressDeclaration } from "../plan/index";
-import { planEgress } from "../plan/index";
+import { describePlannedPeer, planEgress } from "../plan/index";
 import { lateFields, readPlan } from "./late-values";
 import { afterCheck, registerPlan } from "./register";
 import { typeToken } from "./type-tokens";
@@ -54,7 +54,7 @@ export class EgressPolicy extends pulumi.ComponentResource {
       dialect,
       namespace: declaration.namespace,
       policies: documents.map(({ logicalName }) => logicalName),
-      destinations: [...new Set(flows.map(({ to }) => to))],
+      destinations: [...new Set(flows.map(({ to }) => describePlannedPeer(to)))],
       warnings: warnings.map(({ message }) => message),
     }));
     super(typeToken("EgressPolicy"), name, args, opts);

@@ -1,5 +1,5 @@
 /** What a plan consists of. */
-import type { Dialect, MetadataService, PolicyMode, Tier } from "./declaration";
+import type { Dialect, Entity, MetadataService, PolicyMode, Tier } from "./declaration";
 import type { ClusterDns } from "../reachability";
 import type { PortRange } from "./model";
 
@@ -103,10 +103,19 @@ export interface PlannedNamespace {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A flow as it was understood, in words; the same for every dialect. */
+/** A source or destination of a planned flow. */
+export type PlannedPeer =
+  | { readonly kind: "workload"; readonly namespace: string; readonly name: string }
+  | { readonly kind: "namespace"; readonly namespace: string }
+  | { readonly kind: "cidr"; readonly cidr: string; readonly except: readonly string[] }
+  | { readonly kind: "fqdn"; readonly name: string }
+  | { readonly kind: "metadata"; readonly service: MetadataService }
+  | { readonly kind: "entity"; readonly entity: Entity };
+
+/** A flow as it was understood; the same for every policy API. */
 export interface PlannedFlow {
-  readonly from: string;
-  readonly to: string;
+  readonly from: PlannedPeer;
+  readonly to: PlannedPeer;
   readonly ports: readonly PortRange[];
   readonly reason: string;
   readonly owner: string;
@@ -220,6 +229,24 @@ export interface DraftDocument {
   readonly service?: string;
   /** Logical names of documents of the same or an earlier stage that stand first. */
   readonly after?: readonly string[];
+}
+
+/** How a source or destination is called in words: `shop/web`, `namespace shop`, `10.0.0.0/8`, `api.example.com`, `internet`. */
+export function describePlannedPeer(peer: PlannedPeer): string {
+  switch (peer.kind) {
+    case "workload":
+      return `${peer.namespace}/${peer.name}`;
+    case "namespace":
+      return `namespace ${peer.namespace}`;
+    case "cidr":
+      return peer.cidr;
+    case "fqdn":
+      return peer.name;
+    case "entity":
+      return peer.entity;
+    case "metadata":
+      return `metadata service ${peer.service}`;
+  }
 }
 
 /** `name`, or `namespace/name`: neither part can hold a slash, so two objects never share one. */

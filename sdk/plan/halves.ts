@@ -1,6 +1,8 @@
 /** Splits flows into what each end must allow, and sorts that into policies. */
 import type { PolicyMode } from "./declaration";
 import { DenyScope, Tier } from "./declaration";
+import type { PlannedPeer } from "./documents";
+import { describePlannedPeer } from "./documents";
 import type { Model, ModelFlow, ModelNamespace, ModelPeer, ModelWorkload, PortRange } from "./model";
 import { slug } from "./names";
 import { peerIdentity, peerKey } from "./resolve/flows";
@@ -114,22 +116,27 @@ function peerName(peer: ModelPeer, home: string): string {
   }
 }
 
-/** How a peer is called in words. */
-export function describePeer(peer: ModelPeer): string {
+/** A peer as a plan holds it. */
+export function plannedPeer(peer: ModelPeer): PlannedPeer {
   switch (peer.kind) {
     case "workload":
-      return peer.workload.id;
+      return { kind: "workload", namespace: peer.workload.namespace, name: peer.workload.name };
     case "namespace":
-      return `namespace ${peer.namespace.name}`;
+      return { kind: "namespace", namespace: peer.namespace.name };
     case "cidr":
-      return peer.range.cidr;
+      return { kind: "cidr", cidr: peer.range.cidr, except: peer.range.except };
     case "fqdn":
-      return peer.name;
+      return { kind: "fqdn", name: peer.name };
     case "entity":
-      return peer.entity;
+      return { kind: "entity", entity: peer.entity };
     case "metadata":
-      return `metadata service ${peer.service}`;
+      return { kind: "metadata", service: peer.service };
   }
+}
+
+/** How a peer is called in words. */
+export function describePeer(peer: ModelPeer): string {
+  return describePlannedPeer(plannedPeer(peer));
 }
 
 /** `shop/frontend → shop/backend-api TCP 3000: reason (owner)`. */

@@ -13,6 +13,7 @@ export type {
   PlannedException,
   PlannedDns,
   PlannedFlow,
+  PlannedPeer,
   PlannedMetadataAccess,
   PlannedNamespace,
   PlannedObject,
@@ -21,7 +22,14 @@ export type {
   Stage,
   WarningCode,
 } from "./documents";
-export { flowsAnnotation, managedByLabel, ownersAnnotation, reviewAnnotation, stages } from "./documents";
+export {
+  describePlannedPeer,
+  flowsAnnotation,
+  managedByLabel,
+  ownersAnnotation,
+  reviewAnnotation,
+  stages,
+} from "./documents";
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";

@@ -89,6 +89,8 @@ export interface ModelFlow {
   readonly group: FlowGroup;
   /** Where it was declared. */
   readonly path: string;
+  /** The preset that brings it, by its place in the declaration; nothing for a flow that the declaration lists. */
+  readonly preset?: string;
   /** For an exception: its last day. */
   readonly expires?: string;
   /** Must not be cut: a dialect that cannot say it refuses the declaration. */

@@ -14,7 +14,7 @@ import { logicalNameOf, stagedPrefix } from "./documents";
 import type { DeclarationProblem } from "./errors";
 import { DeclarationError } from "./errors";
 import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
-import { describePeer } from "./halves";
+import { plannedPeer } from "./halves";
 import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
 import { isDnsSubdomain } from "./names";
@@ -118,8 +118,8 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
       .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
     exemptNamespaces: model.exempt,
     flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical, reviewBy }) => ({
-      from: describePeer(from),
-      to: describePeer(to),
+      from: plannedPeer(from),
+      to: plannedPeer(to),
       ports,
       reason,
       owner,

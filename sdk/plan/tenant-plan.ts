@@ -9,7 +9,7 @@ import type {
   WorkloadDeclaration,
 } from "./declaration";
 import { DenyScope, Dialect } from "./declaration";
-import type { DraftDocument, Plan } from "./documents";
+import type { DraftDocument, Plan, WarningCode } from "./documents";
 import { DeclarationError } from "./errors";
 import { guardDocuments } from "./guards";
 import type { Model, ModelTenant } from "./model";
@@ -18,7 +18,7 @@ import { networkDocuments, planModel } from "./plan";
 import { homeOf } from "./resolve/tenant-of";
 import { resolve } from "./resolve/resolve";
 import { withTenantPolicies } from "./tenant-policies";
-import { tenantAccess } from "./tenants";
+import { boundaryName, tenantAccess } from "./tenants";
 import type { Shortfalls } from "./unsupported";
 
 /** A tenant with everything that belongs to it. */
@@ -50,6 +50,9 @@ export interface TenantPlanDeclaration {
 }
 
 /** Policies of Calico's tiers of ours; a tenant by itself makes no tier, which would be everybody's. */
+/** Said of NetworkPolicy, whose denies a later policy may open again. */
+const notFinal: ReadonlySet<WarningCode> = new Set(["metadata-deny-not-final", "deny-not-final"]);
+
 const tierPrefix = /^cluster-security(-guard)?\./;
 
 /**
@@ -77,7 +80,7 @@ export function planTenant(declaration: TenantPlanDeclaration): Plan {
   return {
     ...plan,
     // NetworkPolicy says so of itself; here the administrator's denies stand before it
-    warnings: plan.warnings.filter(({ code }) => !(isFinal && code.endsWith("deny-not-final"))),
+    warnings: plan.warnings.filter(({ code }) => !(isFinal && notFinal.has(code))),
     namespaces: plan.namespaces.filter(({ name }) => own.has(name)),
     tenants: plan.tenants.filter(({ name }) => name === tenant.name),
     exceptions: plan.exceptions.filter((one) => one.tenant === tenant.name || one.grantedTo === tenant.name),
@@ -112,11 +115,9 @@ function tenantDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDo
 
 /** What the dialect writes for the tenant's namespaces, and nothing that is about others as well. */
 function ownDrafts(model: Model, shortfalls: Shortfalls, tenant: ModelTenant): readonly DraftDocument[] {
-  const isOwn = ({ object }: DraftDocument): boolean => {
-    const { namespace, name } = object.metadata;
-    if (namespace !== undefined) return tenant.namespaces.includes(namespace);
-    const bare = name.replace(tierPrefix, "");
-    return tenant.namespaces.some((home) => bare.startsWith(`${home}.`));
+  const isOwn = (draft: DraftDocument): boolean => {
+    const home = draft.object.metadata.namespace ?? draft.home;
+    return home !== undefined && tenant.namespaces.includes(home);
   };
   const drafts = networkDocuments(model, shortfalls).filter(isOwn);
   switch (model.dialect) {
@@ -124,7 +125,7 @@ function ownDrafts(model: Model, shortfalls: Shortfalls, tenant: ModelTenant): r
       return drafts.map(inDefaultTier);
     case Dialect.ClusterNetworkPolicy: {
       // its accepts are the administrator's, for the whole cluster; of these only the deny of neighbours is the tenant's
-      const boundary = drafts.filter(({ object }) => object.metadata.name.endsWith(".deny-other-tenants"));
+      const boundary = drafts.filter(({ object, home = "" }) => object.metadata.name === boundaryName(home));
       const plain = networkDocuments({ ...model, dialect: Dialect.Kubernetes }, shortfalls).filter(isOwn);
       return [...boundary, ...plain];
     }

@@ -154,3 +154,8 @@ function recordOf(model: Model, flow: ModelFlow, isClosed: boolean | undefined):
   const { ports, reason, owner, expires } = flow;
   return [{ tenant: to.name, grantedTo: from.name, ...ends, ports, reason, owner, expires, state }];
 }
+
+/** Name of the clusterwide policy that closes a namespace to other tenants. */
+export function boundaryName(namespace: string): string {
+  return `${namespace}.deny-other-tenants`;
+}

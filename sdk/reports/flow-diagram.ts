@@ -1,4 +1,5 @@
-import type { PlannedFlow } from "../plan/index";
+import type { PlannedFlow, PlannedPeer } from "../plan/index";
+import { describePlannedPeer } from "../plan/index";
 
 /**
  * The declared flows as a Mermaid flowchart: a box for each namespace, an arrow for each pair of peers, its ports as the
@@ -6,7 +7,11 @@ import type { PlannedFlow } from "../plan/index";
  */
 export function flowDiagram(flows: readonly PlannedFlow[]): string {
   const ports = new Map<string, { readonly from: string; readonly to: string; readonly ports: Set<string> }>();
-  for (const { from, to, ports: ranges } of flows) {
+  const homes = new Map(
+    flows.flatMap(({ from, to }) => [from, to].map((peer) => [describePlannedPeer(peer), homeOf(peer)] as const)),
+  );
+  for (const { from: source, to: destination, ports: ranges } of flows) {
+    const [from, to] = [describePlannedPeer(source), describePlannedPeer(destination)];
     const key = JSON.stringify([from, to]);
     const arrow = ports.get(key) ?? { from, to, ports: new Set() };
     for (const { protocol, from: first, to: last } of ranges) {
@@ -18,7 +23,7 @@ export function flowDiagram(flows: readonly PlannedFlow[]): string {
   const peers = [...new Set(arrows.flatMap(({ from, to }) => [from, to]))].sort();
   const ids = new Map(peers.map((peer, index) => [peer, `n${index}`]));
   const node = (peer: string): string => `${ids.get(peer) ?? ""}["${escape(peer)}"]`;
-  const boxes = [...groupByNamespace(peers)].flatMap(([namespace, members], index) =>
+  const boxes = [...groupByNamespace(peers, homes)].flatMap(([namespace, members], index) =>
     namespace === undefined
       ? members.map((peer) => `  ${node(peer)}`)
       : [`  subgraph s${index}["${escape(namespace)}"]`, ...members.map((peer) => `    ${node(peer)}`), "  end"],
@@ -31,20 +36,21 @@ export function flowDiagram(flows: readonly PlannedFlow[]): string {
 }
 
 /** Workloads by their namespace, everything else under `undefined`; in the order of the peers. */
-function groupByNamespace(peers: readonly string[]): ReadonlyMap<string | undefined, readonly string[]> {
+function groupByNamespace(
+  peers: readonly string[],
+  homes: ReadonlyMap<string, string | undefined>,
+): ReadonlyMap<string | undefined, readonly string[]> {
   const groups = new Map<string | undefined, string[]>();
   for (const peer of peers) {
-    const namespace = namespaceOf(peer);
+    const namespace = homes.get(peer);
     groups.set(namespace, [...(groups.get(namespace) ?? []), peer]);
   }
   return groups;
 }
 
-/** `shop/web` and `namespace shop` are in a namespace; `198.51.100.0/24`, `internet` and DNS names are not. */
-function namespaceOf(peer: string): string | undefined {
-  if (peer.startsWith("namespace ")) return peer.slice("namespace ".length);
-  const parts = peer.split("/");
-  return parts.length === 2 && !/^\d+$/.test(parts[1] ?? "") ? parts[0] : undefined;
+/** The namespace of workloads, and of a namespace as a whole; ranges, names and entities have none. */
+function homeOf(peer: PlannedPeer): string | undefined {
+  return peer.kind === "workload" || peer.kind === "namespace" ? peer.namespace : undefined;
 }
 
 function byPort(a: string, b: string): number {

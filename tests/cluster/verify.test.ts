@@ -180,6 +180,26 @@ describe("verify: probes and verdicts", () => {
     assert.ok(metadata.length > 0 && metadata.every(({ expected }) => expected === "denied"));
   });
 
+  it("an exception of a declared range stands for nobody: it is tried as what must be closed", async () => {
+    const most = plan({
+      dialect: Dialect.Cilium,
+      namespaces: [namespace("a")],
+      workloads: applications,
+      flows: [
+        flow("web")
+          .to(cidr("93.0.0.0/8", ["93.184.0.0/16"]))
+          .on(tcp(80))
+          .because("partners")
+          .ownedBy("shop"),
+      ],
+    });
+    const objects = most.documents.map(({ object }) => object as unknown as KubeObject);
+    const cluster = executor(asExpected);
+    await verify(reachabilityOf(objects), cluster, { plan: most, sample: "all" });
+    const outside = cluster.tried.filter((probe) => describeProbe(probe).endsWith("→ 93.184.215.14 TCP 80"));
+    assert.ok(outside.length > 0 && outside.every(({ expected, computed }) => expected === computed));
+  });
+
   it("without a declaration the policies say what is expected", async () => {
     const cluster = executor(asExpected);
     const result = await verify(reachabilityOf(policies), cluster, { sample: "all" });

@@ -19,6 +19,7 @@ import type { OracleCluster, OraclePod, PolicyObject } from "../oracle/cluster";
 import { ciliumAllows, stockCilium } from "../oracle/cilium";
 import { meshAllows } from "../oracle/istio";
 import { assertValid } from "./crd-schema";
+import { wordedFlows } from "../support/declared";
 import { open, pod, worldOf } from "./world";
 import { literal } from "./literal";
 
@@ -151,13 +152,14 @@ describe("mesh policies", function () {
       flows: [flow("web").to("api").on(tcp(80)).because("calls").ownedBy("team")],
     };
     const planned = plan(declaration);
-    const tunnel = planned.flows.find(({ from, to }) => from === "in/web" && to === "in/api");
+    const flows = wordedFlows(planned);
+    const tunnel = flows.find(({ from, to }) => from === "in/web" && to === "in/api");
     assert.deepEqual(
       tunnel?.ports.map(({ from }) => from),
       [80, 15008],
     );
-    assert.ok(planned.flows.some(({ from, to }) => from === "169.254.7.127/32" && to === "namespace in"));
-    assert.ok(planned.flows.some(({ from, to }) => from === "namespace in" && to === "istio-system/istiod"));
+    assert.ok(flows.some(({ from, to }) => from === "169.254.7.127/32" && to === "namespace in"));
+    assert.ok(flows.some(({ from, to }) => from === "namespace in" && to === "istio-system/istiod"));
     assert.deepEqual(planned.namespaces.find(({ name }) => name === "in")?.labels, {
       "istio.io/dataplane-mode": "ambient",
     });
@@ -167,7 +169,7 @@ describe("mesh policies", function () {
   it("lets the plugin on the nodes read from the API server in ambient mode, once, wherever it is declared", () => {
     const base: ClusterSecurityDeclaration = { namespaces: [namespace("in")], mesh: { mode: MeshMode.Ambient } };
     const readers = (declaration: ClusterSecurityDeclaration): readonly string[] =>
-      plan(declaration).flows.flatMap(({ from, to }) =>
+      wordedFlows(plan(declaration)).flatMap(({ from, to }) =>
         to === "kube-apiserver" && from.includes("istio-cni-node") ? [from] : [],
       );
     assert.deepEqual(readers(base), ["istio-system/istio-cni-node"]);

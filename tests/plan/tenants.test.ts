@@ -111,7 +111,14 @@ describe("examples/tenants", () => {
       flows
         .filter(({ expires }) => expires !== undefined)
         .map(({ from, to, owner, expires }) => [from, to, owner, expires]),
-      [["acme-web/web", "globex-web/web", "partnerships", "2027-06-30"]],
+      [
+        [
+          { kind: "workload", namespace: "acme-web", name: "web" },
+          { kind: "workload", namespace: "globex-web", name: "web" },
+          "partnerships",
+          "2027-06-30",
+        ],
+      ],
     );
     const policy = documents.find(({ logicalName }) => logicalName === "globex-web/allow-web.acme-web-to-web");
     assert.match(

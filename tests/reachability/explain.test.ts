@@ -73,7 +73,7 @@ describe("explain", () => {
       ...toWeb(80),
       source: { kind: "freshPod", namespace: "other" },
     });
-    assert.equal(byPeer.ingress.chain[0]?.because, "peer");
+    assert.equal(byPeer.ingress.chain[0]?.because, "unlearned");
     assert.equal(byPeer.ingress.notSelecting[0]?.rule.policy.name, "other");
     assert.equal(byPeer.ingress.notSelecting[0]?.because, "subject");
   });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import type { PlannedFlow } from "../../sdk/plan/index";
-import { Protocol, plan } from "../../sdk/plan/index";
+import type { PlannedFlow, PlannedPeer } from "../../sdk/plan/index";
+import { describePlannedPeer, Protocol, plan } from "../../sdk/plan/index";
 import { flowDiagram } from "../../sdk/reports/flow-diagram";
 import { examples } from "../support/examples";
 
@@ -30,7 +30,8 @@ function unescape(text: string): string {
 /** The same from the flows themselves. */
 function arrowsDeclared(flows: readonly PlannedFlow[]): string[] {
   const found: Record<string, string[]> = {};
-  for (const { from, to, ports } of flows) {
+  for (const { from: source, to: destination, ports } of flows) {
+    const [from, to] = [describePlannedPeer(source), describePlannedPeer(destination)];
     for (const port of ports) {
       const text = port.from === port.to ? `${port.from}` : `${port.from}-${port.to}`;
       const list = (found[`${from} → ${to}`] ??= []);
@@ -89,9 +90,12 @@ describe("flowDiagram", () => {
       protocol: fc.constantFrom(...Object.values(Protocol)),
       from: fc.integer({ min: 1, max: 9 }),
     });
-    const peer = fc.oneof(
-      fc.string({ unit: "grapheme", minLength: 1 }),
-      fc.constantFrom("a/b", "a/c", "::/0", "namespace a"),
+    const name = fc.oneof(fc.string({ unit: "grapheme", minLength: 1 }), fc.constantFrom("a", "b", "24"));
+    const peer: fc.Arbitrary<PlannedPeer> = fc.oneof(
+      name.map((fqdn) => ({ kind: "fqdn" as const, name: fqdn })),
+      fc.tuple(name, name).map(([namespace, own]) => ({ kind: "workload" as const, namespace, name: own })),
+      name.map((namespace) => ({ kind: "namespace" as const, namespace })),
+      fc.constantFrom("::/0", "198.51.100.0/24").map((cidr) => ({ kind: "cidr" as const, cidr, except: [] })),
     );
     const flow = fc.record({ from: peer, to: peer, ports: fc.array(port, { minLength: 1, maxLength: 3 }) });
     fc.assert(

@@ -4,7 +4,7 @@
  */
 import ipaddr from "ipaddr.js";
 import type { Plan, WorkloadDeclaration } from "../../sdk/plan/index";
-import { Tier } from "../../sdk/plan/index";
+import { describePlannedPeer, Tier } from "../../sdk/plan/index";
 import type { Peer, Reachability } from "../../sdk/reachability/index";
 import { AddressSet, TrafficSet, metadataEndpoints } from "../../sdk/reachability/index";
 
@@ -128,9 +128,20 @@ function holdsPods(peer: string, { snapshot }: Reachability): boolean {
   return podAddresses.isSubsetOf(AddressSet.ofCidrs(peer));
 }
 
-function union(plan: Plan, applies: (flow: Plan["flows"][number]) => boolean): TrafficSet {
+/** Flows with their source and destination in words. */
+export function wordedFlows(
+  plan: Plan,
+): (Omit<Plan["flows"][number], "from" | "to"> & { readonly from: string; readonly to: string })[] {
+  return plan.flows.map((flow) => ({
+    ...flow,
+    from: describePlannedPeer(flow.from),
+    to: describePlannedPeer(flow.to),
+  }));
+}
+
+function union(plan: Plan, applies: (flow: ReturnType<typeof wordedFlows>[number]) => boolean): TrafficSet {
   let traffic = TrafficSet.none();
-  for (const flow of plan.flows.filter(applies)) {
+  for (const flow of wordedFlows(plan).filter(applies)) {
     for (const { protocol, from, to } of flow.ports) traffic = traffic.union(TrafficSet.ports(protocol, from, to));
   }
   return traffic;

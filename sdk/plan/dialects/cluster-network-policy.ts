@@ -32,7 +32,7 @@ import {
 } from "../halves";
 import { metadataServices } from "../metadata-services";
 import type { Model, ModelPeer, ModelTenant, PortRange } from "../model";
-import { closedNeighbours } from "../tenants";
+import { boundaryName, closedNeighbours } from "../tenants";
 import type { Shortfalls } from "../unsupported";
 import { addressPeer, isSayable, nodeDnsCidrs, noteNodeAddresses } from "./address-peers";
 import { noteServiceAccounts } from "./kubernetes";
@@ -197,7 +197,7 @@ function tenantBoundaries(model: Model, tenant: ModelTenant): readonly DraftDocu
       if (closed.length === 0) return [];
       const from = [{ namespaces: covered({ kind: "only", names: closed }) }];
       const subject = { namespaces: covered({ kind: "only", names: [namespace] }) };
-      const name = `${namespace}.deny-other-tenants`;
+      const name = boundaryName(namespace);
       const ingress = [{ action: "Deny", from }];
       return admin("flows", name, priorities.tenantBoundary, {}, subject, { ingress }).map((draft) => ({
         ...draft,

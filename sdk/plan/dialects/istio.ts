@@ -15,7 +15,7 @@ import { logicalNameOf, managedByLabel } from "../documents";
 import type { Half, Subject } from "../halves";
 import { byNamespace, bySubject, halvesOf, modeOf, namespaceOf, rulesOf } from "../halves";
 import type { Model, ModelMesh, ModelPeer, ModelWorkload, PortRange } from "../model";
-import { hbonePort } from "../resolve/mesh";
+import { hbonePort, meshPath } from "../resolve/mesh";
 import type { Shortfalls } from "../unsupported";
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -52,7 +52,7 @@ export function istioDocuments(model: Model, shortfalls: Shortfalls): readonly D
 
 /** The kubelet's probes in ambient mode come past the proxies. */
 function isProbe(half: Half): boolean {
-  return half.peer.kind === "cidr" && half.flow.group.kind === "service" && half.flow.path.startsWith("mesh.");
+  return half.peer.kind === "cidr" && half.flow.group.kind === "service" && half.flow.preset === meshPath;
 }
 
 /** A namespace of the mesh. */

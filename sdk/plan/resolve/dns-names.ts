@@ -67,7 +67,7 @@ export function readDnsNames(
       }
       for (const flow of flows) {
         const touches = [flow.from, flow.to].some((peer) => peer.kind === "namespace" && peer.namespace.name === name);
-        if (!touches || flow.path.startsWith(`${path}.`)) continue;
+        if (!touches || flow.preset === path) continue;
         problems.add(
           flow.path,
           flow,

@@ -28,14 +28,14 @@ export function readFlows(
       expansion.isApplication === true ? { kind: "application" } : { kind: "service", service: expansion.name };
     expansion.flows.forEach((value, index) => {
       const flow = readFlow(context, `${expansion.path}.flows[${index}]`, value, group);
-      if (flow !== undefined) flows.push(flow);
+      if (flow !== undefined) flows.push({ ...flow, preset: expansion.path });
     });
     expansion.webhooks.forEach(({ workload: name, port }, index) => {
       const path = `${expansion.path}.webhooks[${index}]`;
       const workload = findWorkload(problems, directory, `${path}.workload`, name);
       if (workload === undefined) return;
       const call = webhookFlow(path, workload, port, group);
-      if (endsAreUsable(problems, path, call.from, call.to)) flows.push(call);
+      if (endsAreUsable(problems, path, call.from, call.to)) flows.push({ ...call, preset: expansion.path });
     });
   }
   const application: FlowGroup = { kind: "application" };
@@ -166,6 +166,7 @@ function metricsFlows(expansions: readonly Expansion[], directory: PeerDirectory
           owner: presetOwner,
           group: { kind: "metrics", service: expansion.name },
           path: `${expansion.path}.scraper`,
+          preset: expansion.path,
           critical: false,
         },
       ];

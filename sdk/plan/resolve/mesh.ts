@@ -7,6 +7,9 @@ import type { Expansion } from "../presets/index";
 import { presetOwner } from "../presets/index";
 import type { Reader } from "../reader";
 
+/** Where the mesh stands in a declaration; flows that it brings have it as their preset. */
+export const meshPath = "mesh";
+
 /** The source of kubelet probes in ambient mode (Istio: HOST_PROBE_SNAT_IP). */
 const ambientProbeAddress = "169.254.7.127/32";
 /** Encrypted traffic between pods in ambient mode (HBONE). */
@@ -67,7 +70,7 @@ export function declaresNodePlugin(workloads: unknown, services: readonly Expans
 export function meshService(options: MeshOptions, hasOwnPlugin = false): Expansion {
   return {
     name: "istio",
-    path: "mesh",
+    path: meshPath,
     namespaces: [{ name: options.controlPlane, tier: Tier.SharedServices, existing: true }],
     workloads: [
       workload(`${options.controlPlane}/istiod`, {

@@ -12,7 +12,7 @@ import { readBypasses } from "./bypasses";
 import { readDns } from "./dns";
 import { readFlows } from "./flows";
 import { refuseSpoofableSources } from "./identity";
-import { declaresNodePlugin, hbonePort, meshFlows, meshService, readMesh, resolveMesh } from "./mesh";
+import { declaresNodePlugin, hbonePort, meshFlows, meshService, readMesh, resolveMesh, meshPath } from "./mesh";
 import { readNamespaces } from "./namespaces";
 import { readDnsNames, tenantDnsNames } from "./dns-names";
 import { peerDirectory } from "./peers";
@@ -98,7 +98,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const directory = peerDirectory(namespaces, workloads);
   const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
   const withMesh = expansions.map((one) =>
-    mesh !== undefined && one.path === "mesh" ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
+    mesh !== undefined && one.path === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
   );
   const tenants = readTenants(reader, problems, top["tenants"], namespaces);
   const exceptions = tenants.flatMap((tenant) => tenant.exceptions);

@@ -119,7 +119,7 @@ export function refuseCrossings(
         `is no exception: ${peerKey(flow.from)} and ${peerKey(flow.to)} are not of two tenants`,
         "Declare it as a flow.",
       );
-    } else if (!flow.path.startsWith(`${to.path}.`)) {
+    } else if (!to.exceptions.some(({ path }) => path === flow.path)) {
       problems.add(
         flow.path,
         flow,

@@ -53,8 +53,8 @@ export interface ExplanationStep {
   readonly rule: RuleRef;
   /** What the rule did to this flow. */
   readonly outcome: "decided" | "matched" | "maybe-matched" | "passed" | "shadowed" | "not-matched";
-  /** For a rule that did not match: what did not fit. */
-  readonly because?: "subject" | "peer" | "port" | "shadowed";
+  /** For a rule that did not match: what did not fit; "unlearned": its name does, and the pod never learns the address. */
+  readonly because?: "subject" | "peer" | "port" | "shadowed" | "unlearned";
   /** The rule that decided before this one came to it. */
   readonly shadowedBy?: RuleRef;
   readonly text: string;

@@ -295,9 +295,8 @@ function walkTiers(
       const rule = ruleRef(of, direction);
       const miss = whyNot(engine, of, asked, subject, peer, destination);
       if (miss !== undefined) {
-        const because = miss === "unlearned" ? "peer" : miss;
         if (miss === "unlearned") unlearned ??= rule;
-        chain.push({ rule, outcome: "not-matched", because, text: `${describeRule(rule)}: ${missText[miss]}` });
+        chain.push({ rule, outcome: "not-matched", because: miss, text: `${describeRule(rule)}: ${missText[miss]}` });
         continue;
       }
       const rival = rivals.get(of);
@@ -337,7 +336,7 @@ function walkTiers(
       chain.push({
         rule,
         outcome: "decided",
-        text: `${describeRule(rule)}: ${rule.verdict}s it`.replace("denys", "denies"),
+        text: `${describeRule(rule)}: ${verbOf[rule.verdict]} it`,
       });
     }
     if (tier.isolated !== NO && deciding === undefined && passed === undefined) {
@@ -373,6 +372,8 @@ function rivalsIn(ties: NonNullable<TierSelection["ties"]>, matches: (of: RuleOf
   }
   return rivals;
 }
+
+const verbOf: Readonly<Record<RuleRef["verdict"], string>> = { allow: "allows", deny: "denies", pass: "passes" };
 
 const missText = {
   subject: "its own side does not fit",
@@ -488,7 +489,7 @@ function opening(explanation: DirectionExplanation, asked: TrafficSet): FlipHint
       text: `narrow or remove ${describeRule(deciding)}`,
     };
   }
-  const unlearned = explanation.chain.find((step) => step.text.endsWith(missText.unlearned))?.rule;
+  const unlearned = explanation.chain.find(({ because }) => because === "unlearned")?.rule;
   if (unlearned !== undefined) {
     return {
       direction,

@@ -48,7 +48,7 @@ const external = "[External]";
 function* groupsOf(entries: Iterable<MatrixEntry>): Iterable<Group> {
   let group: Group | undefined;
   for (const entry of entries) {
-    const fromWorld = entry.sourceId.endsWith(external);
+    const fromWorld = entry.source.kind === "address";
     const id = fromWorld ? entry.destinationId : entry.sourceId;
     if (group === undefined || group.fromWorld !== fromWorld || group.id !== id) {
       if (group !== undefined) yield group;
