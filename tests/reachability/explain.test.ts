@@ -73,7 +73,7 @@ describe("explain", () => {
       ...toWeb(80),
       source: { kind: "freshPod", namespace: "other" },
     });
-    assert.equal(byPeer.ingress.chain[0]?.because, "unlearned");
+    assert.equal(byPeer.ingress.chain[0]?.because, "peer");
     assert.equal(byPeer.ingress.notSelecting[0]?.rule.policy.name, "other");
     assert.equal(byPeer.ingress.notSelecting[0]?.because, "subject");
   });
@@ -188,7 +188,7 @@ spec: ${spec}
     assert.equal(explain(toFqdn + dns("web", "{ matchName: api.example.com }"), connect).verdict, "allowed");
     const without = explain(toFqdn, connect);
     assert.equal(without.verdict, "denied");
-    assert.equal(without.egress.chain[0]?.because, "peer");
+    assert.equal(without.egress.chain[0]?.because, "unlearned");
     assert.match(without.egress.chain[0]?.text ?? "", /no DNS rule lets the pod ask for this name/);
     assert.match(
       without.egress.reason,
