@@ -21,8 +21,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { getVersion } from "@pulumi/kubernetes/utilities";
 import { rpcKeepAlive } from "@pulumi/pulumi/runtime/settings";
 import type { PlannedObject } from "../plan/index";
-import type { LiveObject } from "./live-drift";
-import { driftOf, makersBefore, nameOf, otherResources } from "./live-drift";
+import type { Drift, LiveObject } from "../findings/live-drift";
+import { driftOf, nameOf } from "../findings/live-drift";
+import { makersBefore, otherResources } from "./live-drift";
 import { typeToken } from "./type-tokens";
 
 /** An object that the component registered, and the resource that stands for it. */
@@ -188,7 +189,11 @@ function problemsOf(object: PlannedObject | undefined, live: LiveObject): readon
             "Keep the former name in aliases and take the new resource out of the state, or take the other one out: " +
             "pulumi state delete '<its URN>', then delete the object with kubectl and run pulumi up --refresh.",
         ];
-  return [...(drift === undefined ? [] : [drift]), ...shared];
+  return [...(drift === undefined ? [] : [describeDrift(drift)]), ...shared];
+}
+
+function describeDrift({ what, effect, mend }: Drift): string {
+  return [`${what}.`, ...(effect === "" ? [] : [effect]), `Mend it: ${mend}`].join(" ");
 }
 
 function describeLeftOut(object: PlannedObject): string {

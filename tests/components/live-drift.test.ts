@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { FieldOwner, LiveObject } from "../../sdk/components/live-drift";
 import { makersBefore, otherResources } from "../../sdk/components/live-drift";
+import type { FieldOwner, LiveObject } from "../../sdk/findings/live-drift";
 
 /** An entry of server-side apply by Pulumi's provider, as the API server writes it. */
 function applied(manager: string, time: string, declaredBy: boolean): FieldOwner {

@@ -37,7 +37,8 @@ describe("findings: order, by the dependencies of the stack", () => {
           for (let i = 0; i < size; i++)
             for (let j = 0; j < size; j++)
               if (reach[i]?.[k] === true && reach[k]?.[j] === true) (reach[i] as boolean[])[j] = true;
-        const expected = [1, 2, 3].filter((index) => reach[0]?.[index] !== true);
+        // an allow that waits for the default deny cannot be waited for
+        const expected = [1, 2, 3].filter((index) => reach[0]?.[index] !== true && reach[index]?.[0] !== true);
         const found = violationsOf("order-hazard", deny + allow(1) + allow(2) + allow(3), { dependencies });
         assert.equal(found.length, expected.length === 0 ? 0 : 1);
         for (const index of [1, 2, 3]) {
@@ -63,6 +64,36 @@ describe("findings: order, by the dependencies of the stack", () => {
       assert.equal(found.length, 1);
       assert.match(found[0]?.because.join("\n") ?? "", /allow-dns and CiliumNetworkPolicy shop\/allow-own/);
     }
+  });
+
+  it("proposes no cycle: an allow that waits for the default deny is late only for workloads that do not wait for it", () => {
+    const [denied, allowed, web] = [
+      urn("NetworkPolicy", "default-deny-all"),
+      urn("NetworkPolicy", "allow-1"),
+      urn("Pod", "web"),
+    ];
+    const found = (...pairs: [string, string[]][]) =>
+      violationsOf("order-hazard", deny + allow(1) + pod("web", "shop"), { dependencies: new Map(pairs) });
+    assert.deepEqual(found([allowed, [denied]], [web, [allowed]]), []);
+    const [late, ...others] = found([allowed, [denied]], [web, [denied]]);
+    assert.deepEqual(others, []);
+    assert.match(late?.message ?? "", /allow-1 may open what .*web.* needs after it starts/);
+    assert.match(late?.fix ?? "", /Let the workloads depend on this policy/);
+  });
+
+  it("proposes no cycle where an explicit deny waits for the allow that it limits", () => {
+    const limits = cnp(
+      "deny-metadata",
+      "{ endpointSelector: {}, enableDefaultDeny: { egress: false }, egressDeny: [ { toCIDR: [ 169.254.169.254/32 ] } ] }",
+    );
+    const world = cnp("allow-world", "{ endpointSelector: {}, egress: [ { toEntities: [ world ] } ] }");
+    const [late] = violationsOf("order-hazard", limits + world, {
+      dependencies: new Map([
+        [urn("CiliumNetworkPolicy", "deny-metadata"), [urn("CiliumNetworkPolicy", "allow-world")]],
+      ]),
+    });
+    assert.match(late?.because.join() ?? "", /depends on it, so it is registered first/);
+    assert.match(late?.fix ?? "", /no longer depend on this policy/);
   });
 
   it("is not judged where nobody says what depends on what", () => {

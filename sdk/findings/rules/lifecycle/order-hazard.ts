@@ -33,14 +33,18 @@ function* checkOrder(context: RuleContext): Iterable<Finding> {
   yield* checkKustomizations(snapshot);
   if (context.dependencies === undefined) return;
   const behind = new Closure(context.dependencies);
+  const behindDeny = new Map<PolicyParts, PolicyParts>();
   const late = new Map<PolicyParts, { readonly direction: Direction; readonly names: string }[]>();
   for (const direction of ["ingress", "egress"] as const) {
     for (const [closer, openers] of meetings(scopes(snapshot, direction))) {
       const urn = closer.origin.source?.urn;
       if (urn === undefined) continue;
       const unordered = [...openers].filter(({ origin }) => waitsForNobody(origin.source?.urn, urn, behind));
-      if (unordered.length === 0) continue;
-      const names = list(unordered.map(({ origin }) => describeRef(origin)));
+      // an allow that waits for the default deny cannot be waited for: it comes later on purpose
+      const [later, any] = split(unordered, ({ origin }) => behind.of(origin.source?.urn ?? "").has(urn));
+      for (const opener of later) behindDeny.set(opener, closer);
+      if (any.length === 0) continue;
+      const names = list(any.map(({ origin }) => describeRef(origin)));
       late.set(closer, [...(late.get(closer) ?? []), { direction, names }]);
     }
   }
@@ -53,7 +57,35 @@ function* checkOrder(context: RuleContext): Iterable<Finding> {
       ),
     });
   }
+  for (const [opener, closer] of behindDeny) yield* checkPodsOf(opener, closer, snapshot, behind);
   yield* checkExplicitDenies(snapshot, behind);
+}
+
+/** Pods that are registered without waiting for an allow that comes after their default deny. */
+function* checkPodsOf(
+  opener: PolicyParts,
+  closer: PolicyParts,
+  snapshot: Snapshot,
+  behind: Closure,
+): Iterable<Finding> {
+  const urn = opener.origin.source?.urn ?? "";
+  const early = opener.parts
+    .flatMap((part) => (part.subject.kind === "pods" ? workloadsSelectedBy(part, snapshot) : []))
+    .filter(({ source }) => source?.urn !== undefined && !behind.of(source.urn).has(urn));
+  if (early.length === 0) return;
+  const names = list([...new Set(early.map(({ id }) => id))]);
+  yield aboutPolicy(orderHazard, opener.origin, {
+    message: `${describeRef(opener.origin)} may open what ${names} ${early.length === 1 ? "needs" : "need"} after ${early.length === 1 ? "it starts" : "they start"}`,
+    because: [
+      `it depends on ${describeRef(closer.origin)}, which closes the pods`,
+      `${names} ${early.length === 1 ? "does" : "do"} not depend on it`,
+    ],
+    fix: "Let the workloads depend on this policy too (`dependsOn`), or let it depend on the namespace alone and the default deny on it.",
+  });
+}
+
+function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }
 
 /** Whether `urn` is a resource of the stack that `other` does not wait for. */
@@ -136,10 +168,17 @@ function* checkExplicitDenies(snapshot: Snapshot, behind: Closure): Iterable<Fin
     );
     if (late.length === 0) continue;
     const names = list(late.map(({ origin }) => describeRef(origin)));
+    const isCyclic = late.some(({ origin }) => behind.of(origin.source?.urn ?? "").has(urn));
     yield aboutPolicy(orderHazard, object.origin, {
       message: `${describeRef(object.origin)} may open cloud metadata before ${names} ${late.length === 1 ? "closes" : "close"} it`,
-      because: [`it does not depend on ${names}, so it may be registered first`],
-      fix: "Let this policy depend on the explicit deny (`dependsOn`), or leave the metadata addresses out of its rule.",
+      because: [
+        isCyclic
+          ? `${names} ${late.length === 1 ? "depends" : "depend"} on it, so it is registered first`
+          : `it does not depend on ${names}, so it may be registered first`,
+      ],
+      fix: isCyclic
+        ? "Leave the metadata addresses out of its rule, or let the explicit deny no longer depend on this policy, and this policy on the deny."
+        : "Let this policy depend on the explicit deny (`dependsOn`), or leave the metadata addresses out of its rule.",
     });
   }
 }

@@ -17,7 +17,8 @@ export const nameContradictsEffect: Rule = {
     "denies (deny-external), since it can only isolate; " +
     "a policy named external, internet or world names something outside the cluster in every rule that is not for DNS; and a " +
     "policy named allow has a rule that allows. The effect is computed from the rules.",
-  remediation: "Rename the policy, or move the rule that does not belong to its name into a policy of its own.",
+  remediation:
+    "Change the name of the policy (metadata.name), or move the rule that does not belong to its name into a policy of its own.",
   controls: [controls.pciRuleSets, controls.pciServicesApproved],
   check: checkEffects,
 };

@@ -13,7 +13,8 @@ export const namingConvention: Rule = {
   description:
     "The name of every network policy and AuthorizationPolicy follows the convention (default: default-deny…, deny-…, " +
     "allow-<from>-to-<to>, tier<n>-…; configurable). What stands before a dot, a Calico tier or a namespace, is not looked at.",
-  remediation: "Name it allow-<from>-to-<to>, default-deny-<what> or deny-<what>; a rename creates the new one first.",
+  remediation:
+    "Name it allow-<from>-to-<to>, default-deny-<what> or deny-<what> (metadata.name; keep the name of the resource). A rename creates the new one first.",
   controls: [controls.pciRuleSets],
   check: checkNames,
 };

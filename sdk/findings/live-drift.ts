@@ -1,0 +1,184 @@
+/** How an object in the cluster differs from the one that is declared, who made the difference, and how to mend it. */
+import { isDeepStrictEqual } from "node:util";
+import type { EffectChange, KubeObject } from "../reachability";
+import { describeRef, effectOfChange, isStagedKind } from "../reachability";
+
+/** What Kubernetes says about who set which fields (`metadata.managedFields`). */
+export interface FieldOwner {
+  readonly manager?: string;
+  /** `Apply` for server-side apply, `Update` for everything else. */
+  readonly operation?: string;
+  readonly subresource?: string;
+  readonly time?: string;
+  /** A tree of `f:` keys. */
+  readonly fieldsV1?: unknown;
+}
+
+/** An object as the API server has it. */
+export type LiveObject = Readonly<Record<string, unknown>> & {
+  readonly metadata?: {
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly managedFields?: readonly FieldOwner[];
+    readonly creationTimestamp?: string;
+  };
+};
+
+/** What a program declares: an object of a plan, or the inputs of a resource. */
+export type DeclaredObject = KubeObject & { readonly metadata: { readonly name: string; readonly namespace?: string } };
+
+/** A difference that does something, and how to mend it. */
+export interface Drift {
+  /** `NetworkPolicy shop/default-deny-all is not what is declared: spec.ingress was added by kubectl-edit`. */
+  readonly what: string;
+  /** What it opens and what it no longer allows, in sentences. */
+  readonly effect: string;
+  /** Whether it opens nothing for certain. */
+  readonly opensNothing: boolean;
+  /** The command that mends it. */
+  readonly mend: string;
+}
+
+/** One field of the live object that is not as declared. */
+interface FieldDifference {
+  /** `spec.ingress[1]`. */
+  readonly path: string;
+  readonly kind: "added" | "changed" | "removed";
+}
+
+/** Sections of an object that say nothing about what it does. */
+const isIdle = (key: string): boolean => /^(apiVersion|kind|metadata|status)$|^__/.test(key);
+
+/**
+ * Annotations with an effect: Istio only reports what a dry run would deny (istio.io/dry-run, AuthorizationPolicy).
+ */
+const effectiveAnnotations = ["istio.io/dry-run"];
+
+/** What the API server fills in where nothing is written: `field=value`. */
+const serverDefaults = new Set([
+  'protocol="TCP"',
+  'matchPolicy="Equivalent"',
+  "namespaceSelector={}",
+  "objectSelector={}",
+  'scope="*"',
+  'failurePolicy="Fail"',
+  'apiGroup="rbac.authorization.k8s.io"',
+]);
+
+/**
+ * What was changed in a live object, by whom, what that opens, and how to mend it.
+ *
+ * Policies of the network are compared by effect: what the server fills in, another order or a repeated rule is no
+ * difference. Everything else (mesh, roles, admission) is compared field by field, where the fields that the server fills
+ * in are known. What cannot be told counts as a difference.
+ *
+ * @returns Undefined where it does what is declared.
+ */
+export function driftOf(declared: DeclaredObject, live: LiveObject): Drift | undefined {
+  const differences = differencesOf(declared, live);
+  if (differences.length === 0) return undefined;
+  const effect = effectOf(declared, live);
+  const isDecided = effect !== undefined && !effect.isUndecided;
+  if (isDecided && effect.opens.length + effect.closes.length === 0) return undefined;
+  const paths = differences.slice(0, 4).map(({ path, kind }) => `${path} was ${kind}`);
+  const owners = managersOf(live, differences);
+  const by = owners.length === 0 ? "" : ` by ${owners.join(", ")}`;
+  return {
+    what: `${nameOf(declared)} is not what is declared: ${paths.join(", ")}${by}`,
+    effect: wordsOf(effect),
+    opensNothing: isDecided && effect.opens.length === 0,
+    mend: mend(declared),
+  };
+}
+
+/** What a policy of the network does differently; undefined for an object that is none. */
+function effectOf(declared: DeclaredObject, live: LiveObject): EffectChange | undefined {
+  if (!/NetworkPolicy$/.test(declared.kind) || isStagedKind(declared.apiVersion, declared.kind)) return undefined;
+  const { apiVersion, kind, metadata } = declared;
+  const sections = Object.fromEntries(Object.entries(live).filter(([key]) => !isIdle(key)));
+  const standing: KubeObject = { ...sections, apiVersion, kind, metadata };
+  return effectOfChange({ ...declared }, standing);
+}
+
+function wordsOf(effect: EffectChange | undefined): string {
+  if (effect === undefined || effect.isUndecided) return "What it opens by that cannot be told.";
+  const { opens, closes } = effect;
+  return [
+    ...(opens.length > 0 ? [`It opens ${opens.join("; ")}.`] : []),
+    ...(closes.length > 0 ? [`It no longer allows ${closes.join("; ")}.`] : []),
+  ].join(" ");
+}
+
+/** Deleting it takes away what other managers own of it; then nothing of it is left to merge with. */
+function mend({ kind, apiVersion, metadata: { name, namespace } }: DeclaredObject): string {
+  const [group = ""] = apiVersion.split("/");
+  const resource = apiVersion.includes("/") ? `${kind.toLowerCase()}.${group}` : kind.toLowerCase();
+  const home = namespace === undefined ? "" : ` -n ${namespace}`;
+  return `kubectl delete ${resource} ${name}${home} && pulumi up --refresh`;
+}
+
+/** `NetworkPolicy shop/default-deny-all`. */
+export function nameOf({ apiVersion, kind, metadata: { name, namespace } }: DeclaredObject): string {
+  return describeRef({ apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) });
+}
+
+function differencesOf(declared: DeclaredObject, live: LiveObject): readonly FieldDifference[] {
+  const keys = new Set([...Object.keys(declared), ...Object.keys(live)].filter((key) => !isIdle(key)));
+  const sections = [...keys].flatMap((key) => compare(key, plain(declared[key]), plain(live[key])));
+  const annotations = effectiveAnnotations.flatMap((key) =>
+    compare(`metadata.annotations[${key}]`, declared.metadata.annotations?.[key], live.metadata?.annotations?.[key]),
+  );
+  return [...sections, ...annotations];
+}
+
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);
+}
+
+function compare(path: string, declared: unknown, live: unknown): readonly FieldDifference[] {
+  if (isDeepStrictEqual(declared, live)) return [];
+  if (declared === undefined) {
+    const field = path.slice(path.lastIndexOf(".") + 1);
+    return live === null || serverDefaults.has(`${field}=${JSON.stringify(live)}`) ? [] : [{ path, kind: "added" }];
+  }
+  if (live === undefined) return [{ path, kind: "removed" }];
+  if (Array.isArray(declared) && Array.isArray(live)) {
+    const length = Math.max(declared.length, live.length);
+    return Array.from({ length }, (_, index) => compare(`${path}[${index}]`, declared[index], live[index])).flat();
+  }
+  if (isFields(declared) && isFields(live)) {
+    const keys = new Set([...Object.keys(declared), ...Object.keys(live)]);
+    return [...keys].flatMap((key) => compare(`${path}.${key}`, declared[key], live[key]));
+  }
+  return [{ path, kind: "changed" }];
+}
+
+/** Whether a value has fields of its own. */
+export function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whoever owns the fields that differ; where nobody does, whoever wrote the object besides Pulumi. */
+function managersOf({ metadata }: LiveObject, differences: readonly FieldDifference[]): readonly string[] {
+  const entries = (metadata?.managedFields ?? []).filter(({ subresource }) => (subresource ?? "") === "");
+  const others = entries.filter((entry) => !isPulumi(entry));
+  const owning = others.filter(({ fieldsV1 }) => differences.some(({ path }) => owns(fieldsV1, path)));
+  const named = (owning.length > 0 ? owning : others).map(({ manager }) => manager ?? "");
+  return [...new Set(named.filter((manager) => manager !== ""))];
+}
+
+/** Applied by Pulumi's Kubernetes provider: each resource has a manager of its own. */
+export function isPulumi({ manager = "", operation }: FieldOwner): boolean {
+  return operation === "Apply" && /^pulumi-kubernetes-/.test(manager);
+}
+
+/** Whether a tree of `f:` keys reaches a path, as far down as names lead: items of lists are keyed by their content. */
+function owns(fields: unknown, path: string): boolean {
+  let node = fields;
+  for (const part of path.replace(/\[.*$/, "").split(".")) {
+    if (!isFields(node)) return true;
+    if (Object.keys(node).length === 0) return true;
+    node = node[`f:${part}`];
+    if (node === undefined) return false;
+  }
+  return true;
+}
