@@ -12,7 +12,7 @@ import type { Finding } from "../sdk/findings";
 import { applyExemptions, notUnderstood } from "../sdk/findings";
 import { about, descriptionOf } from "./metadata";
 import { afterCreation, consequencesText, exemptText, groupText, violationText } from "./messages";
-import { readResource } from "./kubernetes-objects";
+import { isLeftOut, readResource } from "./kubernetes-objects";
 import { outputsOverInputs } from "./merge";
 import { ObjectPhase } from "./object-phase";
 import { toPlain, toPlainWithoutSecrets } from "./plain-values";
@@ -84,6 +84,7 @@ class Guard {
   readonly #settings: GuardSettings;
   readonly #objects = new ObjectPhase();
   readonly #inputs = new Map<string, unknown>();
+  readonly #leftOut = new Map<string, ObservedResource>();
   /** What was accepted at an object's registration; each use of an exemption is shown. */
   readonly #accepted: Finding[] = [];
   /** Configuration of the resource policy, as far as it has been seen. */
@@ -126,6 +127,8 @@ class Guard {
         this.#config = safely(() => args.getConfig(), undefined);
         const settings = configured(this.#settings, this.#config);
         const resource: ObservedResource = { ...identity(args), props: toPlain(args.props), provider: args.provider };
+        // not part of the operation: nothing of it is there to be judged
+        if (isLeftOut(resource)) return void this.#leftOut.set(resource.urn, resource);
         this.#inputs.set(resource.urn, resource.props);
         const judged = attempt(resource.urn, () => this.#objects.judge(resource, settings, today()));
         const found = applyExemptions(judged, settings.exemptions, today()).findings;
@@ -194,13 +197,19 @@ class Guard {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending?.signature === signature && pending.forLevel === level) return pending.findings;
-    const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings, circumstancesOf(resources)));
+    const judged = attempt(rootUrn(resources), () => judgeStack(resources, settings, this.#circumstances(resources)));
     const applied = applyExemptions(judged, settings.exemptions, today());
     const known = new Set(applied.findings.map(subjectAndId));
     const accepted = this.#accepted.filter((finding) => !known.has(subjectAndId(finding)));
     const findings = [...applied.overdue, ...applied.findings, ...accepted];
     this.#pending = { signature, forLevel: level === "mandatory" ? "advisory" : "mandatory", findings };
     return findings;
+  }
+
+  #circumstances(resources: readonly ObservedResource[]): StackCircumstances {
+    const present = new Set(resources.map(({ urn }) => urn));
+    const leftOut = [...this.#leftOut.values()].filter(({ urn }) => !present.has(urn));
+    return { today: today(), operation: operation(), rootUrn: rootUrn(resources), leftOut };
   }
 
   #observe(resource: PolicyResource): ObservedResource {
@@ -213,6 +222,7 @@ class Guard {
       provider: resource.provider,
       parentUrn: resource.parent?.urn,
       waitsFor: waitsFor(resource),
+      takes: takes(resource),
     };
   }
 }
@@ -226,6 +236,12 @@ function waitsFor({ dependencies, propertyDependencies, parent, provider }: Poli
   return [...resources, ...(provider === undefined ? [] : [provider])].map(({ urn }) => String(urn));
 }
 
+/** Whose values the properties of a resource take. */
+function takes({ propertyDependencies }: PolicyResource): Record<string, readonly string[]> {
+  const entries = safely(() => Object.entries(propertyDependencies), []);
+  return Object.fromEntries(entries.map(([key, resources]) => [key, resources.map(({ urn }) => String(urn))]));
+}
+
 /** Repairs of an object outside tier 0, which is not held to account. */
 function repairsFor(resource: { type: string; name: string; urn: string; props: unknown }, settings: GuardSettings) {
   const plain = toPlainWithoutSecrets(resource.props);
@@ -235,10 +251,6 @@ function repairsFor(resource: { type: string; name: string; urn: string; props: 
   if (object === undefined || (typeof home === "string" && settings.exemptNamespaces.includes(home))) return [];
   // paths are those of the properties themselves
   return repairsOf({ ...(plain as Record<string, unknown>), apiVersion: object.apiVersion, kind: object.kind });
-}
-
-function circumstancesOf(resources: readonly ObservedResource[]): StackCircumstances {
-  return { today: today(), operation: operation(), rootUrn: rootUrn(resources) };
 }
 
 function identity(resource: { type: string; name: string; urn: string }): { type: string; name: string; urn: string } {

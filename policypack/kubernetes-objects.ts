@@ -100,6 +100,16 @@ export function isWhole({ metadata }: KubeObject): boolean {
   return typeof uid === "string" && !isUnknown(uid);
 }
 
+/**
+ * Whether a resource is not part of the operation (`--target`, `--exclude`): where it is not in the state yet, the engine
+ * shows its policies no inputs at all. An object that is registered states its kind at least.
+ */
+export function isLeftOut({ type, props }: ResourceLike): boolean {
+  const token = parseToken(type);
+  if (token === undefined || !(token.isKind || opaqueTypes.has(type))) return false;
+  return typeof props === "object" && props !== null && Object.keys(props).length === 0;
+}
+
 /** The one ConfigMap that decides what policies mean, and those whose name is not known yet. */
 function mayConfigureEnforcer(kind: string, props: object): boolean {
   if (kind !== "ConfigMap") return false;

@@ -1,5 +1,6 @@
 import type { Finding } from "../sdk/findings";
 import { describeControl, exemptionOverdue, rules } from "../sdk/findings";
+import { liveDrift } from "./live-drift";
 
 /**
  * The text of a violation. Findings hold names, paths, addresses and ports and no other values of fields; names are
@@ -45,7 +46,7 @@ function endOf({ id, fix, severity, controls }: Finding): string[] {
   ];
 }
 
-const whyById = new Map([...rules, exemptionOverdue].map(({ id, why }) => [id, why]));
+const whyById = new Map([...rules, exemptionOverdue, liveDrift].map(({ id, why }) => [id, why]));
 
 /** Why a rule matters. The text has to stand alone: whoever reads it in a log has no copy of the documentation. */
 function whyOf(id: string): string[] {

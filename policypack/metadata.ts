@@ -1,6 +1,8 @@
 import type { Policy } from "@pulumi/policy";
 import type { RuleText } from "../sdk/findings";
 import { describeControl, exemptionOverdue, rules } from "../sdk/findings";
+import { notInOperation } from "./left-out";
+import { liveDrift } from "./live-drift";
 import { reachabilityChange } from "./reachability-change";
 import { contentsNotVisible } from "./visibility";
 
@@ -10,7 +12,14 @@ import { contentsNotVisible } from "./visibility";
  * each violation carries what is its own: id, severity, fix and controls in its message, severity and description beside.
  */
 
-const findings: readonly RuleText[] = [...rules, contentsNotVisible, reachabilityChange, exemptionOverdue];
+const findings: readonly RuleText[] = [
+  ...rules,
+  contentsNotVisible,
+  liveDrift,
+  notInOperation,
+  reachabilityChange,
+  exemptionOverdue,
+];
 const byId = new Map(findings.map((finding) => [finding.id, finding]));
 
 /** Title and reason of a finding. */

@@ -2,6 +2,8 @@ import type { PolicyConfigSchema } from "@pulumi/policy";
 import type { AnnotationOptions, ExceptionPlaces, Exemption, Finding, RuleId, RuleText } from "../sdk/findings";
 import { defaultTiers, exemptionOverdue, rules } from "../sdk/findings";
 import { profileFor } from "../sdk/reachability";
+import { notInOperation } from "./left-out";
+import { liveDrift } from "./live-drift";
 import { reachabilityChange } from "./reachability-change";
 import { contentsNotVisible } from "./visibility";
 
@@ -11,6 +13,8 @@ export type GuardLevel = "mandatory" | "advisory" | "disabled";
 /** What the pack finds beside the rules, by id. */
 const beside = {
   "contents-not-visible": contentsNotVisible,
+  "live-drift": liveDrift,
+  "not-in-operation": notInOperation,
   "reachability-change": reachabilityChange,
   "exemption-overdue": exemptionOverdue,
 } satisfies Readonly<Record<string, RuleText>>;
@@ -168,7 +172,7 @@ function defaultLevel(id: string): GuardLevel {
   return ["critical", "high"].includes(severityOf(id) ?? "") ? "mandatory" : "advisory";
 }
 
-const severityById = new Map([...rules, exemptionOverdue].map((rule) => [rule.id, rule.severity]));
+const severityById = new Map([...rules, exemptionOverdue, liveDrift].map((rule) => [rule.id, rule.severity]));
 
 function severityOf(id: string): Finding["severity"] | undefined {
   return severityById.get(id);

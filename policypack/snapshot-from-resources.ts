@@ -24,6 +24,8 @@ export interface ObservedResource {
   readonly parentUrn?: string | undefined;
   /** URNs of what is registered before it: what it depends on, its parent, its provider. Not known at registration. */
   readonly waitsFor?: readonly string[];
+  /** URNs of the resources whose values a property takes, by property. Not known at registration. */
+  readonly takes?: Readonly<Partial<Record<string, readonly string[]>>>;
 }
 
 /** What a stack puts into one cluster. */

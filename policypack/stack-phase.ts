@@ -1,8 +1,14 @@
 import type { Finding } from "../sdk/findings";
 import { applyAnnotations, evaluate, notUnderstood, sortFindings } from "../sdk/findings";
 import type { EnforcerProfile, Reachability, SourcedObject } from "../sdk/reachability";
-import { buildSnapshot, compile, inferProfile, profileFor } from "../sdk/reachability";
+import { buildSnapshot, compile, identityOf, inferProfile, profileFor } from "../sdk/reachability";
+import { clusterOf } from "./clusters";
+import { readResource } from "./kubernetes-objects";
 import { laidOver, readClusterSnapshot, readPreviousState, without } from "./known-world";
+import { describeDropped } from "./dropped";
+import { describeEmptyComponents } from "./empty-components";
+import { describeLeftOut, mindingLeftOut } from "./left-out";
+import { describeDrift, mindingDrift } from "./live-drift";
 import { applyPatches } from "./patches";
 import { describeChange } from "./reachability-change";
 import { tenantExceptionsOf, type GuardSettings } from "./settings";
@@ -16,6 +22,8 @@ export interface StackCircumstances {
   readonly operation: "preview" | "update";
   /** The URN of the stack, for what is about no single resource. */
   readonly rootUrn: string;
+  /** Resources of the program that the operation leaves out. */
+  readonly leftOut?: readonly ObservedResource[];
 }
 
 /** Everything that is to be said about a stack, sorted. Never throws on malformed input. */
@@ -25,18 +33,51 @@ export function judgeStack(
   circumstances: StackCircumstances,
 ): Finding[] {
   // the engine sends resources in no particular order
-  const ordered = [...resources].sort((a, b) => (a.urn < b.urn ? -1 : a.urn > b.urn ? 1 : 0));
+  const ordered = [...withoutReads(resources)].sort((a, b) => (a.urn < b.urn ? -1 : a.urn > b.urn ? 1 : 0));
   const clusters = [...contentsByCluster(ordered).values()];
   const dependencies = dependenciesOf(ordered);
+  const byUrn = new Map(ordered.map((resource) => [resource.urn, resource]));
+  const { leftOut = [], operation, rootUrn } = circumstances;
   const findings = clusters.flatMap((contents) => {
     const known = isDescribed(contents, clusters.length, settings);
     const judged = known
       ? judgeWithin(contents, settings, circumstances, dependencies)
       : judgePatched(contents, settings, circumstances, dependencies);
-    const found = [...contents.findings, ...judged];
+    const drifted = describeDrift(contents, byUrn);
+    const dropped = operation === "preview" ? describeDropped(contents.objects, byUrn) : [];
+    const beside = mindingDrift(mindingLeftOut([...contents.findings, ...judged], leftOut), drifted);
+    const found = [...beside, ...drifted, ...dropped];
     return clusters.length > 1 ? found.map((finding) => withCluster(finding, contents)) : found;
   });
-  return sortFindings([...findings, ...unclearCluster(clusters, settings, circumstances)]);
+  return sortFindings([
+    ...findings,
+    ...describeLeftOut(leftOut, rootUrn),
+    ...describeEmptyComponents(ordered),
+    ...unclearCluster(clusters, settings, circumstances),
+  ]);
+}
+
+/**
+ * Without what is only read: an object that another resource of the stack declares, and that is read after it (the check
+ * at the end of an update does that). A preview and an update show no reads; `pulumi policy analyze` shows all of a state.
+ */
+function withoutReads(resources: readonly ObservedResource[]): ObservedResource[] {
+  const byKey = new Map<string, ObservedResource[]>();
+  for (const resource of resources) {
+    const reading = readResource(resource);
+    const [object] = reading.is === "objects" ? reading.objects : [];
+    const identity = object === undefined ? undefined : identityOf(object);
+    if (identity === undefined) continue;
+    const key = `${clusterOf(resource.provider).key} ${identity}`;
+    byKey.set(key, [...(byKey.get(key) ?? []), resource]);
+  }
+  const reads = new Set<ObservedResource>();
+  for (const same of byKey.values()) {
+    const urns = new Set(same.map(({ urn }) => urn));
+    for (const each of same)
+      if (same.length > 1 && each.waitsFor?.some((urn) => urn !== each.urn && urns.has(urn))) reads.add(each);
+  }
+  return resources.filter((resource) => !reads.has(resource));
 }
 
 /** A set of objects, judged: what is found in it, and its reachability. */

@@ -2,6 +2,8 @@
 import { dump, loadAll } from "js-yaml";
 import type { RuleText } from "../../sdk/findings";
 import { reachabilityChange } from "../../policypack/reachability-change";
+import { notInOperation } from "../../policypack/left-out";
+import { liveDrift } from "../../policypack/live-drift";
 import { contentsNotVisible } from "../../policypack/visibility";
 import { describeControl, exemptionOverdue, rules } from "../../sdk/findings";
 import { defects } from "./defects";
@@ -24,7 +26,14 @@ const examples: Readonly<Record<string, string>> = {
 };
 
 /** Everything that can be found: by the rules, and by the policy pack alone. */
-export const documented: readonly RuleText[] = [...rules, exemptionOverdue, contentsNotVisible, reachabilityChange];
+export const documented: readonly RuleText[] = [
+  ...rules,
+  exemptionOverdue,
+  contentsNotVisible,
+  liveDrift,
+  notInOperation,
+  reachabilityChange,
+];
 
 export function findingsDocument(): string {
   const table = [
