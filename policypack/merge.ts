@@ -1,4 +1,5 @@
 import { isUnknown } from "../sdk/reachability/model/unknown";
+import { isMap } from "../sdk/reachability/model/plain";
 
 /**
  * What is known of a resource in the stack phase.
@@ -20,7 +21,7 @@ function fillUnknown(outputs: unknown, inputs: unknown): unknown {
     if (!Array.isArray(inputs) || inputs.length !== outputs.length) return outputs;
     return outputs.map((item: unknown, index) => fillUnknown(item, inputs[index]));
   }
-  if (isObject(outputs) && isObject(inputs)) {
+  if (isMap(outputs) && isMap(inputs)) {
     return Object.fromEntries(
       Object.entries(outputs).map(([key, item]) => [
         key,
@@ -31,10 +32,6 @@ function fillUnknown(outputs: unknown, inputs: unknown): unknown {
   return outputs;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
-}
-
 function isEmptyObject(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).length === 0;
+  return isMap(value) && Object.keys(value).length === 0;
 }

@@ -1,13 +1,12 @@
 import type { Address, AddressRange } from "../sdk/reachability";
 import { isUnknown, metadataEndpoints, parseAddress, parseCidr } from "../sdk/reachability";
+import { isMap, type Fields } from "../sdk/reachability/model/plain";
 
 /** One repair: the value that a field of an object gets. */
 export interface Repair {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Repairs of one object that are local and certain: no other object has to be known to be sure that the repaired one is
@@ -28,10 +27,7 @@ export function repairsOf(object: Fields): Repair[] {
   const clusterwide = kind === "CiliumClusterwideNetworkPolicy";
   if (group === "networking.k8s.io" && kind === "NetworkPolicy") {
     return blocksIn(object, (rule) =>
-      listAt(rule, "to").map(([peer, index]) => [
-        isFields(peer) ? peer["ipBlock"] : undefined,
-        ["to", index, "ipBlock"],
-      ]),
+      listAt(rule, "to").map(([peer, index]) => [isMap(peer) ? peer["ipBlock"] : undefined, ["to", index, "ipBlock"]]),
     );
   }
   if (group === "cilium.io" && (kind === "CiliumNetworkPolicy" || clusterwide)) {
@@ -73,11 +69,11 @@ function blocksIn(object: Fields, blocksOf: (rule: unknown) => [block: unknown, 
 function specsOf(object: Fields): [spec: Fields, path: Path][] {
   const several = listAt(object, "specs").map(([spec, index]): [unknown, Path] => [spec, ["specs", index]]);
   const all: [unknown, Path][] = [[object["spec"], ["spec"]], ...several];
-  return all.filter((each): each is [Fields, Path] => isFields(each[0]));
+  return all.filter((each): each is [Fields, Path] => isMap(each[0]));
 }
 
 function listAt(holder: unknown, key: string): [item: unknown, index: number][] {
-  const list = isFields(holder) ? holder[key] : undefined;
+  const list = isMap(holder) ? holder[key] : undefined;
   return Array.isArray(list) ? list.map((item: unknown, index) => [item, index]) : [];
 }
 
@@ -89,7 +85,7 @@ const endpoints = metadataEndpoints.flatMap(({ address, family }) => {
 
 /** What a block `{ cidr, except }` lacks to leave the endpoints out that it holds. */
 function exceptions(block: unknown, path: Path): Repair[] {
-  if (!isFields(block)) return [];
+  if (!isMap(block)) return [];
   const range = rangeOf(block["cidr"]);
   const except: unknown = block["except"] ?? [];
   if (range === undefined || range.from === range.to || !Array.isArray(except)) return [];
@@ -123,7 +119,7 @@ function highest({ family, to }: AddressRange): Address {
 function defaultDeny(spec: Fields, path: Path): Repair[] {
   const given = spec["enableDefaultDeny"];
   // not a map, or not known yet: nothing is certain
-  if (given !== undefined && !isFields(given)) return [];
+  if (given !== undefined && !isMap(given)) return [];
   const missing = (["ingress", "egress"] as const).filter(
     (direction) => hasRules(spec, direction) && given?.[direction] === undefined,
   );
@@ -134,8 +130,4 @@ function defaultDeny(spec: Fields, path: Path): Repair[] {
 
 function hasRules(spec: Fields, direction: "ingress" | "egress"): boolean {
   return [spec[direction], spec[`${direction}Deny`]].some((rules) => Array.isArray(rules) && rules.length > 0);
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
 }

@@ -2,6 +2,7 @@ import { CORE_SCHEMA, load } from "js-yaml";
 import type { Exemption } from "../findings";
 import { didYouMean, inputError, nearest } from "./errors";
 import { textOf } from "./sources/files";
+import { isMap } from "../reachability/model/plain";
 
 const keys: readonly (keyof Exemption)[] = ["finding", "namespace", "kind", "name", "owner", "reason", "expires"];
 
@@ -43,8 +44,4 @@ function exemptionOf(item: unknown, where: string, ruleIds: readonly string[]): 
     throw inputError(`${where}: there is no rule "${finding}".${didYouMean(nearest(finding, ruleIds))}`);
   }
   return item as unknown as Exemption;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

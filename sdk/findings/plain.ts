@@ -1,20 +1,7 @@
+/** Reading plain data of any shape: what is not of the wanted shape is as good as absent. */
 import { isUnknown } from "../reachability";
 
-/** Reading plain data of any shape: what is not of the wanted shape is as good as absent. */
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** A map; empty for whatever is none. */
-export function mapOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-/** A list; empty for whatever is none. */
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
-}
+export { listOf, mapOf, type Fields } from "../reachability/model/plain";
 
 /** A text that is known. */
 export function textOf(value: unknown): string | undefined {

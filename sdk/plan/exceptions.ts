@@ -1,6 +1,7 @@
 /** An exception between tenants as data on the policy that opens it: written by the planner, read by whoever judges it. */
 import { isDay } from "./days";
 import type { ModelFlow, ModelPeer } from "./model";
+import { isMap } from "../reachability/model/plain";
 
 /**
  * The exceptions between tenants that a policy opens, as JSON: one {@link DocumentedException}, or a list of them.
@@ -77,7 +78,7 @@ function sideOf(peer: ModelPeer): ExceptionSide | undefined {
  * @param annotations The object's `metadata.annotations`, as read.
  */
 export function documentedExceptions(annotations: unknown): readonly DocumentedException[] {
-  const text = isFields(annotations) ? annotations[exceptionAnnotation] : undefined;
+  const text = isMap(annotations) ? annotations[exceptionAnnotation] : undefined;
   if (typeof text !== "string") return [];
   const value = parse(text);
   return (Array.isArray(value) ? (value as readonly unknown[]) : [value]).flatMap((entry) => {
@@ -87,7 +88,7 @@ export function documentedExceptions(annotations: unknown): readonly DocumentedE
 }
 
 function readException(entry: unknown): DocumentedException | undefined {
-  if (!isFields(entry)) return undefined;
+  if (!isMap(entry)) return undefined;
   const { owner, reason, expires } = entry;
   const [from, to] = [readSide(entry["from"]), readSide(entry["to"])];
   const ports = entry["ports"] === undefined ? undefined : readPorts(entry["ports"]);
@@ -97,7 +98,7 @@ function readException(entry: unknown): DocumentedException | undefined {
 }
 
 function readSide(value: unknown): ExceptionSide | undefined {
-  if (!isFields(value) || !isText(value["namespace"])) return undefined;
+  if (!isMap(value) || !isText(value["namespace"])) return undefined;
   const { namespace, workload } = value;
   if (workload === undefined) return { namespace };
   return isText(workload) ? { namespace, workload } : undefined;
@@ -107,7 +108,7 @@ function readSide(value: unknown): ExceptionSide | undefined {
 function readPorts(value: unknown): readonly ExceptionPorts[] | null {
   if (!Array.isArray(value)) return null;
   const read = (value as readonly unknown[]).map((item): ExceptionPorts | undefined => {
-    if (!isFields(item) || !isText(item["protocol"]) || typeof item["port"] !== "number") return undefined;
+    if (!isMap(item) || !isText(item["protocol"]) || typeof item["port"] !== "number") return undefined;
     const { protocol, port, endPort } = item;
     if (endPort === undefined) return { protocol, port };
     return typeof endPort === "number" ? { protocol, port, endPort } : undefined;
@@ -122,10 +123,6 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isText(value: unknown): value is string {

@@ -2,6 +2,7 @@
 import * as path from "node:path";
 import { isPolicy, readYaml, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
+import { listOf, mapOf, type Fields } from "../../reachability/model/plain";
 
 /** A kustomization file, read. */
 export interface Kustomization {
@@ -27,16 +28,6 @@ const kustomizationName = /^(kustomization\.ya?ml|Kustomization)$/;
 
 export function isKustomizationFile(file: string): boolean {
   return kustomizationName.test(path.basename(file));
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function mapOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 function textsOf(value: unknown): string[] {

@@ -1,6 +1,7 @@
 import type { Problem } from "../../reachability";
 import { objectsOfResources, type PulumiResource } from "./pulumi-resources";
-import { isMap, isResource } from "./pulumi-state";
+import { isMap } from "../../reachability/model/plain";
+import { isResource } from "./pulumi-state";
 import type { SourceContent } from "./types";
 
 /** Whether parsed JSON is the digest that `pulumi preview --json` prints. */

@@ -1,6 +1,7 @@
 import type { Problem } from "../../reachability";
 import { objectsOfResources, type PulumiResource } from "./pulumi-resources";
 import type { SourceContent } from "./types";
+import { isMap } from "../../reachability/model/plain";
 
 interface Deployment {
   readonly resources?: unknown;
@@ -46,10 +47,6 @@ function pendingOperations(deployment: Deployment | undefined, file: string | un
       },
     ];
   });
-}
-
-export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function isResource(value: unknown): value is PulumiResource {

@@ -2,6 +2,7 @@
 
 import { localClusterByDefault } from "./cilium-version";
 import type { SourcedObject } from "./objects";
+import { mapOf } from "./plain";
 
 export type Cni = "kubernetes" | "cilium" | "calico";
 
@@ -284,10 +285,6 @@ function releaseOf(object: SourcedObject["object"]): HelmRelease | undefined {
 function released(chart: unknown, version: unknown, values: unknown): HelmRelease | undefined {
   if (typeof chart !== "string") return undefined;
   return { chart: chart.replace(/\/+$/, "").split("/").at(-1) ?? "", version, values: mapOf(values) };
-}
-
-function mapOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
 /** What the values of Cilium's chart say; the chart's defaults for what they leave out. */

@@ -2,14 +2,13 @@
 import type { KubeObject } from "../model/objects";
 import type { LabelSet, LabelValue } from "../model/selectors/labels";
 import { isUnknown, someValue } from "../model/unknown";
+import { mapOf, type Fields } from "../model/plain";
 
 /** As many pods of one controller as are told apart by name. */
 const mostPods = 256;
 
 /** The labels of the node that pods get when they are bound (PodTopologyLabelsAdmission). */
 const topologyKeys: ReadonlySet<string> = new Set(["topology.kubernetes.io/zone", "topology.kubernetes.io/region"]);
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The labels that the pods of an object have: those of its template, and what its controller adds, as "some value" where
@@ -31,7 +30,7 @@ export function withControllerLabels(labels: LabelSet, object: KubeObject, topol
 
 /** Whether the pods of a controller were read, and its labels are theirs. */
 function hasPods(object: KubeObject): boolean {
-  return Array.isArray(fieldsOf(object["status"])["pods"]);
+  return Array.isArray(mapOf(object["status"])["pods"]);
 }
 
 function addedBy(object: KubeObject): Record<string, LabelValue> {
@@ -53,15 +52,15 @@ function addedBy(object: KubeObject): Record<string, LabelValue> {
   if (object.kind !== "CronJob") return {};
   const name = nameOf(object);
   const made = name === undefined ? someValue() : someValue({ pattern: new RegExp(`^${escape(name)}-`) });
-  return jobLabels(made, someValue(), fieldsOf(fieldsOf(fieldsOf(object.spec)["jobTemplate"])["spec"]));
+  return jobLabels(made, someValue(), mapOf(mapOf(mapOf(object.spec)["jobTemplate"])["spec"]));
 }
 
 /** The name and the number of each pod of a StatefulSet. */
 function numbered(object: KubeObject): Record<string, LabelValue> {
-  const spec = fieldsOf(object.spec);
+  const spec = mapOf(object.spec);
   const name = nameOf(object);
   const replicas = spec["replicas"] ?? 1;
-  const start = fieldsOf(spec["ordinals"])["start"] ?? 0;
+  const start = mapOf(spec["ordinals"])["start"] ?? 0;
   const known = typeof replicas === "number" && typeof start === "number" && replicas > 0 && replicas <= mostPods;
   const numbers = known ? Array.from({ length: replicas }, (_, index) => String(start + index)) : undefined;
   return {
@@ -77,7 +76,7 @@ function numbered(object: KubeObject): Record<string, LabelValue> {
 
 function ofJob(object: KubeObject): Record<string, LabelValue> {
   const uid = object.metadata?.["uid"];
-  return jobLabels(nameOf(object) ?? someValue(), typeof uid === "string" ? uid : someValue(), fieldsOf(object.spec));
+  return jobLabels(nameOf(object) ?? someValue(), typeof uid === "string" ? uid : someValue(), mapOf(object.spec));
 }
 
 function jobLabels(name: LabelValue, uid: LabelValue, spec: Fields): Record<string, LabelValue> {
@@ -107,19 +106,13 @@ function oneOf(values: readonly string[]): LabelValue {
 
 function isBound(object: KubeObject): boolean {
   if (object.kind !== "Pod") return hasPods(object);
-  const status = fieldsOf(object["status"]);
+  const status = mapOf(object["status"]);
   return status["phase"] !== undefined || status["podIP"] !== undefined || status["hostIP"] !== undefined;
 }
 
 function nameOf(object: KubeObject): string | undefined {
   const name = object.metadata?.name;
   return typeof name === "string" && name !== "" && !isUnknown(name) ? name : undefined;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
 }
 
 function escape(text: string): string {

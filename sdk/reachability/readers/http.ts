@@ -3,6 +3,7 @@
  * answered from two readings of the policies, the most and the least that any request may do.
  */
 import { groupOf, type KubeObject } from "../model/objects";
+import { listOf, mapOf, type Fields } from "../model/plain";
 
 /** A rule that looks at requests. */
 export interface HttpRule {
@@ -12,8 +13,6 @@ export interface HttpRule {
   readonly requests: string;
   readonly denies: boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What becomes of a part that looks at requests: it holds for every request, or is not there; the rule then goes with it. */
 type Reading = "every request" | "no request";
@@ -28,14 +27,6 @@ export function httpRules(object: KubeObject): HttpRule[] {
 /** A policy as a request meets it that fits its allows and none of its denies (`most`), or the other way round (`least`). */
 export function readHttp(object: KubeObject, reading: "most" | "least"): KubeObject {
   return rewrite(object, [], reading === "most" ? "every request" : "no request");
-}
-
-function mapOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 /** @param allows what becomes of allows; denies become the opposite */

@@ -5,8 +5,7 @@
 import type { SourcedObject } from "../model/objects";
 import type { EnforcerProfile } from "../model/profile";
 import { isUnknown } from "../model/unknown";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { listOf, mapOf, type Fields } from "../model/plain";
 
 /** The profile with what the snapshot's mesh configuration sets; a setting of the caller's own stays. */
 export function withMeshConfig(profile: EnforcerProfile, objects: readonly SourcedObject[]): EnforcerProfile {
@@ -34,18 +33,17 @@ function configOf(object: SourcedObject["object"]): Fields | undefined {
   const { kind, apiVersion } = object;
   const name = textOf(object.metadata?.name) ?? "";
   if (kind === "ConfigMap" && (name === "istio" || name.startsWith("istio-"))) {
-    const text = textOf(fieldsOf(object["data"])["mesh"]);
+    const text = textOf(mapOf(object["data"])["mesh"]);
     return text === undefined ? undefined : topLevel(text);
   }
-  const spec = fieldsOf(object.spec);
-  if (kind === "IstioOperator") return fieldsOf(spec["meshConfig"]);
-  if (kind === "Istio" && apiVersion.startsWith("sailoperator.io/"))
-    return fieldsOf(fieldsOf(spec["values"])["meshConfig"]);
+  const spec = mapOf(object.spec);
+  if (kind === "IstioOperator") return mapOf(spec["meshConfig"]);
+  if (kind === "Istio" && apiVersion.startsWith("sailoperator.io/")) return mapOf(mapOf(spec["values"])["meshConfig"]);
   if (kind !== "Release" && kind !== "HelmRelease" && kind !== "Chart") return undefined;
   const chart = spec["chart"] ?? "";
-  const chartName = typeof chart === "string" ? chart : fieldsOf(fieldsOf(chart)["spec"])["chart"];
+  const chartName = typeof chart === "string" ? chart : mapOf(mapOf(chart)["spec"])["chart"];
   if (typeof chartName !== "string" || chartName.replace(/\/+$/, "").split("/").at(-1) !== "istiod") return undefined;
-  return fieldsOf(fieldsOf(spec["values"])["meshConfig"]);
+  return mapOf(mapOf(spec["values"])["meshConfig"]);
 }
 
 /** The top-level strings and lists of strings of a YAML map; all that is asked of a MeshConfig. */
@@ -63,16 +61,6 @@ function topLevel(text: string): Fields {
     if (entry === null || entry[2] !== undefined) list = undefined;
   }
   return result;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 function textOf(value: unknown): string | undefined {

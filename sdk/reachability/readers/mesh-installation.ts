@@ -5,7 +5,8 @@ import { NotReadable } from "./fields";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 import { all, any, evaluate, perhaps, test, type Condition } from "../model/selectors/conditions";
 import { labelOf, type LabelSet } from "../model/selectors/labels";
-import { isUnknown, type Tri } from "../model/unknown";
+import { type Tri } from "../model/unknown";
+import { listOf, mapOf, type Fields } from "../model/plain";
 
 const injection = "istio-injection";
 const revision = "istio.io/rev";
@@ -39,12 +40,12 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
   const classes = new Map(Object.entries(gatewayClasses));
   for (const { object } of objects) {
     if (isOf(object, "MutatingWebhookConfiguration", "admissionregistration.k8s.io")) {
-      for (const webhook of listOf(object["webhooks"]).map(fieldsOf)) {
+      for (const webhook of listOf(object["webhooks"]).map(mapOf)) {
         if (isInjector(webhook)) webhooks.push(selectedBy(webhook));
       }
     }
     if (isOf(object, "GatewayClass", gatewayApi)) {
-      const mode = byKey(gatewayControllers, fieldsOf(object.spec)["controllerName"]);
+      const mode = byKey(gatewayControllers, mapOf(object.spec)["controllerName"]);
       const name = object.metadata?.name;
       if (mode !== undefined && typeof name === "string") classes.set(name, mode);
     }
@@ -52,7 +53,7 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
   const gateways = new Map<string, GatewayMode>();
   for (const { object } of objects) {
     if (!isOf(object, "Gateway", gatewayApi)) continue;
-    const mode = classes.get(String(fieldsOf(object.spec)["gatewayClassName"]));
+    const mode = classes.get(String(mapOf(object.spec)["gatewayClassName"]));
     const { namespace, name } = object.metadata ?? {};
     const place = typeof namespace === "string" && namespace !== "" ? namespace : "default";
     if (mode !== undefined && typeof name === "string") gateways.set(`${place}/${name}`, mode);
@@ -99,8 +100,6 @@ function isOf(object: SourcedObject["object"], kind: string, group: string): boo
   return object.kind === kind && object.apiVersion.startsWith(`${group}/`);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Istio's own names for them; istioctl and the charts change the prefix only. */
 function isInjector(webhook: Fields): boolean {
   const name = webhook["name"];
@@ -118,14 +117,4 @@ function selectedBy(webhook: Fields): Condition {
     // whom it selects is not known
     return perhaps;
   }
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }

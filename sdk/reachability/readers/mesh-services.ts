@@ -3,8 +3,7 @@ import type { SourcedObject } from "../model/objects";
 import { all, evaluate, test, type Condition, type Lookup } from "../model/selectors/conditions";
 import { parseAddress, type Address } from "../model/sets/addresses";
 import { isUnknown, NO, unknownValue, type Tri } from "../model/unknown";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { listOf, mapOf, type Fields } from "../model/plain";
 
 interface MeshServicePort {
   readonly port: number;
@@ -108,30 +107,28 @@ function specificity(host: string): number {
 }
 
 function tlsOf(spec: Fields, port: number): ClientTls | undefined {
-  const policy = fieldsOf(spec["trafficPolicy"]);
+  const policy = mapOf(spec["trafficPolicy"]);
   const own = tlsOfPolicy(policy, port);
   // a route may choose a subset, which has a policy of its own
-  const subsets = listOf(spec["subsets"]).map((subset) =>
-    tlsOfPolicy(fieldsOf(fieldsOf(subset)["trafficPolicy"]), port),
-  );
+  const subsets = listOf(spec["subsets"]).map((subset) => tlsOfPolicy(mapOf(mapOf(subset)["trafficPolicy"]), port));
   return subsets.some((mode) => mode !== undefined && mode !== own) ? "unknown" : own;
 }
 
 function tlsOfPolicy(policy: Fields, port: number): ClientTls | undefined {
   let tls = policy["tls"];
-  for (const each of listOf(policy["portLevelSettings"]).map(fieldsOf)) {
-    if (fieldsOf(each["port"])["number"] === port && each["tls"] !== undefined) tls = each["tls"];
+  for (const each of listOf(policy["portLevelSettings"]).map(mapOf)) {
+    if (mapOf(each["port"])["number"] === port && each["tls"] !== undefined) tls = each["tls"];
   }
   if (tls === undefined || tls === null) return undefined;
-  const mode = fieldsOf(tls)["mode"] ?? "DISABLE";
+  const mode = mapOf(tls)["mode"] ?? "DISABLE";
   if (typeof mode !== "string" || isUnknown(mode)) return "unknown";
   // SIMPLE and MUTUAL bring a certificate of the client's own, if any: no identity of the mesh
   return mode === "ISTIO_MUTUAL" ? "mutual" : "plaintext";
 }
 
 function serviceOf(object: SourcedObject["object"]): MeshService[] {
-  const spec = fieldsOf(object.spec);
-  const selector = Object.entries(fieldsOf(spec["selector"]));
+  const spec = mapOf(object.spec);
+  const selector = Object.entries(mapOf(spec["selector"]));
   if (selector.length === 0) return [];
   const namespace = textOf(object.metadata?.namespace) ?? "default";
   const clusterIp = spec["clusterIP"];
@@ -148,7 +145,7 @@ function serviceOf(object: SourcedObject["object"]): MeshService[] {
       ),
       addresses: addresses.length === 0 ? undefined : addresses,
       headless: clusterIp === "None",
-      ports: listOf(spec["ports"]).map(fieldsOf).flatMap(portOf),
+      ports: listOf(spec["ports"]).map(mapOf).flatMap(portOf),
     },
   ];
 }
@@ -168,11 +165,11 @@ function numeric(text: string): number | string {
 }
 
 function ruleOf(object: SourcedObject["object"]): DestinationRule[] {
-  const spec = fieldsOf(object.spec);
+  const spec = mapOf(object.spec);
   const namespace = textOf(object.metadata?.namespace) ?? "default";
   const host = textOf(spec["host"]);
   if (host === undefined) return [];
-  const labels = Object.entries(fieldsOf(fieldsOf(spec["workloadSelector"])["matchLabels"]));
+  const labels = Object.entries(mapOf(mapOf(spec["workloadSelector"])["matchLabels"]));
   return [
     {
       namespace,
@@ -183,16 +180,6 @@ function ruleOf(object: SourcedObject["object"]): DestinationRule[] {
       spec,
     },
   ];
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 function textOf(value: unknown): string | undefined {

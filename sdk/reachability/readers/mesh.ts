@@ -5,6 +5,7 @@ import { isUnknown, MAYBE, NO, tri, triAnd, unknownValue, YES, type Tri, type Un
 import { labelOf, noLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { defaultInstallation, gatewayByLabels, isSelected } from "./mesh-installation";
 import { labelSetOf, podTemplateOf } from "./workloads";
+import { listOf, mapOf, type Fields } from "../model/plain";
 
 /** What Istio looks at of a pod. */
 export interface MeshSubject {
@@ -37,7 +38,7 @@ export function futurePod(namespace: LabelValue, labels: LabelSet, namespaceLabe
 /** A workload as Istio sees its pods. */
 export function meshSubjectOf(workload: Workload, namespaceLabels: LabelSet): MeshSubject {
   const template = podTemplateOf(workload.object);
-  const annotations = labelSetOf(fieldsOf(template?.metadata)["annotations"]);
+  const annotations = labelSetOf(mapOf(template?.metadata)["annotations"]);
   return {
     namespace: workload.namespaceUnknown ? unknownValue : workload.namespace,
     namespaceLabels,
@@ -141,8 +142,6 @@ function proxyIn(spec: unknown, labels: LabelSet, annotations: LabelSet): PodPro
   return alone || injectsGateway(annotations) ? "gateway" : "sidecar";
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** What a container of pilot-agent is told to be: `proxy router`, `proxy waypoint`, `proxy sidecar`. */
 function roleOf(container: Fields): PodProxy | undefined {
   const args = listOf(container["args"]);
@@ -158,27 +157,17 @@ function roleOf(container: Fields): PodProxy | undefined {
 
 /** Containers that run as long as the pod: native sidecars included. */
 function containersOf(spec: unknown): Fields[] {
-  const fields = fieldsOf(spec);
+  const fields = mapOf(spec);
   return [
-    ...listOf(fields["containers"]).map(fieldsOf),
+    ...listOf(fields["containers"]).map(mapOf),
     ...listOf(fields["initContainers"])
-      .map(fieldsOf)
+      .map(mapOf)
       .filter((container) => container["restartPolicy"] === "Always"),
   ];
 }
 
 /** Whether a Pod is one of a cluster: an address alone may be written by hand. */
 function isAdmitted(status: unknown): boolean {
-  const fields = fieldsOf(status);
+  const fields = mapOf(status);
   return ["phase", "startTime", "containerStatuses", "conditions"].some((key) => fields[key] !== undefined);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }

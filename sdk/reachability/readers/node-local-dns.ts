@@ -7,12 +7,13 @@ import { isUnknown } from "../model/unknown";
 import { parseAddress } from "../model/sets/addresses";
 import type { Workload } from "../model/snapshot";
 import { podTemplateOf } from "./workloads";
+import { listOf, mapOf } from "../model/plain";
 
 /** The addresses at which a workload's pods serve DNS on their node; none for other workloads. */
 export function nodeLocalDnsAddresses(workload: Workload): readonly string[] {
   if (!workload.hostNetwork) return [];
-  const spec = fieldsOf(podTemplateOf(workload.object)?.spec);
-  const caches = listOf(spec["containers"]).map(fieldsOf).filter(isNodeCache);
+  const spec = mapOf(podTemplateOf(workload.object)?.spec);
+  const caches = listOf(spec["containers"]).map(mapOf).filter(isNodeCache);
   return caches.flatMap((container) => {
     const words = [...listOf(container["command"]), ...listOf(container["args"])].filter(
       (word): word is string => typeof word === "string" && !isUnknown(word),
@@ -40,14 +41,4 @@ function localAddresses(words: readonly string[]): string[] {
     return (own ?? words[index + 1] ?? "").split(",");
   });
   return texts.map((text) => text.trim()).filter((text) => parseAddress(text) !== undefined);
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }

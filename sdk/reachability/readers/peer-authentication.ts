@@ -16,6 +16,7 @@ import { onlyFields, readMap, readString, type ObjectReader } from "./fields";
 import { inMesh, readWorkloadSelector } from "./istio";
 import { refused } from "./istio-clauses";
 import { refusedByZtunnel, type ModesAbove, type MtlsMode } from "./ztunnel-mtls";
+import { mapOf } from "../model/plain";
 
 /** A PeerAuthentication as it stands in the snapshot. */
 export interface PeerAuthentication {
@@ -194,9 +195,9 @@ class LevelModes {
     private readonly root: string,
   ) {
     this.#found = [...found].sort(byAge).flatMap(({ namespace, origin }) => {
-      const spec = fieldsOf(origin.object.spec);
-      if (Object.keys(fieldsOf(fieldsOf(spec["selector"])["matchLabels"])).length > 0) return [];
-      const mode = fieldsOf(spec["mtls"])["mode"] ?? "UNSET";
+      const spec = mapOf(origin.object.spec);
+      if (Object.keys(mapOf(mapOf(spec["selector"])["matchLabels"])).length > 0) return [];
+      const mode = mapOf(spec["mtls"])["mode"] ?? "UNSET";
       // one that is not known, or unreadable, may be any
       return [{ namespace, mode: modes.find((each) => each === mode) }];
     });
@@ -229,10 +230,4 @@ function modeRules(mode: MtlsMode, path: string, ports: TrafficSet): Rule[] {
   });
   if (mode === "UNSET") return [];
   return mode === "STRICT" ? [rule("deny", plaintext), rule("pass", anybody)] : [rule("pass", anybody)];
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};
 }

@@ -9,6 +9,7 @@ import type { DnsPattern } from "../model/rules";
 import type { Waypoint, WaypointTable, WaypointUse } from "../model/waypoints";
 import { all, any, inNamespace, test, type Condition } from "../model/selectors/conditions";
 import { isUnknown, unknownValue } from "../model/unknown";
+import { mapOf } from "../model/plain";
 
 export const waypointClass = "istio-waypoint";
 
@@ -23,8 +24,8 @@ export function waypointsOf(objects: readonly SourcedObject[]): WaypointTable {
     const name = textOf(object.metadata?.name);
     const key = `${namespaceOf(object)}/${name}`;
     const group = object.apiVersion.split("/")[0];
-    const spec = fieldsOf(object.spec);
-    const labels = fieldsOf(object.metadata?.labels);
+    const spec = mapOf(object.spec);
+    const labels = mapOf(object.metadata?.labels);
     if (object.kind === "Namespace" && object.apiVersion === "v1") namespaces.set(name, labels);
     if (object.kind === "Gateway" && group === "gateway.networking.k8s.io")
       gateways.set(key, { className: spec["gatewayClassName"], serves: labels["istio.io/waypoint-for"] ?? "service" });
@@ -39,12 +40,12 @@ export function waypointsOf(objects: readonly SourcedObject[]): WaypointTable {
   for (const { object } of objects) {
     if (object.kind !== "Service" || object.apiVersion !== "v1") continue;
     const namespace = namespaceOf(object);
-    const selector = Object.entries(fieldsOf(fieldsOf(object.spec)["selector"]));
+    const selector = Object.entries(mapOf(mapOf(object.spec)["selector"]));
     const where = all(
       inNamespace(namespace),
       ...selector.map(([key, value]) => test("label", key, "in", typeof value === "string" ? value : unknownValue)),
     );
-    const waypoint = used(fieldsOf(object.metadata?.labels), namespace) ?? used(namespaces.get(namespace), namespace);
+    const waypoint = used(mapOf(object.metadata?.labels), namespace) ?? used(namespaces.get(namespace), namespace);
     const passes = waypoint !== undefined && waypoint !== "none" && serves(waypoint, "service") && selector.length > 0;
     if (passes) uses.push({ waypoint, where });
     services.set(`${namespace}/${textOf(object.metadata?.name)}`, { where, uses: passes });
@@ -95,10 +96,6 @@ function hostsOf(value: unknown): DnsPattern[] {
 
 /** Every name. */
 export const anyName: DnsPattern = { ...dnsName("*"), expression: /^.*$/, broad: true };
-
-function fieldsOf(value: unknown): Labels {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Labels) : {};
-}
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "(unknown)";

@@ -7,6 +7,7 @@ import { AddressSet, parseAddress, parseCidr, type AddressRange } from "../model
 import type { PortProtocol } from "../model/sets/ports";
 import { isUnknown, NO, unknownValue } from "../model/unknown";
 import { labelSetOf } from "../readers/workloads";
+import { isMap, listOf, mapOf, type Fields } from "../model/plain";
 
 export interface ClusterData {
   readonly services: readonly ServiceEntry[];
@@ -19,14 +20,6 @@ export interface ClusterData {
   readonly apiServerAddresses: readonly string[];
   /** The cluster's DNS domains: `cluster.local`, and what CoreDNS is told to serve. */
   readonly clusterDomains: readonly string[];
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
 export function readClusterData(objects: readonly SourcedObject[]): ClusterData {
@@ -51,7 +44,7 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
       podAddresses = AddressSet.of(range).union(podAddresses ?? AddressSet.none);
     }
     if (object.kind === "ServiceCIDR" && object.apiVersion.startsWith("networking.k8s.io/")) {
-      const ranges = rangesIn(listOf(fieldsOf(object.spec)["cidrs"]));
+      const ranges = rangesIn(listOf(mapOf(object.spec)["cidrs"]));
       serviceAddresses = AddressSet.of(...ranges).union(serviceAddresses ?? AddressSet.none);
     }
     for (const domain of domainsOf(object)) clusterDomains.add(domain);
@@ -82,16 +75,16 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
 
 /** The ranges of pod addresses that an object states: a Node, a CiliumNode, a pool of Cilium's or Calico's. */
 function podRangesOf(object: KubeObject): AddressRange[] {
-  const spec = fieldsOf(object.spec);
+  const spec = mapOf(object.spec);
   const group = object.apiVersion.split("/")[0] ?? "";
   if (object.kind === "Node" && object.apiVersion === "v1") {
     return rangesIn([spec["podCIDR"], ...listOf(spec["podCIDRs"])]);
   }
   if (object.kind === "CiliumNode" && group === "cilium.io") {
-    return rangesIn(listOf(fieldsOf(spec["ipam"])["podCIDRs"]));
+    return rangesIn(listOf(mapOf(spec["ipam"])["podCIDRs"]));
   }
   if (object.kind === "CiliumPodIPPool" && group === "cilium.io") {
-    return rangesIn([spec["ipv4"], spec["ipv6"]].flatMap((family) => listOf(fieldsOf(family)["cidrs"])));
+    return rangesIn([spec["ipv4"], spec["ipv6"]].flatMap((family) => listOf(mapOf(family)["cidrs"])));
   }
   if (object.kind === "IPPool" && group.endsWith("projectcalico.org")) {
     const uses = listOf(spec["allowedUses"]);
@@ -110,7 +103,7 @@ function rangesIn(values: readonly unknown[]): AddressRange[] {
 /** The zones of the `kubernetes` plugin in CoreDNS's configuration that hold Services. */
 function domainsOf(object: KubeObject): string[] {
   if (object.kind !== "ConfigMap" || object.metadata?.namespace !== "kube-system") return [];
-  const corefile = fieldsOf(object["data"])["Corefile"];
+  const corefile = mapOf(object["data"])["Corefile"];
   if (typeof corefile !== "string") return [];
   return [...corefile.matchAll(/^\s*kubernetes[ \t]+([^{\n]*)/gm)].flatMap((match) =>
     (match[1] ?? "")
@@ -144,7 +137,7 @@ function endpointsOf(object: KubeObject): (Endpoints & { readonly service: strin
     if (typeof service !== "string") return undefined;
     // names as addresses (addressType FQDN) stand for addresses that nobody here knows
     const entries = listOrWrong(object["endpoints"]).flatMap((entry) =>
-      listOrWrong(fieldsOf(entry)["addresses"] ?? [undefined]).map((address) => ({ address, entry })),
+      listOrWrong(mapOf(entry)["addresses"] ?? [undefined]).map((address) => ({ address, entry })),
     );
     const ports = endpointPortsIn(listOf(object["ports"]));
     return { service: `${place.namespace}/${service}`, ports, ...addressesIn(entries, place.namespace) };
@@ -152,9 +145,9 @@ function endpointsOf(object: KubeObject): (Endpoints & { readonly service: strin
   if (object.kind === "Endpoints" && object.apiVersion === "v1") {
     const subsets = listOrWrong(object["subsets"]);
     const entries = subsets.flatMap((subset) =>
-      listOrWrong(fieldsOf(subset)["addresses"]).map((entry) => ({ address: fieldsOf(entry)["ip"], entry })),
+      listOrWrong(mapOf(subset)["addresses"]).map((entry) => ({ address: mapOf(entry)["ip"], entry })),
     );
-    const ports = endpointPortsIn(subsets.flatMap((subset) => listOf(fieldsOf(subset)["ports"])));
+    const ports = endpointPortsIn(subsets.flatMap((subset) => listOf(mapOf(subset)["ports"])));
     return { service: `${place.namespace}/${place.name}`, ports, ...addressesIn(entries, place.namespace) };
   }
   return undefined;
@@ -162,7 +155,7 @@ function endpointsOf(object: KubeObject): (Endpoints & { readonly service: strin
 
 function endpointPortsIn(values: readonly unknown[]): ServiceEntry["endpointPorts"] {
   return values.flatMap((value) => {
-    const { name, port, protocol } = fieldsOf(value);
+    const { name, port, protocol } = mapOf(value);
     const known = protocolOf(protocol);
     if (!isPort(port) || known === undefined) return [];
     return [{ name: typeof name === "string" ? name : "", protocol: known, port }];
@@ -190,8 +183,8 @@ function addressesIn(
 ): Pick<Endpoints, "addresses" | "listed" | "readable"> {
   const listed = entries.flatMap(({ address, entry }): ServiceEndpoint[] => {
     if (!isText(address)) return [];
-    const { targetRef, hostname } = fieldsOf(entry);
-    const { kind, name, namespace } = fieldsOf(targetRef);
+    const { targetRef, hostname } = mapOf(entry);
+    const { kind, name, namespace } = mapOf(targetRef);
     const pod =
       kind === "Pod" && typeof name === "string"
         ? { pod: { name, namespace: typeof namespace === "string" ? namespace : home } }
@@ -211,11 +204,11 @@ function isText(value: unknown): value is string {
 
 function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, Endpoints>): ServiceEntry {
   const place = placeOf(object);
-  const spec = fieldsOf(object.spec);
+  const spec = mapOf(object.spec);
   const { selector } = spec;
   const listed = endpoints.get(`${place.namespace}/${place.name}`);
   const isReadable = [object.spec, selector].every((part) => part === undefined || part === null || isMap(part));
-  const entries = Object.entries(fieldsOf(selector)).map(([key, value]): [string, LabelValue] => [
+  const entries = Object.entries(mapOf(selector)).map(([key, value]): [string, LabelValue] => [
     key,
     typeof value === "string" && !isUnknown(value) ? value : unknownValue,
   ]);
@@ -228,17 +221,15 @@ function serviceOf(object: KubeObject, endpoints: ReadonlyMap<string, Endpoints>
     endpointPorts: listed?.ports ?? [],
     readable: isReadable && (entries.length > 0 || (listed?.readable ?? true)),
     ...portsIn(spec),
-    ...addressesOfService(spec, fieldsOf(object["status"])),
+    ...addressesOfService(spec, mapOf(object["status"])),
     object,
   };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function portsIn(spec: Fields): Pick<ServiceEntry, "ports" | "portsUnknown"> {
   const entries = listOrWrong(spec["ports"]);
   const ports = entries.flatMap((entry): ServicePort[] => {
-    const { name, port, protocol: given, targetPort, nodePort } = fieldsOf(entry);
+    const { name, port, protocol: given, targetPort, nodePort } = mapOf(entry);
     const protocol = protocolOf(given);
     if (!isPort(port) || protocol === undefined) return [];
     // `targetPort: 0` and "" mean the Service's own port, as if nothing stood there
@@ -266,7 +257,7 @@ function addressesOfService(
   status: Fields,
 ): Pick<ServiceEntry, "headless" | "clusterIps" | "outerAddresses" | "outerNames" | "externalName"> {
   const clusterIps = [spec["clusterIP"], ...listOf(spec["clusterIPs"])];
-  const balancers = listOf(fieldsOf(status["loadBalancer"])["ingress"]).map(fieldsOf);
+  const balancers = listOf(mapOf(status["loadBalancer"])["ingress"]).map(mapOf);
   const outer = [...listOf(spec["externalIPs"]), spec["loadBalancerIP"], ...balancers.map(({ ip }) => ip)];
   const externalName = spec["type"] === "ExternalName" ? spec["externalName"] : undefined;
   return {
@@ -279,7 +270,7 @@ function addressesOfService(
 }
 
 function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set: AddressSet | undefined } {
-  const { externalCIDRs: given, ...others } = fieldsOf(object.spec);
+  const { externalCIDRs: given, ...others } = mapOf(object.spec);
   const cidrs = listOf(given);
   // what is not known yet, is no list, or has a field that nobody knows may hold anything
   const readable =
@@ -293,8 +284,4 @@ function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set:
     labels: labelSetOf(object.metadata?.labels),
     set: readable && known.length === ranges.length ? AddressSet.of(...known) : undefined,
   };
-}
-
-function isMap(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
 }

@@ -8,6 +8,7 @@
 import { groupOf, type KubeObject, type SourcedObject } from "../model/objects";
 import { isUnknown } from "../model/unknown";
 import { identityOf } from "./identity";
+import { isMap } from "../model/plain";
 
 /** Objects with the patches of them laid over, and patches of none of them. */
 export interface Patched {
@@ -141,8 +142,4 @@ const keysInPod: Readonly<Partial<Record<string, readonly string[]>>> = {
 /** Sets of Calico's kinds that do not lie in a rule; rules are replaced as a whole. */
 function isCalicoSet(path: readonly string[]): boolean {
   return ["spec.types", "spec.nets", "spec.policyTypes"].includes(path.join("."));
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value);
 }

@@ -6,19 +6,8 @@ import type { KubeObject, SourcedObject } from "../model/objects";
 import type { EnforcerProfile } from "../model/profile";
 import type { Redirect, RedirectPort } from "../model/redirects";
 import { all, perhaps, test, type Condition } from "../model/selectors/conditions";
-import { isUnknown, MAYBE, NO, unknownValue, YES, type Tri } from "../model/unknown";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
-}
+import { MAYBE, NO, unknownValue, YES, type Tri } from "../model/unknown";
+import { listOf, mapOf } from "../model/plain";
 
 /** The redirects of Cilium's agents; none with another enforcer. */
 export function redirectsOf(objects: readonly SourcedObject[], profile: EnforcerProfile): Redirect[] {
@@ -32,11 +21,11 @@ export function redirectsOf(objects: readonly SourcedObject[], profile: Enforcer
 function redirectOf(object: KubeObject, inForce: Tri): Redirect {
   const { namespace, name } = object.metadata ?? {};
   const home = typeof namespace === "string" && namespace !== "" ? namespace : "default";
-  const spec = fieldsOf(object.spec);
-  const front = fieldsOf(spec["redirectFrontend"]);
-  const byAddress = fieldsOf(front["addressMatcher"]);
-  const byService = fieldsOf(front["serviceMatcher"]);
-  const back = fieldsOf(spec["redirectBackend"]);
+  const spec = mapOf(object.spec);
+  const front = mapOf(spec["redirectFrontend"]);
+  const byAddress = mapOf(front["addressMatcher"]);
+  const byService = mapOf(front["serviceMatcher"]);
+  const back = mapOf(spec["redirectBackend"]);
   const ip = byAddress["ip"];
   const service = byService["serviceName"];
   const place = byService["namespace"];
@@ -58,7 +47,7 @@ function redirectOf(object: KubeObject, inForce: Tri): Redirect {
 
 function portsIn(value: unknown): RedirectPort[] {
   return listOf(value).flatMap((entry) => {
-    const { port, protocol = "TCP", name } = fieldsOf(entry);
+    const { port, protocol = "TCP", name } = mapOf(entry);
     const number = Number(port);
     if (!Number.isInteger(number) || number < 1 || number > 65535) return [];
     if (protocol !== "TCP" && protocol !== "UDP" && protocol !== "SCTP") return [];
@@ -68,8 +57,8 @@ function portsIn(value: unknown): RedirectPort[] {
 
 /** The labels asked for; expressions may select fewer. */
 function selectorOf(value: unknown): Condition {
-  const { matchLabels, matchExpressions } = fieldsOf(value);
-  const labels = Object.entries(fieldsOf(matchLabels)).map(([key, wanted]) =>
+  const { matchLabels, matchExpressions } = mapOf(value);
+  const labels = Object.entries(mapOf(matchLabels)).map(([key, wanted]) =>
     test("label", key.replace(/^(k8s|any):/, ""), "in", typeof wanted === "string" ? wanted : unknownValue),
   );
   return listOf(matchExpressions).length > 0 ? all(...labels, perhaps) : all(...labels);

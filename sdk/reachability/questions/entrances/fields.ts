@@ -1,22 +1,11 @@
 /** Reading Services, Ingresses and Gateway API objects without trusting their shape. */
 import type { ObjectRef, SourcedObject } from "../../model/objects";
 import { isUnknown } from "../../model/unknown";
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isUnknown(value)
-    ? (value as Fields)
-    : {};
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
-}
+import { listOf, mapOf, type Fields } from "../../model/plain";
 
 /** The maps of a list. */
 export function mapsOf(value: unknown): readonly Fields[] {
-  return listOf(value).map(fieldsOf);
+  return listOf(value).map(mapOf);
 }
 
 export function textOf(value: unknown): string | undefined {

@@ -9,7 +9,8 @@ import { podLabels, readLabelSelector } from "../../readers/label-selector";
 import { evaluate } from "../../model/selectors/conditions";
 import { labelOf } from "../../model/selectors/labels";
 import { MAYBE, NO, YES, type Tri } from "../../model/unknown";
-import { fieldsOf, gatewayGroup, groupOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
+import { gatewayGroup, groupOf, mapsOf, numberOf, refOf, textOf } from "./fields";
+import { mapOf, type Fields } from "../../model/plain";
 import { carrierOfGateway, type Found } from "./proxies";
 import type { Services } from "./services";
 import type { Way } from "./ways";
@@ -44,7 +45,7 @@ export function gatewayWays(engine: Engine, services: Services): Way[] {
   const controllers = new Map<string, string | undefined>();
   const grants: { readonly namespace: string; readonly spec: Fields }[] = [];
   for (const each of ofGroup) {
-    const spec = fieldsOf(each.object.spec);
+    const spec = mapOf(each.object.spec);
     if (each.object.kind === "GatewayClass") controllers.set(refOf(each).name, textOf(spec["controllerName"]));
     if (each.object.kind === "ReferenceGrant") grants.push({ namespace: refOf(each).namespace, spec });
   }
@@ -52,7 +53,7 @@ export function gatewayWays(engine: Engine, services: Services): Way[] {
   for (const each of ofGroup) {
     if (each.object.kind !== "Gateway") continue;
     const { namespace, name } = refOf(each);
-    const spec = fieldsOf(each.object.spec);
+    const spec = mapOf(each.object.spec);
     const className = textOf(spec["gatewayClassName"]);
     // a waypoint serves the mesh, it lets nothing in from outside
     if (className === "istio-waypoint") {
@@ -66,7 +67,7 @@ export function gatewayWays(engine: Engine, services: Services): Way[] {
   return ofGroup.flatMap((each): Way[] => {
     if (!routeKinds.has(each.object.kind)) return [];
     const ref = refOf(each);
-    const spec = fieldsOf(each.object.spec);
+    const spec = mapOf(each.object.spec);
     const hostnames = (Array.isArray(spec["hostnames"]) ? (spec["hostnames"] as unknown[]) : [])
       .map(textOf)
       .filter((name) => name !== undefined);
@@ -133,7 +134,7 @@ function attachment(
 
 /** Whether a listener takes a route: by its kind, its namespace and its names. */
 function takes(engine: Engine, listener: Fields, gateway: Gateway, route: Route): Tri {
-  const allowed = fieldsOf(listener["allowedRoutes"]);
+  const allowed = mapOf(listener["allowedRoutes"]);
   const protocol = textOf(listener["protocol"]) ?? "";
   const kinds = mapsOf(allowed["kinds"]).map((entry) => textOf(entry["kind"]));
   const known = Object.hasOwn(routesOfProtocol, protocol) ? routesOfProtocol[protocol] : undefined;
@@ -143,7 +144,7 @@ function takes(engine: Engine, listener: Fields, gateway: Gateway, route: Route)
   if (named && hostname !== undefined && route.hostnames.length > 0) {
     if (!route.hostnames.some((name) => namesMeet(name, hostname))) return NO;
   }
-  const takesNamespace = namespaceAllowed(engine, fieldsOf(allowed["namespaces"]), gateway, route);
+  const takesNamespace = namespaceAllowed(engine, mapOf(allowed["namespaces"]), gateway, route);
   // what the protocol is for is not known: the controller defines it
   return takesNamespace === YES && known === undefined && kinds.length === 0 ? MAYBE : takesNamespace;
 }
@@ -188,7 +189,7 @@ function backendsOf(spec: Fields): Fields[] {
     const mirrored = (filters: unknown): Fields[] =>
       mapsOf(filters)
         .filter((filter) => filter["requestMirror"] !== undefined)
-        .map((filter) => fieldsOf(fieldsOf(filter["requestMirror"])["backendRef"]));
+        .map((filter) => mapOf(mapOf(filter["requestMirror"])["backendRef"]));
     const backends = mapsOf(rule["backendRefs"]).filter((backend) => backend["weight"] !== 0);
     return [...backends, ...mirrored(rule["filters"]), ...backends.flatMap((backend) => mirrored(backend["filters"]))];
   });

@@ -3,7 +3,8 @@ import type { Engine } from "../../engine/engine";
 import type { Workload } from "../../model/snapshot";
 import { podTemplateOf } from "../../readers/workloads";
 import { NO, YES } from "../../model/unknown";
-import { fieldsOf, mapsOf, numberOf, textOf, type Fields } from "./fields";
+import { mapsOf, numberOf, textOf } from "./fields";
+import { mapOf, type Fields } from "../../model/plain";
 import type { Way } from "./ways";
 
 /** Pods on the host network are nodes, whose ports are open anyway. */
@@ -31,7 +32,7 @@ export function hostPortWays(engine: Engine): Way[] {
 }
 
 function hostPortsOf(workload: Workload): Fields[] {
-  const spec = fieldsOf(podTemplateOf(workload.object)?.spec);
+  const spec = mapOf(podTemplateOf(workload.object)?.spec);
   return mapsOf(spec["containers"])
     .flatMap((container) => mapsOf(container["ports"]))
     .filter((port) => numberOf(port["hostPort"]) !== undefined && port["hostPort"] !== 0);

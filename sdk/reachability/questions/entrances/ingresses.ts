@@ -1,6 +1,7 @@
 /** Ways in through Ingresses (networking.k8s.io/v1). */
 import type { Engine } from "../../engine/engine";
-import { fieldsOf, groupOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
+import { groupOf, mapsOf, numberOf, refOf, textOf } from "./fields";
+import { mapOf, type Fields } from "../../model/plain";
 import { carrierOfIngress } from "./proxies";
 import type { Services } from "./services";
 import type { Way } from "./ways";
@@ -13,22 +14,22 @@ export function ingressWays(engine: Engine, services: Services): Way[] {
   for (const each of others) {
     if (each.object.kind !== "IngressClass" || groupOf(each) !== "networking.k8s.io") continue;
     const { name } = refOf(each);
-    controllers.set(name, textOf(fieldsOf(each.object.spec)["controller"]));
-    const annotations = fieldsOf(each.object.metadata?.annotations);
+    controllers.set(name, textOf(mapOf(each.object.spec)["controller"]));
+    const annotations = mapOf(each.object.metadata?.annotations);
     if (annotations["ingressclass.kubernetes.io/is-default-class"] === "true") standard = name;
   }
   return others.flatMap((each): Way[] => {
     if (each.object.kind !== "Ingress" || !["networking.k8s.io", "extensions"].includes(groupOf(each))) return [];
     const ref = refOf(each);
-    const spec = fieldsOf(each.object.spec);
-    const annotations = fieldsOf(each.object.metadata?.annotations);
+    const spec = mapOf(each.object.spec);
+    const annotations = mapOf(each.object.metadata?.annotations);
     const className =
       textOf(spec["ingressClassName"]) ?? textOf(annotations["kubernetes.io/ingress.class"]) ?? standard;
     const controller = className === undefined ? undefined : (controllers.get(className) ?? wellKnown[className]);
     const { carrier, because } = carrierOfIngress(engine, controller);
     return backendsOf(spec).flatMap(({ service, host }): Way[] => {
       const name = textOf(service["name"]);
-      const port = fieldsOf(service["port"]);
+      const port = mapOf(service["port"]);
       const target =
         name === undefined
           ? undefined
@@ -50,9 +51,9 @@ const wellKnown: Readonly<Record<string, string>> = {
 };
 
 function backendsOf(spec: Fields): { service: Fields; host: string }[] {
-  const serviceOf = (backend: unknown): Fields => fieldsOf(fieldsOf(backend)["service"]);
+  const serviceOf = (backend: unknown): Fields => mapOf(mapOf(backend)["service"]);
   const found = mapsOf(spec["rules"]).flatMap((rule) =>
-    mapsOf(fieldsOf(rule["http"])["paths"]).map((path) => ({
+    mapsOf(mapOf(rule["http"])["paths"]).map((path) => ({
       service: serviceOf(path["backend"]),
       host: textOf(rule["host"]) ?? "*",
     })),

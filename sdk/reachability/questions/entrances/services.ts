@@ -4,7 +4,8 @@ import { describeRef, type ObjectRef } from "../../model/objects";
 import { AddressSet, parseCidr } from "../../model/sets/addresses";
 import type { Workload } from "../../model/snapshot";
 import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../../model/unknown";
-import { fieldsOf, groupOf, listOf, mapsOf, numberOf, refOf, textOf, type Fields } from "./fields";
+import { groupOf, mapsOf, numberOf, refOf, textOf } from "./fields";
+import { listOf, mapOf, type Fields } from "../../model/plain";
 import { selectsByLabels, type Carrier, type Target, type Way } from "./ways";
 
 interface Service {
@@ -26,7 +27,7 @@ export class Services {
       const { kind } = each.object;
       const { namespace, name } = refOf(each);
       if (kind === "EndpointSlice" && groupOf(each) === "discovery.k8s.io") {
-        const service = textOf(fieldsOf(each.object.metadata?.labels)["kubernetes.io/service-name"]);
+        const service = textOf(mapOf(each.object.metadata?.labels)["kubernetes.io/service-name"]);
         const found = mapsOf(each.object["endpoints"]).flatMap((entry) => listOf(entry["addresses"]));
         if (service !== undefined) addTo(endpoints, `${namespace}/${service}`, found);
       } else if (kind === "Endpoints" && groupOf(each) === "") {
@@ -44,8 +45,8 @@ export class Services {
       const key = `${ref.namespace}/${ref.name}`;
       this.#services.set(key, {
         ref,
-        spec: fieldsOf(each.object.spec),
-        annotations: fieldsOf(each.object.metadata?.annotations),
+        spec: mapOf(each.object.spec),
+        annotations: mapOf(each.object.metadata?.annotations),
         endpoints: endpoints.get(key) ?? [],
       });
     }
@@ -131,7 +132,7 @@ export class Services {
 }
 
 function targetOf({ ref, spec, endpoints }: Service, port?: number | string): Target {
-  const byLabels = isUnknown(spec["selector"]) ? (): Tri => MAYBE : selectsByLabels(fieldsOf(spec["selector"]));
+  const byLabels = isUnknown(spec["selector"]) ? (): Tri => MAYBE : selectsByLabels(mapOf(spec["selector"]));
   // a Service without a selector has the endpoints that somebody lists for it
   const byAddress = (workload: Workload): Tri =>
     workload.addresses.some((address) => endpoints.includes(address)) ? YES : NO;

@@ -5,7 +5,8 @@ import type { AddressSet } from "../../model/sets/addresses";
 import { labelOf } from "../../model/selectors/labels";
 import type { Workload } from "../../model/snapshot";
 import { isUnknown, MAYBE, NO, triAnd, YES, type Tri } from "../../model/unknown";
-import type { Fields } from "./fields";
+
+import type { Fields } from "../../model/plain";
 
 /** Who sends the last packet, the one that reaches the pod. */
 export type Carrier =
