@@ -234,6 +234,15 @@ describe("the prober", () => {
         text,
       );
     }
+    // a report about more or fewer probes is about others: none of its letters proves anything
+    for (const letters of ["c", "cc", "cccc", "ccccc"]) {
+      const outcomes = readReport(JSON.stringify({ outcomes: letters }), 3);
+      assert.deepEqual(
+        outcomes.map(({ outcome }) => outcome),
+        ["failed", "failed", "failed"],
+        letters,
+      );
+    }
     assert.deepEqual(readReport('{"error":"EACCES"}', 1), [{ outcome: "failed", detail: "EACCES" }]);
   });
 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import Ajv from "ajv";
 import fc from "fast-check";
 import { exemptionOverdue, rules, severities, type Finding } from "../../sdk/findings";
 import { describeDifference, junitReport, markdownFindings, sarifLog } from "../../sdk/reports";
 import { buildSnapshot, compile, diff, type KubeObject } from "../../sdk/reachability";
+import { sarifSchema } from "./sarif-schema";
+
+const ajv = new Ajv({ strict: true, formats: { "uri-reference": true } });
+const isSarif = ajv.compile(sarifSchema);
 
 const anyRule = fc.constantFrom(...rules);
 const strange = fc.string({ unit: "binary", maxLength: 30 });
@@ -92,6 +97,7 @@ describe("reports for other tools", () => {
             },
           ];
         };
+        assert.ok(isSarif(log), ajv.errorsText(isSarif.errors));
         const [{ tool, results }] = log.runs;
         assert.equal(results.length, found.length);
         for (const [index, result] of results.entries()) {
