@@ -1,7 +1,8 @@
 /** Who made an object in the cluster, and what other resources hold it. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import type { FieldOwner, LiveObject } from "../findings/live-drift";
-import { isFields, isPulumi } from "../findings/live-drift";
+import { isPulumi } from "../findings/live-drift";
+import { isMap } from "../reachability/model/plain";
 import { declaredByAnnotation } from "./declared-by";
 
 /**
@@ -62,10 +63,10 @@ function ownsDeclaredBy({ fieldsV1 }: FieldOwner): boolean {
 }
 
 function fieldAt(fields: unknown, key: string): unknown {
-  return isFields(fields) ? fields[key] : undefined;
+  return isMap(fields) ? fields[key] : undefined;
 }
 
 function specOf(entry: FieldOwner | undefined): unknown {
   const fields = entry?.fieldsV1;
-  return isFields(fields) ? fields["f:spec"] : undefined;
+  return isMap(fields) ? fields["f:spec"] : undefined;
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { EffectChange, KubeObject } from "../reachability";
 import { describeRef, effectOfChange, isStagedKind } from "../reachability";
+import { isMap } from "../reachability/model/plain";
 
 /** What Kubernetes says about who set which fields (`metadata.managedFields`). */
 export interface FieldOwner {
@@ -145,16 +146,11 @@ function compare(path: string, declared: unknown, live: unknown): readonly Field
     const length = Math.max(declared.length, live.length);
     return Array.from({ length }, (_, index) => compare(`${path}[${index}]`, declared[index], live[index])).flat();
   }
-  if (isFields(declared) && isFields(live)) {
+  if (isMap(declared) && isMap(live)) {
     const keys = new Set([...Object.keys(declared), ...Object.keys(live)]);
     return [...keys].flatMap((key) => compare(`${path}.${key}`, declared[key], live[key]));
   }
   return [{ path, kind: "changed" }];
-}
-
-/** Whether a value has fields of its own. */
-export function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Whoever owns the fields that differ; where nobody does, whoever wrote the object besides Pulumi. */
@@ -175,7 +171,7 @@ export function isPulumi({ manager = "", operation }: FieldOwner): boolean {
 function owns(fields: unknown, path: string): boolean {
   let node = fields;
   for (const part of path.replace(/\[.*$/, "").split(".")) {
-    if (!isFields(node)) return true;
+    if (!isMap(node)) return true;
     if (Object.keys(node).length === 0) return true;
     node = node[`f:${part}`];
     if (node === undefined) return false;
