@@ -141,6 +141,7 @@ export class Endpoints {
   readonly #others = new Map<string, readonly Endpoint[]>();
   readonly #apiServer: readonly Address[];
   readonly #anyNodeEndpoints: readonly Endpoint[];
+  readonly #world: Readonly<Record<4 | 6, Map<bigint, WorldEndpoint>>> = { 4: new Map(), 6: new Map() };
 
   constructor(private readonly snapshot: Snapshot) {
     for (const workload of snapshot.workloads) this.#workloads.set(workload.id, workload);
@@ -374,7 +375,12 @@ export class Endpoints {
 
   /** An address outside the cluster. */
   world(address: Address): WorldEndpoint {
-    return { kind: "world", name: formatAddress(address), address, apiServer: this.#isApiServer([address], NO) };
+    const known = this.#world[address.family].get(address.value);
+    if (known !== undefined) return known;
+    const apiServer = this.#isApiServer([address], NO);
+    const created: WorldEndpoint = { kind: "world", name: formatAddress(address), address, apiServer };
+    this.#world[address.family].set(address.value, created);
+    return created;
   }
 
   /** The pods of a waypoint; one that Istio starts by itself where the snapshot has none. They speak HBONE and have an identity. */

@@ -20,9 +20,10 @@ const topologyKeys: ReadonlySet<string> = new Set(["topology.kubernetes.io/zone"
 export function withControllerLabels(labels: LabelSet, object: KubeObject, topology: boolean): LabelSet {
   const added = addedBy(object);
   const values = { ...labels.values };
+  const isRead = hasPods(object);
   for (const [key, value] of Object.entries(added)) {
     // the controller overwrites what the template states, unless the labels are those of pods that run
-    if (!Object.hasOwn(values, key) || !hasPods(object)) values[key] = value;
+    if (!isRead || !Object.hasOwn(values, key)) values[key] = value;
   }
   // a pod that runs has got them, or not, and its own labels say so
   return topology && !isBound(object) ? { ...labels, values, perhaps: topologyKeys } : { ...labels, values };

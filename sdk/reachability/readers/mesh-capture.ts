@@ -23,10 +23,18 @@ const traffic = "traffic.sidecar.istio.io/";
 const interception = "sidecar.istio.io/interceptionMode";
 const bypassInbound = "ambient.istio.io/bypass-inbound-capture";
 
+/** Whether no annotation is about the mesh. */
+function saysNothing({ values, complete, perhaps }: LabelSet): boolean {
+  if (!complete || perhaps !== undefined) return false;
+  for (const key in values) if (key.includes("istio.io/")) return false;
+  return true;
+}
+
 const allInbound: InboundCapture = { redirected: all, bypasses: [] };
 
 /** What a sidecar gets of the TCP that is sent to its pod. */
 export function sidecarInbound(annotations: LabelSet): InboundCapture {
+  if (saysNothing(annotations)) return ownOf(proxyPorts);
   const off = redirectionOff(annotations);
   if (off !== undefined) {
     return { redirected: off.certain ? { must: none, may: none } : perhaps, bypasses: [{ ...off, ports: tcp }] };
@@ -81,6 +89,7 @@ export function ztunnelBypassed(annotations: LabelSet): Tri {
 
 /** What a sidecar takes of the TCP that its pod sends; nothing where that is all of it. */
 export function sidecarOutbound(annotations: LabelSet): OutboundCapture | undefined {
+  if (saysNothing(annotations)) return undefined;
   const names = ["includeOutboundPorts", "excludeOutboundPorts", "includeOutboundIPRanges", "excludeOutboundIPRanges"];
   const [includedPorts, excludedPorts, includedRanges, excludedRanges] = names.map((name) =>
     labelOf(annotations, `${traffic}${name}`),

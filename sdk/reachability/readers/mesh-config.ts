@@ -28,9 +28,19 @@ export function withMeshConfig(profile: EnforcerProfile, objects: readonly Sourc
   return result;
 }
 
+const kindsWithConfig: ReadonlySet<string> = new Set([
+  "ConfigMap",
+  "IstioOperator",
+  "Istio",
+  "Release",
+  "HelmRelease",
+  "Chart",
+]);
+
 /** The MeshConfig in an object; nothing where it holds none. */
 function configOf(object: SourcedObject["object"]): Fields | undefined {
   const { kind, apiVersion } = object;
+  if (!kindsWithConfig.has(kind)) return undefined;
   const name = textOf(object.metadata?.name) ?? "";
   if (kind === "ConfigMap" && (name === "istio" || name.startsWith("istio-"))) {
     const text = textOf(mapOf(object["data"])["mesh"]);

@@ -61,11 +61,39 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
   return { injected: webhooks.length === 0 ? defaultInjected : any(...webhooks), gateways };
 }
 
+const byNamespace = new WeakMap<Condition, WeakMap<LabelSet, Tri>>();
+const askedOfPods = new WeakMap<Condition, readonly string[]>();
+
 /** Whether some webhook of the injector is called for a pod. */
 export function isSelected({ injected }: MeshInstallation, labels: LabelSet, namespace: LabelSet): Tri {
-  return evaluate(injected, (field, key) =>
-    field === "label" ? labelOf(labels, key) : field === "namespaceLabel" ? labelOf(namespace, key) : undefined,
-  );
+  const judge = (): Tri =>
+    evaluate(injected, (field, key) =>
+      field === "label" ? labelOf(labels, key) : field === "namespaceLabel" ? labelOf(namespace, key) : undefined,
+    );
+  let asked = askedOfPods.get(injected);
+  if (asked === undefined) askedOfPods.set(injected, (asked = podKeysIn(injected)));
+  // most pods have none of the labels that webhooks look at: their namespace decides, once for all of them
+  if (asked.some((key) => labelOf(labels, key) !== undefined)) return judge();
+  let known = byNamespace.get(injected);
+  if (known === undefined) byNamespace.set(injected, (known = new WeakMap()));
+  let result = known.get(namespace);
+  if (result === undefined) known.set(namespace, (result = judge()));
+  return result;
+}
+
+/** The labels of pods that a condition asks for. */
+function podKeysIn(where: Condition): readonly string[] {
+  switch (where.op) {
+    case "test":
+      return where.field === "label" ? [where.key] : [];
+    case "not":
+      return podKeysIn(where.of);
+    case "and":
+    case "or":
+      return [...new Set(where.of.flatMap(podKeysIn))];
+    case "constant":
+      return [];
+  }
 }
 
 const gatewayApi = "gateway.networking.k8s.io";

@@ -69,7 +69,8 @@ function parse6(text: string): bigint | undefined {
 /** The usual text of an address; IPv6 as RFC 5952 asks (lower case, longest run of zeros as `::`). */
 export function formatAddress(address: Address): string {
   if (address.family === 4) {
-    return [24n, 16n, 8n, 0n].map((shift) => (address.value >> shift) & 0xffn).join(".");
+    const value = Number(address.value);
+    return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
   }
   const groups: number[] = [];
   for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((address.value >> shift) & 0xffffn));
