@@ -1,12 +1,12 @@
 /** `npm run lab -- …`: starts, shows and stops a lab that outlives the command. */
 import path from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { addDatapathCommands } from "./cli-datapath";
 import { addExamplesCommand } from "./cli-examples";
 import { controlPlaneStatus } from "./control-plane/index";
 import { crdFolder, crdSets, installCrds } from "./crds/index";
 import type { CrdSetName } from "./crds/index";
-import type { Datapath } from "./datapath/index";
+import type { CalicoMode, Datapath, EnforcerName } from "./datapath/index";
 import { datapathProblem, datapathStatus, firstVerdict, LabCluster } from "./datapath/index";
 import type { ControlPlane } from "./index";
 import { defaultDataDir, labFolders, labTools, openLab, prepareEngine, stopLab } from "./index";
@@ -19,7 +19,9 @@ interface Common {
 }
 
 const program = new Command("lab")
-  .description("A Pulumi engine, a Kubernetes API server and, where asked for, Cilium of its own on this machine.")
+  .description(
+    "A Pulumi engine, a Kubernetes API server and, where asked for, Cilium or Calico of its own on this machine.",
+  )
   .hook("preAction", () => {
     if (!thisPlatform()) {
       throw new Error(
@@ -39,22 +41,37 @@ command("up", "start the lab and leave it running")
   .option("--fresh", "with an empty cluster and an empty Pulumi backend")
   .option(
     "--crds <sets>",
-    `definitions to install, of: ${Object.keys(crdSets).join(", ")}`,
-    "cilium,cluster-network-policy",
+    `definitions to install, of: ${Object.keys(crdSets).join(", ")} (default: cilium,cluster-network-policy; none with Calico)`,
   )
-  .option("--datapath", "with a node on which pods run and a real Cilium enforces policies (root on Linux)")
-  .option("--nodes <count>", "with --datapath: nodes, 1 or 2; between two there is a VXLAN tunnel", nodeCount)
+  .option("--datapath", "with a node on which pods run and policies are really enforced (root on Linux)")
+  .addOption(new Option("--cni <name>", "with --datapath: who enforces them").choices(["cilium", "calico"]))
+  .addOption(
+    new Option(
+      "--calico-mode <mode>",
+      "with --cni calico: with what the kernel is programmed (default: nftables)",
+    ).choices(["nftables", "iptables"]),
+  )
+  .option("--nodes <count>", "with --datapath: nodes, 1 or 2; Cilium makes a VXLAN tunnel between two", nodeCount)
   .option("--wireguard", "with --nodes 2: what goes from node to node is encrypted")
   .action(async (options: UpCommand) => {
     if (!options.datapath && (options.nodes !== undefined || options.wireguard)) {
       throw new Error("--nodes and --wireguard are about the datapath: they go with --datapath.");
+    }
+    if (!options.datapath && options.cni !== undefined) {
+      throw new Error("--cni is about the datapath: it goes with --datapath.");
+    }
+    if (options.calicoMode !== undefined && options.cni !== "calico") {
+      throw new Error("--calico-mode is about Calico: it goes with --cni calico.");
+    }
+    if (options.wireguard && options.cni === "calico") {
+      throw new Error("--wireguard is there for Cilium alone: leave out --cni calico.");
     }
     if (options.wireguard && options.nodes !== 2) {
       throw new Error("--wireguard encrypts what goes from node to node: it goes with --nodes 2.");
     }
     const problem = options.datapath ? datapathProblem() : undefined;
     if (problem) throw new Error(problem);
-    const sets = crdSetNames(options.crds);
+    const sets = crdSetNames(options.crds ?? (options.cni === "calico" ? "" : "cilium,cluster-network-policy"));
     // what cannot be had is found out before anything runs
     for (const set of sets) await crdFolder(set);
     const lab = await openLab({
@@ -63,6 +80,8 @@ command("up", "start the lab and leave it running")
       detached: true,
       datapath: options.datapath === true && {
         ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+        ...(options.cni === undefined ? {} : { cni: options.cni }),
+        ...(options.calicoMode === undefined ? {} : { calicoMode: options.calicoMode }),
         wireguard: options.wireguard === true,
       },
     });
@@ -74,10 +93,12 @@ command("up", "start the lab and leave it running")
 
 interface UpCommand extends Common {
   readonly fresh?: boolean;
-  readonly crds: string;
+  readonly crds?: string;
   readonly datapath?: boolean;
   readonly nodes?: number;
   readonly wireguard?: boolean;
+  readonly cni?: EnforcerName;
+  readonly calicoMode?: CalicoMode;
 }
 
 function nodeCount(text: string): number {

@@ -6,11 +6,13 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { ControlPlane } from "./control-plane/index";
 import { attachControlPlane, controlPlaneStatus, startControlPlane, stopControlPlane } from "./control-plane/index";
-import type { Datapath, DatapathOptions, DatapathPrograms } from "./datapath/index";
+import type { Datapath, DatapathOptions, DatapathPrograms, EnforcerName, FrontProxy } from "./datapath/index";
 import {
   DatapathError,
   datapathStatus,
   forgetNodes,
+  frontProxy,
+  provideCalicoPrograms,
   provideDatapathPrograms,
   startDatapath,
   stopDatapath,
@@ -18,6 +20,7 @@ import {
 import type { Engine } from "./engine";
 import { prepareEngine } from "./engine";
 import { simulatedNodeProgram, simulateNode } from "./nodes/index";
+import { releaseOf } from "./toolchain/catalog";
 import type { Progress, ToolchainOptions, ToolName } from "./toolchain/index";
 import { progressFor, provideTools } from "./toolchain/index";
 
@@ -38,13 +41,22 @@ export interface LabOptions {
   /** Let the control plane outlive this process once it is ready; a running one is taken over. Default false. */
   readonly detached?: boolean;
   /**
-   * With nodes on which pods run and a real cilium-agent that enforces policies; root on Linux only. Default false: there
-   * is one node, simulated, on which pods run by their status alone.
+   * With nodes on which pods run and a real enforcer; root on Linux only. Default false: there is one node, simulated, on
+   * which pods run by their status alone.
    */
-  readonly datapath?: boolean | Pick<DatapathOptions, "clusterDns" | "agentArgs" | "nodes" | "wireguard">;
+  readonly datapath?: boolean | DatapathSettings;
   /** Further arguments for kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
   readonly toolchain?: ToolchainOptions;
+}
+
+/** Settings of a lab's datapath. */
+export interface DatapathSettings extends Pick<
+  DatapathOptions,
+  "clusterDns" | "agentArgs" | "nodes" | "wireguard" | "calicoMode"
+> {
+  /** Who enforces policies. Default "cilium". */
+  readonly cni?: EnforcerName;
 }
 
 /** A lab that runs. */
@@ -80,11 +92,12 @@ export function labFolders(dataDir: string = defaultDataDir): Readonly<Record<La
   return {
     controlPlane: path.join(folder, "control-plane"),
     datapath: path.join(folder, "datapath"),
+    frontProxy: path.join(folder, "front-proxy"),
     pulumi: path.join(folder, "pulumi"),
   };
 }
 
-type LabPart = "controlPlane" | "datapath" | "pulumi";
+type LabPart = "controlPlane" | "datapath" | "frontProxy" | "pulumi";
 
 /**
  * Provides the tools, starts the control plane and prepares the engine.
@@ -97,7 +110,10 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const begun = Date.now();
   refuseOtherNodes(options);
   const tools = await provideTools(labTools, { progress, ...options.toolchain });
-  const programs = options.datapath ? await provideDatapathPrograms({ progress, ...options.toolchain }) : undefined;
+  const programs = await programsFor(options, progress);
+  const proxy =
+    programs?.enforcer === "calico" ? await frontProxy(programs.helper.path, folders.frontProxy) : undefined;
+  const apiServerArgs = [...(proxy?.apiServerArgs ?? []), ...(options.apiServerArgs ?? [])];
   const toolsTime = Date.now() - begun;
 
   const takenOver = options.detached === true && controlPlaneStatus(folders.controlPlane).detached;
@@ -111,14 +127,14 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
             tools,
             ...(options.fresh === undefined ? {} : { fresh: options.fresh }),
             nodeProgram: simulatedNodeProgram(),
-            ...(options.apiServerArgs ? { apiServerArgs: options.apiServerArgs } : {}),
+            apiServerArgs,
           });
           return { result, detail: result.server };
         });
   let datapath: Datapath | undefined;
   try {
     if (options.fresh) emptyEngine(folders.pulumi);
-    datapath = await withOrWithoutDatapath(options, controlPlane, programs, progress);
+    datapath = await withOrWithoutDatapath(options, controlPlane, { programs, proxy }, progress);
     const engine = prepareEngine({
       dataDir: folders.pulumi,
       pulumi: tools.pulumi,
@@ -151,18 +167,27 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-function datapathSettings({
-  datapath,
-}: LabOptions): Pick<DatapathOptions, "clusterDns" | "agentArgs" | "nodes" | "wireguard"> {
+function datapathSettings({ datapath }: LabOptions): DatapathSettings {
   return typeof datapath === "object" ? datapath : {};
 }
 
-/** A datapath that runs is taken over as it is; one with another number of nodes was not what was asked for. */
+/** The programs of the datapath that is asked for; undefined where none is. */
+async function programsFor(options: LabOptions, progress: Progress): Promise<DatapathPrograms | undefined> {
+  if (!options.datapath) return undefined;
+  const provide = datapathSettings(options).cni === "calico" ? provideCalicoPrograms : provideDatapathPrograms;
+  return await provide({ progress, ...options.toolchain });
+}
+
+/** A datapath that runs is taken over as it is; another enforcer or number of nodes was not what was asked for. */
 function refuseOtherNodes(options: LabOptions): void {
-  const { nodes: wanted } = datapathSettings(options);
+  const { nodes: wanted, cni = "cilium" } = datapathSettings(options);
   const { running, dataDir, nodes } = datapathStatus();
-  if (wanted === undefined || !running || dataDir !== labFolders(options.dataDir).datapath) return;
-  if (wanted === nodes.length || options.fresh) return;
+  if (!options.datapath || !running || dataDir !== labFolders(options.dataDir).datapath || options.fresh) return;
+  const runs = nodes[0]?.enforcer ?? "cilium";
+  if (cni !== runs) {
+    throw new DatapathError("already-running", `The datapath runs already, with ${runs}: npm run lab -- down ends it.`);
+  }
+  if (wanted === undefined || wanted === nodes.length) return;
   const count = nodes.length === 1 ? "one node" : `${nodes.length} nodes`;
   throw new DatapathError("already-running", `The datapath runs already, with ${count}: npm run lab -- down ends it.`);
 }
@@ -171,7 +196,7 @@ function refuseOtherNodes(options: LabOptions): void {
 async function withOrWithoutDatapath(
   options: LabOptions,
   controlPlane: ControlPlane,
-  programs: DatapathPrograms | undefined,
+  { programs, proxy }: { readonly programs: DatapathPrograms | undefined; readonly proxy: FrontProxy | undefined },
   progress: Progress,
 ): Promise<Datapath | undefined> {
   const folder = labFolders(options.dataDir).datapath;
@@ -188,10 +213,17 @@ async function withOrWithoutDatapath(
     return undefined;
   }
   const settings = datapathSettings(options);
-  return await stepped(progress, "starting Cilium", async () => {
-    const started = await startDatapath({ dataDir: folder, controlPlane, programs, ...settings });
+  return await stepped(progress, `starting ${nameOf(programs)}`, async () => {
+    const started = await startDatapath({
+      ...{ dataDir: folder, controlPlane, programs, ...settings },
+      ...(proxy ? { frontProxy: proxy } : {}),
+    });
     return { result: started, detail: started.nodes.map(({ name }) => name).join(", ") };
   });
+}
+
+function nameOf({ enforcer }: DatapathPrograms): string {
+  return enforcer === "calico" ? "Calico" : "Cilium";
 }
 
 /** Work with a line of progress that says how it ended. */
@@ -220,7 +252,7 @@ export function describeLab(
   nodeCount = 1,
 ): string[] {
   const nodes = datapath
-    ? `with controllers and ${nodeCount === 1 ? "a node" : `${nodeCount} nodes`} on which Cilium ${datapath.agent.version} enforces policies`
+    ? `with controllers and ${nodeCount === 1 ? "a node" : `${nodeCount} nodes`} on which ${nameOf(datapath)} ${releaseOf(datapath.agent.version)} enforces policies`
     : "with controllers and a simulated node: pods run by their status, and nothing enforces policies";
   const controllers = controlPlane.hasControllerManager
     ? nodes

@@ -27,6 +27,7 @@ export interface ManifestOptions {
 /** Where the modules that manifests and charts come from are pinned. */
 export const pinFolder = path.resolve(__dirname, "..", "modules", "manifests");
 const ciliumModule = "github.com/cilium/cilium";
+const calicoModule = "github.com/projectcalico/calico";
 
 /** The version of a module that the lab pins, without "v". */
 export function pinnedVersion(module: string): string {
@@ -96,6 +97,20 @@ export async function ciliumBpfSources(version: string, options: ManifestOptions
       if (/^(tests|complexity-tests)$/.test(entry)) continue;
       copyWritable(path.join(source, "bpf", entry), path.join(target, "bpf", entry));
     }
+  });
+}
+
+/**
+ * A local folder with the definitions that Calico's Felix and API server keep their objects in (crd.projectcalico.org), and
+ * those of the policies that it reads besides, out of the module that both are built from.
+ * @throws ToolchainError where they cannot be had
+ */
+export async function calicoDefinitions(options: ManifestOptions = {}): Promise<string> {
+  const pins = path.resolve(pinFolder, "..", "calico");
+  const version = requiredVersion(readFileSync(path.join(pins, "go.mod"), "utf8"), calicoModule);
+  return await cached("crds-calico", version, `${calicoModule} ${version}`, options, async (target) => {
+    const source = await downloadGoModule(calicoModule, version, pins, options.env);
+    copyWritable(path.join(source, "libcalico-go/config/crd"), path.join(target, "crd"));
   });
 }
 

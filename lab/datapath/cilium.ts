@@ -3,8 +3,8 @@ import path from "node:path";
 import type { Command } from "../control-plane/protocol";
 import { DatapathError } from "./errors";
 import type { LabNode } from "./layout";
-import { clusterCidr, namespacePrefix, nodeLayout } from "./layout";
-import type { DatapathPrograms } from "./programs";
+import { agentName, clusterCidr, namespacePrefix, nodeLayout } from "./layout";
+import type { CiliumPrograms } from "./programs";
 import { askSocket } from "./unix-http";
 
 const clusterName = "lab";
@@ -18,7 +18,7 @@ export interface BetweenNodes {
 }
 
 export interface AgentOptions extends BetweenNodes {
-  readonly programs: DatapathPrograms;
+  readonly programs: CiliumPrograms;
   /** Folder that holds `bpf/` with the sources to compile; the agent writes there. */
   readonly library: string;
   readonly kubeconfig: string;
@@ -36,11 +36,6 @@ function betweenNodes({ tunnel, encrypt }: BetweenNodes): Readonly<Record<string
   };
 }
 
-/** Name of a node's agent among the processes of the datapath. */
-export function agentName(node: LabNode): string {
-  return `cilium-agent-${node.name}`;
-}
-
 /** The agent in its node's network namespace, with mounts of its own. */
 export function agentCommand(node: LabNode, options: AgentOptions): Command {
   const { programs } = options;
@@ -52,6 +47,7 @@ export function agentCommand(node: LabNode, options: AgentOptions): Command {
     args: [
       "enter",
       ...["-namespace", node.namespace],
+      ...["-empty", "/run/cilium"],
       ...["-bpf", layout.bpf],
       ...["-cgroup-top", layout.cgroupTop],
       ...["-cgroup", `${namespacePrefix}${node.name}`],
@@ -63,7 +59,7 @@ export function agentCommand(node: LabNode, options: AgentOptions): Command {
       ...options.extraArgs,
     ],
     env: { ...environment, K8S_NODE_NAME: node.name },
-    log: path.join(options.logs, `cilium-agent-${node.name}.log`),
+    log: path.join(options.logs, `${agentName(node)}.log`),
     grace: 5000,
   };
 }

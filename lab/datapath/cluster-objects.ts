@@ -2,6 +2,8 @@
 import type { ApiClient } from "../control-plane/index";
 import type { LabNode } from "./layout";
 import { apiServerPort, dnsServiceAddress } from "./layout";
+import { calicoVersion } from "../toolchain/catalog";
+import { withdrawCalicoApi } from "./aggregation";
 import { apply, ownLabel, simulatedNode, withdrawNodes } from "../nodes/index";
 
 /** The addresses behind the Service `kubernetes`: where pods really reach the API server. */
@@ -27,6 +29,56 @@ export async function publishSettings(client: ApiClient, data: Readonly<Record<s
     kind: "ConfigMap",
     metadata: { name: "cilium-config", namespace: "kube-system", labels: ownLabel },
     data,
+  });
+}
+
+/**
+ * What calico-node and Calico's controllers write before Felix starts: which version runs, that there is a datastore, the
+ * tiers, and the nodes' addresses for Calico. The DaemonSet is there for tools that look which Calico a cluster runs; no node
+ * has the label that its pods ask for.
+ */
+export async function publishCalico(client: ApiClient, nodes: readonly LabNode[]): Promise<void> {
+  const crd = "/apis/crd.projectcalico.org/v1";
+  const object = (kind: string, name: string, spec: object): object => ({
+    apiVersion: "crd.projectcalico.org/v1",
+    kind,
+    metadata: { name },
+    spec,
+  });
+  const about = {
+    calicoVersion: `v${calicoVersion}`,
+    clusterType: "k8s,kdd",
+    clusterGUID: "lab",
+    datastoreReady: true,
+  };
+  await apply(client, `${crd}/clusterinformations/default`, object("ClusterInformation", "default", about));
+  for (const [name, order, defaultAction] of [
+    ["default", 1_000_000, "Deny"],
+    ["adminnetworkpolicy", 1000, "Pass"],
+    ["baselineadminnetworkpolicy", 10_000_000, "Pass"],
+  ] as const) {
+    await apply(client, `${crd}/tiers/${name}`, object("Tier", name, { order, defaultAction }));
+  }
+  for (const { name, address } of nodes) {
+    const annotations = { "projectcalico.org/IPv4Address": `${address}/24` };
+    await client.call("PATCH", `/api/v1/nodes/${name}`, { metadata: { annotations } }, "application/merge-patch+json");
+  }
+  const labels = { "k8s-app": "calico-node" };
+  await apply(client, `/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node`, {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: { name: "calico-node", namespace: "kube-system", labels: { ...labels, ...ownLabel } },
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          hostNetwork: true,
+          nodeSelector: { "lab.pulumi-cluster-security/runs-calico-node": "in-a-pod" },
+          containers: [{ name: "calico-node", image: `calico/node:v${calicoVersion}` }],
+        },
+      },
+    },
   });
 }
 
@@ -67,12 +119,14 @@ export async function publishDns(client: ApiClient): Promise<void> {
 export async function withdrawDatapath(client: ApiClient): Promise<void> {
   const gone = await withdrawNodes(client, simulatedNode.name);
   if (gone.length === 0) return;
+  await withdrawCalicoApi(client);
   await client.call("DELETE", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes");
   // of these a stack may hold its own
   for (const path of [
     "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
     "/api/v1/namespaces/kube-system/services/kube-dns",
     "/api/v1/namespaces/kube-system/configmaps/cilium-config",
+    "/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node",
   ]) {
     const { status, body: object } = await client.call("GET", path);
     const labels = (object as { metadata?: { labels?: Readonly<Record<string, string>> } } | null)?.metadata?.labels;

@@ -2,8 +2,12 @@
 import type { ApiAccess, ApiClient } from "../control-plane/index";
 import { apiClient } from "../control-plane/index";
 import { run } from "../toolchain/run";
+import { CalicoEnforcer } from "./calico-enforcer";
 import { AgentApi } from "./cilium";
+import { CiliumEnforcer } from "./cilium-enforcer";
+import type { Enforcer } from "./enforcer";
 import { DatapathError } from "./errors";
+import { FelixApi } from "./felix";
 import type { RawOutcome, RawProbe } from "./helper";
 import type { LabNode } from "./layout";
 import { firstNode, nodeLayout, world } from "./layout";
@@ -11,7 +15,7 @@ import { runIp } from "./network";
 import type { LabObject } from "./objects";
 import { createOrReplace, objectPath, refusal } from "./objects";
 import type { PolicyState } from "./policies";
-import { applyPolicies, deletePolicies, untilRealized } from "./policies";
+import { applyPolicies, deletePolicies } from "./policies";
 import type { LabPod, LabProbe, ProbeOptions } from "./probes";
 import { labPods, Prober } from "./probes";
 
@@ -44,7 +48,7 @@ const metadataAddress = "169.254.169.254";
 
 export class LabCluster {
   private readonly client: ApiClient;
-  private readonly agents: readonly AgentApi[];
+  private readonly enforcer: Enforcer;
   private onNode: readonly string[] = [];
 
   constructor(
@@ -52,7 +56,13 @@ export class LabCluster {
     readonly nodes: readonly LabNode[],
   ) {
     this.client = apiClient(access);
-    this.agents = nodes.map((node) => new AgentApi(node));
+    this.enforcer =
+      nodes[0]?.enforcer === "calico"
+        ? new CalicoEnforcer(nodes.map((node) => new FelixApi(node)))
+        : new CiliumEnforcer(
+            this.client,
+            nodes.map((node) => new AgentApi(node)),
+          );
   }
 
   /** Ends the connections to the API server; the cluster runs on. */
@@ -102,7 +112,7 @@ export class LabCluster {
       if (Date.now() >= deadline) throw new DatapathError("failed", `not ready in time: ${missing.join(", ")}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    for (const agent of this.agents) await untilRealized(agent);
+    await this.enforcer.settled();
   }
 
   /** Resolves once a namespace has pods and all of them are ready. */
@@ -159,17 +169,19 @@ export class LabCluster {
 
   /** Creates or replaces policies; see `applyPolicies`. */
   apply(policies: readonly LabObject[]): Promise<PolicyState[]> {
-    return applyPolicies(this.client, this.agents, policies);
+    return applyPolicies(this.client, this.enforcer, policies);
   }
 
   /** Deletes policies and resolves once nothing of them is enforced. */
   remove(policies: readonly LabObject[]): Promise<void> {
-    return deletePolicies(this.client, this.agents, policies);
+    return deletePolicies(this.client, this.enforcer, policies);
   }
 
   /** Tries connections; outcomes are in the order of the probes. */
   async probe(probes: readonly LabProbe[], options?: ProbeOptions): Promise<readonly RawOutcome[]> {
-    return await new Prober(this.nodes, await this.pods(), this.onNode).try(probes, options);
+    const outcomes = await new Prober(this.nodes, await this.pods(), this.onNode).try(probes, options);
+    await this.enforcer.check();
+    return outcomes;
   }
 
   /** Probes in addresses and network namespaces, for the measurements that the helper makes. */
@@ -190,12 +202,15 @@ export class LabCluster {
     await on(from.namespace, "del");
     await on(to.namespace, "replace");
     this.onNode = where === "node" ? [metadataAddress] : [];
+    // to Calico an address is an address, wherever it is
+    if (this.nodes[0]?.enforcer === "calico") return;
     await this.untilIdentity(`${metadataAddress}/32`, where === "node" ? "reserved:host" : undefined);
   }
 
   /** Waits until the first agent takes an address for what it is. */
   private async untilIdentity(prefix: string, label: string | undefined): Promise<void> {
-    const [agent] = this.agents;
+    const [node] = this.nodes;
+    const agent = node && new AgentApi(node);
     const deadline = Date.now() + 20_000;
     while (agent && (await agent.identityOf(prefix)) !== label) {
       if (Date.now() >= deadline) throw new DatapathError("failed", `the agent does not see where ${prefix} is`);

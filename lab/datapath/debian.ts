@@ -18,30 +18,73 @@ export interface UnpackedPrograms {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Compilers that Cilium 1.20 takes, the one it was measured with first. */
-const compilers = ["clang-19", "clang-20", "clang-18"] as const;
+/** Programs that come out of packages together. */
+export interface PackagedPrograms {
+  /** Name of the entry in the cache. */
+  readonly entry: string;
+  /** What they are, for a person: "clang, iptables and ipset". */
+  readonly what: string;
+  /** Packages to choose from; of each list the first set that can be had is taken. */
+  readonly choices: readonly (readonly string[])[];
+  /** Programs of /usr/sbin that are kept, by name. */
+  readonly keep: readonly string[];
+  /** Further names of a kept program, which looks at the name it is called by. */
+  readonly links: Readonly<Record<string, readonly string[]>>;
+  /** Whether LLVM's programs are kept too. */
+  readonly llvm: boolean;
+}
+
+const perFamily = (...names: readonly string[]): string[] =>
+  ["iptables", "ip6tables"].flatMap((family) => names.map((name) => `${family}${name}`));
+
+/** What cilium-agent calls: a compiler that 1.20 takes, the one it was measured with first. */
+export const ciliumPackages: PackagedPrograms = {
+  entry: "datapath-programs",
+  what: "clang (18 or newer), iptables and ipset",
+  choices: ["clang-19", "clang-20", "clang-18"].map((compiler) => [compiler, "iptables", "ipset"]),
+  keep: ["xtables-nft-multi", "ipset"],
+  links: { "xtables-nft-multi": perFamily("", "-save", "-restore") },
+  llvm: true,
+};
+
+/** What Felix calls, in either mode. */
+export const calicoPackages: PackagedPrograms = {
+  entry: "calico-programs",
+  what: "nft, iptables, ipset and conntrack",
+  choices: [["nftables", "iptables", "ipset", "conntrack"]],
+  keep: ["xtables-nft-multi", "xtables-legacy-multi", "ipset", "nft", "conntrack"],
+  links: {
+    "xtables-nft-multi": perFamily("", "-save", "-restore", "-nft", "-nft-save", "-nft-restore"),
+    "xtables-legacy-multi": perFamily("-legacy", "-legacy-save", "-legacy-restore"),
+  },
+  llvm: false,
+};
 
 /**
- * clang, iptables and ipset out of the distribution's packages.
+ * Programs out of the distribution's packages.
  * @throws DatapathError "not-here" where there is no apt or it cannot fetch them
  */
-export async function unpackedPrograms(progress: Progress, env: NodeJS.ProcessEnv): Promise<UnpackedPrograms> {
+export async function unpackedPrograms(
+  wanted: PackagedPrograms,
+  progress: Progress,
+  env: NodeJS.ProcessEnv,
+): Promise<UnpackedPrograms> {
   if (!findOnPath("apt-get", env.PATH) || !findOnPath("dpkg-deb", env.PATH)) {
     throw new DatapathError(
       "not-here",
-      "The datapath needs clang (18 or newer), iptables and ipset on PATH; where apt is, the lab fetches them itself.",
+      `The datapath needs ${wanted.what} on PATH; where apt is, the lab fetches them itself.`,
     );
   }
-  const entry = new CacheEntry(cacheFolder(env), "tools", "datapath-programs", distribution());
+  const entry = new CacheEntry(cacheFolder(env), "tools", wanted.entry, distribution());
   const found = await entry.find();
   if (typeof found === "object") return programsIn(found.folder);
   return await entry.locked(
     async (lost) => {
       const meanwhile = await entry.find();
       if (typeof meanwhile === "object") return programsIn(meanwhile.folder);
-      const step = progress.step("fetching clang, iptables and ipset as packages of this distribution");
+      const step = progress.step(`fetching ${wanted.what} as packages of this distribution`);
       try {
-        const made = await entry.put("download", (folder) => fetchInto(folder, env, lost));
+        const made = await entry.put("download", (folder) => fetchInto(wanted, folder, env, lost));
         step.done();
         return programsIn(made.folder);
       } catch (error) {
@@ -49,7 +92,7 @@ export async function unpackedPrograms(progress: Progress, env: NodeJS.ProcessEn
         throw error;
       }
     },
-    () => progress.note("another start is fetching clang, iptables and ipset: waiting for it"),
+    () => progress.note(`another start is fetching ${wanted.what}: waiting for it`),
   );
 }
 
@@ -60,7 +103,12 @@ function distribution(): string {
   return `${value("ID")}-${value("VERSION_ID")}-${process.arch}`;
 }
 
-async function fetchInto(folder: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+async function fetchInto(
+  wanted: PackagedPrograms,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
   const work = mkdtempSync(path.join(tmpdir(), "cluster-security-apt-"));
   try {
     const archives = path.join(work, "cache", "archives");
@@ -77,34 +125,39 @@ async function fetchInto(folder: string, env: NodeJS.ProcessEnv, signal: AbortSi
       run("apt-get", [...settings, "-q", "-y", ...args], { env: { ...env, LC_ALL: "C" }, signal });
 
     const updated = await apt(["update"]);
-    if (updated.code !== 0) throw cannotFetch(updated.stderr);
+    if (updated.code !== 0) throw cannotFetch(wanted, updated.stderr);
     const download = ["install", "--download-only", "--no-install-recommends", "--reinstall"];
     let complaint = "";
-    for (const compiler of compilers) {
-      const result = await apt([...download, compiler, "iptables", "ipset"]);
+    for (const packages of wanted.choices) {
+      const result = await apt([...download, ...packages]);
       complaint ||= result.stderr;
       if (result.code === 0) {
-        await unpack(archives, work, folder, signal);
+        await unpack(wanted, archives, work, folder, signal);
         return;
       }
     }
-    throw cannotFetch(complaint);
+    throw cannotFetch(wanted, complaint);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function cannotFetch(complaint: string): DatapathError {
+function cannotFetch({ what }: PackagedPrograms, complaint: string): DatapathError {
   const said = complaint.split("\n").filter((line) => line.startsWith("E: "));
   return new DatapathError(
     "not-here",
-    "The datapath needs clang (18 or newer), iptables and ipset on PATH, and apt cannot fetch them here: " +
-      (said[0] ?? "no reason was given"),
+    `The datapath needs ${what} on PATH, and apt cannot fetch them here: ${said[0] ?? "no reason was given"}`,
   );
 }
 
 /** Takes programs and libraries out of the packages; documentation and headers stay behind. */
-async function unpack(archives: string, work: string, folder: string, signal: AbortSignal): Promise<void> {
+async function unpack(
+  wanted: PackagedPrograms,
+  archives: string,
+  work: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
   const root = path.join(work, "root");
   for (const file of readdirSync(archives).filter((name) => name.endsWith(".deb"))) {
     const result = await run("dpkg-deb", ["-x", path.join(archives, file), root], { signal });
@@ -112,19 +165,19 @@ async function unpack(archives: string, work: string, folder: string, signal: Ab
   }
   const library = path.join(root, "usr", "lib");
   const triplet = readdirSync(library).find((name) => name.endsWith("-linux-gnu"));
-  const llvm = readdirSync(library).find((name) => name.startsWith("llvm-"));
-  if (!triplet || !llvm) throw new DatapathError("not-here", "the packages of clang do not hold what they should");
+  const llvm = wanted.llvm ? readdirSync(library).find((name) => name.startsWith("llvm-")) : undefined;
+  if (!triplet || (wanted.llvm && !llvm)) {
+    throw new DatapathError("not-here", `the packages of ${wanted.what} do not hold what they should`);
+  }
   const keep = (from: string, to: string): void =>
     cpSync(from, path.join(folder, to), { recursive: true, verbatimSymlinks: true });
   for (const name of readdirSync(path.join(library, triplet))) {
     if (/\.so(\.\d+)*$/.test(name) || name === "xtables") keep(path.join(library, triplet, name), `lib/${name}`);
   }
-  keep(path.join(library, llvm, "bin"), "bin");
-  for (const name of ["xtables-nft-multi", "ipset"]) keep(path.join(root, "usr", "sbin", name), `bin/${name}`);
-  for (const name of ["iptables", "ip6tables"]) {
-    // one program that looks at the name it is called by
-    for (const part of ["", "-save", "-restore"])
-      symlinkSync("xtables-nft-multi", path.join(folder, "bin", `${name}${part}`));
+  if (llvm) keep(path.join(library, llvm, "bin"), "bin");
+  for (const name of wanted.keep) keep(path.join(root, "usr", "sbin", name), `bin/${name}`);
+  for (const [program, names] of Object.entries(wanted.links)) {
+    for (const name of names) symlinkSync(program, path.join(folder, "bin", name));
   }
   removeDanglingLinks(folder);
 }

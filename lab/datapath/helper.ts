@@ -84,6 +84,10 @@ export const helper = {
   async settings(namespace: string, settings: Readonly<Record<string, string>>): Promise<void> {
     await ask("/settings", { namespace, settings });
   },
+  /** Asks an HTTP server inside a namespace. */
+  async get(namespace: string, address: string, path: string): Promise<{ status: number; text: string }> {
+    return await ask("/get", { namespace, address, path }, 10_000);
+  },
   /** Replaces what the DNS servers answer. */
   async names(records: Readonly<Record<string, readonly string[]>>): Promise<void> {
     await ask("/names", { records });

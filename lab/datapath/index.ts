@@ -1,9 +1,9 @@
 /**
- * The datapath of the lab: a real cilium-agent on a node that is a network namespace, pods that are network namespaces
- * wired up by Cilium's CNI plugin, and a world outside – on top of the lab's one control plane, without a container and
+ * The datapath of the lab: a real cilium-agent or a real Felix of Calico on a node that is a network namespace, pods that
+ * are network namespaces, and a world outside – on top of the lab's one control plane, without a container and
  * without touching the machine's own network.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
 import { bareEnvironment } from "../control-plane/commands";
@@ -12,22 +12,37 @@ import type { ApiClient, ControlPlane } from "../control-plane/index";
 import { apiClient } from "../control-plane/index";
 import { killLeftovers, readState, takeLock } from "../control-plane/state";
 import { Supervised } from "../control-plane/supervised";
-import { installCrds } from "../crds/index";
+import { installCrdFiles, installCrds } from "../crds/index";
 import { registerNode, withdrawNodes } from "../nodes/index";
 import { findTools } from "../toolchain/index";
 import { findOnPath } from "../toolchain/lookup";
 import { run } from "../toolchain/run";
 import type { BetweenNodes } from "./cilium";
-import { AgentApi, agentCommand, agentName, publishedSettings } from "./cilium";
-import { publishApiServer, publishDns, publishSettings, withdrawDatapath } from "./cluster-objects";
+import type { FrontProxy } from "./aggregation";
+import { calicoApiServer, calicoApiServerCommand, freePort, registerCalicoApi, servesCalicoApi } from "./aggregation";
+import { AgentApi, agentCommand, publishedSettings } from "./cilium";
+import { publishApiServer, publishCalico, publishDns, publishSettings, withdrawDatapath } from "./cluster-objects";
 import { DatapathError } from "./errors";
+import type { CalicoMode } from "./felix";
+import { FelixApi, felixCommand } from "./felix";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
-import { apiServerPort, helperSocket, labNodes, namespacePrefix, nodeLayout, runtimeFolder, world } from "./layout";
-import { labNamespaces, makeNetwork, removeNetwork } from "./network";
+import {
+  agentName,
+  apiServerPort,
+  helperSocket,
+  labNodes,
+  namespacePrefix,
+  nodeLayout,
+  runtimeFolder,
+  world,
+} from "./layout";
+import { labNamespaces, makeNetwork, removeNetwork, routeBetween } from "./network";
 import type { NodeAgentSettings } from "./node-agent/main";
-import type { DatapathPrograms } from "./programs";
+import type { CalicoPrograms, CiliumPrograms, DatapathPrograms } from "./programs";
 import { datapathProblem } from "./programs";
+import { logsIn, readRecord, writeRecord } from "./record";
+import { checkSentinels, makeSentinel } from "./sentinel";
 import type { Wireguard } from "./wireguard";
 import { kernelRefusesWireguard, wireguardDevice, wireguardSocket } from "./wireguard";
 
@@ -39,12 +54,15 @@ export { computedReachability, Expectation } from "./expectation";
 export { firstVerdict } from "./first-verdict";
 export type { RawOutcome } from "./helper";
 export { world } from "./layout";
-export type { LabNode } from "./layout";
+export type { EnforcerName, LabNode } from "./layout";
 export { agentMemory, crowd, handshakeTimes, onTheWire, pulse, throughput } from "./measurements";
 export type { LabObject } from "./objects";
 export type { PolicyState } from "./policies";
 export type { LabPod, LabProbe } from "./probes";
-export { datapathProblem, provideDatapathPrograms } from "./programs";
+export { frontProxy } from "./aggregation";
+export type { FrontProxy } from "./aggregation";
+export type { CalicoMode } from "./felix";
+export { datapathProblem, provideCalicoPrograms, provideDatapathPrograms } from "./programs";
 export type { DatapathPrograms } from "./programs";
 export { wireguardPort } from "./wireguard";
 
@@ -55,12 +73,16 @@ export interface DatapathOptions {
   readonly programs: DatapathPrograms;
   /** Whether kube-system gets a DNS server of the lab's. Default true; false where a stack brings its own. */
   readonly clusterDns?: boolean;
-  /** Further arguments for cilium-agent; they win over the lab's own. */
+  /** Further arguments for cilium-agent; they win over the lab's own. Not for Calico's agent, which takes none. */
   readonly agentArgs?: readonly string[];
   /** How many nodes: 1 (default) or 2, with a VXLAN tunnel between them. */
   readonly nodes?: number;
-  /** Whether WireGuard encrypts what goes from node to node. Default false. */
+  /** Whether WireGuard encrypts what goes from node to node. Default false; Cilium only. */
   readonly wireguard?: boolean;
+  /** With what Calico's Felix programs the kernel. Default "nftables". */
+  readonly calicoMode?: CalicoMode;
+  /** By which Calico's API server and the control plane know each other; the latter was started with its arguments. */
+  readonly frontProxy?: FrontProxy;
   /** Milliseconds until it must be ready. Default 120000. */
   readonly readyWithin?: number;
 }
@@ -81,14 +103,6 @@ export interface Datapath {
   /** Throws where one of its programs has ended by itself. */
   check(): void;
 }
-
-/** What is remembered of the datapath that runs, in the runtime folder. */
-interface Record {
-  readonly dataDir: string;
-  readonly nodes: readonly LabNode[];
-}
-
-const recordFile = path.join(runtimeFolder, "datapath.json");
 
 /**
  * Starts a datapath on a running control plane and resolves once the agent says that it works and pods are taken. What an
@@ -125,7 +139,7 @@ export interface DatapathStatus {
   readonly dataDir?: string;
   readonly nodes: readonly LabNode[];
   /** Process numbers by program. */
-  readonly processes: Readonly<globalThis.Record<string, number>>;
+  readonly processes: Readonly<Record<string, number>>;
 }
 
 export function datapathStatus(): DatapathStatus {
@@ -173,8 +187,10 @@ async function withClient<T>(controlPlane: ControlPlane, work: (client: ApiClien
 }
 
 /** @throws DatapathError "failed" for a number of nodes that the lab has no addresses for */
-function nodesOf({ nodes = 1 }: DatapathOptions): readonly LabNode[] {
-  if (Number.isInteger(nodes) && nodes >= 1 && nodes <= labNodes.length) return labNodes.slice(0, nodes);
+function nodesOf({ nodes = 1, programs: { enforcer } }: DatapathOptions): readonly LabNode[] {
+  if (Number.isInteger(nodes) && nodes >= 1 && nodes <= labNodes.length) {
+    return labNodes.slice(0, nodes).map((node) => ({ ...node, enforcer }));
+  }
   throw new DatapathError("failed", `the lab has 1 to ${labNodes.length} nodes, not ${nodes}`);
 }
 
@@ -190,7 +206,7 @@ class Starting {
     private readonly options: DatapathOptions,
     private readonly nodes: readonly LabNode[],
   ) {
-    this.logs = path.join(path.resolve(options.dataDir), "logs");
+    this.logs = logsIn(options.dataDir);
     this.deadline = Date.now() + (options.readyWithin ?? 120_000);
     this.mode = { tunnel: nodes.length > 1, encrypt: options.wireguard === true };
   }
@@ -200,19 +216,24 @@ class Starting {
     const folder = path.resolve(dataDir);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(this.logs, { recursive: true, mode: 0o700 });
-    const record: Record = { dataDir: folder, nodes: this.nodes };
-    writeFileSync(recordFile, JSON.stringify(record), { mode: 0o600 });
+    writeRecord({ dataDir: folder, nodes: this.nodes });
     this.supervised = await Supervised.start(runtimeFolder, this.logs);
     await this.run("helper", programs.helper.path, ["serve", helperSocket]);
     await this.until("helper", () => helper.names(world.names).then(() => true));
     await Promise.all([makeNetwork(programs.ip, this.nodes), this.prepareCluster()]);
-    if (this.mode.encrypt) await this.provideWireguard();
     const server = new URL(controlPlane.server).host;
-    for (const node of this.nodes) {
-      const { namespace, address } = node;
+    for (const { namespace, address } of this.nodes) {
       await helper.forward({ namespace, address, port: apiServerPort, protocol: "tcp" }, server);
-      await this.startAgent(node);
     }
+    if (programs.enforcer === "calico") await this.startCalico(programs);
+    else await this.startCilium(programs);
+    await this.startNodeAgent(folder);
+    if (this.options.clusterDns ?? true) await withClient(controlPlane, publishDns);
+  }
+
+  private async startCilium(programs: CiliumPrograms): Promise<void> {
+    if (this.mode.encrypt) await this.provideWireguard();
+    for (const node of this.nodes) await this.startAgent(programs, node);
     await this.listenOutside();
     for (const node of this.nodes) {
       const agent = new AgentApi(node);
@@ -224,8 +245,24 @@ class Starting {
         return (await agent.knownNodes()).length === this.nodes.length;
       });
     }
-    await this.startNodeAgent(folder);
-    if (this.options.clusterDns ?? true) await withClient(controlPlane, publishDns);
+  }
+
+  private async startCalico(programs: CalicoPrograms): Promise<void> {
+    const { controlPlane, calicoMode: mode = "nftables" } = this.options;
+    await routeBetween(programs.ip, this.nodes);
+    for (const node of this.nodes) {
+      mkdirSync(nodeLayout(node).endpointStatus, { recursive: true, mode: 0o700 });
+      const kubeconfig = this.kubeconfigFor(controlPlane, node);
+      const command = felixCommand(node, { programs, mode, kubeconfig, logs: this.logs });
+      await this.supervised?.ask({ do: "start", command });
+    }
+    await this.listenOutside();
+    for (const node of this.nodes) {
+      const felix = new FelixApi(node);
+      await this.until(agentName(node), () => felix.isReady());
+      await makeSentinel(programs.ip, node);
+      await checkSentinels([node]);
+    }
   }
 
   handle(startedIn: number): Datapath {
@@ -248,15 +285,32 @@ class Starting {
   }
 
   private async prepareCluster(): Promise<void> {
-    const { controlPlane, agentArgs = [] } = this.options;
-    await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
+    const { controlPlane, programs, agentArgs = [] } = this.options;
+    const calico = programs.enforcer === "calico";
+    if (calico) await installCrdFiles(controlPlane, [programs.definitions]);
+    else await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
     await withClient(controlPlane, async (client) => {
       // a node that is only simulated takes no pods beside these
       await withdrawNodes(client);
       for (const node of this.nodes) await registerNode(client, node, "a network namespace of the lab");
       await publishApiServer(client, this.nodes);
-      await publishSettings(client, publishedSettings(agentArgs, this.mode));
+      if (!calico) return await publishSettings(client, publishedSettings(agentArgs, this.mode));
+      await publishCalico(client, this.nodes);
+      await this.startCalicoApi(programs, client);
     });
+  }
+
+  /** Calico's API server, behind the one that runs. */
+  private async startCalicoApi(programs: CalicoPrograms, client: ApiClient): Promise<void> {
+    const { controlPlane, frontProxy: proxy } = this.options;
+    if (!proxy) {
+      throw new DatapathError("failed", "the API server was not started for Calico's to stand behind it");
+    }
+    const port = await freePort();
+    const command = calicoApiServerCommand(programs, { controlPlane, proxy, port, logs: this.logs });
+    await this.supervised?.ask({ do: "start", command });
+    await registerCalicoApi(client, proxy, port);
+    await this.until(calicoApiServer, () => servesCalicoApi(client));
   }
 
   /** Where the kernel has no WireGuard, each node gets a device of user space, which the agent then takes as it finds it. */
@@ -273,16 +327,27 @@ class Starting {
     }
   }
 
-  private async startAgent(node: LabNode): Promise<void> {
-    const { controlPlane, programs, agentArgs = [] } = this.options;
-    const folder = path.join(path.resolve(this.options.dataDir), node.name);
-    const layout = nodeLayout(node);
-    for (const each of [folder, path.dirname(layout.bpf)]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  /** Writes the kubeconfig of a node's agent. */
+  private kubeconfigFor(controlPlane: ControlPlane, node: LabNode): string {
+    const folder = this.folderOf(node);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const file = path.join(folder, "kubeconfig");
+    writeFileSync(file, agentKubeconfig(controlPlane, node), { mode: 0o600 });
+    return file;
+  }
+
+  private folderOf({ name }: LabNode): string {
+    return path.join(path.resolve(this.options.dataDir), name);
+  }
+
+  private async startAgent(programs: CiliumPrograms, node: LabNode): Promise<void> {
+    const { controlPlane, agentArgs = [] } = this.options;
+    const folder = this.folderOf(node);
+    const kubeconfig = this.kubeconfigFor(controlPlane, node);
+    mkdirSync(path.dirname(nodeLayout(node).bpf), { recursive: true, mode: 0o700 });
     // the agent writes what it finds out about the kernel among the sources that it compiles
     const library = path.join(folder, "library");
     cpSync(programs.library, library, { recursive: true });
-    const kubeconfig = path.join(folder, "kubeconfig");
-    writeFileSync(kubeconfig, agentKubeconfig(controlPlane, node), { mode: 0o600 });
     await this.supervised?.ask({
       do: "start",
       command: agentCommand(node, {
@@ -316,7 +381,7 @@ class Starting {
       tools: {
         ip: programs.ip,
         nsenter: programs.nsenter,
-        cni: programs.cni.path,
+        cni: programs.enforcer === "cilium" ? programs.cni.path : undefined,
         cniLog: path.join(this.logs, "cilium-cni.log"),
       },
     };
@@ -373,14 +438,6 @@ function alreadyRunning(): DatapathError {
   );
 }
 
-function readRecord(): Record | undefined {
-  try {
-    return JSON.parse(readFileSync(recordFile, "utf8")) as Record;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Refuses where one runs; removes what a killed run left. */
 async function recover(ip: string, helperProgram: string): Promise<void> {
   const state = readState(runtimeFolder);
@@ -403,7 +460,7 @@ async function cleanUp(ip = findOnPath("ip", process.env.PATH), helperProgram?: 
   for (const entry of existsSync(runtimeFolder) ? readdirSync(runtimeFolder) : []) {
     if (!entry.startsWith("start.lock")) rmSync(path.join(runtimeFolder, entry), { recursive: true, force: true });
   }
-  for (const folder of ["/run/cilium", "/run/wireguard"]) {
+  for (const folder of ["/run/cilium", "/run/wireguard", "/run/calico", "/var/lib/calico"]) {
     try {
       // the agent's own mounts lay on them; one with files in it belongs to somebody else
       rmdirSync(folder);

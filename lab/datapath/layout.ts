@@ -11,6 +11,16 @@ export const namespacePrefix = "cslab-";
 /** A machine of the cluster, which here is a network namespace. */
 export interface LabNode extends ClusterNode {
   readonly namespace: string;
+  /** Who enforces policies there. Default "cilium". */
+  readonly enforcer?: EnforcerName;
+}
+
+/** The network plugins that the lab runs. */
+export type EnforcerName = "cilium" | "calico";
+
+/** Name of a node's agent among the processes of the datapath. */
+export function agentName({ name, enforcer }: LabNode): string {
+  return `${enforcer === "calico" ? "calico-felix" : "cilium-agent"}-${name}`;
 }
 
 export const firstNode: LabNode = {
@@ -61,6 +71,11 @@ export function podNamespace(uid: string): string {
   return `${namespacePrefix}pod-${uid}`;
 }
 
+/** Network namespace of a node's sentinel; see sentinel.ts. */
+export function sentinelNamespace({ name }: LabNode): string {
+  return `${namespacePrefix}sentinel-${name}`;
+}
+
 /** Where things lie for one node. */
 export interface NodeLayout {
   readonly bpf: string;
@@ -69,6 +84,8 @@ export interface NodeLayout {
   readonly agentSocket: string;
   readonly shellSocket: string;
   readonly hubbleSocket: string;
+  /** Where Felix says of each pod that its policies are programmed. */
+  readonly endpointStatus: string;
   /** Where a WireGuard device of user space is configured; the agent sees it as /var/run/wireguard. */
   readonly wireguard: string;
 }
@@ -84,6 +101,7 @@ export function nodeLayout(node: LabNode): NodeLayout {
     agentSocket: path.join(folder, "cilium.sock"),
     shellSocket: path.join(folder, "shell.sock"),
     hubbleSocket: path.join(folder, "hubble.sock"),
+    endpointStatus: path.join(folder, "felix"),
     wireguard: path.join(folder, "wireguard"),
   };
 }

@@ -2,13 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { readState } from "../control-plane/state";
-import { agentName } from "./cilium";
 import type { LabCluster } from "./cluster";
 import { DatapathError } from "./errors";
 import type { Captured, Change, Crowd, RawProbe } from "./helper";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
-import { runtimeFolder, world } from "./layout";
+import { agentName, runtimeFolder, world } from "./layout";
 import { wirePort } from "./network";
 import type { LabProbe } from "./probes";
 

@@ -46,6 +46,15 @@ export async function makeNetwork(ip: string, nodes: readonly LabNode[]): Promis
   await runIp(ip, ["-n", world.namespace, "route", "replace", "unreachable", clusterCidr]);
 }
 
+/** Plain routes from each node to the pods of the others, as Calico's routing daemon makes them where nothing is tunnelled. */
+export async function routeBetween(ip: string, nodes: readonly LabNode[]): Promise<void> {
+  for (const node of nodes) {
+    for (const other of nodes.filter((each) => each !== node)) {
+      await runIp(ip, ["-n", node.namespace, "route", "replace", other.podCidr, "via", other.address]);
+    }
+  }
+}
+
 /** The link in the world's namespace through which everything passes that node `index` sends to or gets from outside. */
 export function wirePort(index: number): string {
   return `node${index + 1}`;

@@ -26,6 +26,16 @@ const plurals: Readonly<Record<string, string>> = {
   CiliumClusterwideNetworkPolicy: "ciliumclusterwidenetworkpolicies",
   CiliumCIDRGroup: "ciliumcidrgroups",
   ClusterNetworkPolicy: "clusternetworkpolicies",
+  AdminNetworkPolicy: "adminnetworkpolicies",
+  BaselineAdminNetworkPolicy: "baselineadminnetworkpolicies",
+  Tier: "tiers",
+  GlobalNetworkPolicy: "globalnetworkpolicies",
+  StagedNetworkPolicy: "stagednetworkpolicies",
+  StagedGlobalNetworkPolicy: "stagedglobalnetworkpolicies",
+  StagedKubernetesNetworkPolicy: "stagedkubernetesnetworkpolicies",
+  NetworkSet: "networksets",
+  GlobalNetworkSet: "globalnetworksets",
+  HostEndpoint: "hostendpoints",
 };
 
 /** Where objects of this kind (in this namespace) are created. @throws Error for a kind that the lab does not know */
@@ -41,13 +51,23 @@ export function objectPath(object: LabObject): string {
   return `${collectionPath(object)}/${object.metadata.name}`;
 }
 
+/** What the API server answered, and whether the object is another than before. */
+export interface Written extends ApiResponse {
+  readonly changed: boolean;
+}
+
 /** Creates an object as it is written; one of that name that is there already is replaced. */
-export async function createOrReplace(client: ApiClient, object: LabObject): Promise<ApiResponse> {
+export async function createOrReplace(client: ApiClient, object: LabObject): Promise<Written> {
   const created = await client.call("POST", collectionPath(object), object);
-  if (created.status !== 409) return created;
+  if (created.status !== 409) return { ...created, changed: created.status < 300 };
   const { body } = await client.call("GET", objectPath(object));
   const { resourceVersion } = (body as { metadata: { resourceVersion: string } }).metadata;
-  return await client.call("PUT", objectPath(object), { ...object, metadata: { ...object.metadata, resourceVersion } });
+  const written = await client.call("PUT", objectPath(object), {
+    ...object,
+    metadata: { ...object.metadata, resourceVersion },
+  });
+  const { metadata } = written.body as { metadata?: { resourceVersion?: string } };
+  return { ...written, changed: written.status < 300 && metadata?.resourceVersion !== resourceVersion };
 }
 
 /** What the API server said about a request that it refused. */

@@ -1,34 +1,34 @@
-/**
- * Policies and the agent's own word that they are enforced. The API server stores policies that the agent then refuses
- * without an event or a status: whether one is in force is known only from the agent.
- */
-import { randomBytes } from "node:crypto";
+/** Policies: how they are created and deleted, and what became of them. */
 import type { ApiClient } from "../control-plane/index";
-import type { AgentApi } from "./cilium";
+import type { Enforcer } from "./enforcer";
 import { DatapathError } from "./errors";
 import type { LabObject } from "./objects";
 import { createOrReplace, objectPath, refusal } from "./objects";
 
 /** What became of a policy. */
 export type PolicyState =
-  /** The agent has taken it over and every pod has realized it. */
+  /** The agents have taken it over and every pod has realized it. */
   | { readonly state: "enforced" }
   /** The API server did not store it. */
   | { readonly state: "refused"; readonly message: string }
-  /** The API server stored it, and the agent made nothing of it: it is invalid or without any effect. */
+  /** The API server stored it, and the agents made nothing of it: it is invalid or without any effect. */
   | { readonly state: "stored" };
 
-/** Kinds that the agent turns into rules; others (CiliumCIDRGroup) only matter to those. */
-const policyKinds = [
+/** Kinds that an agent turns into rules itself; others (CiliumCIDRGroup) only matter to those. */
+export const ciliumPolicyKinds = [
   "NetworkPolicy",
   "CiliumNetworkPolicy",
   "CiliumClusterwideNetworkPolicy",
   "ClusterNetworkPolicy",
 ] as const;
 
-/** Milliseconds that the agent has to take note of a policy, and that pods have to realize it. */
-const noticedWithin = 15_000;
-const realizedWithin = 60_000;
+/** What others refer to is created first and deleted last: Calico refuses policies of a tier that is not there. */
+const firstKinds: readonly string[] = ["Tier", "NetworkSet", "GlobalNetworkSet"];
+
+function rank({ kind }: LabObject): number {
+  const index = firstKinds.indexOf(kind);
+  return index === -1 ? firstKinds.length : index;
+}
 
 /**
  * Creates or replaces policies, and resolves once every agent has taken note of all of them and every pod enforces what is
@@ -37,21 +37,24 @@ const realizedWithin = 60_000;
  */
 export async function applyPolicies(
   client: ApiClient,
-  agents: readonly AgentApi[],
+  enforcer: Enforcer,
   policies: readonly LabObject[],
 ): Promise<PolicyState[]> {
-  const uids: (string | undefined)[] = [];
-  const refusals: (string | undefined)[] = [];
-  for (const policy of policies) {
-    const answer = await createOrReplace(client, policy);
-    uids.push(answer.status < 300 ? (answer.body as { metadata: { uid: string } }).metadata.uid : undefined);
-    refusals.push(answer.status < 300 ? undefined : refusal(answer));
+  const change = await enforcer.change(policies);
+  const uids = new Map<LabObject, string>();
+  const refusals = new Map<LabObject, string>();
+  const made: LabObject[] = [];
+  for (const policy of policies.toSorted((one, other) => rank(one) - rank(other))) {
+    const { changed, ...answer } = await createOrReplace(client, policy);
+    if (answer.status >= 300) refusals.set(policy, refusal(answer));
+    else uids.set(policy, (answer.body as { metadata: { uid: string } }).metadata.uid);
+    if (changed) made.push(policy);
   }
-  const known = await settle(client, agents, kindsOf(policies));
-  return policies.map((policy, index): PolicyState => {
-    const message = refusals[index];
+  const known = await change.settled(made);
+  return policies.map((policy): PolicyState => {
+    const message = refusals.get(policy);
     if (message !== undefined) return { state: "refused", message };
-    const counts = !isPolicyKind(policy.kind) || known.has(uids[index] ?? "");
+    const counts = known === undefined || !isCiliumPolicyKind(policy.kind) || known.has(uids.get(policy) ?? "");
     return { state: counts ? "enforced" : "stored" };
   });
 }
@@ -59,129 +62,23 @@ export async function applyPolicies(
 /** Deletes policies and resolves once no pod enforces them any more. */
 export async function deletePolicies(
   client: ApiClient,
-  agents: readonly AgentApi[],
+  enforcer: Enforcer,
   policies: readonly LabObject[],
 ): Promise<void> {
-  for (const policy of policies) {
+  const change = await enforcer.change(policies);
+  const made: LabObject[] = [];
+  for (const policy of policies.toSorted((one, other) => rank(other) - rank(one))) {
     const answer = await client.call("DELETE", objectPath(policy));
     if (answer.status >= 300 && answer.status !== 404) {
       throw new DatapathError("failed", `${objectPath(policy)} cannot be deleted: ${refusal(answer)}`);
     }
+    if (answer.status < 300) made.push(policy);
   }
-  await settle(client, agents, kindsOf(policies));
+  await change.settled(made);
 }
 
-type PolicyKind = (typeof policyKinds)[number];
+export type CiliumPolicyKind = (typeof ciliumPolicyKinds)[number];
 
-function isPolicyKind(kind: string): kind is PolicyKind {
-  return (policyKinds as readonly string[]).includes(kind);
-}
-
-/** Which kinds to wait for; a group of CIDRs shows in the kinds that refer to it. */
-function kindsOf(policies: readonly LabObject[]): readonly PolicyKind[] {
-  const kinds = new Set(policies.map(({ kind }) => kind));
-  if ([...kinds].some((kind) => !isPolicyKind(kind))) return policyKinds;
-  return policyKinds.filter((kind) => kinds.has(kind));
-}
-
-/**
- * Waits until the agents have handled all that was changed before, and returns the uids of the policies that they hold. For
- * each kind a fence – a policy that selects no pod – is created last: once an agent knows it, it has seen what came before.
- */
-async function settle(
-  client: ApiClient,
-  agents: readonly AgentApi[],
-  kinds: readonly PolicyKind[],
-): Promise<ReadonlySet<string>> {
-  const fences: LabObject[] = kinds.map(fence);
-  const uids: string[] = [];
-  let known: ReadonlySet<string> = new Set();
-  try {
-    for (const each of fences) {
-      const answer = await createOrReplace(client, each);
-      if (answer.status >= 300) throw new DatapathError("failed", `${each.kind}: ${refusal(answer)}`);
-      uids.push((answer.body as { metadata: { uid: string } }).metadata.uid);
-    }
-    for (const agent of agents) {
-      await until(noticedWithin, "the agent does not take note of policies", async () => {
-        known = await agent.policyUids();
-        return uids.every((uid) => known.has(uid));
-      });
-    }
-  } finally {
-    for (const each of fences) await client.call("DELETE", objectPath(each));
-  }
-  for (const agent of agents) {
-    await until(noticedWithin, "the agent does not take note of the end of a policy", async () => {
-      known = await agent.policyUids();
-      return !uids.some((uid) => known.has(uid));
-    });
-    await untilRealized(agent);
-  }
-  return known;
-}
-
-/** Resolves once every pod of the agent's node enforces the agent's policies of now. */
-export async function untilRealized(agent: AgentApi): Promise<void> {
-  const revision = await agent.policyRevision();
-  let left: string[] = [];
-  await until(
-    realizedWithin,
-    () => `pods do not enforce the policies of now: ${left.slice(0, 5).join(", ")}`,
-    async () => {
-      const endpoints = (await agent.endpoints()).filter(({ uid }) => uid !== "");
-      left = endpoints
-        .filter((endpoint) => endpoint.state !== "ready" || endpoint.revision < revision)
-        .map((endpoint) => `${endpoint.uid} is ${endpoint.state} at revision ${endpoint.revision} of ${revision}`);
-      return left.length === 0;
-    },
-  );
-}
-
-async function until(within: number, complaint: string | (() => string), holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + within;
-  while (!(await holds())) {
-    if (Date.now() >= deadline) {
-      throw new DatapathError("not-enforced", typeof complaint === "string" ? complaint : complaint());
-    }
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
-}
-
-/** A policy of a kind that selects no pod and allows nothing. */
-function fence(kind: PolicyKind): LabObject {
-  const name = `lab-fence-${randomBytes(4).toString("hex")}`;
-  const nobody = { matchLabels: { "lab.pulumi-cluster-security/nobody": name } };
-  switch (kind) {
-    case "NetworkPolicy": {
-      const spec = { podSelector: nobody, policyTypes: ["Ingress"] };
-      return { apiVersion: "networking.k8s.io/v1", kind, metadata: { name, namespace: "default" }, spec };
-    }
-    case "CiliumNetworkPolicy":
-      return {
-        apiVersion: "cilium.io/v2",
-        kind,
-        metadata: { name, namespace: "default" },
-        spec: { endpointSelector: nobody, ingress: [{}] },
-      };
-    case "CiliumClusterwideNetworkPolicy":
-      return {
-        apiVersion: "cilium.io/v2",
-        kind,
-        metadata: { name },
-        spec: { endpointSelector: nobody, ingress: [{}] },
-      };
-    case "ClusterNetworkPolicy":
-      return {
-        apiVersion: "policy.networking.k8s.io/v1alpha2",
-        kind,
-        metadata: { name },
-        spec: {
-          tier: "Admin",
-          priority: 1000,
-          subject: { namespaces: nobody },
-          ingress: [{ action: "Deny", from: [{ namespaces: nobody }] }],
-        },
-      };
-  }
+export function isCiliumPolicyKind(kind: string): kind is CiliumPolicyKind {
+  return (ciliumPolicyKinds as readonly string[]).includes(kind);
 }

@@ -5,6 +5,7 @@ import type { RawOutcome, RawProbe } from "./helper";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
 import { podNamespace, world } from "./layout";
+import { judgeSentinels, sentinelProbes } from "./sentinel";
 
 /** A pod that runs in the lab. */
 export interface LabPod {
@@ -104,12 +105,17 @@ export class Prober {
 
   /**
    * Tries all of them; outcomes are in the order of the probes.
-   * @throws DatapathError "failed" where an end is not one of the lab's: no probe leaves the machine
+   * @throws DatapathError "failed" where an end is not one of the lab's: no probe leaves the machine; and where a node
+   * enforces nothing any more: what was seen meanwhile proves nothing
    */
   async try(probes: readonly LabProbe[], options: ProbeOptions = {}): Promise<readonly RawOutcome[]> {
     const raw = probes.map((probe) => this.raw(probe));
     if (raw.length === 0) return [];
-    return await helper.probe(raw, options.timeout ?? 1000, options.parallel ?? 128);
+    const sentinels = sentinelProbes(this.nodes);
+    // first in the line: what they find is found early
+    const outcomes = await helper.probe([...sentinels, ...raw], options.timeout ?? 1000, options.parallel ?? 128);
+    judgeSentinels(this.nodes, outcomes);
+    return outcomes.slice(sentinels.length);
   }
 
   /** A probe in addresses and network namespaces. @throws DatapathError "failed" as `try` does */

@@ -1,28 +1,47 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { ciliumBpfSources } from "../crds/index";
-import type { Tool, ToolchainOptions } from "../toolchain/index";
+import { calicoDefinitions, ciliumBpfSources } from "../crds/index";
+import type { Progress, Tool, ToolchainOptions } from "../toolchain/index";
 import { provideTools, streamProgress } from "../toolchain/index";
 import { findOnPath } from "../toolchain/lookup";
 import { run } from "../toolchain/run";
-import { unpackedPrograms } from "./debian";
+import type { PackagedPrograms } from "./debian";
+import { calicoPackages, ciliumPackages, unpackedPrograms } from "./debian";
 import { DatapathError } from "./errors";
 
-/** Everything that a datapath runs. */
-export interface DatapathPrograms {
-  readonly agent: Tool;
-  readonly cni: Tool;
-  readonly hubble: Tool;
+/** What every datapath runs. */
+interface CommonPrograms {
   readonly helper: Tool;
-  /** Folder that holds `bpf/` with the sources that the agent compiles. */
-  readonly library: string;
   /** `ip` of iproute2. */
   readonly ip: string;
   /** `nsenter` of util-linux. */
   readonly nsenter: string;
-  /** What the agent's environment must say for it to find clang, iptables and ipset. */
+  /** What the agent's environment must say for it to find the programs that it calls. */
   readonly agentEnv: Readonly<Record<string, string>>;
 }
+
+/** Everything that a datapath with Cilium runs. */
+export interface CiliumPrograms extends CommonPrograms {
+  readonly enforcer: "cilium";
+  readonly agent: Tool;
+  readonly cni: Tool;
+  readonly hubble: Tool;
+  /** Folder that holds `bpf/` with the sources that the agent compiles. */
+  readonly library: string;
+}
+
+/** Everything that a datapath with Calico runs. */
+export interface CalicoPrograms extends CommonPrograms {
+  readonly enforcer: "calico";
+  /** Felix, Calico's agent. */
+  readonly agent: Tool;
+  /** Calico's own API server, for projectcalico.org/v3. */
+  readonly apiServer: Tool;
+  /** Folder with the definitions of crd.projectcalico.org, in which that API server and Felix keep what they share. */
+  readonly definitions: string;
+}
+
+export type DatapathPrograms = CiliumPrograms | CalicoPrograms;
 
 /** Why this machine cannot run a datapath at all, in one sentence; undefined where it can. */
 export function datapathProblem(): string | undefined {
@@ -33,22 +52,16 @@ export function datapathProblem(): string | undefined {
 }
 
 /**
- * Finds, fetches or builds all of it. Debian packages are unpacked into the cache and nothing is installed.
+ * Finds, fetches or builds all that a datapath with Cilium runs. Debian packages are unpacked into the cache and nothing
+ * is installed.
  * @throws DatapathError "not-here", ToolchainError
  */
-export async function provideDatapathPrograms(options: ToolchainOptions = {}): Promise<DatapathPrograms> {
-  const problem = datapathProblem();
-  if (problem) throw new DatapathError("not-here", problem);
-  const env = options.env ?? process.env;
-  const progress = options.progress ?? streamProgress();
-  const ip = findOnPath("ip", env.PATH);
-  const nsenter = findOnPath("nsenter", env.PATH);
-  if (!ip || !nsenter) {
-    throw new DatapathError("not-here", "The datapath needs ip (iproute2) and nsenter (util-linux) on PATH.");
-  }
-  const agentEnv = (await onMachine(env)) ? {} : await fromPackages();
+export async function provideDatapathPrograms(options: ToolchainOptions = {}): Promise<CiliumPrograms> {
+  const { env, progress, ip, nsenter } = onThisMachine(options);
+  const agentEnv = (await hasCompiler(env)) ? {} : await fromPackages(ciliumPackages, progress, env);
   const tools = await provideTools(["cilium-agent", "cilium-cni", "hubble", "datapath-helper"], options);
   return {
+    enforcer: "cilium",
     agent: tools["cilium-agent"],
     cni: tools["cilium-cni"],
     hubble: tools.hubble,
@@ -58,15 +71,55 @@ export async function provideDatapathPrograms(options: ToolchainOptions = {}): P
     nsenter,
     agentEnv,
   };
+}
 
-  async function fromPackages(): Promise<Record<string, string>> {
-    const programs = await unpackedPrograms(progress, env);
-    return { ...programs.env, PATH: [programs.bin, env.PATH].filter(Boolean).join(path.delimiter) };
+/** The same for Calico. @throws DatapathError "not-here", ToolchainError */
+export async function provideCalicoPrograms(options: ToolchainOptions = {}): Promise<CalicoPrograms> {
+  const { env, progress, ip, nsenter } = onThisMachine(options);
+  const found = ["nft", "iptables-nft-save", "ipset"].every((name) => findOnPath(name, env.PATH));
+  const agentEnv = found ? {} : await fromPackages(calicoPackages, progress, env);
+  const tools = await provideTools(["calico-felix", "calico-apiserver", "datapath-helper"], options);
+  return {
+    enforcer: "calico",
+    agent: tools["calico-felix"],
+    apiServer: tools["calico-apiserver"],
+    helper: tools["datapath-helper"],
+    definitions: await calicoDefinitions({ env, progress }),
+    ip,
+    nsenter,
+    agentEnv,
+  };
+}
+
+/** What every datapath needs of the machine. @throws DatapathError "not-here" */
+function onThisMachine(options: ToolchainOptions): {
+  readonly env: NodeJS.ProcessEnv;
+  readonly progress: Progress;
+  readonly ip: string;
+  readonly nsenter: string;
+} {
+  const problem = datapathProblem();
+  if (problem) throw new DatapathError("not-here", problem);
+  const env = options.env ?? process.env;
+  const ip = findOnPath("ip", env.PATH);
+  const nsenter = findOnPath("nsenter", env.PATH);
+  if (!ip || !nsenter) {
+    throw new DatapathError("not-here", "The datapath needs ip (iproute2) and nsenter (util-linux) on PATH.");
   }
+  return { env, progress: options.progress ?? streamProgress(), ip, nsenter };
+}
+
+async function fromPackages(
+  wanted: PackagedPrograms,
+  progress: Progress,
+  env: NodeJS.ProcessEnv,
+): Promise<Record<string, string>> {
+  const programs = await unpackedPrograms(wanted, progress, env);
+  return { ...programs.env, PATH: [programs.bin, env.PATH].filter(Boolean).join(path.delimiter) };
 }
 
 /** Whether the machine itself has a compiler that is new enough, iptables and ipset. */
-async function onMachine(env: NodeJS.ProcessEnv): Promise<boolean> {
+async function hasCompiler(env: NodeJS.ProcessEnv): Promise<boolean> {
   const [clang, iptables, ipset] = ["clang", "iptables", "ipset"].map((name) => findOnPath(name, env.PATH));
   if (!clang || !iptables || !ipset) return false;
   const { stdout } = await run(clang, ["--version"], { env, timeout: 20_000 });

@@ -16,6 +16,8 @@ export type ToolName =
   | "cilium-agent"
   | "cilium-cni"
   | "hubble"
+  | "calico-felix"
+  | "calico-apiserver"
   | "datapath-helper";
 
 /** An operating system and processor as Go names them. */
@@ -167,6 +169,27 @@ export function releaseOf(version: string): string {
   return version.split("+")[0] ?? version;
 }
 
+/** Release of Calico that the lab runs: its module has no tagged versions, and the lab builds the commit of this release. */
+export const calicoVersion = "3.31.0";
+const calicoModule = "github.com/projectcalico/calico";
+
+/** Felix and Calico's API server. They are released in container images only, so they are built. */
+function calico(name: "calico-felix" | "calico-apiserver", folder: string): ToolSpec {
+  const about = `${calicoModule}/pkg/buildinfo`;
+  return {
+    name,
+    moduleFolder: "modules/calico",
+    goPackage: `${calicoModule}/${folder}`,
+    ldflags: (version) => `-s -w -X ${about}.Version=v${releaseOf(version)}`,
+    version: (labFolder) => `${calicoVersion}+${sourceHash(path.join(labFolder, "modules/calico"))}`,
+    // the API server tells no version of its own
+    versionArgs: [name === "calico-felix" ? "--version" : "--help"],
+    release: () => undefined,
+    kubebuilderAsset: false,
+    onPath: false,
+  };
+}
+
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
 function ourOwn(name: "datapath-helper", moduleFolder: string): ToolSpec {
   return {
@@ -233,6 +256,8 @@ const specs: readonly ToolSpec[] = [
   cilium("cilium-agent", "daemon"),
   cilium("cilium-cni", "plugins/cilium-cni"),
   cilium("hubble", "hubble"),
+  calico("calico-felix", "felix/cmd/calico-felix"),
+  calico("calico-apiserver", "apiserver/cmd/apiserver"),
   ourOwn("datapath-helper", "datapath/helper"),
 ];
 

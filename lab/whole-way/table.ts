@@ -45,7 +45,7 @@ function row(result: WholeWayResult): string[] {
     problemsOf(result).length === 0 ? pc.green("✔") : pc.red("✘"),
     example,
     ...["declared", "metadata", "undeclared"].map(group),
-    `${hubble.asked - hubble.missing.length}/${hubble.asked}`,
+    hubble === undefined ? "–" : `${hubble.asked - hubble.missing.length}/${hubble.asked}`,
     wrong(up),
     wrong(destroy),
     whatBecameOf(byHand),

@@ -7,6 +7,7 @@ import path from "node:path";
 import type { Probe, Verification } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, verify } from "../../sdk/cluster/index";
 import { probesFor } from "../../sdk/cluster/verify-probes";
+import type { Dialect } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
 import type { ApiClient } from "../control-plane/index";
 import { apiClient } from "../control-plane/index";
@@ -30,8 +31,10 @@ import { LiveProbes } from "./live-probes";
 export interface WholeWayOptions {
   readonly lab: Lab;
   readonly cluster: LabCluster;
-  /** The `hubble` program. */
-  readonly hubble: string;
+  /** The `hubble` program; none where another than Cilium enforces: then nobody is asked for the drops. */
+  readonly hubble?: string;
+  /** The API in which the example's policies are written. Default: the one that the example names. */
+  readonly dialect?: Dialect;
   readonly signal: AbortSignal;
   /** Undeclared paths that are tried from each workload. Default 5. */
   readonly sample?: number;
@@ -46,7 +49,8 @@ export interface WholeWayResult {
   readonly example: string;
   readonly up: LiveReport;
   readonly verification: Verification;
-  readonly hubble: ToldDrops;
+  /** Absent where there is no Hubble. */
+  readonly hubble?: ToldDrops;
   readonly byHand: RemovalByHand;
   readonly destroy: LiveReport;
   /** File with every probe of the verification. */
@@ -93,8 +97,8 @@ export function problemsOf(result: WholeWayResult): string[] {
       .map(({ probe, outcome }) => `${describeProbe(probe)} must be ${probe.expected}, is ${outcome.outcome}`),
     ...verification.findings.map(({ message }) => message),
     ...(verification.verdict === "holds" ? [] : [`the verification says ${verification.verdict}`]),
-    ...hubble.missing.map((what) => `Hubble does not tell the drop of ${what}`),
-    ...(hubble.asked === 0 ? ["no drop was there for Hubble to tell"] : []),
+    ...(hubble?.missing ?? []).map((what) => `Hubble does not tell the drop of ${what}`),
+    ...(hubble?.asked === 0 ? ["no drop was there for Hubble to tell"] : []),
     ...(byHand.named ? [] : [`${byHand.policy} is deleted and verifying does not miss it`]),
     ...byHand.unseen.map((what) => `${byHand.policy} is deleted and yet ${what} is as before`),
     ...(byHand.drift.before.code === 0
@@ -115,19 +119,20 @@ class WholeWay {
     private readonly options: WholeWayOptions,
     private readonly client: ApiClient,
   ) {
-    this.plan = plan(example.declaration);
+    const { dialect } = options;
+    this.plan = plan({ ...example.declaration, ...(dialect === undefined ? {} : { dialect }) });
   }
 
   async run(): Promise<WholeWayResult> {
     const begun = Date.now();
-    const { lab, cluster, hubble, signal } = this.options;
+    const { lab, cluster, hubble, signal, dialect } = this.options;
     const { name, program } = this.example;
     const stack = await openStack({
-      project: `whole-way-${name}`,
+      project: `whole-way-${name}${dialect === undefined ? "" : `-${dialect}`}`,
       program: async () => ({ ...(await program()) }),
       engineRoot: lab.engine.root,
       env: lab.env,
-      config: exampleConfig,
+      config: { ...exampleConfig, ...(dialect === undefined ? {} : { "clusterSecurity:dialect": dialect }) },
     });
     this.stage("preview");
     const expected = await expectedReachability(stack, lab.controlPlane, signal);
@@ -145,11 +150,14 @@ class WholeWay {
       this.stage("verify");
       const { verification, reachability } = await this.verified();
       const table = this.writeTable(verification);
-      this.stage("hubble");
-      const blocked = verification.probes.flatMap(({ probe, outcome }) =>
-        outcome.outcome === "blocked" ? [probe] : [],
-      );
-      const told = await dropsToldByHubble(cluster, hubble, reachability, blocked);
+      let told: ToldDrops | undefined;
+      if (hubble !== undefined) {
+        this.stage("hubble");
+        const blocked = verification.probes.flatMap(({ probe, outcome }) =>
+          outcome.outcome === "blocked" ? [probe] : [],
+        );
+        told = await dropsToldByHubble(cluster, hubble, reachability, blocked);
+      }
       this.stage("a policy deleted by hand");
       const byHand = await this.removeByHand(verification, {
         drift: () => driftOf(stack, lab.controlPlane),
@@ -162,7 +170,8 @@ class WholeWay {
       const destroy = await this.probing(certain, (options) => stack.destroy(options));
       await cluster.untilEmpty();
       const milliseconds = Date.now() - begun;
-      return { example: name, up, verification, hubble: told, byHand, destroy, table, milliseconds };
+      const hubbles = told === undefined ? {} : { hubble: told };
+      return { example: name, up, verification, ...hubbles, byHand, destroy, table, milliseconds };
     } catch (error) {
       // interrupted: the cluster ends too
       if (signal.aborted) throw error;
@@ -205,7 +214,10 @@ class WholeWay {
 
   private writeTable(verification: Verification): string {
     mkdirSync(this.options.tables, { recursive: true });
-    const file = path.join(this.options.tables, `${this.example.name}.txt`);
+    const file = path.join(
+      this.options.tables,
+      `${[this.example.name, this.options.dialect].filter(Boolean).join("-")}.txt`,
+    );
     writeFileSync(file, formatVerification(verification, "table"));
     return file;
   }

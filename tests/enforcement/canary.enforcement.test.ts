@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { EnforcementCanary } from "../../sdk/index";
-import type { Lab } from "../../lab/index";
+import type { DatapathSettings, Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
 import { labContext } from "../../lab/control-plane/index";
 import { run } from "../cli/command";
 import type { Operation } from "../engine/automation";
 import { finished, openStack, operate } from "../engine/automation";
+import { skipWithoutCalico } from "./calico";
 import { closeSharedDatapath } from "./shared-datapath";
 
 describe("enforcement: the canary component", () => {
@@ -19,15 +20,15 @@ describe("enforcement: the canary component", () => {
     await closeSharedDatapath();
   });
 
-  /** `up` of a stack with the canary, then `destroy`, on a cluster whose agent is started with these arguments. */
+  /** `up` of a stack with the canary, then `destroy`, on a cluster of its own. */
   async function deployed(
-    agentArgs: readonly string[],
+    datapath: DatapathSettings,
     meanwhile: (lab: Lab) => Promise<void> = () => Promise.resolve(),
   ): Promise<{ up: Operation; destroy: Operation }> {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-canary-"));
     let lab: Lab | undefined;
     try {
-      lab = await openLab({ dataDir: folder, quiet: true, fresh: true, datapath: { agentArgs } });
+      lab = await openLab({ dataDir: folder, quiet: true, fresh: true, datapath });
       const stack = await openStack({
         project: "canary",
         stack: "test",
@@ -60,7 +61,17 @@ describe("enforcement: the canary component", () => {
 
   it("S4-20: where policies are enforced, up passes with all three checks", async function () {
     this.timeout(300_000);
-    const { up, destroy } = await deployed([]);
+    await passes({});
+  });
+
+  it("S4-20: the same where Calico enforces them", async function () {
+    this.timeout(300_000);
+    await skipWithoutCalico(this);
+    await passes({ cni: "calico" });
+  });
+
+  async function passes(datapath: DatapathSettings): Promise<void> {
+    const { up, destroy } = await deployed(datapath);
     assert.equal(up.error, undefined, up.output);
     const jobs = finished(up).filter(({ type, op }) => type === "kubernetes:batch/v1:Job" && op === "create");
     assert.deepEqual(jobs.map(({ name }) => name).sort(), [
@@ -70,11 +81,11 @@ describe("enforcement: the canary component", () => {
     ]);
     assert.equal(jobs[0]?.name, "canary-allowed-pods-must-connect", "without it the others prove nothing");
     assert.equal(destroy.error, undefined, destroy.output);
-  });
+  }
 
   it("S4-20: where they are not, up fails and names what did not hold", async function () {
     this.timeout(300_000);
-    const { up, destroy } = await deployed(["--enable-policy=never"], verifyFindsNoEvidence);
+    const { up, destroy } = await deployed({ agentArgs: ["--enable-policy=never"] }, verifyFindsNoEvidence);
     assert.ok(up.error !== undefined, "up must not pass");
     const failed = /canary-deny-all-must-block-(egress|ingress)/;
     assert.match(up.output, failed);

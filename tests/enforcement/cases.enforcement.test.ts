@@ -118,6 +118,7 @@ describe("enforcement: what a real Cilium drops", () => {
     await under([deny, denyAll("bank")], async () => {
       const probes = [tcp("shop/web", "169.254.169.254", 80), tcp("shop/web", "bank/web", 8085)];
       assert.deepEqual(await verdicts(...probes), ["denied", "denied"]);
+      assert.ok(on.programs.enforcer === "cilium");
       const drops = await on.cluster.drops(on.programs.hubble.path);
       const metadata = drops.find((drop) => drop.source === "shop/web" && drop.destination === "169.254.169.254");
       assert.deepEqual(metadata?.deniedBy, ["deny-metadata"]);

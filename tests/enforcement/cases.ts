@@ -2,12 +2,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parse, stringify } from "yaml";
-import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { EnforcerName, LabObject, LabProbe } from "../../lab/datapath/index";
 import type { Names } from "./by-name";
 import type { LabWorld } from "./world";
 
 export interface EnforcementCase {
   readonly title: string;
+  /** Who enforced it. Default "cilium". */
+  readonly cni?: EnforcerName;
   /** How many nodes it needs. Default 1. */
   readonly nodes?: number;
   readonly world: LabWorld;
@@ -19,12 +21,13 @@ export interface EnforcementCase {
 
 const folder = path.join(__dirname, "cases");
 
-/** All cases, by file name. */
-export function readCases(): EnforcementCase[] {
+/** All cases of an enforcer, by file name. */
+export function readCases(enforcer: EnforcerName = "cilium"): EnforcementCase[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith(".yaml"))
     .sort()
-    .map((name) => parse(readFileSync(path.join(folder, name), "utf8")) as EnforcementCase);
+    .map((name) => parse(readFileSync(path.join(folder, name), "utf8")) as EnforcementCase)
+    .filter(({ cni = "cilium" }) => cni === enforcer);
 }
 
 /** Writes a case and returns its file, relative to the repository. */

@@ -64,7 +64,7 @@ describe("enforcement: the examples on a real Cilium", () => {
       console.log(`      during up: ${live(up)}`);
       console.log(
         `      then ${verification.probes.length} probes, ${verification.unprobed.length} parts not to be probed here; ` +
-          `${result.hubble.asked} drops told by Hubble; ${byHand.policy} deleted by hand: ${byHand.changed.length} probes change`,
+          `${result.hubble?.asked} drops told by Hubble; ${byHand.policy} deleted by hand: ${byHand.changed.length} probes change`,
       );
       console.log(`      during destroy: ${live(destroy)}`);
       assert.deepEqual(problemsOf(result), []);

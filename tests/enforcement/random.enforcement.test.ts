@@ -4,21 +4,19 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { LabObject } from "../../lab/datapath/index";
 import { world as outside } from "../../lab/datapath/index";
 import { dnsServiceAddress } from "../../lab/datapath/layout";
-import type { OracleCluster } from "../oracle/cluster";
 import { clusters } from "../properties/arbitraries";
 import { cidrGroup, ciliumPolicies } from "../properties/cilium-policies";
 import { clusterNetworkPolicies } from "../properties/cluster-network-policies";
 import { networkPolicies } from "../properties/network-policies";
-import type { Agreement, CompareOptions } from "./agreement";
-import { compareOnDatapath, describeDisagreements } from "./agreement";
-import { saveCase } from "./cases";
+import type { CompareOptions } from "./agreement";
+import { compareOnDatapath } from "./agreement";
 import { nameHomes, namePolicies } from "./random-names";
+import { hasPlace, saveDisagreement, Tally, worldOf } from "./random-sets";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
-import { shrink } from "./shrink";
 import type { LabWorld } from "./world";
 import { allProbes, needsEnvoy, putUp, takeDown } from "./world";
 
@@ -43,20 +41,6 @@ const anyPolicies = fc.oneof(
   },
 );
 
-function worldOf({ namespaces, pods }: OracleCluster): LabWorld {
-  return {
-    namespaces,
-    pods: pods.map(({ namespace, name, labels, serviceAccount, ports }) => ({
-      namespace,
-      name,
-      labels,
-      serviceAccount,
-      // the API server takes a name once in a container, whatever the protocol
-      ports: ports.filter(({ name }, index) => !name || ports.findIndex((each) => each.name === name) === index),
-    })),
-  };
-}
-
 /** The Services that `toServices` names: pods of `a`, and hosts of the lab outside the cluster. */
 const services: readonly LabObject[] = [
   {
@@ -80,41 +64,6 @@ const services: readonly LabObject[] = [
     endpoints: [{ addresses: ["198.51.100.129"] }, { addresses: ["203.0.113.66"] }],
   } as LabObject,
 ];
-
-/** What a run found, over all its sets. */
-class Tally {
-  compared = 0;
-  allowed = 0;
-  private open = 0;
-  private slow = 0;
-  private stale = 0;
-  private sets = 0;
-  private readonly states = { enforced: 0, refused: 0, stored: 0 };
-  readonly wrong: string[] = [];
-
-  count(agreement: Agreement): void {
-    this.sets += 1;
-    for (const key of ["compared", "allowed", "open", "slow", "stale"] as const) this[key] += agreement[key];
-    for (const { state } of agreement.states) this.states[state] += 1;
-  }
-
-  report(): void {
-    const { refused, stored } = this.states;
-    console.log(
-      `      ${this.sets} sets, ${this.compared} probes compared (${this.allowed} connected), ` +
-        `${this.open} left open by the engine, ${this.slow} slow, ${this.stale} stale; ` +
-        `${refused} policies refused by the API server, ${stored} by the agent`,
-    );
-  }
-
-  /** A run in which nothing connects, nothing is dropped or nothing is decided proves nothing. */
-  mustProve(most: number): void {
-    assert.deepEqual(this.wrong, []);
-    assert.ok(this.allowed > this.compared / 20, "probes connect");
-    assert.ok(this.allowed < this.compared, "probes are dropped");
-    assert.ok(this.open < this.compared * most, `the engine decides: ${this.open} of ${this.compared} are left open`);
-  }
-}
 
 describe("enforcement: random policy sets, engine against a real Cilium", () => {
   let on: SharedDatapath;
@@ -146,29 +95,6 @@ describe("enforcement: random policy sets, engine against a real Cilium", () => 
     return wanted;
   }
 
-  /** Saves what disagrees, and the smallest set that still does. */
-  async function save(
-    id: string,
-    world: LabWorld,
-    policies: readonly LabObject[],
-    probes: readonly LabProbe[],
-    { disagreements, measured }: Agreement,
-    options: CompareOptions,
-  ): Promise<string> {
-    const few = disagreements.slice(0, 3).map(({ probe }) => probe);
-    const smallest = await shrink(policies, few, (some, tried) => compareOnDatapath(on, some, tried, options), 40);
-    const again = smallest === policies ? measured : (await compareOnDatapath(on, smallest, probes, options)).measured;
-    const file = saveCase(`random-${seed}-${id}`, {
-      title: `random set ${id} of seed ${seed}`,
-      world,
-      policies: smallest,
-      ...(options.ask ? { asked: options.ask.names } : {}),
-      probes: probes.map((probe, position) => ({ ...probe, measured: again[position] ?? "not tried" })),
-    });
-    const lines = describeDisagreements(disagreements);
-    return `${file}: ${disagreements.length} of ${probes.length}; ${lines.slice(0, 3).join("; ")}`;
-  }
-
   it(`S0-11, S0-12: ${sets} sets agree on every probe`, async function () {
     this.timeout(120_000 + sets * 20_000);
     console.log(`      ENFORCEMENT_SEED=${seed} ENFORCEMENT_SETS=${sets}`);
@@ -183,7 +109,9 @@ describe("enforcement: random policy sets, engine against a real Cilium", () => 
       const agreement = await compareOnDatapath(on, placed, probes);
       tally.count(agreement);
       if (agreement.disagreements.length > 0) {
-        tally.wrong.push(await save(String(index), world, placed, probes, agreement, {}));
+        tally.wrong.push(
+          await saveDisagreement(on, `random-${seed}-${index}`, { world, policies: placed, probes }, agreement),
+        );
       }
     }
     tally.report();
@@ -201,14 +129,12 @@ describe("enforcement: random policy sets, engine against a real Cilium", () => 
       const agreement = await compareOnDatapath(on, policies, probes, options);
       tally.count(agreement);
       if (agreement.disagreements.length > 0) {
-        tally.wrong.push(await save(`names-${index}`, world, policies, probes, agreement, options));
+        tally.wrong.push(
+          await saveDisagreement(on, `random-${seed}-names-${index}`, { world, policies, probes }, agreement, options),
+        );
       }
     }
     tally.report();
     tally.mustProve(1 / 2);
   });
 });
-
-function hasPlace({ metadata }: LabObject, namespaces: LabWorld["namespaces"]): boolean {
-  return metadata.namespace === undefined || namespaces.some(({ name }) => name === metadata.namespace);
-}

@@ -4,8 +4,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
-import type { Datapath, DatapathOptions, DatapathPrograms } from "../../lab/datapath/index";
-import { LabCluster, provideDatapathPrograms, startDatapath } from "../../lab/datapath/index";
+import type { Datapath, DatapathOptions, DatapathPrograms, EnforcerName } from "../../lab/datapath/index";
+import {
+  frontProxy,
+  LabCluster,
+  provideCalicoPrograms,
+  provideDatapathPrograms,
+  startDatapath,
+} from "../../lab/datapath/index";
 import { provideTools } from "../../lab/toolchain/index";
 
 export interface SharedDatapath {
@@ -16,7 +22,10 @@ export interface SharedDatapath {
 }
 
 /** What a suite may ask for; without any of it there is one node. */
-export type SharedOptions = Pick<DatapathOptions, "nodes" | "wireguard" | "agentArgs">;
+export type SharedOptions = Pick<DatapathOptions, "nodes" | "wireguard" | "agentArgs" | "calicoMode"> & {
+  /** Who enforces policies. Default "cilium". */
+  readonly cni?: EnforcerName;
+};
 
 let opened: Promise<SharedDatapath> | undefined;
 let openedWith = "";
@@ -33,15 +42,24 @@ export async function sharedDatapath(options: SharedOptions = {}): Promise<Share
 
 async function open(options: SharedOptions): Promise<SharedDatapath> {
   folder = mkdtempSync(path.join(tmpdir(), "cluster-security-datapath-"));
-  const programs = await provideDatapathPrograms();
+  const programs = await (options.cni === "calico" ? provideCalicoPrograms() : provideDatapathPrograms());
+  const proxy =
+    programs.enforcer === "calico"
+      ? await frontProxy(programs.helper.path, path.join(folder, "front-proxy"))
+      : undefined;
   const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
-  const controlPlane = await startControlPlane({ dataDir: path.join(folder, "control-plane"), tools });
+  const controlPlane = await startControlPlane({
+    dataDir: path.join(folder, "control-plane"),
+    tools,
+    ...(proxy ? { apiServerArgs: proxy.apiServerArgs } : {}),
+  });
   try {
     const datapath = await startDatapath({
       dataDir: path.join(folder, "datapath"),
       controlPlane,
       programs,
       ...options,
+      ...(proxy ? { frontProxy: proxy } : {}),
     });
     return { controlPlane, datapath, programs, cluster: new LabCluster(controlPlane, datapath.nodes) };
   } catch (error) {

@@ -9,9 +9,9 @@ import { describeProbe, formatVerification, verify } from "../../sdk/cluster/ind
 import * as shop from "../../examples/shop/declaration";
 import * as tiers from "../../examples/zero-trust-tiers/declaration";
 import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
-import { cidr, Dialect, flow, internet, namespace, plan, tcp, workload } from "../../sdk/index";
-import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/index";
-import type { LabObject, PodWish } from "../../lab/datapath/index";
+import { Dialect, plan } from "../../sdk/index";
+import type { ClusterSecurityDeclaration } from "../../sdk/index";
+import type { LabObject } from "../../lab/datapath/index";
 import { computedReachability, LabExecutor } from "../../lab/datapath/index";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
@@ -21,37 +21,7 @@ import { makeVerifier, verifierContext } from "../cluster/verifier";
 import { podOf } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
-import { literal } from "../plan/literal";
-
-const applications = [
-  workload("shop-front/web", { labels: { app: "web" }, ports: [tcp(8080, "http")] }),
-  workload("shop-back/api", { labels: { app: "api" }, ports: [tcp(9000, "api")] }),
-  workload("shop-back/primary", { labels: { app: "db", role: "primary" }, ports: [tcp(5432, "sql")] }),
-  workload("shop-back/replica", { labels: { app: "db", role: "replica" }, ports: [tcp(5432, "sql")] }),
-];
-
-const declarationIn = (dialect: Dialect): ClusterSecurityDeclaration => ({
-  dialect,
-  namespaces: [namespace("shop-front"), namespace("shop-back")],
-  workloads: applications,
-  flows: [
-    flow("web").to("api").on(tcp(9000)).because("pages show data").ownedBy("web"),
-    flow("api").to("primary").on(tcp(5432)).because("data is written").ownedBy("data"),
-    flow("api").to("replica").on(tcp(5432)).because("data is read, and written after a failover").ownedBy("data"),
-    flow(internet()).to("web").on(tcp(8080)).because("customers").ownedBy("web"),
-    flow("api").to(cidr("10.99.0.0/16")).on(tcp(443)).because("the old warehouse").ownedBy("data"),
-  ],
-});
-
-const podsOf = (workloads: readonly WorkloadDeclaration[]): PodWish[] =>
-  literal([...workloads]).map(({ namespace: home, name, labels, ports }) => ({
-    namespace: home,
-    name,
-    ...(labels ? { labels } : {}),
-    ports: (ports ?? []).flatMap(({ port, name: portName }) =>
-      port === undefined ? [] : [{ port, ...(portName ? { name: portName } : {}) }],
-    ),
-  }));
+import { applications, declarationIn, podsOf } from "./shop";
 
 const pods = podsOf(applications);
 

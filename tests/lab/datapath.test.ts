@@ -1,9 +1,15 @@
 /** The parts of the datapath that need no root: placement, names, status, settings. The rest is tests/enforcement. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import fc from "fast-check";
+import { calicoLink, freeAddress } from "../../lab/datapath/calico-wiring";
 import { publishedSettings } from "../../lab/datapath/cilium";
+import { lastWords, readCounters } from "../../lab/datapath/felix";
 import type { LabNode } from "../../lab/datapath/layout";
 import { firstNode } from "../../lab/datapath/layout";
+import { judgeSentinels, sentinelAddress } from "../../lab/datapath/sentinel";
 import { dnsRecords } from "../../lab/datapath/node-agent/names";
 import type { Pod, Requirement, Service } from "../../lab/nodes/objects";
 import { chooseNode } from "../../lab/nodes/scheduler";
@@ -144,5 +150,67 @@ describe("datapath: settings and objects", () => {
   it("an object of a kind that it does not know is refused", () => {
     const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "s", namespace: "n" } };
     assert.throws(() => collectionPath(secret), /Secret is no kind that the lab applies/);
+  });
+});
+
+describe("datapath: what Felix says", () => {
+  const metrics = [
+    "# HELP felix_calc_graph_updates_processed Number of datastore updates processed by the calculation graph.",
+    'felix_calc_graph_updates_processed{type="PolicyKey"} 7',
+    'felix_calc_graph_updates_processed{type="ResourceKey"} 12',
+    'felix_int_dataplane_messages{type="ActivePolicyUpdate"} 3',
+    "felix_int_dataplane_apply_time_seconds_sum 0.25",
+    "felix_int_dataplane_apply_time_seconds_count 9",
+    "felix_int_dataplane_failures 0",
+    "process_cpu_seconds_total 12.5",
+  ];
+
+  it("changes noted and times programmed are its counters, whatever their labels", () => {
+    const { noted, messages, applied, failures } = readCounters(metrics.join("\n"));
+    assert.deepEqual({ noted, messages, applied, failures }, { noted: 19, messages: 3, applied: 9, failures: 0 });
+  });
+
+  it("what moves by itself is no sign of work", () => {
+    const later = metrics.map((line) => line.replace(/(seconds_sum|seconds_total) .*/, "$1 99")).toReversed();
+    assert.equal(readCounters(later.join("\n")).text, readCounters(metrics.join("\n")).text);
+  });
+
+  it("its last words are the panic, not what the stack says", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-felix-"));
+    try {
+      const log = path.join(folder, "felix.log");
+      writeFileSync(
+        log,
+        "2026 [INFO] fine\n2026-01-01 [PANIC][12] felix/rules.go 5: no table\npanic: (*logrus.Entry)\n\ngoroutine 1\n",
+      );
+      assert.equal(lastWords(log), "panic: (*logrus.Entry)");
+      assert.equal(lastWords(path.join(folder, "none")), undefined);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("a pod's link has the name that Felix computes", () => {
+    // sha1("shop.web") begins with it
+    assert.equal(calicoLink("shop", "web"), `cali${createHash("sha1").update("shop.web").digest("hex").slice(0, 11)}`);
+    assert.equal(calicoLink("shop", "web").length, 15, "the kernel takes no longer name");
+  });
+
+  it("an address is given once, and the sentinel's to nobody", () => {
+    const taken: string[] = [];
+    for (let count = 0; count < 244; count += 1) taken.push(freeAddress(firstNode, taken));
+    assert.equal(new Set(taken).size, 244);
+    assert.ok(!taken.includes(sentinelAddress(firstNode)));
+    assert.throws(() => freeAddress(firstNode, taken), /no address left/);
+  });
+
+  it("a packet that arrives from the sentinel, or one that was not sent, ends every measurement", () => {
+    const nodes: readonly LabNode[] = [{ ...firstNode, enforcer: "calico" }];
+    const dropped = { verdict: "denied", delivered: false, micros: 1 } as const;
+    judgeSentinels(nodes, [dropped]);
+    assert.throws(() => judgeSentinels(nodes, [{ ...dropped, delivered: true }]), /rules are gone from lab-node-1/);
+    assert.throws(() => judgeSentinels(nodes, [{ ...dropped, verdict: "error" }]), /cannot be told/);
+    assert.throws(() => judgeSentinels(nodes, []), /cannot be told/);
+    judgeSentinels([firstNode], []);
   });
 });

@@ -8,26 +8,40 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// enter gives a program its own view of mounts – a BPF file system, a cgroup, an empty /run/cilium, a read-only
-// /proc/sys/kernel – and a network namespace. The mounts end with the program, however it ends, and the machine's
-// kernel settings are out of its reach.
+// folders is a flag that may be given several times.
+type folders []string
+
+func (f *folders) String() string { return strings.Join(*f, ",") }
+
+func (f *folders) Set(folder string) error {
+	*f = append(*f, folder)
+	return nil
+}
+
+// enter gives a program its own view of mounts – empty folders, a read-only /proc/sys/kernel and, where they are asked
+// for, a BPF file system, a cgroup, the /sys of its network – and a network namespace. The mounts end with the program,
+// however it ends, and the machine's kernel settings are out of its reach.
 func enter(args []string) error {
 	flags := flag.NewFlagSet("enter", flag.ContinueOnError)
 	namespace := flags.String("namespace", "", "network namespace")
-	bpf := flags.String("bpf", "", "folder on which a BPF file system is mounted")
-	top := flags.String("cgroup-top", "", "folder on which the cgroup hierarchy is mounted")
+	var empty folders
+	flags.Var(&empty, "empty", "folder in whose place the program sees an empty one; may be repeated")
+	bpf := flags.String("bpf", "", "folder on which a BPF file system is mounted; none where empty")
+	top := flags.String("cgroup-top", "", "folder on which the cgroup hierarchy is mounted; none where empty")
 	cgroup := flags.String("cgroup", "", "name of a cgroup; it is mounted on the folder <cgroup-top>.own")
+	sys := flags.Bool("sys", false, "show the devices of the network namespace in /sys")
 	devices := flags.String("wireguard", "", "folder that is seen as /run/wireguard; none where empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	command := flags.Args()
-	if *namespace == "" || *bpf == "" || *top == "" || *cgroup == "" || len(command) == 0 {
-		return errors.New("usage: enter -namespace N -bpf FOLDER -cgroup-top FOLDER -cgroup NAME -- CMD…")
+	if *namespace == "" || (*top == "") != (*cgroup == "") || len(command) == 0 {
+		return errors.New("usage: enter -namespace N [-empty FOLDER]… [-bpf FOLDER] [-cgroup-top FOLDER -cgroup NAME] -- CMD…")
 	}
 	if !ours.MatchString(*namespace) {
 		return fmt.Errorf("%q is no network namespace of the lab", *namespace)
@@ -36,26 +50,26 @@ func enter(args []string) error {
 	if err := ownMounts(); err != nil {
 		return err
 	}
-	own := *top + ".own"
-	for _, folder := range []string{*bpf, *top, own, "/run/cilium"} {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
+	if *bpf != "" {
+		if err := os.MkdirAll(*bpf, 0o700); err != nil {
+			return err
+		}
+		if err := mount("bpf", *bpf, "bpf"); err != nil {
 			return err
 		}
 	}
-	if err := mount("bpf", *bpf, "bpf"); err != nil {
-		return err
+	if *top != "" {
+		if err := ownCgroup(*top, *cgroup); err != nil {
+			return err
+		}
 	}
-	if err := mount("none", *top, "cgroup2"); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(*top, *cgroup), 0o755); err != nil {
-		return err
-	}
-	if err := bind(filepath.Join(*top, *cgroup), own); err != nil {
-		return err
-	}
-	if err := mount("tmpfs", "/run/cilium", "tmpfs"); err != nil {
-		return err
+	for _, folder := range empty {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		if err := mount("tmpfs", folder, "tmpfs"); err != nil {
+			return err
+		}
 	}
 	if *devices != "" {
 		for _, folder := range []string{*devices, "/run/wireguard"} {
@@ -77,7 +91,31 @@ func enter(args []string) error {
 	if err != nil {
 		return err
 	}
-	return join(*namespace, func() error { return unix.Exec(program, command, os.Environ()) })
+	return join(*namespace, func() error {
+		if *sys {
+			if err := mount("sysfs", "/sys", "sysfs"); err != nil {
+				return err
+			}
+		}
+		return unix.Exec(program, command, os.Environ())
+	})
+}
+
+// ownCgroup mounts the hierarchy on a folder, and a cgroup of the program's own beside it.
+func ownCgroup(top, name string) error {
+	own := top + ".own"
+	for _, folder := range []string{top, own} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := mount("none", top, "cgroup2"); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(top, name), 0o755); err != nil {
+		return err
+	}
+	return bind(filepath.Join(top, name), own)
 }
 
 // ownMounts lets this process see what is mounted later (network namespaces), and nobody see what it mounts.

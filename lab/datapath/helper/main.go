@@ -5,6 +5,7 @@
 //	datapath-helper serve SOCKET             listeners, forwarders, names and probes, asked for over a Unix socket
 //	datapath-helper enter [flags] -- CMD…    runs a program in a network namespace with mounts that only it sees
 //	datapath-helper tidy CGROUP              removes the empty cgroup that `enter` left
+//	datapath-helper certificates FOLDER SERVICE-NAME         for an API server behind the API server
 //	datapath-helper wireguard NAMESPACE DEVICE FOLDER   a WireGuard device in user space
 package main
 
@@ -22,7 +23,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: version, serve, enter, tidy or wireguard")
+		return fmt.Errorf("say what to do: version, serve, enter, tidy, certificates or wireguard")
 	}
 	switch args[0] {
 	case "version":
@@ -34,6 +35,8 @@ func run(args []string) error {
 		return enter(args[1:])
 	case "tidy":
 		return tidy(args[1:])
+	case "certificates":
+		return certificates(args[1:])
 	case "wireguard":
 		return wireguard(args[1:])
 	case "wireguard-here":

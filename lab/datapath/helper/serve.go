@@ -18,6 +18,7 @@ import (
 //	/forward {"spot": …, "to": "IP:PORT"}     pass connections on to the machine's own network
 //	/close   {"namespace": …}                 close everything in a namespace
 //	/settings {"namespace": …, "settings": {"ipv4/ip_forward": "1"}}  below /proc/sys/net of a namespace
+//	/get     {"namespace": …, "address": "IP:PORT", "path": …}  {"status": n, "text": …} of an HTTP server in a namespace
 //	/names   {"records": {"name": ["IP"]}}    what the DNS listeners answer
 //	/probe   {"probes": […], "timeout": ms, "parallel": n}
 //	/handshakes {"probe": …, "count": n, "timeout": ms}  {"nanos": […]}
@@ -77,6 +78,10 @@ func serve(args []string) error {
 			}
 			return nil
 		})
+	})
+	handle(mux, "/get", func(r struct{ Namespace, Address, Path string }) (any, error) {
+		status, text, err := get(r.Namespace, r.Address, r.Path)
+		return map[string]any{"status": status, "text": text}, err
 	})
 	handle(mux, "/names", func(r struct{ Records map[string][]netip.Addr }) (any, error) {
 		for name, addresses := range r.Records {

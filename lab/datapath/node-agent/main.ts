@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { ApiClient } from "../../control-plane/index";
 import { apiClient, attachControlPlane } from "../../control-plane/index";
+import { freeAddress } from "../calico-wiring";
 import type { Spot } from "../helper";
 import { helper } from "../helper";
 import type { LabNode } from "../layout";
@@ -17,7 +18,7 @@ import { proberOf, runProber } from "./prober";
 import { endedStatus, runningStatus } from "../../nodes/status";
 import { follow } from "../../nodes/watch";
 import type { WiringTools } from "./wiring";
-import { isWired, unwire, wire } from "./wiring";
+import { isAnnouncedFirst, isWired, untilProgrammed, unwire, wire } from "./wiring";
 
 /** What the process is told, as JSON in the file that its only argument names. */
 export interface NodeAgentSettings {
@@ -31,6 +32,8 @@ class NodeAgent extends PodAgent<LabNode> {
   /** Probers that run, by the uid of their pod. */
   private readonly probers = new Map<string, RunningProber>();
   private lastNames = "";
+  /** Addresses that pods have got from here, by uid: their status comes back later. */
+  private readonly reserved = new Map<string, string>();
 
   constructor(
     private readonly settings: NodeAgentSettings,
@@ -56,11 +59,21 @@ class NodeAgent extends PodAgent<LabNode> {
   protected async bringUp(pod: Pod, node: LabNode): Promise<void> {
     const { uid } = pod.metadata;
     const known = isWired(uid) ? pod.status?.podIP : undefined;
-    const address = pod.spec.hostNetwork ? node.address : (known ?? (await wire(this.settings.tools, node, pod)));
+    const address = pod.spec.hostNetwork ? node.address : (known ?? (await this.wire(pod, node)));
     const namespace = pod.spec.hostNetwork ? node.namespace : podNamespace(uid);
     const prober = proberOf(pod);
     if (prober && !pod.spec.hostNetwork) await this.startProber(pod, node, address, prober);
     else await this.answer(pod, node, address, namespace);
+  }
+
+  private wire(pod: Pod, node: LabNode): Promise<string> {
+    for (const uid of this.reserved.keys()) if (!this.pods.has(uid)) this.reserved.delete(uid);
+    if (node.enforcer === "calico") {
+      const taken = [...this.pods.values()].map(({ status }) => status?.podIP);
+      const address = freeAddress(node, [...taken, ...this.reserved.values()]);
+      this.reserved.set(pod.metadata.uid, address);
+    }
+    return wire(this.settings.tools, node, pod, this.reserved.get(pod.metadata.uid));
   }
 
   /** Nothing is run: the helper answers on the ports that the pod declares. */
@@ -70,10 +83,16 @@ class NodeAgent extends PodAgent<LabNode> {
       if (complaint) console.error(`${pod.metadata.namespace}/${pod.metadata.name}: ${complaint}`);
     }
     const result = { exitCode: 0, message: "the lab runs no containers" };
-    await this.setStatus(
-      pod,
-      runsToCompletion(pod) ? endedStatus(pod, node, address, result) : runningStatus(pod, node, address),
-    );
+    if (runsToCompletion(pod)) return await this.setStatus(pod, endedStatus(pod, node, address, result));
+    await this.announce(pod, node, address);
+    await this.setStatus(pod, runningStatus(pod, node, address));
+  }
+
+  /** Where the agent learns of a pod from the API server: tells it, and waits until its policies are programmed. */
+  private async announce(pod: Pod, node: LabNode, address: string): Promise<void> {
+    if (!isAnnouncedFirst(node, pod)) return;
+    await this.setStatus(pod, runningStatus(pod, node, address, undefined, false));
+    await untilProgrammed(node, pod);
   }
 
   /** The prober runs for real, and says what it saw in the pod's status, as it does on every cluster. */
@@ -82,6 +101,7 @@ class NodeAgent extends PodAgent<LabNode> {
     const namespace = podNamespace(uid);
     await helper.settings(namespace, networkSettings(pod));
     this.probers.get(uid)?.kill();
+    await this.announce(pod, node, address);
     const prober = runProber(this.settings.tools.nsenter, namespace, container);
     this.probers.set(uid, prober);
     await this.setStatus(pod, runningStatus(pod, node, address, undefined, false));

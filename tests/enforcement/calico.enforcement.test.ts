@@ -1,0 +1,178 @@
+/** Single questions put to a real Felix, and what is said where it enforces nothing any more. */
+import assert from "node:assert/strict";
+import { describeProbe, verify } from "../../sdk/cluster/index";
+import { Dialect, plan } from "../../sdk/index";
+import type { LabObject, LabProbe, PodWish } from "../../lab/datapath/index";
+import { computedReachability, LabExecutor } from "../../lab/datapath/index";
+import { run } from "../../lab/toolchain/run";
+import { compareOnDatapath, describeDisagreements } from "./agreement";
+import { skipWithoutCalico } from "./calico";
+import { readCases } from "./cases";
+import type { SharedDatapath } from "./shared-datapath";
+import { closeSharedDatapath, sharedDatapath } from "./shared-datapath";
+import { applications, declarationIn, podsOf } from "./shop";
+import { putUp, takeDown } from "./world";
+
+const pods: readonly PodWish[] = podsOf(applications);
+const tcp = (from: string, to: string, port: number): LabProbe => ({ from, to, port, protocol: "tcp" });
+const webToApi = tcp("shop-front/web", "shop-back/api", 9000);
+
+function calico(kind: string, name: string, spec: object, namespace?: string): LabObject {
+  const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+  return { apiVersion: "projectcalico.org/v3", kind, metadata, spec };
+}
+
+const denyAll: LabObject = {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "NetworkPolicy",
+  metadata: { name: "default-deny-all", namespace: "shop-back" },
+  spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+};
+
+for (const calicoMode of ["nftables", "iptables"] as const) {
+  describe(`enforcement: what a real Felix drops, with ${calicoMode}`, () => {
+    let on: SharedDatapath;
+
+    before(async function () {
+      this.timeout(300_000);
+      await skipWithoutCalico(this);
+      on = await sharedDatapath({ cni: "calico", calicoMode });
+      for (const name of ["shop-front", "shop-back"]) await on.cluster.namespace(name);
+      await on.cluster.addPods(pods);
+      await on.cluster.untilReadyIn("kube-system");
+    });
+
+    after(async () => {
+      await on?.cluster.removePods(pods);
+    });
+
+    const verdicts = async (...probes: readonly LabProbe[]): Promise<string[]> =>
+      (await on.cluster.probe(probes)).map(({ verdict }) => verdict);
+
+    it("S4-20: a deny-all blocks what passed before, and its removal lets it pass again", async () => {
+      assert.deepEqual(await verdicts(webToApi), ["allowed"]);
+      await on.cluster.apply([denyAll]);
+      assert.deepEqual(await verdicts(webToApi), ["denied"]);
+      await on.cluster.remove([denyAll]);
+      assert.deepEqual(await verdicts(webToApi), ["allowed"]);
+    });
+
+    it("S0-12: tiers, sets and a policy for everybody do what the engine says", async () => {
+      const policies = [
+        calico("Tier", "early", { order: 10, defaultAction: "Pass" }),
+        calico("GlobalNetworkSet", "office", { nets: ["203.0.113.0/26"] }),
+        calico("GlobalNetworkPolicy", "early.office-only", {
+          tier: "early",
+          selector: "app == 'web'",
+          types: ["Egress"],
+          egress: [
+            { action: "Pass", destination: { selector: "projectcalico.org/name == 'office'" } },
+            { action: "Pass", destination: { namespaceSelector: "all()" } },
+            { action: "Deny", destination: { nets: ["203.0.113.0/24"] } },
+          ],
+        }),
+      ];
+      const probes = [
+        tcp("shop-front/web", "203.0.113.10", 80),
+        tcp("shop-front/web", "203.0.113.66", 80),
+        tcp("shop-front/web", "198.51.100.10", 80),
+        webToApi,
+      ];
+      const { disagreements, states } = await compareOnDatapath(on, policies, probes);
+      assert.deepEqual([...new Set(states.map(({ state }) => state))], ["enforced"]);
+      assert.deepEqual(describeDisagreements(disagreements), []);
+    });
+
+    it("what Calico's API server refuses is refused, with its words", async () => {
+      const rule = { action: "Allow", destination: { ports: [80] } };
+      const [state] = await on.cluster.apply([calico("GlobalNetworkPolicy", "no-protocol", { ingress: [rule] })]);
+      assert.equal(state?.state, "refused");
+      assert.match(state?.state === "refused" ? state.message : "", /protocol/i);
+    });
+
+    for (const dialect of [Dialect.Calico, Dialect.Kubernetes]) {
+      it(`S0-14, S4-14, S4-18: in ${dialect} every declared flow passes and nothing else, failover included`, async () => {
+        const planned = plan(declarationIn(dialect));
+        const policies = planned.documents.map(({ object }) => object as unknown as LabObject);
+        try {
+          const states = await on.cluster.apply(policies);
+          assert.deepEqual([...new Set(states.map(({ state }) => state))], ["enforced"]);
+          const reachability = await computedReachability(on.controlPlane);
+          const executor = new LabExecutor(on.cluster, reachability);
+          const verification = await verify(reachability, executor, { plan: planned, sample: "all" });
+          const wrong = verification.probes.filter(({ holds }) => holds !== true);
+          assert.deepEqual(
+            wrong.map(({ probe, outcome }) => `${describeProbe(probe)}: ${outcome.outcome}`),
+            [],
+          );
+          assert.deepEqual(verification.findings, []);
+          assert.equal(verification.verdict, "holds");
+          console.log(`      ${verification.probes.length} probes`);
+        } finally {
+          await on.cluster.remove(policies);
+        }
+      });
+    }
+
+    it("rules that somebody flushes are missed: what is measured then is an error, not a verdict", async () => {
+      const program = calicoMode === "nftables" ? ["nft", "flush", "ruleset"] : ["iptables", "-F", "FORWARD"];
+      await on.cluster.apply([denyAll]);
+      try {
+        const { nsenter, agentEnv } = on.programs;
+        const env = { ...process.env, ...agentEnv };
+        const { code, stderr } = await run(nsenter, ["--net=/run/netns/cslab-node-1", ...program], { env });
+        assert.equal(code, 0, stderr);
+        await assert.rejects(on.cluster.probe([webToApi]), /Felix's rules are gone from lab-node-1/);
+      } finally {
+        // Felix finds out by itself in a minute or two: a change of policies has it look at once, or a new start
+        await closeSharedDatapath();
+        on = await sharedDatapath({ cni: "calico", calicoMode });
+        for (const name of ["shop-front", "shop-back"]) await on.cluster.namespace(name);
+        await on.cluster.addPods(pods);
+      }
+    });
+  });
+}
+
+describe("enforcement: a Felix that has ended", () => {
+  before(async function () {
+    await skipWithoutCalico(this);
+  });
+
+  after(async () => {
+    await closeSharedDatapath();
+  });
+
+  it("S0-12: a rule with an ICMP type and code ends Felix with nftables: that is said, and nothing is called allowed", async function () {
+    this.timeout(300_000);
+    await closeSharedDatapath();
+    const { cluster } = await sharedDatapath({ cni: "calico" });
+    await cluster.addPods(pods);
+    const rule = { action: "Allow", protocol: "ICMP", icmp: { type: 8, code: 0 } };
+    const policy = calico("GlobalNetworkPolicy", "ping", { selector: "all()", ingress: [rule] });
+    await assert.rejects(cluster.apply([policy]), /^DatapathError: Felix on lab-node-1 has ended: .*panic/i);
+    await assert.rejects(cluster.probe([webToApi]));
+  });
+});
+
+describe("enforcement: cases of Calico that once disagreed", () => {
+  before(async function () {
+    await skipWithoutCalico(this);
+  });
+
+  for (const each of readCases("calico")) {
+    it(each.title, async function () {
+      this.timeout(300_000);
+      const on = await sharedDatapath({ cni: "calico", ...(each.nodes === undefined ? {} : { nodes: each.nodes }) });
+      await putUp(on.cluster, each.world);
+      try {
+        const { disagreements, measured } = await compareOnDatapath(on, each.policies, each.probes);
+        assert.deepEqual(describeDisagreements(disagreements), []);
+        const changed = each.probes.filter((probe, index) => probe.measured !== measured[index]);
+        assert.deepEqual(changed, [], "what is measured now is what was measured then");
+      } finally {
+        await takeDown(on.cluster, each.world);
+      }
+    });
+  }
+});
