@@ -35,6 +35,8 @@ export function felixCommand(node: LabNode, { programs, mode, kubeconfig, logs }
     IPV6SUPPORT: "false",
     // as every installation of Calico sets it; Felix's own default is Drop
     DEFAULTENDPOINTTOHOSTACTION: "ACCEPT",
+    // the sentinel's
+    REMOVEEXTERNALROUTES: "false",
     ENDPOINTSTATUSPATHPREFIX: nodeLayout(node).endpointStatus,
     USAGEREPORTINGENABLED: "false",
     HEALTHENABLED: "true",

@@ -19,7 +19,11 @@ export function sentinelAddress(node: LabNode): string {
 export async function makeSentinel(ip: string, node: LabNode): Promise<void> {
   const namespace = sentinelNamespace(node);
   await runIp(ip, ["netns", "add", namespace]);
-  await connectPod(ip, node, { namespace, link: calicoLink("", namespace), address: sentinelAddress(node) });
+  const link = calicoLink("", namespace);
+  const address = sentinelAddress(node);
+  await connectPod(ip, node, { namespace, link, address });
+  // else Felix's check of source addresses would drop its packets, whatever becomes of the rules of policies
+  await runIp(ip, ["-n", node.namespace, "route", "replace", address, "dev", link, "scope", "link"]);
 }
 
 const port = 9;
