@@ -1,6 +1,6 @@
 /**
  * `npm test`: static checks, every suite that needs no engine, every suite that runs on the real Pulumi engine and the
- * real API server, and every suite on a real Cilium datapath. Prints the sum of all of them as its last line. Where
+ * real API server, and suites on a real Cilium and a real Calico datapath. Prints the sum of all of them as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
  * A fifth of an operation is waiting for other programs to answer, which other lanes can use: there is one lane more at a
@@ -94,27 +94,39 @@ async function allLanes(): Promise<readonly Lane[]> {
     ];
   }
   const { rest, installing, lab } = onEngine;
-  return [rest, installing, lab, quick.rest, await datapathLane(), quick.planning, sources];
+  return [rest, installing, lab, quick.rest, ...(await datapathLanes()), quick.planning, sources];
 }
 
 /**
- * The suites on a real Cilium datapath. They run where root may make network namespaces and the agent is built already
- * (`npm run test:enforcement` builds it): a build of ten minutes is not what somebody who runs the tests asked for.
+ * The suites on a real datapath, one after the other: there is room for one. They run where root may make network namespaces
+ * and the enforcer is built already: a build of ten minutes is not what somebody who runs the tests asked for.
  */
-async function datapathLane(): Promise<Lane> {
-  const problem =
-    datapathProblem() ??
-    ((await findTools(["cilium-agent"]))["cilium-agent"] === undefined
-      ? "cilium-agent is not built yet; `npm run test:enforcement` builds it and runs them"
-      : undefined);
-  if (problem) return skipped("the suites on a real Cilium datapath (tests/enforcement)", problem);
-  return mocha("on a real Cilium datapath (cases and random sets; `npm run test:enforcement` runs all)", [
-    "--config",
-    "tests/enforcement/.mocharc.json",
-    // mocha takes no braces
-    "tests/enforcement/cases.enforcement.test.ts",
-    "tests/enforcement/random.enforcement.test.ts",
+async function datapathLanes(): Promise<readonly Lane[]> {
+  const problem = datapathProblem();
+  const built = await findTools(["cilium-agent", "calico-felix", "calico-apiserver"]);
+  const ofCilium = built["cilium-agent"] ? undefined : "cilium-agent is not built yet; `npm run test:enforcement` builds it";
+  const ofCalico =
+    built["calico-felix"] && built["calico-apiserver"]
+      ? undefined
+      : "calico-felix is not built yet; `npm run lab -- tools calico-felix calico-apiserver --provide` builds it";
+  const enforcers = [
+    { name: "Cilium", files: ["cases", "random"], missing: problem ?? ofCilium },
+    { name: "Calico", files: ["calico", "calico-random"], missing: problem ?? ofCalico },
+  ];
+  const here = enforcers.filter(({ missing }) => missing === undefined);
+  // mocha takes no braces
+  const files = here.flatMap((each) => each.files.map((name) => `tests/enforcement/${name}.enforcement.test.ts`));
+  const names = here.map(({ name }) => name).join(" and ");
+  const lane = mocha(`on a real ${names} datapath (cases and random sets; \`npm run test:enforcement\` runs all)`, [
+    ...["--config", "tests/enforcement/.mocharc.json"],
+    ...files,
   ]);
+  return [
+    ...(files.length > 0 ? [lane] : []),
+    ...enforcers.flatMap(({ name, missing }) =>
+      missing === undefined ? [] : [skipped(`the suites on a real ${name} datapath (tests/enforcement)`, missing)],
+    ),
+  ];
 }
 
 /** Why the engine suites cannot run here, or undefined where they can. Builds the tools where they are missing. */

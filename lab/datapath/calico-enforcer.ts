@@ -12,7 +12,7 @@ const notedWithin = 15_000;
 const doneWithin = 60_000;
 
 /** Milliseconds in which nothing moves: after Felix has programmed what it was told last, and where it was told nothing. */
-const quietAfterWork = 250;
+const quietAfterWork = 500;
 const quiet = 1000;
 
 /** Milliseconds between two looks. */

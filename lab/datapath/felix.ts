@@ -161,7 +161,7 @@ function ended(node: LabNode, cause?: unknown): DatapathError {
   });
 }
 
-/** The line in which a program in Go says why it ends. */
+/** The line in which Felix says why it ends. */
 export function lastWords(log: string): string | undefined {
   let text: string;
   try {
@@ -169,6 +169,10 @@ export function lastWords(log: string): string | undefined {
   } catch {
     return undefined;
   }
-  const line = text.split("\n").findLast((each) => /^(panic|fatal error): |\[(PANIC|FATAL)\]/.test(each));
-  return line?.slice(0, 300);
+  const lines = text.split("\n");
+  // Felix's own sentence says more than what Go makes of it
+  const line =
+    lines.findLast((each) => /\[(PANIC|FATAL)\]/.test(each)) ??
+    lines.findLast((each) => /^(panic|fatal error): /.test(each));
+  return line?.slice(0, 400);
 }

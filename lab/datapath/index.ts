@@ -260,6 +260,7 @@ class Starting {
     for (const node of this.nodes) {
       const felix = new FelixApi(node);
       await this.until(agentName(node), () => felix.isReady());
+      await helper.settings(node.namespace, forgetUdp);
       await makeSentinel(programs.ip, node);
       await checkSentinels([node]);
     }
@@ -411,6 +412,12 @@ class Starting {
     }
   }
 }
+
+/**
+ * Felix lets pass what belongs to a connection that was allowed before, and to the kernel two UDP packets with the same ends
+ * are one connection for 30 s or more: a probe must not be taken for a part of an earlier one.
+ */
+const forgetUdp = { "netfilter/nf_conntrack_udp_timeout": "1", "netfilter/nf_conntrack_udp_timeout_stream": "1" };
 
 /** The API server as a node sees it: at the node's own address, with the certificate of the machine's loopback. */
 function agentKubeconfig(controlPlane: ControlPlane, node: LabNode): string {

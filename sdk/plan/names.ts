@@ -10,6 +10,11 @@ export function isDnsSubdomain(text: string): boolean {
   return text.length <= 253 && text.split(".").every(isDnsLabel);
 }
 
+/** A name of an object as the API server checks it: like a subdomain, whose labels may be of any length. */
+export function isObjectName(text: string): boolean {
+  return text.length <= 253 && text.split(".").every((label) => /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(label));
+}
+
 /** A label key: an optional prefix that is a DNS subdomain, and a name. */
 export function isLabelKey(text: string): boolean {
   const slash = text.lastIndexOf("/");

@@ -17,7 +17,7 @@ import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimi
 import { plannedPeer } from "./halves";
 import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
-import { isDnsSubdomain } from "./names";
+import { isObjectName } from "./names";
 import { orderDocuments } from "./order";
 import { resolve } from "./resolve/resolve";
 import { withTenantPolicies } from "./tenant-policies";
@@ -99,7 +99,8 @@ type Writer = (model: Model, shortfalls: Shortfalls) => readonly DraftDocument[]
  */
 export function planModel(model: Model, write: Writer, whole?: (model: Model) => readonly DraftDocument[]): Plan {
   const shortfalls = new Shortfalls();
-  const named = rename(write(model, shortfalls), model.policyNames, () => whole?.(asEnforced(model)) ?? []);
+  const wished = rename(write(model, shortfalls), model.policyNames, () => whole?.(asEnforced(model)) ?? []);
+  const named = withNames(wished, ({ object }) => nameForApi(object));
   const drafts = withReviewDay(named, model.reviewBy);
   noteMetadataAccess(model, shortfalls);
   noteLimitedDns(model, shortfalls);
@@ -228,13 +229,11 @@ function rename(
 ): readonly DraftDocument[] {
   if (names.size === 0) return drafts;
   const used = new Set<string>();
-  const renamed = drafts.map((draft) => {
-    const { metadata } = draft.object;
+  const renamed = withNames(drafts, ({ object: { metadata } }) => {
     const derived = [...names.keys()].find((name) => hasDerivedName(metadata.name, name));
-    if (derived === undefined) return draft;
+    if (derived === undefined) return metadata.name;
     used.add(derived);
-    const name = metadata.name.slice(0, metadata.name.length - derived.length) + (names.get(derived) ?? derived);
-    return { ...draft, object: { ...draft.object, metadata: { ...metadata, name } } };
+    return metadata.name.slice(0, metadata.name.length - derived.length) + (names.get(derived) ?? derived);
   });
   const unused = [...names.keys()].filter((name) => !used.has(name));
   const others = unused.length === 0 ? [] : elsewhere();
@@ -249,10 +248,36 @@ function rename(
       })),
     );
   }
+  return renamed;
+}
+
+/** Documents with other names, by which others know them too. */
+function withNames(
+  drafts: readonly DraftDocument[],
+  nameOf: (draft: DraftDocument) => string,
+): readonly DraftDocument[] {
+  const renamed = drafts.map((draft): DraftDocument => {
+    const { object } = draft;
+    const name = nameOf(draft);
+    return name === object.metadata.name
+      ? draft
+      : { ...draft, object: { ...object, metadata: { ...object.metadata, name } } };
+  });
   const moved = new Map(drafts.map((draft, index) => [logicalNameOf(draft), logicalNameOf(renamed[index] ?? draft)]));
   return renamed.map((draft) =>
     draft.after === undefined ? draft : { ...draft, after: draft.after.map((name) => moved.get(name) ?? name) },
   );
+}
+
+/**
+ * A name as the object's API takes it. In the name of a Calico policy the dot after its tier is the only one (libcalico-go,
+ * validator/v3: `networkPolicyNameRegex`, `globalNetworkPolicyNameRegex`); two hyphens take the place of others.
+ */
+function nameForApi({ apiVersion, kind, metadata: { name }, spec }: DraftDocument["object"]): string {
+  if (!apiVersion.startsWith("projectcalico.org/") || !kind.endsWith("Policy")) return name;
+  const tier = (spec as { readonly tier?: unknown } | undefined)?.tier;
+  const prefix = typeof tier === "string" && name.startsWith(`${tier}.`) ? `${tier}.` : "";
+  return prefix + name.slice(prefix.length).replaceAll(".", "--");
 }
 
 /** A dialect may put its tier and the namespace before the derived name, as Calico does, and that it is staged. */
@@ -273,7 +298,7 @@ function refuseSharedNames(drafts: readonly DraftDocument[]): void {
         message: "would stand for two different policies",
         fix: "Rename one of the workloads, services or peers that its name is made of.",
       });
-    } else if (!isDnsSubdomain(draft.object.metadata.name)) {
+    } else if (!isObjectName(draft.object.metadata.name)) {
       problems.push({
         path: `policy ${name}`,
         kind: "name",

@@ -3,7 +3,17 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
-import { DeclarationError, Dialect, PolicyMode, flow, namespace, plan, tcp, workload } from "../../sdk/plan/index";
+import {
+  cidr,
+  DeclarationError,
+  Dialect,
+  PolicyMode,
+  flow,
+  namespace,
+  plan,
+  tcp,
+  workload,
+} from "../../sdk/plan/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
 import { calicoAllows } from "../oracle/calico";
 import type { OracleCluster, OraclePod, PolicyObject } from "../oracle/cluster";
@@ -32,6 +42,29 @@ describe("calico dialect", function () {
           calicoAllows(cluster, policies, flow),
         );
       }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("S0-12 gives policies names that Calico takes: the dot after the tier is the only one", () => {
+    // libcalico-go, validator/v3: networkPolicyNameRegex and globalNetworkPolicyNameRegex
+    const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    const names = new RegExp(`^(${label}\\.)?${label}$`);
+    const acrossNamespaces: ClusterSecurityDeclaration = {
+      namespaces: [namespace("front"), namespace("back")],
+      workloads: [workload("front/web"), workload("back/api")],
+      flows: [
+        flow("web").to("api").on(tcp(9000)).because("pages").ownedBy("team"),
+        flow("api").to(cidr("10.99.0.0/16")).on(tcp(443)).because("warehouse").ownedBy("team"),
+      ],
+    };
+    const refused = (declaration: ClusterSecurityDeclaration): string[] =>
+      calicoPolicies(declaration)
+        .map(({ metadata }) => metadata.name ?? "")
+        .filter((name) => !names.test(name));
+    assert.deepEqual(refused(acrossNamespaces), []);
+    fc.assert(
+      fc.property(commonDeclaration, (declaration) => assert.deepEqual(refused(declaration), [])),
       { numRuns: 20 },
     );
   });
