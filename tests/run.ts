@@ -104,7 +104,9 @@ async function allLanes(): Promise<readonly Lane[]> {
 async function datapathLanes(): Promise<readonly Lane[]> {
   const problem = datapathProblem();
   const built = await findTools(["cilium-agent", "calico-felix", "calico-apiserver"]);
-  const ofCilium = built["cilium-agent"] ? undefined : "cilium-agent is not built yet; `npm run test:enforcement` builds it";
+  const ofCilium = built["cilium-agent"]
+    ? undefined
+    : "cilium-agent is not built yet; `npm run test:enforcement` builds it";
   const ofCalico =
     built["calico-felix"] && built["calico-apiserver"]
       ? undefined

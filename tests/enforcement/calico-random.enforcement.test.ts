@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import type { LabProbe } from "../../lab/datapath/index";
 import { compareOnDatapath } from "./agreement";
-import { calicoSets, calicoWorlds, skipWithoutCalico } from "./calico";
+import { calicoSets, calicoWorlds, forIptables, skipWithoutCalico } from "./calico";
 import { hasPlace, saveDisagreement, Tally } from "./random-sets";
 import type { SharedOptions } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
@@ -62,7 +62,8 @@ describe("enforcement: random policy sets, engine against a real Calico", () => 
         if (!world) throw new Error("a cluster for each set");
         if (world !== up) await putUp(on.cluster, world, up);
         up = world;
-        const placed = policies.filter((each) => hasPlace(each, world.namespaces));
+        const inPlace = policies.filter((each) => hasPlace(each, world.namespaces));
+        const placed = options.calicoMode === "iptables" ? inPlace.map(forIptables) : inPlace;
         const probes = [...allProbes(world), ...withSecondNode(world, on.cluster.nodes[1]?.name)];
         const agreement = await compareOnDatapath(on, placed, probes);
         tally.count(agreement);

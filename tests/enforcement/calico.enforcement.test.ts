@@ -143,16 +143,34 @@ describe("enforcement: a Felix that has ended", () => {
     await closeSharedDatapath();
   });
 
-  it("S0-12: a rule with an ICMP type and code ends Felix with nftables: that is said, and nothing is called allowed", async function () {
-    this.timeout(300_000);
-    await closeSharedDatapath();
-    const { cluster } = await sharedDatapath({ cni: "calico" });
-    await cluster.addPods(pods);
-    const rule = { action: "Allow", protocol: "ICMP", icmp: { type: 8, code: 0 } };
-    const policy = calico("GlobalNetworkPolicy", "ping", { selector: "all()", ingress: [rule] });
-    await assert.rejects(cluster.apply([policy]), /^DatapathError: Felix on lab-node-1 has ended: .*(panic|table)/i);
-    await assert.rejects(cluster.probe([webToApi]));
-  });
+  for (const { what, calicoMode, rule, words } of [
+    {
+      what: "an ICMP type and code",
+      calicoMode: "nftables",
+      words: "",
+      rule: { action: "Allow", protocol: "ICMP", icmp: { type: 8, code: 0 } },
+    },
+    {
+      what: "a protocol and one that it is not",
+      calicoMode: "iptables",
+      words: "Failed to program iptables",
+      rule: { action: "Allow", protocol: "TCP", notProtocol: "UDP" },
+    },
+  ] as const) {
+    it(`S0-12: a rule with ${what} ends it with ${calicoMode}: that is said, and nothing is called allowed`, async function () {
+      this.timeout(300_000);
+      await closeSharedDatapath();
+      const { cluster } = await sharedDatapath({ cni: "calico", calicoMode });
+      await cluster.addPods(pods);
+      const policy = calico("GlobalNetworkPolicy", "last", { selector: "all()", ingress: [rule] });
+      await assert.rejects(cluster.apply([policy]), (error: Error) => {
+        assert.match(error.message, /^Felix on lab-node-1 has ended: /);
+        assert.ok(error.message.includes(words), error.message);
+        return true;
+      });
+      await assert.rejects(cluster.probe([webToApi]));
+    });
+  }
 });
 
 describe("enforcement: cases of Calico that once disagreed", () => {
