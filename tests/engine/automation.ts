@@ -79,6 +79,8 @@ export interface RunOptions {
   readonly replace?: readonly string[];
   /** URNs that the operation is limited to. */
   readonly target?: readonly string[];
+  /** URNs that the operation leaves out. */
+  readonly exclude?: readonly string[];
   readonly parallel?: number;
   /** Sees every event as it comes. */
   readonly onEvent?: (event: EngineEvent) => void;
@@ -105,16 +107,17 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
     ...(options.policyPacks ? { policyPacks: [...options.policyPacks] } : {}),
     ...(options.policyPackConfigs ? { policyPackConfigs: [...options.policyPackConfigs] } : {}),
   };
-  const { replace, target, parallel } = options;
+  const { replace, target, exclude, parallel } = options;
   const limits = {
     ...(replace ? { replace: [...replace] } : {}),
     ...(target ? { target: [...target] } : {}),
+    ...(exclude ? { exclude: [...exclude] } : {}),
     ...(parallel === undefined ? {} : { parallel }),
   };
   try {
     switch (verb) {
       case "preview":
-        await stack.preview({ ...shared, ...packs });
+        await stack.preview({ ...shared, ...packs, ...limits, refresh: options.refresh ?? false });
         break;
       case "up":
         await stack.up({ ...shared, ...packs, ...limits, refresh: options.refresh ?? false });

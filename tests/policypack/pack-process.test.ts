@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -67,20 +67,44 @@ const workload: TestResource = {
 describe("the built pack as a process", function () {
   this.timeout(60_000);
   let folder = "";
+  let clean: string;
+  let files: string[];
 
   before(() => {
     // `npm test` has built it, for all of its lanes
     if (process.env["TEST_PACK_IS_BUILT"] === undefined) {
       execFileSync(process.execPath, [path.join(repoRoot, "scripts", "bundle-pack.mjs")], { cwd: repoRoot });
     }
-    // what `pulumi policy publish` takes: the folder alone, with its own dependencies installed
-    folder = mkdtempSync(path.join(tmpdir(), "pack-"));
-    for (const file of ["PulumiPolicy.yaml", "package.json", "bin"]) {
-      cpSync(path.join(packFolder, file), path.join(folder, file), { recursive: true });
-    }
+    // as `pulumi policy publish` does it: `npm pack` in the folder; whoever enforces the pack unpacks the archive and
+    // installs its dependencies
+    clean = mkdtempSync(path.join(tmpdir(), "pack-"));
+    const packed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", clean], {
+      cwd: packFolder,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const [archive] = JSON.parse(packed) as { filename: string; files: { path: string }[] }[];
+    assert.ok(archive !== undefined);
+    files = archive.files.map((file) => file.path).sort();
+    execFileSync("tar", ["-xzf", path.join(clean, archive.filename), "-C", clean]);
+    folder = path.join(clean, "package");
     symlinkSync(path.join(repoRoot, "node_modules"), path.join(folder, "node_modules"));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(clean, { recursive: true, force: true }));
+
+  it("what is published is the bundle and what Pulumi and npm read, without a path of this checkout", () => {
+    assert.deepEqual(files, ["PulumiPolicy.yaml", "bin/index.js", "bin/index.js.map", "package.json"]);
+    for (const file of files) {
+      const text = readFileSync(path.join(folder, file), "utf8");
+      assert.ok(!text.includes(repoRoot), file);
+    }
+    const { dependencies } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const text = readFileSync(path.join(folder, "bin", "index.js"), "utf8");
+    const packages = [...text.matchAll(/\brequire\("(@[^/"]+\/[^/"]+)/g)].map((match) => match[1] ?? "");
+    for (const name of packages) assert.ok(Object.hasOwn(dependencies, name), name);
+  });
 
   async function withPack<T>(preview: boolean, use: (pack: PackProcess) => Promise<T>): Promise<T> {
     const pack = await PackProcess.start(folder, { preview });
