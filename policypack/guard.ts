@@ -162,7 +162,9 @@ class Guard {
       validateStack: (args, report) => {
         const config = { ...objectOf(this.#config), ...objectOf(safely(() => args.getConfig(), undefined)) };
         const settings = configured(this.#settings, config);
-        const resources = args.resources.map((resource) => this.#observe(resource));
+        const all = args.resources.map((resource) => this.#observe(resource));
+        // the engine lists what an operation leaves out, without properties
+        const resources = all.filter(({ urn, props }) => !this.#leftOut.has(urn) || !isNothing(props));
         const urns = new Set(resources.map((resource) => resource.urn));
         const fallback = rootUrn(resources);
         const current = operation();
@@ -355,6 +357,10 @@ function reportFinding(report: ReportViolation, finding: Finding, urn: string, m
     toString: () => message,
   };
   (report as (message: unknown, urn?: string) => void)(violation, urn);
+}
+
+function isNothing(props: unknown): boolean {
+  return props === undefined || (typeof props === "object" && props !== null && Object.keys(props).length === 0);
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

@@ -36,6 +36,12 @@ export interface HelmRelease {
   readonly version: unknown;
   readonly namespace: unknown;
   readonly values: unknown;
+  /** The URL of the chart's repository, where one is given. */
+  readonly repository?: unknown;
+  /** Whether the repository asks for credentials. Default: false. */
+  readonly hasCredentials?: boolean;
+  /** Whether values also come from files, which a policy does not see. Default: false. */
+  readonly hasValueFiles?: boolean;
 }
 
 /**
@@ -144,7 +150,20 @@ function readOpaque(resource: ResourceLike): Reading {
       version: props.version,
       namespace: props.namespace,
       values: props.values ?? {},
+      ...(kind === "Release" ? repositoryOf(props) : {}),
     },
+  };
+}
+
+function repositoryOf(props: Readonly<Record<string, unknown>>): Partial<HelmRelease> {
+  const options = props["repositoryOpts"];
+  const { repo, ...others } = toPlainObject(options) ?? {};
+  const files = props["valueYamlFiles"];
+  return {
+    ...(isUnknown(options) ? { repository: options } : {}),
+    ...(repo === undefined || repo === "" ? {} : { repository: repo }),
+    hasCredentials: Object.values(others).some((value) => value !== undefined && value !== ""),
+    hasValueFiles: Array.isArray(files) ? files.length > 0 : files !== undefined,
   };
 }
 

@@ -9,6 +9,7 @@ import { certainlyOpensNothing, RecordedCluster } from "./registration/recorded-
 import { judgeTenants } from "./registration/tenants";
 import { judgeTransport } from "./registration/transport";
 import { causesOf } from "./registration/violations";
+import { renderRelease } from "./rendered-releases";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
 import { objectsOf } from "./snapshot-from-resources";
@@ -43,7 +44,11 @@ export class ObjectPhase {
 
   /** Records a resource and returns what its registration opens. Never throws on malformed input. */
   judge(resource: ObservedResource, settings: GuardSettings, today: string): Finding[] {
-    const { cluster, objects: stated, patches } = objectsOf(resource);
+    const {
+      cluster,
+      objects: stated,
+      patches,
+    } = objectsOf(resource, settings.renderReleases ? renderRelease : undefined);
     if (stated.length === 0 && patches.length === 0) return [];
     let recorded = this.#clusters.get(cluster.key);
     if (recorded === undefined) {

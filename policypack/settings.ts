@@ -83,6 +83,11 @@ export interface ClusterSecurityGuardArgs extends Readonly<Partial<Record<Findin
    * exceptions of an `ipBlock` or `toCIDRSet`, and `enableDefaultDeny` says what it means already. Default: false.
    */
   readonly remediate?: boolean;
+  /**
+   * Render the charts of Helm releases with `helm template`, where Helm is on the PATH and the release needs no
+   * credentials, so that the objects inside are judged. Charts by name are fetched. Default: false.
+   */
+  readonly renderReleases?: boolean;
 }
 
 /** {@link ClusterSecurityGuardArgs} with every default filled in. */
@@ -98,6 +103,7 @@ export interface GuardSettings {
   readonly clusterSnapshotProvider?: string;
   readonly previousState?: string;
   readonly remediate: boolean;
+  readonly renderReleases: boolean;
 }
 
 const places: readonly AnnotationPlaces[] = ["platform", "applications", "everywhere", "nowhere"];
@@ -126,6 +132,7 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
       "exemptions",
       "exemptionAnnotations",
       "remediate",
+      "renderReleases",
     ],
     ...texts,
   ];
@@ -151,6 +158,7 @@ export function settingsFrom(args: ClusterSecurityGuardArgs = {}): GuardSettings
     exemptions: args.exemptions ?? [],
     exemptionAnnotations: args.exemptionAnnotations ?? "platform",
     remediate: args.remediate ?? false,
+    renderReleases: args.renderReleases ?? false,
   };
 }
 
@@ -260,6 +268,10 @@ export const configSchema: PolicyConfigSchema = {
       type: "boolean",
       description: "Repair what is local and certain; needs the enforcement level `remediate` of this policy",
     },
+    renderReleases: {
+      type: "boolean",
+      description: "Render the charts of Helm releases with helm template, where helm is on the PATH",
+    },
   },
 };
 
@@ -280,6 +292,7 @@ export function configured(settings: GuardSettings, config: unknown): GuardSetti
     exemptions: [...settings.exemptions, ...exemptionsIn(given.exemptions)],
     exemptionAnnotations: places.find((each) => each === given.exemptionAnnotations) ?? settings.exemptionAnnotations,
     remediate: typeof given.remediate === "boolean" ? given.remediate : settings.remediate,
+    renderReleases: typeof given.renderReleases === "boolean" ? given.renderReleases : settings.renderReleases,
   };
 }
 

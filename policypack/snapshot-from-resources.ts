@@ -8,6 +8,7 @@ import { clusterOf } from "./clusters";
 import type { HelmRelease, Reading } from "./kubernetes-objects";
 import { readResource } from "./kubernetes-objects";
 import type { ObjectPatch } from "./patches";
+import type { Rendered } from "./rendered-releases";
 import type { OutOfSight } from "./visibility";
 import { describeOutOfSight, describeUnknownSetting } from "./visibility";
 
@@ -38,8 +39,14 @@ export interface ClusterContents {
   readonly findings: Finding[];
 }
 
+/** Says what a release will create; undefined where nobody asked for that. */
+export type RenderRelease = (name: string, release: HelmRelease) => Rendered;
+
 /** Sorts the Kubernetes objects of a stack by cluster. Never throws. */
-export function contentsByCluster(resources: readonly ObservedResource[]): Map<string, ClusterContents> {
+export function contentsByCluster(
+  resources: readonly ObservedResource[],
+  render?: RenderRelease,
+): Map<string, ClusterContents> {
   const parents = new Set(resources.map((resource) => resource.parentUrn));
   const clusters = new Map<string, ClusterContents>();
   for (const resource of resources) {
@@ -48,16 +55,16 @@ export function contentsByCluster(resources: readonly ObservedResource[]): Map<s
     const cluster = clusterOf(resource.provider);
     const contents = clusters.get(cluster.key) ?? { cluster, objects: [], patches: [], findings: [] };
     clusters.set(cluster.key, contents);
-    addReading(contents, resource, reading, parents.has(resource.urn));
+    addReading(contents, resource, reading, parents.has(resource.urn), render);
   }
   return clusters;
 }
 
 /** The objects of one resource, as {@link contentsByCluster} would add them. */
-export function objectsOf(resource: ObservedResource): Omit<ClusterContents, "findings"> {
+export function objectsOf(resource: ObservedResource, render?: RenderRelease): Omit<ClusterContents, "findings"> {
   const cluster = clusterOf(resource.provider);
   const contents: ClusterContents = { cluster, objects: [], patches: [], findings: [] };
-  addReading(contents, resource, readResource(resource), false);
+  addReading(contents, resource, readResource(resource), false, render);
   return contents;
 }
 
@@ -66,6 +73,7 @@ function addReading(
   resource: ObservedResource,
   reading: Reading,
   hasChildren: boolean,
+  render: RenderRelease | undefined,
 ): void {
   const source: Source = { urn: resource.urn };
   const { urn, name } = resource;
@@ -87,8 +95,23 @@ function addReading(
     case "opaque":
       if (reading.release !== undefined)
         addRelease(contents, source, { urn, name, what: reading.what }, reading.release, hasChildren);
-      if (!hasChildren) contents.findings.push(describeOutOfSight({ urn, name, what: reading.what }));
+      if (!hasChildren) addContents(contents, resource, reading, render);
   }
+}
+
+/** What a chart, a file or a folder holds, where it can be told. */
+function addContents(
+  contents: ClusterContents,
+  { urn, name }: ObservedResource,
+  { what, release }: Extract<Reading, { is: "opaque" }>,
+  render: RenderRelease | undefined,
+): void {
+  const rendered = release?.kind === "Release" ? render?.(name, release) : undefined;
+  if (rendered !== undefined && "objects" in rendered) {
+    for (const object of rendered.objects) contents.objects.push({ object, source: { urn } });
+    return;
+  }
+  contents.findings.push(describeOutOfSight({ urn, name, what }, rendered?.because));
 }
 
 /** What the API server returned for a patch, as an older one left it, and what the program says now. */

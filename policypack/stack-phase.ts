@@ -10,6 +10,7 @@ import { describeEmptyComponents } from "./empty-components";
 import { describeLeftOut, mindingLeftOut } from "./left-out";
 import { describeDrift, mindingDrift } from "./live-drift";
 import { applyPatches } from "./patches";
+import { renderRelease } from "./rendered-releases";
 import { describeChange } from "./reachability-change";
 import { tenantExceptionsOf, type GuardSettings } from "./settings";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
@@ -34,7 +35,7 @@ export function judgeStack(
 ): Finding[] {
   // the engine sends resources in no particular order
   const ordered = [...withoutReads(resources)].sort((a, b) => (a.urn < b.urn ? -1 : a.urn > b.urn ? 1 : 0));
-  const clusters = [...contentsByCluster(ordered).values()];
+  const clusters = [...contentsByCluster(ordered, settings.renderReleases ? renderRelease : undefined).values()];
   const dependencies = dependenciesOf(ordered);
   const byUrn = new Map(ordered.map((resource) => [resource.urn, resource]));
   const { leftOut = [], operation, rootUrn } = circumstances;

@@ -39,7 +39,7 @@ export interface TestResource {
   readonly outputs?: Record<string, unknown>;
   /**
    * Whether `--target` or `--exclude` leave it out of the operation, and it is not there yet: the engine shows it without
-   * inputs at its registration, and not at all at the end. Default: false.
+   * properties, at its registration and at the end. Default: false.
    */
   readonly isLeftOut?: boolean;
   /** URN of the parent; default: the stack. */
@@ -134,8 +134,7 @@ async function run(
   }
   const shuffle = options.shuffle ?? (<T>(items: readonly T[]) => [...items].reverse());
   for (const policy of policies.filter(isStackPolicy)) {
-    const present = registered.filter(({ isLeftOut }) => isLeftOut !== true);
-    violations.push(...(await validateStack(policy, shuffle(present), options)));
+    violations.push(...(await validateStack(policy, shuffle(registered), options)));
   }
   return { violations, registered, failed: violations.some((violation) => violation.level === "mandatory") };
 }

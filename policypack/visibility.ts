@@ -12,10 +12,10 @@ export const contentsNotVisible: Description = {
   severity: "info",
   why: "Silence about what was not looked at would pass for a verdict.",
   description:
-    "A Helm release shows its values and not the objects of its chart; charts and YAML groups show none in a preview " +
+    "A Helm release shows its values and not the objects of its chart, unless `renderReleases` has it rendered; charts and YAML groups show none in a preview " +
     "whose provider is not configured yet. The objects they create are not judged.",
   remediation:
-    "Audit the cluster after the update, render the chart into the program, or give the namespace a default deny, " +
+    "Set renderReleases in the pack's configuration, audit the cluster after the update, render the chart into the program, or give the namespace a default deny, " +
     "which holds for pods of any origin.",
   controls: [controls.pciRuleSets],
 };
@@ -28,14 +28,18 @@ export interface OutOfSight {
   readonly what: string;
 }
 
-export function describeOutOfSight(item: OutOfSight): Finding {
+/** @param why it was not rendered, where that was asked for. */
+export function describeOutOfSight(item: OutOfSight, why?: string): Finding {
   return {
     id: contentsNotVisible.id,
     severity: "info",
     certainty: "definite",
     subject: { kind: item.what, name: item.name, source: { urn: item.urn } },
     message: `The objects that ${item.what} "${item.name}" creates are not visible here and were not judged`,
-    because: [`the engine shows a policy the inputs of a ${item.what}, not what it creates`],
+    because: [
+      `the engine shows a policy the inputs of a ${item.what}, not what it creates`,
+      ...(why === undefined ? [] : [`it was not rendered: ${why}`]),
+    ],
     fix: contentsNotVisible.remediation,
     controls: contentsNotVisible.controls,
   };

@@ -19,7 +19,7 @@ export { metadataEndpointsClosed } from "./rules/core/metadata-endpoints-closed"
 export { namespaceDefaultDeny } from "./rules/core/namespace-default-deny";
 export type { DeclaredObject, Drift, FieldOwner, LiveObject } from "./live-drift";
 export { driftOf } from "./live-drift";
-export { droppedValues } from "./dropped-values";
+export { droppedValues, emptyPlaces, sharesValue } from "./dropped-values";
 export { orderHazard } from "./rules/lifecycle/order-hazard";
 export { notUnderstood } from "./rules/core/not-understood";
 export { tier0Restricted } from "./rules/core/tier0-restricted";

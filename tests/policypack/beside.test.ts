@@ -35,7 +35,7 @@ async function said(resources: readonly TestResource[], options: TestRunOptions 
 }
 
 describe("what --target and --exclude leave out", () => {
-  // the engine shows no inputs of what is left out and not there yet, and not the resource itself at the end
+  // the engine shows no properties of what is left out and not there yet
   const leftOut = (resource: TestResource): TestResource => ({ ...resource, isLeftOut: true });
 
   it("is named once, as what it is, and stays closed", async () => {
@@ -68,6 +68,12 @@ describe("values that a preview leaves out", () => {
   for (const [what, spec] of [
     ["of a subject", { podSelector: { matchLabels: {} }, policyTypes: ["Ingress"] }],
     ["of a peer", { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: {} } }] }] }],
+    // the provider drops what is empty
+    ["of a subject, all of it", { podSelector: {}, policyTypes: ["Ingress"] }],
+    [
+      "of a peer, all of it",
+      { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from: [{ podSelector: {} }] }] },
+    ],
     ["of a port", { podSelector: {}, egress: [{ to: [{ podSelector: {} }], ports: [{}] }] }],
     ["in a text", { podSelector: { matchLabels: { app: "web-undefined" } }, policyTypes: ["Ingress"] }],
   ] as [string, Props][]) {
@@ -83,8 +89,13 @@ describe("values that a preview leaves out", () => {
     const spec = { podSelector: { matchLabels: {} }, policyTypes: ["Ingress", "Egress"] };
     const written = await said([namespace, config, netpol("allow-some", spec), deny, web]);
     assert.deepEqual(written.about("not-understood"), []);
-    const known = { podSelector: { matchLabels: { app: "web" } }, policyTypes: ["Ingress"] };
+    const known = { podSelector: { matchLabels: { app: "config" } }, policyTypes: ["Ingress"] };
     assert.deepEqual((await said([namespace, config, takes(known), deny, web])).about("not-understood"), []);
+    // an empty selector beside a value that is there, as it is or as a part
+    for (const app of ["config", "web-config", "conf"]) {
+      const peer = { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { app } } }] }] };
+      assert.deepEqual((await said([namespace, config, takes(peer), deny, web])).about("not-understood"), []);
+    }
     const update = await said([namespace, config, takes(spec), deny, web], { operation: "update" });
     assert.deepEqual(update.about("not-understood"), []);
   });
