@@ -72,6 +72,7 @@ export interface TestRun {
   readonly stoppedAt?: string;
 }
 
+/** How policies are run in a test. Default: a preview of stack `dev` without configuration. */
 export interface TestRunOptions {
   /** Default: `preview`. */
   readonly operation?: "preview" | "update";

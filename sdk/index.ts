@@ -23,4 +23,33 @@ export {
   istioChart,
 } from "./charts/index";
 export * from "./components/index";
-export * from "./plan/index";
+export * from "./plan/builders";
+export * from "./plan/declaration";
+export type {
+  DeclarationProblem,
+  DocumentedException,
+  EgressDeclaration,
+  EgressHost,
+  EgressRange,
+  ExceptionPorts,
+  ExceptionSide,
+  ExceptionState,
+  Input,
+  Plan,
+  PlanWarning,
+  PlannedBypass,
+  PlannedDns,
+  PlannedException,
+  PlannedFlow,
+  PlannedMetadataAccess,
+  PlannedNamespace,
+  PlannedObject,
+  PlannedPeer,
+  PlannedTenant,
+  PolicyDocument,
+  Stage,
+  TenantPlanDeclaration,
+  WarningCode,
+} from "./plan/index";
+export { DeclarationError, describePlannedPeer, documentedExceptions, exceptionAnnotation, plan } from "./plan/index";
+export type * from "./plan/presets/declarations";

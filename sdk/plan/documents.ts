@@ -5,6 +5,7 @@ import type { PortRange } from "./model";
 
 /** Steps of registration, in order; destroying runs them backwards. */
 export const stages = ["metadata-deny", "dns", "platform", "flows", "mesh", "default-deny"] as const;
+/** A step of registration: one of {@link stages}. */
 export type Stage = (typeof stages)[number];
 
 /** A Kubernetes object as plain data. */
@@ -40,6 +41,7 @@ export interface PlanWarning {
   readonly paths: readonly string[];
 }
 
+/** What a warning of a plan is about; stable, for programs that handle warnings by kind. */
 export type WarningCode =
   /** The dialect has no DNS names: the flow stays closed. */
   | "fqdn-unsupported"

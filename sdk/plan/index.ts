@@ -22,14 +22,7 @@ export type {
   Stage,
   WarningCode,
 } from "./documents";
-export {
-  describePlannedPeer,
-  flowsAnnotation,
-  managedByLabel,
-  ownersAnnotation,
-  reviewAnnotation,
-  stages,
-} from "./documents";
+export { describePlannedPeer, reviewAnnotation, stages } from "./documents";
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";

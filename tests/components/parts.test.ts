@@ -11,11 +11,10 @@ import {
   bypass,
   flow,
   namespace,
-  planFlows,
-  reviewAnnotation,
   tcp,
   workload,
 } from "../../sdk/index";
+import { planFlows, reviewAnnotation } from "../../sdk/plan/index";
 import type { ServiceFlowsArgs } from "../../sdk/index";
 import { enforcementOf } from "../../sdk/components/enforcement";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";

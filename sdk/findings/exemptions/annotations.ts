@@ -22,7 +22,7 @@ import { openedByPolicy, owedTo } from "./opened-by-policy";
  * not about what lies in it. One that accepts `metadata-endpoints-closed` on a policy also covers the finding about the
  * pods that reach an endpoint by this policy and by nothing else, which is computed. The owner and the reason are values of the object, so they are in a finding's `detail` only.
  */
-export const exemptionAnnotationPrefix = "exempt.pulumi-cluster-security/";
+const exemptionAnnotationPrefix = "exempt.pulumi-cluster-security/";
 
 /** Whether an object carries such an annotation, whatever it says. */
 export function statesExemption(object: KubeObject): boolean {

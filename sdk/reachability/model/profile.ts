@@ -4,6 +4,7 @@ import { localClusterByDefault } from "./cilium-version";
 import type { SourcedObject } from "./objects";
 import { mapOf } from "./plain";
 
+/** The CNI that enforces policies; `kubernetes` stands for one that enforces NetworkPolicy as the API describes it. */
 export type Cni = "kubernetes" | "cilium" | "calico";
 
 /** How an enforcer reads policies. Every field has the enforcer's own default in {@link profileFor}. */

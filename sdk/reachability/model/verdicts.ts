@@ -116,6 +116,7 @@ export interface MatrixEntry extends Traffic {
   readonly destinationId: string;
 }
 
+/** Which pairs a matrix holds. Default: all of them, possible ones and address ranges included. */
 export interface MatrixOptions {
   /** Keep pairs with one end in one of these namespaces. */
   readonly namespaces?: readonly string[];

@@ -15,6 +15,7 @@ export interface ReachedWorkload extends Traffic {
   readonly over: string;
 }
 
+/** What a workload or an address reaches, or is reached by, over one or more hops. */
 export interface BlastRadius {
   readonly from: string;
   readonly direction: Direction;

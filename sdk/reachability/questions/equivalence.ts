@@ -14,6 +14,7 @@ export interface Difference {
   readonly b: Traffic;
 }
 
+/** Whether two snapshots let the same connections pass, and where they differ. */
 export interface Equivalence {
   readonly equivalent: boolean;
   /** The first differences, at most {@link EquivalenceOptions.limit}. */

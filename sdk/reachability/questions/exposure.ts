@@ -49,6 +49,7 @@ export interface Exposure {
   readonly toFreshPods: readonly FreshAccess[];
 }
 
+/** What `exposure` is asked about. Default: every workload. */
 export interface ExposureOptions {
   /** Only these workloads. */
   readonly workloads?: readonly string[];

@@ -7,6 +7,7 @@ import { unreadable } from "../readers/unread-policies";
 import { shapesPolicies } from "./kinds";
 import { gapsIn } from "./gaps";
 
+/** The objects of a YAML or JSON text, with file and line, and what could not be read of it. */
 export interface ReadYaml {
   /** What a problem leaves open is unknown in the objects themselves. */
   readonly objects: readonly SourcedObject[];

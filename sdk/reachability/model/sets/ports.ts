@@ -6,6 +6,7 @@
  */
 
 export type PortProtocol = "TCP" | "UDP" | "SCTP";
+/** Protocols that policies distinguish; ICMP has types in place of ports. */
 export type TrafficProtocol = PortProtocol | "ICMP" | "ICMPv6";
 
 /** Sorted, disjoint, not adjacent, closed intervals: [low, high, low, high, …]. */
