@@ -51,8 +51,9 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
     (apiVersion === "v1" && ["Namespace", "Service", "ServiceAccount"].includes(kind));
   if (!isMerged) return;
   for (const each of rest) left.set(each, undefined);
-  const object = rest.reduce<unknown>((merged, each) => common(merged, each.object), first.object) as KubeObject;
-  left.set(first, { ...first, object, copies: places });
+  const merged = rest.reduce<unknown>((known, each) => common(known, each.object), first.object) as KubeObject;
+  // copies may differ in the version of their API, which decides nothing
+  left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places });
 }
 
 /** Set by the API server, or of no meaning for what the object does. */

@@ -1,0 +1,36 @@
+/** One object that was read several times, under several versions of its API as well. */
+import assert from "node:assert/strict";
+import { buildSnapshot, compile, type KubeObject } from "../../sdk/reachability";
+
+const deployment = (apiVersion: string, app = "web"): KubeObject => ({
+  apiVersion,
+  kind: "Deployment",
+  metadata: { name: "web", namespace: "shop" },
+  spec: { template: { metadata: { labels: { app } }, spec: { containers: [{ name: "c", image: "c" }] } } },
+});
+
+const authentication = (apiVersion: string, mode: string): KubeObject => ({
+  apiVersion,
+  kind: "PeerAuthentication",
+  metadata: { name: "main", namespace: "shop" },
+  spec: { mtls: { mode } },
+});
+
+describe("copies of one object", () => {
+  it("may be of different versions of its API", () => {
+    for (const pair of [
+      [deployment("apps/v1"), deployment("apps/v1beta1", "other")],
+      [deployment("apps/v1beta2"), deployment("apps/v1")],
+      [authentication("security.istio.io/v1", "STRICT"), authentication("security.istio.io/v1beta1", "PERMISSIVE")],
+    ]) {
+      const objects = [...pair, deployment("apps/v1", "web")].map((object) => ({ object }));
+      const snapshot = buildSnapshot(objects);
+      assert.deepEqual(
+        snapshot.workloads.map(({ id, kind }) => [id, kind]),
+        [["shop/web[Deployment]", "Deployment"]],
+      );
+      const [...entries] = compile(snapshot).matrix();
+      assert.ok(entries.length > 0);
+    }
+  });
+});
