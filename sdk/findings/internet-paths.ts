@@ -25,7 +25,7 @@ interface Group {
 }
 
 /**
- * Who is open to the internet by a rule, or may reach it by one (requirements S0-08, S1-12, S1-14, S2-03, S4-10). Some have
+ * Who is open to the internet by a rule, or may reach it by one. Some have
  * to; they are shown with their ports so that somebody decides. What is open because nothing closes it is left to
  * `namespace-default-deny`.
  */

@@ -50,7 +50,7 @@ export interface Finding {
   readonly causes?: readonly Source[];
 }
 
-/** The tiers of the cluster (requirement S3: tier 0 is unrestricted, tier 1 controlled, tier 2 default deny). */
+/** The tiers of the cluster. */
 export interface Tiers {
   /** Tier 0: namespaces that no rule holds to account; each is reported as exempt. */
   readonly exemptNamespaces: readonly string[];
@@ -154,7 +154,7 @@ export const defaultTenantLabels: readonly string[] = Object.freeze([
 ]);
 
 /**
- * Names as the users' documents have them (requirement S1-18): `default-deny-all`, `deny-external-to-postgresql`,
+ * Names as the users' documents have them: `default-deny-all`, `deny-external-to-postgresql`,
  * `allow-dns`, `allow-<from>-to-<to>`, `tier1-cert-manager-egress`.
  */
 export const defaultPolicyNames = /^(default-deny|deny|allow|tier[0-9]+)(-[a-z0-9.]+)*$/;

@@ -36,7 +36,7 @@ export function metadataAnnotations(halves: readonly Half[]): Readonly<Record<st
   return { [metadataExemption]: `owner=${owners}; expires=${first}; reason=${reasons}` };
 }
 
-/** The earliest day by which one of the flows is to be reviewed (requirement S1-23); nothing where none says one. */
+/** The earliest day by which one of the flows is to be reviewed; nothing where none says one. */
 export function reviewAnnotations(halves: readonly Half[]): Readonly<Record<string, string>> {
   const [first] = halves.flatMap(({ flow: { reviewBy } }) => (reviewBy === undefined ? [] : [reviewBy])).sort();
   return first === undefined ? {} : { [reviewAnnotation]: first };

@@ -1,6 +1,6 @@
 /**
- * Bypasses: policies that lift the others from single pods for a time (requirement S3-10). No annotation does that
- * (seed defect B20); a policy that allows everything to pods with a label does, in every dialect, and leaves explicit
+ * Bypasses: policies that lift the others from single pods for a time. No annotation does that
+ *; a policy that allows everything to pods with a label does, in every dialect, and leaves explicit
  * denies in force. Whoever sets the label decides, so an admission policy says who may.
  */
 import { rangeWithout } from "./addresses";

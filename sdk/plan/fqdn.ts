@@ -17,7 +17,7 @@ export function isPattern(name: string): boolean {
 
 /**
  * Why a name or pattern can match no DNS answer that a workload may use, or matches far too much; nothing if it is fine.
- * A pattern that matches nothing leaves its workload cut off without any error from the cluster (seed defect B21).
+ * A pattern that matches nothing leaves its workload cut off without any error from the cluster.
  */
 export function nameProblem(text: string): NameProblem | undefined {
   const name = text.endsWith(".") ? text.slice(0, -1) : text;

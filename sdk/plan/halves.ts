@@ -41,7 +41,7 @@ function subjectKey(subject: Subject): string {
 
 /**
  * Whether policies hold this end: it is a pod of tier 1 or 2 that is not on the host network. An allow policy for a pod
- * of tier 0 would isolate it wherever the dialect cannot say otherwise (seed defects B17, B18).
+ * of tier 0 would isolate it wherever the dialect cannot say otherwise.
  */
 function isHeld(peer: ModelPeer): peer is Subject {
   if (peer.kind === "workload") return peer.workload.tier !== Tier.Platform && !peer.workload.hostNetwork;

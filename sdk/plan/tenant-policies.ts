@@ -1,6 +1,6 @@
 /**
  * Policies that tenants write themselves, and the proof that they weaken nothing: the engine computes what crosses the
- * boundary of a tenant with and without each of them, over every pod that could be started (requirement S2-05).
+ * boundary of a tenant with and without each of them, over every pod that could be started.
  */
 import type { KubeObject, Peer, Reachability } from "../reachability/index";
 import { buildSnapshot, compile, diff, profileFor, unknownValue } from "../reachability/index";

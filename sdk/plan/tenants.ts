@@ -16,7 +16,7 @@ const policyResources: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /**
- * Who may edit the policies of a tenant's namespaces (requirement S2-22): a role and its binding let the named groups
+ * Who may edit the policies of a tenant's namespaces: a role and its binding let the named groups
  * write policies of their own, and an admission policy keeps them from those that the declaration made, which lie in the
  * same namespaces and which the role alone would hand over with the rest.
  */
@@ -131,7 +131,7 @@ export function closedNeighbours(model: Model, namespace: string): readonly stri
 
 /**
  * The register of exceptions between tenants: who granted what to whom, why, who answers for it, and until when. Those
- * that ended before `asOf` are in it, too (requirement S2-02).
+ * that ended before `asOf` are in it, too.
  *
  * @throws DeclarationError with everything that is wrong with the declaration.
  */

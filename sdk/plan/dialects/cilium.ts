@@ -1,7 +1,7 @@
 /**
  * Cilium: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy (`cilium.io/v2`).
  *
- * `enableDefaultDeny` is always written out: false on what allows, true on the default deny only (requirement S3-18).
+ * `enableDefaultDeny` is always written out: false on what allows, true on the default deny only.
  * Label keys carry the `k8s:` source (S3-19). What a text means here was measured: see the truth table of the lab.
  */
 import { internetRanges, metadataCidrs } from "../addresses";
@@ -66,7 +66,7 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
 
 /**
  * The pods that are held: those of namespaces outside tier 0. `Exists` keeps out endpoints that have no namespace,
- * Cilium's health and ingress endpoints, which `NotIn` alone would select (seed defect B19).
+ * Cilium's health and ingress endpoints, which `NotIn` alone would select.
  */
 function covered({ kind, names }: Coverage): Plain {
   if (kind === "only") return { matchExpressions: [{ key: namespaceKey, operator: "In", values: names }] };
@@ -149,7 +149,7 @@ function ciliumHealth(): Plain {
   };
 }
 
-/** DNS in both directions, UDP and TCP; host-network clients are no endpoints and are named (seed defects B18, B22, B33). */
+/** DNS in both directions, UDP and TCP; host-network clients are no endpoints and are named. */
 function dnsDocuments(model: Model): readonly DraftDocument[] {
   const { dns } = model;
   const toPorts = [{ ports: bothProtocols(dns.port) }];
@@ -235,7 +235,7 @@ function serviceDocument(group: PolicyGroup, service: string): DraftDocument {
   return { ...withAnnotations(clusterwide("platform", group.name, ...specs), group.halves), service };
 }
 
-/** Targets only, on their own ports: a selector for every pod would isolate tier 0 (seed defect B17). */
+/** Targets only, on their own ports: a selector for every pod would isolate tier 0. */
 function metricsDocuments(group: PolicyGroup): readonly DraftDocument[] {
   const description = "Declared scrapers reach declared metrics ports";
   const targets = bySubject(group.halves);
@@ -368,7 +368,7 @@ function prefixed(labels: Readonly<Record<string, string>>): Readonly<Record<str
   return Object.fromEntries(Object.entries(labels).map(([key, value]) => [`k8s:${key}`, value]));
 }
 
-/** A workload's identity: its namespace, its labels and, where it is declared, its service account (seed defect B03). */
+/** A workload's identity: its namespace, its labels and, where it is declared, its service account. */
 function workloadLabels(workload: ModelWorkload): Readonly<Record<string, string>> {
   return { [namespaceKey]: workload.namespace, ...ownLabels(workload) };
 }

@@ -11,7 +11,7 @@ import type { Model, ModelNamespace, ModelPeer, PortRange } from "../model";
 import type { Shortfalls } from "../unsupported";
 import { addressPeer, nodeDnsCidrs } from "./address-peers";
 
-/** Set by the API server on every namespace and not settable by tenants (seed defect B09). */
+/** Set by the API server on every namespace and not settable by tenants. */
 export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -118,7 +118,7 @@ function combinedSpec(
   };
 }
 
-/** Nothing but the deny of both directions stands in it (seed defect B04). */
+/** Nothing but the deny of both directions stands in it. */
 export function namespaceDeny(namespace: string): DraftDocument {
   const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"] };
   return networkPolicy("default-deny", namespace, "default-deny-all", {}, spec);

@@ -13,7 +13,7 @@ const bypassFields = ["workload", "namespace", "reason", "owner", "expires", "gr
 
 /**
  * Reads the bypasses. Each says whom it is for, why, who answers for it, until when, and who may use it: a label that
- * everybody could set would take every pod out of its policies (seed defect B20).
+ * everybody could set would take every pod out of its policies.
  *
  * @param asOf The day it is; bypasses that ended before it are marked.
  */

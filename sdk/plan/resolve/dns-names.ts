@@ -16,7 +16,7 @@ function servicesOf(namespace: string): readonly string[] {
 
 /**
  * What the pods of tenants with limited DNS may ask for: their own Services, those that their flows lead to, the hosts of
- * their flows, the API server, and what is listed (requirement S2-04).
+ * their flows, the API server, and what is listed.
  */
 export function tenantDnsNames(
   tenants: readonly TenantReading[],

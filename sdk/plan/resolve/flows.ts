@@ -74,7 +74,7 @@ function readFlow(context: FlowContext, path: string, value: unknown, group: Flo
   const toApiServer = to?.kind === "entity" && to.entity === Entity.KubeApiserver;
   const isEmpty = reader.list(`${path}.ports`, fields["ports"]).length === 0;
   if (isEmpty && !toApiServer && to !== undefined) {
-    const fix = "Name the ports: a flow without ports would open every port (least privilege, seed defect B01).";
+    const fix = "Name the ports: a flow without ports would open every port (least privilege).";
     problems.add(`${path}.ports`, fields["ports"], "names no port", fix);
   }
   if (from === undefined || to === undefined || reason === undefined || owner === undefined) return undefined;

@@ -8,7 +8,7 @@ export const dialectsWithAccounts: ReadonlySet<Dialect> = new Set([Dialect.Ciliu
 
 /**
  * Whoever may create pods in a tenant's namespace sets their labels. A workload of a tenant that is let into somebody
- * else's namespace by its labels alone is therefore every pod that this tenant cares to start (seed defect B03). The
+ * else's namespace by its labels alone is therefore every pod that this tenant cares to start. The
  * service account is not free to choose where RBAC guards it; a source that is the whole namespace claims nothing more.
  */
 export function refuseSpoofableSources(

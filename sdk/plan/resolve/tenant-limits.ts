@@ -56,7 +56,7 @@ export function readOutsideLimits(
   };
 }
 
-/** Refuses flows that go beyond what the platform team granted to their tenant (requirement S2-03). */
+/** Refuses flows that go beyond what the platform team granted to their tenant. */
 export function refuseBeyondLimits(
   problems: ProblemCollector,
   tenants: readonly TenantReading[],

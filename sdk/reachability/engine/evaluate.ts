@@ -298,7 +298,7 @@ function applyTied(tied: TiedRules, matchOf: MatchRule, rest: TrafficRange, next
 
 /**
  * Traffic that NetworkPolicy rules allow and a Baseline Pass rule nevertheless stops, where the subject is closed by
- * default. Measured on cilium-agent 1.20.2 (case r411-50), against the API's text: the agent looks up the most specific
+ * default. Measured on cilium-agent 1.20.2, against the API's text: the agent looks up the most specific
  * port entry, ports are entered in aligned blocks of 2^n, and the Pass wins where its block is smaller than the allow's.
  */
 function takenByBaselinePass(tiers: readonly TierSelection[], matchOf: MatchRule): TrafficRange {

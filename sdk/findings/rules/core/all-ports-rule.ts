@@ -12,7 +12,7 @@ import {
 import { isExempt, list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Least privilege names ports (requirement S1-30, seed defect B01): without, every port of the peer is open. */
+/** Least privilege names ports: without, every port of the peer is open. */
 export const allPortsRule: Rule = {
   id: "all-ports-rule",
   title: "A rule opens every port",

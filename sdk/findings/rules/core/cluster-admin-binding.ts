@@ -6,7 +6,7 @@ import { mapOf, nameOf } from "../../plain";
 import { isExempt, list, withSource } from "../../subjects";
 import type { Certainty, Finding, Rule, RuleContext } from "../../types";
 
-/** Applications hold no cluster-admin (requirement S3-23): who does may delete every policy. */
+/** Applications hold no cluster-admin: who does may delete every policy. */
 export const clusterAdminBinding: Rule = {
   id: "cluster-admin-binding",
   title: "An application is bound to cluster-admin",

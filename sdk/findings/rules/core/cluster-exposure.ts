@@ -7,7 +7,7 @@ import { causeOf, describeWorkload, freshPod, isExempt, list, namespaceSubject, 
 import type { Finding, Rule, RuleContext } from "../../types";
 import { ask } from "../../world";
 
-/** A rule that names nobody lets in whoever runs a pod anywhere in the cluster (requirements S0-02, S1-12, S2-01). */
+/** A rule that names nobody lets in whoever runs a pod anywhere in the cluster. */
 export const clusterExposure: Rule = {
   id: "cluster-exposure",
   title: "A rule opens more of the cluster than the pods that it is for",

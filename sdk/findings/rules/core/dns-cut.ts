@@ -9,7 +9,7 @@ import { describeWorkload, isExempt, list, namespaceSubject, sortedWorkloads, wo
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
- * Closing egress without allowing DNS breaks every name lookup (requirements S3-02, S3-24; seed defects B02, B40). A
+ * Closing egress without allowing DNS breaks every name lookup. A
  * workload may do without DNS, so this is shown and does not block by default.
  */
 export const dnsCut: Rule = {

@@ -6,7 +6,7 @@ import { findingOf } from "../../report";
 import { withSource } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Policies that nobody enforces protect nothing, however good they are (requirement S3-21, seed defect B32). */
+/** Policies that nobody enforces protect nothing, however good they are. */
 export const enforcementOff: Rule = {
   id: "enforcement-off",
   title: "The enforcer does not enforce policies",

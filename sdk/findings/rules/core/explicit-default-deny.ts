@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
  * In Cilium a policy that allows something also closes everything else for the pods it selects, unless it says
- * otherwise. A policy that says which it means cannot close pods by surprise (requirement S3-18, defects B17, C05).
+ * otherwise. A policy that says which it means cannot close pods by surprise.
  */
 export const explicitDefaultDeny: Rule = {
   id: "explicit-default-deny",

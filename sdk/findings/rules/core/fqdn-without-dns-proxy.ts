@@ -7,7 +7,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
  * Cilium learns the addresses behind toFQDNs from DNS answers that its proxy sees. Without a DNS rule for the same pods
- * the list of addresses stays empty and nothing passes (requirement S3-27, seed defect B22).
+ * the list of addresses stays empty and nothing passes.
  */
 export const fqdnWithoutDnsProxy: Rule = {
   id: "fqdn-without-dns-proxy",

@@ -6,7 +6,7 @@ import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
- * An identity that others can take on is none (seed defects B09, B12). Kubernetes sets the label
+ * An identity that others can take on is none. Kubernetes sets the label
  * kubernetes.io/metadata.name; every other label of a namespace is whatever its owner writes. And labels of a pod without
  * its namespace let anybody, in any namespace, be the DNS server.
  */

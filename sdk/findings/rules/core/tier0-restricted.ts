@@ -8,8 +8,8 @@ import type { Finding, Rule, RuleContext } from "../../types";
 import { ask } from "../../world";
 
 /**
- * Tier 0 is unrestricted (requirement S3-04): a policy that is the first to select its pods closes them by default and
- * takes the cluster's DNS, webhooks and controllers away (seed defects B17, B18, B34). An explicit deny, of cloud
+ * Tier 0 is unrestricted: a policy that is the first to select its pods closes them by default and
+ * takes the cluster's DNS, webhooks and controllers away. An explicit deny, of cloud
  * metadata for example, is a decision and no accident; it closes nothing by default and is not reported.
  */
 export const tier0Restricted: Rule = {

@@ -6,7 +6,7 @@ import { aboutPolicy } from "../../report";
 import { describeWorkload, list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** One half of a flow that allows more than the other lets pass is an opening in waiting (requirement S1-30). */
+/** One half of a flow that allows more than the other lets pass is an opening in waiting. */
 export const widerThanOtherHalf: Rule = {
   id: "wider-than-other-half",
   title: "The two sides of a flow name different workloads",

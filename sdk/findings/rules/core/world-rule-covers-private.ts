@@ -7,7 +7,7 @@ import { aboutPolicy } from "../../report";
 import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** `0.0.0.0/0` is meant for the internet and also holds every network inside (seed defects B06, B45). */
+/** `0.0.0.0/0` is meant for the internet and also holds every network inside. */
 export const worldRuleCoversPrivate: Rule = {
   id: "world-rule-covers-private",
   title: "A rule for the internet also covers private networks",

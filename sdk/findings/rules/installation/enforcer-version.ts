@@ -12,7 +12,7 @@ import { findingOf } from "../../report";
 import { sortedWorkloads, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext, Subject } from "../../types";
 
-/** Cilium 1.13 and Calico 3.25 are the oldest that may enforce (requirement S0-05); older minors get no fixes. */
+/** Cilium 1.13 and Calico 3.25 are the oldest that may enforce; older minors get no fixes. */
 export const enforcerVersion: Rule = {
   id: "enforcer-version",
   title: "The enforcer's version is not maintained",

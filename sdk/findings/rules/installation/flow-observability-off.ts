@@ -4,7 +4,7 @@ import { agentSwitch, installations, switchAt } from "../../installations";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Flows have to be seen before policies stand, and as long as they stand (requirements S3-11, S2-10). */
+/** Flows have to be seen before policies stand, and as long as they stand. */
 export const flowObservabilityOff: Rule = {
   id: "flow-observability-off",
   title: "Flows are not recorded",

@@ -6,7 +6,7 @@ import { isDate, mapOf, textOf } from "../../plain";
 import { aboutObject } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Whoever switches protection off says who answers for it, why, and until when (requirements S3-10, S2-21; defect B20). */
+/** Whoever switches protection off says who answers for it, why, and until when. */
 export const bypassUndocumented: Rule = {
   id: "bypass-undocumented",
   title: "A bypass has no owner, reason or end",

@@ -9,7 +9,7 @@ import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
- * Registered in the wrong order, right policies are wrong for a while (requirement S3-16, seed defect B29): a default deny
+ * Registered in the wrong order, right policies are wrong for a while: a default deny
  * that comes before its allows cuts what they allow, and an allow for the world that comes before the deny that it relies
  * on is open until then. On the way back, the same order is run backwards.
  */

@@ -4,7 +4,7 @@ import { isDate } from "../../plain";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Rules are looked at again (requirements S1-23, S4-16; PCI DSS 1.2.7). */
+/** Rules are looked at again. */
 export const reviewOverdue: Rule = {
   id: "review-overdue",
   title: "The review of a policy is overdue",

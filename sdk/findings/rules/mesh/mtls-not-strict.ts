@@ -2,7 +2,7 @@ import { controls } from "../../controls";
 import { checkPlaintext } from "../../mesh-plaintext";
 import type { Rule } from "../../types";
 
-/** Mutual TLS that plaintext gets round is none (requirements S0-16, S1-24). */
+/** Mutual TLS that plaintext gets round is none. */
 export const mtlsNotStrict: Rule = {
   id: "mtls-not-strict",
   title: "Pods of the mesh accept plaintext",

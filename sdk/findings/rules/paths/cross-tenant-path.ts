@@ -6,7 +6,7 @@ import { causeOf, list, namespaceSubject, sampleFlow } from "../../subjects";
 import { TenantExceptions, type PathEnd } from "../../tenant-exceptions";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Tenants are kept apart, but for documented exceptions that end (requirements S2-01, S2-02; seed 002). */
+/** Tenants are kept apart, but for documented exceptions that end. */
 export const crossTenantPath: Rule = {
   id: "cross-tenant-path",
   title: "A tenant reaches another tenant",

@@ -6,7 +6,7 @@ import type { Cause } from "../../subjects";
 import { causeOf, describeWorkload, isExempt, list, namespaceSubject, sampleFlow } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Applications use what the platform offers them and nothing else of it (requirements S3-05 to S3-08). */
+/** Applications use what the platform offers them and nothing else of it. */
 export const crossTierPath: Rule = {
   id: "cross-tier-path",
   title: "An application reaches more of the platform than it offers",

@@ -5,7 +5,7 @@ import { policyObjects, policySubject } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint (seed defect B19). */
+/** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint. */
 export const healthEndpointCut: Rule = {
   id: "health-endpoint-cut",
   title: "Cilium's health endpoints are isolated",

@@ -7,7 +7,7 @@ import { policyObjects, policySubject, testsIn } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** `NotIn namespaces` also selects what has no namespace: Cilium's proxy for Ingresses and Gateways (seed defect B19). */
+/** `NotIn namespaces` also selects what has no namespace: Cilium's proxy for Ingresses and Gateways. */
 export const ingressProxyCut: Rule = {
   id: "ingress-proxy-cut",
   title: "Cilium's ingress proxy is isolated",

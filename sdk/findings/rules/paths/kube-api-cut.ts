@@ -5,7 +5,7 @@ import { findingOf } from "../../report";
 import { describeWorkload, isExempt, sortedWorkloads, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Whoever was given rights on the API uses it (seed defects B23, B35, B43). */
+/** Whoever was given rights on the API uses it. */
 export const kubeApiCut: Rule = {
   id: "kube-api-cut",
   title: "A workload with rights on the API cannot reach the API server",

@@ -8,7 +8,7 @@ import { findingOf } from "../../report";
 import { describeWorkload, isExempt, list, sortedWorkloads, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** A pod that its kubelet cannot ask is restarted or taken out of service (requirement S1-07, contradiction C17). */
+/** A pod that its kubelet cannot ask is restarted or taken out of service. */
 export const probeCut: Rule = {
   id: "probe-cut",
   title: "The kubelet cannot reach a port that it probes",

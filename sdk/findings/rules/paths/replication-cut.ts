@@ -6,7 +6,7 @@ import { findingOf } from "../../report";
 import { describeWorkload, isExempt, sortedWorkloads, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Replicas that cannot speak to each other do not fail over (requirements S1-07, S4-18; seed defects B14, B40, B44). */
+/** Replicas that cannot speak to each other do not fail over. */
 export const replicationCut: Rule = {
   id: "replication-cut",
   title: "Replicas of a stateful workload cannot reach each other",

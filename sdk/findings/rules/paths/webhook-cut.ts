@@ -6,7 +6,7 @@ import { findingOf } from "../../report";
 import { describeWorkload, withSource } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** An admission webhook that the API server cannot call stops every write that it is about (seed defects B17, B23). */
+/** An admission webhook that the API server cannot call stops every write that it is about. */
 export const webhookCut: Rule = {
   id: "webhook-cut",
   title: "The API server cannot reach a webhook that it calls",

@@ -6,7 +6,7 @@ import { aboutPolicy } from "../../report";
 import { isExempt } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Management ports that ride along with a service's own (seed defects B10, B43). */
+/** Management ports that ride along with a service's own. */
 export const adminPortOpen: Rule = {
   id: "admin-port-open",
   title: "A rule opens a management port",

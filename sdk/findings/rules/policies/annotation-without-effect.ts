@@ -6,7 +6,7 @@ import { mapOf, nameOf, textOf } from "../../plain";
 import { aboutObject } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Annotations that runbooks pass on and that nobody reads (seed defects B11, B20). */
+/** Annotations that runbooks pass on and that nobody reads. */
 export const annotationWithoutEffect: Rule = {
   id: "annotation-without-effect",
   title: "An annotation is one that no enforcer reads",

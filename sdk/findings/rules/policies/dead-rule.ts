@@ -6,7 +6,7 @@ import { isForReserved, policyObjects, rulesOf, testsIn } from "../../policy-rul
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Policies that do nothing hide those that do (requirement S1-20). */
+/** Policies that do nothing hide those that do. */
 export const deadRule: Rule = {
   id: "dead-rule",
   title: "A policy or a rule does nothing",

@@ -8,7 +8,7 @@ import { aboutPolicy } from "../../report";
 import { isExempt } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** An allow that closes (seed defects B17, B40): the first policy to select a pod closes it for everything else. */
+/** An allow that closes: the first policy to select a pod closes it for everything else. */
 export const defaultDenySideEffect: Rule = {
   id: "default-deny-side-effect",
   title: "A policy isolates pods that nothing else isolates",

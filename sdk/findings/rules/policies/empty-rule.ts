@@ -6,7 +6,7 @@ import { aboutPolicy } from "../../report";
 import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** `- {}` is everything to a NetworkPolicy and nothing to Cilium (seed defect B16, contradiction C06). */
+/** `- {}` is everything to a NetworkPolicy and nothing to Cilium. */
 export const emptyRule: Rule = {
   id: "empty-rule",
   title: "An empty rule in a Cilium policy allows nothing",

@@ -6,7 +6,7 @@ import { aboutPolicy } from "../../report";
 import { list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** `*.letsencrypt.org` looks right and matches no host that is asked for (seed defect B21). */
+/** `*.letsencrypt.org` looks right and matches no host that is asked for. */
 export const fqdnMatchesNothing: Rule = {
   id: "fqdn-matches-nothing",
   title: "A rule for DNS names matches no host that is meant",

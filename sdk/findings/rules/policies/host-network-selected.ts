@@ -5,7 +5,7 @@ import { anyWorkloadsWhere, policyObjects, rulesOf, testsIn } from "../../policy
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** node-exporter, kubelet and etcd are the node to every enforcer (seed defect B25, requirement S3-26). */
+/** node-exporter, kubelet and etcd are the node to every enforcer. */
 export const hostNetworkSelected: Rule = {
   id: "host-network-selected",
   title: "A policy selects or names pods on the host network",

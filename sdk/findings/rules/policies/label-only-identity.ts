@@ -7,7 +7,7 @@ import { findingOf } from "../../report";
 import { isExempt, list, namespaceSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** An `app` label is a name tag that every pod of the namespace may wear (seed defect B03, requirement S0-12). */
+/** An `app` label is a name tag that every pod of the namespace may wear. */
 export const labelOnlyIdentity: Rule = {
   id: "label-only-identity",
   title: "A rule identifies callers by labels alone",

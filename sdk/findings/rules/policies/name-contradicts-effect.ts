@@ -6,7 +6,7 @@ import { policyObjects, rulesOf, understoodRulesOf } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** A policy that does something else than its name says is believed by its name (seed defects B04, B05, B38; C13). */
+/** A policy that does something else than its name says is believed by its name. */
 export const nameContradictsEffect: Rule = {
   id: "name-contradicts-effect",
   title: "A policy does something else than its name says",

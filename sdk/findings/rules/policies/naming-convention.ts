@@ -4,7 +4,7 @@ import { controls } from "../../controls";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Names that say what a policy does are read in every log line (requirement S1-18). */
+/** Names that say what a policy does are read in every log line. */
 export const namingConvention: Rule = {
   id: "naming-convention",
   title: "A policy's name does not say what the policy does",

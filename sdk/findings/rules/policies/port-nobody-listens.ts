@@ -13,7 +13,7 @@ import {
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Prometheus' own port is not where applications show their metrics (seed defect B08). */
+/** Prometheus' own port is not where applications show their metrics. */
 export const portNobodyListens: Rule = {
   id: "port-nobody-listens",
   title: "A rule opens ports that no container declares",
