@@ -17,14 +17,19 @@ export function judgeAlone(
   today: string,
 ): Finding[] {
   const alone = objects.filter(
-    ({ object }) => isEnforcer(object) || kindsAlone.test(object.kind) || mentionsBypass(object),
+    (item) =>
+      isEnforcer(item.object) ||
+      kindsAlone.test(item.object.kind) ||
+      mentionsBypass(item.object) ||
+      namesIcmpCode(item),
   );
   if (alone.length === 0) return [];
   // a pod gets nothing but a bypass's label: the policy before it, which the label turns on, says the rest
   const homes = new Set(
     alone.filter(({ object }) => isWorkloadKind(object.kind)).flatMap(({ object }) => namespaceOf(object)),
   );
-  const documents = recorded.within(homes).filter(({ object }) => mentionsBypass(object));
+  const bypasses = recorded.within(homes).filter(({ object }) => mentionsBypass(object));
+  const documents = [...bypasses, ...(alone.some(namesIcmpCode) ? recorded.configuration() : [])];
   const snapshot = buildSnapshot([...documents, ...alone], { profile: recorded.profile(alone, settings) });
   const judged = new Set(alone.map(({ source }) => source?.urn));
   const { exemptNamespaces, platformNamespaces } = settings;
@@ -32,20 +37,32 @@ export function judgeAlone(
   return evaluate(compile(snapshot), options).filter(
     (finding) =>
       isViolation(finding) &&
+      // what says which dataplane Calico uses may be registered later
+      (finding.id !== stopsFelix || finding.certainty === "definite") &&
       !finding.subject.kind.startsWith("Staged") &&
       (documents.length === 0 || judged.has(finding.subject.source?.urn)),
   );
 }
+
+const stopsFelix = "icmp-code-stops-felix";
 
 /** Rules that need no other object to say that something is wrong. */
 const rulesAlone: readonly Rule[] = [
   enforcementOff,
   clusterAdminBinding,
   // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
-  ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only"),
+  ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only", stopsFelix),
 ];
 /** A DaemonSet may run the enforcer's agent. */
 const kindsAlone = /^((Cluster)?RoleBinding|AuthorizationPolicy|DaemonSet)$/;
+
+/** Whether a policy of Calico's has a code in a rule about ICMP. */
+function namesIcmpCode({ object }: SourcedObject): boolean {
+  return (
+    object.apiVersion.includes("projectcalico.org/") &&
+    /"(icmp|notICMP)":\{[^}]*"code"/.test(JSON.stringify(object.spec) ?? "")
+  );
+}
 
 function mentionsBypass({ metadata, spec }: KubeObject): boolean {
   return /bypass|break-?glass/.test(JSON.stringify([metadata, templateMetadata(spec)]) ?? "");

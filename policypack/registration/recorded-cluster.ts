@@ -146,6 +146,11 @@ export class RecordedCluster {
       : profileFor(settings.enforcer);
   }
 
+  /** What configures the enforcer, and one object of every other kind. */
+  configuration(): SourcedObject[] {
+    return [...this.#hints.values()];
+  }
+
   namespaceNames(): Iterable<string> {
     return this.#namespaces;
   }

@@ -6,6 +6,8 @@ export function plannedChanges(preview: Operation): string[] {
     if (resourcePreEvent === undefined) return [];
     const { op, urn, detailedDiff } = resourcePreEvent.metadata;
     const fields = Object.keys(detailedDiff ?? {}).join(", ");
-    return String(op) === "same" ? [] : [`${String(op)} ${urn.split("::").at(-1) ?? ""}: ${fields}`];
+    return String(op) === "same" || String(op) === "read"
+      ? []
+      : [`${String(op)} ${urn.split("::").at(-1) ?? ""}: ${fields}`];
   });
 }

@@ -5,6 +5,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Lab } from "../../lab/index";
 import type { TestResource } from "../../policypack/testing";
+import type { Hole } from "../policypack/support/holes";
 import { holes } from "../policypack/support/holes";
 import type { Operation } from "./automation";
 import { finished, openStack, operate, violations } from "./automation";
@@ -69,22 +70,25 @@ describe("what the policy pack stops, on a real engine and a real API server", (
 
   // two stacks: the clusterwide policy of the one would close every namespace of the other, and enforcement that is off
   // leaves no policy to blame for a path
-  for (const absent of [false, true]) {
-    const some = holes.filter(
-      ({ finding, stopped }) => (stopped === undefined || finding === "enforcement-off") === absent,
-    );
-    const which = absent ? "about something absent" : "about an object";
+  const isAbsent = ({ finding, stopped }: Hole): boolean => stopped === undefined || finding === "enforcement-off";
+  const previews = {
+    "about an object": holes.filter((hole) => hole.args?.enforcer === undefined && !isAbsent(hole)),
+    "about something absent": holes.filter((hole) => hole.args?.enforcer === undefined && isAbsent(hole)),
+    "of another enforcer": holes.filter((hole) => hole.args?.enforcer !== undefined),
+  };
+  for (const [which, some] of Object.entries(previews)) {
     it(`each finding ${which} that is mandatory by default blocks a preview, at the resource that it is about`, async () => {
       const stack = await openStack({
         project: "holes",
-        stack: absent ? "preview-absent" : "preview",
+        stack: `preview-${which.replaceAll(" ", "-")}`,
         lab,
         program: programOf(some.flatMap(({ resources }) => resources)),
       });
       const exemptions = some.flatMap(({ args }) => args?.exemptions ?? []);
+      const enforcer = some.find(({ args }) => args?.enforcer !== undefined)?.args?.enforcer;
       const operation = await operate(stack, "preview", {
         policyPacks: [pack],
-        policyPackConfigs: [configFile("all", { exemptions })],
+        policyPackConfigs: [configFile(which.replaceAll(" ", "-"), { exemptions, ...(enforcer === undefined ? {} : { enforcer }) })],
       });
       assert.match(operation.error ?? "the preview passed", /exit code [1-9]/);
       for (const { finding, shownAt, stopped } of some) {

@@ -99,7 +99,16 @@ export const holes: readonly Hole[] = [
   {
     finding: "icmp-code-stops-felix",
     resources: [
-      object("projectcalico.org/v3", "FelixConfiguration", "default", undefined, { spec: { nftablesMode: "Enabled" } }),
+      {
+        type: "kubernetes:helm.sh/v3:Release",
+        name: "hole-nftables",
+        props: {
+          chart: "tigera-operator",
+          version: "3.31.0",
+          namespace: "tigera-operator",
+          values: { installation: { calicoNetwork: { linuxDataplane: "Nftables" } } },
+        },
+      },
       object("projectcalico.org/v3", "GlobalNetworkPolicy", "hole-ping", undefined, {
         spec: {
           selector: "app == 'api'",
@@ -108,7 +117,7 @@ export const holes: readonly Hole[] = [
         },
       }),
     ],
-    shownAt: "hole-ping",
+    stopped: "hole-ping",
     args: { enforcer: "calico" },
   },
   {
