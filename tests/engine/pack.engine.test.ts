@@ -88,7 +88,9 @@ describe("what the policy pack stops, on a real engine and a real API server", (
       const enforcer = some.find(({ args }) => args?.enforcer !== undefined)?.args?.enforcer;
       const operation = await operate(stack, "preview", {
         policyPacks: [pack],
-        policyPackConfigs: [configFile(which.replaceAll(" ", "-"), { exemptions, ...(enforcer === undefined ? {} : { enforcer }) })],
+        policyPackConfigs: [
+          configFile(which.replaceAll(" ", "-"), { exemptions, ...(enforcer === undefined ? {} : { enforcer }) }),
+        ],
       });
       assert.match(operation.error ?? "the preview passed", /exit code [1-9]/);
       for (const { finding, shownAt, stopped } of some) {
