@@ -19,6 +19,8 @@ import {
 } from "./datapath/index";
 import type { Engine } from "./engine";
 import { prepareEngine } from "./engine";
+import type { Language } from "./languages";
+import { provideLanguages } from "./languages";
 import { simulatedNodeProgram, simulateNode } from "./nodes/index";
 import { releaseOf } from "./toolchain/catalog";
 import type { Progress, ToolchainOptions, ToolName } from "./toolchain/index";
@@ -47,6 +49,8 @@ export interface LabOptions {
   readonly datapath?: boolean | DatapathSettings;
   /** Further arguments for kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
+  /** Languages whose programs the engine can run, beside Node's. Default: none. */
+  readonly languages?: readonly Language[];
   readonly toolchain?: ToolchainOptions;
 }
 
@@ -142,6 +146,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       kubeconfigPath: controlPlane.kubeconfigPath,
       ...(options.toolchain?.env ? { env: options.toolchain.env } : {}),
     });
+    await provideLanguages(engine, options.languages ?? [], { progress, ...options.toolchain });
     if (options.detached) await controlPlane.detach();
     if (options.detached) await datapath?.detach();
     const version = tools["kube-apiserver"].version;

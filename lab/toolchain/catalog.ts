@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
+/** Pulumi's language hosts that are built from Go modules. The one for Node cannot be: the lab has its own. */
+export type LanguageHostName = "pulumi-language-yaml";
+
 /**
  * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider,
  * `datapath-helper` the lab's own small program that works inside network namespaces.
@@ -9,6 +12,7 @@ import path from "node:path";
 export type ToolName =
   | "pulumi"
   | "pulumi-resource-kubernetes"
+  | LanguageHostName
   | "etcd"
   | "kube-apiserver"
   | "kube-controller-manager"
@@ -164,6 +168,23 @@ const kubernetesProvider: ToolSpec = {
   pluginFolder: (version) => `resource-kubernetes-v${releaseOf(version)}`,
 };
 
+/**
+ * Runs programs in YAML. A host that came with a `pulumi` is used in its place, see `provideLanguages`. It does not tell its
+ * version, only how it is used.
+ */
+const yamlHost: ToolSpec = {
+  name: "pulumi-language-yaml",
+  moduleFolder: "modules/language-yaml",
+  goPackage: "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+  ldflags: () => "-s -w",
+  version: pinned("modules/language-yaml", "github.com/pulumi/pulumi-yaml"),
+  versionArgs: ["-help"],
+  versionStream: "stderr",
+  release: () => undefined,
+  kubebuilderAsset: false,
+  onPath: false,
+};
+
 /** A version without its build metadata: "4.25.0" of "4.25.0+1c2d". */
 export function releaseOf(version: string): string {
   return version.split("+")[0] ?? version;
@@ -227,6 +248,7 @@ const specs: readonly ToolSpec[] = [
     onPath: true,
   },
   kubernetesProvider,
+  yamlHost,
   {
     name: "etcd",
     moduleFolder: "modules/control-plane",

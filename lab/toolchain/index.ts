@@ -14,7 +14,7 @@ import { silentProgress, streamProgress } from "./progress";
 import { run } from "./run";
 
 export { cacheFolder } from "./cache";
-export type { ToolName } from "./catalog";
+export type { LanguageHostName, ToolName } from "./catalog";
 export { releaseOf, toolNames } from "./catalog";
 export { ToolchainError } from "./errors";
 export type { Progress } from "./progress";
