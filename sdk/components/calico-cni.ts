@@ -1,5 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments } from "./arguments";
+import { calicoArguments } from "./enforcer-arguments";
 import type { CalicoOptions, CalicoPlan, CalicoResource } from "../charts/index";
 import { calicoPlan, calicoSupport, chartSource } from "../charts/index";
 import { chartRelease, defaultTimeoutSeconds } from "./chart-release";
@@ -57,6 +59,7 @@ export class CalicoCni extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<CniPosture>;
 
   constructor(name: string, args: CalicoCniArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, calicoArguments, true);
     const existing = args.existing ?? false;
     const found = existing ? readArguments(() => adopt(calicoSupport, args, ["namespace"])) : undefined;
     const plan = existing ? undefined : readArguments(() => planFor(args));

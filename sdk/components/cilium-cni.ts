@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments } from "./arguments";
+import { ciliumArguments } from "./enforcer-arguments";
 import type { CiliumChartOptions } from "../charts/index";
 import { chartSource, ciliumSupport, ciliumValues } from "../charts/index";
 import { chartRelease } from "./chart-release";
@@ -58,6 +60,7 @@ export class CiliumCni extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<CniPosture>;
 
   constructor(name: string, args: CiliumCniArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, ciliumArguments, true);
     const existing = args.existing ?? false;
     const found = existing ? readArguments(() => adopt(ciliumSupport, args, ["namespace"])) : undefined;
     const chart = existing ? undefined : readArguments(() => ciliumValues(args, args.values ?? {}));

@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments, isAnything, isObject } from "./arguments";
+import { calicoArguments, ciliumArguments, istioArguments } from "./enforcer-arguments";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
 import { CalicoCni } from "./calico-cni";
@@ -8,7 +10,7 @@ import { enforcementOf } from "./enforcement";
 import type { IstioMeshArgs } from "./istio-mesh";
 import { IstioMesh } from "./istio-mesh";
 import type { DefaultDenyArgs, OthersArgs } from "./others";
-import { coverOthers, defaultDenyOf } from "./others";
+import { coverOthers, defaultDenyOf, ownArguments } from "./others";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import { lateFields, readDeclaration } from "./late-values";
@@ -43,6 +45,8 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
   liveCheck?: boolean;
 }
 
+const cniArguments = { kind: isAnything, ...ciliumArguments, ...calicoArguments };
+
 /** What enforces a declaration, and the plan of it. */
 type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned: Plan };
 
@@ -68,6 +72,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, { ...ownArguments, cni: isObject(cniArguments), istio: isObject(istioArguments) });
     const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, liveCheck, ...declared } = args;
     const read = readDeclaration<ClusterSecurityDeclaration, PlannedEnforcement>(
       declared,

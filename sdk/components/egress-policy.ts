@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ArgumentCheck } from "./arguments";
+import { checkArguments, isAnything, isFlag, isRequiredText, isText } from "./arguments";
 import type { EgressDeclaration } from "../plan/index";
 import { describePlannedPeer, planEgress } from "../plan/index";
 import { lateFields, readPlan } from "./late-values";
@@ -30,6 +32,19 @@ export interface EgressPosture {
   warnings: string[];
 }
 
+const ownArguments: Readonly<Record<keyof EgressPolicyArgs, ArgumentCheck>> = {
+  cluster: isAnything,
+  dialect: isAnything,
+  hosts: isAnything,
+  liveCheck: isFlag,
+  namespace: isRequiredText,
+  policyName: isText,
+  ranges: isAnything,
+  reviewBy: isAnything,
+  unsupported: isAnything,
+  workloads: isAnything,
+};
+
 /**
  * What the pods of a namespace, or some workloads of it, may reach outside the cluster: named hosts, and ranges of
  * addresses with exceptions. DNS stays open to them; the metadata endpoints of every cloud are closed, IPv4 and IPv6 with
@@ -48,6 +63,7 @@ export class EgressPolicy extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<EgressPosture>;
 
   constructor(name: string, args: EgressPolicyArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, ownArguments, true);
     const { policyName, liveCheck, ...declaration } = args;
     const planned = readPlan(declaration, (declared) => planEgress(policyName ?? name, declared));
     const posture = lateFields(planned, ({ dialect, documents, flows, warnings }): EgressPosture => ({

@@ -1,5 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { ArgumentCheck } from "./arguments";
+import { checkArguments, isAnything, isNamespace, isText } from "./arguments";
 import type { ProberSettings, ProberTask } from "../cluster/index";
 import {
   defaultProberImage,
@@ -30,6 +32,16 @@ export interface EnforcementCanaryArgs {
   /** Seconds that a check may take, the start of its pod included. Defaults to 300. */
   timeoutSeconds?: number;
 }
+
+const ownArguments: Readonly<Record<keyof EnforcementCanaryArgs, ArgumentCheck>> = {
+  command: isText,
+  image: isAnything,
+  imagePullSecrets: isAnything,
+  namespace: isNamespace,
+  nodeSelector: isAnything,
+  timeoutSeconds: isAnything,
+  trigger: isAnything,
+};
 
 /** What an `EnforcementCanary` stands for. */
 export interface CanaryPosture {
@@ -107,6 +119,7 @@ export class EnforcementCanary extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<CanaryPosture>;
 
   constructor(name: string, args: EnforcementCanaryArgs = {}, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, ownArguments, true);
     const posture: CanaryPosture = {
       namespace: args.namespace ?? "cluster-security-canary",
       image: args.image ?? defaultProberImage,

@@ -22,6 +22,7 @@ import {
 import { defaultIstioNamespace } from "../charts/index";
 import type { CalicoCniArgs } from "./calico-cni";
 import type { CiliumCniArgs } from "./cilium-cni";
+import { calicoArguments, ciliumArguments } from "./enforcer-arguments";
 import type { IstioMeshArgs } from "./istio-mesh";
 import { defaultCalicoNamespace, privilegedNamespace } from "./platform-namespaces";
 
@@ -63,36 +64,6 @@ export interface Enforcement {
   readonly istio?: IstioMeshArgs;
   readonly warnings: readonly string[];
 }
-
-const onlyCilium: Readonly<Record<Exclude<keyof CiliumCniArgs, keyof CalicoCniArgs>, true>> = {
-  auditMode: true,
-  chart: true,
-  clusterNetworkPolicy: true,
-  denyResponse: true,
-  encryption: true,
-  enforcementMode: true,
-  hostFirewall: true,
-  hubble: true,
-  istio: true,
-  limitedDns: true,
-  nodeEncryption: true,
-  strictEncryptionCidr: true,
-};
-
-const onlyCalico: Readonly<Record<Exclude<keyof CalicoCniArgs, keyof CiliumCniArgs>, true>> = {
-  crdChart: true,
-  crds: true,
-  dataplane: true,
-  felixConfiguration: true,
-  goldmane: true,
-  installation: true,
-  metrics: true,
-  operatorChart: true,
-  platform: true,
-  whisker: true,
-  wireguard: true,
-  wireguardHosts: true,
-};
 
 /** Where the operator runs Calico itself: a default deny there would cut off what enforces it. */
 const calicoNamespaces = ["calico-system", "calico-apiserver"];
@@ -219,10 +190,12 @@ function withFacts(
 }
 
 function foreignArguments(args: object, kind: CniKind): DeclarationProblem[] {
-  const [foreign, owner]: [object, CniKind] =
-    kind === CniKind.Cilium ? [onlyCalico, CniKind.Calico] : [onlyCilium, CniKind.Cilium];
+  const [own, foreign, owner]: [object, object, CniKind] =
+    kind === CniKind.Cilium
+      ? [ciliumArguments, calicoArguments, CniKind.Calico]
+      : [calicoArguments, ciliumArguments, CniKind.Cilium];
   return Object.entries(args)
-    .filter(([key, value]) => value !== undefined && Object.hasOwn(foreign, key))
+    .filter(([key, value]) => value !== undefined && Object.hasOwn(foreign, key) && !Object.hasOwn(own, key))
     .map(([key, value]) => ({
       path: `cni.${key}`,
       kind: typeof value,

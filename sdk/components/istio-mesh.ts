@@ -1,5 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments } from "./arguments";
+import { istioArguments } from "./enforcer-arguments";
 import type { IstioChart, IstioPlan, IstioPlatform } from "../charts/index";
 import { chartSource, defaultIstioNamespace, istioPlan, istioSupport } from "../charts/index";
 import { MeshMode } from "../plan/index";
@@ -110,6 +112,7 @@ export class IstioMesh extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<MeshPosture>;
 
   constructor(name: string, args: IstioMeshArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, istioArguments, true);
     const existing = args.existing ?? false;
     const found = existing ? readArguments(() => adopt(istioSupport, args, saysWhatIsThere)) : undefined;
     const plan = existing ? undefined : readArguments(() => planFor(args));

@@ -12,11 +12,14 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
+import { rpcKeepAlive } from "@pulumi/pulumi/runtime/settings";
 import type { Variant } from "../plan/deferred";
 import { Deferred } from "../plan/deferred";
 import type { Plan } from "../plan/index";
 import { DeclarationError } from "../plan/index";
+import { isRealEngine } from "./engine";
 import { readArguments } from "./errors";
+import { refuse } from "./refusal";
 
 /** An output in a declaration. */
 interface LateValue {
@@ -36,6 +39,11 @@ interface LatePlan {
   /** With other stand-ins; undefined where they cannot be planned: everything may depend on the values then. */
   readonly second: Plan | undefined;
   /** With the values, as far as they are known: in an update, all of them. Rejects where one is refused. */
+  readonly checked: Promise<Plan>;
+  /**
+   * The same for what is registered. Where the engine itself refuses the update, it never settles: a resource whose inputs
+   * reject never gets a URN, and Pulumi's SDK waits for ever for the URN of what others depend on.
+   */
   readonly final: Promise<Plan>;
 }
 
@@ -60,7 +68,7 @@ export function readDeclaration<Declared extends object, Read>(
   if (values.length === 0) return readArguments(() => read(declared), pathOf);
   const standingIn = (variant: Variant): Read => read(replaced(declared, (index) => unknownAt(values, index, variant)));
   const first = readArguments(() => standingIn("first"), pathOf);
-  const final = settled(values, (known) =>
+  const checked = settled(values, (known) =>
     planOf(
       readArguments(() => {
         try {
@@ -80,7 +88,8 @@ export function readDeclaration<Declared extends object, Read>(
     values,
     first: planOf(first),
     second: attempted(() => planOf(standingIn("second"))),
-    final,
+    checked,
+    final: isRealEngine() ? new Promise((resolve) => void checked.then(resolve, () => undefined)) : checked,
   });
   return first;
 }
@@ -92,6 +101,28 @@ export function readPlan<Declared extends object>(
   pathOf?: (path: string) => string,
 ): Plan {
   return readDeclaration(declared, read, (plan) => plan, pathOf);
+}
+
+/**
+ * Has the engine refuse the operation where a value of the plan is refused, or where an output failed. In a preview, too: a
+ * value that is known there is wrong there.
+ *
+ * @param component Whose declaration it is.
+ */
+export function refuseWrongValues(name: string, plan: Plan, component: pulumi.Resource): void {
+  const late = latePlans.get(plan);
+  if (late === undefined || !isRealEngine()) return;
+  const settled = rpcKeepAlive();
+  late.checked.then(settled, (error: unknown) => {
+    // where an output failed, so did the registration of the component, whose inputs it is among
+    void refuse(`${name}-values`, messageOf(error), error instanceof DeclarationError ? component : undefined);
+  });
+}
+
+/** Every problem: the engine gives a program in another language nothing but the message here. */
+function messageOf(error: unknown): string {
+  if (error instanceof DeclarationError) return new DeclarationError(error.problems, error.outcome).message;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Whether a plan has values that come from outputs. */

@@ -24,6 +24,7 @@ import type { PlannedObject } from "../plan/index";
 import type { Drift, LiveObject } from "../findings/live-drift";
 import { driftOf, nameOf } from "../findings/live-drift";
 import { makersBefore, otherResources } from "./live-drift";
+import { refuse } from "./refusal";
 import { typeToken } from "./type-tokens";
 
 /** An object that the component registered, and the resource that stands for it. */
@@ -93,11 +94,7 @@ export class LiveCheck extends pulumi.ComponentResource {
     super(typeToken("LiveCheck"), name, {}, { parent: component });
     // the program must not be taken for done before the check is
     const settled = rpcKeepAlive();
-    // a value that is refused: what it stops is never there to be read
-    const refused = new Promise<never>((_resolve, reject) => {
-      Promise.all(registered.map(({ final }) => final)).catch(reject);
-    });
-    this.#done = Promise.race([check(name, component, registered, before, takenOver), refused]).finally(settled);
+    this.#done = check(name, component, registered, before, takenOver).finally(settled);
     this.passed = pulumi.output(this.#done);
     this.registerOutputs({});
   }
@@ -130,7 +127,7 @@ async function check(
     }),
   );
   const problems = [...takenOver.map(describeTakenOver), ...looked.flat()];
-  return problems.length === 0 ? true : refuse(name, problems, component);
+  return problems.length === 0 ? true : refuse(name, messageOf(problems), component);
 }
 
 /** Undefined in a preview that is going to create the resource, and in an update that leaves it out (`--target`). */
@@ -146,30 +143,10 @@ function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
 /** Names of hooks have to differ within a stack. */
 let hooksMade = 0;
 
-/** Is never made: its hook fails before. */
-class Refusal extends pulumi.ComponentResource {
-  constructor(name: string, message: string, parent: pulumi.Resource) {
-    hooksMade += 1;
-    const hook = new pulumi.ResourceHook(`${name}-${hooksMade}`, () => {
-      throw new Error(message);
-    });
-    super(typeToken("LiveCheckFailure"), name, {}, { parent, hooks: { beforeCreate: [hook] } });
-  }
-}
-
-/**
- * Fails the update in the engine, by a resource that is refused before it is made. An error of the program alone would
- * come too late: to the engine the program is done when its last resource is registered, and what it did not register
- * because it waited for the check would be deleted.
- */
-async function refuse(name: string, problems: readonly string[], component: pulumi.Resource): Promise<boolean> {
+function messageOf(problems: readonly string[]): string {
   const count = problems.length === 1 ? "1 object" : `${problems.length} objects`;
   const head = `${count} in the cluster must not be left as found:`;
-  const message = [head, ...problems.map((line) => `  ${line}`)].join("\n");
-  const refusal = new Refusal(`${name}-failed`, message, component);
-  await valueOf(refusal.urn);
-  // an engine that has no hooks
-  throw new pulumi.ResourceError(message, component, true);
+  return [head, ...problems.map((line) => `  ${line}`)].join("\n");
 }
 
 function notKnown(): pulumi.Output<string> {

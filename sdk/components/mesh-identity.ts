@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments, isFlag } from "./arguments";
 import type {
   ClusterFacts,
   FlowDeclaration,
@@ -69,6 +70,7 @@ export class MeshIdentity extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: MeshIdentityArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, { liveCheck: isFlag });
     const { liveCheck, ...declaration } = args;
     const planned = readPlan(declaration, (declared) => planMesh({ ...declared, asOf: today() }));
     super(typeToken("MeshIdentity"), name, args, opts);

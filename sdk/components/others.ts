@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
+import { isFlag, isObject, isText } from "./arguments";
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../cluster/index";
 import type { Plan } from "../plan/index";
 import { DenyScope } from "../plan/index";
@@ -58,6 +59,13 @@ export function defaultDenyOf(
     ...defaultDeny,
   };
 }
+
+/** How the arguments about the default deny, and that about the live check, are checked. */
+export const ownArguments = {
+  liveCheck: isFlag,
+  defaultDeny: isObject({ allowRemoval: isFlag, context: isText, kubeconfig: isText }),
+  others: isObject({ mayLoseProtection: isFlag, context: isText, kubeconfig: isText }),
+};
 
 /** What registration has to know about workloads of others. */
 export interface OthersCovered {

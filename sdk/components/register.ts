@@ -10,7 +10,7 @@ import type { OthersCovered } from "./others";
 import type { RegisteredObject, TakenOver } from "./live-check";
 import { LiveCheck, noteTakenOver } from "./live-check";
 import type { Late } from "./late-values";
-import { finalPlan, isLate, lateFields } from "./late-values";
+import { finalPlan, isLate, lateFields, refuseWrongValues } from "./late-values";
 import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
 
@@ -141,6 +141,7 @@ export function registerPlan(
   settings: RegistrationSettings = {},
 ): LiveCheck | undefined {
   const { mesh, denyOptions = {}, scopes, liveCheck = true } = settings;
+  refuseWrongValues(name, plan, parent);
   for (const warning of plan.warnings) {
     void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
   }

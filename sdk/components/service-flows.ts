@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments, isFlag } from "./arguments";
 import type {
   ClusterFacts,
   Dialect,
@@ -72,6 +73,7 @@ export class ServiceFlows extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ServiceFlowsArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, { liveCheck: isFlag });
     const { liveCheck, ...declaration } = args;
     const planned = readPlan(declaration, (declared) => planFlows({ ...declared, asOf: today() }));
     super(typeToken("ServiceFlows"), name, args, opts);

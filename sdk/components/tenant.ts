@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments, isFlag } from "./arguments";
 import type { Plan, PlannedTenant, TenantDeclaration, TenantPlanDeclaration } from "../plan/index";
 import { planTenant } from "../plan/index";
 import type { ExceptionRecord } from "./exceptions";
@@ -59,6 +60,7 @@ export class Tenant extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<TenantPosture>;
 
   constructor(name: string, args: TenantArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, { liveCheck: isFlag });
     const { liveCheck, ...declaration } = args;
     const planned = readPlan(
       declaration,

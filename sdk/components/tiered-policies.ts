@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkArguments } from "./arguments";
 import type {
   BypassDeclaration,
   ClusterFacts,
@@ -15,7 +16,7 @@ import { plan } from "../plan/index";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import type { DefaultDenyArgs, OthersArgs } from "./others";
-import { coverOthers, defaultDenyOf } from "./others";
+import { coverOthers, defaultDenyOf, ownArguments } from "./others";
 import { lateFields, readPlan } from "./late-values";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
@@ -89,6 +90,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
+    checkArguments(args, opts, ownArguments);
     const { defaultDeny: _defaultDeny, others: _others, liveCheck, ...declaration } = args;
     const planned = readPlan(declaration, (declared) => plan({ ...declared, asOf: declared.asOf ?? today() }));
     super(typeToken("TieredPolicies"), name, args, opts);

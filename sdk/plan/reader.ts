@@ -8,11 +8,21 @@ import { isDeferred, listOf, standIns } from "./deferred";
 import type { ProblemCollector } from "./errors";
 import { kindOf } from "./errors";
 
+const literalFix =
+  "Pass the literal: names and lists make the shape of the policies, which is known before anything is deployed.";
+
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads values at paths and collects what is wrong; every method returns a usable value or undefined. */
 export class Reader {
   constructor(private readonly problems: ProblemCollector) {}
+
+  /** The same of what has to be there: one problem, in the words of what it is meant to be. */
+  item(path: string, value: unknown, known: readonly string[], message: string, fix: string): Fields | undefined {
+    if (kindOf(value) === "object") return this.fields(path, value, known);
+    this.problems.add(path, value, message, kindOf(value) === "output" ? literalFix : fix);
+    return undefined;
+  }
 
   /** An object with no keys but the given ones: a misspelt key must not silently lose what it was to say. */
   fields(path: string, value: unknown, known: readonly string[]): Fields | undefined {
@@ -156,10 +166,7 @@ export class Reader {
   }
 
   private wrongKind(path: string, value: unknown, wanted: string): void {
-    const fix =
-      kindOf(value) === "output"
-        ? "Pass the literal: names and lists make the shape of the policies, which is known before anything is deployed."
-        : `Give ${wanted}.`;
+    const fix = kindOf(value) === "output" ? literalFix : `Give ${wanted}.`;
     this.problems.add(path, value, `is not ${wanted}`, fix);
   }
 }

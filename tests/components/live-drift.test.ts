@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { makersBefore, otherResources } from "../../sdk/components/live-drift";
 import type { FieldOwner, LiveObject } from "../../sdk/findings/live-drift";
+import { driftOf } from "../../sdk/findings/live-drift";
 
 /** An entry of server-side apply by Pulumi's provider, as the API server writes it. */
 function applied(manager: string, time: string, declaredBy: boolean): FieldOwner {
@@ -48,5 +49,46 @@ describe("who else manages a live object", () => {
   it("a new object has no maker before", () => {
     assert.deepEqual(makersBefore(live(first)), []);
     assert.deepEqual(otherResources(live(first)), []);
+  });
+});
+
+describe("how a live policy differs from its declaration", () => {
+  const allow = {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: "allow-db", namespace: "shop", labels: {} },
+    spec: {
+      podSelector: { matchLabels: { app: "db" } },
+      policyTypes: ["Ingress"],
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 5432, protocol: "TCP" }] }],
+    },
+  };
+
+  it("rules of a direction that policyTypes leave out open it where Cilium enforces, and count", () => {
+    for (const [direction, types] of [
+      ["egress", "Ingress"],
+      ["ingress", "Egress"],
+    ] as const) {
+      const rules = allow.spec.ingress;
+      const spec = { podSelector: allow.spec.podSelector, policyTypes: [types] };
+      const declared = {
+        ...allow,
+        spec: types === "Ingress" ? allow.spec : { ...spec, egress: [{ to: rules[0]?.from }] },
+      };
+      const drift = driftOf(declared, { spec: { ...declared.spec, [direction]: [{}] } });
+      assert.match(drift?.what ?? "no drift", new RegExp(`spec\\.${direction} was added`));
+      assert.match(drift?.effect ?? "", /^It opens any pod in shop/);
+    }
+  });
+
+  it("what the server fills in and another order of the rules are no difference", () => {
+    const [rule] = allow.spec.ingress;
+    const more = {
+      ...allow,
+      spec: { ...allow.spec, ingress: [rule, { from: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }] },
+    };
+    const turned = { ...more, spec: { ...more.spec, ingress: [...more.spec.ingress].reverse() } };
+    assert.equal(driftOf(more, { spec: turned.spec }), undefined);
+    assert.equal(driftOf(allow, { spec: allow.spec, status: { conditions: [] } }), undefined);
   });
 });

@@ -256,7 +256,7 @@ describe("random sequences of edits, renames, replacements and updates", functio
     // a rename without an alias: the conflict is about who declares the object
     assert.match(
       text,
-      /conflict with "pulumi-kubernetes-[^"]*": \.metadata\.annotations\.pulumi-cluster-security\/declared-by/,
+      /conflicts? with "pulumi-kubernetes-[^"]*":[\s-]*\.metadata\.annotations\.pulumi-cluster-security\/declared-by/,
     );
     const former = now.name === "a" ? "b" : "a";
     history.push(`alias ${former}`);

@@ -58,13 +58,27 @@ interface FlowContext {
   readonly apiServerPorts: readonly number[];
 }
 
+const flowFields = ["from", "to", "ports", "reason", "owner", "critical", "reviewBy"];
+
+/** A step of the builder, whose last method has not been called. */
+function isUnfinished(value: object): boolean {
+  return Object.values(value).some((item) => typeof item === "function");
+}
+
 function readFlow(context: FlowContext, path: string, value: unknown, group: FlowGroup): ModelFlow | undefined {
   const { reader, problems, directory } = context;
-  const fields = reader.fields(path, value, ["from", "to", "ports", "reason", "owner", "critical", "reviewBy"]);
-  if (fields === undefined) {
-    problems.add(path, value, "is not a flow", 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").');
+  if (typeof value === "object" && value !== null && isUnfinished(value)) {
+    problems.add(
+      path,
+      value,
+      "is an unfinished flow",
+      'End it with .because("…").ownedBy("…"), after .to(…) and .on(…).',
+    );
     return undefined;
   }
+  const fix = 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").';
+  const fields = reader.item(path, value, flowFields, "is not a flow", fix);
+  if (fields === undefined) return undefined;
   const from = readPeer(reader, problems, directory, `${path}.from`, fields["from"]);
   const to = readPeer(reader, problems, directory, `${path}.to`, fields["to"]);
   const reason = meaningful(context, `${path}.reason`, fields["reason"], "Say why the flow exists.");

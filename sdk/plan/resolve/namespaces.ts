@@ -70,8 +70,9 @@ export function readNamespaces(
   const paths = new Map<string, string>();
   reader.list("namespaces", declared).forEach((item, index) => {
     const path = `namespaces[${index}]`;
-    const fields = reader.fields(path, item, ["name", "tier", "existing", "mode", "labels"]);
-    if (fields === undefined) return problems.add(path, item, "is not a namespace", "Give an object with a name.");
+    const known = ["name", "tier", "existing", "mode", "labels"];
+    const fields = reader.item(path, item, known, "is not a namespace", 'Write it as namespace("shop").');
+    if (fields === undefined) return;
     const name = readNamespaceName(reader, problems, `${path}.name`, fields["name"]);
     const chosen = reader.choice(`${path}.tier`, fields["tier"], Tier);
     const existing = reader.flag(`${path}.existing`, fields["existing"]) ?? false;

@@ -37,11 +37,17 @@ export function readPeer(
   path: string,
   value: unknown,
 ): ModelPeer | undefined {
-  const fields = reader.fields(path, value, peerFields);
-  if (fields === undefined) {
-    problems.add(path, value, "names no peer", "Give a workload, a namespace, a cidr, an fqdn or an entity.");
+  if (typeof value === "string") {
+    problems.add(
+      path,
+      value,
+      "is a name without what it names",
+      "Write it as { workload: … }, { cidr: … } or another.",
+    );
     return undefined;
   }
+  const fields = reader.item(path, value, peerFields, "names no peer", `Give exactly one of ${peerKinds.join(", ")}.`);
+  if (fields === undefined) return undefined;
   const given = peerKinds.filter((kind) => fields[kind] !== undefined && fields[kind] !== null);
   if (given.length !== 1) {
     const message = given.length === 0 ? "names no peer" : `names several peers at once (${given.join(", ")})`;

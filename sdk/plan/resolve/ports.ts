@@ -6,6 +6,8 @@ import type { ModelPort, ModelWorkload, PortRange } from "../model";
 import { isPortName } from "../names";
 import type { Fields, Reader } from "../reader";
 
+const portFields = ["port", "endPort", "protocol", "name", "metrics"];
+
 /** Most ports that one declaration may list; far above what a workload serves, far below what a policy may hold. */
 const highestPort = 65535;
 
@@ -19,8 +21,8 @@ export function readServedPorts(
   const served: ModelPort[] = [];
   reader.list(path, value).forEach((item, index) => {
     const at = `${path}[${index}]`;
-    const fields = reader.fields(at, item, ["port", "endPort", "protocol", "name", "metrics"]);
-    if (fields === undefined) return problems.add(at, item, "is not a port", "Write it as tcp(3000) or udp(53).");
+    const fields = reader.item(at, item, portFields, "is not a port", "Write it as tcp(3000) or udp(53).");
+    if (fields === undefined) return;
     const protocol = reader.choice(`${at}.protocol`, fields["protocol"], Protocol) ?? Protocol.TCP;
     const from = reader.portNumber(`${at}.port`, fields["port"]);
     const to = readEndPort(reader, problems, at, fields, from);
@@ -84,8 +86,8 @@ export function readFlowPorts(
   const ports: PortRange[] = [];
   reader.list(path, value).forEach((item, index) => {
     const at = `${path}[${index}]`;
-    const fields = reader.fields(at, item, ["port", "endPort", "protocol", "name", "metrics"]);
-    if (fields === undefined) return problems.add(at, item, "is not a port", 'Write it as tcp(3000) or port("http").');
+    const fields = reader.item(at, item, portFields, "is not a port", 'Write it as tcp(3000) or port("http").');
+    if (fields === undefined) return;
     const chosen = reader.choice(`${at}.protocol`, fields["protocol"], Protocol);
     if (fields["port"] === undefined && fields["name"] !== undefined) {
       const name = reader.text(`${at}.name`, fields["name"]);

@@ -65,9 +65,9 @@ function readWorkload(
   namespaces: ReadonlyMap<string, ModelNamespace>,
   service: string | undefined,
 ): ModelWorkload | undefined {
-  const fields = reader.fields(path, value, workloadFields);
+  const fix = 'Write it as workload("namespace/name").';
+  const fields = reader.item(path, value, workloadFields, "is not a workload", fix);
   if (fields === undefined) {
-    problems.add(path, value, "is not a workload", 'Write it as workload("namespace/name").');
     return undefined;
   }
   const name = reader.text(`${path}.name`, fields["name"]);

@@ -3,13 +3,15 @@ import { Engine } from "../engine/engine";
 import type { Direction } from "../model/direction";
 import { metadataEndpoints } from "../model/metadata-endpoints";
 import type { KubeObject, SourcedObject } from "../model/objects";
-import { inferProfile } from "../model/profile";
-import type { CompiledPolicy, PeerTerm, Rule as PolicyRule } from "../model/rules";
+import { inferProfile, profileFor } from "../model/profile";
+import type { EnforcerProfile } from "../model/profile";
+import type { CompiledPolicy, PeerTerm, Rule as PolicyRule, Tier } from "../model/rules";
+import { tiers } from "../model/rules";
 import { evaluate as evaluateCondition, type Condition, type Lookup } from "../model/selectors/conditions";
 import { labelOf } from "../model/selectors/labels";
 import { formatAddress, type AddressRange } from "../model/sets/addresses";
 import type { Snapshot, Workload } from "../model/snapshot";
-import { unknownValue } from "../model/unknown";
+import { YES, unknownValue } from "../model/unknown";
 import type { Peer, Traffic } from "../model/verdicts";
 import { readSnapshot } from "../snapshot/build";
 import { isPolicy } from "../snapshot/kinds";
@@ -81,7 +83,37 @@ const mostExamples = 5;
  * another order, split, repeated or with the server's defaults are no change.
  */
 export function effectOfChange(meant: KubeObject, standing: KubeObject): EffectChange {
-  const judge = new Comparison(readAmong(meant, []), readAmong(standing, []));
+  const changes = enforcersOf(meant).flatMap((profile) =>
+    companies.map((among) => effectUnder(profile, meant, standing, among)),
+  );
+  const some = (side: (change: EffectChange) => readonly string[]): readonly string[] =>
+    [...new Set(changes.flatMap(side))].slice(0, mostExamples);
+  return {
+    opens: some(({ opens }) => opens),
+    closes: some(({ closes }) => closes),
+    isUndecided: changes.some(({ isUndecided }) => isUndecided),
+  };
+}
+
+/**
+ * Which other policies there are. Alone, a policy that only allows lets everything through anyhow; beside a default deny,
+ * a policy that isolates changes nothing by that.
+ */
+type Company = "alone" | "beside a default deny";
+const companies: readonly Company[] = ["alone", "beside a default deny"];
+
+/**
+ * Who may enforce a policy. A NetworkPolicy does not tell: Cilium also honours rules of a direction that its `policyTypes`
+ * leave out, others do not.
+ */
+function enforcersOf(policy: KubeObject): readonly EnforcerProfile[] {
+  const inferred = inferProfile([{ object: policy, source: {} }]);
+  const isStandard = policy.apiVersion === "networking.k8s.io/v1";
+  return isStandard && inferred.cni !== "cilium" ? [inferred, profileFor("cilium")] : [inferred];
+}
+
+function effectUnder(profile: EnforcerProfile, meant: KubeObject, standing: KubeObject, among: Company): EffectChange {
+  const judge = new Comparison(readAmong(meant, [], profile), readAmong(standing, [], profile), among);
   const pods = distinct(judge.subjectConditions);
   if (pods === undefined || !judge.isDecidable) return { opens: [], closes: [], isUndecided: true };
   const opens = new Set<string>();
@@ -98,16 +130,15 @@ export function effectOfChange(meant: KubeObject, standing: KubeObject): EffectC
     }
     if (opens.size >= mostExamples) break;
   }
-  const some = (examples: ReadonlySet<string>): readonly string[] => [...examples].slice(0, mostExamples);
-  return { opens: some(opens), closes: some(closes), isUndecided: false };
+  return { opens: [...opens], closes: [...closes], isUndecided: false };
 }
 
 /** A policy alone in the cluster. */
-function readAmong(policy: KubeObject, objects: readonly SourcedObject[]): Snapshot {
+function readAmong(policy: KubeObject, objects: readonly SourcedObject[], enforcer?: EnforcerProfile): Snapshot {
   const source: SourcedObject = { object: policy, source: {} };
   const rest = objects.filter(({ object }) => !isPolicy(object.apiVersion, object.kind));
   // who may look names up is the business of other policies
-  const profile = { ...inferProfile([source]), namesNeedDnsRule: false };
+  const profile = { ...(enforcer ?? inferProfile([source])), namesNeedDnsRule: false };
   return readSnapshot([...rest, source], { profile });
 }
 
@@ -152,6 +183,7 @@ class Comparison {
   constructor(
     private readonly before: Snapshot,
     private readonly after: Snapshot,
+    private readonly among: Company = "alone",
   ) {
     const policies = [before, after].flatMap(policiesOf);
     this.subjectConditions = policies.flatMap((policy) => [
@@ -212,10 +244,10 @@ class Comparison {
       const { must, may } = direction === "ingress" ? engine.traffic(end, somePod) : engine.traffic(somePod, end);
       return { allowed: must, possible: may };
     };
-    const beyond = new Engine(settled(snapshot, direction, pod));
-    const pods = (this.#peers ?? []).map((peer) =>
-      ask(new Engine(settled(snapshot, direction, pod, peer.lookup)), somePod),
-    );
+    const world = (peer?: Lookup): Engine =>
+      new Engine(inCompany(settled(snapshot, direction, pod, peer), direction, this.among));
+    const beyond = world();
+    const pods = (this.#peers ?? []).map((peer) => ask(world(peer.lookup), somePod));
     return [...this.#ends.map((end) => ask(beyond, end)), ...pods];
   }
 }
@@ -312,6 +344,21 @@ function settled(snapshot: Snapshot, direction: Direction, pod: Lookup, peer?: L
     return { ...rest, subject, [direction]: { ...rules, rules: fixed } };
   });
   return { ...snapshot, workloads: [], rules: { policies, mesh: [] } };
+}
+
+/** A default deny in the tier where pods are isolated: the policy's own, or that of Kubernetes' own policies. */
+function inCompany(snapshot: Snapshot, direction: Direction, among: Company): Snapshot {
+  const [first] = snapshot.rules.policies;
+  if (among === "alone" || first === undefined) return snapshot;
+  const isolatesNothing: readonly Tier[] = [tiers.unread, tiers.admin, tiers.baseline];
+  const deny: CompiledPolicy = {
+    origin: first.origin,
+    tier: isolatesNothing.includes(first.tier) ? tiers.normal : first.tier,
+    order: Infinity,
+    subject: { kind: "pods", where: { op: "constant", value: YES } },
+    [direction]: { isolates: YES, rules: [] },
+  };
+  return { ...snapshot, rules: { ...snapshot.rules, policies: [...snapshot.rules.policies, deny] } };
 }
 
 function withValues(term: PeerTerm, pod: Lookup): PeerTerm {
