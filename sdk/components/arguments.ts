@@ -1,7 +1,6 @@
 /** What is asked of a component's arguments before anything is read from them: programs are not always typed. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { DeclarationProblem } from "../plan/index";
-import { DeclarationError } from "../plan/index";
 import { ProblemCollector, kindOf } from "../plan/errors";
 import { Reader, join } from "../plan/reader";
 import { readNamespaceName } from "../plan/resolve/namespaces";
