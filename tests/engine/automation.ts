@@ -126,6 +126,7 @@ export async function operate(stack: Stack, verb: Verb, options: RunOptions = {}
         await stack.destroy({
           ...shared,
           ...(options.target ? { target: [...options.target] } : {}),
+          ...(options.exclude ? { exclude: [...options.exclude] } : {}),
           runProgram: options.runProgram ?? false,
           refresh: options.refresh ?? false,
         });

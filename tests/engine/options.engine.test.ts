@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { apiClient } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";
@@ -270,4 +270,120 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
     }
     assert.deepEqual(await names(home), before);
   });
+
+  it("a policy changes after its provider has gone over from client-side to server-side apply", async () => {
+    const home = "switched";
+    let isServerSide = false;
+    let port = 5432;
+    const stack = await stackOf(home, () => {
+      const provider = new k8s.Provider("cluster", { enableServerSideApply: isServerSide });
+      const args = declare(home);
+      const flows = [flow("web").to("db").on(tcp(port)).because("pages").ownedBy("web")];
+      const workloads = [workload(`${home}/web`), workload(`${home}/db`, { ports: [tcp(5432), tcp(9187)] })];
+      new ClusterSecurity("z", { ...args, workloads, flows }, { provider });
+    });
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined, said(created));
+    isServerSide = true;
+    const switched = await operate(stack, "up");
+    assert.equal(switched.error, undefined, said(switched));
+    port = 9187;
+    const changed = await operate(stack, "up");
+    assert.equal(changed.error, undefined, said(changed));
+    assert.ok(
+      changes(changed).some((step) => step.startsWith("update")),
+      changes(changed).join(", "),
+    );
+    const answer = await call("GET", `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies`);
+    const text = JSON.stringify((answer.body as { items: { spec: unknown }[] }).items.map(({ spec }) => spec));
+    assert.match(text, /9187/);
+    assert.doesNotMatch(text, /5432/);
+    assert.deepEqual(changes(await operate(stack, "up", { refresh: true })), []);
+  });
+
+  it("a later update that adds what exists already takes nothing over, and a provider that refuses it loses nothing", async () => {
+    const home = "later";
+    const parts: { namespaces: string[]; name: string; aliases: string[]; isNewer: boolean } = {
+      namespaces: [home],
+      name: "z",
+      aliases: [],
+      isNewer: false,
+    };
+    const stack = await stackOf(home, () => {
+      if (parts.isNewer) refuseWhatExists(async (path) => (await call("GET", path)).status === 200);
+      const args = { ...declare(home), namespaces: parts.namespaces.map((name) => namespace(name)) };
+      new ClusterSecurity(parts.name, args, { aliases: parts.aliases.map((name) => ({ name })) });
+    });
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined, said(created));
+    const before = await names(home);
+    const elsewhere = `${home}-too`;
+    await call("POST", "/api/v1/namespaces?fieldManager=kubectl-create", {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: elsewhere },
+    });
+    // pulumi-kubernetes#4278: a provider that is new enough refuses to create what exists
+    parts.isNewer = true;
+    parts.namespaces = [home, elsewhere];
+    const newer = await operate(stack, "up");
+    assert.match(said(newer), /later-too.* already exists/);
+    parts.namespaces = [home];
+    parts.name = "y";
+    const renamed = await operate(stack, "up");
+    assert.match(said(renamed), /already exists/);
+    assert.deepEqual(await names(home), before);
+    parts.aliases = ["z"];
+    const aliased = await operate(stack, "up");
+    assert.equal(aliased.error, undefined, said(aliased));
+    assert.deepEqual(await names(home), before);
+    // an older one takes it over: the update fails, and says whose it was
+    parts.isNewer = false;
+    parts.namespaces = [home, elsewhere];
+    const older = await operate(stack, "up");
+    assert.ok(older.error !== undefined, "the update succeeded");
+    assert.match(said(older), /Namespace later-too was there before this stack, made by kubectl-create/);
+  });
+
+  it("leaves nothing open with --exclude, in an update or a destroy", async () => {
+    const home = "excluded";
+    const stack = await stackOf(home, () => {
+      const component = new ClusterSecurity("z", declare(home));
+      const metadata = { name: "workload", namespace: home };
+      new k8s.core.v1.ConfigMap("workload", { metadata }, { dependsOn: [component] });
+    });
+    const deny = policyUrn(home, `z-${home}/default-deny-all`);
+    const open = await operate(stack, "up", { exclude: [deny] });
+    assert.ok(open.error !== undefined, "a workload was deployed without the default deny");
+    assert.ok(!changes(open).some((step) => step.endsWith(" workload")), changes(open).join(", "));
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined, said(created));
+    const component = `urn:pulumi:${home}::options::pulumi-cluster-security:index:ClusterSecurity::z`;
+    const destroyed = await operate(stack, "destroy", { exclude: [component] });
+    assert.equal(destroyed.error, undefined, said(destroyed));
+    const gone = changes(destroyed);
+    const at = (name: string): number => gone.findIndex((step) => step.endsWith(name));
+    assert.ok(at(" workload") >= 0 && at(" workload") < at("/default-deny-all"), gone.join(", "));
+  });
 });
+
+/**
+ * Stands for a provider with pulumi-kubernetes#4278, which refuses to create an object that exists: a hook on each object
+ * that looks for it before it is created.
+ */
+function refuseWhatExists(exists: (path: string) => Promise<boolean>): void {
+  const hook = new pulumi.ResourceHook("object-is-not-there", async ({ newInputs }) => {
+    const { kind, metadata } = newInputs as { kind?: string; metadata?: { name?: string; namespace?: string } };
+    const { name = "", namespace: home = "" } = metadata ?? {};
+    const path =
+      kind === "Namespace"
+        ? `/api/v1/namespaces/${name}`
+        : `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies/${name}`;
+    if (await exists(path)) throw new Error(`${kind ?? "object"} ${name} already exists`);
+  });
+  pulumi.runtime.registerResourceTransform(({ type, props, opts }) => {
+    if (!type.startsWith("kubernetes:")) return undefined;
+    const { hooks } = opts as pulumi.CustomResourceOptions;
+    return { props, opts: { ...opts, hooks: { ...hooks, beforeCreate: [...(hooks?.beforeCreate ?? []), hook] } } };
+  });
+}
