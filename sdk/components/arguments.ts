@@ -31,6 +31,17 @@ export function isObject(fields: Readonly<Record<string, ArgumentCheck>>): Argum
   };
 }
 
+/** What is said of every chart. A version decides which values there are: it has to be known in preview. */
+export const chartArguments = {
+  existing: isFlag,
+  version: isText,
+  namespace: isText,
+  repository: isText,
+  timeoutSeconds: isAnything,
+  skipAwait: isFlag,
+  values: isAnything,
+};
+
 /**
  * Checks that the arguments are an object, those of them that the component does not hand to the planner, and that a provider
  * is one for Kubernetes: Pulumi would pass over another and take the default provider, which may be of another cluster.

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { checkArguments } from "./arguments";
-import { calicoArguments } from "./enforcer-arguments";
+import type { ArgumentCheck } from "./arguments";
+import { chartArguments, checkArguments, isAnything, isFlag, isText } from "./arguments";
 import type { CalicoOptions, CalicoPlan, CalicoResource } from "../charts/index";
 import { calicoPlan, calicoSupport, chartSource } from "../charts/index";
 import { chartRelease, defaultTimeoutSeconds } from "./chart-release";
@@ -37,6 +37,23 @@ export interface CalicoCniArgs extends CalicoOptions {
   /** Further fields of the spec of the `FelixConfiguration` named `default`, merged last. */
   felixConfiguration?: pulumi.Inputs;
 }
+
+/** How the arguments of `CalicoCni` are checked. */
+export const calicoArguments: Readonly<Record<keyof CalicoCniArgs, ArgumentCheck>> = {
+  ...chartArguments,
+  crdChart: isText,
+  crds: isAnything,
+  dataplane: isAnything,
+  felixConfiguration: isAnything,
+  goldmane: isFlag,
+  installation: isAnything,
+  metrics: isFlag,
+  operatorChart: isText,
+  platform: isAnything,
+  whisker: isFlag,
+  wireguard: isFlag,
+  wireguardHosts: isFlag,
+};
 
 /**
  * Calico as the cluster's CNI: the Tigera operator, and as resources of the stack `Installation`, `APIServer`,

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { checkArguments } from "./arguments";
-import { ciliumArguments } from "./enforcer-arguments";
+import type { ArgumentCheck } from "./arguments";
+import { chartArguments, checkArguments, isAnything, isFlag, isText } from "./arguments";
 import type { CiliumChartOptions } from "../charts/index";
 import { chartSource, ciliumSupport, ciliumValues } from "../charts/index";
 import { chartRelease } from "./chart-release";
@@ -28,6 +28,23 @@ export interface CiliumCniArgs extends CiliumChartOptions {
   /** Further chart values, merged last. */
   values?: pulumi.Inputs;
 }
+
+/** How the arguments of `CiliumCni` are checked. */
+export const ciliumArguments: Readonly<Record<keyof CiliumCniArgs, ArgumentCheck>> = {
+  ...chartArguments,
+  auditMode: isFlag,
+  chart: isText,
+  clusterNetworkPolicy: isFlag,
+  denyResponse: isFlag,
+  encryption: isAnything,
+  enforcementMode: isAnything,
+  hostFirewall: isFlag,
+  hubble: isAnything,
+  istio: isFlag,
+  limitedDns: isFlag,
+  nodeEncryption: isFlag,
+  strictEncryptionCidr: isText,
+};
 
 /** What a CNI component stands for. */
 export interface CniPosture {

@@ -1,14 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkArguments, isAnything, isObject } from "./arguments";
-import { calicoArguments, ciliumArguments, istioArguments } from "./enforcer-arguments";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
-import { CalicoCni } from "./calico-cni";
-import { CiliumCni } from "./cilium-cni";
+import { CalicoCni, calicoArguments } from "./calico-cni";
+import { CiliumCni, ciliumArguments } from "./cilium-cni";
 import type { CniArgs } from "./enforcement";
 import { enforcementOf } from "./enforcement";
 import type { IstioMeshArgs } from "./istio-mesh";
-import { IstioMesh } from "./istio-mesh";
+import { IstioMesh, istioArguments } from "./istio-mesh";
 import type { DefaultDenyArgs, OthersArgs } from "./others";
 import { coverOthers, defaultDenyOf, ownArguments } from "./others";
 import type { ExceptionRecord } from "./exceptions";

@@ -21,8 +21,9 @@ import {
 } from "../plan/index";
 import { defaultIstioNamespace } from "../charts/index";
 import type { CalicoCniArgs } from "./calico-cni";
+import { calicoArguments } from "./calico-cni";
 import type { CiliumCniArgs } from "./cilium-cni";
-import { calicoArguments, ciliumArguments } from "./enforcer-arguments";
+import { ciliumArguments } from "./cilium-cni";
 import type { IstioMeshArgs } from "./istio-mesh";
 import { defaultCalicoNamespace, privilegedNamespace } from "./platform-namespaces";
 

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { checkArguments } from "./arguments";
-import { istioArguments } from "./enforcer-arguments";
+import type { ArgumentCheck } from "./arguments";
+import { chartArguments, checkArguments, isAnything, isFlag, isText } from "./arguments";
 import type { IstioChart, IstioPlan, IstioPlatform } from "../charts/index";
 import { chartSource, defaultIstioNamespace, istioPlan, istioSupport } from "../charts/index";
 import { MeshMode } from "../plan/index";
@@ -73,6 +73,20 @@ export interface IstioMeshArgs {
   /** Further chart values, merged last. */
   values?: IstioValues;
 }
+
+/** How the arguments of `IstioMesh` are checked. */
+export const istioArguments: Readonly<Record<keyof IstioMeshArgs, ArgumentCheck>> = {
+  ...chartArguments,
+  accessLog: isFlag,
+  charts: isAnything,
+  cni: isFlag,
+  createNamespace: isFlag,
+  dryRun: isFlag,
+  mode: isAnything,
+  nodeAgentNamespace: isText,
+  platform: isAnything,
+  trustDomain: isText,
+};
 
 /** What `IstioMesh` stands for. */
 export interface MeshPosture {
