@@ -39,17 +39,19 @@ export function meshOf(reachability: Reachability, exemptNamespaces: readonly st
 
 function readMesh(snapshot: Snapshot): Mesh | undefined {
   const byNamespace = new Map<string, Workload[]>();
+  let isMentioned = snapshot.rules.mesh.length > 0 || snapshot.policies.some(isMeshPolicy);
   for (const workload of sortedWorkloads(snapshot)) {
     const mode = meshModeOfWorkload(snapshot, workload);
+    isMentioned ||= typeof mode === "string";
     // what a gateway takes in, and from whom, its Gateway objects say
     if (workload.hostNetwork || mode === undefined || mode === "gateway" || mode === "waypoint") continue;
     byNamespace.set(workload.namespace, [...(byNamespace.get(workload.namespace) ?? []), workload]);
   }
   const whole = [...snapshot.namespaces.keys()].filter((name) => meshModeIn(snapshot, name) !== undefined);
   const names = [...new Set([...byNamespace.keys(), ...whole])].sort();
-  // without a namespace's object its labels are not known; that alone makes nobody a member of a mesh nobody mentions
-  const mentioned = whole.length > 0 || snapshot.rules.mesh.length > 0 || snapshot.policies.some(isMeshPolicy);
-  if (names.length === 0 || !mentioned) return undefined;
+  isMentioned ||= whole.some((name) => typeof meshModeIn(snapshot, name) === "string");
+  // labels that are not known, of a namespace or a pod, make nobody a member of a mesh that nothing mentions
+  if (names.length === 0 || !isMentioned) return undefined;
   return {
     transport: alone(snapshot, "PeerAuthentication"),
     authorization: alone(snapshot, "AuthorizationPolicy"),
