@@ -121,7 +121,7 @@ describe("Tenant", () => {
         const { policies } = find(all, `s-of-${name}`).outputs as { policies: string[] };
         assert.ok(policies.length >= 2, `${name}: ${policies.join(", ")}`);
         for (const policy of policies) {
-          assert.match(policy, new RegExp(`(^|\\.)${name}[./]`), policy);
+          assert.match(policy, new RegExp(`(^|\\.)${name}(--|[./])`), policy);
           assert.ok(!seen.has(policy), `${policy} is listed twice`);
           seen.add(policy);
         }
