@@ -105,7 +105,7 @@ export const holes: readonly Hole[] = [
         props: {
           chart: "tigera-operator",
           version: "3.31.0",
-          namespace: "tigera-operator",
+          namespace: "kube-system",
           values: { installation: { calicoNetwork: { linuxDataplane: "Nftables" } } },
         },
       },
