@@ -53,7 +53,8 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
   const gateways = new Map<string, GatewayMode>();
   for (const { object } of objects) {
     if (!isOf(object, "Gateway", gatewayApi)) continue;
-    const mode = classes.get(String(mapOf(object.spec)["gatewayClassName"]));
+    const className = mapOf(object.spec)["gatewayClassName"];
+    const mode = typeof className === "string" ? classes.get(className) : undefined;
     const { namespace, name } = object.metadata ?? {};
     const place = typeof namespace === "string" && namespace !== "" ? namespace : "default";
     if (mode !== undefined && typeof name === "string") gateways.set(`${place}/${name}`, mode);

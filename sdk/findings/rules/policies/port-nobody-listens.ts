@@ -134,7 +134,7 @@ function reasonOf({ path, l4 }: PolicyRule, destinations: readonly Workload[], s
     const behind = destinations.filter((each) => each.namespace === namespace && isBehind(each, selector));
     const port = ports.find((each) => l4.must.contains(each.protocol, each.port) && each.target !== each.port);
     if (behind.length === 0 || port?.target === undefined) continue;
-    return `${text}; ${port.port} is the port of Service ${namespace}/${name}, and a policy sees the port of the pod, ${port.target}`;
+    return `${text}; ${port.port} is the port of Service ${namespace}/${name}, and a policy sees the port of the pod${targetOf(port.target)}`;
   }
   return text;
 }
@@ -172,4 +172,9 @@ function isWide(traffic: TrafficSet): boolean {
   return (["TCP", "UDP", "SCTP"] as const).some((protocol) =>
     traffic.ranges(protocol).some(([from, to]) => to - from > 1024),
   );
+}
+
+/** The target by its number or name; a text that is no port's name is not repeated. */
+function targetOf(target: number | string): string {
+  return typeof target === "number" || /^[a-z0-9-]{1,15}$/.test(target) ? `, ${target}` : "";
 }
