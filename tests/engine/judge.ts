@@ -29,8 +29,10 @@ export function assertPassed(operation: Operation): void {
 }
 
 /** Declared flows and nothing else, both directions; metadata endpoints closed to everybody who is not exempt. */
-export function assertDeclared(reachability: Reachability, planned: Plan, { workloads }: Example): void {
-  const { compared, differences } = compareWithDeclaration(reachability, planned, workloads);
+export function assertDeclared(reachability: Reachability, planned: Plan, { declaration, workloads }: Example): void {
+  const given = declaration.cluster?.podCidrs;
+  const podCidrs = Array.isArray(given) ? given.filter((range): range is string => typeof range === "string") : [];
+  const { compared, differences } = compareWithDeclaration(reachability, planned, workloads, podCidrs);
   assert.deepEqual(differences, []);
   assert.ok(compared > workloads.length);
   const exempt = exemptPods(planned, workloads);

@@ -19,11 +19,16 @@ export interface Comparison {
   readonly differences: readonly string[];
 }
 
-/** Everything that `reachability` allows between the workloads and to the outside, against the flows of the plan. */
+/**
+ * Everything that `reachability` allows between the workloads and to the outside, against the flows of the plan.
+ *
+ * @param podCidrs The ranges of pods that the declaration states: the plan leaves them out of every declared range.
+ */
 export function compareWithDeclaration(
   reachability: Reachability,
   plan: Plan,
   workloads: readonly WorkloadDeclaration[],
+  podCidrs: readonly string[] = [],
 ): Comparison {
   const pods = workloads.filter(({ hostNetwork }) => hostNetwork !== true);
   const held = pods.filter((workload) => isHeld(plan, workload));
@@ -44,7 +49,7 @@ export function compareWithDeclaration(
       // what nothing holds sends from an address of the pods' range, which a declared range may hold
       const byAddress = held.includes(source)
         ? TrafficSet.none()
-        : union(plan, (flow) => holdsPods(flow.from, reachability) && isEnd(flow.to, target));
+        : union(plan, (flow) => holdsPods(flow.from, reachability, podCidrs) && isEnd(flow.to, target));
       const wanted = bothExempt ? TrafficSet.all() : declaredBetween(plan, source, target).union(byAddress);
       compare(idOf(source), peerOf(reachability, source), idOf(target), peerOf(reachability, target), wanted);
     }
@@ -122,9 +127,10 @@ function holdsAddress(peer: string, address: string): boolean {
 }
 
 /** Whether a declared range holds the addresses of all pods, where those are known and enforcement reads ranges so. */
-function holdsPods(peer: string, { snapshot }: Reachability): boolean {
+function holdsPods(peer: string, { snapshot }: Reachability, podCidrs: readonly string[]): boolean {
   const { profile, podAddresses } = snapshot;
   if (!profile.cidrMatchesPods || podAddresses === undefined || !ipaddr.isValidCIDR(peer)) return false;
+  if (podCidrs.some((range) => podAddresses.isSubsetOf(AddressSet.ofCidrs(range)))) return false;
   return podAddresses.isSubsetOf(AddressSet.ofCidrs(peer));
 }
 
