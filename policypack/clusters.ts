@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PolicyProviderResource } from "@pulumi/policy";
 import { isUnknown } from "../sdk/reachability/model/unknown";
-import { readProperty, toPlain } from "./plain-values";
+import { holdsUnknown, readProperty, toPlain } from "./plain-values";
 
 /**
  * One program may speak to many clusters. Policies of one must not be credited to the pods of another, so every
@@ -34,11 +34,6 @@ export function clusterOf(provider: PolicyProviderResource | undefined): Cluster
     ...(providerName === undefined ? {} : { providerName }),
     ...(read("namespace") === undefined ? {} : { defaultNamespace: read("namespace") }),
   };
-}
-
-function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
 }
 
 /** A kubeconfig holds credentials; only its digest is kept, and only in memory. */

@@ -1,7 +1,8 @@
 import type { Finding } from "../sdk/findings";
 import { droppedValues, emptyPlaces, notUnderstood, sharesValue } from "../sdk/findings";
 import type { KubeObject, SourcedObject } from "../sdk/reachability";
-import { describeRef, isPolicy, isUnknown } from "../sdk/reachability";
+import { describeRef, isPolicy } from "../sdk/reachability";
+import { holdsUnknown } from "./plain-values";
 import type { ObservedResource } from "./snapshot-from-resources";
 
 /** Sections of a policy in which values of other resources decide what it selects. */
@@ -76,9 +77,4 @@ function componentOf(resource: ObservedResource, resources: ReadonlyMap<string, 
     if (parent === undefined || parent.type === "pulumi:pulumi:Stack") return current.urn;
     current = parent;
   }
-}
-
-function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
 }

@@ -1,8 +1,9 @@
 import type { DeclaredObject, Drift, Finding, RuleText } from "../sdk/findings";
 import { controls, driftOf } from "../sdk/findings";
 import type { KubeObject, SourcedObject } from "../sdk/reachability";
-import { describeRef, isPolicy, isUnknown, withPatches } from "../sdk/reachability";
+import { describeRef, isPolicy, withPatches } from "../sdk/reachability";
 import { isWhole, readResource } from "./kubernetes-objects";
+import { holdsUnknown } from "./plain-values";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
 
 /** A policy in the cluster does something else than the program declares, and no update changes that. */
@@ -92,9 +93,4 @@ export function mindingDrift(findings: readonly Finding[], drifted: readonly Fin
     const why = "what causes it is not what the program declares (live-drift)";
     return { ...finding, because: [...finding.because, why], fix };
   });
-}
-
-function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
 }

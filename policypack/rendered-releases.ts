@@ -2,8 +2,9 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import path from "node:path";
 import type { KubeObject } from "../sdk/reachability";
-import { isClusterwide, isUnknown, readYaml } from "../sdk/reachability";
+import { isClusterwide, readYaml } from "../sdk/reachability";
 import type { HelmRelease } from "./kubernetes-objects";
+import { holdsUnknown } from "./plain-values";
 
 /** What `helm template` makes of a release, or why it was not asked or failed. */
 export type Rendered = { readonly objects: readonly KubeObject[] } | { readonly because: string };
@@ -67,9 +68,4 @@ function run(name: string, { chart, version, namespace, values, repository }: He
 function inNamespace(object: KubeObject, namespace: string): KubeObject {
   if (isClusterwide(object.apiVersion, object.kind) || object.metadata?.namespace !== undefined) return object;
   return { ...object, metadata: { ...object.metadata, namespace } };
-}
-
-function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
 }

@@ -1,5 +1,5 @@
 import type { Finding, Rule } from "../../sdk/findings";
-import { clusterAdminBinding, enforcementOff, evaluate, isViolation } from "../../sdk/findings";
+import { clusterAdminBinding, enforcementOff, evaluate, icmpCodesIn, isViolation } from "../../sdk/findings";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile } from "../../sdk/reachability";
 import type { GuardSettings } from "../settings";
@@ -53,15 +53,13 @@ const rulesAlone: readonly Rule[] = [
   // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
   ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only", stopsFelix),
 ];
+
 /** A DaemonSet may run the enforcer's agent. */
 const kindsAlone = /^((Cluster)?RoleBinding|AuthorizationPolicy|DaemonSet)$/;
 
 /** Whether a policy of Calico's has a code in a rule about ICMP. */
 function namesIcmpCode({ object }: SourcedObject): boolean {
-  return (
-    object.apiVersion.includes("projectcalico.org/") &&
-    /"(icmp|notICMP)":\{[^}]*"code"/.test(JSON.stringify(object.spec) ?? "")
-  );
+  return object.apiVersion.includes("projectcalico.org/") && icmpCodesIn(object.spec).length > 0;
 }
 
 function mentionsBypass({ metadata, spec }: KubeObject): boolean {

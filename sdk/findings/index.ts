@@ -19,6 +19,7 @@ export { namespaceDefaultDeny } from "./rules/core/namespace-default-deny";
 export type { DeclaredObject, Drift } from "./live-drift";
 export { driftOf } from "./live-drift";
 export { droppedValues, emptyPlaces, sharesValue } from "./dropped-values";
+export { icmpCodesIn } from "./rules/installation/icmp-code-stops-felix";
 export { orderHazard } from "./rules/lifecycle/order-hazard";
 export { notUnderstood } from "./rules/core/not-understood";
 export { tier0Restricted } from "./rules/core/tier0-restricted";

@@ -8,14 +8,10 @@ import { LabCluster } from "../../lab/datapath/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
 import { loadExample, problemsOf, runWholeWay } from "../../lab/whole-way/index";
-import { exampleNames } from "../../lab/whole-way/example-names";
-import type { LiveReport } from "../../lab/whole-way/live-probes";
 import { Dialect } from "../../sdk/index";
 import { skipWithoutCalico } from "./calico";
 import { closeSharedDatapath } from "./shared-datapath";
-
-/** `ENFORCEMENT_EXAMPLES=web-app,shop` runs only these. */
-const chosen = process.env["ENFORCEMENT_EXAMPLES"]?.split(",");
+import { chosenExamples, describeLive } from "./whole-way";
 
 describe("enforcement: the examples on a real Calico", () => {
   let lab: Lab;
@@ -42,7 +38,7 @@ describe("enforcement: the examples on a real Calico", () => {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  for (const name of exampleNames.filter((each) => chosen?.includes(each) ?? true)) {
+  for (const name of chosenExamples) {
     for (const dialect of [Dialect.Calico, Dialect.Kubernetes]) {
       it(`S0-10, S0-14, S4-14, S4-18: ${name} in ${dialect}: the whole way, probed all the while`, async function () {
         this.timeout(900_000);
@@ -51,10 +47,10 @@ describe("enforcement: the examples on a real Calico", () => {
           signal: new AbortController().signal,
           tables: path.join(folder, "tables"),
         });
-        const live = ({ declared, undeclared, violations, uncounted, slow }: LiveReport): string =>
-          `${declared} declared and ${undeclared} undeclared (${violations.length} wrong, ${slow} slow, ${uncounted} uncounted)`;
-        console.log(`      during up: ${live(result.up)}`);
-        console.log(`      then ${result.verification.probes.length} probes; during destroy: ${live(result.destroy)}`);
+        console.log(`      during up: ${describeLive(result.up)}`);
+        console.log(
+          `      then ${result.verification.probes.length} probes; during destroy: ${describeLive(result.destroy)}`,
+        );
         assert.deepEqual(problemsOf(result), []);
       });
     }

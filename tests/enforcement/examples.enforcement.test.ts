@@ -10,15 +10,12 @@ import { LabCluster, provideDatapathPrograms } from "../../lab/datapath/index";
 import { installCrds } from "../../lab/crds/index";
 import type { Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
-import { exampleNames } from "../../lab/whole-way/example-names";
 import type { LiveReport } from "../../lab/whole-way/live-probes";
 import { LiveProbes } from "../../lab/whole-way/live-probes";
 import { loadExample, problemsOf, runWholeWay } from "../../lab/whole-way/index";
 import { openStack, operate } from "../engine/automation";
 import { closeSharedDatapath } from "./shared-datapath";
-
-/** `ENFORCEMENT_EXAMPLES=web-app,shop` runs only these. */
-const chosen = process.env["ENFORCEMENT_EXAMPLES"]?.split(",");
+import { chosenExamples, describeLive } from "./whole-way";
 
 describe("enforcement: the examples on a real Cilium", () => {
   let lab: Lab;
@@ -50,7 +47,7 @@ describe("enforcement: the examples on a real Cilium", () => {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  for (const name of exampleNames.filter((each) => chosen?.includes(each) ?? true)) {
+  for (const name of chosenExamples) {
     it(`S0-10, S0-13, S0-14, S2-17, S2-18, S4-14, S4-18: ${name}: the whole way, probed all the while`, async function () {
       this.timeout(900_000);
       const result = await runWholeWay(await loadExample(name), {
@@ -59,14 +56,12 @@ describe("enforcement: the examples on a real Cilium", () => {
         tables: path.join(folder, "tables"),
       });
       const { up, destroy, verification, byHand } = result;
-      const live = ({ declared, undeclared, violations, uncounted, slow }: LiveReport): string =>
-        `${declared} declared and ${undeclared} undeclared (${violations.length} wrong, ${slow} slow, ${uncounted} uncounted)`;
-      console.log(`      during up: ${live(up)}`);
+      console.log(`      during up: ${describeLive(up)}`);
       console.log(
         `      then ${verification.probes.length} probes, ${verification.unprobed.length} parts not to be probed here; ` +
           `${result.hubble?.asked} drops told by Hubble; ${byHand.policy} deleted by hand: ${byHand.changed.length} probes change`,
       );
-      console.log(`      during destroy: ${live(destroy)}`);
+      console.log(`      during destroy: ${describeLive(destroy)}`);
       assert.deepEqual(problemsOf(result), []);
     });
   }

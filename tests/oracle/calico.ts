@@ -6,6 +6,7 @@
 import { cidrContains } from "./addresses";
 import { calicoSelectorMatches, type SelectorSubject } from "./calico-selector";
 import {
+  addressesOf,
   icmpFamilyOf,
   isSamePod,
   namespaceLabels,
@@ -524,9 +525,4 @@ function calicoNamespaceLabels(cluster: OracleCluster, namespace: string): Recor
 function namespaceSubject(endpoint: Endpoint): SelectorSubject {
   const namespaced = endpoint.namespace !== undefined;
   return { labels: endpoint.namespaceLabels, all: namespaced, global: !namespaced };
-}
-
-function addressesOf(party: Party): readonly string[] {
-  if (party.kind === "pod") return party.pod.hostNetwork ? [] : party.pod.addresses;
-  return party.address === undefined ? [] : [party.address];
 }

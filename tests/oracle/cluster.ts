@@ -98,7 +98,12 @@ export function icmpFamilyOf({ source, destination, icmpFamily }: OracleFlow): 4
 }
 
 function speaksIpv6Only(party: Party): boolean {
-  const own = party.kind === "pod" ? (party.pod.hostNetwork ? [] : party.pod.addresses) : [party.address];
-  const addresses = own.filter((address) => address !== undefined);
+  const addresses = addressesOf(party);
   return addresses.length > 0 && addresses.every((address) => address.includes(":"));
+}
+
+/** The addresses of its own that an end is known to have: on the host network they are the node's. */
+export function addressesOf(party: Party): readonly string[] {
+  if (party.kind === "pod") return party.pod.hostNetwork ? [] : party.pod.addresses;
+  return party.address === undefined ? [] : [party.address];
 }

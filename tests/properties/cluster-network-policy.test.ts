@@ -3,7 +3,7 @@ import { adminNetworkPolicyAllows } from "../oracle/admin-network-policy";
 import { clusterNetworkPolicyAllows, clusterNetworkPolicyAllowsInOrders } from "../oracle/cluster-network-policy";
 import { clusters } from "./arbitraries";
 import { adminNetworkPolicies, clusterNetworkPolicies } from "./cluster-network-policies";
-import { profile } from "./engine";
+import { podsOutsideRanges, profile } from "./engine";
 import { networkPolicies } from "./network-policies";
 import { dialectSuite, isToFreshPod, type DialectSuite } from "./suite";
 
@@ -11,9 +11,6 @@ const cluster = fc.oneof(
   clusters({ podAddresses: true, hostNetwork: false }),
   clusters({ podAddresses: false, hostNetwork: true }),
 );
-
-/** The oracles take a pod without an address for one outside of every range. */
-const podsOutsideRanges = profile("kubernetes", { unknownPodAddresses: "outside-cidrs" });
 
 dialectSuite({
   title: "properties: ClusterNetworkPolicy v1alpha2 around NetworkPolicy, engine against oracle",

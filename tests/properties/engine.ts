@@ -79,6 +79,9 @@ export function profile(spec: string, changes: Partial<EnforcerProfile> = {}): E
   return { ...profileFor(spec), ...changes };
 }
 
+/** The API's own text, with a pod without an address outside of every range, as the oracles take it. */
+export const podsOutsideRanges = profile("kubernetes", { unknownPodAddresses: "outside-cidrs" });
+
 /** Fresh pods are named `fresh` and are no object of the snapshot. */
 export function peerOf(party: Party): Peer {
   if (party.kind === "address") return { kind: "address", address: party.address };

@@ -3,7 +3,7 @@ import type { OracleCluster, OracleFlow, PolicyObject } from "../oracle/cluster"
 import { flowsOnNetwork, meshAllows, type Layer7 } from "../oracle/istio";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
-import { profile } from "./engine";
+import { podsOutsideRanges } from "./engine";
 import { istioPolicies, meshed } from "./istio-policies";
 import { networkPolicies } from "./network-policies";
 import { dialectSuite } from "./suite";
@@ -14,8 +14,6 @@ const probe = {
   metadata: { name: "probe", namespace: "a" },
   spec: {},
 };
-/** The oracles take a pod without an address for one outside of every range. */
-const podsOutsideRanges = profile("kubernetes", { unknownPodAddresses: "outside-cidrs" });
 const base = fc.tuple(clusters({ podAddresses: true, hostNetwork: false }), fc.boolean());
 const allowing =
   (layer7: Layer7) =>

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { PolicyObject } from "../oracle/cluster";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
-import { profile } from "./engine";
+import { podsOutsideRanges, profile } from "./engine";
 import { networkPolicies } from "./network-policies";
 import { dialectSuite } from "./suite";
 
@@ -14,10 +14,7 @@ dialectSuite({
     clusters({ podAddresses: false, hostNetwork: true }),
   ),
   policies: networkPolicies(),
-  profile: fc.constantFrom(
-    profile("kubernetes", { unknownPodAddresses: "outside-cidrs" }),
-    profile("kubernetes", { cidrMatchesPods: false }),
-  ),
+  profile: fc.constantFrom(podsOutsideRanges, profile("kubernetes", { cidrMatchesPods: false })),
   allows: (cluster, policies, flow, settings) =>
     kubernetesAllows(cluster, policies, flow, { cidrMatchesPods: settings.cidrMatchesPods }),
 });

@@ -24,6 +24,11 @@ export function checkLabelKey(key: string, path: string): void {
 /** Up to 15 lower-case letters, digits and single hyphens inside, of which one is a letter. */
 const portName = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
+/** Whether a port can have this name. */
+export function isPortName(text: string): boolean {
+  return portName.test(text);
+}
+
 /**
  * The name of a container's port.
  *
@@ -31,6 +36,6 @@ const portName = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$
  */
 export function readPortName(value: unknown, path: string): string {
   const name = required(readString(value, path), path);
-  if (portName.test(name)) return name;
+  if (isPortName(name)) return name;
   throw new NotReadable(path, `${path} is not the name of a port: ${JSON.stringify(name)}`, "invalid-value");
 }

@@ -37,7 +37,7 @@ function* checkIcmpCodes(context: RuleContext): Iterable<Finding> {
   if (dataplane.nftables === "no") return;
   for (const { origin } of policyObjects(snapshot)) {
     if (origin.dialect !== "calico" || origin.kind === "HostEndpoint") continue;
-    const paths = codesIn(origin.object.spec);
+    const paths = icmpCodesIn(origin.object.spec);
     const [first] = paths;
     if (first === undefined) continue;
     const inMode = dataplane.nftables === "yes" ? "" : ", should the nodes use nftables";
@@ -56,7 +56,7 @@ function* checkIcmpCodes(context: RuleContext): Iterable<Finding> {
 }
 
 /** The paths of the ICMP codes in a policy, of both directions: Felix writes the rules of both. */
-function codesIn(spec: unknown): string[] {
+export function icmpCodesIn(spec: unknown): string[] {
   return (["ingress", "egress"] as const).flatMap((direction) =>
     listOf(mapOf(spec)[direction]).flatMap((rule, index) =>
       (["icmp", "notICMP"] as const).flatMap((field) => {
@@ -79,18 +79,21 @@ function dataplaneOf(snapshot: Snapshot): Dataplane {
   for (const { product, form, settings, source, subject } of installations(snapshot)) {
     if (product !== "calico") continue;
     const where = `${subject.kind} ${subject.name}`;
-    if (form === "felix") found.push(...modeOf(settingAt(settings, "nftablesMode"), `${where} nftablesMode`, source));
+    if (form === "felix")
+      found.push(...stated(modes, settingAt(settings, "nftablesMode"), `${where} nftablesMode`, source));
     if (form === "values") {
       const path = "installation.calicoNetwork.linuxDataplane";
-      found.push(...planeOf(settingAt(settings, path), `${where} values.${path}`, source));
+      found.push(...stated(planes, settingAt(settings, path), `${where} values.${path}`, source));
       const felix = "defaultFelixConfiguration.nftablesMode";
-      found.push(...modeOf(settingAt(settings, felix), `${where} values.${felix}`, source));
+      found.push(...stated(modes, settingAt(settings, felix), `${where} values.${felix}`, source));
     }
   }
   for (const { object, source } of snapshot.others) {
     if (object.kind !== "Installation" || !object.apiVersion.startsWith("operator.tigera.io/")) continue;
     const path = "calicoNetwork.linuxDataplane";
-    found.push(...planeOf(settingAt(object.spec, path), `Installation ${object.metadata?.name ?? ""} ${path}`, source));
+    found.push(
+      ...stated(planes, settingAt(object.spec, path), `Installation ${object.metadata?.name ?? ""} ${path}`, source),
+    );
   }
   return (
     found.find(({ nftables }) => nftables === "yes") ??
@@ -103,16 +106,6 @@ function dataplaneOf(snapshot: Snapshot): Dataplane {
   );
 }
 
-function modeOf(value: unknown, where: string, source: Source | undefined): Dataplane[] {
-  if (value === undefined || value === null) return [];
-  return [{ ...stated(modes, where, value), causes: [source] }];
-}
-
-function planeOf(value: unknown, where: string, source: Source | undefined): Dataplane[] {
-  if (value === undefined || value === null) return [];
-  return [{ ...stated(planes, where, value), causes: [source] }];
-}
-
 type Uses = Dataplane["nftables"];
 
 /** `nftablesMode`. Auto follows what the node's iptables is. Source: api/pkg/apis/projectcalico/v3/felixconfig.go. */
@@ -120,17 +113,18 @@ const modes: Readonly<Record<string, Uses>> = { Enabled: "yes", Disabled: "no", 
 /** `linuxDataplane`. Source: the operator's api/v1/installation_types.go. */
 const planes: Readonly<Record<string, Uses>> = { Nftables: "yes", Iptables: "no", BPF: "no", VPP: "no" };
 
-/** What a value means. One that is none of the API's is not repeated: it may be a secret's. */
+/** What a value states, nothing where there is none. One that is none of the API's is not repeated: it may be a secret's. */
 function stated(
   meanings: Readonly<Record<string, Uses>>,
-  where: string,
   value: unknown,
-): Pick<Dataplane, "nftables" | "because"> {
+  where: string,
+  source: Source | undefined,
+): Dataplane[] {
+  if (value === undefined || value === null) return [];
+  const causes = [source];
   if (typeof value === "string" && Object.hasOwn(meanings, value)) {
-    return { nftables: meanings[value] ?? "unknown", because: `${where} is ${value}` };
+    return [{ nftables: meanings[value] ?? "unknown", because: `${where} is ${value}`, causes }];
   }
-  return {
-    nftables: "unknown",
-    because: isUnknown(value) ? `${where} is not known` : `${where} is no value of Calico's`,
-  };
+  const because = isUnknown(value) ? `${where} is not known` : `${where} is no value of Calico's`;
+  return [{ nftables: "unknown", because, causes }];
 }

@@ -1,5 +1,5 @@
 import type { CompiledPolicy, PolicyRule, PolicySource, Snapshot, Workload } from "../../../reachability";
-import { describeRef, meshModeOfWorkload, TrafficSet } from "../../../reachability";
+import { describeRef, isPortName, meshModeOfWorkload, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { listOf, mapOf } from "../../plain";
 import {
@@ -176,5 +176,5 @@ function isWide(traffic: TrafficSet): boolean {
 
 /** The target by its number or name; a text that is no port's name is not repeated. */
 function targetOf(target: number | string): string {
-  return typeof target === "number" || /^[a-z0-9-]{1,15}$/.test(target) ? `, ${target}` : "";
+  return typeof target === "number" || isPortName(target) ? `, ${target}` : "";
 }
