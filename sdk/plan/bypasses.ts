@@ -1,23 +1,19 @@
 /**
- * Bypasses: policies that lift the others from single pods for a time. No annotation does that
- *; a policy that allows everything to pods with a label does, in every dialect, and leaves explicit
- * denies in force. Whoever sets the label decides, so an admission policy says who may.
+ * Bypasses: policies that lift the others from single pods for a time. No annotation does that. A policy that allows
+ * everything to pods with a label does, in every policy API, and leaves explicit denies in force. The label decides, so an
+ * admission policy limits who may set it.
  */
-import { rangeWithout } from "./addresses";
+import { namespaceNameLabel } from "./apis/kubernetes/network-policy";
+import { meshWriter, networkWriters } from "./apis/registry";
+import type { BypassPolicy } from "./apis/writer";
 import { bypassLabel, bypassLabelPrefix } from "./bypass-label";
-import { Dialect, PolicyMode } from "./declaration";
-import { subjectSelector as calicoSelector } from "./dialects/calico";
-import { subjectSelector as ciliumSelector } from "./dialects/cilium";
-import { namespaceNameLabel, podSelectorOf } from "./dialects/network-policy";
+import { PolicyMode } from "./declaration";
 import type { DraftDocument, PlannedBypass, PlannedObject, Stage } from "./documents";
 import { logicalNameOf, managedByLabel } from "./documents";
 import { describePeer, modeOf } from "./halves";
 import type { Model, ModelBypass } from "./model";
 import { homeOfBypass } from "./resolve/bypasses";
-import { closedNeighbours } from "./tenants";
 import type { Shortfalls } from "./unsupported";
-
-type Plain = Readonly<Record<string, unknown>>;
 
 /**
  * The policies of the bypasses that have not ended, and what guards their label.
@@ -39,7 +35,9 @@ export function bypassDocuments(model: Model, drafts: readonly DraftDocument[]):
       return [
         // in mode audit nothing is denied that a bypass could open
         ...(isHeld ? [networkDocument(model, bypass, flows)] : []),
-        ...(model.mesh?.namespaces.includes(home) === true ? [meshDocument(bypass)] : []),
+        ...(model.mesh?.namespaces.includes(home) === true
+          ? [document(bypass, "mesh", nameOf(bypass, "to"), meshWriter.bypass(model, bypass))]
+          : []),
       ];
     }),
   ];
@@ -88,112 +86,26 @@ function nameOf({ subject }: ModelBypass, side: "of" | "to" = "of"): string {
 }
 
 function networkDocument(model: Model, bypass: ModelBypass, flows: readonly DraftDocument[]): DraftDocument {
-  switch (model.dialect) {
-    case Dialect.Cilium:
-      return document(bypass, "flows", "cilium.io/v2", "CiliumNetworkPolicy", nameOf(bypass), ciliumSpec(bypass));
-    case Dialect.Calico:
-      return document(
-        bypass,
-        "flows",
-        "projectcalico.org/v3",
-        "NetworkPolicy",
-        `cluster-security.${nameOf(bypass)}`,
-        calicoSpec(bypass),
-      );
-    case Dialect.Kubernetes:
-    case Dialect.ClusterNetworkPolicy: {
-      const spec = networkPolicySpec(model, bypass);
-      const draft = document(bypass, "flows", "networking.k8s.io/v1", "NetworkPolicy", nameOf(bypass), spec);
-      // a NetworkPolicy isolates whatever it selects, so every flow of the namespace stands first
-      return { ...draft, after: flows.map(logicalNameOf) };
-    }
-  }
+  const policy = networkWriters[model.dialect].bypass(model, bypass);
+  const draft = document(bypass, "flows", nameOf(bypass), policy);
+  return policy.isolates ? { ...draft, after: flows.map(logicalNameOf) } : draft;
 }
 
-/** `all` is whatever there is, nodes and the API server included; the explicit denies of other policies come first. */
-function ciliumSpec({ subject, expires }: ModelBypass): Plain {
-  const own = ciliumSelector(subject, false) as { matchLabels?: Plain };
-  return {
-    description: "Lifts the policies of labelled pods for a time; explicit denies stay",
-    endpointSelector: { matchLabels: { ...own.matchLabels, [`k8s:${bypassLabel}`]: expires } },
-    enableDefaultDeny: { ingress: false, egress: false },
-    ingress: [{ fromEntities: ["all"] }],
-    egress: [{ toEntities: ["all"] }],
-  };
-}
-
-/** In the tier of the flows, behind the guard tier with its denies. */
-function calicoSpec({ subject, expires }: ModelBypass): Plain {
-  return {
-    tier: "cluster-security",
-    order: 100,
-    selector: `${calicoSelector(subject, false)} && ${bypassLabel} == '${expires}'`,
-    types: ["Ingress", "Egress"],
-    ingress: [{ action: "Allow" }],
-    egress: [{ action: "Allow" }],
-  };
-}
-
-/**
- * NetworkPolicy has no deny that would stay, so what is to stay closed is left out: metadata endpoints where nothing
- * else closes them, the namespaces of other tenants, and the outside of a workload that denies it.
- */
-function networkPolicySpec(model: Model, { subject, expires }: ModelBypass): Plain {
-  const pods = podSelectorOf(subject) as { matchLabels?: Plain };
-  const isExternallyDenied = subject.kind === "workload" && subject.workload.denyExternal;
-  const closed = closedNeighbours(model, homeOfBypass({ subject }));
-  const isMetadataDenied = model.dialect === Dialect.ClusterNetworkPolicy;
-  const others =
-    closed.length === 0 ? {} : { matchExpressions: [{ key: namespaceNameLabel, operator: "NotIn", values: closed }] };
-  const world = (without: readonly string[]): Plain[] =>
-    ["0.0.0.0/0", "::/0"].flatMap((cidr) => {
-      const range = rangeWithout({ cidr, except: [] }, without);
-      return range === undefined ? [] : [{ ipBlock: range }];
-    });
-  const ingress =
-    isExternallyDenied || closed.length > 0
-      ? { from: [{ namespaceSelector: others }, ...(isExternallyDenied ? [] : world(model.podCidrs))] }
-      : {};
-  const egress = isMetadataDenied ? {} : { to: [{ namespaceSelector: {} }, ...world([])] };
-  return {
-    podSelector: { matchLabels: { ...pods.matchLabels, [bypassLabel]: expires } },
-    policyTypes: ["Ingress", "Egress"],
-    ingress: [ingress],
-    egress: [egress],
-  };
-}
-
-/** Everybody may call; that calls are mutually authenticated stays. */
-function meshDocument(bypass: ModelBypass): DraftDocument {
-  const { subject, expires } = bypass;
-  const labels = subject.kind === "workload" ? subject.workload.labels : {};
-  return document(bypass, "mesh", "security.istio.io/v1", "AuthorizationPolicy", nameOf(bypass, "to"), {
-    selector: { matchLabels: { ...labels, [bypassLabel]: expires } },
-    action: "ALLOW",
-    rules: [{}],
-  });
-}
-
-function document(
-  bypass: ModelBypass,
-  stage: Stage,
-  apiVersion: string,
-  kind: string,
-  name: string,
-  spec: Plain,
-): DraftDocument {
+function document(bypass: ModelBypass, stage: Stage, derivedName: string, policy: BypassPolicy): DraftDocument {
+  const { apiVersion, kind, namePrefix = "", spec } = policy;
   const { reason, owner, expires } = bypass;
   const stated = { until: expires, owner, reason };
   const annotations = Object.fromEntries(
     Object.entries(stated).map(([key, value]) => [`${bypassLabelPrefix}${key}`, value]),
   );
+  const name = `${namePrefix}${derivedName}`;
   const object: PlannedObject = {
     apiVersion,
     kind,
     metadata: { name, namespace: homeOfBypass(bypass), labels: managedByLabel, annotations },
     spec,
   };
-  return { stage, object };
+  return { stage, derivedName, object };
 }
 
 /**

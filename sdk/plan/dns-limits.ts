@@ -1,5 +1,4 @@
 /** What namespaces with a limit of their own may ask DNS for. */
-import { Dialect } from "./declaration";
 import { isPattern } from "./fqdn";
 import type { Model } from "./model";
 import type { Shortfalls } from "./unsupported";
@@ -15,10 +14,10 @@ export function namespacesWithLimitedDns(model: Model): readonly string[] {
   return [...model.dnsNames.keys()].sort();
 }
 
-/** Namespaces that may ask for nothing, sorted: none is named, or the dialect opens DNS as a whole or not at all. */
+/** Namespaces that may ask for nothing, sorted: none is named, or the policy API opens DNS as a whole or not at all. */
 export function namespacesWithoutDns(model: Model): readonly string[] {
-  const limits = model.dialect === Dialect.Cilium;
-  return namespacesWithLimitedDns(model).filter((name) => !limits || model.dnsNames.get(name)?.length === 0);
+  const { limitsDnsNames } = model.limits;
+  return namespacesWithLimitedDns(model).filter((name) => !limitsDnsNames || model.dnsNames.get(name)?.length === 0);
 }
 
 /**

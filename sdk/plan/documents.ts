@@ -225,6 +225,13 @@ export interface Plan {
 export interface DraftDocument {
   readonly stage: Stage;
   readonly object: PlannedObject;
+  /**
+   * What the name is derived from the declaration, without what the policy API asks for before it: a tier, a namespace, the
+   * mark of a staged policy. Defaults to the name.
+   */
+  readonly derivedName?: string;
+  /** It is written for the declared flows, and not for the namespace as a whole. Defaults to whether its stage is `flows`. */
+  readonly servesFlows?: boolean;
   /** For a clusterwide object about the pods of one namespace: that namespace. */
   readonly home?: string;
   /** For a platform service's document: the service. */

@@ -2,17 +2,18 @@
 import type {
   ClusterFacts,
   ClusterSecurityDeclaration,
+  Dialect,
   FlowDeclaration,
   PeerDeclaration,
   PortDeclaration,
   UnsupportedHandling,
   WorkloadDeclaration,
 } from "./declaration";
-import { DenyScope, Dialect, PolicyLayout, Protocol, Tier } from "./declaration";
+import { DenyScope, PolicyLayout, Protocol, Tier } from "./declaration";
 import type { Input } from "./inputs";
-import type { Plan, WarningCode } from "./documents";
+import type { Plan } from "./documents";
 import { DeclarationError } from "./errors";
-import { guardDocuments } from "./guards";
+import { guardDocuments, guardWarnings } from "./guards";
 import type { Subject } from "./halves";
 import { isDnsLabel } from "./names";
 import type { Model } from "./model";
@@ -86,20 +87,20 @@ export function planEgress(name: string, declaration: EgressDeclaration): Plan {
     subjects.flatMap((subject) => {
       const own = { ...resolved, flows: flowsOf(resolved, subject) };
       const suffix = subject.kind === "workload" ? `-${subject.workload.name}` : "";
-      return guardDocuments(own, shortfalls, subject, `${name}${suffix}`, ["egress"]);
+      return guardDocuments(own, shortfalls, {
+        subject,
+        name: `${name}${suffix}`,
+        directions: ["egress"],
+        hasOwnDns: false,
+      });
     }),
   );
-  const warnings = plan.warnings
-    .filter(({ code }) => !isUntrue(code, plan.dialect))
+  const warnings = guardWarnings(plan, model)
+    // one object holds everything of its pods, so no flow waits for another policy
+    .filter(({ code }) => code !== "first-allow-isolates")
     .map((warning) => ({ ...warning, paths: [...new Set(warning.paths.map((path) => placeOf(paths, path)))] }));
   // the namespace is somebody else's to make and to label
   return { ...plan, warnings, namespaces: [] };
-}
-
-/** What is true of the dialect's policies for a whole cluster, and not of one object that holds everything of its pods. */
-function isUntrue(code: WarningCode, dialect: Dialect): boolean {
-  if (code === "first-allow-isolates") return true;
-  return code === "metadata-deny-not-final" && dialect === Dialect.ClusterNetworkPolicy;
 }
 
 function flowsOf(model: Model, subject: Subject): Model["flows"] {

@@ -13,9 +13,11 @@ export type Subject =
   | { readonly kind: "workload"; readonly workload: ModelWorkload }
   | { readonly kind: "namespace"; readonly namespace: ModelNamespace };
 
+export type Direction = "ingress" | "egress";
+
 /** One half of a flow: what one of its ends must allow. */
 export interface Half {
-  readonly direction: "ingress" | "egress";
+  readonly direction: Direction;
   readonly subject: Subject;
   readonly peer: ModelPeer;
   readonly ports: readonly PortRange[];

@@ -13,6 +13,7 @@ import type {
 } from "./declaration";
 import type { ClusterDns, KubeObject } from "../reachability/index";
 import type { CidrRange } from "./addresses";
+import type { PolicyApiLimits } from "./apis/limits";
 import type { Origin } from "./deferred";
 
 export interface ModelNamespace {
@@ -154,6 +155,8 @@ export interface ModelDns extends ClusterDns {
 
 export interface Model {
   readonly dialect: Dialect;
+  /** What the policy API can express. */
+  readonly limits: PolicyApiLimits;
   readonly denyScope: DenyScope;
   readonly mode: PolicyMode;
   readonly layout: PolicyLayout;

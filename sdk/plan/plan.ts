@@ -1,27 +1,21 @@
 /** From a declaration to the policies that say it. */
 import { withReviewDay } from "./annotations";
+import { asEnforced, meshWriter, networkDocuments, policyName } from "./apis/registry";
 import { bypassDocuments, bypassesOf, noteBypasses } from "./bypasses";
-import { calicoDocuments } from "./dialects/calico";
-import { ciliumDocuments, proxiedDnsName } from "./dialects/cilium";
-import { clusterNetworkPolicyDocuments } from "./dialects/cluster-network-policy";
-import { istioDocuments } from "./dialects/istio";
-import { kubernetesDocuments } from "./dialects/kubernetes";
-import { isDnsAlone } from "./dialects/network-policy";
 import type { ClusterSecurityDeclaration } from "./declaration";
-import { Dialect, PolicyLayout, PolicyMode, Tier } from "./declaration";
-import type { DraftDocument, Plan, PlannedDns, PlannedMetadataAccess } from "./documents";
-import { logicalNameOf, stagedPrefix } from "./documents";
-import type { DeclarationProblem } from "./errors";
-import { DeclarationError } from "./errors";
+import { PolicyLayout, Tier } from "./declaration";
 import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
+import type { DraftDocument, Plan, PlannedDns } from "./documents";
+import { logicalNameOf } from "./documents";
 import { plannedPeer } from "./halves";
-import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
-import { isObjectName } from "./names";
+import { metadataAccessOf, noteEndedExceptions, noteMetadataAccess, noteOverdueReviews } from "./notes";
 import { orderDocuments } from "./order";
+import { refuseSharedNames, rename, withNames } from "./policy-names";
 import { resolve } from "./resolve/resolve";
-import { withTenantPolicies } from "./tenant-policies";
-import { exceptionsOf, tenantAccess } from "./tenants";
+import { tenantAccess } from "./tenants/access";
+import { exceptionsOf } from "./tenants/exceptions";
+import { withTenantPolicies } from "./tenants/policies";
 import { Shortfalls } from "./unsupported";
 
 /**
@@ -58,9 +52,7 @@ export function planFlows(declaration: ClusterSecurityDeclaration): Plan {
 
 /** Without what isolates pods that have no flow; nothing comes after what is left out. */
 function flowsAlone(drafts: readonly DraftDocument[]): readonly DraftDocument[] {
-  const kept = drafts.filter(
-    (draft) => (draft.stage === "flows" && !isDnsAlone(draft)) || draft.object.metadata.name === proxiedDnsName,
-  );
+  const kept = drafts.filter(({ stage, servesFlows = stage === "flows" }) => servesFlows);
   const names = new Set(kept.map(logicalNameOf));
   return kept.map((draft) =>
     draft.after === undefined ? draft : { ...draft, after: draft.after.filter((name) => names.has(name)) },
@@ -76,7 +68,7 @@ export function planMesh(declaration: ClusterSecurityDeclaration): Plan {
   return planModel(
     resolve(declaration),
     (model, shortfalls) => [
-      ...istioDocuments(model, shortfalls),
+      ...meshWriter.policies(model, shortfalls),
       ...bypassDocuments(model, []).filter(({ stage }) => stage !== "flows"),
     ],
     (model) => wholeDocuments(model, new Shortfalls()),
@@ -84,7 +76,11 @@ export function planMesh(declaration: ClusterSecurityDeclaration): Plan {
 }
 
 function wholeDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
-  const drafts = [...networkDocuments(model, shortfalls), ...istioDocuments(model, shortfalls), ...tenantAccess(model)];
+  const drafts = [
+    ...networkDocuments(model, shortfalls),
+    ...meshWriter.policies(model, shortfalls),
+    ...tenantAccess(model),
+  ];
   return [...drafts, ...bypassDocuments(model, drafts)];
 }
 
@@ -100,7 +96,7 @@ type Writer = (model: Model, shortfalls: Shortfalls) => readonly DraftDocument[]
 export function planModel(model: Model, write: Writer, whole?: (model: Model) => readonly DraftDocument[]): Plan {
   const shortfalls = new Shortfalls();
   const wished = rename(write(model, shortfalls), model.policyNames, () => whole?.(asEnforced(model)) ?? []);
-  const named = withNames(wished, ({ object }) => nameForApi(object));
+  const named = withNames(wished, policyName);
   const drafts = withReviewDay(named, model.reviewBy);
   noteMetadataAccess(model, shortfalls);
   noteLimitedDns(model, shortfalls);
@@ -147,166 +143,4 @@ function plannedDns(model: Model): PlannedDns {
 
 function hasLabels(namespace: { labels: Readonly<Record<string, string>> }): boolean {
   return Object.keys(namespace.labels).length > 0;
-}
-
-/** An exception is never silent: the plan names it, and so does whatever prints the plan's warnings. */
-function noteMetadataAccess(model: Model, shortfalls: Shortfalls): void {
-  for (const { workload, service, owner } of metadataAccessOf(model)) {
-    shortfalls.note(
-      "metadata-exception",
-      `workloads ${workload} (${service}, ${owner})`,
-      "Workloads may reach a credential service of the cloud although metadata endpoints are closed.",
-      "Review them with their owners.",
-    );
-  }
-}
-
-function noteEndedExceptions(model: Model, shortfalls: Shortfalls): void {
-  for (const { tenant, from, to, expires, owner, state } of exceptionsOf(model)) {
-    if (state === "open") continue;
-    const what = state === "closed" ? "and nothing passes any more" : "and it still lets traffic pass";
-    shortfalls.note(
-      "exception-ended",
-      `tenants ${tenant}: ${from} → ${to} (${owner}, until ${expires}, ${what})`,
-      "The last day of an exception between tenants is over.",
-      "Renew it with its owner, or remove it.",
-    );
-  }
-}
-
-function noteOverdueReviews({ asOf, flows, reviewBy }: Model, shortfalls: Shortfalls): void {
-  if (asOf === undefined) return;
-  const note = (path: string): void =>
-    shortfalls.note(
-      "review-overdue",
-      path,
-      "The day by which somebody was to look at it again has passed.",
-      "Review it with its owner, and set the next day.",
-    );
-  if (reviewBy !== undefined && reviewBy < asOf) note("reviewBy");
-  for (const flow of flows) {
-    if (flow.reviewBy !== undefined && flow.reviewBy !== reviewBy && flow.reviewBy < asOf) note(flow.path);
-  }
-}
-
-function metadataAccessOf(model: Model): readonly PlannedMetadataAccess[] {
-  return [...model.workloads.values()].flatMap(({ id, metadataAccess }) =>
-    metadataAccess.map(({ service, reason, owner, expires }): PlannedMetadataAccess => {
-      const { ranges, ports } = metadataServices[service];
-      const end = expires === undefined ? {} : { expires };
-      return { workload: id, service, addresses: ranges.map(({ cidr }) => cidr), ports, reason, owner, ...end };
-    }),
-  );
-}
-
-/** The network's policies of a declaration, in its dialect. */
-export function networkDocuments(declared: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
-  // an enforcer that only reports does so for every policy, whatever its dialect
-  const model = declared.enforcerAudits ? asEnforced(declared) : declared;
-  switch (model.dialect) {
-    case Dialect.Cilium:
-      return ciliumDocuments(model, shortfalls);
-    case Dialect.Kubernetes:
-      return kubernetesDocuments(model, shortfalls);
-    case Dialect.Calico:
-      return calicoDocuments(model, shortfalls);
-    case Dialect.ClusterNetworkPolicy:
-      return clusterNetworkPolicyDocuments(model, shortfalls);
-  }
-}
-
-function asEnforced(model: Model): Model {
-  const mode = PolicyMode.Enforce;
-  const namespaces = new Map([...model.namespaces].map(([name, namespace]) => [name, { ...namespace, mode }]));
-  return { ...model, mode, namespaces };
-}
-
-/** Gives policies the names that the declaration wants, and refuses wishes that no policy has, here or elsewhere. */
-function rename(
-  drafts: readonly DraftDocument[],
-  names: ReadonlyMap<string, string>,
-  elsewhere: () => readonly DraftDocument[],
-): readonly DraftDocument[] {
-  if (names.size === 0) return drafts;
-  const used = new Set<string>();
-  const renamed = withNames(drafts, ({ object: { metadata } }) => {
-    const derived = [...names.keys()].find((name) => hasDerivedName(metadata.name, name));
-    if (derived === undefined) return metadata.name;
-    used.add(derived);
-    return metadata.name.slice(0, metadata.name.length - derived.length) + (names.get(derived) ?? derived);
-  });
-  const unused = [...names.keys()].filter((name) => !used.has(name));
-  const others = unused.length === 0 ? [] : elsewhere();
-  const unknown = unused.filter((name) => !others.some(({ object }) => hasDerivedName(object.metadata.name, name)));
-  if (unknown.length > 0) {
-    throw new DeclarationError(
-      unknown.map((name) => ({
-        path: `policyNames.${name}`,
-        kind: "name",
-        message: "is not the derived name of a policy of this plan",
-        fix: "Remove it, or write the name that the plan gives.",
-      })),
-    );
-  }
-  return renamed;
-}
-
-/** Documents with other names, by which others know them too. */
-function withNames(
-  drafts: readonly DraftDocument[],
-  nameOf: (draft: DraftDocument) => string,
-): readonly DraftDocument[] {
-  const renamed = drafts.map((draft): DraftDocument => {
-    const { object } = draft;
-    const name = nameOf(draft);
-    return name === object.metadata.name
-      ? draft
-      : { ...draft, object: { ...object, metadata: { ...object.metadata, name } } };
-  });
-  const moved = new Map(drafts.map((draft, index) => [logicalNameOf(draft), logicalNameOf(renamed[index] ?? draft)]));
-  return renamed.map((draft) =>
-    draft.after === undefined ? draft : { ...draft, after: draft.after.map((name) => moved.get(name) ?? name) },
-  );
-}
-
-/**
- * A name as the object's API takes it. In the name of a Calico policy the dot after its tier is the only one (libcalico-go,
- * validator/v3: `networkPolicyNameRegex`, `globalNetworkPolicyNameRegex`); two hyphens take the place of others.
- */
-function nameForApi({ apiVersion, kind, metadata: { name }, spec }: DraftDocument["object"]): string {
-  if (!apiVersion.startsWith("projectcalico.org/") || !kind.endsWith("Policy")) return name;
-  const tier = (spec as { readonly tier?: unknown } | undefined)?.tier;
-  const prefix = typeof tier === "string" && name.startsWith(`${tier}.`) ? `${tier}.` : "";
-  return prefix + name.slice(prefix.length).replaceAll(".", "--");
-}
-
-/** A dialect may put its tier and the namespace before the derived name, as Calico does, and that it is staged. */
-function hasDerivedName(name: string, derived: string): boolean {
-  return [derived, `${stagedPrefix}${derived}`].some((own) => name === own || name.endsWith(`.${own}`));
-}
-
-/** Two policies of one name would be one object in the cluster: the later would overwrite the earlier. */
-function refuseSharedNames(drafts: readonly DraftDocument[]): void {
-  const problems: DeclarationProblem[] = [];
-  const seen = new Set<string>();
-  for (const draft of drafts) {
-    const name = logicalNameOf(draft);
-    if (seen.has(name)) {
-      problems.push({
-        path: `policy ${name}`,
-        kind: "name",
-        message: "would stand for two different policies",
-        fix: "Rename one of the workloads, services or peers that its name is made of.",
-      });
-    } else if (!isObjectName(draft.object.metadata.name)) {
-      problems.push({
-        path: `policy ${name}`,
-        kind: "name",
-        message: "would have a name that Kubernetes does not take",
-        fix: "Shorten the names of the workloads that it is made of.",
-      });
-    }
-    seen.add(name);
-  }
-  if (problems.length > 0) throw new DeclarationError(problems);
 }

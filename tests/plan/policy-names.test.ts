@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { declaration as shop } from "../../examples/shop/declaration";
-import { DeclarationError, Dialect, PolicyMode, plan, planFlows, planMesh } from "../../sdk/plan/index";
+import {
+  DeclarationError,
+  Dialect,
+  PolicyMode,
+  flow,
+  namespace,
+  plan,
+  planFlows,
+  planMesh,
+  tcp,
+  workload,
+} from "../../sdk/plan/index";
 
 describe("policyNames", () => {
   for (const dialect of Object.values(Dialect)) {
@@ -37,6 +48,24 @@ describe("policyNames", () => {
     assert.ok(wanted.length > 0);
     for (const part of [plan, planMesh, planFlows]) {
       assert.throws(() => part({ ...whole, policyNames: { "allow-nobody-to-django": "x" } }), DeclarationError);
+    }
+  });
+
+  it("know a policy by its derived name, by the same with its namespace, and by no other part of its name", () => {
+    const declaration = {
+      namespaces: [namespace("shop"), namespace("pay")],
+      workloads: [workload("shop/web", { ports: [tcp(80)] }), workload("pay/api", { ports: [tcp(80)] })],
+      flows: [flow("shop/web").to("pay/api").on(tcp(80)).because("orders").ownedBy("shop")],
+    };
+    for (const dialect of Object.values(Dialect)) {
+      const named = (derived: string): readonly string[] =>
+        plan({ ...declaration, dialect, policyNames: { [derived]: "allow-orders" } }).documents.map(
+          ({ object }) => object.metadata.name,
+        );
+      const isOrders = (name: string): boolean => /(^|[.-])allow-orders$/.test(name);
+      assert.equal(named("allow-web.shop-to-api").filter(isOrders).length, 1, dialect);
+      // the end of the name of a workload in another namespace
+      assert.throws(() => named("shop-to-api"), DeclarationError, dialect);
     }
   });
 

@@ -390,7 +390,7 @@ describe("plan refuses, with path and fix", () => {
     refused({ ...base, cluster: { dns: { serviceAddress: "10.96.0.10" } } }, "cluster.dns.serviceAddress", /NodeLocal/);
     refused({ ...base, cluster: { dns: { provider: "bind" } } }, "cluster.dns.provider", /known values/, /openshift/);
     const audits = { ...base, dialect: Dialect.Calico, cluster: { enforcerAudits: true } };
-    refused(audits, "cluster.enforcerAudits", /Calico/, /staged/);
+    refused(audits, "cluster.enforcerAudits", /calico/, /staged/);
     refused({ ...base, mode: "off" }, "mode", /known values/, /audit/);
   });
 

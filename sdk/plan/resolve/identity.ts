@@ -1,10 +1,6 @@
-import { Dialect } from "../declaration";
 import type { ProblemCollector } from "../errors";
 import type { ModelFlow, ModelTenant } from "../model";
 import { homeOf, tenantOf } from "./tenant-of";
-
-/** Dialects in which a workload is known by its service account beside its labels. */
-export const dialectsWithAccounts: ReadonlySet<Dialect> = new Set([Dialect.Cilium, Dialect.Calico]);
 
 /**
  * Whoever may create pods in a tenant's namespace sets their labels. A workload of a tenant that is let into somebody

@@ -1,5 +1,6 @@
 /** Checks a declaration and resolves every name in it. */
 import { cidrProblem } from "../addresses";
+import { networkWriters } from "../apis/registry";
 import type { ClusterSecurityDeclaration } from "../declaration";
 import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, Protocol, UnsupportedHandling } from "../declaration";
 import type { StandIn } from "../deferred";
@@ -73,6 +74,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const top = fields ?? {};
   const cluster = reader.fields("cluster", top["cluster"], clusterFields) ?? {};
   const dialect = reader.choice("dialect", top["dialect"], Dialect) ?? Dialect.Cilium;
+  const { limits } = networkWriters[dialect];
   const dns = readDns(reader, problems, cluster["dns"]);
   const apiServer = reader.fields("cluster.apiServer", cluster["apiServer"], ["cidrs", "ports"]) ?? {};
   const apiServerPorts = reader.portNumbers("cluster.apiServer.ports", apiServer["ports"]) ?? [443, 6443];
@@ -94,7 +96,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     mode,
     expansions,
   );
-  const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, dialect);
+  const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, limits);
   const directory = peerDirectory(namespaces, workloads);
   const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
   const withMesh = expansions.map((one) =>
@@ -115,13 +117,14 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
 
   const enforcerAudits = reader.flag("cluster.enforcerAudits", cluster["enforcerAudits"]) ?? false;
-  if (enforcerAudits && dialect === Dialect.Calico) {
-    const fix = "Leave it out: in mode audit the calico dialect writes staged policies.";
-    problems.add("cluster.enforcerAudits", enforcerAudits, "is not something that Calico does", fix);
+  if (enforcerAudits && limits.staged) {
+    const fix = "Leave it out: in mode audit every policy is written as its staged kind.";
+    problems.add("cluster.enforcerAudits", enforcerAudits, `has no meaning in the ${dialect} dialect`, fix);
   }
 
   const model: Model = {
     dialect,
+    limits,
     denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
     unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
     ...(reviewBy === undefined ? {} : { reviewBy }),

@@ -1,18 +1,15 @@
 /** Reads the policies that a tenant wrote. */
+import { tenantWriters } from "../apis/registry";
 import type { ProblemCollector } from "../errors";
 import type { TenantPolicy } from "../model";
 import { readYaml } from "../../reachability/index";
 import type { KubeObject } from "../../reachability/index";
 import type { Reader } from "../reader";
 
-/** Kinds that a tenant may write: they hold in one namespace only. */
-const namespacedKinds: ReadonlySet<string> = new Set([
-  "networking.k8s.io/NetworkPolicy",
-  "cilium.io/CiliumNetworkPolicy",
-  "projectcalico.org/NetworkPolicy",
-  "security.istio.io/AuthorizationPolicy",
-  "security.istio.io/PeerAuthentication",
-]);
+/** Kinds that a tenant may write, as `group/kind`: they are about one namespace only. */
+const namespacedKinds: ReadonlySet<string> = new Set(
+  tenantWriters.flatMap(({ group, tenantKinds }) => Object.keys(tenantKinds).map((kind) => `${group}/${kind}`)),
+);
 
 /** Policies in the tenant's own namespaces; anything else is refused, and what cannot be read as well. */
 export function readTenantPolicies(

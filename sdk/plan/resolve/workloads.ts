@@ -1,13 +1,12 @@
 import type { ProblemCollector } from "../errors";
 import type { ModelNamespace, ModelWorkload } from "../model";
-import type { Dialect } from "../declaration";
+import type { PolicyApiLimits } from "../apis/limits";
 import { Tier } from "../declaration";
 import { standIns } from "../deferred";
 import { isDnsLabel, isDnsSubdomain } from "../names";
 import type { Expansion } from "../presets/index";
 import type { Reader } from "../reader";
 import { readLabels, readNamespaceName } from "./namespaces";
-import { dialectsWithAccounts } from "./identity";
 import { readMetadataAccess } from "./metadata-access";
 import { readServedPorts } from "./ports";
 
@@ -29,7 +28,7 @@ export function readWorkloads(
   declared: unknown,
   expansions: readonly Expansion[],
   namespaces: ReadonlyMap<string, ModelNamespace>,
-  dialect: Dialect,
+  limits: PolicyApiLimits,
 ): Map<string, ModelWorkload> {
   const workloads = new Map<string, ModelWorkload>();
   const paths = new Map<string, string>();
@@ -53,7 +52,7 @@ export function readWorkloads(
     expansion.workloads.forEach((value, index) => add(`${expansion.path}.workloads[${index}]`, value, service));
   }
   reader.list("workloads", declared).forEach((value, index) => add(`workloads[${index}]`, value, undefined));
-  refuseSharedSelectors(problems, workloads, paths, dialect);
+  refuseSharedSelectors(problems, workloads, paths, limits);
   return workloads;
 }
 
@@ -131,14 +130,14 @@ function refuseSharedSelectors(
   problems: ProblemCollector,
   workloads: ReadonlyMap<string, ModelWorkload>,
   paths: ReadonlyMap<string, string>,
-  dialect: Dialect,
+  { serviceAccounts }: PolicyApiLimits,
 ): void {
   const byNamespace = new Map<string, ModelWorkload[]>();
   for (const workload of workloads.values()) {
     const group = byNamespace.get(workload.namespace) ?? [];
     for (const other of group) {
       const apartByAccount =
-        dialectsWithAccounts.has(dialect) &&
+        serviceAccounts &&
         workload.serviceAccount !== undefined &&
         other.serviceAccount !== undefined &&
         workload.serviceAccount !== other.serviceAccount;

@@ -8,17 +8,16 @@
  * The first ALLOW policy that selects a workload denies it everything else; so a workload's policy holds all that is
  * declared for it, and what selects every workload of a namespace comes after.
  */
-import { flowAnnotations } from "../annotations";
-import { MeshMode, PolicyMode, Protocol } from "../declaration";
-import type { DraftDocument } from "../documents";
-import { logicalNameOf, managedByLabel } from "../documents";
-import type { Half, Subject } from "../halves";
-import { byNamespace, bySubject, halvesOf, modeOf, namespaceOf, rulesOf } from "../halves";
-import type { Model, ModelMesh, ModelPeer, ModelWorkload, PortRange } from "../model";
-import { hbonePort, meshPath } from "../resolve/mesh";
-import type { Shortfalls } from "../unsupported";
-
-type Plain = Readonly<Record<string, unknown>>;
+import type { Plain } from "../writer";
+import { flowAnnotations } from "../../annotations";
+import { MeshMode, PolicyMode, Protocol } from "../../declaration";
+import type { DraftDocument } from "../../documents";
+import { logicalNameOf, managedByLabel } from "../../documents";
+import type { Half, Subject } from "../../halves";
+import { byNamespace, bySubject, halvesOf, modeOf, namespaceOf, rulesOf } from "../../halves";
+import type { Model, ModelMesh, ModelPeer, ModelWorkload, PortRange } from "../../model";
+import { hbonePort, meshPath } from "../../resolve/mesh";
+import type { Shortfalls } from "../../unsupported";
 
 /** Istio names ports one by one; a range of more is not written out, unless it is every port. */
 const widestRange = 64;

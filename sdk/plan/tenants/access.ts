@@ -1,19 +1,13 @@
-/** What tenants add to a plan: who may edit policies there, and the register of exceptions. */
-import type { ClusterSecurityDeclaration } from "./declaration";
-import type { DraftDocument, ExceptionState, PlannedException } from "./documents";
-import { managedByLabel } from "./documents";
-import { describePeer } from "./halves";
-import type { Model, ModelFlow, ModelTenant } from "./model";
-import { resolve } from "./resolve/resolve";
-import { homeOf, tenantOf } from "./resolve/tenant-of";
+/** Who may edit policies in the namespaces of a tenant. */
+import { tenantWriters } from "../apis/registry";
+import type { DraftDocument } from "../documents";
+import { managedByLabel } from "../documents";
+import type { Model, ModelTenant } from "../model";
 
-/** Resources that decide what is reachable. */
-const policyResources: readonly (readonly [string, readonly string[]])[] = [
-  ["networking.k8s.io", ["networkpolicies"]],
-  ["cilium.io", ["ciliumnetworkpolicies"]],
-  ["projectcalico.org", ["networkpolicies"]],
-  ["security.istio.io", ["authorizationpolicies", "peerauthentications"]],
-];
+/** Resources that decide what is reachable: API group and plural names. */
+const policyResources: readonly (readonly [string, readonly string[]])[] = tenantWriters.map(
+  ({ group, tenantKinds }) => [group, Object.values(tenantKinds)],
+);
 
 /**
  * Who may edit the policies of a tenant's namespaces: a role and its binding let the named groups
@@ -111,51 +105,4 @@ function editors(tenant: ModelTenant, namespace: string): readonly DraftDocument
       after: [`${namespace}/${name}`],
     },
   ];
-}
-
-/** Namespaces of other tenants from which nothing is declared into a namespace of a tenant. */
-export function closedNeighbours(model: Model, namespace: string): readonly string[] {
-  const own = model.tenants.find((tenant) => tenant.namespaces.includes(namespace));
-  if (own === undefined) return [];
-  const excepted = new Set(
-    model.flows
-      .filter((flow) => homeOf(flow.to) === namespace && tenantOf(model.tenants, flow.from) !== undefined)
-      .map((flow) => homeOf(flow.from)),
-  );
-  return model.tenants
-    .filter((tenant) => tenant !== own)
-    .flatMap((tenant) => tenant.namespaces)
-    .filter((other) => !excepted.has(other))
-    .sort();
-}
-
-/**
- * The register of exceptions between tenants: who granted what to whom, why, who answers for it, and until when. Those
- * that ended before `asOf` are in it, too.
- *
- * @throws DeclarationError with everything that is wrong with the declaration.
- */
-export function exceptionRegister(declaration: ClusterSecurityDeclaration): readonly PlannedException[] {
-  return exceptionsOf(resolve(declaration));
-}
-
-/** The same of a declaration that was read already. */
-export function exceptionsOf(model: Model): readonly PlannedException[] {
-  const ended = new Map(model.endedExceptions.map(({ flow, isClosed }) => [flow.path, isClosed]));
-  const closed = model.endedExceptions.filter(({ isClosed }) => isClosed).map(({ flow }) => flow);
-  return [...model.flows, ...closed].flatMap((flow) => recordOf(model, flow, ended.get(flow.path)));
-}
-
-function recordOf(model: Model, flow: ModelFlow, isClosed: boolean | undefined): readonly PlannedException[] {
-  const [from, to] = [tenantOf(model.tenants, flow.from), tenantOf(model.tenants, flow.to)];
-  if (from === undefined || to === undefined || from === to || flow.expires === undefined) return [];
-  const state: ExceptionState = isClosed === undefined ? "open" : isClosed ? "closed" : "overdue";
-  const ends = { from: describePeer(flow.from), to: describePeer(flow.to) };
-  const { ports, reason, owner, expires } = flow;
-  return [{ tenant: to.name, grantedTo: from.name, ...ends, ports, reason, owner, expires, state }];
-}
-
-/** Name of the clusterwide policy that closes a namespace to other tenants. */
-export function boundaryName(namespace: string): string {
-  return `${namespace}.deny-other-tenants`;
 }

@@ -1,21 +1,20 @@
 /** NetworkPolicy objects (`networking.k8s.io/v1`), and the two layouts in which allows are cut into them. */
-import type { CidrRange } from "../addresses";
-import { rangeWithout } from "../addresses";
-import { flowAnnotations, metadataAnnotations } from "../annotations";
-import { PolicyLayout } from "../declaration";
-import type { DraftDocument, Stage } from "../documents";
-import { logicalNameOf, managedByLabel } from "../documents";
-import type { Half, Subject } from "../halves";
-import { bySubject, groupHalves, namespaceOf, rulesOf } from "../halves";
-import type { Model, ModelNamespace, ModelPeer, PortRange } from "../model";
-import type { Shortfalls } from "../unsupported";
-import { addressPeer, nodeDnsCidrs } from "./address-peers";
+import type { Plain } from "../writer";
+import type { CidrRange } from "../../addresses";
+import { rangeWithout } from "../../addresses";
+import { flowAnnotations, metadataAnnotations } from "../../annotations";
+import { PolicyLayout } from "../../declaration";
+import type { DraftDocument, Stage } from "../../documents";
+import { logicalNameOf, managedByLabel } from "../../documents";
+import type { Direction, Half, Subject } from "../../halves";
+import { bySubject, groupHalves, namespaceOf, rulesOf } from "../../halves";
+import type { Model, ModelNamespace, ModelPeer, PortRange } from "../../model";
+import type { Shortfalls } from "../../unsupported";
+import { addressPeer, nodeDnsCidrs } from "../address-peers";
 
 /** Set by the API server on every namespace and not settable by tenants. */
 export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
-type Plain = Readonly<Record<string, unknown>>;
-type Direction = Half["direction"];
 const directions: readonly Direction[] = ["ingress", "egress"];
 
 /**
@@ -93,12 +92,7 @@ export function perWorkloadDocuments(
   const spec = combinedSpec(model, everyPod, shared, used, wide);
   const annotations = shared.length === 0 ? {} : flowAnnotations(shared);
   const last = networkPolicy("flows", namespace.name, "allow-namespace", annotations, spec);
-  return [...workloads, { ...last, after: workloads.map(logicalNameOf) }];
-}
-
-/** Whether a policy of {@link perWorkloadDocuments} opens DNS to every pod of a namespace and holds no flow. */
-export function isDnsAlone({ object: { metadata } }: DraftDocument): boolean {
-  return metadata.name === "allow-namespace" && metadata.annotations === undefined;
+  return [...workloads, { ...last, servesFlows: shared.length > 0, after: workloads.map(logicalNameOf) }];
 }
 
 function combinedSpec(

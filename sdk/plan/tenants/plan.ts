@@ -7,19 +7,21 @@ import type {
   TenantDeclaration,
   UnsupportedHandling,
   WorkloadDeclaration,
-} from "./declaration";
-import { DenyScope, Dialect } from "./declaration";
-import type { DraftDocument, Plan, WarningCode } from "./documents";
-import { DeclarationError } from "./errors";
-import { guardDocuments } from "./guards";
-import type { Model, ModelTenant } from "./model";
-import type { ApplicationPresets } from "./presets/index";
-import { networkDocuments, planModel } from "./plan";
-import { homeOf } from "./resolve/tenant-of";
-import { resolve } from "./resolve/resolve";
-import { withTenantPolicies } from "./tenant-policies";
-import { boundaryName, tenantAccess } from "./tenants";
-import type { Shortfalls } from "./unsupported";
+  Dialect,
+} from "../declaration";
+import { asApplied, networkWriters } from "../apis/registry";
+import { DenyScope } from "../declaration";
+import type { DraftDocument, Plan } from "../documents";
+import { DeclarationError } from "../errors";
+import { guardDocuments, guardWarnings } from "../guards";
+import type { Model, ModelTenant } from "../model";
+import type { ApplicationPresets } from "../presets/index";
+import { planModel } from "../plan";
+import { homeOf } from "../resolve/tenant-of";
+import { resolve } from "../resolve/resolve";
+import { tenantAccess } from "./access";
+import { withTenantPolicies } from "./policies";
+import type { Shortfalls } from "../unsupported";
 
 /** A tenant with everything that belongs to it. */
 export interface TenantPlanDeclaration {
@@ -49,12 +51,6 @@ export interface TenantPlanDeclaration {
   reviewBy?: string;
 }
 
-/** Policies of Calico's tiers of ours; a tenant by itself makes no tier, which would be everybody's. */
-/** Said of NetworkPolicy, whose denies a later policy may open again. */
-const notFinal: ReadonlySet<WarningCode> = new Set(["metadata-deny-not-final", "deny-not-final"]);
-
-const tierPrefix = /^cluster-security(-guard)?\./;
-
 /**
  * Plans the boundary of one tenant: in each of its namespaces a baseline that closes everything but DNS and with it the
  * metadata endpoints, the deny of its neighbours, its flows and its policies, and who may edit them. All of it lies in its
@@ -76,11 +72,9 @@ export function planTenant(declaration: TenantPlanDeclaration): Plan {
   refuseMetadataAccess(model, tenant);
   const plan = planModel(model, tenantDocuments);
   const own = new Set(tenant.namespaces);
-  const isFinal = plan.dialect === Dialect.ClusterNetworkPolicy;
   return {
     ...plan,
-    // NetworkPolicy says so of itself; here the administrator's denies stand before it
-    warnings: plan.warnings.filter(({ code }) => !(isFinal && notFinal.has(code))),
+    warnings: guardWarnings(plan, model),
     namespaces: plan.namespaces.filter(({ name }) => own.has(name)),
     tenants: plan.tenants.filter(({ name }) => name === tenant.name),
     exceptions: plan.exceptions.filter((one) => one.tenant === tenant.name || one.grantedTo === tenant.name),
@@ -89,7 +83,7 @@ export function planTenant(declaration: TenantPlanDeclaration): Plan {
 
 /** A baseline of one object has no room for exceptions where its deny comes before every allow. */
 function refuseMetadataAccess(model: Model, tenant: TenantDeclaration): void {
-  if (model.dialect !== Dialect.Calico && model.dialect !== Dialect.ClusterNetworkPolicy) return;
+  if (model.limits.metadataAccessInGuard) return;
   const problems = [...model.workloads.values()]
     .filter(({ namespace, metadataAccess }) => tenant.namespaces.includes(namespace) && metadataAccess.length > 0)
     .map(({ id }) => ({
@@ -119,19 +113,7 @@ function ownDrafts(model: Model, shortfalls: Shortfalls, tenant: ModelTenant): r
     const home = draft.object.metadata.namespace ?? draft.home;
     return home !== undefined && tenant.namespaces.includes(home);
   };
-  const drafts = networkDocuments(model, shortfalls).filter(isOwn);
-  switch (model.dialect) {
-    case Dialect.Calico:
-      return drafts.map(inDefaultTier);
-    case Dialect.ClusterNetworkPolicy: {
-      // its accepts are the administrator's, for the whole cluster; of these only the deny of neighbours is the tenant's
-      const boundary = drafts.filter(({ object, home = "" }) => object.metadata.name === boundaryName(home));
-      const plain = networkDocuments({ ...model, dialect: Dialect.Kubernetes }, shortfalls).filter(isOwn);
-      return [...boundary, ...plain];
-    }
-    default:
-      return drafts;
-  }
+  return networkWriters[model.dialect].tenantPolicies(asApplied(model), shortfalls, isOwn);
 }
 
 /** The namespace's own default deny, with DNS and the deny of metadata endpoints, where the dialect has them clusterwide. */
@@ -145,27 +127,12 @@ function baselineOf(
   if (home === undefined) return [];
   const inNamespace = (stage: DraftDocument["stage"]): boolean =>
     drafts.some((one) => one.stage === stage && one.object.metadata.namespace === namespace);
-  const guards = guardDocuments(
-    { ...model, flows: [] },
-    shortfalls,
-    { kind: "namespace", namespace: home },
-    "tenant-baseline",
-    ["ingress", "egress"],
-    inNamespace("dns"),
-  );
+  const guards = guardDocuments({ ...model, flows: [] }, shortfalls, {
+    subject: { kind: "namespace", namespace: home },
+    name: "tenant-baseline",
+    directions: ["ingress", "egress"],
+    hasOwnDns: inNamespace("dns"),
+  });
   // NetworkPolicy has a default deny and DNS in the namespace already
   return inNamespace("default-deny") ? guards.filter(({ stage }) => stage === "metadata-deny") : guards;
-}
-
-function inDefaultTier(draft: DraftDocument): DraftDocument {
-  const { metadata } = draft.object;
-  const name = `default.${metadata.name.replace(tierPrefix, "")}`;
-  const spec = { ...(draft.object["spec"] as Readonly<Record<string, unknown>>), tier: "default" };
-  return {
-    ...draft,
-    object: { ...draft.object, metadata: { ...metadata, name }, spec },
-    ...(draft.after === undefined
-      ? {}
-      : { after: draft.after.map((earlier) => earlier.replace(tierPrefix, "default.")) }),
-  };
 }

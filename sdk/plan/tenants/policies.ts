@@ -2,14 +2,14 @@
  * Policies that tenants write themselves, and the proof that they weaken nothing: the engine computes what crosses the
  * boundary of a tenant with and without each of them, over every pod that could be started.
  */
-import type { KubeObject, Peer, Reachability } from "../reachability/index";
-import { buildSnapshot, compile, diff, profileFor, unknownValue } from "../reachability/index";
-import { Dialect, Tier } from "./declaration";
-import type { DraftDocument } from "./documents";
-import { logicalNameOf, managedByLabel } from "./documents";
-import type { DeclarationProblem } from "./errors";
-import { DeclarationError } from "./errors";
-import type { Model, ModelTenant, ModelWorkload, TenantPolicy } from "./model";
+import type { KubeObject, Peer, Reachability } from "../../reachability/index";
+import { buildSnapshot, compile, diff, profileFor, unknownValue } from "../../reachability/index";
+import { Dialect, Tier } from "../declaration";
+import type { DraftDocument } from "../documents";
+import { logicalNameOf, managedByLabel } from "../documents";
+import type { DeclarationProblem } from "../errors";
+import { DeclarationError } from "../errors";
+import type { Model, ModelTenant, ModelWorkload, TenantPolicy } from "../model";
 
 /** Stands for every namespace that the declaration does not know; no namespace may be called so. */
 const elsewhere = "Elsewhere";

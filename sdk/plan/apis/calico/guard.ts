@@ -1,0 +1,49 @@
+/** Guards and bypasses in Calico's API. */
+import { bypassLabel } from "../../bypass-label";
+import type { DraftDocument } from "../../documents";
+import { namespaceOf } from "../../halves";
+import type { Model, ModelBypass } from "../../model";
+import type { Shortfalls } from "../../unsupported";
+import { guardDraft, guardParts, policyTypes } from "../guard-parts";
+import type { BypassPolicy, GuardRequest } from "../writer";
+import { calicoDocuments } from "./policies";
+import { subjectSelector } from "./rules";
+import { flowTier, nameInTier } from "./tiers";
+
+/**
+ * In the tier of Kubernetes' policies and before them: what neither the guard nor they allow is dropped at the tier's end.
+ * Rules for addresses outside the cluster have to leave pods out, which only a global policy can express.
+ */
+export function calicoGuard(model: Model, shortfalls: Shortfalls, request: GuardRequest): readonly DraftDocument[] {
+  const { subject, name, annotations } = request;
+  const parts = guardParts(calicoDocuments(model, shortfalls), request);
+  const spec = {
+    tier: "default",
+    order: 10,
+    selector: subjectSelector(subject, true),
+    types: policyTypes(request),
+    egress: [...parts.metadata, ...parts.dns, ...parts.flows],
+  };
+  const place = { name: `default.${namespaceOf(subject)}.${name}` };
+  return [
+    { ...guardDraft("projectcalico.org/v3", "GlobalNetworkPolicy", place, annotations, spec), derivedName: name },
+  ];
+}
+
+/** In the tier of the flows, behind the guard tier with its denies. */
+export function calicoBypass(_model: Model, { subject, expires }: ModelBypass): BypassPolicy {
+  return {
+    apiVersion: "projectcalico.org/v3",
+    kind: "NetworkPolicy",
+    namePrefix: nameInTier(flowTier.name, ""),
+    isolates: false,
+    spec: {
+      tier: flowTier.name,
+      order: 100,
+      selector: `${subjectSelector(subject, false)} && ${bypassLabel} == '${expires}'`,
+      types: ["Ingress", "Egress"],
+      ingress: [{ action: "Allow" }],
+      egress: [{ action: "Allow" }],
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * Cilium: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy (`cilium.io/v2`).
+ *
+ * `enableDefaultDeny` is always written out: false on what allows, true on the default deny only.
+ * Label keys carry the `k8s:` source (S3-19). What a text means here was measured: see the truth table of the lab.
+ */
+import { metadataCidrs } from "../../addresses";
+import { flowAnnotations, reviewAnnotations } from "../../annotations";
+import { PolicyMode } from "../../declaration";
+import type { DraftDocument } from "../../documents";
+import type { Coverage, Half, PolicyGroup } from "../../halves";
+import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, modeOf, namespaceOf } from "../../halves";
+import type { Model, ModelWorkload } from "../../model";
+import { closedNeighbours } from "../../tenants/neighbours";
+import type { Shortfalls } from "../../unsupported";
+import type { Plain } from "../writer";
+import { dnsDocuments } from "./dns";
+import { noteAudit, noteHostNetwork, noteNewPatterns } from "./notes";
+import { clusterwide, namespaced } from "./objects";
+import { allows, allowSpec, covered, namespaceKey, ownLabels, subjectSelector } from "./rules";
+
+/** Above this, one object would come near the size limit of etcd; scraping is then written per namespace. */
+const mostSpecs = 200;
+
+/** Writes the policies of a declaration for Cilium. */
+export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  noteHostNetwork(model, shortfalls);
+  noteNewPatterns(model, shortfalls);
+  noteAudit(model, shortfalls);
+  const groups = groupHalves(halvesOf(model.flows));
+  const held = coverage(model, PolicyMode.Enforce);
+  return [
+    ...(held === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(held))]),
+    ...dnsDocuments(model),
+    clusterwide("platform", "allow-cilium-health", ciliumHealth()),
+    ...groups.flatMap(groupDocuments),
+    ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
+    ...externallyDenied(model)
+      .filter((workload) => modeOf(model, workload.namespace) === PolicyMode.Enforce)
+      .map(externalDeny),
+    ...(held === undefined ? [] : [clusterwide("default-deny", "default-deny-all", defaultDeny(held))]),
+  ];
+}
+
+/** An explicit deny is final: no allow of any other policy opens a metadata endpoint again. Isolates nothing itself. */
+function metadataDeny(held: Coverage): Plain {
+  return {
+    description: "Closes the metadata endpoints of every cloud, IPv4 and IPv6, for every pod outside tier 0",
+    endpointSelector: covered(held),
+    enableDefaultDeny: allows,
+    egressDeny: [{ toCIDRSet: metadataCidrs.map((cidr) => ({ cidr })) }],
+  };
+}
+
+function defaultDeny(held: Coverage): Plain {
+  return {
+    description: "Denies whatever no other policy allows, for every pod outside tier 0",
+    endpointSelector: covered(held),
+    enableDefaultDeny: { ingress: true, egress: true },
+    // an empty rule selects no peer; without any rule Cilium refuses the policy and nothing is enforced
+    ingress: [{}],
+    egress: [{}],
+  };
+}
+
+/** `world` is whatever has no identity in the cluster; the deny is final and isolates nothing by itself. */
+function externalDeny(workload: ModelWorkload): DraftDocument {
+  return namespaced(
+    "flows",
+    workload.namespace,
+    `deny-external-to-${workload.name}`,
+    {},
+    {
+      description: "Nothing outside the cluster reaches it, whatever else is allowed",
+      endpointSelector: { matchLabels: ownLabels(workload) },
+      enableDefaultDeny: allows,
+      ingressDeny: [{ fromEntities: ["world"] }],
+    },
+  );
+}
+
+/** Final: no policy that a tenant writes opens its namespace to another tenant, or reaches into one. */
+function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
+  if (modeOf(model, namespace) === PolicyMode.Audit) return [];
+  const values = closedNeighbours(model, namespace);
+  if (values.length === 0) return [];
+  const neighbours = [{ matchExpressions: [{ key: namespaceKey, operator: "In", values }] }];
+  return [
+    namespaced(
+      "flows",
+      namespace,
+      "deny-other-tenants",
+      {},
+      {
+        description: "Nothing comes in from the namespaces of other tenants, but for declared exceptions",
+        endpointSelector: {},
+        enableDefaultDeny: allows,
+        ingressDeny: [{ fromEndpoints: neighbours }],
+      },
+    ),
+  ];
+}
+
+/** Cilium's health endpoints keep answering, also with `policyEnforcementMode: always`. */
+function ciliumHealth(): Plain {
+  const peers = ["health", "host", "remote-node"];
+  return {
+    description: "Keeps Cilium's own health checks working",
+    endpointSelector: { matchLabels: { "reserved:health": "" } },
+    enableDefaultDeny: allows,
+    ingress: [{ fromEntities: peers }],
+    egress: [{ toEntities: peers }],
+  };
+}
+
+function groupDocuments(group: PolicyGroup): readonly DraftDocument[] {
+  switch (group.group.kind) {
+    case "service":
+      return [serviceDocument(group, group.group.service)];
+    case "metrics":
+      return metricsDocuments(group);
+    case "application":
+      return [applicationDocument(group)];
+  }
+}
+
+function serviceDocument(group: PolicyGroup, service: string): DraftDocument {
+  const specs = bySubject(group.halves).map(({ subject, halves }) =>
+    allowSpec(`Tier 1: what ${service} needs`, subjectSelector(subject, true), halves),
+  );
+  return { ...withAnnotations(clusterwide("platform", group.name, ...specs), group.halves), service };
+}
+
+/** Targets only, on their own ports: a selector for every pod would isolate tier 0. */
+function metricsDocuments(group: PolicyGroup): readonly DraftDocument[] {
+  const description = "Declared scrapers reach declared metrics ports";
+  const targets = bySubject(group.halves);
+  if (targets.length <= mostSpecs) {
+    const specs = targets.map(({ subject, halves }) => allowSpec(description, subjectSelector(subject, true), halves));
+    return [withAnnotations(clusterwide("platform", group.name, ...specs), group.halves)];
+  }
+  const byNamespace = new Map<string, Plain[]>();
+  for (const { subject, halves } of targets) {
+    const home = namespaceOf(subject);
+    const specs = byNamespace.get(home) ?? [];
+    specs.push(allowSpec(description, subjectSelector(subject, false), halves));
+    byNamespace.set(home, specs);
+  }
+  const review = reviewAnnotations(group.halves);
+  return [...byNamespace].map(([namespace, specs]) => namespaced("platform", namespace, group.name, review, ...specs));
+}
+
+function applicationDocument(group: PolicyGroup): DraftDocument {
+  const [first] = group.halves;
+  if (first === undefined) throw new RangeError("a policy group has at least one half");
+  const spec = allowSpec(describeGroup(group), subjectSelector(first.subject, false), group.halves);
+  return namespaced("flows", namespaceOf(first.subject), group.name, flowAnnotations(group.halves), spec);
+}
+
+function describeGroup(group: PolicyGroup): string {
+  const reasons = [...new Set(group.halves.map((half) => half.flow.reason))];
+  const [first = "", ...rest] = reasons;
+  return rest.length === 0 ? first : `${first}, and ${rest.length} more reasons`;
+}
+
+/** When to look at what a shared service may do; who may do it and why is said of its workloads one by one. */
+function withAnnotations(draft: DraftDocument, halves: readonly Half[]): DraftDocument {
+  const annotations = reviewAnnotations(halves);
+  if (Object.keys(annotations).length === 0) return draft;
+  return { ...draft, object: { ...draft.object, metadata: { ...draft.object.metadata, annotations } } };
+}

@@ -1,0 +1,59 @@
+/** Guards and bypasses as NetworkPolicies. */
+import { rangeWithout } from "../../addresses";
+import { bypassLabel } from "../../bypass-label";
+import type { DraftDocument } from "../../documents";
+import { namespaceOf } from "../../halves";
+import type { Model, ModelBypass } from "../../model";
+import { closedNeighbours } from "../../tenants/neighbours";
+import type { Shortfalls } from "../../unsupported";
+import { guardDraft, guardParts, policyTypes } from "../guard-parts";
+import type { BypassPolicy, GuardRequest, Plain } from "../writer";
+import { namespaceNameLabel, podSelectorOf } from "./network-policy";
+import { kubernetesDocuments } from "./policies";
+
+/** One NetworkPolicy: it isolates, and allows DNS and the flows. Metadata endpoints are in none of its ranges. */
+export function kubernetesGuard(model: Model, shortfalls: Shortfalls, request: GuardRequest): readonly DraftDocument[] {
+  const { subject, name, annotations } = request;
+  const parts = guardParts(kubernetesDocuments(model, shortfalls), request);
+  const egress = [...parts.dns, ...parts.flows];
+  const spec = {
+    podSelector: podSelectorOf(subject),
+    policyTypes: policyTypes(request),
+    ...(egress.length > 0 ? { egress } : {}),
+  };
+  const place = { name, namespace: namespaceOf(subject) };
+  return [guardDraft("networking.k8s.io/v1", "NetworkPolicy", place, annotations, spec)];
+}
+
+/**
+ * NetworkPolicy has no deny that would stay, so what has to stay closed is left out: metadata endpoints where no other
+ * policy denies them, the namespaces of other tenants, and the outside of a workload that denies it.
+ */
+export function kubernetesBypass(model: Model, { subject, expires }: ModelBypass): BypassPolicy {
+  const pods = podSelectorOf(subject) as { matchLabels?: Plain };
+  const isExternallyDenied = subject.kind === "workload" && subject.workload.denyExternal;
+  const closed = closedNeighbours(model, namespaceOf(subject));
+  const others =
+    closed.length === 0 ? {} : { matchExpressions: [{ key: namespaceNameLabel, operator: "NotIn", values: closed }] };
+  const world = (without: readonly string[]): Plain[] =>
+    ["0.0.0.0/0", "::/0"].flatMap((cidr) => {
+      const range = rangeWithout({ cidr, except: [] }, without);
+      return range === undefined ? [] : [{ ipBlock: range }];
+    });
+  const ingress =
+    isExternallyDenied || closed.length > 0
+      ? { from: [{ namespaceSelector: others }, ...(isExternallyDenied ? [] : world(model.podCidrs))] }
+      : {};
+  const egress = model.limits.finalDeny ? {} : { to: [{ namespaceSelector: {} }, ...world([])] };
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    isolates: true,
+    spec: {
+      podSelector: { matchLabels: { ...pods.matchLabels, [bypassLabel]: expires } },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [ingress],
+      egress: [egress],
+    },
+  };
+}
