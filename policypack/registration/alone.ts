@@ -1,5 +1,13 @@
-import type { Finding, Rule } from "../../sdk/findings";
-import { clusterAdminBinding, enforcementOff, evaluate, icmpCodesIn, isViolation } from "../../sdk/findings";
+import type { FelixFault, Finding, Rule } from "../../sdk/findings";
+import {
+  clusterAdminBinding,
+  enforcementOff,
+  evaluate,
+  faultyPaths,
+  icmpCode,
+  isViolation,
+  twoProtocols,
+} from "../../sdk/findings";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile } from "../../sdk/reachability";
 import type { GuardSettings } from "../settings";
@@ -18,10 +26,7 @@ export function judgeAlone(
 ): Finding[] {
   const alone = objects.filter(
     (item) =>
-      isEnforcer(item.object) ||
-      kindsAlone.test(item.object.kind) ||
-      mentionsBypass(item.object) ||
-      namesIcmpCode(item),
+      isEnforcer(item.object) || kindsAlone.test(item.object.kind) || mentionsBypass(item.object) || mayStopFelix(item),
   );
   if (alone.length === 0) return [];
   // a pod gets nothing but a bypass's label: the policy before it, which the label turns on, says the rest
@@ -29,7 +34,7 @@ export function judgeAlone(
     alone.filter(({ object }) => isWorkloadKind(object.kind)).flatMap(({ object }) => namespaceOf(object)),
   );
   const bypasses = recorded.within(homes).filter(({ object }) => mentionsBypass(object));
-  const documents = [...bypasses, ...(alone.some(namesIcmpCode) ? recorded.configuration() : [])];
+  const documents = [...bypasses, ...(alone.some(mayStopFelix) ? recorded.configuration() : [])];
   const snapshot = buildSnapshot([...documents, ...alone], { profile: recorded.profile(alone, settings) });
   const judged = new Set(alone.map(({ source }) => source?.urn));
   const { exemptNamespaces, platformNamespaces } = settings;
@@ -38,28 +43,34 @@ export function judgeAlone(
     (finding) =>
       isViolation(finding) &&
       // what says which dataplane Calico uses may be registered later
-      (finding.id !== stopsFelix || finding.certainty === "definite") &&
+      (!Object.hasOwn(stopFelix, finding.id) || finding.certainty === "definite") &&
       !finding.subject.kind.startsWith("Staged") &&
       (documents.length === 0 || judged.has(finding.subject.source?.urn)),
   );
 }
 
-const stopsFelix = "icmp-code-stops-felix";
+/** What Felix cannot write, by the rule about it. */
+const stopFelix = {
+  "icmp-code-stops-felix": icmpCode,
+  "two-protocols-stop-felix": twoProtocols,
+} as const satisfies Readonly<Record<string, FelixFault>>;
 
 /** Rules that need no other object to say that something is wrong. */
 const rulesAlone: readonly Rule[] = [
   enforcementOff,
   clusterAdminBinding,
   // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
-  ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only", stopsFelix),
+  ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only"),
+  ...rulesNamed("icmp-code-stops-felix", "two-protocols-stop-felix"),
 ];
 
 /** A DaemonSet may run the enforcer's agent. */
 const kindsAlone = /^((Cluster)?RoleBinding|AuthorizationPolicy|DaemonSet)$/;
 
-/** Whether a policy of Calico's has a code in a rule about ICMP. */
-function namesIcmpCode({ object }: SourcedObject): boolean {
-  return object.apiVersion.includes("projectcalico.org/") && icmpCodesIn(object.spec).length > 0;
+/** Whether a policy of Calico's has a rule that Felix cannot write, with one dataplane or another. */
+function mayStopFelix({ object }: SourcedObject): boolean {
+  if (!object.apiVersion.includes("projectcalico.org/")) return false;
+  return Object.values(stopFelix).some((fault) => faultyPaths(object.spec, fault).length > 0);
 }
 
 function mentionsBypass({ metadata, spec }: KubeObject): boolean {

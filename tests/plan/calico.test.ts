@@ -69,10 +69,12 @@ describe("calico dialect", function () {
     );
   });
 
-  it("writes no ICMP code, which would end Felix in nftables mode", () => {
+  it("writes no rule that would end Felix: no ICMP code, no protocol beside another", () => {
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {
-        for (const { spec } of calicoPolicies(declaration)) assert.doesNotMatch(JSON.stringify(spec), /"(not)?icmp"/i);
+        for (const { spec } of calicoPolicies(declaration)) {
+          assert.doesNotMatch(JSON.stringify(spec), /"((not)?icmp|notprotocol)"/i);
+        }
       }),
       { numRuns: 20 },
     );

@@ -24,6 +24,7 @@ import { enforcerVersion } from "./installation/enforcer-version";
 import { flowObservabilityOff } from "./installation/flow-observability-off";
 import { icmpCodeStopsFelix } from "./installation/icmp-code-stops-felix";
 import { stagedOnly } from "./installation/staged-only";
+import { twoProtocolsStopFelix } from "./installation/two-protocols-stop-felix";
 import { bypassUndocumented } from "./lifecycle/bypass-undocumented";
 import { orderHazard } from "./lifecycle/order-hazard";
 import { reviewOverdue } from "./lifecycle/review-overdue";
@@ -71,6 +72,7 @@ export const rulesById = {
   "metadata-endpoints-closed": metadataEndpointsClosed,
   "enforcement-off": enforcementOff,
   "icmp-code-stops-felix": icmpCodeStopsFelix,
+  "two-protocols-stop-felix": twoProtocolsStopFelix,
   "staged-only": stagedOnly,
   "tier0-restricted": tier0Restricted,
   "not-understood": notUnderstood,

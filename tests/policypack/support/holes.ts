@@ -47,6 +47,23 @@ const release = (name: string, version: string, values: Fields): TestResource =>
 });
 const inNamespace = (name: string): Fields => ({ matchLabels: { "kubernetes.io/metadata.name": name } });
 
+/** A policy of Calico's with a rule that Felix cannot write, where the dataplane is stated. */
+function stopsFelix(finding: string, linuxDataplane: string, rule: Fields): Hole {
+  const name = `hole-${linuxDataplane.toLowerCase()}`;
+  const values = { installation: { calicoNetwork: { linuxDataplane } } };
+  const props = { chart: "tigera-operator", version: "3.31.0", namespace: "kube-system", values };
+  const spec = { selector: "app == 'api'", types: ["Ingress"], ingress: [{ action: "Allow", ...rule }] };
+  return {
+    finding,
+    resources: [
+      { type: "kubernetes:helm.sh/v3:Release", name: `${name}-installation`, props },
+      object("projectcalico.org/v3", "GlobalNetworkPolicy", name, undefined, { spec }),
+    ],
+    stopped: name,
+    args: { enforcer: "calico" },
+  };
+}
+
 /** By finding, in the order in which the rules are listed. */
 export const holes: readonly Hole[] = [
   {
@@ -96,30 +113,8 @@ export const holes: readonly Hole[] = [
     resources: [clusterwide("hole-tier0", { endpointSelector: {}, ingress: [{}], egress: [{}] })],
     stopped: "hole-tier0",
   },
-  {
-    finding: "icmp-code-stops-felix",
-    resources: [
-      {
-        type: "kubernetes:helm.sh/v3:Release",
-        name: "hole-nftables",
-        props: {
-          chart: "tigera-operator",
-          version: "3.31.0",
-          namespace: "kube-system",
-          values: { installation: { calicoNetwork: { linuxDataplane: "Nftables" } } },
-        },
-      },
-      object("projectcalico.org/v3", "GlobalNetworkPolicy", "hole-ping", undefined, {
-        spec: {
-          selector: "app == 'api'",
-          types: ["Ingress"],
-          ingress: [{ action: "Allow", protocol: "ICMP", icmp: { type: 8, code: 0 } }],
-        },
-      }),
-    ],
-    stopped: "hole-ping",
-    args: { enforcer: "calico" },
-  },
+  stopsFelix("icmp-code-stops-felix", "Nftables", { protocol: "ICMP", icmp: { type: 8, code: 0 } }),
+  stopsFelix("two-protocols-stop-felix", "Iptables", { protocol: "TCP", notProtocol: "UDP" }),
   {
     finding: "not-understood",
     resources: [
