@@ -73,8 +73,11 @@ export abstract class PodAgent<N extends ClusterNode> {
     if (!node) {
       // its node is gone: nobody else would complete the deletion
       if (pod.spec.nodeName !== undefined && deletionTimestamp) return () => this.forget(pod);
+      // where this agent stands aside nothing would come of it, again and again
       const takes =
-        pod.spec.nodeName === undefined && (pod.spec.schedulerName ?? "default-scheduler") === "default-scheduler";
+        this.nodes.length > 0 &&
+        pod.spec.nodeName === undefined &&
+        (pod.spec.schedulerName ?? "default-scheduler") === "default-scheduler";
       return takes && !deletionTimestamp && !this.bound.has(uid) ? () => this.schedule(pod) : undefined;
     }
     if (deletionTimestamp) return () => this.remove(pod, node);
@@ -100,7 +103,6 @@ export abstract class PodAgent<N extends ClusterNode> {
   }
 
   private async schedule(pod: Pod): Promise<void> {
-    if (this.nodes.length === 0) return;
     const { name, namespace, uid } = pod.metadata;
     const load = (node: N): number =>
       [...this.pods.values()].filter((each) => each.spec.nodeName === node.name).length +
