@@ -1,11 +1,11 @@
 /** `npm run lab -- examples`: each example the whole way on the datapath, with a table at the end. */
 import path from "node:path";
 import type { Command } from "commander";
-import { Argument } from "commander";
+import { Argument, Option } from "commander";
 import pc from "picocolors";
-import { installCrds } from "./crds/index";
-import { DatapathError, datapathProblem, datapathStatus, LabCluster, provideDatapathPrograms } from "./datapath/index";
-import { openLab } from "./index";
+import { Dialect } from "../sdk/plan/declaration";
+import type { CalicoMode, EnforcerName } from "./datapath/index";
+import { DatapathError, datapathProblem, datapathStatus } from "./datapath/index";
 import { StoryError } from "./start/stage";
 import { elapsed } from "./toolchain/progress";
 import type { ExampleName } from "./whole-way/example-names";
@@ -17,6 +17,10 @@ type MakeCommand = (name: string, description: string) => Command;
 interface Options {
   readonly dataDir: string;
   readonly sample: string;
+  readonly all?: boolean;
+  readonly cni: EnforcerName;
+  readonly calicoMode?: CalicoMode;
+  readonly dialect?: Dialect;
 }
 
 const tables = path.resolve(__dirname, "..", "reports", "datapath");
@@ -26,12 +30,26 @@ export function addExamplesCommand(command: MakeCommand): void {
   command("examples", "deploy examples with pulumi up onto a datapath of their own, and prove by packets what they say")
     .addArgument(new Argument("[names...]", `of: ${exampleNames.join(", ")}`).default([...exampleNames], "all of them"))
     .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
+    .option("--all", "every undeclared path")
+    .addOption(new Option("--cni <name>", "who enforces the policies").choices(["cilium", "calico"]).default("cilium"))
+    .addOption(
+      new Option(
+        "--calico-mode <mode>",
+        "with --cni calico: with what the kernel is programmed (default: nftables)",
+      ).choices(["nftables", "iptables"]),
+    )
+    .addOption(
+      new Option(
+        "--dialect <api>",
+        "API of the policies (default: the example's own; with --cni calico that of Calico)",
+      ).choices(Object.values(Dialect)),
+    )
     .addHelpText(
       "after",
       `
 Each example is previewed, deployed by a real Pulumi engine and verified with real packets: what is declared must
-pass, a sample of the rest and the metadata addresses must not, and Hubble must tell the drops. A policy is then
-deleted by hand, which verifying and \`cluster-security diff\` must see, and restored by \`pulumi up --refresh\`.
+pass, a sample of the rest and the metadata addresses must not, and Cilium's Hubble must tell the drops. A policy is
+then deleted by hand, which verifying and \`cluster-security diff\` must see, and restored by \`pulumi up --refresh\`.
 At last the stack is destroyed. During up and destroy declared and undeclared flows are probed again and again.
 
 The cluster is new and ends with the command. Every probe is written to ${path.relative(process.cwd(), tables)}/.
@@ -58,30 +76,32 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
   if (datapathStatus().running) {
     throw new DatapathError("already-running", "A datapath runs on this machine already: npm run lab -- down ends it.");
   }
-  const sample = Number(options.sample);
-  if (!Number.isInteger(sample) || sample < 1) throw new Error(`--sample takes a number, not ${options.sample}.`);
+  const sample = options.all ? "all" : Number(options.sample);
+  if (sample !== "all" && (!Number.isInteger(sample) || sample < 1)) {
+    throw new Error(`--sample takes a number, not ${options.sample}.`);
+  }
   // every example and with it Pulumi's SDKs: other commands of the lab do without
-  const { examplesTable, loadExample, problemsOf, runWholeWay } = await import("./whole-way/index.js");
+  const { dialectsOf, examplesTable, loadExample, openExamplesLab, problemsOf, runWholeWay } =
+    await import("./whole-way/index.js");
+  const { cni, calicoMode } = options;
+  const dialect = dialectFor(options, dialectsOf[cni]);
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort());
-  const { hubble } = await provideDatapathPrograms();
-  // a cluster of its own beside the one that `up` may have left: the examples bring their own DNS server
-  const lab = await openLab({
-    dataDir: path.join(options.dataDir, "examples"),
-    fresh: true,
-    datapath: { clusterDns: false },
-  });
-  const cluster = new LabCluster(lab.controlPlane, lab.datapath?.nodes ?? []);
+  // a cluster of its own beside the one that `up` may have left
+  const dataDir = path.join(options.dataDir, "examples");
+  const on = await openExamplesLab({ dataDir, cni, ...(calicoMode === undefined ? {} : { calicoMode }) });
+  const { lab, cluster, hubble } = on;
   const failures: string[] = [];
   const entries: TableEntry[] = [];
   try {
-    await installCrds(lab.controlPlane, ["istio"]);
     for (const name of names) {
       console.log(`\n${pc.bold(`▶ ${name}`)}`);
       const stage = stages();
       try {
         const result = await runWholeWay(await loadExample(name), {
-          ...{ lab, cluster, hubble: hubble.path, signal: interrupted.signal, sample, tables },
+          ...{ lab, cluster, signal: interrupted.signal, sample, tables },
+          ...(hubble === undefined ? {} : { hubble }),
+          ...(dialect === undefined ? {} : { dialect }),
           onStage: stage.next,
         });
         stage.done();
@@ -105,8 +125,7 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
     console.error("\nStopped. Nothing is left running.");
     return 130;
   } finally {
-    cluster.close();
-    await lab.close();
+    await on.close();
   }
   console.log(`\n${examplesTable(entries)}\n`);
   for (const failure of failures) console.log(`${pc.red("✘")} ${failure}`);
@@ -115,6 +134,17 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
   );
   console.log(`every probe: ${path.relative(process.cwd(), tables)}/`);
   return failures.length === 0 ? 0 : 1;
+}
+
+/** The API of the policies: the example's own unless something else is asked for, or the enforcer does not read it. */
+function dialectFor({ cni, calicoMode, dialect }: Options, read: readonly [Dialect, ...Dialect[]]): Dialect | undefined {
+  if (calicoMode !== undefined && cni !== "calico") {
+    throw new Error("--calico-mode is about Calico: it goes with --cni calico.");
+  }
+  if (dialect !== undefined && !read.includes(dialect)) {
+    throw new Error(`${cni} does not read the policies of --dialect ${dialect}: it reads ${read.join(", ")}.`);
+  }
+  return dialect ?? (cni === "calico" ? read[0] : undefined);
 }
 
 /** One line a stage with the time that it took. */

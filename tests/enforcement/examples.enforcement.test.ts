@@ -2,67 +2,19 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import type { Probe } from "../../sdk/cluster/index";
-import { LabCluster, provideDatapathPrograms } from "../../lab/datapath/index";
-import { installCrds } from "../../lab/crds/index";
-import type { Lab } from "../../lab/index";
-import { openLab } from "../../lab/index";
 import type { LiveReport } from "../../lab/whole-way/live-probes";
 import { LiveProbes } from "../../lab/whole-way/live-probes";
-import { loadExample, problemsOf, runWholeWay } from "../../lab/whole-way/index";
 import { openStack, operate } from "../engine/automation";
-import { closeSharedDatapath } from "./shared-datapath";
-import { chosenExamples, describeLive } from "./whole-way";
+import { chosenExamples, examplesSuite } from "./whole-way";
 
 describe("enforcement: the examples on a real Cilium", () => {
-  let lab: Lab;
-  let cluster: LabCluster;
-  let hubble: string;
-  let folder: string;
-
-  before(async function () {
-    this.timeout(600_000);
-    // there is room for one
-    await closeSharedDatapath();
-    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-examples-"));
-    hubble = (await provideDatapathPrograms()).hubble.path;
-    // the examples bring their own DNS server
-    lab = await openLab({
-      dataDir: folder,
-      quiet: true,
-      fresh: true,
-      datapath: { clusterDns: false },
-    });
-    await installCrds(lab.controlPlane, ["istio"]);
-    cluster = new LabCluster(lab.controlPlane, lab.datapath?.nodes ?? []);
-  });
-
-  after(async function () {
-    this.timeout(120_000);
-    cluster?.close();
-    await lab?.close();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  const { lab: opened, wholeWay } = examplesSuite("cilium");
 
   for (const name of chosenExamples) {
     it(`S0-10, S0-13, S0-14, S2-17, S2-18, S4-14, S4-18: ${name}: the whole way, probed all the while`, async function () {
       this.timeout(900_000);
-      const result = await runWholeWay(await loadExample(name), {
-        ...{ lab, cluster, hubble },
-        signal: new AbortController().signal,
-        tables: path.join(folder, "tables"),
-      });
-      const { up, destroy, verification, byHand } = result;
-      console.log(`      during up: ${describeLive(up)}`);
-      console.log(
-        `      then ${verification.probes.length} probes, ${verification.unprobed.length} parts not to be probed here; ` +
-          `${result.hubble?.asked} drops told by Hubble; ${byHand.policy} deleted by hand: ${byHand.changed.length} probes change`,
-      );
-      console.log(`      during destroy: ${describeLive(destroy)}`);
-      assert.deepEqual(problemsOf(result), []);
+      await wholeWay(name);
     });
   }
 
@@ -115,6 +67,7 @@ describe("enforcement: the examples on a real Cilium", () => {
     }
 
     async function probedThrough(first: "deny" | "workloads"): Promise<{ up: LiveReport; destroy: LiveReport }> {
+      const { lab, cluster } = opened();
       const stack = await openStack({ project: `order-${first}`, stack: "test", lab, program: program(first) });
       const during = async (verb: "up" | "destroy"): Promise<LiveReport> => {
         const probes = new LiveProbes(cluster, [undeclared], { interval: 20, silence: 200 });
