@@ -137,7 +137,10 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
 }
 
 /** The API of the policies: the example's own unless something else is asked for, or the enforcer does not read it. */
-function dialectFor({ cni, calicoMode, dialect }: Options, read: readonly [Dialect, ...Dialect[]]): Dialect | undefined {
+function dialectFor(
+  { cni, calicoMode, dialect }: Options,
+  read: readonly [Dialect, ...Dialect[]],
+): Dialect | undefined {
   if (calicoMode !== undefined && cni !== "calico") {
     throw new Error("--calico-mode is about Calico: it goes with --cni calico.");
   }

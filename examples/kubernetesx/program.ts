@@ -1,18 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import { ClusterSecurity } from "../../sdk/index";
-import { exampleSettings } from "../support/settings";
+import { exampleSettings, existingCni, inDialect } from "../support/settings";
 import type { ExampleOutputs } from "../support/stack";
 import { builders, declare } from "./declaration";
 
 /** The stack: policies from what the builders say, then what the builders build. */
 export async function program(): Promise<ExampleOutputs> {
-  const { mayUncoverOthers } = exampleSettings();
+  const settings = exampleSettings();
   const built = builders();
   const security = new ClusterSecurity("kubernetesx", {
-    cni: { existing: true },
-    defaultDeny: { allowRemoval: mayUncoverOthers },
-    ...(await declare(built)),
+    ...existingCni(settings),
+    defaultDeny: { allowRemoval: settings.mayUncoverOthers },
+    ...inDialect(await declare(built), settings),
   });
 
   const account = new k8s.core.v1.ServiceAccount(

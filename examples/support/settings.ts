@@ -1,4 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ClusterSecurityArgs } from "../../sdk/index";
+import { CniKind, Dialect } from "../../sdk/index";
 
 /** What the examples can be told, under `clusterSecurity:` in the stack's configuration. */
 export interface ExampleSettings {
@@ -7,6 +9,8 @@ export interface ExampleSettings {
    * API server has them; `existing` (default) leaves them to the cluster.
    */
   readonly standIns: boolean;
+  /** `clusterSecurity:dialect` – API of the policies; the declaration's own by default. */
+  readonly dialect: Dialect | undefined;
   /** `clusterSecurity:cni` – `existing` (default) relies on the Cilium that is there, `install` installs it. */
   readonly installCni: boolean;
   /** `clusterSecurity:ciliumVersion` – version of Cilium, installed or existing. */
@@ -25,10 +29,22 @@ export function exampleSettings(): ExampleSettings {
   const config = new pulumi.Config("clusterSecurity");
   const platform = config.get("platform", { allowedValues: ["stand-ins", "existing"] });
   return {
+    dialect: config.get<Dialect>("dialect", { allowedValues: Object.values(Dialect) }),
     standIns: platform === "stand-ins",
     installCni: config.get("cni", { allowedValues: ["existing", "install"] }) === "install",
     mayUncoverOthers: config.getBoolean("mayUncoverOthers") ?? false,
     ciliumVersion: config.get("ciliumVersion"),
     ciliumChart: config.get("ciliumChart"),
   };
+}
+
+/** A declaration in the API that the settings ask for. */
+export function inDialect<T extends { dialect?: Dialect }>(declaration: T, { dialect }: ExampleSettings): T {
+  return dialect === undefined ? declaration : { ...declaration, dialect };
+}
+
+/** The enforcer that is there, where the policies are of its own API; others are read by several. */
+export function existingCni({ dialect = Dialect.Cilium }: ExampleSettings): Pick<ClusterSecurityArgs, "cni"> {
+  if (dialect === Dialect.Cilium) return { cni: { existing: true } };
+  return dialect === Dialect.Calico ? { cni: { kind: CniKind.Calico, existing: true } } : {};
 }

@@ -1,9 +1,9 @@
 import type * as k8s from "@pulumi/kubernetes";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSecurityDeclaration, SecurityPosture, WorkloadDeclaration } from "../../sdk/index";
-import { ClusterSecurity, Dialect } from "../../sdk/index";
+import { ClusterSecurity } from "../../sdk/index";
 import type { ExampleSettings } from "./settings";
-import { exampleSettings } from "./settings";
+import { exampleSettings, inDialect } from "./settings";
 import { deploy } from "./workloads";
 
 /** What an example hands to the programs that run it. */
@@ -27,10 +27,8 @@ export interface ExampleStack {
 
 /** Runs an example in the dialect that the stack's configuration asks for. */
 export function runExample(stack: ExampleStack): ExampleOutputs {
-  const dialects = Object.values(Dialect);
-  const dialect = new pulumi.Config("clusterSecurity").get<Dialect>("dialect", { allowedValues: dialects });
-  const declaration = { ...stack.declaration, ...(dialect === undefined ? {} : { dialect }) };
-  return protect({ ...stack, declaration }, exampleSettings());
+  const settings = exampleSettings();
+  return protect({ ...stack, declaration: inDialect(stack.declaration, settings) }, settings);
 }
 
 /** First everything that protects, then what is protected. */

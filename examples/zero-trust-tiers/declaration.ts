@@ -62,6 +62,8 @@ export const applications: readonly WorkloadDeclaration[] = [
 /** Seed 003 as a declaration: three tiers, and every flow with its reason. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Cilium,
+  // Cilium knows these by name; the other policy APIs by address only
+  cluster: { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.0.0/24"], podCidrs: ["10.244.0.0/16"] },
   namespaces: [...platformNamespaces(true), namespace("business"), namespace("website")],
   platform: {
     observability: {},

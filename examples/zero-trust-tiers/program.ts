@@ -1,9 +1,9 @@
 import type { WorkloadDeclaration } from "../../sdk/index";
 import { CiliumEncryption, ClusterSecurity, Tier, metrics, tcp, workload } from "../../sdk/index";
-import type { CiliumCniArgs, SecurityPosture } from "../../sdk/index";
+import type { ClusterSecurityArgs, SecurityPosture } from "../../sdk/index";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ExampleSettings } from "../support/settings";
-import { exampleSettings } from "../support/settings";
+import { exampleSettings, existingCni, inDialect } from "../support/settings";
 import { deploy } from "../support/workloads";
 import { applications, declaration, observabilityWorkloads, platformNamespaces, systemWorkloads } from "./declaration";
 
@@ -40,9 +40,9 @@ export async function program(): Promise<{ posture: pulumi.Output<SecurityPostur
   const settings = exampleSettings();
   const applicationNamespaces = (declaration.namespaces ?? []).filter(({ tier }) => tier === Tier.Applications);
   const security = new ClusterSecurity("zero-trust", {
-    ...declaration,
+    ...inDialect(declaration, settings),
     namespaces: [...platformNamespaces(!settings.standIns), ...applicationNamespaces],
-    cni: cniArgs(settings),
+    ...cni(settings),
     defaultDeny: { allowRemoval: settings.mayUncoverOthers },
   });
 
@@ -54,13 +54,16 @@ export async function program(): Promise<{ posture: pulumi.Output<SecurityPostur
   return { posture: security.posture };
 }
 
-function cniArgs(settings: ExampleSettings): CiliumCniArgs {
+function cni(settings: ExampleSettings): Pick<ClusterSecurityArgs, "cni"> {
   const version = settings.ciliumVersion === undefined ? {} : { version: settings.ciliumVersion };
-  if (!settings.installCni) return { existing: true, ...version };
+  const { cni: existing } = existingCni(settings);
+  if (!settings.installCni) return existing === undefined ? {} : { cni: { ...existing, ...version } };
   return {
-    ...version,
-    encryption: CiliumEncryption.WireGuard,
-    hubble: { relay: true, ui: true },
-    ...(settings.ciliumChart === undefined ? {} : { chart: settings.ciliumChart }),
+    cni: {
+      ...version,
+      encryption: CiliumEncryption.WireGuard,
+      hubble: { relay: true, ui: true },
+      ...(settings.ciliumChart === undefined ? {} : { chart: settings.ciliumChart }),
+    },
   };
 }
