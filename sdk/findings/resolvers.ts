@@ -120,7 +120,7 @@ function isAboutDns(
  * cluster's DNS. Cilium translates ClusterIPs before that, so there the questions may go to the DNS pods nevertheless.
  */
 function onTheNode(snapshot: Snapshot): Resolver | undefined {
-  if (snapshot.profile.cni === "cilium") return undefined;
+  if (snapshot.profile.translatesServicesFirst) return undefined;
   const clusterIps = new Set(snapshot.services.flatMap((service) => service.clusterIps));
   for (const workload of snapshot.workloads) {
     const all = nodeLocalDnsAddresses(workload);

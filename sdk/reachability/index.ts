@@ -9,7 +9,7 @@ export { isSomeValue, someValue } from "./model/unknown";
 export type { ServiceEntry } from "./model/services";
 export { isCiliumProxy } from "./model/services";
 export { isBeforeCalico } from "./model/calico-version";
-export { profileWithin } from "./model/profile";
+export { profileWithin, readersOf } from "./model/profile";
 export type { HttpRule } from "./readers/http";
 export { httpRules, readHttp } from "./readers/http";
 export { isPortName } from "./readers/names";
@@ -32,7 +32,7 @@ export type { Condition, Lookup, Test } from "./model/selectors/conditions";
 export { evaluate as evaluateCondition } from "./model/selectors/conditions";
 export { labelOf } from "./model/selectors/labels";
 /** What a kind is, for rooms that meet objects before the engine does. */
-export { isClusterwide, isPolicy, isStagedKind, shapesPolicies } from "./snapshot/kinds";
+export { isClusterwide, isPolicy, isStagedKind, policyKindOf, shapesPolicies } from "./snapshot/kinds";
 export { nodeLocalDnsAddresses } from "./readers/node-local-dns";
 export { identityOf } from "./snapshot/identity";
 export type { Patched } from "./snapshot/patches";

@@ -15,6 +15,7 @@ export { describeRef } from "./model/objects";
 export type { UnknownValue } from "./model/unknown";
 export { isUnknown, unknownValue } from "./model/unknown";
 export type { Problem, ProblemCode } from "./model/problems";
+export type { EnforcerSettings, EnforcerTraits } from "./model/enforcer";
 export type { Cni, EnforcerProfile } from "./model/profile";
 export { inferProfile, profileFor } from "./model/profile";
 export type { ClusterNode, Namespace, Snapshot, Workload, WorkloadPort } from "./model/snapshot";

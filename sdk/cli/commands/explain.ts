@@ -19,7 +19,7 @@ export async function explain(
   const printing = {
     format: options.format,
     colours: coloursFor(output),
-    cni: loaded.snapshot.profile.cni,
+    flowLog: loaded.snapshot.profile.flowLog,
     everyRule: options.everyRule,
   };
   const { verdict, condition } = answerFor(loaded, explained.flow);

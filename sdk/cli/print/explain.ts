@@ -1,5 +1,12 @@
 import { describeEnd, describeRef } from "../../reachability";
-import type { Cni, DirectionExplanation, Explanation, ExplanationStep, FlipHint, RuleRef } from "../../reachability";
+import type {
+  DirectionExplanation,
+  EnforcerProfile,
+  Explanation,
+  ExplanationStep,
+  FlipHint,
+  RuleRef,
+} from "../../reachability";
 import { describeTraffic } from "../../reports/connections";
 import { describeSource } from "../../reports/source";
 import { describePort } from "../ends";
@@ -12,8 +19,8 @@ import { columns, csvField, dotString, markdownCell, mermaidString } from "./tex
 export interface ExplainPrinting {
   readonly format: Format;
   readonly colours: Colours;
-  /** Whose commands show flows. */
-  readonly cni: Cni;
+  /** The tool of the cluster that shows flows, if there is one. */
+  readonly flowLog: EnforcerProfile["flowLog"];
   /** Also the rules of policies that have nothing to do with the two ends. */
   readonly everyRule: boolean;
 }
@@ -99,7 +106,7 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
     text += `\nto ${verdict === "allowed" ? "close" : "open"} it:\n`;
     for (const hint of explanation.flip) text += printable(`  ${hintOf(hint, explanation)}\n`);
   }
-  const commands = commandsToConfirm(explanation, printing.cni);
+  const commands = commandsToConfirm(explanation, printing.flowLog);
   if (commands.length > 0) text += `\nto see it on a cluster:\n${commands.map((each) => `  ${each}\n`).join("")}`;
   return text;
 }
@@ -127,7 +134,7 @@ function withPlace(text: string, rule: RuleRef): string {
 }
 
 /** Commands that show on a live cluster what decided, and the flow itself where the enforcer records flows. */
-function commandsToConfirm({ flow, egress, ingress }: Explanation, cni: Cni): string[] {
+function commandsToConfirm({ flow, egress, ingress }: Explanation, flowLog: EnforcerProfile["flowLog"]): string[] {
   const named = [egress, ingress].flatMap((side) => (side.deciding ? [side.deciding.policy] : side.isolatedBy));
   // Meant to be copied into a shell: only names that the API server takes.
   const policies = named.filter((each) => [each.kind, each.name, each.namespace ?? ""].every(isApiName));
@@ -141,7 +148,7 @@ function commandsToConfirm({ flow, egress, ingress }: Explanation, cni: Cni): st
   const { source, destination, protocol, port } = flow;
   const pod = (id: string): string => id.replace(/\[[^\]]*\]$/, "");
   const pods = source.kind === "workload" && destination.kind === "workload";
-  if (cni === "cilium" && pods && [source.id, destination.id].every((id) => isApiName(pod(id).replace("/", "")))) {
+  if (flowLog === "hubble" && pods && [source.id, destination.id].every((id) => isApiName(pod(id).replace("/", "")))) {
     const ports = port === undefined || protocol.startsWith("ICMP") ? "" : ` --to-port ${port}`;
     commands.add(
       `hubble observe --from-pod ${pod(source.id)} --to-pod ${pod(destination.id)}${ports} --protocol ${protocol.toLowerCase()}`,

@@ -1,3 +1,5 @@
+import type { EnforcerProfile } from "../../reachability/index";
+
 /** What the policies of an API can express. */
 export interface PolicyApiLimits {
   /** An explicit deny that no other policy opens again. */
@@ -10,4 +12,6 @@ export interface PolicyApiLimits {
   readonly staged: boolean;
   /** One object that closes the metadata endpoints has room for a workload that may reach one of them. */
   readonly metadataAccessInGuard: boolean;
+  /** Settings of the enforcer under which it enforces the API. Absent: it always does. */
+  readonly enforcedWith?: Partial<EnforcerProfile>;
 }

@@ -2,23 +2,15 @@
  * Policies that tenants write themselves, and the proof that they weaken nothing: the engine computes what crosses the
  * boundary of a tenant with and without each of them, over every pod that could be started.
  */
-import type { KubeObject, Peer, Reachability } from "../../reachability/index";
-import { buildSnapshot, compile, diff, profileFor, unknownValue } from "../../reachability/index";
-import { Dialect, Tier } from "../declaration";
+import type { KubeObject, Peer, Reachability, Workload } from "../../reachability/index";
+import { diff, policyKindOf, readersOf } from "../../reachability/index";
 import type { DraftDocument } from "../documents";
 import { logicalNameOf, managedByLabel } from "../documents";
 import type { DeclarationProblem } from "../errors";
 import { DeclarationError } from "../errors";
-import type { Model, ModelTenant, ModelWorkload, TenantPolicy } from "../model";
+import type { Model, ModelTenant, TenantPolicy } from "../model";
+import { anyPod, elsewhere, ordinaryPod, worldOf } from "./imagined-cluster";
 
-/** Stands for every namespace that the declaration does not know; no namespace may be called so. */
-const elsewhere = "Elsewhere";
-/**
- * Stand for every pod that could be started in a namespace. The labels of both are anything; the account of the one is
- * anything too, the other's is the one that everybody has: an identity that rests on an account is not theirs to take.
- */
-const anyPod = "any-pod";
-const ordinaryPod = "any-pod-of-account-default";
 /** Openings named in one refusal. */
 const mostNamed = 3;
 
@@ -115,12 +107,14 @@ function* openedPaths(
   names: readonly string[],
 ): Iterable<string> {
   const own = new Set(tenant.namespaces);
-  const isOwn = (id: string): boolean => own.has(id.slice(0, Math.max(id.indexOf("/"), 0)));
+  const pods = new Map(after.snapshot.workloads.map((workload) => [workload.id, workload]));
+  const isOwn = (id: string): boolean => own.has(pods.get(id)?.namespace ?? "");
   for (const entry of diff(before, after)) {
     const [from, to] = [isOwn(entry.sourceId), isOwn(entry.destinationId)];
     const more = entry.after.possible.subtract(entry.before.possible);
     if (from === to || more.isEmpty()) continue;
-    yield `${nameOf(entry.sourceId)} → ${nameOf(entry.destinationId)} (${more.toString()})`;
+    const [source, destination] = [entry.sourceId, entry.destinationId].map((id) => nameOf(pods.get(id)) ?? id);
+    yield `${source} → ${destination} (${more.toString()})`;
   }
   // what the table of workloads and addresses does not hold: the nodes, the API server, and names
   const others: readonly (readonly [string, Peer])[] = [
@@ -152,102 +146,21 @@ function namesIn(value: unknown): readonly string[] {
   });
 }
 
+/** What a pod of the imagined cluster stands for; nothing for an address range. */
+function nameOf(pod: Workload | undefined): string | undefined {
+  if (pod === undefined) return undefined;
+  if (pod.namespace === elsewhere) return "namespaces that are not declared";
+  return [anyPod, ordinaryPod].includes(pod.name) ? `pods of ${pod.namespace}` : `${pod.namespace}/${pod.name}`;
+}
+
 function gained(before: Reachability, after: Reachability, source: Peer, destination: Peer): string | undefined {
   const was = before.traffic(source, destination).possible;
   const more = after.traffic(source, destination).possible.subtract(was);
   return more.isEmpty() ? undefined : more.toString();
 }
 
-function nameOf(id: string): string {
-  if (id.startsWith(`${elsewhere}/`)) return "namespaces that are not declared";
-  const standing = /^(.*)\/any-pod(-of-account-default)?\[Pod\]$/.exec(id);
-  return standing === null ? id.replace(/\[[A-Z][A-Za-z]*\]$/, "") : `pods of ${standing[1]}`;
-}
-
-function worldOf(
-  model: Model,
-  tenant: ModelTenant,
-  baseline: readonly DraftDocument[],
-  enforcer: string,
-  policy?: KubeObject,
-): Reachability {
-  const names = [...model.namespaces.keys(), elsewhere];
-  const objects: KubeObject[] = [
-    ...[...model.namespaces.values()].map(({ name, labels, existing }) => ({
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: existing ? { name } : { name, labels: { ...labels } },
-    })),
-    // anybody may label it
-    {
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name: elsewhere, labels: unknownValue },
-    } as unknown as KubeObject,
-    ...names.flatMap((name) => [standIn(name, anyPod, unknownValue), standIn(name, ordinaryPod, "default")]),
-    ...[...model.workloads.values()].map(podOf),
-    ...baseline.map(({ object }) => object as unknown as KubeObject),
-    ...names.filter((name) => isOther(model, tenant, name)).map(openDoor),
-    ...(policy === undefined ? [] : [policy]),
-  ];
-  const profile = profileFor(enforcer);
-  const clusterNetworkPolicy = profile.clusterNetworkPolicy || model.dialect === Dialect.ClusterNetworkPolicy;
-  const snapshot = buildSnapshot(
-    objects.map((object) => ({ object })),
-    { profile: { ...profile, clusterNetworkPolicy } },
-  );
-  return compile(snapshot);
-}
-
-/** The enforcer that reads a policy; where the declaration is in Kubernetes' own dialects, the policy may say. */
-function enforcerOf(model: Model, { apiVersion }: KubeObject): string | undefined {
-  const own = apiVersion.startsWith("cilium.io/")
-    ? "cilium"
-    : apiVersion.startsWith("projectcalico.org/")
-      ? "calico"
-      : "";
-  const chosen = model.dialect === Dialect.Cilium ? "cilium" : model.dialect === Dialect.Calico ? "calico" : "";
-  if (own !== "" && chosen !== "" && own !== chosen) return undefined;
-  return [own, chosen, "kubernetes"].find((name) => name !== "");
-}
-
-function isOther(model: Model, tenant: ModelTenant, namespace: string): boolean {
-  return !tenant.namespaces.includes(namespace) && model.namespaces.get(namespace)?.tier !== Tier.Platform;
-}
-
-function standIn(namespace: string, name: string, serviceAccountName: unknown): KubeObject {
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace, labels: unknownValue },
-    spec: { serviceAccountName, containers: [] },
-  } as unknown as KubeObject;
-}
-
-function podOf({ name, namespace, labels, serviceAccount, hostNetwork, ports }: ModelWorkload): KubeObject {
-  const served = ports.map((port) => ({
-    containerPort: port.from,
-    protocol: port.protocol,
-    ...(port.name === undefined ? {} : { name: port.name }),
-  }));
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace, labels: { ...labels } },
-    spec: {
-      ...(serviceAccount === undefined ? {} : { serviceAccountName: serviceAccount }),
-      hostNetwork,
-      containers: [{ name, ports: served }],
-    },
-  };
-}
-
-/** Lets everything in and out, as a careless owner of the namespace might; every enforcer reads it. */
-function openDoor(namespace: string): KubeObject {
-  return {
-    apiVersion: "networking.k8s.io/v1",
-    kind: "NetworkPolicy",
-    metadata: { name: "open-door", namespace },
-    spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [{}], egress: [{}] },
-  };
+/** The first enforcer that reads both the policies of the declaration and the tenant's. */
+function enforcerOf(model: Model, { apiVersion, kind }: KubeObject): string | undefined {
+  const own = policyKindOf(apiVersion, kind)?.dialect;
+  return readersOf(own === undefined ? [model.dialect] : [model.dialect, own])[0];
 }

@@ -231,8 +231,7 @@ export class Endpoints {
   /** The endpoint as those see it who connect to one of its addresses. */
   at(endpoint: Endpoint, address: Address): Endpoint {
     if (endpoint.kind !== "pod" || (endpoint.addresses?.length ?? 0) <= 1) return endpoint;
-    // to Cilium a pod is its identity, whatever the address
-    return this.snapshot.profile.cni === "cilium" ? endpoint : { ...endpoint, addresses: [address] };
+    return this.snapshot.profile.matchesByIdentity ? endpoint : { ...endpoint, addresses: [address] };
   }
 
   /** A pod of the cluster that was not read: all that is known is where it is, or what a selector asks for. */

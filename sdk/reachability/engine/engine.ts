@@ -192,13 +192,17 @@ export class Engine {
   }
 
   /**
-   * Whether a node that connects to one of its own pods comes with istio-cni's address. To Cilium that is an address of the
-   * world, and its exception for the node does not hold (istio.io, "Ambient and Kubernetes NetworkPolicy").
+   * Whether a node that connects to one of its own pods comes with istio-cni's address, for which the enforcer's exception
+   * for the own node does not hold.
    */
   seesProbeAddress(subject: Endpoint, peer: Endpoint): boolean {
-    const { cni } = this.context.profile;
+    const { probesComeFromMeshAddress } = this.context.profile;
     return (
-      cni === "cilium" && subject.kind === "pod" && subject.mesh === "ambient" && peer.kind === "node" && peer.local
+      probesComeFromMeshAddress &&
+      subject.kind === "pod" &&
+      subject.mesh === "ambient" &&
+      peer.kind === "node" &&
+      peer.local
     );
   }
 
@@ -206,7 +210,7 @@ export class Engine {
     const subject = direction === "ingress" ? destination : source;
     const peer = direction === "ingress" ? source : destination;
     const ownNode = direction === "ingress" && this.isOwnNode(subject, peer);
-    if (ownNode && this.context.profile.cni !== "cilium") return everything;
+    if (ownNode && this.context.profile.ownNodeBypassesDenies) return everything;
     const context = this.contextFor(direction, subject, peer);
     return evaluateTiers(
       this.index.of(subject)[direction],
@@ -295,7 +299,7 @@ export class Engine {
     return {
       closed: profile.enforcementMode === "always" && subject.kind === "pod",
       ownNode,
-      isolationLast: profile.cni === "cilium",
+      isolationLast: profile.isolatesAfterAllTiers,
     };
   }
 

@@ -93,10 +93,10 @@ export function matchesOwn(rule: Rule, subject: Endpoint, context: MatchContext,
   return rule.own === undefined ? YES : matchesPeer(rule.own, seenFrom(peer, subject, context), context);
 }
 
-/** An end as another sees it that has one address: by its addresses of the same family. To Cilium all are one identity. */
+/** An end as another sees it that has one address: by its addresses of the same family, where these count. */
 function seenFrom(peer: Endpoint | undefined, subject: Endpoint, { profile }: MatchContext): Endpoint {
   const address = peer?.kind === "world" || peer?.kind === "node" ? peer.address : undefined;
-  if (address === undefined || subject.kind !== "pod" || profile.cni === "cilium") return subject;
+  if (address === undefined || subject.kind !== "pod" || profile.matchesByIdentity) return subject;
   const same = (subject.addresses ?? []).filter((each) => each.family === address.family);
   return same.length === 0 || same.length === subject.addresses?.length ? subject : { ...subject, addresses: same };
 }

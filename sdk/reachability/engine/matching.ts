@@ -93,8 +93,8 @@ function matchesTogether(terms: readonly PeerTerm[], endpoint: Endpoint, context
   const ranges = terms.filter((term) => term.kind === "cidr");
   const [first] = ranges;
   if (first === undefined || ranges.length < 2 || addressIsKnown(endpoint)) return NO;
-  // to Cilium the ranges are identities, of which each has exceptions of its own
-  if (context.profile.cni === "cilium" && endpoint.kind !== "world") return NO;
+  // each range is an identity, with exceptions of its own
+  if (context.profile.matchesByIdentity && endpoint.kind !== "world") return NO;
   if (ranges.some(({ literal }) => literal !== first.literal)) return NO;
   const set = ranges.reduce((united, term) => united.union(term.set), AddressSet.none);
   const { except: _, ...whole } = first;
@@ -196,8 +196,7 @@ function podRange(context: MatchContext): AddressSet {
 
 function matchesNodeAddresses(term: CidrTerm, node: NodeEndpoint, context: MatchContext): Tri {
   const { profile } = context;
-  // to Cilium a node has one identity with all its addresses; elsewhere the address of the packet counts
-  if (profile.cni !== "cilium" && node.address !== undefined) return tri(term.set.contains(node.address));
+  if (!profile.matchesByIdentity && node.address !== undefined) return tri(term.set.contains(node.address));
   return node.addresses === undefined
     ? within(ordinary(context), term.set)
     : matchesAddresses(term, node.addresses, profile);
@@ -205,8 +204,8 @@ function matchesNodeAddresses(term: CidrTerm, node: NodeEndpoint, context: Match
 
 function matchesAddresses(term: CidrTerm, addresses: readonly Address[], profile: EnforcerProfile): Tri {
   const inside = addresses.filter((address) => term.set.contains(address)).length;
-  if (profile.cni === "cilium") {
-    // measured: one address in the CIDR covers them all, one address in an exception excepts them all
+  if (profile.matchesByIdentity) {
+    // measured on Cilium: one address in the CIDR covers them all, one address in an exception excepts them all
     return tri(inside > 0 && !addresses.some((address) => term.except?.contains(address) === true));
   }
   return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;

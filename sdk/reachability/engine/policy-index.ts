@@ -136,12 +136,9 @@ function groupByTier(
   });
 }
 
-/**
- * Whether the outcome is open where policies of one priority disagree. The API says so; Cilium and Calico each have an
- * order of their own (Deny before Accept; by name).
- */
+/** Whether the outcome is open where policies of one priority disagree. */
 export function leavesTiesOpen(tier: Tier, profile: EnforcerProfile): boolean {
-  return profile.cni === "kubernetes" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id);
+  return profile.equalPriorities === "open" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id);
 }
 
 /** Rules by priority and policy; nothing where every priority has one policy. */
@@ -170,7 +167,7 @@ function rulesInOrder(
   );
   if (tier.combinator === "additive") {
     rules.sort((a, b) => denyFirst[a.rule.verdict] - denyFirst[b.rule.verdict]);
-  } else if (profile.cni === "cilium" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id)) {
+  } else if (profile.equalPriorities === "denyFirst" && (tier.id === tiers.admin.id || tier.id === tiers.baseline.id)) {
     // Cilium orders by priority + rule index / 100, and at equal keys Deny before Accept before Pass
     rules.sort(
       (a, b) =>

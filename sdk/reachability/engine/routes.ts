@@ -254,7 +254,7 @@ export class Routes {
     if (service.namespace === "default" && service.name === "kubernetes") {
       return { endpoints: this.endpoints.resolve({ kind: "kubeApiserver" }), imagined: false };
     }
-    if (this.snapshot.profile.cni === "cilium" && isCiliumProxy(service)) {
+    if (this.snapshot.profile.servesIngress && isCiliumProxy(service)) {
       return { endpoints: [this.endpoints.ciliumIngress], imagined: false };
     }
     if (service.selector === undefined) return this.#listedEndpoints(service);

@@ -84,7 +84,7 @@ export class WorldSweep {
     boundsOf: (term: PeerTerm) => readonly AddressSet[],
   ): WorldSweep | undefined {
     const { snapshot } = engine;
-    if (snapshot.profile.cni !== "calico" || engine.hasMesh || subject.kind !== "pod" || !engine.enforces())
+    if (!snapshot.profile.namedTiers || engine.hasMesh || subject.kind !== "pod" || !engine.enforces())
       return undefined;
     if ((snapshot.waypoints?.uses.length ?? 0) > 0) return undefined;
     const tiers = engine.index.of(subject)[direction];

@@ -76,8 +76,8 @@ export class Coverage {
    * that addresses alone settle nothing.
    */
   #notByAddress(rule: Rule): readonly PeerTerm[] {
-    const { cni, cidrMatchesPods, cidrMatchesNodes } = this.engine.context.profile;
-    if (cni === "cilium" && (cidrMatchesPods || cidrMatchesNodes)) return rule.peers;
+    const { matchesByIdentity, cidrMatchesPods, cidrMatchesNodes } = this.engine.context.profile;
+    if (matchesByIdentity && (cidrMatchesPods || cidrMatchesNodes)) return rule.peers;
     let terms = this.#others.get(rule);
     if (terms === undefined) {
       terms = rule.peers.filter(({ kind }) => kind !== "cidr" && kind !== "fqdn");

@@ -137,7 +137,8 @@ function explainDirection(
   if (isSamePod(source, destination)) return plain("a pod always reaches itself");
   if (!engine.enforces()) return plain("the enforcer drops nothing: enforcement is off, or only audited");
   const ownNode = direction === "ingress" && engine.isOwnNode(subject, peer);
-  if (ownNode && engine.context.profile.cni !== "cilium") return plain("the pod's own node always reaches it (probes)");
+  if (ownNode && engine.context.profile.ownNodeBypassesDenies)
+    return plain("the pod's own node always reaches it (probes)");
   const { closed, isolationLast } = engine.circumstances(subject, ownNode);
   const walk = walkTiers(engine, engine.index, asked, direction, subject, peer, destination, isolationLast);
   if (subject.kind === "pod" && direction === "ingress" && engine.seesProbeAddress(subject, peer)) {

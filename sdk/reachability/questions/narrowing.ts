@@ -109,7 +109,7 @@ const companies: readonly Company[] = ["alone", "beside a default deny"];
 function enforcersOf(policy: KubeObject): readonly EnforcerProfile[] {
   const inferred = inferProfile([{ object: policy, source: {} }]);
   const isStandard = policy.apiVersion === "networking.k8s.io/v1";
-  return isStandard && inferred.cni !== "cilium" ? [inferred, profileFor("cilium")] : [inferred];
+  return isStandard && !inferred.rulesBeyondPolicyTypes ? [inferred, profileFor("cilium")] : [inferred];
 }
 
 function effectUnder(profile: EnforcerProfile, meant: KubeObject, standing: KubeObject, among: Company): EffectChange {

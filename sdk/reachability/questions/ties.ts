@@ -116,6 +116,9 @@ function overlap(a: PodSet, b: PodSet, count: number): boolean {
   return false;
 }
 
+/** How the order of policies of one priority is described, by the enforcer's rule. */
+const ties = { open: "either", denyFirst: "Deny before Accept before Pass", byName: "them by name" } as const;
+
 function problemOf(
   first: CompiledPolicy,
   second: CompiledPolicy,
@@ -125,9 +128,7 @@ function problemOf(
   const open = leavesTiesOpen(first.tier, profile);
   const order = open
     ? "the API leaves open which of them counts"
-    : profile.cni === "cilium"
-      ? "Cilium takes Deny before Accept before Pass, another enforcer may not"
-      : "Calico takes them by name, another enforcer may not";
+    : `${profile.title} takes ${ties[profile.equalPriorities]}, another enforcer may not`;
   const { apiVersion, kind, name, source } = second.origin;
   return {
     code: "ambiguous",

@@ -39,12 +39,12 @@ export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, 
  * Calico drops a namedPort from the rule, which then is for every protocol and port (k8sAdminPolicyPortToCalicoFields in
  * libcalico-go conversion.go, up to 3.31, the last that reads this kind).
  */
-function readPorts(value: unknown, path: string, { reader, cni }: RuleReading): L4Spec {
+function readPorts(value: unknown, path: string, { reader, profile }: RuleReading): L4Spec {
   const ports = readList(value, path) ?? [];
   if (ports.length === 0) return everyTraffic;
   const read = uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
-  if (cni !== "calico" || read.named.length === 0) return read;
-  const message = `Calico drops namedPort from ${path}: the rule is for every protocol and port`;
+  if (!profile.dropsAdminPortNames || read.named.length === 0) return read;
+  const message = `${profile.title} drops namedPort from ${path}: the rule is for every protocol and port`;
   reader.report("not-enforced", message, path, false);
   return everyTraffic;
 }

@@ -2,7 +2,7 @@
  * ClusterNetworkPolicy, policy.networking.k8s.io/v1alpha2.
  * Source: network-policy-api apis/v1alpha2/clusternetworkpolicy_types.go.
  */
-import type { Cni } from "../model/profile";
+import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
 import { tiers } from "../model/rules";
 import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
@@ -75,7 +75,7 @@ export function readTieredPolicy(
     () => {
       const spec = required(readMap(origin.object.spec, "spec"), "spec");
       onlyFields(spec, "spec", kind.specFields);
-      const read: RuleReading = { kind, reader, cni: context.profile.cni, networkSets: context.networkSets };
+      const read: RuleReading = { kind, reader, profile: context.profile, networkSets: context.networkSets };
       const policy: CompiledPolicy = {
         origin,
         tier: kind.tierOf(spec) === "Admin" ? context.tiers.admin : context.tiers.baseline,
@@ -102,7 +102,7 @@ export function readTieredPolicy(
 export interface RuleReading {
   readonly kind: TieredDialect;
   readonly reader: ObjectReader;
-  readonly cni: Cni;
+  readonly profile: EnforcerProfile;
   readonly networkSets: ReaderContext["networkSets"];
 }
 
@@ -141,7 +141,7 @@ function readDirection(spec: Fields, direction: Direction, read: RuleReading): {
 }
 
 function readRule(value: unknown, direction: Direction, path: string, read: RuleReading): Rule[] {
-  const { kind, reader, cni } = read;
+  const { kind, reader, profile } = read;
   const peerField = direction === "ingress" ? "from" : "to";
   return reader.attempt<Rule[]>(
     () => {
@@ -155,11 +155,16 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
       }
       const peerPath = `${path}.${peerField}`;
       checkNamedPorts(rule[peerField], rule[kind.trafficField], `${path}.${kind.trafficField}`);
-      const failed = cni === "calico" ? unsupportedByCalico(rule[peerField]) : undefined;
+      const failed = profile.readsExperimentalPeers ? undefined : experimentalPeer(rule[peerField]);
       if (failed !== undefined) {
         // a rule it cannot express: an Accept is left out, Deny and Pass deny everything (libcalico-go conversion.go)
         const effect = verdict === "allow" ? "leaves the rule out" : "denies everything instead";
-        reader.report("not-enforced", `Calico does not support ${failed} in ${peerPath}, and ${effect}`, path, false);
+        reader.report(
+          "not-enforced",
+          `${profile.title} does not support ${failed} in ${peerPath}, and ${effect}`,
+          path,
+          false,
+        );
         return verdict === "allow"
           ? []
           : [{ direction, verdict: "deny", path, peers: [{ kind: "any" }], l4: everyTraffic }];
@@ -176,7 +181,7 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
       );
       const dnsNames = peers.flat().flatMap((term) => (term.kind === "fqdn" ? [term.pattern] : []));
       // Cilium adds a DNS rule for the names of an Accept rule (pkg/k8s/cluster_network_policy.go)
-      const dns = cni === "cilium" && dnsNames.length > 0 ? { dnsNames } : {};
+      const dns = profile.addsDnsRules && dnsNames.length > 0 ? { dnsNames } : {};
       return [{ direction, verdict, path, peers: peers.flat(), l4, ...dns }];
     },
     () => [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
@@ -188,7 +193,7 @@ function readPeer(
   direction: Direction,
   verdict: RuleVerdict,
   path: string,
-  { cni, networkSets }: RuleReading,
+  { profile, networkSets }: RuleReading,
 ): PeerTerm[] {
   const peer = required(readMap(value, path), path);
   const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
@@ -216,8 +221,9 @@ function readPeer(
       const where = readScope(peer, path);
       // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
       // world (tests/enforcement/cases/by-absence-*.yaml)
-      if (cni === "cilium" && kind === "namespaces" && isNegative(where)) return [{ kind: "any" }];
-      if (cni === "calico" && kind === "namespaces") {
+      if (profile.negativeNamespacesAreEverything && kind === "namespaces" && isNegative(where))
+        return [{ kind: "any" }];
+      if (profile.namespacesHoldNetworkSets && kind === "namespaces") {
         // to Calico "all namespaces" is whatever is in one: pods and network sets, which no condition on pods leaves out
         const chosen = where === always ? inAnyNamespace : where;
         return [withSets(chosen, networkSets(chosen))];
@@ -245,7 +251,7 @@ function checkNamedPorts(peers: unknown, traffic: unknown, path: string): void {
 }
 
 /** The kind of peer for which Calico gives up a whole rule; nothing where it supports all of them. */
-function unsupportedByCalico(peers: unknown): string | undefined {
+function experimentalPeer(peers: unknown): string | undefined {
   const entries: readonly unknown[] = Array.isArray(peers) ? (peers as unknown[]) : [];
   return ["nodes", "domainNames"].find((field) =>
     entries.some((peer) => typeof peer === "object" && peer !== null && field in peer),

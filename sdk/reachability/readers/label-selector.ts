@@ -1,4 +1,4 @@
-import type { Cni } from "../model/profile";
+import type { EnforcerProfile } from "../model/profile";
 import { all, test, type Condition, type Field, type Operator } from "../model/selectors/conditions";
 import { ciliumKey } from "./cilium-selectors";
 import { NotReadable, onlyFields, readLabelValue, readList, readMap, readString, required } from "./fields";
@@ -68,8 +68,8 @@ export const podLabels: KeyMapping = (key, path) => {
  * that its names for the namespace, the service account and the cluster are labels of every pod (NewESFromK8sLabelSelector);
  * for everybody else they are labels that no pod has.
  */
-export function podLabelsOf(cni: Cni): KeyMapping {
-  if (cni !== "cilium") return podLabels;
+export function podLabelsOf({ selectsIdentityLabels }: EnforcerProfile): KeyMapping {
+  if (!selectsIdentityLabels) return podLabels;
   return (key, path) => {
     checkLabelKey(key, path);
     return ciliumKey(key, path);

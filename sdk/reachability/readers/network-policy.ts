@@ -2,7 +2,7 @@
  * NetworkPolicy, networking.k8s.io/v1.
  * Source: k8s.io/api networking/v1/types.go and the validation in pkg/apis/networking.
  */
-import type { Cni, EnforcerProfile } from "../model/profile";
+import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../model/rules";
 import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
@@ -39,7 +39,7 @@ import { readPortName } from "./names";
 
 export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, context) => {
   const home = inNamespace(namespace);
-  const scope: Scope = { namespace, reader, pods: podLabelsOf(context.profile.cni), profile: context.profile };
+  const scope: Scope = { namespace, reader, pods: podLabelsOf(context.profile), profile: context.profile };
   return reader.attempt(
     () => {
       const spec = readMap(origin.object.spec, "spec") ?? {};
@@ -48,7 +48,7 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
         () => readLabelSelector(ownSelector(spec["podSelector"], scope), "spec.podSelector", scope.pods),
         () => perhaps,
       );
-      const directions = readDirections(spec, context.profile.cni);
+      const directions = readDirections(spec, context.profile);
       const policy: CompiledPolicy = {
         origin,
         tier: context.tiers.normal,
@@ -68,7 +68,7 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
  * Without `policyTypes` a policy is about ingress, and about egress if it has egress rules (the API server's default).
  * Cilium also honours rules of a direction that `policyTypes` leaves out (measured, cases r411-13, 16, 17, 50, 58, 60).
  */
-function readDirections(spec: Fields, cni: Cni): Set<Direction> {
+function readDirections(spec: Fields, { rulesBeyondPolicyTypes }: EnforcerProfile): Set<Direction> {
   const types = (readStrings(spec["policyTypes"], "spec.policyTypes") ?? []).map((type, index): Direction => {
     if (type === "Ingress") return "ingress";
     if (type === "Egress") return "egress";
@@ -77,7 +77,7 @@ function readDirections(spec: Fields, cni: Cni): Set<Direction> {
   });
   const has = (direction: Direction): boolean => (readList(spec[direction], `spec.${direction}`) ?? []).length > 0;
   const directions = new Set<Direction>(types.length > 0 ? types : has("egress") ? ["ingress", "egress"] : ["ingress"]);
-  if (cni === "cilium") {
+  if (rulesBeyondPolicyTypes) {
     if (has("ingress")) directions.add("ingress");
     if (has("egress")) directions.add("egress");
   }
@@ -135,7 +135,7 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
 
 /** A selector of pods of the policy's own namespace: Cilium writes that over whatever namespace it names. */
 function ownSelector(value: unknown, { profile }: Scope): unknown {
-  return profile.cni === "cilium" ? withoutMatchLabel(value, namespaceKey.kubernetes) : value;
+  return profile.selectsIdentityLabels ? withoutMatchLabel(value, namespaceKey.kubernetes) : value;
 }
 
 function readPeer(value: unknown, path: string, scope: Scope): PeerTerm {

@@ -27,7 +27,7 @@ export interface TierTable {
  * after AdminNetworkPolicy.
  */
 export function tierTable(profile: EnforcerProfile, objects: readonly SourcedObject[]): TierTable {
-  if (profile.cni !== "calico") return { ...tiers, named: () => undefined };
+  if (!profile.namedTiers) return { ...tiers, named: () => undefined };
   const firstMatch = (id: string, order: number): Tier => ({ id, order, combinator: "firstMatch" });
   const old = isBeforeCalico(profile, 32);
   const admin = firstMatch(old ? "adminnetworkpolicy" : "kube-admin", 1_000);

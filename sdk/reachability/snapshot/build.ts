@@ -1,6 +1,6 @@
 import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../model/objects";
 import type { Problem } from "../model/problems";
-import { inferProfile, type EnforcerProfile } from "../model/profile";
+import { inferProfile, isUnmodelled, type EnforcerProfile } from "../model/profile";
 import { uncertainDirection, uncertainPolicy, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
@@ -23,7 +23,6 @@ import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
 import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
-import { isUnmodelled, oldestCilium } from "../model/cilium-version";
 import { mayLabelTopology } from "../readers/controller-labels";
 import { labelSetOf, podTemplateOf, readWorkload } from "../readers/workloads";
 
@@ -123,10 +122,11 @@ class Builder {
       waypoints,
       waypointHosts: [],
     };
+    const { title, version = "", oldestModelled = "" } = this.profile;
     if (isUnmodelled(this.profile)) {
       this.problems.push({
         code: "unsupported",
-        message: `Cilium ${this.profile.version ?? ""} is not modelled, ${oldestCilium} is the oldest version that is: what its policies do is not known`,
+        message: `${title} ${version} is not modelled, ${oldestModelled} is the oldest version that is: what its policies do is not known`,
         affectsVerdicts: true,
       });
     }

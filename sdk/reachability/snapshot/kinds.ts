@@ -28,14 +28,15 @@ export interface PolicyKind {
 }
 
 function ciliumOnly(profile: EnforcerProfile): string | undefined {
-  return profile.cni === "cilium" ? undefined : `${profile.cni} does not enforce Cilium's policies`;
+  return profile.policyApis.includes("cilium") ? undefined : `${profile.cni} does not enforce Cilium's policies`;
 }
 
 function needsClusterNetworkPolicy(profile: EnforcerProfile): string | undefined {
   if (profile.clusterNetworkPolicy) return undefined;
-  return profile.cni === "cilium"
-    ? "Cilium enforces ClusterNetworkPolicy only with k8sClusterNetworkPolicy.enabled (1.20 or later)"
-    : `this version of ${profile.cni} does not enforce ClusterNetworkPolicy`;
+  const { cni, title, clusterNetworkPolicySetting } = profile;
+  return clusterNetworkPolicySetting === undefined
+    ? `this version of ${cni} does not enforce ClusterNetworkPolicy`
+    : `${title} enforces ClusterNetworkPolicy only with ${clusterNetworkPolicySetting}`;
 }
 
 function needsAdminNetworkPolicy(profile: EnforcerProfile): string | undefined {
@@ -43,7 +44,7 @@ function needsAdminNetworkPolicy(profile: EnforcerProfile): string | undefined {
 }
 
 function calicoOnly(profile: EnforcerProfile): string | undefined {
-  return profile.cni === "calico" ? undefined : `${profile.cni} does not enforce Calico's policies`;
+  return profile.policyApis.includes("calico") ? undefined : `${profile.cni} does not enforce Calico's policies`;
 }
 
 const calicoPolicy: Omit<PolicyKind, "namespaced"> = {

@@ -11,7 +11,7 @@ import { listOf, mapOf } from "../model/plain";
 
 /** The redirects of Cilium's agents; none with another enforcer. */
 export function redirectsOf(objects: readonly SourcedObject[], profile: EnforcerProfile): Redirect[] {
-  if (profile.cni !== "cilium") return [];
+  if (!profile.policyApis.includes("cilium")) return [];
   const inForce = profile.localRedirects === undefined ? MAYBE : profile.localRedirects ? YES : NO;
   return objects
     .filter(({ object }) => object.kind === "CiliumLocalRedirectPolicy" && /^cilium\.io\//.test(object.apiVersion))

@@ -23,7 +23,7 @@ export const healthEndpointCut: Rule = {
 
 function* checkHealth(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  if (snapshot.profile.cni !== "cilium") return;
+  if (!snapshot.profile.healthEndpoints) return;
   const lookup = healthLookup(snapshot);
   const about = policyObjects(snapshot).map((object) => ({
     object,

@@ -26,7 +26,7 @@ export const ingressProxyCut: Rule = {
 
 function* checkProxy(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  if (snapshot.profile.cni !== "cilium") return;
+  if (!snapshot.profile.servesIngress) return;
   const served = usesProxy(snapshot);
   if (served === "no") return;
   const lookup = proxyLookup(snapshot);

@@ -34,7 +34,7 @@ function* checkProbes(context: RuleContext): Iterable<Finding> {
   for (const workload of sortedWorkloads(snapshot)) {
     if (workload.hostNetwork || isExempt(context.tiers, workload.namespace)) continue;
     const mode = meshModeOfWorkload(snapshot, workload);
-    const ambient = snapshot.profile.cni === "cilium" && mode === "ambient";
+    const ambient = snapshot.profile.probesComeFromMeshAddress && mode === "ambient";
     const source = ambient ? ambientProbes : ownNode;
     const asked = mode === "sidecar" ? askedOfSidecar(workload) : probes(workload);
     const cut = asked.filter(

@@ -26,7 +26,7 @@ export const passDropsNewcomers: Rule = {
 
 function* checkPasses(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  if (snapshot.profile.cni !== "cilium") return;
+  if (!snapshot.profile.passDropsNewcomers) return;
   for (const origin of snapshot.policies) {
     if (origin.dialect !== "cluster-network-policy") continue;
     const spec = mapOf(origin.object.spec);

@@ -31,7 +31,7 @@ const directions = [
 
 function* checkPeers(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  if (snapshot.profile.cni !== "cilium") return;
+  if (!snapshot.profile.negativeNamespacesAreEverything) return;
   for (const origin of snapshot.policies) {
     if (origin.dialect !== "cluster-network-policy") continue;
     const spec = mapOf(origin.object.spec);

@@ -21,7 +21,7 @@ export const proxyServiceNamed: Rule = {
 
 function* checkServices(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
-  if (snapshot.profile.cni !== "cilium") return;
+  if (!snapshot.profile.servesIngress) return;
   for (const { origin } of policyObjects(snapshot)) {
     if (origin.dialect !== "cilium") continue;
     const found = namedIn(origin).flatMap(({ path, entry }) => proxiesOf(entry, path, snapshot));

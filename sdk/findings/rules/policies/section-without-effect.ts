@@ -49,7 +49,7 @@ function* checkSections(context: RuleContext): Iterable<Finding> {
 function faultsOf({ origin }: PolicyParts, { profile }: Snapshot): Fault[] {
   if (origin.dialect === "cilium") return specsOf(origin).flatMap(({ spec, path }) => ciliumFaults(spec, path));
   if (origin.dialect === "kubernetes" && origin.kind === "NetworkPolicy") {
-    return typesFaults(mapOf(origin.object.spec), "policyTypes", profile.cni === "cilium");
+    return typesFaults(mapOf(origin.object.spec), "policyTypes", profile.rulesBeyondPolicyTypes);
   }
   return origin.dialect === "calico" ? typesFaults(mapOf(origin.object.spec), "types", false) : [];
 }

@@ -30,7 +30,7 @@ function* checkAddresses(context: RuleContext): Iterable<Finding> {
   const services = snapshot.services.flatMap((service) =>
     service.clusterIps.flatMap((text) => {
       const address = parseAddress(text);
-      const isProxy = snapshot.profile.cni === "cilium" && isCiliumProxy(service);
+      const isProxy = snapshot.profile.servesIngress && isCiliumProxy(service);
       return address === undefined ? [] : [{ name: `${service.namespace}/${service.name}`, address, isProxy }];
     }),
   );

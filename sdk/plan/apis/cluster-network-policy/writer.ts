@@ -16,6 +16,7 @@ export const clusterNetworkPolicy: NetworkPolicyWriter = {
     limitsDnsNames: false,
     staged: false,
     metadataAccessInGuard: false,
+    enforcedWith: { clusterNetworkPolicy: true },
   },
   policies: clusterNetworkPolicyDocuments,
   guard: clusterNetworkPolicyGuard,

@@ -127,7 +127,7 @@ export class Services {
   #atNode(spec: Fields): Carrier {
     const policy = spec["externalTrafficPolicy"];
     if (policy === "Local") return { kind: "client" };
-    return { kind: "node", perhapsClient: this.engine.snapshot.profile.cni === "cilium" || isUnknown(policy) };
+    return { kind: "node", perhapsClient: this.engine.snapshot.profile.mayKeepClientAddress || isUnknown(policy) };
   }
 }
 

@@ -1,0 +1,75 @@
+/** Calico: its behaviour by version, and the objects by which it is known. */
+import { isBeforeCalico } from "../calico-version";
+import type { Enforcer } from "../enforcer";
+import { mapOf } from "../plain";
+import { agentVersion, apiGroupOf, majorMinor, releaseOf } from "../releases";
+
+const groups: ReadonlySet<string> = new Set(["crd.projectcalico.org", "projectcalico.org", "operator.tigera.io"]);
+const chart = "tigera-operator";
+
+export const calico: Enforcer = {
+  defaults: {
+    title: "Calico",
+    version: "3.32",
+    cidrMatchesPods: true,
+    cidrMatchesNodes: true,
+    unknownPodAddresses: "possible",
+    localNodeAlwaysAllowed: true,
+    enforcementMode: "default",
+    auditMode: false,
+    nonDefaultDenyPolicies: true,
+    clusterNetworkPolicy: true,
+    adminNetworkPolicy: false,
+    hostFirewall: false,
+    nodeSelectorLabels: false,
+    namesNeedDnsRule: false,
+    localClusterOnly: true,
+    sidecarPorts: true,
+    clusterName: "default",
+    meshRootNamespace: "istio-system",
+    meshTrustDomain: "cluster.local",
+    policyApis: ["calico"],
+    matchesByIdentity: false,
+    ownNodeBypassesDenies: true,
+    probesComeFromMeshAddress: false,
+    isolatesAfterAllTiers: false,
+    equalPriorities: "byName",
+    namedTiers: true,
+    servesIngress: false,
+    healthEndpoints: false,
+    mayKeepClientAddress: false,
+    translatesServicesFirst: false,
+    rulesBeyondPolicyTypes: false,
+    selectsIdentityLabels: false,
+    dropsAdminPortNames: true,
+    readsExperimentalPeers: false,
+    addsDnsRules: false,
+    negativeNamespacesAreEverything: false,
+    namespacesHoldNetworkSets: true,
+    passDropsNewcomers: false,
+    icmpCodesStopAgent: true,
+  },
+  inVersion: (version) => {
+    const is = (minor: number): boolean => isBeforeCalico({ cni: "calico", version }, minor);
+    return {
+      // AdminNetworkPolicy was read up to 3.31 only; ClusterNetworkPolicy came with 3.32
+      ...(is(32) ? { clusterNetworkPolicy: false, adminNetworkPolicy: true } : {}),
+      // nftables came with 3.29
+      icmpCodesStopAgent: !is(29),
+    };
+  },
+  versionIn: (objects) => {
+    let released: string | undefined;
+    for (const { object } of objects) {
+      const version =
+        agentVersion(object, /(^|\/)(calico-)?node$/, "calico") ??
+        (object.kind === "ClusterInformation" ? majorMinor(mapOf(object.spec)["calicoVersion"]) : undefined);
+      if (version !== undefined) return version;
+      const release = releaseOf(object);
+      if (release?.chart === chart) released ??= majorMinor(release.version);
+    }
+    return released;
+  },
+  isSeenIn: (objects) =>
+    objects.some(({ object }) => groups.has(apiGroupOf(object)) || releaseOf(object)?.chart === chart),
+};
