@@ -29,7 +29,7 @@ export function* felixFaults(
   fault: FelixFault,
 ): Iterable<Finding> {
   const { dataplane, since = 0, effect, reason, instead } = fault;
-  if (snapshot.profile.cni !== "calico" || isBeforeCalico(snapshot.profile, since)) return;
+  if (!snapshot.profile.policyApis.includes("calico") || isBeforeCalico(snapshot.profile, since)) return;
   const { used, because, causes } = dataplaneUse(snapshot, dataplane);
   if (used === "no") return;
   for (const { origin } of policyObjects(snapshot)) {

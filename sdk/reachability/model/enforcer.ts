@@ -116,8 +116,6 @@ export interface EnforcerTraits {
   readonly namespacesHoldNetworkSets: boolean;
   /** A Pass rule denies pods and addresses that the agents learn of later. */
   readonly passDropsNewcomers: boolean;
-  /** A code beside an ICMP type stops the agent where it uses nftables. */
-  readonly icmpCodesStopAgent: boolean;
   /** What has to be set for ClusterNetworkPolicy to be enforced. Absent: it depends on the version only. */
   readonly clusterNetworkPolicySetting?: string;
   /** The tool that shows single flows. Absent: there is none. */

@@ -47,17 +47,10 @@ export const calico: Enforcer = {
     negativeNamespacesAreEverything: false,
     namespacesHoldNetworkSets: true,
     passDropsNewcomers: false,
-    icmpCodesStopAgent: true,
   },
-  inVersion: (version) => {
-    const is = (minor: number): boolean => isBeforeCalico({ cni: "calico", version }, minor);
-    return {
-      // AdminNetworkPolicy was read up to 3.31 only; ClusterNetworkPolicy came with 3.32
-      ...(is(32) ? { clusterNetworkPolicy: false, adminNetworkPolicy: true } : {}),
-      // nftables came with 3.29
-      icmpCodesStopAgent: !is(29),
-    };
-  },
+  // AdminNetworkPolicy was read up to 3.31 only; ClusterNetworkPolicy came with 3.32
+  inVersion: (version) =>
+    isBeforeCalico({ cni: "calico", version }, 32) ? { clusterNetworkPolicy: false, adminNetworkPolicy: true } : {},
   versionIn: (objects) => {
     let released: string | undefined;
     for (const { object } of objects) {

@@ -47,7 +47,6 @@ export const cilium: Enforcer = {
     negativeNamespacesAreEverything: true,
     namespacesHoldNetworkSets: false,
     passDropsNewcomers: true,
-    icmpCodesStopAgent: false,
     clusterNetworkPolicySetting: "k8sClusterNetworkPolicy.enabled (1.20 or later)",
     flowLog: "hubble",
   },

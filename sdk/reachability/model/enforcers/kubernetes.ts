@@ -40,6 +40,5 @@ export const kubernetes: Enforcer = {
     negativeNamespacesAreEverything: false,
     namespacesHoldNetworkSets: false,
     passDropsNewcomers: false,
-    icmpCodesStopAgent: false,
   },
 };
