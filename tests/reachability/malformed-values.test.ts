@@ -172,8 +172,8 @@ const rows: readonly (readonly [Enforcer, string, string, readonly string[], rea
     "calico",
     authorization,
     "{ action: DENY, rules: [ { to: [ { operation: { ports: [ # ] } } ] } ] }",
-    ['"80"', "80"],
-    ['"0x50"', '" 80"', '"8e1"', '"80.0"', "http", "null", '""', "7.5"],
+    ['"80"'],
+    ["80", '"0x50"', '" 80"', '"8e1"', '"80.0"', "http", "null", '""', "7.5"],
   ],
   [
     "calico",

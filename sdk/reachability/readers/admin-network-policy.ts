@@ -4,9 +4,15 @@
  */
 import type { L4Spec } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
-import { onlyOneOf, readTieredPolicy, type RuleReading, type TieredDialect } from "./cluster-network-policy";
+import {
+  onlyOneOf,
+  readAtMost,
+  readTieredPolicy,
+  type RuleReading,
+  type TieredDialect,
+} from "./cluster-network-policy";
 import type { PolicyReader } from "./common";
-import { isGiven, NotReadable, onlyFields, readInteger, readList, readMap, readString, required } from "./fields";
+import { isGiven, NotReadable, onlyFields, readInteger, readMap, readString, required } from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 import { readPortName } from "./names";
 
@@ -16,6 +22,8 @@ const dialect = (baseline: boolean): TieredDialect => ({
   actions: baseline ? { Allow: "allow", Deny: "deny" } : { Allow: "allow", Deny: "deny", Pass: "pass" },
   hasPriority: !baseline,
   trafficField: "ports",
+  most: 100,
+  external: baseline ? ["networks", "nodes"] : ["networks", "nodes", "domainNames"],
   readTraffic: readPorts,
 });
 
@@ -39,8 +47,8 @@ export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, 
  * Calico drops a namedPort from the rule, which then is for every protocol and port (k8sAdminPolicyPortToCalicoFields in
  * libcalico-go conversion.go, up to 3.31, the last that reads this kind).
  */
-function readPorts(value: unknown, path: string, { reader, profile }: RuleReading): L4Spec {
-  const ports = readList(value, path) ?? [];
+function readPorts(value: unknown, path: string, { kind: { most }, reader, profile }: RuleReading): L4Spec {
+  const ports = readAtMost(most, value, path) ?? [];
   if (ports.length === 0) return everyTraffic;
   const read = uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
   if (!profile.dropsAdminPortNames || read.named.length === 0) return read;

@@ -23,6 +23,20 @@ function refuse(path: string, reason: string): never {
   throw new NotReadable(path, `Calico refuses ${path}: ${reason}`, "invalid-value");
 }
 
+const word = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const policyName = new RegExp(`^(${word}\\.)?${word}$`);
+const convertedName = /^(knp|ossg)\.default\./;
+
+/**
+ * Checks a policy's name: one word, or two with a dot between. NetworkPolicies that Calico made of others may have more.
+ *
+ * @throws NotReadable where Calico refuses the policy.
+ */
+export function checkName(name: string, global: boolean): void {
+  if (policyName.test(name) || (!global && convertedName.test(name))) return;
+  refuse("metadata.name", `${JSON.stringify(name)} is not one word, nor two with a dot between`);
+}
+
 /**
  * Checks what stands beside the rules.
  *
@@ -33,6 +47,11 @@ export function checkSpec(spec: Fields): void {
     const path = `spec.${field}`;
     if (namesGlobal(readString(spec[field], path)))
       refuse(path, "global() is for the namespaceSelector of a rule only");
+  }
+  for (const [index, hint] of (readStrings(spec["performanceHints"], "spec.performanceHints") ?? []).entries()) {
+    if (hint !== "AssumeNeededOnEveryNode") {
+      refuse(`spec.performanceHints[${index}]`, `${JSON.stringify(hint)} is no hint that it knows`);
+    }
   }
   const types = readStrings(spec["types"], "spec.types") ?? [];
   if (new Set(types).size < types.length) refuse("spec.types", "a type is given twice");

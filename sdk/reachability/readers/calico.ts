@@ -45,8 +45,9 @@ import {
 } from "./fields";
 import { readCalicoTraffic, readPorts, type PortList } from "./calico-traffic";
 import { hostStageOf, onTheWayOf } from "./calico-hosts";
-import { checkRule, checkSpec } from "./calico-validation";
+import { checkName, checkRule, checkSpec } from "./calico-validation";
 import { portProtocol, uncertainTraffic } from "./l4";
+import { isObjectName } from "./names";
 import { isDoubtful, withSets } from "./network-sets";
 import { serviceTerm } from "./services";
 
@@ -90,8 +91,9 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
     "performanceHints",
     ...(scope.namespace === undefined ? globalFields : []),
   ]);
+  if (isObjectName(origin.name)) checkName(origin.name, scope.namespace === undefined);
   checkSpec(spec);
-  const tierName = readString(spec["tier"], "spec.tier") ?? "default";
+  const tierName = readString(spec["tier"], "spec.tier") || "default";
   const tier = context.tiers.named(tierName);
   if (tier === undefined) {
     throw new NotReadable("spec.tier", `the Tier ${JSON.stringify(tierName)} is not in the snapshot`, "unsupported");
@@ -107,6 +109,10 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
     selectorAt(spec, "serviceAccountSelector", "spec", accountKey, reader),
   );
   const directions = readTypes(spec);
+  for (const direction of ["ingress", "egress"] as const) {
+    if (directions.has(direction)) continue;
+    reader.validate((probe) => readDirection(spec, direction, { ...scope, reader: probe }, tier.isolates));
+  }
   const read = (direction: Direction): { [key in Direction]?: DirectionRules } =>
     directions.has(direction) ? { [direction]: readDirection(spec, direction, scope, tier.isolates) } : {};
   const policy: CompiledPolicy = {
@@ -205,34 +211,40 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
         throw new NotReadable(`${path}.action`, `${path}.action must be Allow, Deny, Pass or Log`, "invalid-value");
       }
       checkWhereKnown(rule, direction, path, scope);
-      if (verdict === "log") return [];
-      const source = readEntity(rule["source"], `${path}.source`, scope);
-      const destination = readEntity(rule["destination"], `${path}.destination`, scope);
-      const peer = direction === "ingress" ? source : destination;
-      const own = direction === "ingress" ? destination : source;
-      const terms = [...peer.terms, ...readFamily(rule["ipVersion"], `${path}.ipVersion`), ...own.family];
-      let l4 = narrowed(
-        scope.reader,
-        () => readCalicoTraffic(rule, path, destination.ports),
-        () => uncertainTraffic,
-      );
-      if (destination.services !== undefined) l4 = intersectL4(l4, destination.services);
-      // which port a connection comes from is not known; HTTP attributes are not looked at
-      if (source.ports.given || rule["http"] !== undefined) terms.push(uncertainPeer);
-      return [
-        {
-          direction,
-          verdict,
-          path,
-          peers: [andTerm(terms)],
-          ...(own.terms.length === 0 ? {} : { own: andTerm(own.terms) }),
-          l4,
-          ...(rule["http"] === undefined ? {} : { l7: true }),
-        },
-      ];
+      if (verdict === "log") {
+        scope.reader.validate((reader) => readMatch(rule, direction, path, "allow", { ...scope, reader }));
+        return [];
+      }
+      return [readMatch(rule, direction, path, verdict, scope)];
     },
     () => [uncertainRule(direction, "allow", path), uncertainRule(direction, "deny", path)],
   );
+}
+
+/** Whom and what a rule is about. @throws NotReadable */
+function readMatch(rule: Fields, direction: Direction, path: string, verdict: RuleVerdict, scope: Scope): Rule {
+  const source = readEntity(rule["source"], `${path}.source`, scope);
+  const destination = readEntity(rule["destination"], `${path}.destination`, scope);
+  const peer = direction === "ingress" ? source : destination;
+  const own = direction === "ingress" ? destination : source;
+  const terms = [...peer.terms, ...readFamily(rule["ipVersion"], `${path}.ipVersion`), ...own.family];
+  let l4 = narrowed(
+    scope.reader,
+    () => readCalicoTraffic(rule, path, destination.ports),
+    () => uncertainTraffic,
+  );
+  if (destination.services !== undefined) l4 = intersectL4(l4, destination.services);
+  // which port a connection comes from is not known; HTTP attributes are not looked at
+  if (source.ports.given || rule["http"] !== undefined) terms.push(uncertainPeer);
+  return {
+    direction,
+    verdict,
+    path,
+    peers: [andTerm(terms)],
+    ...(own.terms.length === 0 ? {} : { own: andTerm(own.terms) }),
+    l4,
+    ...(rule["http"] === undefined ? {} : { l7: true }),
+  };
 }
 
 /** What Calico refuses makes the whole rule unknown; a value that is not known yet is reported where it is read. */

@@ -6,7 +6,7 @@ import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
 import { tiers } from "../model/rules";
 import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
-import { AddressSet } from "../model/sets/addresses";
+import { AddressSet, type AddressRange } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import { MAYBE, NO } from "../model/unknown";
 import type { Direction } from "../model/direction";
@@ -43,6 +43,10 @@ export interface TieredDialect {
   readonly actions: Readonly<Record<string, RuleVerdict>>;
   readonly hasPriority: boolean;
   readonly trafficField: string;
+  /** How many rules a direction and how many peers and ports a rule may have (`maxItems` in the CRDs). */
+  readonly most: number;
+  /** Peers of egress rules besides namespaces and pods. */
+  readonly external: readonly string[];
   readonly readTraffic: (value: unknown, path: string, read: RuleReading) => L4Spec;
 }
 
@@ -60,6 +64,8 @@ const dialect: TieredDialect = {
   actions: { Accept: "allow", Deny: "deny", Pass: "pass" },
   hasPriority: true,
   trafficField: "protocols",
+  most: 25,
+  external: ["networks", "nodes", "domainNames"],
   readTraffic: readProtocols,
 };
 
@@ -116,9 +122,11 @@ function readScope(fields: Fields, path: string): Condition {
   }
   if (pods === undefined) return readLabelSelector(namespaces, `${path}.namespaces`, namespaceLabels);
   onlyFields(pods, `${path}.pods`, ["namespaceSelector", "podSelector"]);
+  const selector = (field: string): Fields =>
+    required(readMap(pods[field], `${path}.pods.${field}`), `${path}.pods.${field}`);
   return all(
-    readLabelSelector(pods["namespaceSelector"], `${path}.pods.namespaceSelector`, namespaceLabels),
-    readLabelSelector(pods["podSelector"], `${path}.pods.podSelector`, podLabels),
+    readLabelSelector(selector("namespaceSelector"), `${path}.pods.namespaceSelector`, namespaceLabels),
+    readLabelSelector(selector("podSelector"), `${path}.pods.podSelector`, podLabels),
   );
 }
 
@@ -126,7 +134,7 @@ function readDirection(spec: Fields, direction: Direction, read: RuleReading): {
   const path = `spec.${direction}`;
   return read.reader.attempt<{ [key in Direction]?: DirectionRules }>(
     () => {
-      const rules = (readList(spec[direction], path) ?? []).map((rule, index) =>
+      const rules = (readAtMost(read.kind.most, spec[direction], path) ?? []).map((rule, index) =>
         readRule(rule, direction, `${path}[${index}]`, read),
       );
       return rules.length === 0 ? {} : { [direction]: { isolates: NO, rules: rules.flat() } };
@@ -154,6 +162,9 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
         throw new NotReadable(`${path}.action`, message, "invalid-value");
       }
       const peerPath = `${path}.${peerField}`;
+      if ((readString(rule["name"], `${path}.name`) ?? "").length > 100) {
+        throw new NotReadable(`${path}.name`, `${path}.name is longer than 100 characters`, "invalid-value");
+      }
       checkNamedPorts(rule[peerField], rule[kind.trafficField], `${path}.${kind.trafficField}`);
       const failed = profile.readsExperimentalPeers ? undefined : experimentalPeer(rule[peerField]);
       if (failed !== undefined) {
@@ -169,7 +180,7 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
           ? []
           : [{ direction, verdict: "deny", path, peers: [{ kind: "any" }], l4: everyTraffic }];
       }
-      const peers = readFilled(rule[peerField], peerPath).map((peer, index) =>
+      const peers = readFilled(kind.most, rule[peerField], peerPath).map((peer, index) =>
         reader.attempt<PeerTerm[]>(
           () => readPeer(peer, direction, verdict, `${peerPath}[${index}]`, read),
           () => [uncertainPeer],
@@ -193,18 +204,21 @@ function readPeer(
   direction: Direction,
   verdict: RuleVerdict,
   path: string,
-  { profile, networkSets }: RuleReading,
+  { kind: { external }, profile, networkSets }: RuleReading,
 ): PeerTerm[] {
   const peer = required(readMap(value, path), path);
-  const external = direction === "egress" ? ["networks", "nodes", "domainNames"] : [];
-  onlyFields(peer, path, ["namespaces", "pods", ...external]);
+  onlyFields(peer, path, ["namespaces", "pods", ...(direction === "egress" ? external : [])]);
   const kind = onlyOneOf(peer, path);
   switch (kind) {
     case "networks": {
-      const ranges = readFilled(peer["networks"], `${path}.networks`).map((cidr, index) => {
+      const texts = readFilled(mostNames, peer["networks"], `${path}.networks`).map((cidr, index) => {
         const where = `${path}.networks[${index}]`;
-        return readCidr(required(readString(cidr, where), where), where);
+        return required(readString(cidr, where), where);
       });
+      if (new Set(texts).size < texts.length) {
+        throw new NotReadable(`${path}.networks`, `${path}.networks holds a network twice`, "invalid-value");
+      }
+      const ranges = texts.map((text, index) => readNetwork(text, `${path}.networks[${index}]`));
       return [{ kind: "cidr", set: AddressSet.of(...ranges) }];
     }
     case "nodes":
@@ -213,7 +227,7 @@ function readPeer(
       if (verdict !== "allow") {
         throw new NotReadable(`${path}.domainNames`, `${path}.domainNames is for Accept only`, "invalid-value");
       }
-      return readFilled(peer["domainNames"], `${path}.domainNames`).map((name, index) => ({
+      return readFilled(mostNames, peer["domainNames"], `${path}.domainNames`).map((name, index) => ({
         kind: "fqdn",
         pattern: clusterNetworkPolicyPattern(readDomainName(name, `${path}.domainNames[${index}]`)),
       }));
@@ -275,9 +289,26 @@ export function onlyOneOf(fields: Fields, path: string): string {
   throw new NotReadable(path, `${path} must hold exactly one field`, "invalid-value");
 }
 
+/** How many networks or names a peer may have. */
+const mostNames = 25;
+
+/** A range of one family: that of IPv4 inside IPv6 is refused. */
+function readNetwork(text: string, path: string): AddressRange {
+  const mixed = text.includes(":") && text.includes(".");
+  if (mixed) throw new NotReadable(path, `${path} is an IPv4 address inside an IPv6 one`, "invalid-value");
+  return readCidr(text, path);
+}
+
+/** A list that may hold so many items. @throws NotReadable where it holds more. */
+export function readAtMost(most: number, value: unknown, path: string): readonly unknown[] | undefined {
+  const list = readList(value, path);
+  if (list === undefined || list.length <= most) return list;
+  throw new NotReadable(path, `${path} may hold ${most} items at most`, "invalid-value");
+}
+
 /** A list that has to be there and to hold something (`minItems: 1` in the CRDs). */
-function readFilled(value: unknown, path: string): readonly unknown[] {
-  const list = required(readList(value, path), path);
+function readFilled(most: number, value: unknown, path: string): readonly unknown[] {
+  const list = required(readAtMost(most, value, path), path);
   if (list.length > 0) return list;
   throw new NotReadable(path, `${path} must not be empty`, "invalid-value");
 }
@@ -293,7 +324,7 @@ function readDomainName(value: unknown, path: string): string {
 
 function readProtocols(value: unknown, path: string): L4Spec {
   if (!isGiven(value)) return everyTraffic;
-  return uniteL4(readFilled(value, path).map((each, index) => readProtocol(each, `${path}[${index}]`)));
+  return uniteL4(readFilled(dialect.most, value, path).map((each, index) => readProtocol(each, `${path}[${index}]`)));
 }
 
 function readProtocol(value: unknown, path: string): L4Spec {

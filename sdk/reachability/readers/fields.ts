@@ -134,6 +134,18 @@ export class ObjectReader {
     });
   }
 
+  /**
+   * Reads a part that has no effect of its own (a section that the types leave out, a rule that only logs) for what is
+   * invalid in it: the object is refused for that as a whole. What else there is to say of the part is not said.
+   */
+  validate(read: (reader: ObjectReader) => void): void {
+    const found: Problem[] = [];
+    read(new ObjectReader(this.ref, this.source, found));
+    for (const { code, message, path, affectsVerdicts } of found) {
+      if (code === "invalid-value" && affectsVerdicts) this.report(code, message, path, true);
+    }
+  }
+
   /** Reads a part; where it cannot be read, reports that and goes on with what stands for "not known". */
   attempt<T>(read: () => T, otherwise: (error: NotReadable) => T): T {
     try {

@@ -230,6 +230,9 @@ export function readOperation(fields: Fields, path: string, scope: ClauseScope):
   };
 }
 
+/** What a segment may hold beside a template (validLiteral). */
+const pathLiteral = /^[a-zA-Z0-9\-._~%!$&'()+,;=:@]+$/;
+
 /** Braces stand in a path only as the segments `{*}` and `{**}`, the latter last (CheckValidPathTemplate). */
 function checkPath(text: string, path: string): void {
   const segments = text.replace(/^\/+|\/+$/g, "").split("/");
@@ -237,6 +240,10 @@ function checkPath(text: string, path: string): void {
   const late = rest >= 0 && segments.slice(rest + 1).some((each) => each === "{*}" || each === "{**}");
   if (late || segments.some((each) => each !== "{*}" && each !== "{**}" && /[{}]/.test(each))) {
     throw refused(`${path}: ${JSON.stringify(text)} has braces elsewhere than in {*} or a last {**}`);
+  }
+  const literals = segments.filter((each) => each !== "{*}" && each !== "{**}");
+  if (literals.length < segments.length && literals.some((each) => !pathLiteral.test(each))) {
+    throw refused(`${path}: ${JSON.stringify(text)} holds more than letters of a path beside {*} or {**}`);
   }
 }
 
@@ -246,7 +253,7 @@ function checkPath(text: string, path: string): void {
  * @throws Refused for anything but decimal digits: `0x50` is 80 to JavaScript and refused by Istio.
  */
 function readPortText(value: unknown, path: string): number {
-  const text = typeof value === "number" ? String(value) : required(readString(value, path), path);
+  const text = required(readString(value, path), path);
   const number = /^\d+$/.test(text) ? Number(text) : -1;
   if (number < 0 || number > 65535) throw refused(`${path} is not a port: ${JSON.stringify(text)}`);
   return number;

@@ -85,6 +85,12 @@ function readEnforced(
   const action = readAction(spec);
   checkWhole(spec, action);
   const targeted = isGiven(spec["targetRef"]) || (readList(spec["targetRefs"], "spec.targetRefs") ?? []).length > 0;
+  if (targeted) {
+    // what is refused is so wherever the target is
+    reader.validate((probe) => {
+      readFor("proxy", spec, action, perhaps, origin, namespace, probe, context.profile, false);
+    });
+  }
   const policies = targeted
     ? readTargeted(spec, action, origin, namespace, reader, context)
     : enforcers.flatMap((by) => {
@@ -310,6 +316,7 @@ export function readWorkloadSelector(spec: Fields, reader: ObjectReader): Condit
       const labels = readMap(selector["matchLabels"], "spec.selector.matchLabels") ?? {};
       const wild = Object.entries(labels).find(([key, value]) => key.includes("*") || String(value).includes("*"));
       if (wild !== undefined) throw refused(`spec.selector: ${wild[0]} holds a wildcard`);
+      if (Object.hasOwn(labels, "")) throw refused("spec.selector holds an empty key");
       return all(
         ...Object.entries(labels).map(([key, value]) =>
           test("label", key, "in", readLabelValue(value, `spec.selector.matchLabels[${key}]`)),

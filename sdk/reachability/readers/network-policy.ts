@@ -49,6 +49,10 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
         () => perhaps,
       );
       const directions = readDirections(spec, context.profile);
+      for (const direction of ["ingress", "egress"] as const) {
+        if (directions.has(direction)) continue;
+        reader.validate((probe) => readDirection(spec, direction, { ...scope, reader: probe }));
+      }
       const policy: CompiledPolicy = {
         origin,
         tier: context.tiers.normal,
@@ -69,7 +73,11 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
  * Cilium also honours rules of a direction that `policyTypes` leaves out (measured, cases r411-13, 16, 17, 50, 58, 60).
  */
 function readDirections(spec: Fields, { rulesBeyondPolicyTypes }: EnforcerProfile): Set<Direction> {
-  const types = (readStrings(spec["policyTypes"], "spec.policyTypes") ?? []).map((type, index): Direction => {
+  const given = readStrings(spec["policyTypes"], "spec.policyTypes") ?? [];
+  if (given.length > 2) {
+    throw new NotReadable("spec.policyTypes", "spec.policyTypes may hold two types at most", "invalid-value");
+  }
+  const types = given.map((type, index): Direction => {
     if (type === "Ingress") return "ingress";
     if (type === "Egress") return "egress";
     const path = `spec.policyTypes[${index}]`;

@@ -118,7 +118,7 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
     }
     const level: Level = selects ? 0 : namespace === root ? 2 : 1;
     const place = level === 2 ? inMesh(...judged) : reach;
-    const where = doubtful ? all(place, perhaps) : all(place, selected);
+    const where = doubtful || reader.invalid ? all(place, perhaps) : all(place, selected);
     return { policy, level, where, mode, ports: doubtful ? [] : (ports ?? []) };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -136,9 +136,11 @@ function byAge(a: PeerAuthentication, b: PeerAuthentication): number {
 function readPorts(value: unknown): Read["ports"] | undefined {
   const ports = readMap(value, "spec.portLevelMtls");
   if (ports === undefined) return undefined;
-  return Object.entries(ports).map(([text, mtls]) => {
+  const entries = Object.entries(ports);
+  if (entries.length === 0) throw refused("spec.portLevelMtls is empty");
+  return entries.map(([text, mtls]) => {
     const path = `spec.portLevelMtls[${text}]`;
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;
     if (port < 1 || port > 65535) throw refused(`${path} is no port`);
     return { port, mode: readMode(mtls, path), path };
   });

@@ -4,6 +4,7 @@ import { inferProfile, isUnmodelled, type EnforcerProfile } from "../model/profi
 import { uncertainDirection, uncertainPolicy, type ReaderContext } from "../readers/common";
 import { ObjectReader } from "../readers/fields";
 import { withIdentityLabels } from "../readers/identity-labels";
+import { isImpossibleName } from "../readers/names";
 import { networkSetsOf, selectsHostEndpoint } from "../readers/network-sets";
 import { readPeerAuthentications, type PeerAuthentication } from "../readers/peer-authentication";
 import { ServiceTable } from "../readers/services";
@@ -183,6 +184,7 @@ class Builder {
         ...(source === undefined ? {} : { source }),
       };
       this.#policies.push(origin);
+      reportImpossibleName(name, reader);
       const isOneOfSeveral = this.#reportCopies(copies, reader, true);
       const ignored = kind.ignoredBy(this.profile);
       if (ignored === undefined) {
@@ -200,6 +202,7 @@ class Builder {
     if (isPeerAuthentication(object.apiVersion, object.kind)) {
       const origin: PolicySource = { ...ref, dialect: "istio", object, ...(source === undefined ? {} : { source }) };
       this.#policies.push(origin);
+      reportImpossibleName(name, reader);
       this.#reportCopies(copies, reader, true);
       this.#authentications.push({ origin, namespace, reader });
       return;
@@ -346,6 +349,12 @@ function withDoubt(policy: CompiledPolicy): CompiledPolicy {
 /** A policy with an invalid value is refused as a whole, or enforced in part: whether it selects anybody is not known. */
 function perhapsInForce(policy: CompiledPolicy): CompiledPolicy {
   return { ...policy, subject: { ...policy.subject, where: all(policy.subject.where, perhaps) } };
+}
+
+function reportImpossibleName(name: string, reader: ObjectReader): void {
+  if (!isImpossibleName(name)) return;
+  const message = `the API server refuses the name ${JSON.stringify(name)}: lower-case letters, digits, hyphens and dots only`;
+  reader.report("invalid-value", message, "metadata.name", true);
 }
 
 function nameStandIn(metadata: Readonly<Record<string, unknown>>): string {
