@@ -25,6 +25,7 @@ const kinds: Readonly<Record<string, readonly [apiVersion: string, namespaced: b
   ClusterNetworkPolicy: ["policy.networking.k8s.io/v1alpha2", false],
   AdminNetworkPolicy: ["policy.networking.k8s.io/v1alpha1", false],
   BaselineAdminNetworkPolicy: ["policy.networking.k8s.io/v1alpha1", false],
+  CiliumNetworkPolicy: ["cilium.io/v2", true],
   AuthorizationPolicy: ["security.istio.io/v1", true],
   PeerAuthentication: ["security.istio.io/v1", true],
 };
@@ -41,7 +42,8 @@ function policyOf(kind: string, spec: string, name: string): KubeObject {
 
 /** From the client to the web on port 80, by one policy. */
 function verdict(kind: string, spec: string, { name = "default", cni = "" } = {}): Verdict {
-  const enforcer = cni !== "" ? cni : /calico|Global/.test(kind) ? "calico@3.32" : "kubernetes";
+  const native = kind.startsWith("Cilium") ? "cilium@1.20" : "kubernetes";
+  const enforcer = cni !== "" ? cni : /calico|Global/.test(kind) ? "calico@3.32" : native;
   const profile = { ...profileFor(enforcer), clusterNetworkPolicy: true, adminNetworkPolicy: true };
   const objects = [...pods, meshNamespace, policyOf(kind, spec, name)].map((object) => ({ object }));
   const flow = {
@@ -59,6 +61,9 @@ const cluster = (rest: string): string => `{ tier: Admin, priority: 1, subject: 
 const admin = (rest: string): string => `{ priority: 1, subject: { namespaces: {} }, ${rest} }`;
 const baseline = (rest: string): string => `{ subject: { namespaces: {} }, ${rest} }`;
 const everybody = "{ namespaces: {} }";
+const ciliumPolicy = (rule: string): string => `{ endpointSelector: {}, ingress: [ { ${rule} } ] }`;
+const overHttp = (port: string, more: string): string =>
+  `fromEndpoints: [ {} ], toPorts: [ { ports: [ ${port} ], rules: { http: [ { method: GET } ] }${more} } ]`;
 
 /** What is closed by a policy, and the same with a part that is refused. */
 const rows: readonly (readonly [title: string, kind: string, closing: string, refused: readonly string[]])[] = [
@@ -130,6 +135,31 @@ const rows: readonly (readonly [title: string, kind: string, closing: string, re
     [baseline(`ingress: [ { action: Deny, from: [ { pods: { namespaceSelector: {} } } ] } ]`)],
   ],
   [
+    "what the CRD takes for no address, protocol or peer",
+    "CiliumNetworkPolicy",
+    ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '80', protocol: ANY } ] } ]"),
+    [
+      ciliumPolicy("fromCIDR: [ 192.0.2.1 ]"),
+      ciliumPolicy("fromCIDRSet: [ { cidr: 10.0.0.0/8, cidrGroupRef: partners } ]"),
+      ciliumPolicy("fromCIDRSet: [ {} ]"),
+      ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '80', protocol: tcp } ] } ]"),
+      ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '80', protocol: '' } ] } ]"),
+    ],
+  ],
+  [
+    "what the agent takes of no layer 7",
+    "CiliumNetworkPolicy",
+    ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", "")),
+    [
+      ciliumPolicy(overHttp("{ port: '0', protocol: TCP }", "")),
+      ciliumPolicy(overHttp("{ port: '8080', protocol: UDP }", "")),
+      ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", ", serverNames: [ example.com ]")),
+      ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", ", listener: { envoyConfig: { name: a }, name: b }")),
+      ciliumPolicy("toPorts: [ { ports: [ { port: '443', protocol: TCP } ], serverNames: [ '' ] } ]"),
+      ciliumPolicy("toPorts: [ { ports: [ { port: '080', protocol: TCP } ] } ]"),
+    ],
+  ],
+  [
     "what the CRD or the webhook takes for no port, selector or path",
     "AuthorizationPolicy",
     "{ action: DENY, rules: [ { to: [ { operation: { ports: [ '80' ] } } ] } ] }",
@@ -168,6 +198,13 @@ describe("what is refused closes nothing for certain", () => {
     for (const name of ["{{ .Release.Name }}-deny", "${APP}-deny", "$(name)"]) {
       assert.equal(verdict("NetworkPolicy", "{ podSelector: {} }", { name }), "denied", name);
     }
+  });
+
+  it("Cilium: a port with a nought before it is octal", () => {
+    const policy = (port: string) =>
+      ciliumPolicy(`fromEndpoints: [ {} ], toPorts: [ { ports: [ { port: '${port}' } ] } ]`);
+    assert.equal(verdict("CiliumNetworkPolicy", policy("0120")), "allowed");
+    assert.equal(verdict("CiliumNetworkPolicy", policy("0121")), "denied");
   });
 
   it("Calico: an empty tier is the default one", () => {

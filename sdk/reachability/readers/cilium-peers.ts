@@ -1,12 +1,11 @@
 /** The lists of peers in Cilium rules. */
 import type { Entity, PeerTerm } from "../model/rules";
 import { always, type Condition } from "../model/selectors/conditions";
-import type { parseCidr } from "../model/sets/addresses";
-import { AddressSet, parseAddress } from "../model/sets/addresses";
+import { AddressSet } from "../model/sets/addresses";
 import { isUnknown } from "../model/unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
 import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
-import { NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
+import { isGiven, NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
 import { readNames } from "./cilium-names";
 import { podLabels, readLabelSelector } from "./label-selector";
 import type { ServiceEntry } from "../model/services";
@@ -37,7 +36,11 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
     kind: "identities",
     where: peerCondition(readSelector(value, path), scope.namespace, scope.context.profile),
   }),
-  CIDR: (value, path) => ({ kind: "cidr", set: AddressSet.of(readAddressOrCidr(value, path)) }),
+  // an address without its prefix, which the agent would take, is refused by the CRD of every version (format: cidr)
+  CIDR: (value, path) => ({
+    kind: "cidr",
+    set: AddressSet.of(readCidr(required(readString(value, path), path), path)),
+  }),
   CIDRSet: readCidrSet,
   Entities: readEntity,
   Nodes: (value, path, scope) => {
@@ -64,21 +67,14 @@ function readSelector(value: unknown, path: string): Condition {
   return readLabelSelector(required(readMap(value, path), path), path, ciliumKey);
 }
 
-/** `toCIDR` also takes an address. */
-function readAddressOrCidr(value: unknown, path: string): NonNullable<ReturnType<typeof parseCidr>> {
-  const text = required(readString(value, path), path);
-  const address = parseAddress(text);
-  return address === undefined
-    ? readCidr(text, path)
-    : { family: address.family, from: address.value, to: address.value };
-}
-
 function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["cidr", "cidrGroupRef", "cidrGroupSelector", "except"]);
-  if (entry["cidrGroupRef"] !== undefined || entry["cidrGroupSelector"] !== undefined) {
-    return readCidrGroup(entry, path, scope);
+  const given = ["cidr", "cidrGroupRef", "cidrGroupSelector"].filter((field) => isGiven(entry[field]));
+  if (given.length !== 1) {
+    throw new NotReadable(path, `${path} must hold one of cidr, cidrGroupRef and cidrGroupSelector`, "invalid-value");
   }
+  if (given[0] !== "cidr") return readCidrGroup(entry, path, scope);
   const text = required(readString(entry["cidr"], `${path}.cidr`), `${path}.cidr`);
   if (!text.includes("/")) throw new Refused(`the API server refuses the policy: ${path}.cidr has no prefix length`);
   const cidr = readCidr(text, `${path}.cidr`);

@@ -4,7 +4,18 @@ import { TrafficSet } from "../model/sets/ports";
 import type { Direction } from "../model/direction";
 import { Refused } from "./common";
 import { readNames } from "./cilium-names";
-import { NotReadable, onlyFields, readInteger, readList, readMap, readString, required, type Fields } from "./fields";
+import {
+  isGiven,
+  NotReadable,
+  onlyFields,
+  readInteger,
+  readList,
+  readMap,
+  readString,
+  readStrings,
+  required,
+  type Fields,
+} from "./fields";
 import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
 
 export interface CiliumTraffic {
@@ -70,6 +81,7 @@ function readPortRule(
   if (overTcp && ports.some((port) => (port as Fields | null)?.["protocol"] !== "TCP")) {
     throw new Refused(`the agent refuses the policy: ${path}.rules apply to TCP only`);
   }
+  checkSeven(rule, rules, ports, path, direction);
   const l7 = Object.keys(rules).length > 0 || allowFields.slice(2).some((field) => rule[field] !== undefined);
   return {
     l4: uniteL4(ports.map((port, index) => readPort(port, `${path}.ports[${index}]`))),
@@ -79,6 +91,48 @@ function readPortRule(
       readDnsRule(each, `${path}.rules.dns[${index}]`),
     ),
   };
+}
+
+/**
+ * What the agent refuses of layer 7 (sanitize of PortRule and L7Rules in pkg/policy/api/rule_validation.go).
+ *
+ * @throws Refused
+ */
+function checkSeven(rule: Fields, rules: Fields, ports: readonly unknown[], path: string, direction: Direction): void {
+  const refuse = (why: string): never => {
+    throw new Refused(`the agent refuses the policy and enforces nothing of it: ${path}${why}`);
+  };
+  const kinds = Object.keys(rules).filter((kind) => isFilled(rules[kind]));
+  const names = readStrings(rule["serverNames"], `${path}.serverNames`) ?? [];
+  if (names.includes("")) refuse(".serverNames holds an empty name");
+  if (names.length > 0 && kinds.length > 0 && !isGiven(rule["terminatingTLS"])) {
+    refuse(" has serverNames beside rules, which needs terminatingTLS");
+  }
+  if (isGiven(rule["listener"]) && direction === "ingress") refuse(".listener is for egress only");
+  if (isGiven(rule["listener"]) && kinds.length > 0) refuse(" has a listener beside rules");
+  if (kinds.length === 0) return;
+  if (kinds.filter((kind) => kind !== "l7proto" && kind !== "l7").length > 1) refuse(".rules are of several protocols");
+  for (const [index, port] of ports.entries()) {
+    const { port: text, endPort } = (port ?? {}) as Fields;
+    const number = typeof text === "string" ? numberOf(text) : 0;
+    if (number === 0) refuse(`.ports[${index}]: rules need a port that is not 0`);
+    if (kinds.includes("dns") && number !== undefined && typeof endPort === "number" && endPort > number) {
+      refuse(`.ports[${index}]: DNS rules are for no range of ports`);
+    }
+  }
+}
+
+function isFilled(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : isGiven(value);
+}
+
+/**
+ * The number that a port's text means to the agent (strconv.ParseUint with base 0): `0120` is octal, 80. Nothing where it is
+ * none; `080` is no octal number.
+ */
+function numberOf(text: string): number | undefined {
+  if (/^0[0-7]*$/.test(text)) return parseInt(text, 8);
+  return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
 }
 
 /** Names or patterns that may be asked. */
@@ -103,7 +157,8 @@ const portless: Readonly<Record<string, number>> = {
 function readPort(value: unknown, path: string): L4Spec {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["port", "endPort", "protocol"]);
-  const protocolName = (readString(entry["protocol"], `${path}.protocol`) ?? "ANY").toUpperCase() || "ANY";
+  // the CRD takes capitals only
+  const protocolName = readString(entry["protocol"], `${path}.protocol`) ?? "ANY";
   const protocol = portProtocol(protocolName);
   if (protocol === undefined && protocolName !== "ANY") {
     const number = Object.hasOwn(portless, protocolName) ? portless[protocolName] : undefined;
@@ -115,7 +170,7 @@ function readPort(value: unknown, path: string): L4Spec {
       "invalid-value",
     );
   }
-  const text = readString(entry["port"], `${path}.port`) ?? "0";
+  const text = readString(entry["port"], `${path}.port`) || "0";
   const endPort = readInteger(entry["endPort"], `${path}.endPort`, 0, 65535) ?? 0;
   if (!/^\d+$/.test(text)) {
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text) || text.length > 15 || endPort > 0) {
@@ -128,7 +183,10 @@ function readPort(value: unknown, path: string): L4Spec {
     const name = text.toLowerCase();
     return exactly(TrafficSet.none(), [protocol === undefined ? { name } : { name, protocol }]);
   }
-  const port = required(readInteger(Number(text), `${path}.port`, 0, 65535), path);
+  const port = numberOf(text);
+  if (port === undefined || port > 65535) {
+    throw new NotReadable(`${path}.port`, `${path}.port is no port: ${JSON.stringify(text)}`, "invalid-value");
+  }
   if (endPort > 0 && endPort < port) {
     throw new NotReadable(`${path}.endPort`, `${path}.endPort must not be smaller than port`, "invalid-value");
   }
