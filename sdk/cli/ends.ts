@@ -196,7 +196,7 @@ function isDnsName(text: string): boolean {
 }
 
 /** `TCP 80`, `TCP (any port)`. */
-export function describePort(flow: Flow): string {
+export function describePort(flow: Pick<Flow, "protocol" | "port">): string {
   if (flow.port === undefined) return flow.protocol.startsWith("ICMP") ? flow.protocol : `${flow.protocol} (any port)`;
   return `${flow.protocol} ${flow.port}`;
 }

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
+import { addFlows } from "./program-flows";
 import { addJudgements } from "./program-judgements";
 import { addVerify } from "./program-verify";
 import {
@@ -208,6 +209,7 @@ ${exitCodesHelp("answered")}`,
     });
 
   addJudgements(program, version, outcome);
+  addFlows(program, outcome);
   addVerify(program, outcome);
 
   program

@@ -17,6 +17,7 @@ import { readSnapshot } from "../snapshot/build";
 import { isPolicy } from "../snapshot/kinds";
 import type { ImaginedPod } from "./imagined-pods";
 import { imaginePods } from "./imagined-pods";
+import { namesOf } from "./named-peers";
 
 /** The workloads of a cluster, where they are known, and which namespaces are nobody else's. */
 export interface Neighbourhood {
@@ -415,21 +416,6 @@ function rangesOf(term: PeerTerm): readonly AddressRange[] {
       return term.of.flatMap(rangesOf);
     case "not":
       return rangesOf(term.of);
-    default:
-      return [];
-  }
-}
-
-/** A name for each pattern, with something in the place of what stands for anything. */
-function namesOf(term: PeerTerm): readonly string[] {
-  switch (term.kind) {
-    case "fqdn":
-      return [term.pattern.text.replaceAll("**.", "any.").replaceAll("*", "any").toLowerCase()];
-    case "and":
-    case "or":
-      return term.of.flatMap(namesOf);
-    case "not":
-      return namesOf(term.of);
     default:
       return [];
   }

@@ -10,6 +10,21 @@ const mostPods = 256;
 /** The labels of the node that pods get when they are bound (PodTopologyLabelsAdmission). */
 const topologyKeys: ReadonlySet<string> = new Set(["topology.kubernetes.io/zone", "topology.kubernetes.io/region"]);
 
+/** Keys of the labels that differ between the pods of one controller, or from one revision to the next. */
+export const controllerLabelKeys: ReadonlySet<string> = new Set([
+  ...topologyKeys,
+  "pod-template-hash",
+  "controller-revision-hash",
+  "pod-template-generation",
+  "statefulset.kubernetes.io/pod-name",
+  "apps.kubernetes.io/pod-index",
+  "batch.kubernetes.io/job-name",
+  "batch.kubernetes.io/controller-uid",
+  "batch.kubernetes.io/job-completion-index",
+  "job-name",
+  "controller-uid",
+]);
+
 /**
  * The labels that the pods of an object have: those of its template, and what its controller adds, as "some value" where
  * nobody knows it beforehand. Sources: pkg/controller/{deployment,statefulset,daemon},

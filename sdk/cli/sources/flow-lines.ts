@@ -1,0 +1,106 @@
+/** The lines of recordings: of files, rotated and compressed ones too, and of standard input. */
+import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { RecordingReader } from "../../flows/index";
+import { inputError } from "../errors";
+
+/** A line that is longer is a whole answer of an API, which would have to be held in memory. */
+const longestLine = 256 * 1024 * 1024;
+
+/**
+ * Feeds every line of the named files to a reader. A folder stands for the files in it, in the order of their names.
+ *
+ * @param progress Called after each megabyte, with what has been read and where it is.
+ * @throws CliError where a file cannot be read, or a line has no end.
+ */
+export async function readFlowLines(
+  names: readonly string[],
+  reader: RecordingReader,
+  progress: (bytes: number, file: string) => void,
+): Promise<void> {
+  let bytes = 0;
+  for (const file of names.flatMap(filesOf)) {
+    let number = 0;
+    const label = file === "-" ? "standard input" : file;
+    const count = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      progress(bytes, label);
+    };
+    for await (const line of linesOf(open(file), label, count)) {
+      number += 1;
+      reader.line(line, label, number);
+    }
+    reader.endOfFile(label, number);
+  }
+}
+
+function filesOf(name: string): string[] {
+  if (name === "-") return [name];
+  if (!existsSync(name)) throw inputError(`${name}: there is no such file or folder`);
+  if (!statSync(name).isDirectory()) return [name];
+  const files = readdirSync(name, { withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.name.startsWith("."),
+  );
+  if (files.length === 0) throw inputError(`${name}: there is no file in this folder`);
+  return files.map((entry) => path.join(name, entry.name)).sort();
+}
+
+function open(file: string): Readable {
+  return file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
+}
+
+/** Lines of a stream of UTF-8, unpacked where it begins as gzip does. */
+async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) => void): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for await (const chunk of unpacked(stream, count)) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      if (rest.length > longestLine) {
+        throw inputError(
+          `${label}: a line has more than 256 MiB: export the flows line by line (logcli query -o jsonl)`,
+        );
+      }
+      yield* lines;
+    }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    const cut = code === "Z_BUF_ERROR" ? "the compressed file is cut off" : (error as Error).message;
+    throw inputError(`${label}: ${cut}`);
+  }
+  if (rest !== "") yield rest;
+}
+
+async function* unpacked(stream: Readable, count: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const first = await chunks.next();
+  if (first.done === true) return;
+  const whole = async function* (): AsyncGenerator<Buffer> {
+    count(first.value);
+    yield first.value;
+    for (;;) {
+      const next = await chunks.next();
+      if (next.done === true) return;
+      count(next.value);
+      yield next.value;
+    }
+  };
+  const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
+  if (!isGzip) {
+    yield* whole();
+    return;
+  }
+  const gunzip = createGunzip();
+  const feed = (async (): Promise<void> => {
+    for await (const chunk of whole()) {
+      if (!gunzip.write(chunk)) await new Promise((resolve) => gunzip.once("drain", resolve));
+    }
+    gunzip.end();
+  })();
+  feed.catch((error: unknown) => gunzip.destroy(error as Error));
+  yield* gunzip as AsyncIterable<Buffer>;
+}

@@ -1,0 +1,9 @@
+/** Recorded flows: read from whatever recorded them, and held against policies. Pure: no file system, no cluster. */
+export { attemptsOf } from "./classes";
+export { declarationLine } from "./declaration-line";
+export type { FlowRecord, LineContent, RecordedEnd } from "./record";
+export { readLine } from "./line";
+export type { Recording } from "./recording";
+export { RecordingReader } from "./recording";
+export type { ReplayedFlow } from "./replay";
+export { replay } from "./replay";

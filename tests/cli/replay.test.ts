@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { hubble } from "../flows/lines";
+import { folderWith, run, type Ran } from "./command";
+import { defaultDeny, deployment, join, namespace } from "./fixtures";
+
+const pods = join(namespace("shop"), deployment("shop", "web", 3000), deployment("shop", "db", 5432));
+const source = { namespace: "shop", labels: ["k8s:app=web"], pod_name: "web-1" };
+const destination = { namespace: "shop", labels: ["k8s:app=db"], pod_name: "db-1" };
+const passed = hubble({ reply: false, source, destination });
+const denied = hubble({ verdict: "DROPPED", reason: "POLICY_DENIED", source, destination });
+
+describe("cluster-security replay", () => {
+  const replay = (flows: string, policies: string, ...more: readonly string[]): Promise<Ran> => {
+    const { folder } = folderWith({ "flows.log": flows, "policies/all.yaml": policies });
+    return run(["replay", path.join(folder, "flows.log"), "--policies", path.join(folder, "policies"), ...more]);
+  };
+
+  it("exits with 1 and lists what would be denied, with its reason", async () => {
+    const ran = await replay(passed, join(pods, defaultDeny));
+    assert.equal(ran.code, 1, ran.stderr);
+    assert.match(ran.stdout, /would-be-denied +shop\/web\[Deployment\] +shop\/db\[Deployment\] +TCP 5432 +1 /);
+    assert.match(ran.stdout, /flow\("shop\/web"\)\.to\("shop\/db"\)\.on\(tcp\(5432\)\)\.because/);
+    assert.match(ran.stderr, /node default\/node-1: 2026-11-28T10:00:00Z to/);
+  });
+
+  it("exits with 0 where all goes on to pass, and says what was silent", async () => {
+    const ran = await replay(passed, join(pods, deployment("shop", "idle", 80)), "--format", "json");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.deepEqual(JSON.parse(ran.stdout), []);
+    assert.match(ran.stderr, /silent: nothing was recorded of shop\/idle\[Deployment\]/);
+    const all = await replay(passed, pods, "--format", "json", "--all");
+    const [flow] = JSON.parse(all.stdout) as [Record<string, unknown>];
+    assert.deepEqual([flow["effect"], flow["source"], flow["passed"]], ["still-allowed", "shop/web[Deployment]", 1]);
+  });
+
+  it("exits with 3 where more than --max-unknown could not be read", async () => {
+    const ran = await replay(`${passed}\n${passed.slice(0, 99)}`, pods);
+    assert.equal(ran.code, 3, ran.stderr);
+    assert.match(ran.stderr, /not understood: 1 × a line that is no JSON, or is cut off \(.*flows\.log:2\)/);
+    assert.equal((await replay(`${passed}\n${passed.slice(0, 99)}`, pods, "--max-unknown", "50%")).code, 0);
+  });
+
+  it("reads compressed files, folders and standard input", async () => {
+    const { folder } = folderWith({ "all.yaml": join(pods, defaultDeny), "flows/a.log": `${passed}\n` });
+    writeFileSync(path.join(folder, "flows", "b.log.gz"), gzipSync(`${passed.replace("43210", "43211")}\n`));
+    const ran = await run([
+      "replay",
+      path.join(folder, "flows"),
+      "--policies",
+      path.join(folder, "all.yaml"),
+      "--format",
+      "json",
+    ]);
+    const [flow] = JSON.parse(ran.stdout) as [Record<string, unknown>];
+    assert.equal(flow["passed"], 2, ran.stderr);
+    const piped = await run(["replay", "-", "--policies", path.join(folder, "all.yaml")], { stdin: passed });
+    assert.equal(piped.code, 1, piped.stderr);
+  });
+
+  const refusals: readonly [string, string, readonly string[], number, RegExp][] = [
+    ["a recording of drops alone", denied, [], 4, /only denied flows were recorded.*record allowed flows too/],
+    ["a file without flows", "hello\n", [], 4, /none of 1 lines is a flow.*flows\.log:1: a line that is no flow/],
+    ["an empty file", "", [], 4, /none of 0 lines is a flow/],
+    ["a share that is none", passed, ["--max-unknown", "many"], 2, /--max-unknown: "many" is no share/],
+  ];
+  for (const [title, flows, options, code, message] of refusals) {
+    it(`refuses ${title}`, async () => {
+      const ran = await replay(flows, pods, ...options);
+      assert.equal(ran.code, code, ran.stderr);
+      assert.match(ran.stderr, message);
+      assert.equal(ran.stdout, "");
+    });
+  }
+
+  it("refuses a file that is not there, one that is cut off, and to guess the policies", async () => {
+    const { folder } = folderWith({ "all.yaml": pods });
+    const missing = await run(["replay", path.join(folder, "no.log"), "--policies", path.join(folder, "all.yaml")]);
+    assert.deepEqual([missing.code, /there is no such file/.test(missing.stderr)], [4, true], missing.stderr);
+    writeFileSync(path.join(folder, "cut.gz"), gzipSync(passed.repeat(50)).subarray(0, 200));
+    const cut = await run(["replay", path.join(folder, "cut.gz"), "--policies", path.join(folder, "all.yaml")]);
+    assert.deepEqual([cut.code, /the compressed file is cut off/.test(cut.stderr)], [4, true], cut.stderr);
+    const none = await run(["replay", path.join(folder, "cut.gz")]);
+    assert.deepEqual([none.code, /--policies: name the policies/.test(none.stderr)], [2, true], none.stderr);
+  });
+});
