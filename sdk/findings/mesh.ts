@@ -1,5 +1,13 @@
 import type { Namespace, Peer, Reachability, Snapshot, Workload } from "../reachability";
-import { compile, meshBypassesOf, meshModeIn, meshModeOfWorkload, proxyPorts, TrafficSet } from "../reachability";
+import {
+  compile,
+  meshBypassesOf,
+  meshModeIn,
+  meshModeOfWorkload,
+  proxyPorts,
+  TrafficSet,
+  unknownNamespace,
+} from "../reachability";
 import { freshPod, sortedWorkloads } from "./subjects";
 
 /** Asking the service mesh alone: what the network lets pass is left out, so that the mesh's own doors are seen. */
@@ -43,11 +51,15 @@ function readMesh(snapshot: Snapshot): Mesh | undefined {
   for (const workload of sortedWorkloads(snapshot)) {
     const mode = meshModeOfWorkload(snapshot, workload);
     isMentioned ||= typeof mode === "string";
+    // in a namespace that is not known, neither a label of it nor a policy is
+    if (workload.namespace === unknownNamespace) continue;
     // what a gateway takes in, and from whom, its Gateway objects say
     if (workload.hostNetwork || mode === undefined || mode === "gateway" || mode === "waypoint") continue;
     byNamespace.set(workload.namespace, [...(byNamespace.get(workload.namespace) ?? []), workload]);
   }
-  const whole = [...snapshot.namespaces.keys()].filter((name) => meshModeIn(snapshot, name) !== undefined);
+  const whole = [...snapshot.namespaces.keys()].filter(
+    (name) => name !== unknownNamespace && meshModeIn(snapshot, name) !== undefined,
+  );
   const names = [...new Set([...byNamespace.keys(), ...whole])].sort();
   isMentioned ||= whole.some((name) => typeof meshModeIn(snapshot, name) === "string");
   // labels that are not known, of a namespace or a pod, make nobody a member of a mesh that nothing mentions

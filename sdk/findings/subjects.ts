@@ -1,5 +1,5 @@
 import type { Explanation, Flow, Peer, Reachability, RuleRef, Snapshot, Source, Workload } from "../reachability";
-import { describeRef } from "../reachability";
+import { describeRef, unknownNamespace } from "../reachability";
 import { isClosedByDefault } from "./policy-rules";
 import type { Subject, Tiers } from "./types";
 
@@ -27,9 +27,16 @@ export function withSource(subject: Omit<Subject, "source">, source: Source | un
   return source === undefined ? subject : { ...subject, source };
 }
 
-/** Names of all namespaces, sorted. */
+/**
+ * Names of the namespaces of which a finding may say what their pods reach, sorted: those that have a Namespace object, and
+ * those in which something runs. A policy alone makes none, nor does a namespace whose name is not known yet.
+ */
 export function namespaceNames(snapshot: Snapshot): string[] {
-  return [...snapshot.namespaces.keys()].sort();
+  const running = new Set(snapshot.workloads.map(({ namespace }) => namespace));
+  return [...snapshot.namespaces.values()]
+    .filter(({ name, implied }) => name !== unknownNamespace && (!implied || running.has(name)))
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** Workloads in a stable order. */

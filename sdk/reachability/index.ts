@@ -19,6 +19,7 @@ export { closedEntrances } from "./reachability";
 export type { ClosedEntrance } from "./questions/closed-entrances";
 export { countPaths } from "./questions/diff";
 export type { DiffCounts } from "./questions/diff";
+export { unknownNamespace } from "./model/snapshot";
 export { describeEnd } from "./questions/ends";
 export type { EffectChange, Neighbourhood } from "./questions/narrowing";
 export { effectOfChange, lostProtection } from "./questions/narrowing";

@@ -24,6 +24,9 @@ export interface Namespace {
   readonly source?: Source;
 }
 
+/** Stands for a namespace that is not known yet; no namespace can have this name. */
+export const unknownNamespace = "(unknown)";
+
 /** A container port that policies may name. */
 export interface WorkloadPort {
   readonly name?: string;

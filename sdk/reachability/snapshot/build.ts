@@ -22,7 +22,7 @@ import { redirectsOf } from "./redirects";
 import { withMeshConfig } from "../readers/mesh-config";
 import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
-import type { ClusterNode, Namespace, Snapshot, Workload } from "../model/snapshot";
+import { unknownNamespace, type ClusterNode, type Namespace, type Snapshot, type Workload } from "../model/snapshot";
 import type { PolicySource } from "../model/policy-source";
 import { mayLabelTopology } from "../readers/controller-labels";
 import { labelSetOf, podTemplateOf, readWorkload } from "../readers/workloads";
@@ -36,9 +36,6 @@ export interface SnapshotOptions {
 
 /** The label that the API server puts on every namespace. */
 const namespaceNameLabel = "kubernetes.io/metadata.name";
-
-/** Stands for a namespace that is not known yet; no namespace can have this name. */
-const unknownNamespace = "(unknown)";
 
 /** Reads objects into a snapshot, all but the problems that only a question to the engine finds. */
 export function readSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {
@@ -170,11 +167,14 @@ class Builder {
   #addObject(sourced: Unique, context: ReaderContext): void {
     const { object, source, copies } = sourced;
     const metadata = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
-    const name =
-      typeof metadata["name"] === "string" && !isUnknown(metadata["name"]) ? metadata["name"] : nameStandIn(metadata);
     const namespace = namespaceOf(metadata);
+    const isNamed = typeof metadata["name"] === "string" && !isUnknown(metadata["name"]);
+    const name = isNamed ? String(metadata["name"]) : this.#standInFor(object, nameStandIn(metadata), namespace);
     const ref = this.#refOf(object, name, namespace);
     const reader = new ObjectReader(ref, source, this.problems);
+    if (Array.isArray(object.metadata) || typeof metadata !== "object") {
+      reader.report("invalid-value", "metadata must be a map", "metadata", true);
+    }
     const kind = policyKindOf(object.apiVersion, object.kind);
     if (kind !== undefined) {
       const origin: PolicySource = {
@@ -251,6 +251,17 @@ class Builder {
       true,
     );
   }
+
+  /** What workloads without a name of their own are called: each is one, also where several share a generateName. */
+  #standInFor(object: KubeObject, name: string, namespace: LabelValue): string {
+    if (podTemplateOf(object) === undefined) return name;
+    const key = `${object.kind} ${isUnknown(namespace) ? unknownNamespace : namespace}/${name}`;
+    const count = (this.#unnamed.get(key) ?? 0) + 1;
+    this.#unnamed.set(key, count);
+    return count === 1 ? name : `${name} (${count})`;
+  }
+
+  readonly #unnamed = new Map<string, number>();
 
   #refOf(object: KubeObject, name: string, namespace: LabelValue): ObjectRef {
     const place = isUnknown(namespace) ? unknownNamespace : namespace;

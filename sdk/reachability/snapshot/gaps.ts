@@ -12,6 +12,8 @@ export interface Gaps {
   readonly problem?: Omit<Problem, "source">;
 }
 
+const kustomizeBuild = "kustomize build FOLDER | cluster-security matrix -";
+
 /** Ways to write what is filled in later, each with who fills it in. */
 const placeholders: readonly { readonly pattern: RegExp; readonly render: string }[] = [
   { pattern: /\{\{.*?\}\}/s, render: "helm template CHART | cluster-security matrix -" },
@@ -19,12 +21,16 @@ const placeholders: readonly { readonly pattern: RegExp; readonly render: string
     pattern: /\$\{\{?[A-Za-z_][^{}]*\}?\}/,
     render: "flux build kustomization, envsubst or oc process fill it in",
   },
-  { pattern: /\$\([A-Za-z_][A-Za-z0-9_.-]*\)/, render: "kustomize build FOLDER | cluster-security matrix -" },
+  { pattern: /\$\([A-Za-z_][A-Za-z0-9_.-]*\)/, render: kustomizeBuild },
   {
     pattern: /<%.*?%>|%%[A-Z_]+%%|@@[A-Z_]+@@|\(\(\s*[\w./-]+\s*\)\)/s,
     render: "fill it in with the tool it was written for",
   },
 ];
+/** Names that authors write where a tool puts the namespace's own. */
+const emptyNames = /^(placeholder|replace-?me|change-?me|todo|tbd|your-namespace|namespace-name)$/;
+/** The form of every namespace's name (RFC 1123 label); what has another form is to be replaced. */
+const namespaceName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const encrypted = /^ENC\[AES256_GCM,/;
 
 /** Fields of a pod that verdicts depend on; others hold commands, in which such signs have a meaning of their own. */
@@ -44,8 +50,10 @@ export function gapsIn(object: KubeObject): Gaps {
     const isNamespace = object.kind === "Namespace" && object.apiVersion === "v1";
     changed["metadata"] = {
       ...metadata,
-      ...(isNamespace ? { name: open(metadata["name"], "metadata.name") } : {}),
-      ...("namespace" in metadata ? { namespace: open(metadata["namespace"], "metadata.namespace") } : {}),
+      ...(isNamespace ? { name: openNamespace(metadata["name"], "metadata.name", found) } : {}),
+      ...("namespace" in metadata
+        ? { namespace: openNamespace(metadata["namespace"], "metadata.namespace", found) }
+        : {}),
       ...("labels" in metadata ? { labels: open(metadata["labels"], "metadata.labels") } : {}),
     };
   }
@@ -76,7 +84,7 @@ function describeOpen(text: string): string {
   if (encrypted.test(text)) return "encrypted (sops): what it holds is not known; decrypt it first (sops decrypt FILE)";
   const placeholder = placeholders.find(({ pattern }) => pattern.test(text));
   const shown = text.length > 80 ? `${text.slice(0, 77)}…` : text;
-  return `a placeholder that was not filled in, ${shown.replace(/\s+/g, " ")}: render the template first (${placeholder?.render ?? ""})`;
+  return `a placeholder that was not filled in, ${shown.replace(/\s+/g, " ")}: render the template first (${placeholder?.render ?? kustomizeBuild})`;
 }
 
 /** Encrypted from end to end: nobody can see what it is, and it may be a policy. */
@@ -96,6 +104,14 @@ function encryptedWhole(object: KubeObject): Gaps {
 
 function isOpen(text: string): boolean {
   return encrypted.test(text) || placeholders.some(({ pattern }) => pattern.test(text));
+}
+
+/** A namespace's name, or unknown where no namespace can be called so, or none is. */
+function openNamespace(value: unknown, path: string, found: Found[]): unknown {
+  const isName = typeof value !== "string" || value === "" || (namespaceName.test(value) && !emptyNames.test(value));
+  if (isName || isOpen(value)) return opened(value, path, found);
+  found.push({ path, text: value });
+  return unknownValue;
 }
 
 function opened(value: unknown, path: string, found: Found[]): unknown {

@@ -1,5 +1,5 @@
 import type { MetadataEndpoint, Peer, Workload } from "../../../reachability";
-import { clusterDnsOf, metadataEndpoints, TrafficSet } from "../../../reachability";
+import { clusterDnsOf, metadataEndpoints, TrafficSet, unknownNamespace } from "../../../reachability";
 import { controls } from "../../controls";
 import {
   causeOf,
@@ -50,7 +50,8 @@ export const metadataEndpointsClosed: Rule = {
 interface Group {
   readonly certainty: Certainty;
   readonly open: readonly OpenEndpoint[];
-  readonly causes: readonly Cause[];
+  /** By their keys. */
+  readonly causes: Map<string, Cause>;
   readonly namespace: string;
   freshPods: boolean;
   readonly workloads: Workload[];
@@ -72,7 +73,7 @@ function* checkMetadataEndpoints(context: RuleContext): Iterable<Finding> {
     addToGroups(groups, context, freshPod(namespace), namespace, undefined);
   }
   for (const workload of sortedWorkloads(snapshot)) {
-    if (isExempt(context.tiers, workload.namespace)) continue;
+    if (isExempt(context.tiers, workload.namespace) || workload.namespace === unknownNamespace) continue;
     if (workload.hostNetwork) yield exemptHostNetwork(context, workload);
     else {
       const peer: Peer = { kind: "workload", id: workload.id };
@@ -112,16 +113,18 @@ function addToGroups(
     causes.set(cause.key, cause);
   }
   const signature = open.map((item) => `${item.endpoint.address}=${item.traffic.id}`).join();
-  const key = JSON.stringify([namespace, certainty, signature, ...causes.keys()]);
+  // what is only possible has one cause, that something is not known, whichever rule may let it through
+  const key = JSON.stringify([namespace, certainty, signature, ...(certainty === "definite" ? causes.keys() : [])]);
   const group = groups.get(key) ?? {
     certainty,
     open,
-    causes: [...causes.values()],
+    causes: new Map<string, Cause>(),
     namespace,
     freshPods: false,
     workloads: [],
   };
   groups.set(key, group);
+  for (const [name, cause] of causes) group.causes.set(name, cause);
   if (workload === undefined) group.freshPods = true;
   else group.workloads.push(workload);
 }
@@ -145,7 +148,8 @@ function describeGroup(context: RuleContext, group: Group): Finding {
   const subject: Subject =
     group.freshPods || only === undefined ? namespaceSubject(snapshot, group.namespace) : workloadSubject(only);
   const can = group.certainty === "definite" ? "can reach" : "can possibly reach";
-  const sources = group.causes.flatMap((cause) => cause.source ?? []);
+  const causes = [...group.causes.values()];
+  const sources = causes.flatMap((cause) => cause.source ?? []);
   return {
     id: metadataEndpointsClosed.id,
     // a resolver at the same address hands out no credentials
@@ -155,7 +159,7 @@ function describeGroup(context: RuleContext, group: Group): Finding {
     certainty: group.certainty,
     subject,
     message: `${describeWho(context, group)} ${can} ${describeEndpoints(group.open)}`,
-    because: group.causes.map((cause) => cause.text),
+    because: causes.map((cause) => cause.text),
     fix:
       sources.length === 0
         ? "Put a default deny for egress into the namespace, and name the world only with the metadata addresses left out."
