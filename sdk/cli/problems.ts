@@ -1,11 +1,13 @@
-import { describeRef } from "../reachability";
+import { describeRef, isPolicy } from "../reachability";
 import type { Problem } from "../reachability";
 import { describeSource } from "../reports/source";
 import { locate } from "./locate";
 import { printable } from "./output";
 
-/** How many problems are printed unless the user wants all. */
-const shownProblems = 50;
+/** How many kinds of problems are printed unless the user wants all. */
+const shownKinds = 6;
+/** So many problems of one kind are printed each; of more, the first stands for all. */
+const shownOfKind = 2;
 
 /** One problem in one line: `policies.yaml:12: NetworkPolicy shop/web: spec.ingress[0].from: is no list [invalid-value]`. */
 export function describeProblem(problem: Problem): string {
@@ -19,11 +21,40 @@ export function describeProblem(problem: Problem): string {
   return printable(parts.filter((part) => part !== undefined).join(": "));
 }
 
-/** The lines that tell about problems: each one, or the first ones and how many more there are. */
+/**
+ * The lines that tell about problems: each one, or the first of each kind and how many more there are. Those of policies come
+ * first, then what cannot be read.
+ */
 export function problemLines(problems: readonly Problem[], all: boolean): string[] {
-  const shown = all ? problems : problems.slice(0, shownProblems);
-  const lines = shown.map((problem) => `problem: ${describeProblem(problem)}`);
-  const rest = problems.length - shown.length;
-  if (rest > 0) lines.push(`problem: and ${rest} more (--all-problems prints them)`);
+  if (all) return problems.map((problem) => `problem: ${describeProblem(problem)}`);
+  const byKind = new Map<string, Problem[]>();
+  for (const problem of problems) {
+    const kind = kindOf(problem);
+    byKind.set(kind, [...(byKind.get(kind) ?? []), problem]);
+  }
+  const kinds = [...byKind.values()].sort(([a], [b]) => rankOf(a) - rankOf(b));
+  const lines = kinds.slice(0, shownKinds).flatMap((group) => {
+    const shown = group.length > shownOfKind ? group.slice(0, 1) : group;
+    const rest = group.length - shown.length;
+    const more = rest === 0 ? "" : ` (and ${rest} more like it)`;
+    return shown.map((problem) => `problem: ${describeProblem(problem)}${more}`);
+  });
+  if (lines.length < problems.length) {
+    lines.push(`problem: ${problems.length} in all (--all-problems prints each)`);
+  }
   return lines;
+}
+
+/** What a problem is about, without the object that has it: the values and places in its message are left out. */
+function kindOf({ code, message, path }: Problem): string {
+  const about = path === undefined ? message : message.replace(path, "");
+  return `${code} ${about
+    .replace(/(metadata|spec|data)\.\S+/g, "")
+    .replace(/"[^"]*"|\([^)]*\)|\$?\{+[^}]*\}+|, \S+: render|\d+/g, "")}`;
+}
+
+function rankOf(problem: Problem | undefined): number {
+  const { object, code } = problem ?? {};
+  if (object !== undefined && isPolicy(object.apiVersion, object.kind)) return 0;
+  return code === "unreadable" ? 1 : 2;
 }

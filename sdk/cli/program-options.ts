@@ -74,7 +74,7 @@ export function inputOptions(command: Command, known: readonly string[], { sourc
       "answer in spite of what cannot be read or understood; nothing counts as allowed for it",
       false,
     )
-    .option("--all-problems", "print all problems, not only the first 50", false)
+    .option("--all-problems", "print every problem, not one of each kind", false)
     .option(
       "--default-namespace <name>",
       "the namespace of objects without one, as helm template prints them (default: default)",

@@ -54,7 +54,7 @@ export function addVerify(program: Command, outcome: Outcome): void {
     )
     .option("-o, --output <file>", outputHelp)
     .option("--allow-problems", "verify in spite of what cannot be read or understood of the cluster", false)
-    .option("--all-problems", "print all problems, not only the first 50", false)
+    .option("--all-problems", "print every problem, not one of each kind", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false)
     .addHelpText(
       "after",

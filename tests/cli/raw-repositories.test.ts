@@ -210,7 +210,10 @@ spec: { podSelector: { matchLabels: { app: ${name} } }, policyTypes: [Egress], e
       `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web-${count}, namespace: shop, labels: { a: "{{ x }}" } }\n`;
     const files = Object.fromEntries([
       ...Array.from({ length: 30 }, (_, count): [string, string] => [`web-${count}.yaml`, open(count)]),
-      ...Array.from({ length: 12 }, (_, count): [string, string] => [`long/folder/name/values-${count}.yaml`, "a: 1\n"]),
+      ...Array.from({ length: 12 }, (_, count): [string, string] => [
+        `long/folder/name/values-${count}.yaml`,
+        "a: 1\n",
+      ]),
       ["broken.yaml", "apiVersion: v1\nkind: Pod\nmetadata: [\n"],
     ]);
     const { stderr } = await check(files);
@@ -218,7 +221,10 @@ spec: { podSelector: { matchLabels: { app: ${name} } }, policyTypes: [Egress], e
     assert.ok(lines.length <= 10, stderr);
     assert.match(stderr, /web-0\.yaml.*placeholder.*\n.*29 more.*--all-problems|29 more/);
     assert.match(stderr, /broken\.yaml/);
-    assert.ok(lines.every((line) => line.length <= 400), stderr);
+    assert.ok(
+      lines.every((line) => line.length <= 400),
+      stderr,
+    );
     const all = await check(files, "--all-problems", "--verbose");
     assert.match(all.stderr, /web-29\.yaml/);
     assert.match(all.stderr, /values-11\.yaml/);

@@ -76,9 +76,17 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
   const optional = new Set(
     kustomizations.filter(({ isComponent }) => isComponent).flatMap(({ resources }) => resources),
   );
+  const listed = new Set(kustomizations.flatMap(({ resources }) => resources));
   const whole = objects
     .filter((each) => !isPart(each))
-    .map((each) => (optional.has(path.normalize(each.source?.file ?? "")) ? { ...each, perhaps: true } : each));
+    .map((each) => {
+      const file = path.normalize(each.source?.file ?? "");
+      return {
+        ...each,
+        ...(optional.has(file) ? { perhaps: true } : {}),
+        ...(listed.has(file) ? { variant: true } : {}),
+      };
+    });
   const partsByFile = new Map<string, KubeObject[]>();
   for (const { object, source } of objects.filter(isPart)) {
     const file = path.normalize(source?.file ?? "");
@@ -89,15 +97,17 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
     return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
       const by = file ?? kustomization.folder;
+      const root = kustomization.folder;
       if (file !== undefined) placed.add(file);
       const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
       const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);
-      const whole = [...inFile, ...inText].map((change): Change => ({ change, by, reach }));
-      return target === undefined ? whole : [...whole, { target, by, reach, text: text ?? "" }];
+      const whole = [...inFile, ...inText].map((change): Change => ({ root, change, by, reach }));
+      return target === undefined ? whole : [...whole, { root, target, by, reach, text: text ?? "" }];
     });
   });
   for (const [file, found] of partsByFile) {
-    if (!placed.has(file)) changes.push(...found.map((change): Change => ({ change, by: file, reach: undefined })));
+    if (!placed.has(file))
+      changes.push(...found.map((change): Change => ({ root: "FOLDER", change, by: file, reach: undefined })));
   }
   if (changes.length === 0) return { objects: whole, problems: [], parts };
   const problems: Problem[] = [];
@@ -116,19 +126,22 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
       name: String(metadata?.name ?? ""),
       ...(metadata?.namespace === undefined ? {} : { namespace: metadata.namespace }),
     };
+    const patches = [...new Set(about.map(({ by }) => by))].sort();
     problems.push({
-      code: "unknown-value",
-      message: `changed by a patch of a kustomization (${[...new Set(about.map(({ by }) => by))].join(", ")}): render it first (kustomize build FOLDER | cluster-security matrix -)`,
+      code: "variants",
+      message: `changed by a patch of a kustomization (${patches.join(", ")}): render it first (kustomize build ${first.root} | cluster-security matrix -)`,
       object: ref,
       ...(each.source === undefined ? {} : { source: each.source }),
       affectsVerdicts: false,
     });
-    return { ...each, object: left };
+    return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
 }
 
 type Change = {
+  /** The folder of the kustomization to build. */
+  readonly root: string;
   /** Where it stands. */
   readonly by: string;
   /** The files whose objects it may be about. Default: any. */
@@ -212,25 +225,4 @@ function openLabels(object: KubeObject, keys: readonly string[]): unknown {
     metadata: of(object.metadata),
     ...(isTemplated ? { spec: { ...spec, template: { ...template, metadata: of(template["metadata"]) } } } : {}),
   };
-}
-
-/** Objects without a namespace get that of the one kustomization that lists their file, where there is one. */
-export function withNamespaces(
-  objects: readonly SourcedObject[],
-  kustomizations: readonly Kustomization[],
-  isNamespaced: (object: KubeObject) => boolean,
-): readonly SourcedObject[] {
-  const byFile = new Map<string, Set<string>>();
-  for (const { resources, namespace } of kustomizations) {
-    if (namespace === undefined || /[${]/.test(namespace)) continue;
-    for (const file of resources) byFile.set(file, (byFile.get(file) ?? new Set()).add(namespace));
-  }
-  if (byFile.size === 0) return objects;
-  return objects.map((each) => {
-    const { object, source } = each;
-    const named = byFile.get(path.normalize(source?.file ?? ""));
-    if (named?.size !== 1 || object.metadata?.namespace !== undefined || !isNamespaced(object)) return each;
-    const [namespace = ""] = named;
-    return { ...each, object: { ...object, metadata: { ...object.metadata, namespace } } };
-  });
 }

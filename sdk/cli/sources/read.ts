@@ -4,13 +4,8 @@ import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
-import {
-  isKustomizationFile,
-  readKustomization,
-  withNamespaces,
-  withoutPatches,
-  type Kustomization,
-} from "./kustomize";
+import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
+import { withNamespaces } from "./kustomize-namespaces";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
 import { render, type Renderable } from "./render";
@@ -132,8 +127,8 @@ class Folders {
   overlay(content: SourceContent): SourceContent {
     const kustomizations = this.#kustomizations.filter(({ folder }) => !this.#rendered.has(folder));
     const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
-    const placed = withNamespaces(content.objects, kustomizations, isNamespaced);
-    const { objects, problems } = withoutPatches(placed, kustomizations);
+    const { objects: whole, problems } = withoutPatches(content.objects, kustomizations);
+    const objects = withNamespaces(whole, kustomizations, isNamespaced);
     const roots = rootsOf(kustomizations);
     const hints = [
       ...hint("Helm chart", [...this.#charts], "helm template", this.options.verbose),

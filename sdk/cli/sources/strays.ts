@@ -16,8 +16,9 @@ const strayKinds = {
 
 export type StrayKind = keyof typeof strayKinds;
 
-/** So many names stand in a line, unless the user wants all. */
+/** So many names stand in a line, and so many characters of names, unless the user wants all. */
 const shownNames = 5;
+const shownCharacters = 100;
 
 export class Strays {
   readonly #files = new Map<StrayKind, Set<string>>();
@@ -33,13 +34,22 @@ export class Strays {
     return (Object.keys(strayKinds) as StrayKind[]).flatMap((kind) => {
       const files = [...(this.#files.get(kind) ?? [])];
       if (files.length === 0) return [];
-      const shown = verbose ? files : files.slice(0, shownNames);
+      const shown = verbose ? files : first(files);
       const rest = files.length - shown.length;
       const more = rest === 0 ? "" : ` and ${rest} more (--verbose lists them)`;
       const count = files.length === 1 ? "1 file" : `${files.length} files`;
       return [`passed over ${count} ${strayKinds[kind]}: ${shown.join(", ")}${more}`];
     });
   }
+}
+
+/** The first names, as many as stand in a line; one in any case. */
+function first(files: readonly string[]): readonly string[] {
+  let length = 0;
+  return files.slice(0, shownNames).filter((file, index) => {
+    length += file.length + 2;
+    return index === 0 || length <= shownCharacters;
+  });
 }
 
 /** What a file is in which no Kubernetes object was found, by its name and its beginning. */

@@ -34,6 +34,9 @@ export interface SnapshotOptions {
   readonly problems?: readonly Problem[];
 }
 
+/** So many places of copies stand in a message. */
+const shownPlaces = 3;
+
 /** The label that the API server puts on every namespace. */
 const namespaceNameLabel = "kubernetes.io/metadata.name";
 
@@ -131,6 +134,7 @@ class Builder {
     this.#topology = mayLabelTopology(kubeletVersionsIn(this.objects));
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
+    this.#nameVariants();
     this.#implyNamespaces();
     const families = familiesOf([
       ...this.#nodes.flatMap(({ addresses, podCidrs }) => [...addresses, ...podCidrs]),
@@ -164,8 +168,29 @@ class Builder {
     };
   }
 
+  /** What is not known in an object that a patch changes has one cause, the patch. */
+  #nameVariants(): void {
+    const patched = new Map<string, Unique>();
+    for (const each of this.objects) {
+      if (each.patchedBy !== undefined && each.source !== undefined) patched.set(JSON.stringify(each.source), each);
+    }
+    if (patched.size === 0) return;
+    const said = new Set<string>();
+    const kept = this.problems.flatMap((problem): Problem[] => {
+      const key = JSON.stringify(problem.source ?? {});
+      const patchedBy = problem.code === "unknown-value" ? patched.get(key)?.patchedBy : undefined;
+      if (patchedBy === undefined) return [problem];
+      if (said.has(key)) return [];
+      said.add(key);
+      const { path: _path, ...rest } = problem;
+      const message = `changed by a patch of a kustomization (${patchedBy.join(", ")})`;
+      return [{ ...rest, code: "variants", message, variants: patchedBy.map((file) => ({ file })) }];
+    });
+    this.problems.splice(0, this.problems.length, ...kept);
+  }
+
   #addObject(sourced: Unique, context: ReaderContext): void {
-    const { object, source, copies } = sourced;
+    const { object, source } = sourced;
     const metadata = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
     const namespace = namespaceOf(metadata);
     const isNamed = typeof metadata["name"] === "string" && !isUnknown(metadata["name"]);
@@ -185,7 +210,7 @@ class Builder {
       };
       this.#policies.push(origin);
       reportImpossibleName(name, reader);
-      const isOneOfSeveral = this.#reportCopies(copies, reader, true);
+      const isOneOfSeveral = this.#reportCopies(sourced, reader, true);
       const ignored = kind.ignoredBy(this.profile);
       if (ignored === undefined) {
         const policies = kind
@@ -203,7 +228,7 @@ class Builder {
       const origin: PolicySource = { ...ref, dialect: "istio", object, ...(source === undefined ? {} : { source }) };
       this.#policies.push(origin);
       reportImpossibleName(name, reader);
-      this.#reportCopies(copies, reader, true);
+      this.#reportCopies(sourced, reader, true);
       this.#authentications.push({ origin, namespace, reader });
       return;
     }
@@ -270,13 +295,22 @@ class Builder {
   }
 
   /** Says of an object where its copies are that differ; they are a problem where that may change a verdict. */
-  #reportCopies(copies: readonly Source[] | undefined, reader: ObjectReader, matters: boolean): boolean {
+  #reportCopies({ copies, areVariants }: Unique, reader: ObjectReader, matters: boolean): boolean {
     if (copies === undefined) return false;
     const key = describeRef(reader.ref);
     if (matters && !this.#copied.has(key)) {
       this.#copied.add(key);
       const places = copies.map(placeOf).filter((place) => place !== "");
-      const where = places.length === 0 ? "" : ` (${places.join(", ")})`;
+      const more = places.length > shownPlaces ? ` and ${places.length - shownPlaces} more` : "";
+      const where = places.length === 0 ? "" : ` (${places.slice(0, shownPlaces).join(", ")}${more})`;
+      if (areVariants === true) {
+        this.#addVariants(
+          reader,
+          `stands in several overlays that differ${where}: which one is applied is not known`,
+          copies,
+        );
+        return true;
+      }
       reader.report(
         "duplicate",
         `appears more than once, and the copies differ${where}; which one is in force is not known`,
@@ -289,11 +323,17 @@ class Builder {
 
   readonly #copied = new Set<string>();
 
-  #addNamespace({ object, source, copies }: Unique, name: string, reader: ObjectReader): void {
+  #addVariants({ ref, source }: ObjectReader, message: string, variants: readonly Source[]): void {
+    const place = source === undefined ? {} : { source };
+    this.problems.push({ code: "variants", message, object: ref, ...place, affectsVerdicts: true, variants });
+  }
+
+  #addNamespace(sourced: Unique, name: string, reader: ObjectReader): void {
+    const { object, source } = sourced;
     const read = labelSetOf(object.metadata?.labels);
     const labelSet: LabelSet = { ...read, values: { ...read.values, [namespaceNameLabel]: name } };
     const isOpen = !read.complete || Object.values(read.values).some(isUnknown);
-    if (!this.#reportCopies(copies, reader, isOpen) && isOpen) {
+    if (!this.#reportCopies(sourced, reader, isOpen) && isOpen) {
       reader.report("unknown-value", "some labels of the namespace are not known", "metadata.labels", true);
     }
     this.#namespaces.set(name, {
@@ -306,11 +346,12 @@ class Builder {
     });
   }
 
-  #addWorkload({ object, source, copies }: Unique, namespace: LabelValue, name: string, reader: ObjectReader): void {
+  #addWorkload(sourced: Unique, namespace: LabelValue, name: string, reader: ObjectReader): void {
+    const { object, source } = sourced;
     const place = isUnknown(namespace) ? unknownNamespace : namespace;
     const read = readWorkload(object, place, isUnknown(namespace), name, source, this.#topology);
     if (read === undefined) return;
-    const areCopies = this.#reportCopies(copies, reader, read.doubts.length > 0);
+    const areCopies = this.#reportCopies(sourced, reader, read.doubts.length > 0);
     for (const doubt of areCopies ? [] : read.doubts) {
       reader.report(doubt.unknown ? "unknown-value" : "invalid-value", doubt.message, doubt.path, true);
     }

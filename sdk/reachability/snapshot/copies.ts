@@ -8,6 +8,8 @@ import { isPeerAuthentication, isPolicy } from "./kinds";
 /** An object, and where others of its name stand that differ from it. */
 export interface Unique extends SourcedObject {
   readonly copies?: readonly Source[];
+  /** The copies stand in overlays, of which one is applied. */
+  readonly areVariants?: boolean;
 }
 
 /**
@@ -41,8 +43,10 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   if (first === undefined || rest.length === 0) return;
   const { apiVersion, kind } = first.object;
   const places = different.flatMap(({ source }) => source ?? []);
+  const files = new Set(places.map(({ file }) => file));
+  const areVariants = files.size > 1 && different.some(({ variant }) => variant === true);
   if (isPolicy(apiVersion, kind) && !isPeerAuthentication(apiVersion, kind)) {
-    for (const each of different) left.set(each, { ...each, copies: places });
+    for (const each of different) left.set(each, { ...each, copies: places, areVariants });
     return;
   }
   const isMerged =
@@ -53,7 +57,7 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   for (const each of rest) left.set(each, undefined);
   const merged = rest.reduce<unknown>((known, each) => common(known, each.object), first.object) as KubeObject;
   // copies may differ in the version of their API, which decides nothing
-  left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places });
+  left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places, areVariants });
 }
 
 /** Set by the API server, or of no meaning for what the object does. */

@@ -3,9 +3,9 @@ import { describeRef, isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
 import { mapOf, nameOf } from "../../plain";
 import { meshPolicyObjects, policyObjects, rulesOf, testsIn } from "../../policy-rules";
-import { aboutObject, aboutPolicy } from "../../report";
-import { list } from "../../subjects";
-import type { Certainty, Finding, Rule, RuleContext, Severity } from "../../types";
+import { aboutObject, aboutPolicy, findingOf } from "../../report";
+import { list, withSource } from "../../subjects";
+import type { Certainty, Finding, Rule, RuleContext, Severity, Subject } from "../../types";
 import { isStaged } from "../installation/staged-only";
 
 /**
@@ -71,9 +71,15 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
     certainty: "possible",
   },
   duplicate: {
-    message: "appears more than once; which one counts is not defined",
-    because: "several objects have the same kind, namespace and name",
-    fix: "Keep one of them.",
+    message: "appears more than once, and the copies differ",
+    because: "several objects have the same kind, namespace and name, and the one that is applied last counts",
+    fix: "Keep one of them, or check the folder of one installation at a time.",
+    certainty: "possible",
+  },
+  variants: {
+    message: "differs between overlays, of which one is applied",
+    because: "the input holds several overlays, or a patch that was not applied",
+    fix: "Check one overlay at a time: kustomize build FOLDER | cluster-security check -, or --render.",
     certainty: "possible",
   },
   ambiguous: {
@@ -86,13 +92,16 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
 
 function* checkProblems(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
+  const variants: Problem[] = [];
   // that a rehearsed policy is not enforced is said by a rule of its own
   const staged = new Set(snapshot.policies.filter(isStaged).map(describeRef));
   for (const problem of snapshot.problems) {
     const rehearsed = problem.code === "not-enforced" && problem.object !== undefined;
     if (rehearsed && staged.has(describeRef(problem.object))) continue;
-    yield describeProblem(problem);
+    if (problem.code === "variants") variants.push(problem);
+    else yield describeProblem(problem, snapshot);
   }
+  yield* describeVariants(variants);
   yield* unknownSelectors(snapshot);
   yield* unknownReleases(snapshot);
 }
@@ -148,13 +157,48 @@ function* unknownReleases(snapshot: Snapshot): Iterable<Finding> {
   }
 }
 
-function describeProblem(problem: Problem): Finding {
+/** Overlays are alternatives, which is one cause for all objects that differ in them; so is each patch for what it changes. */
+function* describeVariants(problems: readonly Problem[]): Iterable<Finding> {
+  const byCause = new Map<string, Problem[]>();
+  for (const problem of problems) {
+    const isPatched = problem.variants?.every(({ line }) => line === undefined) === true;
+    const cause = isPatched ? (problem.variants ?? []).map(({ file }) => file ?? "").join(", ") : "";
+    byCause.set(cause, [...(byCause.get(cause) ?? []), problem]);
+  }
+  for (const [patches, about] of byCause) {
+    const names = about.flatMap(({ object }) => (object === undefined ? [] : describeRef(object)));
+    const [only] = about;
+    const subject =
+      only?.object === undefined || about.length > 1
+        ? { kind: "Cluster", name: "cluster" }
+        : withSource(subjectOf(only.object), only.source);
+    yield findingOf(notUnderstood, {
+      subject,
+      severity: "medium",
+      certainty: "possible",
+      message:
+        patches === ""
+          ? `${list(names)} ${names.length === 1 ? "differs" : "differ"} between overlays, of which one is applied`
+          : `${list(names)} ${names.length === 1 ? "is" : "are"} changed by a patch that was not applied: ${patches}`,
+      because: [`${wordings.variants.because}; verdicts that depend on what differs are unknown`],
+      fix: wordings.variants.fix,
+      causes: about.flatMap(({ source, variants }) => [source, ...(variants ?? [])]),
+      detail: about.map(({ message }) => message),
+    });
+  }
+}
+
+function subjectOf({ kind, name, namespace }: NonNullable<Problem["object"]>): Omit<Subject, "source"> {
+  return { kind, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+function describeProblem(problem: Problem, snapshot: Snapshot): Finding {
   const wording = wordingOf(problem);
   const name = problem.object === undefined ? "An object" : describeRef(problem.object);
   const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}`;
   return {
     id: notUnderstood.id,
-    severity: severityOf(problem),
+    severity: severityOf(problem, snapshot),
     certainty: wording.certainty,
     subject: {
       kind: problem.object?.kind ?? "Cluster",
@@ -211,8 +255,17 @@ function fixOf({ code, object }: Problem, { fix }: Wording): string {
 }
 
 /** A policy that is not enforced protects nothing; what influences no verdict is only worth a note. */
-function severityOf(problem: Problem): Severity {
+function severityOf(problem: Problem, snapshot: Snapshot): Severity {
   if (wordingOf(problem) === partNotEnforced) return "medium";
   if (problem.code === "not-enforced") return "high";
-  return problem.affectsVerdicts ? "high" : "low";
+  if (!problem.affectsVerdicts) return "low";
+  return isNoPolicy(problem, snapshot) ? "medium" : "high";
+}
+
+/** A Namespace, a Service or a workload protects nothing itself: what it leaves open other findings say, where it opens. */
+function isNoPolicy({ object }: Problem, snapshot: Snapshot): boolean {
+  if (object === undefined) return false;
+  if (object.apiVersion === "v1" && ["Namespace", "Service"].includes(object.kind)) return true;
+  const { kind, namespace, name } = object;
+  return snapshot.workloads.some((each) => each.kind === kind && each.namespace === namespace && each.name === name);
 }
