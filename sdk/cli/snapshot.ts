@@ -130,7 +130,8 @@ function compileObjects(
   const staged = snapshot.problems.filter(isStaged);
   for (const problem of staged) note(`${prefix}note: ${describeProblem(problem)}`, options);
   const said = new Set(sourceProblems.map(({ source }) => placeOf(source)));
-  const isSaid = ({ code, source }: Problem): boolean => ["unknown-value", "variants"].includes(code) && said.has(placeOf(source));
+  const isSaid = ({ code, source }: Problem): boolean =>
+    ["unknown-value", "variants"].includes(code) && said.has(placeOf(source));
   const problems = [
     ...sourceProblems,
     ...snapshot.problems.filter((problem) => !isStaged(problem) && !isSaid(problem)),
