@@ -1,4 +1,5 @@
-import type { Peer, TrafficSet as Traffic } from "../reachability";
+import type { Peer, Snapshot, TrafficSet as Traffic } from "../reachability";
+import { isUnknown, meshModeIn, meshModeOfWorkload } from "../reachability";
 import type { Mesh } from "./mesh";
 import { judgedTcp, meshOf } from "./mesh";
 import { findingOf } from "./report";
@@ -6,6 +7,8 @@ import { describeWorkload, list, namespaceSubject, sampleFlow } from "./subjects
 import type { Finding, Rule, RuleContext } from "./types";
 
 interface Group {
+  /** Whether the pods are in the mesh is not known. */
+  readonly doubtful: boolean;
   readonly certain: boolean;
   readonly traffic: Traffic;
   readonly who: string[];
@@ -28,16 +31,22 @@ export function* checkPlaintext(context: RuleContext, rule: Rule, ports: "all" |
     for (const [pod, who] of pods) {
       const judged = judgedTcp(context.reachability.snapshot, pod);
       const { allowed, possible } = mesh.transport.traffic(mesh.outsider, pod);
+      const doubtful = isUnknown(modeOf(context.reachability.snapshot, pod, namespace));
       const certain = !allowed.intersect(judged).isEmpty();
       const traffic = (certain ? allowed : possible).intersect(judged);
       if (traffic.isEmpty() || judged.isSubsetOf(traffic) !== (ports === "all")) continue;
-      const key = `${certain} ${traffic.id}`;
-      const group = groups.get(key) ?? { certain, traffic, who: [], sample: pod };
+      const key = `${doubtful} ${certain} ${traffic.id}`;
+      const group = groups.get(key) ?? { doubtful, certain, traffic, who: [], sample: pod };
       groups.set(key, group);
       group.who.push(who);
     }
     for (const group of groups.values()) yield describe({ context, mesh, rule }, namespace, group, ports);
   }
+}
+
+function modeOf(snapshot: Snapshot, pod: Peer, namespace: string): ReturnType<typeof meshModeIn> {
+  const workload = pod.kind === "workload" ? snapshot.workloads.find(({ id }) => id === pod.id) : undefined;
+  return workload === undefined ? meshModeIn(snapshot, namespace) : meshModeOfWorkload(snapshot, workload);
 }
 
 interface About {
@@ -56,12 +65,15 @@ function describe({ context, mesh, rule }: About, namespace: string, group: Grou
       ? undefined
       : `${step.policy.kind} ${step.policy.namespace ?? ""}/${step.policy.name}, ${step.path}`;
   const can = group.certain ? "take" : "possibly take";
+  const members = group.doubtful
+    ? `Pods that may be in the mesh, in namespace ${namespace}`
+    : `Pods of the mesh in namespace ${namespace}`;
   return findingOf(rule, {
     subject: namespaceSubject(context.reachability.snapshot, namespace),
-    certainty: group.certain ? "definite" : "possible",
+    certainty: group.certain && !group.doubtful ? "definite" : "possible",
+    ...(group.doubtful ? { severity: "medium" as const } : {}),
     message:
-      `Pods of the mesh in namespace ${namespace} (${list(group.who)}) ${can} plaintext` +
-      (ports === "all" ? "" : ` on ${group.traffic.toString()}`),
+      `${members} (${list(group.who)}) ${can} plaintext` + (ports === "all" ? "" : ` on ${group.traffic.toString()}`),
     because: [
       where === undefined
         ? "no PeerAuthentication that is about them demands mutual TLS, and the default is PERMISSIVE"

@@ -179,6 +179,31 @@ spec: { template: { metadata: { labels: { app: ${app} } }, spec: { restartPolicy
     assert.match(about[0]?.message ?? "", /prod\/labels\.yaml/);
   });
 
+  it("labels that differ between overlays make nobody a certain member of a mesh", async () => {
+    const { loud, findings } = await check({
+      "a/kustomization.yaml": "resources: [ns.yaml]\n",
+      "a/ns.yaml": meshNamespace("tools"),
+      "b/kustomization.yaml": "resources: [ns.yaml]\n",
+      "b/ns.yaml": namespace("tools"),
+      "c.yaml": join(istiod, meshNamespace("shop"), closed("shop"), closed("tools")),
+    });
+    assert.doesNotMatch(says(loud), /tools/);
+    assert.match(says(findings), /Pods that may be in the mesh, in namespace tools/);
+  });
+
+  it("a patch that a kustomization does not list is no workload", async () => {
+    const { loud } = await check({
+      "config/kustomization.yaml": "namespace: shop\nresources: [deny.yaml]\n",
+      "config/deny.yaml": bare(closed("x")),
+      "config/pull_secret.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: manager, namespace: system }
+spec: { template: { spec: { imagePullSecrets: [{ name: key }] } } }
+`,
+    });
+    assert.deepEqual(says(loud), "[]");
+  });
+
   it("the same policy twice, without overlays, stays a finding of its own", async () => {
     const { loud } = await check({
       "a.yaml": join(namespace("shop"), closed("shop")),

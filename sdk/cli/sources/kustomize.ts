@@ -71,12 +71,17 @@ export interface Overlaid {
  */
 export function withoutPatches(objects: readonly SourcedObject[], kustomizations: readonly Kustomization[]): Overlaid {
   const parts = new Set(kustomizations.flatMap(({ patches }) => patches.flatMap(({ file }) => file ?? [])));
-  const isPart = ({ object, source }: SourcedObject): boolean =>
-    (source?.file !== undefined && parts.has(path.normalize(source.file))) || "$patch" in object;
+  const listed = new Set(kustomizations.flatMap(({ resources }) => resources));
+  const folders = new Set(kustomizations.map(({ folder }) => folder));
+  const isPart = ({ object, source }: SourcedObject): boolean => {
+    if ("$patch" in object) return true;
+    if (source?.file === undefined) return false;
+    const file = path.normalize(source.file);
+    return parts.has(file) || (folders.has(path.dirname(file)) && !listed.has(file) && lacksSelector(object));
+  };
   const optional = new Set(
     kustomizations.filter(({ isComponent }) => isComponent).flatMap(({ resources }) => resources),
   );
-  const listed = new Set(kustomizations.flatMap(({ resources }) => resources));
   const whole = objects
     .filter((each) => !isPart(each))
     .map((each) => {
@@ -137,6 +142,11 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
+}
+
+/** The API server refuses such an object; beside a kustomization that does not list it, it is a patch that is switched off. */
+function lacksSelector({ apiVersion, kind, spec }: KubeObject): boolean {
+  return apiVersion === "apps/v1" && kind !== "ControllerRevision" && !("selector" in mapOf(spec));
 }
 
 type Change = {

@@ -194,7 +194,8 @@ class Builder {
     const metadata = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
     const namespace = namespaceOf(metadata);
     const isNamed = typeof metadata["name"] === "string" && !isUnknown(metadata["name"]);
-    const name = isNamed ? String(metadata["name"]) : this.#standInFor(object, nameStandIn(metadata), namespace);
+    const called = isNamed ? String(metadata["name"]) : nameStandIn(metadata);
+    const name = isNamed && !isUnknown(namespace) ? called : this.#standInFor(object, called, namespace);
     const ref = this.#refOf(object, name, namespace);
     const reader = new ObjectReader(ref, source, this.problems);
     if (Array.isArray(object.metadata) || typeof metadata !== "object") {
@@ -277,7 +278,10 @@ class Builder {
     );
   }
 
-  /** What workloads without a name of their own are called: each is one, also where several share a generateName. */
+  /**
+   * What a workload is called whose name or namespace is not known: each is one, also where several share a generateName, or
+   * a name in namespaces that may be different ones.
+   */
   #standInFor(object: KubeObject, name: string, namespace: LabelValue): string {
     if (podTemplateOf(object) === undefined) return name;
     const key = `${object.kind} ${isUnknown(namespace) ? unknownNamespace : namespace}/${name}`;

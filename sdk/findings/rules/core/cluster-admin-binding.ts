@@ -166,7 +166,10 @@ function holdersOf(object: KubeObject, context: RuleContext): string[] {
 }
 
 function describeAccount(home: unknown, name: unknown): string {
-  return `ServiceAccount ${isPlainName(home) ? home : "?"}/${isPlainName(name) ? name : "?"}`;
+  const account = isPlainName(name) ? name : "(unnamed)";
+  return isPlainName(home)
+    ? `ServiceAccount ${home}/${account}`
+    : `ServiceAccount ${account} of a namespace that is not known`;
 }
 
 /** Groups and users of a binding in a namespace outside tier 0. */

@@ -124,7 +124,7 @@ function addToGroups(
     workloads: [],
   };
   groups.set(key, group);
-  for (const [name, cause] of causes) group.causes.set(name, cause);
+  for (const [name, cause] of causes) if (!group.causes.has(name)) group.causes.set(name, cause);
   if (workload === undefined) group.freshPods = true;
   else group.workloads.push(workload);
 }
