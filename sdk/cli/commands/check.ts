@@ -17,7 +17,7 @@ import { exitCodes, type ExitCode } from "../exit-codes";
 import { readExemptions } from "../exemptions-file";
 import { coloursFor } from "../print/colours";
 import type { CheckFormat } from "../print/formats";
-import { printCheck } from "../print/check";
+import { countsOf, printCheck } from "../print/check";
 import { exitCodeOf, load, note, type Loaded } from "../snapshot";
 import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
@@ -67,7 +67,7 @@ export async function check(positional: readonly string[], options: CheckOptions
   output.write(text);
   await output.end();
   if (loaded.holes) note("there may be more: something could not be read", options);
-  note(summaryOf(findings), options);
+  note(countsOf(findings), options);
   return code;
 }
 
@@ -102,20 +102,4 @@ function exitCodeFor(findings: readonly Finding[], loaded: Loaded, options: Chec
 
 function isAtLeast(severity: Severity, least: CheckOptions["failOn"]): boolean {
   return least !== "none" && severities.indexOf(severity) <= severities.indexOf(least);
-}
-
-/** `2 critical, 1 high (1 of them possibly); 3 exempt`. */
-function summaryOf(findings: readonly Finding[]): string {
-  const violations = findings.filter(isViolation);
-  const counts = severities.flatMap((severity) => {
-    const count = violations.filter((finding) => finding.severity === severity).length;
-    return count === 0 ? [] : [`${count} ${severity}`];
-  });
-  const possible = violations.filter(({ certainty }) => certainty === "possible").length;
-  const exempt = findings.filter((finding) => finding.exempt === true).length;
-  const doubt = possible === 0 ? "" : ` (${possible === violations.length ? "all" : possible} only possibly)`;
-  return [
-    counts.length === 0 ? "no violations" : `${counts.join(", ")}${doubt}`,
-    ...(exempt > 0 ? [`${exempt} exempt`] : []),
-  ].join("; ");
 }

@@ -16,13 +16,14 @@ export async function explain(
   const loaded = await load(sourcesOf(positional, options), options);
   const explained = loaded.reachability.explain(parseFlow(from, to, loaded.snapshot));
   const output = outputOf(options, { coloured: options.format === "table" });
+  const { verdict, condition } = answerFor(loaded, explained.flow);
   const printing = {
+    ...(condition === undefined || loaded.holes ? {} : { condition }),
     format: options.format,
     colours: coloursFor(output),
     flowLog: loaded.snapshot.profile.flowLog,
     everyRule: options.everyRule,
   };
-  const { verdict, condition } = answerFor(loaded, explained.flow);
   if (condition !== undefined) note(`note: allowed for ${condition}`, options);
   const explanation = { ...explained, verdict };
   const answer =

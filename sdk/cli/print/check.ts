@@ -1,20 +1,14 @@
 import * as path from "node:path";
-import { describeControl, isViolation } from "../../findings";
+import { describeControl, isViolation, severities } from "../../findings";
 import type { Finding, Severity } from "../../findings";
 import type { Problem, Source } from "../../reachability";
-import {
-  describeSource,
-  describeSubject,
-  placeOfFinding,
-  junitReport,
-  markdownFindings,
-  sarifLog,
-} from "../../reports";
+import { describeSubject, junitReport, markdownFindings, sarifLog } from "../../reports";
 import type { RuleDescription } from "../../reports";
 import { printable } from "../output";
 import type { Colours } from "./colours";
 import type { CheckFormat } from "./formats";
 import { printList } from "./list";
+import { placeOf } from "./place";
 
 export interface CheckPrinting {
   readonly format: CheckFormat;
@@ -64,10 +58,6 @@ function stateOf(finding: Finding): "violation" | "possible" | "exempt" | "info"
   return finding.certainty === "possible" ? "possible" : "violation";
 }
 
-function placeOf(finding: Finding): string | undefined {
-  return describeSource(placeOfFinding(finding));
-}
-
 function asJson(finding: Finding): unknown {
   const { id, severity, certainty, subject, message, because, fix, controls, causes } = finding;
   const { source, ...about } = subject;
@@ -81,6 +71,7 @@ function asJson(finding: Finding): unknown {
     because,
     fix,
     controls: controls.map(describeControl),
+    place: placeOf(finding),
     sources: uniqueSources([...(causes ?? []), ...(source === undefined ? [] : [source])]),
   };
 }
@@ -89,6 +80,7 @@ function uniqueSources(sources: readonly Source[]): Source[] {
   return [...new Map(sources.map((source) => [JSON.stringify(source), source])).values()];
 }
 
+/** Counts, then what is wrong, worst first; findings of one rule with one cause stand together. */
 function asText({ findings, colours, fails }: CheckPrinting): string {
   const paint: Readonly<Record<Severity, (text: string) => string>> = {
     critical: colours.red,
@@ -97,15 +89,20 @@ function asText({ findings, colours, fails }: CheckPrinting): string {
     low: colours.yellow,
     info: colours.dim,
   };
-  const violations = findings.filter(isViolation).map((finding) => {
-    const { severity, id, message, because, fix, certainty, controls } = finding;
+  const blocks = groupsOf(findings.filter(isViolation)).map((group) => {
+    const [first] = group;
+    if (first === undefined) return "";
+    const { severity, id, because, fix, certainty, controls } = first;
     const doubt = certainty === "possible" ? " (possibly: something is not known)" : "";
-    const place = placeOf(finding);
-    const below = fails(finding) ? "" : " (below --fail-on)";
+    const below = fails(first) ? "" : " (below --fail-on)";
+    const messages = group.map((finding) => {
+      const place = placeOf(finding);
+      return `${finding.message}${place === undefined ? "" : `  [${place}]`}`;
+    });
     const lines = [
       `${colours.bold(paint[severity](severity.toUpperCase()))} ${colours.bold(id)}${doubt}${below}`,
       ...[
-        `${message}${place === undefined ? "" : `  [${place}]`}`,
+        ...messages,
         ...because.map((reason) => `because ${reason}`),
         `fix: ${fix}`,
         `controls: ${controls.map(describeControl).join("; ")}`,
@@ -115,5 +112,35 @@ function asText({ findings, colours, fails }: CheckPrinting): string {
   });
   const rest = findings.filter((finding) => !isViolation(finding));
   const known = rest.map((finding) => `${colours.dim(stateOf(finding))}: ${printable(finding.message)}\n`);
-  return [violations.join("\n"), [...new Set(known)].join("")].filter((part) => part !== "").join("\n");
+  const counts = findings.length === 0 ? "" : `${countsOf(findings)}\n`;
+  return [counts, blocks.join("\n"), [...new Set(known)].join("")].filter((part) => part !== "").join("\n");
+}
+
+/** Worst first, certain before possible; those of one rule with one cause and one remedy together. */
+function groupsOf(findings: readonly Finding[]): readonly (readonly Finding[])[] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const { id, severity, certainty, because, fix, controls } = finding;
+    const key = JSON.stringify([id, severity, certainty, because, fix, controls]);
+    groups.set(key, [...(groups.get(key) ?? []), finding]);
+  }
+  const rank = ([first]: readonly Finding[]): number =>
+    first === undefined ? 0 : severities.indexOf(first.severity) * 2 + (first.certainty === "definite" ? 0 : 1);
+  return [...groups.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+/** `2 critical, 1 high (1 only possibly); 3 exempt`. */
+export function countsOf(findings: readonly Finding[]): string {
+  const violations = findings.filter(isViolation);
+  const counts = severities.flatMap((severity) => {
+    const count = violations.filter((finding) => finding.severity === severity).length;
+    return count === 0 ? [] : [`${count} ${severity}`];
+  });
+  const possible = violations.filter(({ certainty }) => certainty === "possible").length;
+  const exempt = findings.filter((finding) => finding.exempt === true).length;
+  const doubt = possible === 0 ? "" : ` (${possible === violations.length ? "all" : possible} only possibly)`;
+  return [
+    counts.length === 0 ? "no violations" : `${counts.join(", ")}${doubt}`,
+    ...(exempt > 0 ? [`${exempt} exempt`] : []),
+  ].join("; ");
 }

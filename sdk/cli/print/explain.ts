@@ -5,6 +5,7 @@ import type {
   Explanation,
   ExplanationStep,
   FlipHint,
+  Peer,
   RuleRef,
 } from "../../reachability";
 import { describeTraffic } from "../../reports/connections";
@@ -23,6 +24,8 @@ export interface ExplainPrinting {
   readonly flowLog: EnforcerProfile["flowLog"];
   /** Also the rules of policies that have nothing to do with the two ends. */
   readonly everyRule: boolean;
+  /** The HTTP requests for which it is allowed: `GET /x only`. Default: no matter. */
+  readonly condition?: string;
 }
 
 /** An explanation in the format asked for. */
@@ -43,10 +46,11 @@ export function printExplanation(explanation: Explanation, printing: ExplainPrin
   }
 }
 
-function sidesOf({ egress, ingress, mesh }: Explanation): { title: string; side: DirectionExplanation }[] {
+function sidesOf({ flow, egress, ingress, mesh }: Explanation): { title: string; side: DirectionExplanation }[] {
+  const nameOf = (subject: string, end: Peer): string => (subject === "none" ? describeEnd(end) : subject);
   const sides = [
-    { title: `leaving ${egress.subject}`, side: egress },
-    { title: `arriving at ${ingress.subject}`, side: ingress },
+    { title: `leaving ${nameOf(egress.subject, flow.source)}`, side: egress },
+    { title: `arriving at ${nameOf(ingress.subject, flow.destination)}`, side: ingress },
   ];
   return mesh === undefined ? sides : [...sides, { title: `in the mesh, at ${mesh.subject}`, side: mesh }];
 }
@@ -73,7 +77,9 @@ function headline({ flow }: Explanation): string {
 function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const { colours } = printing;
   const verdict = explanation.verdict;
-  let text = `${colours.bold(printable(headline(explanation)))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}\n`;
+  const condition = printing.condition === undefined ? "" : ` for ${printable(printing.condition)}`;
+  let text = `${colours.bold(printable(headline(explanation)))}  ${paintVerdict(verdict, colours, verdict.toUpperCase())}${condition}\n`;
+  text += `${printable(chainOf(explanation))}\n`;
   if (explanation.resolved !== undefined) text += `${printable(explanation.resolved)}\n`;
   for (const { title, side } of sidesOf(explanation)) {
     text += `\n${printable(title)}: ${paintVerdict(side.verdict, colours)}\n`;
@@ -109,6 +115,20 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
   const commands = commandsToConfirm(explanation, printing.flowLog);
   if (commands.length > 0) text += `\nto see it on a cluster:\n${commands.map((each) => `  ${each}\n`).join("")}`;
   return text;
+}
+
+/** What decides on each side, in one line: `egress allowed by …, then ingress denied: isolated by …`. */
+function chainOf(explanation: Explanation): string {
+  const parts = sidesOf(explanation).map(({ side }) => {
+    const name = side === explanation.mesh ? "mesh" : side.direction;
+    if (side.deciding !== undefined) {
+      const place = placeOf(side.deciding);
+      return `${name} ${side.verdict} by ${nameOfRule(side.deciding)}${place === "" ? "" : ` (${place})`}`;
+    }
+    if (side.isolatedBy.length === 0) return `${name} ${side.verdict}: ${side.reason}`;
+    return `${name} ${side.verdict}: isolated by ${side.isolatedBy.map(describeRef).join(", ")}`;
+  });
+  return parts.join(", then ");
 }
 
 /** The reason, with the line of the deciding rule itself; the engine knows only where its document begins. */
@@ -190,6 +210,7 @@ function asJson(explanation: Explanation, printing: ExplainPrinting): unknown {
     protocol: flow.protocol,
     port: flow.port,
     verdict,
+    condition: printing.condition,
     resolved,
     egress: side(egress),
     ingress: side(ingress),
@@ -224,7 +245,8 @@ function asCsv(explanation: Explanation, printing: ExplainPrinting): string {
 
 function asMarkdown(explanation: Explanation, printing: ExplainPrinting): string {
   const row = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(" | ")} |\n`;
-  let text = `**${headline(explanation)}: ${explanation.verdict}**\n\n`;
+  const condition = printing.condition === undefined ? "" : ` for ${printing.condition}`;
+  let text = `**${headline(explanation)}: ${explanation.verdict}${condition}**\n\n${chainOf(explanation)}\n\n`;
   for (const { title, side } of sidesOf(explanation)) text += `- ${title}: **${side.verdict}**. ${reasonOf(side)}\n`;
   const rows = rowsOf(explanation, printing);
   if (rows.length > 0) text += `\n${row(stepTitles)}${row(stepTitles.map(() => "---"))}${rows.map(row).join("")}`;

@@ -3,6 +3,7 @@ import { connections, describeTraffic } from "../../reports/connections";
 import type { Output } from "../output";
 import type { Format } from "./formats";
 import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";
+import { foldedRows } from "./external";
 import { csvField, markdownCell } from "./text";
 
 export interface MatrixPrinting {
@@ -18,21 +19,57 @@ export interface MatrixPrinting {
 export async function printMatrix(entries: Iterable<MatrixEntry>, printing: MatrixPrinting): Promise<number> {
   const { output, format } = printing;
   if (format === "mermaid") return printMermaid(entries, printing);
-  const source = entries[Symbol.iterator]();
-  const first = format === "table" ? take(source, measuredRows) : [];
-  const form = formOf(format, first);
+  if (format === "table") return printTable(entries, printing);
+  const form = formOf(format);
   let count = 0;
   output.write(form.begin);
-  for (const entry of chain(first, source)) {
+  for (const entry of entries) {
     output.write(form.line(entry, count++));
     if (output.full) await output.ready();
   }
   output.write(form.end(count));
   await output.end();
-  if (format === "table" && count === 0 && printing.hasWorkloads) {
-    printing.note("nothing is allowed between any two of these");
-  }
   return count;
+}
+
+/** The table for people: address ranges that mean the same in one row, at most 120 columns wide where names allow it. */
+async function printTable(
+  entries: Iterable<MatrixEntry>,
+  { output, hasWorkloads, note }: MatrixPrinting,
+): Promise<number> {
+  const rows = foldedRows(entries)[Symbol.iterator]();
+  const first = take(rows, measuredRows);
+  const source = first.reduce((width, row) => Math.max(width, row.source.length), "SOURCE".length);
+  const destination = first.reduce((width, row) => Math.max(width, row.destination.length), "DESTINATION".length);
+  const room = Math.max((output.columns ?? tableWidth) - source - destination - 4, leastRoom);
+  let count = 0;
+  output.write(`${"SOURCE".padEnd(source)}  ${"DESTINATION".padEnd(destination)}  CONNECTIONS\n`);
+  for (const row of chain(first, rows)) {
+    count++;
+    const [head = "", ...rest] = wrapped(describeTraffic(row.allowed, row.possible), room);
+    output.write(`${row.source.padEnd(source)}  ${row.destination.padEnd(destination)}  ${head}\n`);
+    for (const line of rest) output.write(`${" ".repeat(source + destination + 4)}${line}\n`);
+    if (output.full) await output.ready();
+  }
+  await output.end();
+  if (count === 0 && hasWorkloads) note("nothing is allowed between any two of these");
+  return count;
+}
+
+/** Columns of the table, where the terminal names none. */
+const tableWidth = 120;
+/** Columns that are left for connections beside long names. */
+const leastRoom = 30;
+
+/** A list with commas in lines of a width. */
+function wrapped(text: string, width: number): string[] {
+  const lines = [""];
+  for (const part of text.split(/(?<=,)/)) {
+    const line = lines[lines.length - 1] ?? "";
+    if (line !== "" && line.length + part.length > width) lines.push(part);
+    else lines[lines.length - 1] = line + part;
+  }
+  return lines;
 }
 
 /** So many rows decide how wide the columns of a table are; the rest is printed as it comes. */
@@ -59,7 +96,7 @@ interface LineForm {
   end(count: number): string;
 }
 
-function formOf(format: Format, first: readonly MatrixEntry[]): LineForm {
+function formOf(format: Exclude<Format, "table" | "mermaid">): LineForm {
   switch (format) {
     case "json":
       return jsonForm();
@@ -81,19 +118,6 @@ function formOf(format: Format, first: readonly MatrixEntry[]): LineForm {
     case "dot": {
       const graph = new DotGraph();
       return { begin: graph.begin, line: (entry) => graph.edge(edgeOf(entry)), end: () => graph.end() };
-    }
-    default: {
-      const source = first.reduce((width, { sourceId }) => Math.max(width, sourceId.length), "SOURCE".length);
-      const destination = first.reduce(
-        (width, entry) => Math.max(width, entry.destinationId.length),
-        "DESTINATION".length,
-      );
-      return {
-        begin: `${"SOURCE".padEnd(source)}  ${"DESTINATION".padEnd(destination)}  CONNECTIONS\n`,
-        line: ({ sourceId, destinationId, allowed, possible }) =>
-          `${sourceId.padEnd(source)}  ${destinationId.padEnd(destination)}  ${describeTraffic(allowed, possible)}\n`,
-        end: () => "",
-      };
     }
   }
 }

@@ -141,7 +141,7 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix:
       sources.length === 0
-        ? `Add a policy to ${namespace} that selects all pods and closes ${directions.join(" and ")}.`
+        ? `Add a policy to the namespace that selects all pods and closes ${directions.join(" and ")}.`
         : "Let the rule name its peers, or select the pods that need it instead of all.",
     controls: namespaceDefaultDeny.controls,
     ...(sources.length === 0 ? {} : { causes: sources }),
@@ -153,8 +153,14 @@ function describeDirection(direction: Direction, openings: readonly Opening[]): 
   for (const opening of openings.filter((each) => each.direction === direction)) {
     whoByTraffic.set(opening.what, [...(whoByTraffic.get(opening.what) ?? []), opening.who]);
   }
-  const parts = [...whoByTraffic].map(([what, who]) => `${list(who)} on ${what}`);
+  const parts = [...whoByTraffic].map(([what, who]) => `${list(withoutFamilies(who))} on ${what}`);
   return `${direction === "ingress" ? "is reached from" : "reaches"} ${parts.join(", and ")}`;
+}
+
+/** One word for the internet where both families are as open. */
+function withoutFamilies(who: readonly string[]): readonly string[] {
+  const families = who.filter((name) => name.startsWith("the internet ("));
+  return families.length < 2 ? who : [...who.filter((name) => !families.includes(name)), "the internet"];
 }
 
 function toleratedOpenings(context: RuleContext, namespace: string, openings: readonly Opening[]): Finding {
