@@ -28,15 +28,28 @@ export function withSource(subject: Omit<Subject, "source">, source: Source | un
 }
 
 /**
- * Names of the namespaces of which a finding may say what their pods reach, sorted: those that have a Namespace object, and
- * those in which something runs. A policy alone makes none, nor does a namespace whose name is not known yet.
+ * Names of the namespaces of which a finding may say what their pods reach, sorted. Of files, a policy alone makes none (other
+ * files may run something there, and close it), nor does a name that is a placeholder.
  */
 export function namespaceNames(snapshot: Snapshot): string[] {
   const running = new Set(snapshot.workloads.map(({ namespace }) => namespace));
   return [...snapshot.namespaces.values()]
-    .filter(({ name, implied }) => name !== unknownNamespace && (!implied || running.has(name)))
+    .filter(({ name, implied }) => {
+      const isCertain = name !== unknownNamespace && (!implied || running.has(name));
+      return isCertain || !isOfFile(sourceOfNamespace(snapshot, name));
+    })
     .map(({ name }) => name)
     .sort();
+}
+
+/** A workload of a file, in a namespace that a tool was to fill in. */
+export function isUnplaced({ namespace, source }: Workload): boolean {
+  return namespace === unknownNamespace && isOfFile(source);
+}
+
+/** What a file names is there as it stands; what a Pulumi program leaves open is known once it runs. */
+function isOfFile(source: Source | undefined): boolean {
+  return source?.file !== undefined && source.urn === undefined;
 }
 
 /** Workloads in a stable order. */

@@ -37,10 +37,6 @@ const silentAboutUnknowns: Readonly<Record<string, RegExp>> = {
   "replication-cut": /replicas/,
   "dns-cut": /^(CiliumLocalRedirectPolicy\.|Pod\.spec\.dns)/,
   "entrance-cut": /^(Gateway|HTTPRoute|Ingress|Service)\./,
-  // whose address a rule names is not known where no Service's is
-  "service-address-named": /^Service\./,
-  // a section that is not known may be none
-  "section-without-effect": /^NetworkPolicy\.spec\.(ingress|egress)/,
   "proxy-service-named": /^(Gateway|Ingress|Service)\.|toServices/,
   "order-hazard": /^Kustomization\./,
   "bypass-undocumented": /annotations$/,

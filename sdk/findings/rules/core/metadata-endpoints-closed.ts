@@ -1,11 +1,12 @@
 import type { MetadataEndpoint, Peer, Workload } from "../../../reachability";
-import { clusterDnsOf, metadataEndpoints, TrafficSet, unknownNamespace } from "../../../reachability";
+import { clusterDnsOf, metadataEndpoints, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import {
   causeOf,
   describeWorkload,
   freshPod,
   isExempt,
+  isUnplaced,
   list,
   namespaceNames,
   namespaceSubject,
@@ -73,7 +74,7 @@ function* checkMetadataEndpoints(context: RuleContext): Iterable<Finding> {
     addToGroups(groups, context, freshPod(namespace), namespace, undefined);
   }
   for (const workload of sortedWorkloads(snapshot)) {
-    if (isExempt(context.tiers, workload.namespace) || workload.namespace === unknownNamespace) continue;
+    if (isExempt(context.tiers, workload.namespace) || isUnplaced(workload)) continue;
     if (workload.hostNetwork) yield exemptHostNetwork(context, workload);
     else {
       const peer: Peer = { kind: "workload", id: workload.id };
