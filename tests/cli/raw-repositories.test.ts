@@ -204,6 +204,36 @@ spec: { template: { spec: { imagePullSecrets: [{ name: key }] } } }
     assert.deepEqual(says(loud), "[]");
   });
 
+  it("a namespace that only nodes enter, on some ports, has a default deny: medium at most", async () => {
+    const webhook = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: webhook, namespace: shop }
+spec:
+  endpointSelector: {}
+  ingress:
+    - fromEntities: [kube-apiserver, remote-node, host]
+      toPorts: [{ ports: [{ port: "8443", protocol: TCP }] }]
+  egress: [{}]
+`;
+    const { loud, findings } = await check({ "a.yaml": join(namespace("shop"), webhook) });
+    assert.doesNotMatch(says(loud), /namespace-default-deny/);
+    assert.match(says(findings), /Namespace shop .* other nodes on TCP 8443/);
+    const open = await check({ "a.yaml": join(namespace("shop"), webhook.replace("host]", "host, cluster]")) });
+    assert.match(says(open.loud), /namespace-default-deny/);
+  });
+
+  it("one field that is not understood in several rules of a policy is one finding", async () => {
+    const rule = "{ action: Pass, name: x, to: [{ namespaces: { somethingNew: {} } }] }";
+    const policy = `apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: pass }
+spec: { tier: Admin, priority: 10, subject: { namespaces: {} }, egress: [${rule}, ${rule}, ${rule}] }
+`;
+    const { findings } = await check({ "a.yaml": join(namespace("shop"), policy) }, "--cni", "cilium@1.20");
+    const about = findings.filter(({ rule: id }) => id === "not-understood");
+    assert.equal(about.length, 1, says(about));
+  });
+
   it("the same policy twice, without overlays, stays a finding of its own", async () => {
     const { loud } = await check({
       "a.yaml": join(namespace("shop"), closed("shop")),

@@ -56,6 +56,9 @@ export const namespaceDefaultDeny: Rule = {
 /** A namespace that no object knows, so that only rules without names match it. */
 const foreignNamespace = "a-namespace-that-no-policy-names";
 
+const otherNodes = "other nodes";
+const everyPort = "every protocol and port";
+
 interface Opening {
   readonly direction: Direction;
   readonly certainty: Certainty;
@@ -104,7 +107,7 @@ function openingsOf(
       direction,
       certainty: found.openness === "open" ? "definite" : "possible",
       who: name,
-      what: found.traffic.isAll() ? "every protocol and port" : found.traffic.toString(),
+      what: found.traffic.isAll() ? everyPort : found.traffic.toString(),
       cause,
       tolerated:
         inCluster && direction === "egress" && cause.isolated && context.tiers.platformNamespaces.includes(namespace),
@@ -113,7 +116,7 @@ function openingsOf(
   add(ask(reachability, pod, freshPod(foreignNamespace), direction), "pods of foreign namespaces", true);
   // Whether a node runs the API server is not known, so what is allowed to the API server is possible to any node.
   const apiServer = ask(reachability, pod, { kind: "kubeApiserver" }, direction).allowed;
-  add(ask(reachability, pod, nodeThatNobodyNames(pieces), direction, apiServer), "other nodes", true);
+  add(ask(reachability, pod, nodeThatNobodyNames(pieces), direction, apiServer), otherNodes, true);
   for (const family of [4, 6] as const) {
     add(askWorld(reachability, pod, direction, pieces, family), `the internet (IPv${family})`, false);
   }
@@ -134,7 +137,7 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
   const how = directions.map((direction) => describeDirection(direction, openings)).join("; ");
   return {
     id: namespaceDefaultDeny.id,
-    severity: namespaceDefaultDeny.severity,
+    severity: openings.every(isNarrow) ? "medium" : namespaceDefaultDeny.severity,
     certainty,
     subject: namespaceSubject(context.reachability.snapshot, namespace),
     message: `Namespace ${namespace} ${doubt} not closed by default for ${directions.join(" and ")}: a new pod ${how}`,
@@ -146,6 +149,11 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
     controls: namespaceDefaultDeny.controls,
     ...(sources.length === 0 ? {} : { causes: sources }),
   };
+}
+
+/** What nodes need for a webhook or a probe: some ports, and only of nodes. Nobody else gets in, so there is a default deny. */
+function isNarrow({ who, what, cause }: Opening): boolean {
+  return who === otherNodes && what !== everyPort && cause.isolated;
 }
 
 function describeDirection(direction: Direction, openings: readonly Opening[]): string {

@@ -93,14 +93,16 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
 function* checkProblems(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   const variants: Problem[] = [];
+  const alike = new Map<string, Problem[]>();
   // that a rehearsed policy is not enforced is said by a rule of its own
   const staged = new Set(snapshot.policies.filter(isStaged).map(describeRef));
   for (const problem of snapshot.problems) {
     const rehearsed = problem.code === "not-enforced" && problem.object !== undefined;
     if (rehearsed && staged.has(describeRef(problem.object))) continue;
     if (problem.code === "variants") variants.push(problem);
-    else yield describeProblem(problem, snapshot);
+    else alike.set(keyOf(problem), [...(alike.get(keyOf(problem)) ?? []), problem]);
   }
+  for (const problems of alike.values()) yield describeProblem(problems, snapshot);
   yield* describeVariants(variants);
   yield* unknownSelectors(snapshot);
   yield* unknownReleases(snapshot);
@@ -192,10 +194,17 @@ function subjectOf({ kind, name, namespace }: NonNullable<Problem["object"]>): O
   return { kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
-function describeProblem(problem: Problem, snapshot: Snapshot): Finding {
+/** Equal for the same field in several rules of one object, which is one mistake. */
+function keyOf({ code, object, source, path }: Problem): string {
+  return JSON.stringify([code, object, source, path?.replace(/\[\d+\]/g, "[]")]);
+}
+
+function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Finding {
+  const [problem] = problems as [Problem];
   const wording = wordingOf(problem);
   const name = problem.object === undefined ? "An object" : describeRef(problem.object);
-  const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}`;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more like it)` : "";
+  const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}${more}`;
   return {
     id: notUnderstood.id,
     severity: severityOf(problem, snapshot),
@@ -211,7 +220,7 @@ function describeProblem(problem: Problem, snapshot: Snapshot): Finding {
     fix: fixOf(problem, wording),
     controls: notUnderstood.controls,
     // the reader's own words may quote the value
-    detail: [problem.message],
+    detail: problems.map(({ message }) => message),
     ...(problem.source === undefined ? {} : { causes: [problem.source] }),
   };
 }

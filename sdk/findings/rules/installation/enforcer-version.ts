@@ -95,6 +95,7 @@ function judge({ product, subject, path, text }: Stated): Finding | undefined {
   if (product === undefined) {
     return findingOf(enforcerVersion, {
       ...about,
+      severity: "medium",
       certainty: "possible",
       message: `Whether ${who} runs the agent of a CNI, and which version of it, is not known`,
       because: [`it is on the host network and ${path} is not known yet`],
