@@ -3,8 +3,9 @@ import { describeRef, isAllRead } from "../../../reachability";
 import { controls } from "../../controls";
 import type { Fields } from "../../plain";
 import { listOf, mapOf, textOf } from "../../plain";
-import { anyWorkloadsWhere, policyObjects, rulesOf, testsIn } from "../../policy-rules";
+import { anyWorkloadsWhere, meshPolicyObjects, policyObjects, rulesOf, testsIn } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
+import { isMisspelling } from "../../spelling";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /** A key that belongs elsewhere or is misspelt makes a selector that fits nobody. */
@@ -25,7 +26,7 @@ export const selectorKeyUnknown: Rule = {
 function* checkKeys(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   const keys = keysIn(snapshot);
-  for (const { origin, parts } of policyObjects(snapshot)) {
+  for (const { origin, parts } of [...policyObjects(snapshot), ...meshPolicyObjects(snapshot)]) {
     const selectors = parts.flatMap((part) => [
       ...(part.subject.kind === "pods" ? [{ path: "its selector of pods", where: part.subject.where }] : []),
       ...rulesOf(part).flatMap(({ path, peers }) => peers.flatMap(conditionsOf).map((where) => ({ path, where }))),
@@ -143,6 +144,14 @@ function rightNamespaceKey({ key, values }: Test, { dialect }: PolicySource, sna
   const isName =
     /^(name|namespace|metadata\.name|io\.kubernetes\.pod\.namespace|kubernetes\.io\/(name|namespace))$/.test(key);
   const known = values.some((value) => typeof value === "string" && snapshot.namespaces.has(value));
+  const [value] = values;
+  const alike = isName ? [] : namespaceKeysWith(value, snapshot).filter((each) => isMisspelling(each, key));
+  if (alike.length === 1) {
+    return {
+      text: "which no namespace has",
+      fix: `Use the key ${String(alike[0])}, under which a namespace carries this value.`,
+    };
+  }
   if (!isName || !(known || values.includes("kube-system"))) return undefined;
   const right =
     dialect === "calico"
@@ -151,6 +160,12 @@ function rightNamespaceKey({ key, values }: Test, { dialect }: PolicySource, sna
         ? "k8s:io.kubernetes.pod.namespace"
         : "kubernetes.io/metadata.name";
   return { text: "which no namespace has", fix: `Name the namespace by ${right}, which every namespace has.` };
+}
+
+/** The keys under which namespaces that were read carry a value. */
+function namespaceKeysWith(value: unknown, snapshot: Snapshot): string[] {
+  const all = [...snapshot.namespaces.values()].flatMap(({ labels }) => Object.entries(labels));
+  return [...new Set(all.flatMap(([key, has]) => (has === value ? [key] : [])))];
 }
 
 /** The key under which pods carry the wanted value, where the selector fits no pod. */
@@ -165,8 +180,10 @@ function otherKey({ key, values }: Test, where: Condition, snapshot: Snapshot): 
         Object.entries(labels).flatMap(([each, has]) => (each !== key && has === value ? [each] : [])),
       ),
   );
-  // a key whose last part is the same, or the two usual ones for an application
-  const alike = [...candidates].filter((each) => lastPart(each) === lastPart(key) || (isAppKey(each) && isAppKey(key)));
+  // a key whose last part is the same or misspelt, or the two usual ones for an application
+  const alike = [...candidates].filter(
+    (each) => lastPart(each) === lastPart(key) || (isAppKey(each) && isAppKey(key)) || isMisspelling(each, key),
+  );
   return alike.length === 1
     ? {
         text: "and no pod that it may mean has this value there",
