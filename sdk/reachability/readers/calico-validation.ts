@@ -23,20 +23,6 @@ function refuse(path: string, reason: string): never {
   throw new NotReadable(path, `Calico refuses ${path}: ${reason}`, "invalid-value");
 }
 
-const word = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-const policyName = new RegExp(`^(${word}\\.)?${word}$`);
-const convertedName = /^(knp|ossg)\.default\./;
-
-/**
- * Checks a policy's name: one word, or two with a dot between. NetworkPolicies that Calico made of others may have more.
- *
- * @throws NotReadable where Calico refuses the policy.
- */
-export function checkName(name: string, global: boolean): void {
-  if (policyName.test(name) || (!global && convertedName.test(name))) return;
-  refuse("metadata.name", `${JSON.stringify(name)} is not one word, nor two with a dot between`);
-}
-
 /**
  * Checks what stands beside the rules.
  *

@@ -45,9 +45,8 @@ import {
 } from "./fields";
 import { readCalicoTraffic, readPorts, type PortList } from "./calico-traffic";
 import { hostStageOf, onTheWayOf } from "./calico-hosts";
-import { checkName, checkRule, checkSpec } from "./calico-validation";
+import { checkRule, checkSpec } from "./calico-validation";
 import { portProtocol, uncertainTraffic } from "./l4";
-import { isObjectName } from "./names";
 import { isDoubtful, withSets } from "./network-sets";
 import { serviceTerm } from "./services";
 
@@ -91,7 +90,6 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
     "performanceHints",
     ...(scope.namespace === undefined ? globalFields : []),
   ]);
-  if (isObjectName(origin.name)) checkName(origin.name, scope.namespace === undefined);
   checkSpec(spec);
   const tierName = readString(spec["tier"], "spec.tier") || "default";
   const tier = context.tiers.named(tierName);

@@ -24,17 +24,12 @@ export function checkLabelKey(key: string, path: string): void {
 /** Words of lower-case letters, digits and hyphens with dots between, 253 characters at most (IsDNS1123Subdomain). */
 const objectName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Whether an object can have this name. */
-export function isObjectName(text: string): boolean {
-  return objectName.test(text);
-}
-
 /**
  * Whether a name is written out and no object can have it, so that the API server refuses the object. Other texts stand for
  * names: placeholders of templates, what is not known yet.
  */
 export function isImpossibleName(text: string): boolean {
-  return /^[A-Za-z0-9._-]+$/.test(text) && !isObjectName(text);
+  return /^[A-Za-z0-9._-]+$/.test(text) && !objectName.test(text);
 }
 
 /** Up to 15 lower-case letters, digits and single hyphens inside, of which one is a letter. */

@@ -407,10 +407,11 @@ function perhapsInForce(policy: CompiledPolicy): CompiledPolicy {
   return { ...policy, subject: { ...policy.subject, where: all(policy.subject.where, perhaps) } };
 }
 
+/** Nothing that is applied has such a name: what the policy says is judged as if it had another. */
 function reportImpossibleName(name: string, reader: ObjectReader): void {
   if (!isImpossibleName(name)) return;
-  const message = `the API server refuses the name ${JSON.stringify(name)}: lower-case letters, digits, hyphens and dots only`;
-  reader.report("invalid-value", message, "metadata.name", true);
+  const message = `the API server refuses the name ${JSON.stringify(name)}: lower-case letters, digits, hyphens and dots only; judged as if it had another`;
+  reader.report("invalid-value", message, "metadata.name", false);
 }
 
 function nameStandIn(metadata: Readonly<Record<string, unknown>>): string {
