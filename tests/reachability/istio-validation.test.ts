@@ -236,3 +236,35 @@ describe("Istio: trust domains", () => {
     assert.equal(at(ambient), "denied");
   });
 });
+
+describe("Istio: rules that leave out all the requests they ask for", () => {
+  const to = (operation: string, action = "ALLOW"): string =>
+    `{ action: ${action}, rules: [{ to: [{ operation: ${operation} }] }] }`;
+  const nothing = [
+    "{ methods: [GET], notMethods: [GET] }",
+    "{ methods: [GET], notMethods: ['G*'] }",
+    "{ methods: ['G*', PUT], notMethods: ['*'] }",
+    "{ paths: [/a/b, '/a/c*'], notPaths: ['/a/*'] }",
+    "{ hosts: ['*.example.com'], notHosts: ['*example.com'] }",
+  ];
+  for (const operation of nothing) {
+    it(`${operation} allows nothing`, () =>
+      assert.equal(ask(judge(sidecars, "AuthorizationPolicy", to(operation)), "store/api"), "denied"));
+    it(`${operation} denies no request`, () =>
+      assert.equal(ask(judge(sidecars, "AuthorizationPolicy", to(operation, "DENY")), "store/api"), "allowed"));
+  }
+  const something = [
+    "{ methods: [GET, PUT], notMethods: [GET] }",
+    "{ methods: ['*T'], notMethods: ['G*'] }",
+    "{ paths: ['/a*'], notPaths: ['/a/*'] }",
+    "{ methods: [GET], notPaths: ['/a'] }",
+  ];
+  for (const operation of something) {
+    it(`${operation} allows some`, () =>
+      assert.equal(ask(judge(sidecars, "AuthorizationPolicy", to(operation)), "store/api"), "allowed"));
+  }
+  it("a condition that leaves out its own values", () => {
+    const when = "{ rules: [{ when: [{ key: 'request.headers[x]', values: [a, b], notValues: [a, 'b*'] }] }] }";
+    assert.equal(ask(judge(sidecars, "AuthorizationPolicy", when), "store/api"), "denied");
+  });
+});

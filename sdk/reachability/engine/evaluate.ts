@@ -56,10 +56,12 @@ export function trafficOfRule(
 
 /**
  * The traffic of a rule towards a destination, its peers aside. On ports that carry no HTTP Istio leaves out an ALLOW rule
- * that asks something of requests, and what a DENY rule asks of them (istio pilot/pkg/security/authz/model, checkError).
+ * that asks something of requests, and what a DENY rule asks of them (istio pilot/pkg/security/authz/model, checkError). An
+ * ALLOW rule that leaves out all it asks for allows nothing.
  */
 export function trafficNamed(rule: Rule, destination: Endpoint, context: MatchContext): TrafficRange {
   const range = resolvePorts(rule.l4, destination);
+  if (rule.http?.never === true && rule.verdict === "allow") return nothing;
   if (rule.http === undefined || context.opaquePorts === undefined || destination.kind !== "pod") return range;
   const opaque = context.opaquePorts(destination);
   if (rule.verdict === "allow") return { must: range.must.subtract(opaque), may: range.may.subtract(opaque) };

@@ -109,6 +109,8 @@ export interface HttpCondition {
   readonly text: string;
   /** Every HTTP request fits. */
   readonly always: boolean;
+  /** No HTTP request fits: all that is asked for is left out too. */
+  readonly never?: true;
 }
 
 /** How the rules of a tier are combined. */

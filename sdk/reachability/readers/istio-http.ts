@@ -37,7 +37,24 @@ export function httpOf(fields: Fields): HttpCondition {
     narrow.every((list) => list.length === 0) &&
     [methods, hosts].every((list) => list.length === 0 || list.includes("*")) &&
     (paths.length === 0 || paths.includes("*") || paths.includes("/*"));
-  return { text: always ? "HTTP" : `HTTP ${what.join(" ")}`, always };
+  const never =
+    leavesNothing(methods, notMethods) ||
+    leavesNothing(paths, notPaths) ||
+    leavesNothing(hosts, notHosts) ||
+    leavesNothing(texts(fields["requestPrincipals"]), texts(fields["notRequestPrincipals"]));
+  return { text: always ? "HTTP" : `HTTP ${what.join(" ")}`, always, ...(never ? { never } : {}) };
+}
+
+/** Whether every value that is asked for is left out as well. */
+function leavesNothing(wanted: readonly string[], left: readonly string[]): boolean {
+  return wanted.length > 0 && wanted.every((each) => left.some((pattern) => covers(pattern, each)));
+}
+
+/** Whether all that fits one pattern (`text`, `text*`, `*text`, `*`) fits another. */
+function covers(pattern: string, text: string): boolean {
+  if (pattern === "*" || pattern === text) return true;
+  if (pattern.endsWith("*")) return !text.startsWith("*") && text.replace(/\*$/, "").startsWith(pattern.slice(0, -1));
+  return pattern.startsWith("*") && !text.endsWith("*") && text.replace(/^\*/, "").endsWith(pattern.slice(1));
 }
 
 /** A condition of `when` about a request. */
@@ -46,7 +63,8 @@ export function httpWhen(key: string, values: readonly string[], notValues: read
     ...(values.length === 0 ? [] : [`${key} ${values.join(" or ")}`]),
     ...(notValues.length === 0 ? [] : [`${key} other than ${notValues.join(", ")}`]),
   ];
-  return { text: `HTTP with ${parts.join(", ")}`, always: false };
+  const never = leavesNothing(values, notValues);
+  return { text: `HTTP with ${parts.join(", ")}`, always: false, ...(never ? { never } : {}) };
 }
 
 /** All of several conditions; nothing where there are none. */
@@ -55,5 +73,6 @@ export function allHttp(conditions: readonly HttpCondition[]): HttpCondition | u
   const narrow = conditions.filter(({ always }) => !always);
   if (narrow.length === 0) return conditions[0];
   const words = narrow.map(({ text }, index) => (index === 0 ? text : text.replace(/^HTTP (with )?/, "")));
-  return { text: words.join(" and "), always: false };
+  const never = conditions.some((condition) => condition.never === true);
+  return { text: words.join(" and "), always: false, ...(never ? { never } : {}) };
 }
