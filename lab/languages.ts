@@ -1,16 +1,19 @@
-/** Programs in other languages than Node's: Pulumi's language hosts. */
+/** Programs in other languages than Node's: Pulumi's language hosts, and SDKs of this package for them. */
 import { mkdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import type { Engine } from "./engine";
 import type { LanguageHostName, ToolchainOptions } from "./toolchain/index";
 import { provideTools } from "./toolchain/index";
 import { executableIn, findOnPath } from "./toolchain/lookup";
+import { run } from "./toolchain/run";
 
 /** A language that Pulumi programs are written in. */
-export type Language = "yaml";
+export type Language = "yaml" | "python" | "go";
 
 const hosts: Readonly<Record<Language, LanguageHostName>> = {
   yaml: "pulumi-language-yaml",
+  python: "pulumi-language-python",
+  go: "pulumi-language-go",
 };
 
 /**
@@ -34,4 +37,22 @@ export async function provideLanguages(
     mkdirSync(folder, { recursive: true });
     symlinkSync(realpathSync(host.path), path.join(folder, name));
   }
+}
+
+/**
+ * Writes the SDK of a package, as `pulumi package add` does; YAML needs none.
+ *
+ * @param schema File with the package's schema, which refers to no other package.
+ * @param folder Where the SDK goes.
+ * @throws ToolchainError where the generator cannot be had, Error with what is wrong with the schema
+ */
+export async function generateSdk(
+  language: Exclude<Language, "yaml">,
+  schema: string,
+  folder: string,
+  options: ToolchainOptions = {},
+): Promise<void> {
+  const { "sdk-generator": generator } = await provideTools(["sdk-generator"], options);
+  const { code, stderr } = await run(generator.path, [language, schema, folder]);
+  if (code !== 0) throw new Error(`no SDK for ${language}: ${stderr.trim()}`);
 }

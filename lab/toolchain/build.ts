@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ToolSpec } from "./catalog";
@@ -56,6 +56,7 @@ export async function build(
   try {
     const overlay = await overlayOf(spec, scratch, options);
     await compile(spec, version, go, folder, overlay, options);
+    await addScript(spec, version, folder, options);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -72,6 +73,16 @@ async function overlayOf(spec: ToolSpec, scratch: string, options: BuildOptions)
   const file = path.join(scratch, "overlay.json");
   writeFileSync(file, JSON.stringify({ Replace: Object.fromEntries(laid) as Record<string, string> }));
   return ["-overlay", file];
+}
+
+async function addScript({ script, moduleFolder }: ToolSpec, version: string, folder: string, options: BuildOptions) {
+  if (!script) return;
+  const pins = path.join(options.labFolder, moduleFolder);
+  const source = await downloadGoModule(script.module, version, pins, options.env);
+  const file = path.join(folder, path.basename(script.file));
+  copyFileSync(path.join(source, script.file), file);
+  // a module's files are read-only
+  chmodSync(file, 0o755);
 }
 
 async function compile(

@@ -3,16 +3,18 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** Pulumi's language hosts that are built from Go modules. The one for Node cannot be: the lab has its own. */
-export type LanguageHostName = "pulumi-language-yaml";
+export type LanguageHostName = "pulumi-language-yaml" | "pulumi-language-python" | "pulumi-language-go";
 
 /**
- * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider,
- * `datapath-helper` the lab's own small program that works inside network namespaces.
+ * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider; the lab's own small
+ * programs are `sdk-generator`, which writes SDKs with Pulumi's generators, and `datapath-helper`, which works inside
+ * network namespaces.
  */
 export type ToolName =
   | "pulumi"
   | "pulumi-resource-kubernetes"
   | LanguageHostName
+  | "sdk-generator"
   | "etcd"
   | "kube-apiserver"
   | "kube-controller-manager"
@@ -52,6 +54,8 @@ export interface ToolSpec {
   readonly ldflags: (version: string) => string;
   /** Files that the package embeds and that lie in another module: their names in `moduleFolder`, and where they lie there. */
   readonly embeds?: { readonly module: string; readonly files: Readonly<Record<string, string>> };
+  /** A script that lies beside the program and comes from the same module: its path there. */
+  readonly script?: { readonly module: string; readonly file: string };
   /** Go build tags, separated by commas; none where absent. */
   readonly tags?: string;
   readonly version: (labFolder: string) => string;
@@ -168,22 +172,51 @@ const kubernetesProvider: ToolSpec = {
   pluginFolder: (version) => `resource-kubernetes-v${releaseOf(version)}`,
 };
 
+/** A language host does not tell its version, only how it is used. */
+function languageHost(
+  name: LanguageHostName,
+  moduleFolder: string,
+  module: string,
+  folder: string,
+  script?: string,
+): ToolSpec {
+  return {
+    name,
+    moduleFolder,
+    goPackage: `${module}/${folder}`,
+    ldflags: () => "-s -w",
+    ...(script === undefined ? {} : { script: { module, file: script } }),
+    version: pinned(moduleFolder, module),
+    versionArgs: ["-help"],
+    versionStream: "stderr",
+    release: () => undefined,
+    kubebuilderAsset: false,
+    onPath: false,
+  };
+}
+
+const sdkModule = "github.com/pulumi/pulumi/sdk/v3";
+
 /**
- * Runs programs in YAML. A host that came with a `pulumi` is used in its place, see `provideLanguages`. It does not tell its
- * version, only how it is used.
+ * Pulumi's language hosts. What came with a `pulumi` is used in their place, see `provideLanguages`. 3.66.0 is the last
+ * version of Pulumi's Go SDK that holds the hosts for Python and Go.
  */
-const yamlHost: ToolSpec = {
-  name: "pulumi-language-yaml",
-  moduleFolder: "modules/language-yaml",
-  goPackage: "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
-  ldflags: () => "-s -w",
-  version: pinned("modules/language-yaml", "github.com/pulumi/pulumi-yaml"),
-  versionArgs: ["-help"],
-  versionStream: "stderr",
-  release: () => undefined,
-  kubebuilderAsset: false,
-  onPath: false,
-};
+const languageHosts: readonly ToolSpec[] = [
+  languageHost(
+    "pulumi-language-yaml",
+    "modules/language-yaml",
+    "github.com/pulumi/pulumi-yaml",
+    "cmd/pulumi-language-yaml",
+  ),
+  languageHost(
+    "pulumi-language-python",
+    "modules/language-hosts",
+    sdkModule,
+    "python/cmd/pulumi-language-python",
+    "python/cmd/pulumi-language-python-exec",
+  ),
+  languageHost("pulumi-language-go", "modules/language-hosts", sdkModule, "go/pulumi-language-go"),
+];
 
 /** A version without its build metadata: "4.25.0" of "4.25.0+1c2d". */
 export function releaseOf(version: string): string {
@@ -212,11 +245,11 @@ function calico(name: "calico-felix" | "calico-apiserver", folder: string): Tool
 }
 
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
-function ourOwn(name: "datapath-helper", moduleFolder: string): ToolSpec {
+function ourOwn(name: "datapath-helper" | "sdk-generator", moduleFolder: string, goPackage = "."): ToolSpec {
   return {
     name,
     moduleFolder,
-    goPackage: ".",
+    goPackage,
     ldflags: () => "-s -w",
     version: (labFolder) => `source-${sourceHash(path.join(labFolder, moduleFolder))}`,
     versionArgs: ["version"],
@@ -248,7 +281,8 @@ const specs: readonly ToolSpec[] = [
     onPath: true,
   },
   kubernetesProvider,
-  yamlHost,
+  ...languageHosts,
+  ourOwn("sdk-generator", "modules/pulumi", "./sdk-generator"),
   {
     name: "etcd",
     moduleFolder: "modules/control-plane",

@@ -1,87 +1,64 @@
 /** Programs in other languages as their users have them: a folder with a Pulumi.yaml, run by the language's own host. */
-import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { credentials } from "@grpc/grpc-js";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
-import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
-import { GetSchemaRequest } from "@pulumi/pulumi/proto/provider_pb";
 import type { Lab } from "../../lab/index";
+import type { Language } from "../../lab/languages";
+import { generateSdk, provideLanguages } from "../../lab/languages";
+import { ToolchainError } from "../../lab/toolchain/index";
+import { findOnPath } from "../../lab/toolchain/lookup";
 import { withoutQueries } from "../support/engine-stack";
-import { repository } from "./shared-lab";
+import type { AttachedPlugin } from "./language-plugin";
+import { attachPlugin } from "./language-plugin";
+import { pythonPackages } from "./python-packages";
+import { repository, run } from "./shared-lab";
 
-/** The package's components in a process that serves more than one operation of the engine. */
-export interface AttachedPlugin {
-  /** Has the engine use the process. */
-  readonly env: Readonly<Record<string, string>>;
-  stop(): void;
+/** A replacement in a program's text. */
+export type Replacement = readonly [what: string, by: string];
+
+/** What a program needs to run beside its own text. */
+interface Setting {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Makes the folder ready, once. */
+  readonly prepare?: (program: LanguageProgram) => void;
+  /** Compiles what is in the folder. */
+  readonly build?: (folder: string) => Promise<void>;
 }
 
-/** Starts the plugin of the checkout as the engine does. Reading its sources takes it longer than a small update. */
-export async function attachPlugin(): Promise<AttachedPlugin> {
-  const runner = require.resolve("@pulumi/pulumi/cmd/run-plugin");
-  const child = spawn(process.execPath, [runner, repository], {
-    cwd: repository,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const port = await firstLine(child);
-  // reads its sources now, and not in the first test
-  const client = new ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    "grpc.max_receive_message_length": 100_000_000,
-  });
-  await new Promise<void>((resolve, reject) =>
-    client.getSchema(new GetSchemaRequest(), (error) => (error === null ? resolve() : reject(error))),
-  );
-  client.close();
-  return {
-    env: { PULUMI_DEBUG_PROVIDERS: `pulumi-cluster-security:${port}` },
-    stop: () => void child.kill("SIGKILL"),
-  };
-}
-
-function firstLine(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    child.stdout?.setEncoding("utf8").on("data", (more: string) => {
-      text += more;
-      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")).trim());
-    });
-    child.once("error", reject);
-    child.once("close", (code) => reject(new Error(`the plugin ended with exit code ${code}`)));
-  });
-}
+/** The file of an example that holds its program. */
+const files: Readonly<Record<Language, string>> = { yaml: "Pulumi.yaml", python: "__main__.py", go: "main.go" };
 
 /** A program in a folder of its own. */
 export class LanguageProgram {
   readonly folder: string;
   private readonly original: string;
 
-  /**
-   * @param file The program's text, relative to the folder of the example.
-   * @param env What the program runs with.
-   */
   constructor(
-    readonly language: string,
-    private readonly file: string,
-    private readonly env: Readonly<Record<string, string>> = {},
+    readonly language: Language,
+    private readonly setting: Setting,
   ) {
     this.folder = mkdtempSync(path.join(tmpdir(), `cluster-security-${language}-`));
     cpSync(path.join(repository, "examples", "languages", language), this.folder, { recursive: true });
-    this.rewrite("Pulumi.yaml", "path: ../../..", `path: ${repository}`);
-    this.original = readFileSync(path.join(this.folder, file), "utf8");
+    this.replace("Pulumi.yaml", checkout);
+    setting.prepare?.(this);
+    this.original = readFileSync(path.join(this.folder, files[language]), "utf8");
   }
 
-  /** Has later operations run the program with something else in it. Throws where the text has none of what is replaced. */
-  becomes(...replacements: readonly (readonly [string, string])[]): void {
-    writeFileSync(path.join(this.folder, this.file), this.original);
-    for (const [what, by] of replacements) this.rewrite(this.file, what, by);
+  /** Has later operations run the example with something else in it. Throws where it has none of what is replaced. */
+  async becomes(...replacements: readonly Replacement[]): Promise<void> {
+    await this.write(this.original, replacements);
   }
 
-  /** Replaces a part of a file for good. */
-  rewrite(file: string, what: string, by: string): void {
+  /** Has later operations run the program of this language that lies in a folder. */
+  async becomesThatOf(folder: string): Promise<void> {
+    const text = readFileSync(path.join(folder, files[this.language]), "utf8");
+    await this.write(text, this.language === "yaml" ? [checkout] : []);
+  }
+
+  /** Replaces a part of a file. */
+  replace(file: string, [what, by]: Replacement): void {
     const place = path.join(this.folder, file);
     const text = readFileSync(place, "utf8");
     if (!text.includes(what)) throw new Error(`${this.language}: ${file} has no ${what}`);
@@ -94,7 +71,7 @@ export class LanguageProgram {
   /** The stack of this folder. */
   async open(lab: Lab, stackName: string, env: Readonly<Record<string, string>> = {}): Promise<Stack> {
     const pulumiCommand = await PulumiCommand.get({ root: lab.engine.root });
-    const envVars = { ...lab.engine.env, ...this.env, ...env };
+    const envVars = { ...lab.engine.env, ...this.setting.env, ...env };
     return withoutQueries(
       await LocalWorkspace.createOrSelectStack({ stackName, workDir: this.folder }, { envVars, pulumiCommand }),
     );
@@ -102,5 +79,89 @@ export class LanguageProgram {
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async write(text: string, replacements: readonly Replacement[]): Promise<void> {
+    writeFileSync(path.join(this.folder, files[this.language]), text);
+    for (const replacement of replacements) this.replace(files[this.language], replacement);
+    await this.setting.build?.(this.folder);
+  }
+}
+
+/** Go compiles the SDK of Kubernetes in half the time when it leaves it as it is, and finds what it has compiled in any folder. */
+const quickly = ["-trimpath", "-gcflags=github.com/pulumi/pulumi-kubernetes/sdk/v4/...=-N -l"];
+
+/** Where the package is. */
+const checkout: Replacement = ["path: ../../..", `path: ${repository}`];
+
+/** Makes the examples' programs ready to run: language hosts, SDKs of the package, what they are compiled with. */
+export class LanguageWorkshop {
+  private constructor(
+    private readonly lab: Lab,
+    readonly plugin: AttachedPlugin,
+    private readonly folder: string,
+  ) {}
+
+  static async open(lab: Lab): Promise<LanguageWorkshop> {
+    const plugin = await attachPlugin();
+    const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-sdks-"));
+    writeFileSync(path.join(folder, "schema.json"), plugin.schema);
+    return new LanguageWorkshop(lab, plugin, folder);
+  }
+
+  /**
+   * The example in a language, in a folder of its own.
+   *
+   * @throws ToolchainError "no-way" with what is missing on this machine
+   */
+  async program(language: Language): Promise<LanguageProgram> {
+    const settings = { yaml: () => Promise.resolve({}), python: () => this.python(), go: () => this.go() };
+    const setting = await settings[language]();
+    await provideLanguages(this.lab.engine, [language]);
+    return new LanguageProgram(language, setting);
+  }
+
+  close(): void {
+    this.plugin.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async sdk(language: Exclude<Language, "yaml">): Promise<string> {
+    const folder = path.join(this.folder, language);
+    await generateSdk(language, path.join(this.folder, "schema.json"), folder);
+    return folder;
+  }
+
+  private async python(): Promise<Setting> {
+    const sdk = await this.sdk("python");
+    const requirements = path.join(repository, "examples", "languages", "python", "requirements.txt");
+    return { env: await pythonPackages(requirements, sdk) };
+  }
+
+  /** Pulumi's host for Go runs a program that is compiled, too: each text is compiled once, and not by every operation. */
+  private async go(): Promise<Setting> {
+    const go = findOnPath("go", process.env["PATH"]);
+    if (go === undefined) throw new ToolchainError("no-way", "no go on PATH");
+    const sdk = await this.sdk("go");
+    const build = async (folder: string): Promise<void> => {
+      const { code, output } = await run(go, ["build", ...quickly, "-o", "bookshop", "."], { cwd: folder });
+      if (code !== 0) throw new Error(`the program does not compile: ${output}`);
+    };
+    const prepare = (program: LanguageProgram): void => {
+      cpSync(sdk, path.join(program.folder, "sdks", "pulumi-cluster-security"), { recursive: true });
+      program.replace("Pulumi.yaml", ["runtime: go", "runtime: { name: go, options: { binary: ./bookshop } }"]);
+    };
+    return { prepare, build };
+  }
+}
+
+/** What `make` returns; where this machine lacks what it needs, the suite is skipped and says what that is. */
+export async function orSkip<T>(context: Mocha.Context, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof ToolchainError) || error.code !== "no-way") throw error;
+    console.log(`      skipped: ${error.message}`);
+    return context.skip();
   }
 }

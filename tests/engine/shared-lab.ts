@@ -39,11 +39,16 @@ async function open(withPack: boolean): Promise<Lab> {
   folders.push(folder);
   const started = await openLab({ dataDir: folder, quiet: true, fresh: true });
   await installCrds(started.controlPlane, ["cilium"]);
+  if (withPack) await bundlePack();
+  return started;
+}
+
+/** Bundles the policy pack of the sources. */
+export async function bundlePack(): Promise<void> {
   // `npm test` has built it, for all of its lanes
-  if (!withPack || process.env["TEST_PACK_IS_BUILT"] !== undefined) return started;
+  if (process.env["TEST_PACK_IS_BUILT"] !== undefined) return;
   const bundled = await run(process.execPath, [path.join(repository, "scripts", "bundle-pack.mjs")]);
   if (bundled.code !== 0) throw new Error(`the policy pack could not be bundled: ${bundled.output}`);
-  return started;
 }
 
 /** Ends the labs and removes what they kept. */
