@@ -216,12 +216,6 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
       assert.deepEqual(await namesIn("late"), []);
     });
 
-    it("a second update changes nothing", async () => {
-      const second = await operate(stack, "up");
-      assert.equal(second.error, undefined, said(second));
-      assert.deepEqual(changes(second), []);
-    });
-
     it("destroying takes workloads first and leaves nothing", async () => {
       const destroyed = await operate(stack, "destroy");
       assert.equal(destroyed.error, undefined, said(destroyed));

@@ -8,7 +8,6 @@ config = pulumi.Config()
 account = config.get("account") or "orders"
 address_range = config.get("range") or "10.1.0.0/16"
 owner = config.get("owner", "shop")
-port = config.get_int("port") or 443
 
 # stands where a cloud's resource would: what it knows once it is there is a value of the declaration
 network = k8s.core.v1.ConfigMap("network", metadata={"namespace": "default"})
@@ -52,7 +51,7 @@ security = cluster_security.ClusterSecurity(
         {
             "from_": {"workload": "web"},
             "to": {"fqdn": late("rates.example.com")},
-            "ports": [{"port": late(port)}],
+            "ports": [{"port": late(443)}],
             "reason": "rates",
             "owner": "shop",
         },

@@ -29,10 +29,6 @@ func late(ctx *pulumi.Context) error {
 		known := network.ID().ApplyT(func(pulumi.ID) float64 { return number }).(pulumi.Float64Output)
 		return []security.PortDeclarationArgs{{Port: known}}
 	}
-	port, err := config.TryFloat64(ctx, "port")
-	if err != nil {
-		port = 443
-	}
 
 	dialect := security.DialectCilium
 	scope := security.DenyScopeDeclaredNamespaces
@@ -71,7 +67,7 @@ func late(ctx *pulumi.Context) error {
 			{
 				From:   security.PeerDeclarationArgs{Workload: &web},
 				To:     security.PeerDeclarationArgs{Fqdn: text("rates.example.com")},
-				Ports:  ports(port),
+				Ports:  ports(443),
 				Reason: pulumi.String("rates"),
 				Owner:  pulumi.String("shop"),
 			},
