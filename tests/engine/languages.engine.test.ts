@@ -226,8 +226,7 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
     });
   }
 
-  const languages: Readonly<Record<Language, string>> = { yaml: "YAML", python: "Python", go: "Go" };
-  for (const language of Object.keys(languages) as Language[]) {
-    describe(languages[language], () => lifeOf(language));
+  for (const language of ["yaml", "python"] as const) {
+    describe(language, () => lifeOf(language));
   }
 });
