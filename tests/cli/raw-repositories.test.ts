@@ -94,6 +94,19 @@ describe("cluster-security: what a raw repository is not accused of", () => {
     assert.doesNotMatch(says(open.loud), /Namespace system/);
   });
 
+  it("a kustomization without apiVersion and kind is one, whatever it holds below", async () => {
+    const vars = "vars: [{ name: X, objref: { kind: Service, name: x, apiVersion: v1 } }]\n"
+      .replace("[{", "\n- {")
+      .replace("}]", "}");
+    const { loud } = await check({
+      "default/kustomization.yaml": `namespace: shop-system\nbases: [../manager]\nresources: [deny.yaml]\n${vars}`,
+      "default/deny.yaml": bare(closed("x")),
+      "manager/kustomization.yaml": "resources: [manager.yaml]\n",
+      "manager/manager.yaml": join(namespace("system"), deployment("system", "manager", 8080)),
+    });
+    assert.deepEqual(says(loud), "[]");
+  });
+
   it("one base in two overlays lies in both namespaces, and in no other", async () => {
     const files = {
       "base/kustomization.yaml": "resources: [web.yaml]\n",
@@ -220,6 +233,42 @@ spec:
     assert.match(says(findings), /Namespace shop .* other nodes on TCP 8443/);
     const open = await check({ "a.yaml": join(namespace("shop"), webhook.replace("host]", "host, cluster]")) });
     assert.match(says(open.loud), /namespace-default-deny/);
+  });
+
+  it("a name that is filled in later opens no pods and nothing beside it", async () => {
+    const named = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: names, namespace: shop }
+spec:
+  endpointSelector: {}
+  ingress: [{}]
+  egress:
+    - toFQDNs: [{ matchName: "auth.\${domain}" }]
+      toPorts: [{ ports: [{ port: "443", protocol: TCP }] }]
+    - toEndpoints: [{ matchLabels: { "k8s:io.kubernetes.pod.namespace": kube-system, k8s-app: kube-dns } }]
+      toPorts: [{ ports: [{ port: "53", protocol: ANY }], rules: { dns: [{ matchPattern: "*" }] } }]
+`;
+    const files = { "a.yaml": join(namespace("shop"), deployment("shop", "web", 80), named) };
+    const { loud } = await check(files);
+    assert.doesNotMatch(says(loud), /namespace-default-deny/);
+    assert.match(says(loud), /matchName is not known/);
+    const { folder, remove } = folderWith(files);
+    try {
+      const ran = await run(["query", "shop/web", "auth.example.com:443", "."], { cwd: folder });
+      assert.match(ran.stdout, /^unknown/);
+    } finally {
+      remove();
+    }
+  });
+
+  it("what the enforcer does not read for one reason is one finding", async () => {
+    const policy = (name: string): string =>
+      `apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: { name: default.${name}, namespace: shop }\nspec: { selector: all(), types: [Ingress] }\n`;
+    const texts = ["a", "b", "c"].map(policy);
+    const { findings } = await check({ "a.yaml": join(namespace("shop"), ...texts) }, "--cni", "cilium@1.20");
+    const about = findings.filter(({ rule }) => rule === "not-understood");
+    assert.equal(about.length, 1, says(about));
+    assert.match(about[0]?.message ?? "", /default\.a \(and 2 more like it\)/);
   });
 
   it("one field that is not understood in several rules of a policy is one finding", async () => {

@@ -190,15 +190,14 @@ function isOfChart(file: string, chart: string): boolean {
 }
 
 function valueIn(text: string): unknown {
-  const { objects } = readYaml(text.includes("kind:") && text.includes("apiVersion:") ? text : asKustomization(text));
-  return objects[0]?.object;
+  return readYaml(asKustomization(text)).objects[0]?.object;
 }
 
 /** Both fields may be left out of a kustomization. */
 function asKustomization(text: string): string {
   const fields = [
-    text.includes("apiVersion:") ? "" : "apiVersion: kustomize.config.k8s.io/v1beta1\n",
-    text.includes("kind:") ? "" : "kind: Kustomization\n",
+    /^apiVersion:/m.test(text) ? "" : "apiVersion: kustomize.config.k8s.io/v1beta1\n",
+    /^kind:/m.test(text) ? "" : "kind: Kustomization\n",
   ];
   return fields.join("") + text.replace(/^---[ \t]*\r?\n/m, "");
 }

@@ -1,5 +1,5 @@
 /** The lists of peers in Cilium rules. */
-import type { Entity, PeerTerm } from "../model/rules";
+import type { DnsPattern, Entity, PeerTerm } from "../model/rules";
 import { always, type Condition } from "../model/selectors/conditions";
 import { AddressSet } from "../model/sets/addresses";
 import { isUnknown } from "../model/unknown";
@@ -165,9 +165,16 @@ function whoever(services: readonly ServiceEntry[], path: string, { reader }: Ci
   return { kind: "or", of: services.map(serviceTerm) };
 }
 
-function readFqdn(value: unknown, path: string): PeerTerm {
+/** One name, whichever: it opens no pods, and of addresses only those that any name may have. */
+const someName: DnsPattern = { text: "(unknown)", expression: /^.*$/, broad: false };
+
+function readFqdn(value: unknown, path: string, { reader }: CiliumScope): PeerTerm {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["matchName", "matchPattern"]);
+  if (isUnknown(entry["matchName"]) && entry["matchPattern"] === undefined) {
+    reader.report("unknown-value", `${path}.matchName is not known yet`, `${path}.matchName`, true);
+    return { kind: "and", of: [{ kind: "fqdn", pattern: someName }, uncertainPeer] };
+  }
   const [pattern] = readNames(entry, path);
   return { kind: "fqdn", pattern: required(pattern, `${path}.matchPattern`) };
 }

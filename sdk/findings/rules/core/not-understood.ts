@@ -194,8 +194,15 @@ function subjectOf({ kind, name, namespace }: NonNullable<Problem["object"]>): O
   return { kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
-/** Equal for the same field in several rules of one object, which is one mistake. */
-function keyOf({ code, object, source, path }: Problem): string {
+/**
+ * Equal for the same field in several rules of one object, which is one mistake, and for objects of files that the enforcer
+ * does not act on for the same reason.
+ */
+function keyOf({ code, object, source, path, message }: Problem): string {
+  const isWhole = path === undefined || path === "";
+  if (code === "not-enforced" && isWhole && source?.file !== undefined && source.urn === undefined) {
+    return JSON.stringify([code, object?.apiVersion, object?.kind, message]);
+  }
   return JSON.stringify([code, object, source, path?.replace(/\[\d+\]/g, "[]")]);
 }
 
@@ -204,7 +211,8 @@ function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Find
   const wording = wordingOf(problem);
   const name = problem.object === undefined ? "An object" : describeRef(problem.object);
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more like it)` : "";
-  const where = problem.path === undefined || problem.path === "" ? name : `${name}: ${problem.path}${more}`;
+  const where =
+    problem.path === undefined || problem.path === "" ? `${name}${more}` : `${name}: ${problem.path}${more}`;
   return {
     id: notUnderstood.id,
     severity: severityOf(problem, snapshot),
@@ -221,7 +229,7 @@ function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Find
     controls: notUnderstood.controls,
     // the reader's own words may quote the value
     detail: problems.map(({ message }) => message),
-    ...(problem.source === undefined ? {} : { causes: [problem.source] }),
+    ...(problem.source === undefined ? {} : { causes: problems.flatMap(({ source }) => source ?? []) }),
   };
 }
 
