@@ -43,19 +43,12 @@ function conditionOf({ reachability }: Loaded, flow: Flow): string {
   return [...new Set(texts)].join(", ");
 }
 
-/** So many rules are named beside a matrix. */
-const shownRules = 5;
-
 /** Lines that say which rules let only some requests pass, for answers that show connections. */
 export function httpNotes({ snapshot }: Loaded): string[] {
-  const texts = snapshot.policies.flatMap((policy) =>
+  return snapshot.policies.flatMap((policy) =>
     httpRules(policy.object).map(
       ({ path, requests, denies }) =>
         `${describeRef(policy)} ${path} ${denies ? "denies" : "allows"} only some HTTP requests: ${requests}`,
     ),
   );
-  const lines = texts.slice(0, shownRules);
-  return texts.length > shownRules
-    ? [...lines, `${texts.length - shownRules} more rules look at HTTP requests`]
-    : lines;
 }

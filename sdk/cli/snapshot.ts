@@ -52,6 +52,21 @@ export function note(text: string, options: { readonly quiet: boolean }): void {
   if (!options.quiet) process.stderr.write(`${text}\n`);
 }
 
+/** So many lines of one kind are notes, unless the user wants all. */
+const shownNotes = 5;
+
+/** Notes of one kind, the first ones and how many more there are. @param what what they are about: `staged policies` */
+export function notes(
+  lines: readonly string[],
+  what: string,
+  options: { readonly quiet: boolean; readonly verbose: boolean },
+): void {
+  const shown = options.verbose ? lines : lines.slice(0, shownNotes);
+  for (const line of shown) note(`note: ${line}`, options);
+  const rest = lines.length - shown.length;
+  if (rest > 0) note(`note: ${rest} more ${what} (--verbose lists them)`, options);
+}
+
 /**
  * Reads sources into a snapshot and compiles it; prints on stderr what was not understood.
  *
@@ -128,7 +143,11 @@ function compileObjects(
   const snapshot = buildSnapshot(objects, named === undefined ? {} : { profile: named });
   if (named === undefined) noteProfile(snapshot.profile, options);
   const staged = snapshot.problems.filter(isStaged);
-  for (const problem of staged) note(`${prefix}note: ${describeProblem(problem)}`, options);
+  notes(
+    staged.map((problem) => `${prefix}${describeProblem(problem)}`),
+    "policies are staged",
+    options,
+  );
   const said = new Set(sourceProblems.map(({ source }) => placeOf(source)));
   const isSaid = ({ code, source }: Problem): boolean =>
     ["unknown-value", "variants"].includes(code) && said.has(placeOf(source));

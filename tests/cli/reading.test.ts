@@ -117,6 +117,20 @@ describe("cluster-security: what a person sees", () => {
     assert.doesNotMatch(closed.stdout, /leaving none/);
   });
 
+  it("notes are capped, and say how many more there are and how to see them", async () => {
+    const staged = (name: string): string =>
+      `apiVersion: projectcalico.org/v3\nkind: StagedNetworkPolicy\nmetadata: { name: ${name}, namespace: web }\nspec: { selector: all() }\n`;
+    const http = (name: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: ${name}, namespace: web }\nspec: { rules: [{ to: [{ operation: { methods: [GET] } }] }] }\n`;
+    const names = Array.from({ length: 9 }, (_, index) => `p${index}`);
+    const files = { "web.yaml": join(web, ...names.map(staged), ...names.map(http)) };
+    const { stderr } = await ask(files, "matrix", "web.yaml", "--cni", "calico@3.32");
+    assert.match(stderr, /4 more policies are staged \(--verbose lists them\)/);
+    assert.match(stderr, /4 more rules look at HTTP requests \(--verbose lists them\)/);
+    const all = await ask(files, "matrix", "web.yaml", "--cni", "calico@3.32", "--verbose");
+    assert.doesNotMatch(all.stderr, / more /);
+  });
+
   it("explain names the HTTP requests for which a flow is allowed", async () => {
     const rule = `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy

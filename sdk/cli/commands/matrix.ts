@@ -2,7 +2,7 @@ import { parsePortAndProtocol } from "../ends";
 import type { ExitCode } from "../exit-codes";
 import { httpNotes } from "../http";
 import { printMatrix } from "../print/matrix";
-import { exitCodeOf, load, note } from "../snapshot";
+import { exitCodeOf, load, note, notes } from "../snapshot";
 import { checkDirection, matrixOptions, possibleOnly, type FilterOptions } from "./filters";
 import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
@@ -11,7 +11,7 @@ export async function matrix(positional: readonly string[], options: CommonOptio
   const port = options.port === undefined ? undefined : parsePortAndProtocol(options.port);
   checkDirection(options);
   const loaded = await load(sourcesOf(positional, options), options);
-  for (const text of httpNotes(loaded)) note(`note: ${text}`, options);
+  notes(httpNotes(loaded), "rules look at HTTP requests", options);
   const filters = matrixOptions(options, [loaded.snapshot], port);
   const entries = loaded.reachability.matrix(filters);
   const code = exitCodeOf([loaded], options);
