@@ -83,6 +83,8 @@ export type WarningCode =
   | "metadata-service-on-node"
   /** Nodes are named by address, which not every enforcer matches. */
   | "node-address-match"
+  /** A range holds nodes, or may: by address the flow is opened to them too. */
+  | "range-covers-nodes"
   /** Something from outside the cluster cannot be named where pods accept connections. */
   | "outside-not-nameable"
   /** The dialect opens DNS as a whole or not at all: what is to ask for some names only asks for none. */

@@ -129,10 +129,15 @@ export interface Comparison {
   readonly different: readonly string[];
 }
 
+function isOnNode({ from, to }: LabProbe): boolean {
+  return from === "node" || to === "node";
+}
+
 /** What the planner says about differences between enforcers, and which probes it is about. */
 const announcements: Partial<Record<WarningCode, (probe: LabProbe) => boolean>> = {
   // Cilium knows a node by its identity, where it is not told to match it by address too
-  "node-address-match": ({ from, to }) => from === "node" || to === "node",
+  "node-address-match": isOnNode,
+  "range-covers-nodes": isOnNode,
 };
 
 /** Compares outcomes, which are in the order of the probes; `warnings` are those of both plans. */

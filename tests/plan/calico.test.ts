@@ -69,6 +69,30 @@ describe("calico dialect", function () {
     );
   });
 
+  it("says which ranges open the nodes too: only Cilium's own API leaves them out", () => {
+    const warned = (dialect: Dialect, to: string, except: string[], nodeCidrs: string[]): boolean =>
+      plan({
+        dialect,
+        namespaces: [namespace("alpha")],
+        workloads: [workload("alpha/web")],
+        flows: [flow("web").to({ cidr: to, except }).on(tcp(443)).because("reaches out").ownedBy("team")],
+        cluster: { podCidrs: ["10.244.0.0/16"], ...(nodeCidrs.length === 0 ? {} : { nodeCidrs }) },
+      }).warnings.some(({ code, paths }) => code === "range-covers-nodes" && paths.includes("flows[0]"));
+    const nodes = ["192.168.77.0/24"];
+    for (const dialect of [Dialect.Calico, Dialect.Kubernetes, Dialect.ClusterNetworkPolicy]) {
+      assert.equal(warned(dialect, "0.0.0.0/0", [], nodes), true, dialect);
+      assert.equal(warned(dialect, "192.168.77.9/32", [], nodes), true, dialect);
+      assert.equal(warned(dialect, "0.0.0.0/0", ["192.168.0.0/16"], nodes), false, dialect);
+      assert.equal(warned(dialect, "10.0.0.0/8", [], nodes), false, dialect);
+      // nobody said where the nodes are
+      assert.equal(warned(dialect, "0.0.0.0/0", [], []), true, dialect);
+      assert.equal(warned(dialect, "10.0.0.0/8", [], []), true, dialect);
+      assert.equal(warned(dialect, "10.99.0.0/16", [], []), false, dialect);
+      assert.equal(warned(dialect, "203.0.113.0/24", [], []), false, dialect);
+    }
+    assert.equal(warned(Dialect.Cilium, "0.0.0.0/0", [], nodes), false);
+  });
+
   it("writes no rule that would end Felix: no ICMP code, no protocol beside another", () => {
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {

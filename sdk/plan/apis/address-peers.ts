@@ -1,6 +1,6 @@
 /** Peers that dialects without names for them know by address, and what is lost where no address is declared. */
 import type { CidrRange } from "../addresses";
-import { internetRanges, rangeWithout } from "../addresses";
+import { cidrInside, internetRanges, rangeWithout } from "../addresses";
 import { Entity, PolicyMode } from "../declaration";
 import type { Half } from "../halves";
 import { halvesOf, modeOf, namespaceOf } from "../halves";
@@ -90,7 +90,34 @@ export function isSayable(model: Model, half: Half, shortfalls: Shortfalls, enfo
     );
     return false;
   }
+  noteCoveredNodes(model, half, shortfalls);
   return true;
+}
+
+/** Networks that are nobody's alone: where it is not declared which addresses the nodes have, some lie in one of these. */
+const privateNetworks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+/**
+ * Says which ranges hold nodes. What is matched by address stands for the nodes within it too; to Cilium a node is none of its
+ * addresses (measured with both enforcers; policy-semantics 3c).
+ */
+function noteCoveredNodes(model: Model, { peer, direction, flow }: Half, shortfalls: Shortfalls): void {
+  const addresses = addressPeer(model, peer, direction);
+  if (addresses?.isWorld !== true) return;
+  const isWithin = (nodes: string): boolean =>
+    addresses.ranges.some(
+      ({ cidr, except }) =>
+        (cidrInside(nodes, cidr) || (model.nodeCidrs.length > 0 && cidrInside(cidr, nodes))) &&
+        !except.some((left) => cidrInside(nodes, left)),
+    );
+  const nodes = model.nodeCidrs.length > 0 ? model.nodeCidrs : privateNetworks;
+  if (!nodes.some(isWithin)) return;
+  shortfalls.note(
+    "range-covers-nodes",
+    flow.path,
+    "By address a range stands for the nodes within it too: the flow opens ports of theirs, or lets them in. Cilium leaves nodes out of ranges.",
+    "Leave the nodes out with except, or give cluster.nodeCidrs where the range holds none of them.",
+  );
 }
 
 /**
