@@ -4,7 +4,7 @@ import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
 import { CalicoCni, calicoArguments } from "./calico-cni";
 import { CiliumCni, ciliumArguments } from "./cilium-cni";
-import type { CniArgs } from "./enforcement";
+import type { CniArgs } from "./cnis/cni";
 import { enforcementOf } from "./enforcement";
 import type { IstioMeshArgs } from "./istio-mesh";
 import { IstioMesh, istioArguments } from "./istio-mesh";
