@@ -1,7 +1,7 @@
 import type { Finding } from "../sdk/findings";
 import { applyAnnotations, statesExemption } from "../sdk/findings";
 import type { SourcedObject } from "../sdk/reachability";
-import { buildSnapshot, isPolicy } from "../sdk/reachability";
+import { buildSnapshot, isPolicy, isWorkloadKind } from "../sdk/reachability";
 import type { ObjectPatch } from "./patches";
 import { judgeAlone } from "./registration/alone";
 import { judgePolicies, judgeWorkloads } from "./registration/openings";
@@ -13,7 +13,6 @@ import { renderRelease } from "./rendered-releases";
 import type { GuardSettings } from "./settings";
 import type { ObservedResource } from "./snapshot-from-resources";
 import { objectsOf } from "./snapshot-from-resources";
-import { isWorkloadKind } from "./workload-kinds";
 
 /**
  * Judges one object at its own registration, together with everything registered before it.

@@ -1,9 +1,8 @@
 import type { Finding } from "../sdk/findings";
 import type { KubeObject, SourcedObject } from "../sdk/reachability";
-import { shapesPolicies, withPatches } from "../sdk/reachability";
+import { isWorkloadKind, shapesPolicies, withPatches } from "../sdk/reachability";
 import { isWhole } from "./kubernetes-objects";
 import { describePatch } from "./visibility";
-import { isWorkloadKind } from "./workload-kinds";
 
 /** A change to an object that another resource, another stack or nobody's program defines. */
 export interface ObjectPatch extends SourcedObject {

@@ -6,13 +6,12 @@ import {
   faultyPaths,
   icmpCode,
   isViolation,
+  namespaceOf,
   twoProtocols,
 } from "../../sdk/findings";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability";
-import { buildSnapshot, compile } from "../../sdk/reachability";
+import { buildSnapshot, compile, isWorkloadKind } from "../../sdk/reachability";
 import type { GuardSettings } from "../settings";
-import { isWorkloadKind } from "../workload-kinds";
-import { namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { isEnforcer } from "./recorded-cluster";
 import { rulesNamed } from "./violations";

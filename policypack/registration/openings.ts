@@ -1,18 +1,21 @@
 import type { Finding, FindingOptions } from "../../sdk/findings";
 import {
+  assumeDefaultDeny,
+  describePolicy,
   evaluate,
   fqdnTooBroad,
   isViolation,
   metadataEndpointsClosed,
   namespaceDefaultDeny,
+  namespaceOf,
   notUnderstood,
+  podSamples,
   tier0Restricted,
+  undeclaredNamespace,
 } from "../../sdk/findings";
 import type { SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile, isPolicy } from "../../sdk/reachability";
-import { podSamples, undeclaredNamespace } from "../selector-samples";
 import type { GuardSettings } from "../settings";
-import { assumeDefaultDeny, describePolicy, namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { causesOf, rulesNamed } from "./violations";
 
@@ -22,14 +25,14 @@ export function judgePolicies(
   recorded: RecordedCluster,
   settings: GuardSettings,
 ): Finding[] {
-  const samples = policies.flatMap(({ object }) => podSamples(object));
+  const profile = recorded.profile(policies, settings);
+  const samples = podSamples(policies, profile);
   const clusterwide = policies.some(({ object }) => typeof object.metadata?.namespace !== "string");
   const namespaces = new Set([
     ...samples.map((sample) => sample.namespace),
     ...policies.flatMap(({ object }) => namespaceOf(object)),
     ...(clusterwide ? [undeclaredNamespace, ...recorded.namespaceNames()] : []),
   ]);
-  const profile = recorded.profile(policies, settings);
   const held = [...namespaces].filter((name) => !settings.exemptNamespaces.includes(name));
   const hypothetical = assumeDefaultDeny(held, samples, policies[0]?.object);
   const referred = recorded.referredBy(policies);

@@ -1,4 +1,4 @@
-import { statesExemption } from "../../sdk/findings";
+import { deniesOf, statesExemption } from "../../sdk/findings";
 import { namesItsPeers } from "../../sdk/findings/policy-rules";
 import type { EnforcerProfile, KubeObject, SourcedObject } from "../../sdk/reachability";
 import {
@@ -10,7 +10,6 @@ import {
   profileFor,
   withPatches,
 } from "../../sdk/reachability";
-import { deniesOf } from "../denies";
 import { readClusterSnapshot } from "../known-world";
 import type { ObjectPatch } from "../patches";
 import { decidesTraffic, fromPatches, standsAlone } from "../patches";

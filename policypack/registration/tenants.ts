@@ -1,10 +1,15 @@
 import type { Finding } from "../../sdk/findings";
-import { defaultTenantLabels, evaluate } from "../../sdk/findings";
-import type { CompiledPolicy, KubeObject, Lookup, PeerTerm, Snapshot, SourcedObject } from "../../sdk/reachability";
-import { buildSnapshot, compile, evaluateCondition, isUnknown, labelOf, unknownValue } from "../../sdk/reachability";
-import { podSamples } from "../selector-samples";
+import {
+  assumeDefaultDeny,
+  defaultTenantLabels,
+  evaluate,
+  mayOpenTo,
+  namespaceOf,
+  podSamples,
+} from "../../sdk/findings";
+import type { KubeObject, SourcedObject } from "../../sdk/reachability";
+import { buildSnapshot, compile, isUnknown } from "../../sdk/reachability";
 import { tenantExceptionsOf, type GuardSettings } from "../settings";
-import { assumeDefaultDeny, namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { causedBy, rulesNamed } from "./violations";
 
@@ -28,12 +33,12 @@ export function judgeTenants(
   const alone = buildSnapshot([...homes, ...policies], { profile });
   const others = labelled
     .flatMap(({ object }) => object.metadata?.name ?? [])
-    .filter((name) => name !== home && alone.rules.policies.some((part) => mayName(part, name, alone)))
+    .filter((name) => name !== home && alone.rules.policies.some((part) => mayOpenTo(part, name, alone)))
     .slice(0, mostTenantNamespaces);
   if (others.length === 0) return [];
   const namespaces = new Set([home, ...others]);
   const before = recorded.within(namespaces);
-  const samples = [...policies, ...before].flatMap(({ object }) => podSamples(object));
+  const samples = podSamples([...policies, ...before], profile);
   const held = samples.filter((sample) => namespaces.has(sample.namespace));
   const hypothetical = assumeDefaultDeny(namespaces, held, policies[0]?.object);
   const referred = recorded.referredBy([...before, ...policies]);
@@ -56,28 +61,4 @@ function tenantLabelOf({ metadata }: KubeObject): string | undefined {
   const key = defaultTenantLabels.find((each) => Object.hasOwn(labels, each));
   const tenant: unknown = key === undefined ? undefined : (labels as Record<string, unknown>)[key];
   return typeof tenant === "string" ? tenant : undefined;
-}
-
-/** Whether some rule of a policy may be about pods of a namespace, by the namespace's name and labels alone. */
-function mayName(part: CompiledPolicy, namespace: string, snapshot: Snapshot): boolean {
-  const labels = snapshot.namespaces.get(namespace)?.labelSet;
-  const lookup: Lookup = (field, key) => {
-    if (field === "namespace") return namespace;
-    return field === "namespaceLabel" && labels !== undefined ? labelOf(labels, key) : unknownValue;
-  };
-  const fits = (peer: PeerTerm): boolean => {
-    switch (peer.kind) {
-      case "pods":
-      case "identities":
-        return evaluateCondition(peer.where, lookup) !== 0;
-      case "cidr":
-      case "fqdn":
-      case "nodes":
-        return false;
-      default:
-        return true;
-    }
-  };
-  const allows = [...(part.ingress?.rules ?? []), ...(part.egress?.rules ?? [])];
-  return allows.some((rule) => rule.verdict !== "deny" && rule.peers.some(fits));
 }

@@ -1,10 +1,8 @@
 import type { Finding } from "../../sdk/findings";
-import { evaluate } from "../../sdk/findings";
+import { assumeDefaultDeny, evaluate, namespaceOf, podSamples } from "../../sdk/findings";
 import type { SourcedObject } from "../../sdk/reachability";
 import { buildSnapshot, compile } from "../../sdk/reachability";
-import { podSamples } from "../selector-samples";
 import type { GuardSettings } from "../settings";
-import { assumeDefaultDeny, namespaceOf } from "./hypothetical";
 import type { RecordedCluster } from "./recorded-cluster";
 import { causedBy, rulesNamed } from "./violations";
 
@@ -20,10 +18,10 @@ export function judgeTransport(
   const own = objects.filter(({ object }) => object.kind === "PeerAuthentication");
   const homes = own.flatMap(({ object }) => namespaceOf(object)).filter((home) => home !== "istio-system");
   if (homes.length === 0) return [];
-  const samples = own.flatMap(({ object }) => podSamples(object));
-  const pods = assumeDefaultDeny([], samples, own[0]?.object);
-  const all = [...recorded.within(homes), ...own, ...pods.objects];
-  const snapshot = buildSnapshot(all, { profile: recorded.profile(all, settings) });
+  const others = [...recorded.within(homes), ...own];
+  const profile = recorded.profile(others, settings);
+  const pods = assumeDefaultDeny([], podSamples(own, profile), own[0]?.object);
+  const snapshot = buildSnapshot([...others, ...pods.objects], { profile });
   const { exemptNamespaces, platformNamespaces } = settings;
   const options = { exemptNamespaces, platformNamespaces, today, rules: transportRules, standIns: pods.standIns };
   return causedBy(own, evaluate(compile(snapshot), options));

@@ -28,3 +28,7 @@ export { notUnderstood } from "./rules/core/not-understood";
 export { tier0Restricted } from "./rules/core/tier0-restricted";
 export type { Finding, FindingOptions, Rule, RuleText, Severity } from "./types";
 export { defaultTenantLabels, defaultTiers, severities } from "./types";
+export { assumeDefaultDeny, describePolicy, namespaceOf } from "./registration/assumptions";
+export { deniesOf } from "./registration/denies";
+export { podSamples, undeclaredNamespace } from "./registration/pod-samples";
+export { mayOpenTo } from "./registration/tenant-peers";

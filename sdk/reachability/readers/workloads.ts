@@ -85,6 +85,11 @@ const controllers: ReadonlySet<string> = new Set([
   "CronJob",
 ]);
 
+/** Whether objects of a built-in kind of this name run pods. */
+export function isWorkloadKind(kind: string): boolean {
+  return kind === "Pod" || kind === "ReplicationController" || controllers.has(kind);
+}
+
 /** Not known, and nobody's business to know: what controllers fill in is no doubt. */
 function isDoubtful(value: unknown): boolean {
   return isUnknown(value) && !isSomeValue(value);

@@ -1,11 +1,12 @@
-import type { KubeObject } from "../sdk/reachability";
+/** What of a policy counts when another one is registered after it. */
+import type { KubeObject } from "../../reachability";
 
 /**
  * What a policy can take away from others. Allows add up, so a new policy opens what it opens, whatever else is allowed;
  * only denies recorded before it can close that again. Keeping only them says exactly what the new policy contributes,
  * and keeps the work at each registration small.
  *
- * Nothing is left of a NetworkPolicy, which has no deny. A policy of a dialect with tiers, passes or orders stays whole.
+ * Nothing is left of a NetworkPolicy, which has no deny. A policy of an API with tiers, passes or orders stays whole.
  */
 export function deniesOf(policy: KubeObject): KubeObject | undefined {
   // Calico has a NetworkPolicy too, with denies
