@@ -28,7 +28,7 @@ export enum CiliumEnforcementMode {
 
 /** Hubble: flow visibility. */
 export interface HubbleOptions {
-  /** Defaults to true: flows must be visible before policies stand (requirement S3-11). */
+  /** Defaults to true: flows have to be visible before policies are enforced, or nobody sees what they cut. */
   enabled?: boolean;
   /** Relay, the cluster-wide API. Defaults to true. */
   relay?: boolean;
@@ -77,8 +77,8 @@ export interface CiliumChartOptions {
 const defaultCiliumVersion = "1.20.2";
 
 /**
- * Cilium 1.13 is the oldest that is accepted (seed S0: "Cilium 1.13 or newer"). The project maintains three minors; the
- * charts of 1.17 to 1.20 were read.
+ * Cilium 1.13 is the oldest that is accepted, so that clusters that are behind can still be declared. The project maintains
+ * three minors; the charts of 1.17 to 1.20 were read.
  */
 export const ciliumSupport: VersionSupport = {
   product: "Cilium",

@@ -102,7 +102,7 @@ const checks: readonly Check[] = [
 ];
 
 /**
- * Proves with packets, during `up`, that this cluster enforces NetworkPolicies (S4-20): a namespace with a deny-all, and
+ * Proves with packets, during `up`, that this cluster enforces NetworkPolicies: a namespace with a deny-all, and
  * awaited Jobs that try what it must block. `up` fails where the deny-all does not block, and also where a connection that is
  * allowed does not come about, since nothing would be proved then. What must not be deployed onto a cluster that does not
  * enforce `dependsOn` the component.

@@ -140,7 +140,7 @@ export interface FindingOptions {
   readonly rules?: readonly Rule[];
 }
 
-/** Tier 0 and tier 1 of requirements S3-04 and S3-05 to S3-07. */
+/** What usually runs the cluster itself (tier 0), and what usually serves every application (tier 1). */
 export const defaultTiers: Tiers = Object.freeze({
   exemptNamespaces: Object.freeze(["kube-system", "flux-system", "cilium", "cilium-secrets"]),
   platformNamespaces: Object.freeze(["observability", "cert-manager", "external-secrets"]),

@@ -36,7 +36,7 @@ function closingCidr(endpoint: (typeof metadataEndpoints)[number]): string {
  */
 export const metadataCidrs: readonly string[] = [...new Set(metadataEndpoints.map(closingCidr))];
 
-/** What {@link Entity.Internet} means: globally routed addresses only (IANA special-purpose registries; seed defect B06). */
+/** What {@link Entity.Internet} means: globally routed addresses only (IANA special-purpose registries): a rule for the internet does not open private networks. */
 export const internetRanges: readonly CidrRange[] = [
   {
     cidr: "0.0.0.0/0",

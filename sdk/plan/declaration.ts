@@ -190,7 +190,7 @@ export interface MetadataAccessDeclaration {
 }
 
 /**
- * A pod's policies are lifted for a time, so that it can be debugged (requirement S3-10). Exactly one of `workload` and
+ * A pod's policies are lifted for a time, so that it can be debugged. Exactly one of `workload` and
  * `namespace` is given. Nothing is lifted before the pod carries the label
  * `policy-bypass.pulumi-cluster-security/until: <expires>`, which only the groups of `grantedTo` may put there; the label
  * without a bypass in the declaration lifts nothing either.
@@ -540,5 +540,5 @@ export interface ClusterSecurityDeclaration {
   layout?: PolicyLayout;
 }
 
-/** Tier 0 unless the declaration says otherwise (requirement S3-01). */
+/** Tier 0 unless the declaration names others: what the cluster and its CNI cannot run without. */
 export const defaultExemptNamespaces: readonly string[] = ["kube-system", "flux-system", "cilium", "cilium-secrets"];

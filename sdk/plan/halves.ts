@@ -64,7 +64,7 @@ export function halvesOf(flows: readonly ModelFlow[]): readonly Half[] {
   });
 }
 
-/** Sorts halves into policies by the names that the seeds use. */
+/** Sorts the sides of flows into policies, by name. */
 export function groupHalves(halves: readonly Half[]): readonly PolicyGroup[] {
   const groups = new Map<string, { name: string; group: ModelFlow["group"]; halves: Half[] }>();
   for (const half of halves) {

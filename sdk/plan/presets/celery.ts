@@ -6,7 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * Celery: workers and the beat scheduler open connections and serve none; Flower serves people. The broker decides their
- * port (requirements S4-05, S4-06).
+ * port.
  */
 export const celery: Preset<CeleryService> = {
   name: "celery",

@@ -3,13 +3,13 @@ import type { CertManagerService, WorkloadDeclaration } from "../declaration";
 import { calledBy, connect, named, reaches, sharedServices, usesApiServer } from "./parts";
 import type { Preset } from "./preset";
 
-/** Let's Encrypt's directories. A pattern `*.letsencrypt.org` would match neither of them (seed defect B21). */
+/** Let's Encrypt's directories. A pattern `*.letsencrypt.org` would match neither of them: each has one label more. */
 const letsEncryptServers: readonly string[] = ["acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org"];
 
 /**
  * cert-manager as its chart installs it: controller, webhook, cainjector and the job that checks the API after an
  * upgrade. ACME orders; DNS-01 with the providers' APIs and the self-check against public DNS; HTTP-01 with solver pods
- * that the ingress controller forwards to (requirement S3-06; seed defects B21 to B23).
+ * that the ingress controller forwards to.
  */
 export const certManager: Preset<CertManagerService> = {
   name: "cert-manager",

@@ -5,7 +5,7 @@ import type { Preset } from "./preset";
 
 /**
  * Gateway API and Ingress by Cilium: requests leave its proxy with the identity `ingress`, which backends let in. The
- * proxy's own side is no pod and is not held (seed defect B19); visitors reach it without a policy.
+ * proxy itself is no pod, so no policy selects it; visitors reach it without one.
  */
 export const ciliumGateway: Preset<CiliumGatewayService> = {
   name: "cilium-gateway",

@@ -3,8 +3,8 @@ import type { CoreDnsService } from "./declarations";
 import type { Preset } from "./preset";
 
 /**
- * CoreDNS where `cluster.dns` says it is. It is tier 0, which no policy holds, and asking it is always open; the preset
- * adds its metrics port, so that scrapers reach it (9153; seed defect B18).
+ * CoreDNS where `cluster.dns` says it is. It is tier 0, which no policy selects, and every pod may ask it; the preset
+ * adds its metrics port (9153), so that scrapers reach it.
  */
 export const coreDns: Preset<CoreDnsService> = {
   name: "core-dns",

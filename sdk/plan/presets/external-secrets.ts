@@ -5,7 +5,7 @@ import type { Preset } from "./preset";
 
 /**
  * The External Secrets Operator (controller, webhook, cert-controller) with 1Password Connect, both sides of the path
- * between them and Connect's own path to 1Password. Requirement S3-07; seed defects B23 and B24.
+ * between them and Connect's own path to 1Password.
  */
 export const externalSecrets: Preset<ExternalSecretsService> = {
   name: "external-secrets",

@@ -5,7 +5,7 @@ import type { Preset } from "./preset";
 
 /**
  * ingress-nginx: visitors on 80 and 443, the admission webhook on 8443, metrics on 10254, and the two jobs that make the
- * webhook's certificate (requirements S1-04, S1-12; seed defects B09, B23).
+ * webhook's certificate.
  */
 export const ingressNginx: Preset<IngressNginxService> = {
   name: "ingress-nginx",

@@ -4,7 +4,7 @@ import type { FlowDeclaration, WorkloadDeclaration } from "../declaration";
 import { calledBy, connect, named, reaches, usesApiServer } from "./parts";
 
 /**
- * Metrics on the nodes themselves, where pod rules do not reach (seed defect B25): node-exporter, kube-proxy, kubelet
+ * Metrics on the nodes themselves, where rules for pods do not apply: node-exporter, kube-proxy, kubelet
  * with cAdvisor, controller manager, scheduler, and etcd as kubeadm serves it.
  */
 export const nodeMetricsPorts: readonly number[] = [9100, 10249, 10250, 10257, 10259, 2381];

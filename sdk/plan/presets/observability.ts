@@ -3,13 +3,12 @@ import type { ObservabilityService, PortDeclaration } from "../declaration";
 import { connect, named, reaches, sharedServices } from "./parts";
 import type { Preset } from "./preset";
 
-/** node-exporter and the kubelet with cAdvisor: they run on the node, where pod rules do not reach (seed defect B25). */
+/** node-exporter and the kubelet with cAdvisor: they run on the node, where rules for pods do not apply. */
 const nodeMetricsPorts: readonly number[] = [9100, 10250];
 
 /**
  * A scraper (VMAgent) and its storage (VictoriaMetrics), each as it is declared. The scraper reaches every declared
- * metrics port, the nodes' own, the API server, and what it writes to; not "everything" (requirements S3-03, S3-05; seed
- * defects B08, B16, B17). The stacks with charts of their own are presets of their own.
+ * metrics port, the nodes' own, the API server, and what it writes to, and nothing else. The stacks with charts of their own are presets of their own.
  */
 export const observability: Preset<ObservabilityService> = {
   name: "observability",

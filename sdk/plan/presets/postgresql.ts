@@ -6,8 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * PostgreSQL with Patroni: clients on 5432; replication, Patroni's REST API (8008) and nothing else between its own pods;
- * its state in the Kubernetes API. PgBouncer before it opens connections of its own (requirements S4-02, S4-03, S4-18;
- * seed defects B41, B43).
+ * its state in the Kubernetes API. PgBouncer before it opens connections of its own.
  */
 export const postgresql: Preset<PostgresqlService> = {
   name: "postgresql",

@@ -6,8 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * kube-prometheus-stack: Prometheus scrapes every declared metrics port and the nodes' own, Alertmanager, Grafana,
- * kube-state-metrics, the operator with its webhook and the jobs that make its certificate (requirements S1-10, S1-11,
- * S4-08; seed defects B08, B25).
+ * kube-state-metrics, the operator with its webhook and the jobs that make its certificate.
  */
 export const prometheus: Preset<PrometheusService> = {
   name: "prometheus",

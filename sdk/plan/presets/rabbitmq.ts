@@ -6,7 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * A RabbitMQ cluster: AMQP for clients, epmd (4369) and Erlang distribution (25672) between its own pods, the management
- * API for named administrators only (requirement S1-09; seed defect B10).
+ * API for named administrators only.
  */
 export const rabbitmq: Preset<RabbitmqService> = {
   name: "rabbitmq",

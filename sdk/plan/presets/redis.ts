@@ -6,7 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * Redis with Sentinel: replication (6379), Sentinels among themselves and asked by clients (26379), and by Redis, whose
- * replicas announce themselves (requirements S4-04, S4-07, S4-18; seed defect B44).
+ * replicas announce themselves.
  */
 export const redis: Preset<RedisService> = {
   name: "redis",

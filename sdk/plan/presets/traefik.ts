@@ -5,7 +5,7 @@ import type { Preset } from "./preset";
 
 /**
  * Traefik: the entry points `web` (8000) and `websecure` (8443) as its pods serve them; 8080 (ping, dashboard) is for
- * the kubelet alone (requirement S4-09).
+ * the kubelet alone.
  */
 export const traefik: Preset<TraefikService> = {
   name: "traefik",

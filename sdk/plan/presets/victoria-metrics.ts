@@ -6,7 +6,7 @@ import type { Preset } from "./preset";
 
 /**
  * victoria-metrics-k8s-stack: VMAgent scrapes every declared metrics port and the nodes' own and writes to VMSingle;
- * VMAlert, Alertmanager, Grafana, kube-state-metrics and the operator with its webhook (requirements S3-03, S3-05).
+ * VMAlert, Alertmanager, Grafana, kube-state-metrics and the operator with its webhook.
  */
 export const victoriaMetrics: Preset<VictoriaMetricsService> = {
   name: "victoria-metrics",

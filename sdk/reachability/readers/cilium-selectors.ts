@@ -58,7 +58,7 @@ export function mentions(condition: Condition, field: Field): boolean {
  * Who a selector in `fromEndpoints` / `toEndpoints` means: pods of the policy's own namespace, or for a clusterwide policy
  * pods of any namespace, unless the selector itself speaks of namespaces or reserved identities; and, unless it says so
  * itself, of the own cluster only (`policy-default-local-cluster`, where that is on), a label that reserved identities do not carry
- * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils; measured, cases r411-4 and r411-54).
+ * (getEndpointSelector in pkg/k8s/apis/cilium.io/utils; measured on an agent).
  */
 export function peerCondition(
   selector: Condition,

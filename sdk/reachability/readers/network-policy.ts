@@ -70,7 +70,7 @@ export const readNetworkPolicy: PolicyReader = (origin, namespace, reader, conte
 
 /**
  * Without `policyTypes` a policy is about ingress, and about egress if it has egress rules (the API server's default).
- * Cilium also honours rules of a direction that `policyTypes` leaves out (measured, cases r411-13, 16, 17, 50, 58, 60).
+ * Cilium also honours rules of a direction that `policyTypes` leaves out (measured on an agent).
  */
 function readDirections(spec: Fields, { rulesBeyondPolicyTypes }: EnforcerProfile): Set<Direction> {
   const given = readStrings(spec["policyTypes"], "spec.policyTypes") ?? [];

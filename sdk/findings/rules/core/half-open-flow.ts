@@ -16,8 +16,7 @@ import { list, sampleFlow } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
- * Ingress and egress are judged independently, so an allow on one side only lets nothing through (requirement S3-17,
- * seed defects B02, B07, B24, B41). A rule is half open if it names workloads that exist and, of all that it allows,
+ * Ingress and egress are judged independently, so an allow on one side only lets nothing through. A rule is half open if it names workloads that exist and, of all that it allows,
  * nothing passes between any two of them. Where no workload of an end exists, a pod is imagined that its selector fits.
  */
 export const halfOpenFlow: Rule = {

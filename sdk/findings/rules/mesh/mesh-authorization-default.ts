@@ -6,7 +6,7 @@ import { findingOf } from "../../report";
 import { describeWorkload, list, namespaceSubject, sampleFlow } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Encryption says who speaks, not who may: without an AuthorizationPolicy everybody in the mesh may (S0-06, S0-16). */
+/** Encryption shows who calls, not who may: without an AuthorizationPolicy every workload of the mesh may. */
 export const meshAuthorizationDefault: Rule = {
   id: "mesh-authorization-default",
   title: "The mesh admits callers that no policy names",

@@ -6,7 +6,7 @@ import { causeOf, describeWorkload, isExempt, list, namespaceSubject, sortedWork
 import type { Cause } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Applications hand mail to a relay; who speaks to every mail server sends spam once it is taken over (defect B45). */
+/** Applications hand mail to a relay; a workload that reaches every mail server sends spam once it is taken over. */
 export const mailEgress: Rule = {
   id: "mail-egress",
   title: "A workload can send mail directly to the internet",

@@ -2,7 +2,8 @@
  * Cilium: CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy (`cilium.io/v2`).
  *
  * `enableDefaultDeny` is always written out: false on what allows, true on the default deny only.
- * Label keys carry the `k8s:` source (S3-19). What a text means here was measured: see the truth table of the lab.
+ * Label keys carry the `k8s:` source, so that no label of another source matches. What each field does was measured on a
+ * real agent.
  */
 import { metadataCidrs } from "../../addresses";
 import { flowAnnotations, reviewAnnotations } from "../../annotations";

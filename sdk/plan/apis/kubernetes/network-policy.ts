@@ -25,7 +25,7 @@ export function isCutByWorkload(model: Model, namespace: ModelNamespace): boolea
   return model.layout === PolicyLayout.PerWorkload || (model.layout === PolicyLayout.Auto && namespace.existing);
 }
 
-/** One policy for each flow's destination and each subject's egress, under the names of the seeds. */
+/** One policy for each flow's destination, and one for each subject's egress. */
 export function perFlowDocuments(model: Model, halves: readonly Half[]): readonly DraftDocument[] {
   return groupHalves(halves).flatMap((group) =>
     bySubject(group.halves).map(({ subject, halves: own }): DraftDocument => {
