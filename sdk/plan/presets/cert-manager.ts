@@ -39,22 +39,8 @@ export const certManager: Preset<CertManagerService> = {
     return {
       namespaces: sharedServices(home),
       workloads: [
-        workload(controller, {
-          labels: named("cert-manager", "controller"),
-          ports: [metrics(9402, "http-metrics")],
-        }),
-        workload(webhook, {
-          labels: named("webhook", "webhook"),
-          ports: [tcp(10250, "https"), metrics(9402, "http-metrics")],
-        }),
-        workload(injector, { labels: named("cainjector", "cainjector"), ports: [metrics(9402, "http-metrics")] }),
-        workload(apiCheck, { labels: named("startupapicheck", "startupapicheck") }),
-        ...http01Namespaces.map((namespace): WorkloadDeclaration =>
-          workload(solverOf(namespace), {
-            labels: { "acme.cert-manager.io/http01-solver": "true" },
-            ports: [tcp(8089)],
-          }),
-        ),
+        ...componentsOf({ controller, webhook, injector, apiCheck }),
+        ...http01Namespaces.map((namespace) => solver(solverOf(namespace))),
       ],
       flows: [
         ...usesApiServer(controller, webhook, injector, apiCheck),
@@ -93,3 +79,23 @@ export const certManager: Preset<CertManagerService> = {
     };
   },
 };
+
+/** What the chart installs. */
+function componentsOf(
+  ids: Readonly<Record<"controller" | "webhook" | "injector" | "apiCheck", string>>,
+): WorkloadDeclaration[] {
+  return [
+    workload(ids.controller, { labels: named("cert-manager", "controller"), ports: [metrics(9402, "http-metrics")] }),
+    workload(ids.webhook, {
+      labels: named("webhook", "webhook"),
+      ports: [tcp(10250, "https"), metrics(9402, "http-metrics")],
+    }),
+    workload(ids.injector, { labels: named("cainjector", "cainjector"), ports: [metrics(9402, "http-metrics")] }),
+    workload(ids.apiCheck, { labels: named("startupapicheck", "startupapicheck") }),
+  ];
+}
+
+/** The pods that answer HTTP-01 challenges. */
+function solver(id: string): WorkloadDeclaration {
+  return workload(id, { labels: { "acme.cert-manager.io/http01-solver": "true" }, ports: [tcp(8089)] });
+}

@@ -47,29 +47,10 @@ export function readTenants(
       problems.add(`${path}.namespaces`, own, "names no namespace", "Name the tenant's namespaces.");
     own.forEach((namespace, at) => {
       const where = `${path}.namespaces[${at}]`;
-      const owner = owners.get(namespace);
-      const declared = namespaces.get(namespace);
-      if (declared === undefined) {
-        problems.add(where, namespace, "is a namespace that is not declared", "Declare it in namespaces.");
-      } else if (declared.tier === Tier.Platform) {
-        problems.add(where, namespace, "is of tier 0, where nothing is held", "Take it out of tier 0, or the tenant.");
-      }
-      if (owner !== undefined) problems.add(where, namespace, `belongs to ${owner} already`, "Give it to one tenant.");
+      refuseForeign(problems, where, namespace, namespaces.get(namespace), owners.get(namespace));
       owners.set(namespace, name);
     });
-    const exceptions = reader.list(`${path}.exceptions`, fields["exceptions"]).flatMap((exception, at) => {
-      const where = `${path}.exceptions[${at}]`;
-      const parts = reader.fields(where, exception, ["flow", "expires"]);
-      if (parts === undefined) return [];
-      const given = parts["expires"];
-      // without an end it would be no exception
-      if (given === undefined || given === null) {
-        problems.add(`${where}.expires`, given, "is missing", "Give the exception's last day, such as 2027-03-31.");
-      }
-      const expires = reader.date(`${where}.expires`, given);
-      // read, with its path, by the reader of flows
-      return [{ path: `${where}.flow`, flow: parts["flow"] as FlowDeclaration | undefined, expires }];
-    });
+    const exceptions = readExceptions(reader, problems, `${path}.exceptions`, fields["exceptions"]);
     const policyEditors = reader.texts(`${path}.policyEditors`, fields["policyEditors"]) ?? [];
     const dns = reader.fields(`${path}.dns`, fields["dns"], ["names"]);
     return [
@@ -87,6 +68,43 @@ export function readTenants(
           : { dnsNames: reader.leaves(`${path}.dns.names`, dns["names"], standIns.host) ?? [] }),
       },
     ];
+  });
+}
+
+/** A namespace of a tenant is declared, is not of tier 0, and belongs to no other tenant. */
+function refuseForeign(
+  problems: ProblemCollector,
+  path: string,
+  name: string,
+  declared: ModelNamespace | undefined,
+  owner: string | undefined,
+): void {
+  if (declared === undefined) {
+    problems.add(path, name, "is a namespace that is not declared", "Declare it in namespaces.");
+  } else if (declared.tier === Tier.Platform) {
+    problems.add(path, name, "is of tier 0, where no policy applies", "Take it out of tier 0, or out of the tenant.");
+  }
+  if (owner !== undefined) problems.add(path, name, `belongs to ${owner} already`, "Give it to one tenant.");
+}
+
+function readExceptions(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: string,
+  value: unknown,
+): TenantReading["exceptions"] {
+  return reader.list(path, value).flatMap((exception, at) => {
+    const where = `${path}[${at}]`;
+    const parts = reader.fields(where, exception, ["flow", "expires"]);
+    if (parts === undefined) return [];
+    const given = parts["expires"];
+    // without an end it would be no exception
+    if (given === undefined || given === null) {
+      problems.add(`${where}.expires`, given, "is missing", "Give the exception's last day, such as 2027-03-31.");
+    }
+    const expires = reader.date(`${where}.expires`, given);
+    // read, with its path, by the reader of flows
+    return [{ path: `${where}.flow`, flow: parts["flow"] as FlowDeclaration | undefined, expires }];
   });
 }
 

@@ -74,22 +74,7 @@ function readWorkload(
   const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]);
   const serviceAccount = reader.optionalLeaf(`${path}.serviceAccount`, fields["serviceAccount"], standIns.name);
   const ports = readServedPorts(reader, problems, `${path}.ports`, fields["ports"]);
-  const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
-  const denyExternal = reader.flag(`${path}.denyExternal`, fields["denyExternal"]) ?? false;
-  if (denyExternal && hostNetwork) {
-    const fix = "Take it off the host network, or use the enforcer's host firewall.";
-    problems.add(`${path}.denyExternal`, denyExternal, "cannot be enforced on the host network", fix);
-  }
-  const metadataAccess = readMetadataAccess(reader, problems, `${path}.metadataAccess`, fields["metadataAccess"]);
-  if (metadataAccess.length > 0 && hostNetwork) {
-    const fix = "Leave it out, or take the workload off the host network.";
-    problems.add(
-      `${path}.metadataAccess`,
-      metadataAccess,
-      "says nothing: pods on the host network reach them all",
-      fix,
-    );
-  }
+  const placement = readPlacement(reader, problems, path, fields);
   if (name !== undefined && !isDnsLabel(name)) {
     problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens, at most 63.");
     return undefined;
@@ -114,12 +99,32 @@ function readWorkload(
     labels: labels ?? { app: name },
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ports,
-    hostNetwork,
-    denyExternal,
+    ...placement,
     tier: home?.tier ?? Tier.Applications,
     ...(service === undefined ? {} : { service }),
-    metadataAccess,
   };
+}
+
+/** Whether a workload is on the host network, and what cannot be declared for it there. */
+function readPlacement(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: string,
+  fields: Readonly<Record<string, unknown>>,
+): Pick<ModelWorkload, "hostNetwork" | "denyExternal" | "metadataAccess"> {
+  const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
+  const denyExternal = reader.flag(`${path}.denyExternal`, fields["denyExternal"]) ?? false;
+  if (denyExternal && hostNetwork) {
+    const fix = "Take it off the host network, or use the enforcer's host firewall.";
+    problems.add(`${path}.denyExternal`, denyExternal, "cannot be enforced on the host network", fix);
+  }
+  const metadataAccess = readMetadataAccess(reader, problems, `${path}.metadataAccess`, fields["metadataAccess"]);
+  if (metadataAccess.length > 0 && hostNetwork) {
+    const fix = "Leave it out, or take the workload off the host network.";
+    const message = "has no effect: pods on the host network reach them all";
+    problems.add(`${path}.metadataAccess`, metadataAccess, message, fix);
+  }
+  return { hostNetwork, denyExternal, metadataAccess };
 }
 
 /**
