@@ -140,42 +140,15 @@ export function registerPlan(
   after: pulumi.Resource[],
   settings: RegistrationSettings = {},
 ): LiveCheck | undefined {
-  const { mesh, denyOptions = {}, scopes, liveCheck = true } = settings;
+  const { mesh, denyOptions = {}, liveCheck = true } = settings;
   refuseWrongValues(name, plan, parent);
-  for (const warning of plan.warnings) {
-    void pulumi.log.warn(`${warning.message} (${warning.paths.slice(0, 5).join(", ")})`, parent);
-  }
-  if (plan.documents.length === 0) {
-    // https://github.com/pulumi/pulumi/issues/8721: a component without children is nothing to wait for
-    const what = "registers no policy: nothing is isolated or allowed by it, and a resource that names it in dependsOn";
-    void pulumi.log.warn(`${name} ${what} waits for nothing. Declare namespaces, workloads and flows.`, parent);
-  }
+  logWarnings(name, plan, parent);
   const policies = new Map<string, pulumi.CustomResource>();
   const namespaces = new Map<string, pulumi.Resource>();
   const takenOver: TakenOver[] = [];
   const isChecked = liveCheck && isRealEngine();
   const afterCreate = isChecked ? [noteTakenOver(name, takenOver)] : [];
-  const formerNames = formerNamesOf(settings.component);
-  const optionsOf = (
-    logicalName: string,
-    home: string | undefined,
-    dependsOn: pulumi.Resource[],
-  ): pulumi.CustomResourceOptions => {
-    const scope = scopes?.get(home ?? "");
-    // tenants come and go: what lies in a namespace keeps its identity when it gets a parent in between, or loses it
-    const former = scope === undefined ? underAnyTenant(parent) : parent;
-    const mayMove = home !== undefined && scopes !== undefined;
-    return {
-      parent: scope ?? parent,
-      dependsOn,
-      // names are fixed: the new object of a replacement would be the old one, which is deleted afterwards
-      deleteBeforeReplace: true,
-      aliases: [
-        ...(mayMove ? [{ parent: former }] : []),
-        ...formerNames.map((formerName) => ({ name: `${formerName}-${logicalName}` })),
-      ],
-    };
-  };
+  const optionsOf = childOptions(parent, settings);
 
   // the explicit metadata deny isolates nothing and covers pods of namespaces that do not exist yet: it comes first
   const beforeNamespaces = plan.documents.filter((document) => document.stage === "metadata-deny");
@@ -217,6 +190,40 @@ export function registerPlan(
     return resource === undefined ? [] : [{ logicalName, object, final, resource }];
   });
   return new LiveCheck(`${name}-live`, parent, registered, [...namespaces.values()], takenOver);
+}
+
+function logWarnings(name: string, { warnings, documents }: Plan, parent: pulumi.Resource): void {
+  for (const { message, paths } of warnings) {
+    void pulumi.log.warn(`${message} (${paths.slice(0, 5).join(", ")})`, parent);
+  }
+  if (documents.length > 0) return;
+  // https://github.com/pulumi/pulumi/issues/8721: a component without children is nothing to wait for
+  const what = "registers no policy: nothing is isolated or allowed by it, and a resource that names it in dependsOn";
+  void pulumi.log.warn(`${name} ${what} waits for nothing. Declare namespaces, workloads and flows.`, parent);
+}
+
+/** Makes the options of each child: its parent, and the names under which the engine may know it. */
+function childOptions(
+  parent: pulumi.Resource,
+  { scopes, component }: RegistrationSettings,
+): (logicalName: string, home: string | undefined, dependsOn: pulumi.Resource[]) => pulumi.CustomResourceOptions {
+  const formerNames = formerNamesOf(component);
+  return (logicalName, home, dependsOn) => {
+    const scope = scopes?.get(home ?? "");
+    // tenants come and go: what lies in a namespace keeps its identity when it gets a parent in between, or loses it
+    const former = scope === undefined ? underAnyTenant(parent) : parent;
+    const mayMove = home !== undefined && scopes !== undefined;
+    return {
+      parent: scope ?? parent,
+      dependsOn,
+      // names are fixed: the new object of a replacement would be the old one, which is deleted afterwards
+      deleteBeforeReplace: true,
+      aliases: [
+        ...(mayMove ? [{ parent: former }] : []),
+        ...formerNames.map((formerName) => ({ name: `${formerName}-${logicalName}` })),
+      ],
+    };
+  };
 }
 
 /**

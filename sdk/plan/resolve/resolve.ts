@@ -1,25 +1,35 @@
 /** Checks a declaration and resolves every name in it. */
-import { cidrProblem } from "../addresses";
+import type { PolicyApiLimits } from "../apis/limits";
 import { networkWriters } from "../apis/registry";
 import type { ClusterSecurityDeclaration } from "../declaration";
 import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, Protocol, UnsupportedHandling } from "../declaration";
-import type { StandIn } from "../deferred";
-import { isUnknown, standIns } from "../deferred";
 import { ProblemCollector } from "../errors";
-import type { Model, ModelFlow, ModelMesh, ModelNamespace, ModelPeer } from "../model";
+import type {
+  EndedException,
+  Model,
+  ModelDns,
+  ModelFlow,
+  ModelMesh,
+  ModelNamespace,
+  ModelPeer,
+  ModelWorkload,
+} from "../model";
 import { isDnsSubdomain } from "../names";
+import type { Expansion } from "../presets/index";
 import { Reader } from "../reader";
 import { readBypasses } from "./bypasses";
-import { readDns } from "./dns";
+import { readCluster } from "./cluster";
 import { readFlows } from "./flows";
 import { refuseSpoofableSources } from "./identity";
 import { declaresNodePlugin, hbonePort, meshFlows, meshService, readMesh, resolveMesh, meshPath } from "./mesh";
 import { readNamespaces } from "./namespaces";
 import { readDnsNames, tenantDnsNames } from "./dns-names";
+import type { PeerDirectory } from "./peers";
 import { peerDirectory } from "./peers";
 import { mergePorts } from "./ports";
 import { orderServices, readApplications, readServices } from "./services";
 import { refuseBeyondLimits } from "./tenant-limits";
+import type { TenantReading } from "./tenant-reading";
 import { endedExceptions, readTenants, refuseCrossings } from "./tenants";
 import { readWorkloads } from "./workloads";
 
@@ -43,15 +53,6 @@ const declarationFields = [
   "mode",
   "layout",
 ];
-const clusterFields = [
-  "dns",
-  "apiServer",
-  "nodeCidrs",
-  "enforcerVersion",
-  "podCidrs",
-  "enforcerAudits",
-  "experimentalPeers",
-];
 
 /**
  * Checks a declaration as a whole and resolves it.
@@ -63,23 +64,80 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const reader = new Reader(problems);
   const fields = reader.fields("", declaration, declarationFields);
   if (fields === undefined) {
-    problems.add(
-      "declaration",
-      declaration,
-      "is not an object",
-      "Give an object with namespaces, workloads and flows.",
-    );
+    const fix = "Give an object with namespaces, workloads and flows.";
+    problems.add("declaration", declaration, "is not an object", fix);
     problems.throwIfAny();
   }
   const top = fields ?? {};
-  const cluster = reader.fields("cluster", top["cluster"], clusterFields) ?? {};
   const dialect = reader.choice("dialect", top["dialect"], Dialect) ?? Dialect.Cilium;
   const { limits } = networkWriters[dialect];
-  const dns = readDns(reader, problems, cluster["dns"]);
-  const apiServer = reader.fields("cluster.apiServer", cluster["apiServer"], ["cidrs", "ports"]) ?? {};
-  const apiServerPorts = reader.portNumbers("cluster.apiServer.ports", apiServer["ports"]) ?? [443, 6443];
+  const cluster = readCluster(reader, problems, top["cluster"], dialect, limits);
+  const settings = readSettings(reader, top);
+  const members = readMembers(reader, problems, top, cluster.dns, settings.mode, limits);
+  const { namespaces, exempt, workloads, directory, expansions, mesh } = members;
+  const tenants = readTenants(reader, problems, top["tenants"], namespaces);
+  const { flows, ended } = readAllFlows(reader, problems, top["flows"], members, tenants, cluster, settings);
 
-  const mode = reader.choice("mode", top["mode"], PolicyMode) ?? PolicyMode.Enforce;
+  const model: Model = {
+    dialect,
+    limits,
+    ...settings,
+    ...cluster,
+    exempt,
+    namespaces: mesh === undefined ? namespaces : withMeshLabels(namespaces, mesh),
+    workloads,
+    flows,
+    dnsNames: new Map([
+      ...tenantDnsNames(tenants, flows),
+      ...readDnsNames(problems, expansions, namespaces, workloads, flows),
+    ]),
+    tenants,
+    endedExceptions: ended,
+    bypasses: readBypasses(reader, problems, top["bypasses"], directory, settings.asOf),
+    ...(mesh === undefined ? {} : { mesh }),
+    policyNames: readPolicyNames(reader, problems, top["policyNames"]),
+    services: orderServices(problems, expansions),
+  };
+  problems.throwIfAny();
+  return model;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What is one value for the whole declaration. */
+type Settings = Pick<Model, "denyScope" | "unsupported" | "reviewBy" | "asOf" | "mode" | "layout">;
+
+function readSettings(reader: Reader, top: Fields): Settings {
+  const asOf = reader.date("asOf", top["asOf"]);
+  const reviewBy = reader.date("reviewBy", top["reviewBy"]);
+  return {
+    denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
+    unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
+    ...(reviewBy === undefined ? {} : { reviewBy }),
+    ...(asOf === undefined ? {} : { asOf }),
+    mode: reader.choice("mode", top["mode"], PolicyMode) ?? PolicyMode.Enforce,
+    layout: reader.choice("layout", top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
+  };
+}
+
+/** What flows connect, with what presets and the mesh bring. */
+interface Members {
+  readonly namespaces: ReadonlyMap<string, ModelNamespace>;
+  readonly exempt: readonly string[];
+  readonly workloads: ReadonlyMap<string, ModelWorkload>;
+  readonly directory: PeerDirectory;
+  readonly mesh: ModelMesh | undefined;
+  readonly expansions: readonly Expansion[];
+}
+
+function readMembers(
+  reader: Reader,
+  problems: ProblemCollector,
+  top: Fields,
+  dns: ModelDns,
+  mode: PolicyMode,
+  limits: PolicyApiLimits,
+): Members {
   const meshOptions = readMesh(reader, top["mesh"]);
   const services = [
     ...readServices(reader, problems, top["platform"], { dns }),
@@ -97,67 +155,38 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     expansions,
   );
   const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, limits);
-  const directory = peerDirectory(namespaces, workloads);
   const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
-  const withMesh = expansions.map((one) =>
-    mesh !== undefined && one.path === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
-  );
-  const tenants = readTenants(reader, problems, top["tenants"], namespaces);
-  const exceptions = tenants.flatMap((tenant) => tenant.exceptions);
-  const declaredFlows = readFlows(reader, problems, top["flows"], withMesh, directory, apiServerPorts, exceptions);
-  refuseSpoofableSources(problems, tenants, declaredFlows);
-  refuseCrossings(problems, tenants, declaredFlows);
-  refuseBeyondLimits(problems, tenants, declaredFlows);
-  const asOf = reader.date("asOf", top["asOf"]);
-  const ended = endedExceptions(tenants, declaredFlows, asOf);
-  const openFlows = declaredFlows.filter((flow) => !ended.some((one) => one.isClosed && one.flow === flow));
-  const reviewBy = reader.date("reviewBy", top["reviewBy"]);
-  const reviewed = reviewBy === undefined ? openFlows : openFlows.map((flow) => ({ reviewBy, ...flow }));
-  const flows = mesh?.mode === MeshMode.Ambient ? throughTunnel(reviewed, mesh) : reviewed;
-  const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
-
-  const enforcerAudits = reader.flag("cluster.enforcerAudits", cluster["enforcerAudits"]) ?? false;
-  if (enforcerAudits && limits.staged) {
-    const fix = "Leave it out: in mode audit every policy is written as its staged kind.";
-    problems.add("cluster.enforcerAudits", enforcerAudits, `has no meaning in the ${dialect} dialect`, fix);
-  }
-
-  const model: Model = {
-    dialect,
-    limits,
-    denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
-    unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
-    ...(reviewBy === undefined ? {} : { reviewBy }),
-    ...(asOf === undefined ? {} : { asOf }),
-    mode,
-    layout: reader.choice("layout", top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
-    dns,
-    apiServer: {
-      cidrs: readCidrs(reader, problems, "cluster.apiServer.cidrs", apiServer["cidrs"]),
-      ports: apiServerPorts,
-    },
-    nodeCidrs: readCidrs(reader, problems, "cluster.nodeCidrs", cluster["nodeCidrs"]),
-    podCidrs: readPodCidrs(reader, problems, cluster["podCidrs"]),
-    ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
-    enforcerAudits,
-    experimentalPeers: reader.flag("cluster.experimentalPeers", cluster["experimentalPeers"]) ?? false,
+  return {
+    namespaces,
     exempt,
-    namespaces: mesh === undefined ? namespaces : withMeshLabels(namespaces, mesh),
     workloads,
-    flows,
-    dnsNames: new Map([
-      ...tenantDnsNames(tenants, flows),
-      ...readDnsNames(problems, expansions, namespaces, workloads, flows),
-    ]),
-    tenants,
-    endedExceptions: ended,
-    bypasses: readBypasses(reader, problems, top["bypasses"], directory, asOf),
-    ...(mesh === undefined ? {} : { mesh }),
-    policyNames: readPolicyNames(reader, problems, top["policyNames"]),
-    services: orderServices(problems, expansions),
+    directory: peerDirectory(namespaces, workloads),
+    mesh,
+    expansions: expansions.map((one) =>
+      mesh !== undefined && one.path === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
+    ),
   };
-  problems.throwIfAny();
-  return model;
+}
+
+/** The flows of a declaration that are open, and the exceptions between tenants whose last day is over. */
+function readAllFlows(
+  reader: Reader,
+  problems: ProblemCollector,
+  value: unknown,
+  { expansions, directory, mesh }: Members,
+  tenants: readonly TenantReading[],
+  { apiServer }: Pick<Model, "apiServer">,
+  { asOf, reviewBy }: Settings,
+): { readonly flows: readonly ModelFlow[]; readonly ended: readonly EndedException[] } {
+  const exceptions = tenants.flatMap((tenant) => tenant.exceptions);
+  const declared = readFlows(reader, problems, value, expansions, directory, apiServer.ports, exceptions);
+  refuseSpoofableSources(problems, tenants, declared);
+  refuseCrossings(problems, tenants, declared);
+  refuseBeyondLimits(problems, tenants, declared);
+  const ended = endedExceptions(tenants, declared, asOf);
+  const open = declared.filter((flow) => !ended.some((one) => one.isClosed && one.flow === flow));
+  const reviewed = reviewBy === undefined ? open : open.map((flow) => ({ reviewBy, ...flow }));
+  return { flows: mesh?.mode === MeshMode.Ambient ? throughTunnel(reviewed, mesh) : reviewed, ended };
 }
 
 /** In ambient mode pods see each other's connections on the tunnel's port, encrypted, as well as on their own. */
@@ -194,25 +223,4 @@ function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unkn
     problems.add(`policyNames.${derived}`, wanted, "is not a name that Kubernetes takes", "Use a lower-case DNS name.");
   }
   return new Map(Object.entries(names));
-}
-
-/** Where the pods' range is not known it may be one of IPv6, too. */
-function readPodCidrs(reader: Reader, problems: ProblemCollector, value: unknown): readonly string[] {
-  const cidrs = readCidrs(reader, problems, "cluster.podCidrs", value, standIns.pods);
-  const isGuess = isUnknown(value) || (Array.isArray(value) && value.some(isUnknown));
-  return isGuess && cidrs.includes("0.0.0.0/0") ? [...cidrs, "::/0"] : cidrs;
-}
-
-function readCidrs(
-  reader: Reader,
-  problems: ProblemCollector,
-  path: string,
-  value: unknown,
-  standIn: StandIn<string> = standIns.network,
-): readonly string[] {
-  return (reader.items(path, value, standIn) ?? []).flatMap(({ text: cidr, path: at }) => {
-    const wrong = cidrProblem(cidr);
-    if (wrong !== undefined) problems.add(at, cidr, wrong.message, wrong.fix);
-    return wrong === undefined ? [cidr] : [];
-  });
 }
