@@ -31,6 +31,13 @@ interface Common {
 
 /** Adds the commands; `command` makes one with the options that all commands of the lab share. */
 export function addDatapathCommands(command: MakeCommand): void {
+  addPods(command);
+  addProbe(command);
+  addMatrix(command);
+  addVerify(command);
+}
+
+function addPods(command: MakeCommand): void {
   command("pods", "the pods that run on the datapath").action(async (options: Common) => {
     await onDatapath(options, async ({ cluster }) => {
       const table = new Table({ head: ["pod", "address", "node", "service account", "state"], style: plainTable });
@@ -41,7 +48,9 @@ export function addDatapathCommands(command: MakeCommand): void {
       console.log(table.toString());
     });
   });
+}
 
+function addProbe(command: MakeCommand): void {
   command("probe", "try one connection: exit 0 allowed, 1 denied, 2 where it could not be tried")
     .argument(
       "<from>",
@@ -62,7 +71,9 @@ export function addDatapathCommands(command: MakeCommand): void {
         process.exitCode = { allowed: 0, denied: 1, refused: 1, error: 2 }[outcome.verdict];
       });
     });
+}
 
+function addMatrix(command: MakeCommand): void {
   command("matrix", "try every pair of pods on the ports they declare, beside what the engine computes")
     .option("--port <ports>", "also these, as 80/tcp,53/udp", "")
     .option("--namespace <names>", "only pods of these namespaces, separated by commas")
@@ -73,7 +84,9 @@ export function addDatapathCommands(command: MakeCommand): void {
         process.exitCode = await printMatrix(running, extra, names);
       });
     });
+}
 
+function addVerify(command: MakeCommand): void {
   command("verify", "try what is declared and a sample of what is not, with real packets; a canary comes first")
     .option("--declaration <file>", "module that exports `declaration`, or the declaration as YAML or JSON")
     .option("--sample <count>", "undeclared paths tried from each workload", "5")

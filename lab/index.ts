@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import type { ControlPlane } from "./control-plane/index";
+import type { ControlPlane, ControlPlaneOptions } from "./control-plane/index";
 import { attachControlPlane, controlPlaneStatus, startControlPlane, stopControlPlane } from "./control-plane/index";
 import type { Datapath, DatapathOptions, DatapathPrograms, EnforcerName, FrontProxy } from "./datapath/index";
 import {
@@ -120,21 +120,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const apiServerArgs = [...(proxy?.apiServerArgs ?? []), ...(options.apiServerArgs ?? [])];
   const toolsTime = Date.now() - begun;
 
-  const takenOver = options.detached === true && controlPlaneStatus(folders.controlPlane).detached;
-  if (takenOver && options.fresh) await stopLab(dataDir);
-  const controlPlane =
-    takenOver && !options.fresh
-      ? attachControlPlane(folders.controlPlane)
-      : await stepped(progress, "starting the API server", async () => {
-          const result = await startControlPlane({
-            dataDir: folders.controlPlane,
-            tools,
-            ...(options.fresh === undefined ? {} : { fresh: options.fresh }),
-            nodeProgram: simulatedNodeProgram(),
-            apiServerArgs,
-          });
-          return { result, detail: result.server };
-        });
+  const controlPlane = await openControlPlane({ ...options, apiServerArgs }, dataDir, tools, progress);
   let datapath: Datapath | undefined;
   try {
     if (options.fresh) emptyEngine(folders.pulumi);
@@ -170,6 +156,29 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     await controlPlane.stop();
     throw error;
   }
+}
+
+/** The control plane that runs detached already, or one that is started. */
+async function openControlPlane(
+  { fresh, detached, apiServerArgs }: LabOptions,
+  dataDir: string,
+  tools: ControlPlaneOptions["tools"],
+  progress: Progress,
+): Promise<ControlPlane> {
+  const { controlPlane: folder } = labFolders(dataDir);
+  const takenOver = detached === true && controlPlaneStatus(folder).detached;
+  if (takenOver && fresh !== true) return attachControlPlane(folder);
+  if (takenOver) await stopLab(dataDir);
+  return stepped(progress, "starting the API server", async () => {
+    const result = await startControlPlane({
+      dataDir: folder,
+      tools,
+      ...(fresh === undefined ? {} : { fresh }),
+      nodeProgram: simulatedNodeProgram(),
+      ...(apiServerArgs === undefined ? {} : { apiServerArgs }),
+    });
+    return { result, detail: result.server };
+  });
 }
 
 function datapathSettings({ datapath }: LabOptions): DatapathSettings {

@@ -3,6 +3,29 @@ import { Option, type Command } from "commander";
 import { outputHelp, several, type Outcome } from "./program-options";
 import type { VerifyCommandOptions } from "./commands/verify";
 
+const verifyHelp = `
+What it creates, and removes whatever happens (Ctrl-C included; after a SIGKILL Jobs end by themselves and the next run
+removes the rest):
+  - a namespace cluster-security-canary-…, with two pods, an allow-all and a deny-all NetworkPolicy
+  - in each namespace with workloads one Job for each listener and each source, never in kube-system or tier 0
+The pods have the workload's labels, so that policies take them for it. They are never ready, so no Service sends them
+traffic; they have a controller of their own, so no ReplicaSet adopts them; they run as nobody, with nothing mounted.
+docs/verify.md tells more. cluster-security rbac --verify prints the role.
+
+Examples:
+  cluster-security verify --context staging -d security.yaml                       what would be created
+  cluster-security verify --context staging -d security.yaml --create-probe-pods
+  cluster-security verify --context staging --create-probe-pods -n shop --all --format tap
+  cluster-security verify --context prod --create-probe-pods --probe-image registry.internal/node:22 \\
+    --outside 198.51.100.10 --format junit --output verify.xml
+
+Exit codes:
+  0   every probe did what it must, and every declared policy exists
+  1   one did not, or a policy is missing
+  2   the command line was not understood, or --create-probe-pods is missing; nothing was created
+  3   some probes proved nothing; or the canary was not blocked, then nothing else was tried
+  4   the cluster could not be read, or refused what had to be created; or the file of --output not written`;
+
 /** Adds `verify`. */
 export function addVerify(program: Command, outcome: Outcome): void {
   program
@@ -56,31 +79,7 @@ export function addVerify(program: Command, outcome: Outcome): void {
     .option("--allow-problems", "verify in spite of what cannot be read or understood of the cluster", false)
     .option("--all-problems", "print every problem, not one of each kind", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false)
-    .addHelpText(
-      "after",
-      `
-What it creates, and removes whatever happens (Ctrl-C included; after a SIGKILL Jobs end by themselves and the next run
-removes the rest):
-  - a namespace cluster-security-canary-…, with two pods, an allow-all and a deny-all NetworkPolicy
-  - in each namespace with workloads one Job for each listener and each source, never in kube-system or tier 0
-The pods have the workload's labels, so that policies take them for it. They are never ready, so no Service sends them
-traffic; they have a controller of their own, so no ReplicaSet adopts them; they run as nobody, with nothing mounted.
-docs/verify.md tells more. cluster-security rbac --verify prints the role.
-
-Examples:
-  cluster-security verify --context staging -d security.yaml                       what would be created
-  cluster-security verify --context staging -d security.yaml --create-probe-pods
-  cluster-security verify --context staging --create-probe-pods -n shop --all --format tap
-  cluster-security verify --context prod --create-probe-pods --probe-image registry.internal/node:22 \\
-    --outside 198.51.100.10 --format junit --output verify.xml
-
-Exit codes:
-  0   every probe did what it must, and every declared policy exists
-  1   one did not, or a policy is missing
-  2   the command line was not understood, or --create-probe-pods is missing; nothing was created
-  3   some probes proved nothing; or the canary was not blocked, then nothing else was tried
-  4   the cluster could not be read, or refused what had to be created; or the file of --output not written`,
-    )
+    .addHelpText("after", verifyHelp)
     .action(async (options: VerifyCommandOptions) => {
       const { verifyCommand } = await import("./commands/verify.js");
       outcome.exitCode = await verifyCommand(options);

@@ -53,6 +53,23 @@ ${exitCodesHelp("answered", "the answer is no (query: denied; equivalent: no; ch
 cluster-security help COMMAND tells more about each.`,
     );
 
+  addMatrix(program, outcome);
+  addQuery(program, outcome);
+  addExplain(program, outcome);
+  addDiff(program, outcome);
+  addExposure(program, outcome);
+  addJudgements(program, version, outcome);
+  addFlows(program, outcome);
+  addVerify(program, outcome);
+  addRbac(program, outcome);
+
+  // Commander gives a subcommand these only at the moment it is made.
+  for (const command of program.commands)
+    command.showHelpAfterError(`(cluster-security ${command.name()} --help tells how)`);
+  return program;
+}
+
+function addMatrix(program: Command, outcome: Outcome): void {
   const matrix = program
     .command("matrix")
     .alias("list")
@@ -83,7 +100,9 @@ ${exitCodesHelp("answered")}`,
       const command = await import("./commands/matrix.js");
       outcome.exitCode = await command.matrix(sources, options);
     });
+}
 
+function addQuery(program: Command, outcome: Outcome): void {
   const query = program
     .command("query")
     .summary("may this flow pass? (the exit code says it too)")
@@ -115,7 +134,9 @@ ${exitCodesHelp("allowed (with --expect denied: denied)", "denied (with --expect
       const command = await import("./commands/query.js");
       outcome.exitCode = await command.query(from, to, sources, options);
     });
+}
 
+function addExplain(program: Command, outcome: Outcome): void {
   const explain = program
     .command("explain")
     .summary("why a flow passes or not: the rules on both sides")
@@ -145,7 +166,9 @@ ${exitCodesHelp("answered")}`,
       const command = await import("./commands/explain.js");
       outcome.exitCode = await command.explain(from, to, sources, options);
     });
+}
 
+function addDiff(program: Command, outcome: Outcome): void {
   const diff = program
     .command("diff")
     .summary("which paths a change opens, closes or changes")
@@ -180,7 +203,9 @@ ${exitCodesHelp("answered; with --fail-on: there is no such change", "with --fai
       const command = await import("./commands/diff.js");
       outcome.exitCode = await command.diff(before, after, options);
     });
+}
 
+function addExposure(program: Command, outcome: Outcome): void {
   const exposure = program
     .command("exposure")
     .summary("what workloads are exposed to: the world, ways in, pods that might be started")
@@ -207,11 +232,9 @@ ${exitCodesHelp("answered")}`,
       const command = await import("./commands/exposure.js");
       outcome.exitCode = await command.exposure(sources, options);
     });
+}
 
-  addJudgements(program, version, outcome);
-  addFlows(program, outcome);
-  addVerify(program, outcome);
-
+function addRbac(program: Command, outcome: Outcome): void {
   program
     .command("rbac")
     .summary("the role that --context needs, as YAML")
@@ -234,11 +257,6 @@ Examples:
       const command = await import("./commands/rbac.js");
       outcome.exitCode = await command.rbac(options);
     });
-
-  // Commander gives a subcommand these only at the moment it is made.
-  for (const command of program.commands)
-    command.showHelpAfterError(`(cluster-security ${command.name()} --help tells how)`);
-  return program;
 }
 
 type QueryOptions = CommonOptions & { readonly expect: "allowed" | "denied" };

@@ -113,7 +113,7 @@ export function readWorkload(
   const template = podTemplateOf(object);
   if (template === undefined) return undefined;
   const doubts: { path: string; message: string; unknown: boolean }[] = [];
-  const doubt = (path: string, value: unknown, expected: string): void => {
+  const doubt: Doubt = (path, value, expected) => {
     const unknown = isUnknown(value);
     doubts.push({ path, message: unknown ? `${path} is not known yet` : `${path} must be ${expected}`, unknown });
   };
@@ -123,23 +123,7 @@ export function readWorkload(
       : object.kind === "CronJob"
         ? "spec.jobTemplate.spec.template."
         : "spec.template.";
-  const metadata = mapOf(template.metadata);
-  if (metadata === undefined && template.metadata !== undefined && template.metadata !== null) {
-    doubt(`${base}metadata`, template.metadata, "a map");
-  }
-  const labelSet: LabelSet =
-    metadata === undefined && template.metadata !== undefined && template.metadata !== null
-      ? { values: {}, complete: false }
-      : labelSetOf(metadata?.["labels"]);
-  if (!labelSet.complete || Object.values(labelSet.values).some(isDoubtful)) {
-    doubt(`${base}metadata.labels`, unknownPartOf(metadata?.["labels"]), "a map of strings");
-  }
-  // the one annotation that verdicts depend on: whether the pod is in the mesh
-  const annotations = mapOf(metadata?.["annotations"]);
-  const inject = annotations === undefined ? metadata?.["annotations"] : annotations["sidecar.istio.io/inject"];
-  if (inject !== undefined && inject !== null && (typeof inject !== "string" || isUnknown(inject))) {
-    doubt(`${base}metadata.annotations`, inject, "a map of strings");
-  }
+  const { labelSet, annotations } = readMetadata(template.metadata, base, doubt);
   const spec = mapOf(template.spec);
   if (spec === undefined) doubt(`${base}spec`, template.spec, "a map");
   const account = spec === undefined ? template.spec : (spec["serviceAccountName"] ?? spec["serviceAccount"]);
@@ -158,7 +142,7 @@ export function readWorkload(
     kind: object.kind,
     labels: knownLabels(labelSet),
     labelSet: withControllerLabels(labelSet, object, topology),
-    annotations: knownLabels(labelSetOf(metadata?.["annotations"])),
+    annotations,
     serviceAccount: accountKnown && typeof account === "string" && account !== "" ? account : "default",
     serviceAccountUnknown: !accountKnown,
     hostNetwork: hostNetwork === true,
@@ -180,11 +164,35 @@ export function readWorkload(
   return { workload, doubts };
 }
 
+type Doubt = (path: string, value: unknown, expected: string) => void;
+
+/** The labels and annotations of a pod's template. */
+function readMetadata(
+  value: unknown,
+  base: string,
+  doubt: Doubt,
+): { labelSet: LabelSet; annotations: Record<string, string> } {
+  const metadata = mapOf(value);
+  const isUnread = metadata === undefined && value !== undefined && value !== null;
+  if (isUnread) doubt(`${base}metadata`, value, "a map");
+  const labelSet: LabelSet = isUnread ? { values: {}, complete: false } : labelSetOf(metadata?.["labels"]);
+  if (!labelSet.complete || Object.values(labelSet.values).some(isDoubtful)) {
+    doubt(`${base}metadata.labels`, unknownPartOf(metadata?.["labels"]), "a map of strings");
+  }
+  // the one annotation that verdicts depend on: whether the pod is in the mesh
+  const annotations = mapOf(metadata?.["annotations"]);
+  const inject = annotations === undefined ? metadata?.["annotations"] : annotations["sidecar.istio.io/inject"];
+  if (inject !== undefined && inject !== null && (typeof inject !== "string" || isUnknown(inject))) {
+    doubt(`${base}metadata.annotations`, inject, "a map of strings");
+  }
+  return { labelSet, annotations: knownLabels(labelSetOf(metadata?.["annotations"])) };
+}
+
 function readPorts(
   spec: Fields | undefined,
   whole: unknown,
   base: string,
-  doubt: (path: string, value: unknown, expected: string) => void,
+  doubt: Doubt,
 ): { known: WorkloadPort[]; complete: boolean } {
   if (spec === undefined) return { known: [], complete: whole === undefined || whole === null };
   const known: WorkloadPort[] = [];
