@@ -151,17 +151,22 @@ export function readWorkload(
     portsUnknown: !ports.complete,
     addresses: podAddresses(status),
     members: membersIn(status),
-    ...(object.kind === "Pod" && typeof spec?.["hostname"] === "string" && !isUnknown(spec["hostname"])
-      ? { hostName: spec["hostname"] }
-      : {}),
-    ...(object.kind === "Pod" && typeof spec?.["nodeName"] === "string" && !isUnknown(spec["nodeName"])
-      ? { nodeName: spec["nodeName"] }
-      : {}),
+    ...(object.kind === "Pod" ? placeOf(spec) : {}),
     namespaceUnknown,
     ...(source === undefined ? {} : { source }),
     object,
   };
   return { workload, doubts };
+}
+
+/** What a pod of its own says about its name and its node. */
+function placeOf(spec: Fields | undefined): Pick<Workload, "hostName" | "nodeName"> {
+  const known = (key: string): string | undefined => {
+    const value = spec?.[key];
+    return typeof value === "string" && !isUnknown(value) ? value : undefined;
+  };
+  const [hostName, nodeName] = [known("hostname"), known("nodeName")];
+  return { ...(hostName === undefined ? {} : { hostName }), ...(nodeName === undefined ? {} : { nodeName }) };
 }
 
 type Doubt = (path: string, value: unknown, expected: string) => void;

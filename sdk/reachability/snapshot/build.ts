@@ -234,16 +234,7 @@ class Builder {
       return;
     }
     if (object.kind === "HostEndpoint" && /projectcalico\.org\//.test(object.apiVersion)) {
-      reader.report(
-        "unsupported",
-        "host endpoints are not modelled: what they let in and out of nodes is not known",
-        undefined,
-        true,
-      );
-      const origin: PolicySource = { ...ref, dialect: "calico", object, ...(source === undefined ? {} : { source }) };
-      const uncertain = uncertainPolicy(origin, always, tiers.unread, true);
-      this.#compiled.push({ ...uncertain, subject: { kind: "nodes", where: perhaps } });
-      return;
+      return this.#addHostEndpoint(sourced, ref, reader);
     }
     const unread = unreadKindOf(object.apiVersion, object.kind);
     if (unread !== undefined) return this.#addUnread(unread, sourced, ref, namespace, reader);
@@ -254,6 +245,14 @@ class Builder {
     }
     if (podTemplateOf(object) !== undefined) return this.#addWorkload(sourced, namespace, name, reader);
     this.#others.push(sourced);
+  }
+
+  #addHostEndpoint({ object, source }: SourcedObject, ref: ObjectRef, reader: ObjectReader): void {
+    const message = "host endpoints are not modelled: what they let in and out of nodes is not known";
+    reader.report("unsupported", message, undefined, true);
+    const origin: PolicySource = { ...ref, dialect: "calico", object, ...(source === undefined ? {} : { source }) };
+    const uncertain = uncertainPolicy(origin, always, tiers.unread, true);
+    this.#compiled.push({ ...uncertain, subject: { kind: "nodes", where: perhaps } });
   }
 
   #addUnread(
