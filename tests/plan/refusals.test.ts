@@ -382,7 +382,7 @@ describe("plan refuses, with path and fix", () => {
     refused(withAccess([{ reason: "r", owner: "o" }]), `${at}[0]`, /names no service/, /eks-pod-identity/);
     refused(withAccess([{ ...wanted, expires: "2027-02-30" }]), `${at}[0].expires`, /not a date/);
     refused(withAccess([wanted, wanted]), `${at}[1].service`, /twice/);
-    refused(withAccess([wanted], { hostNetwork: true }), at, /says nothing/);
+    refused(withAccess([wanted], { hostNetwork: true }), at, /no effect/);
   });
 
   it("facts about DNS and audits that contradict each other", () => {
