@@ -157,6 +157,11 @@ const rows: readonly (readonly [title: string, kind: string, closing: string, re
       ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", ", listener: { envoyConfig: { name: a }, name: b }")),
       ciliumPolicy("toPorts: [ { ports: [ { port: '443', protocol: TCP } ], serverNames: [ '' ] } ]"),
       ciliumPolicy("toPorts: [ { ports: [ { port: '080', protocol: TCP } ] } ]"),
+      ciliumPolicy("toPorts: [ { ports: [ { port: '1-2', protocol: TCP } ] } ]"),
+      ciliumPolicy("toPorts: [ { ports: [ { protocol: UDP } ] } ]"),
+      ciliumPolicy("toPorts: [ { ports: [ { port: '80', protocol: VRRP } ] } ]"),
+      ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", "").replace("GET", "'('")),
+      ciliumPolicy(overHttp("{ port: '8080', protocol: TCP }", "").replace("method: GET", "path: '/a(?!b)'")),
     ],
   ],
   [

@@ -17,6 +17,8 @@ export type GatewayMode = Extract<MeshMode, "gateway" | "waypoint">;
 export interface MeshInstallation {
   /** The pods that some webhook of the sidecar injector is called for, by their labels and their namespace's. */
   readonly injected: Condition;
+  /** Which of them get a proxy where neither label nor annotation says so: the injector's own configuration. */
+  readonly byDefault: Condition;
   /** Gateways of Istio's classes by `namespace/name`. */
   readonly gateways: ReadonlyMap<string, GatewayMode>;
 }

@@ -103,6 +103,7 @@ function checkSeven(rule: Fields, rules: Fields, ports: readonly unknown[], path
     throw new Refused(`the agent refuses the policy and enforces nothing of it: ${path}${why}`);
   };
   const kinds = Object.keys(rules).filter((kind) => isFilled(rules[kind]));
+  if (kinds.includes("http")) checkPatterns(rules["http"], `${path}.rules.http`);
   const names = readStrings(rule["serverNames"], `${path}.serverNames`) ?? [];
   if (names.includes("")) refuse(".serverNames holds an empty name");
   if (names.length > 0 && kinds.length > 0 && !isGiven(rule["terminatingTLS"])) {
@@ -119,6 +120,39 @@ function checkSeven(rule: Fields, rules: Fields, ports: readonly unknown[], path
     if (kinds.includes("dns") && number !== undefined && typeof endPort === "number" && endPort > number) {
       refuse(`.ports[${index}]: DNS rules are for no range of ports`);
     }
+  }
+}
+
+/**
+ * Methods and paths are expressions, which the agent compiles.
+ *
+ * @throws NotReadable where one is none.
+ */
+function checkPatterns(value: unknown, path: string): void {
+  for (const [index, rule] of (readList(value, path) ?? []).entries()) {
+    const fields = readMap(rule, `${path}[${index}]`) ?? {};
+    for (const field of ["method", "path"]) {
+      const at = `${path}[${index}].${field}`;
+      const text = readString(fields[field], at) ?? "";
+      if (isExpression(text)) continue;
+      throw new NotReadable(at, `${at} is no regular expression: ${JSON.stringify(text)}`, "invalid-value");
+    }
+  }
+}
+
+/** Whether Go's regexp may take a text: its flags are no part of JavaScript's expressions, and it looks neither ahead nor back. */
+function isExpression(text: string): boolean {
+  if (/\(\?(?:[=!]|<[=!])|\\[1-9]/.test(text)) return false;
+  try {
+    new RegExp(
+      text
+        .replace(/\(\?[a-zA-Z-]+\)/g, "")
+        .replace(/\(\?[a-zA-Z-]+:/g, "(?:")
+        .replace(/\(\?P</g, "(?<"),
+    );
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -160,8 +194,12 @@ function readPort(value: unknown, path: string): L4Spec {
   // the CRD takes capitals only
   const protocolName = readString(entry["protocol"], `${path}.protocol`) ?? "ANY";
   const protocol = portProtocol(protocolName);
+  const given = readString(entry["port"], `${path}.port`) ?? "";
   if (protocol === undefined && protocolName !== "ANY") {
     const number = Object.hasOwn(portless, protocolName) ? portless[protocolName] : undefined;
+    if (number !== undefined && given !== "" && given !== "0" && !protocolName.startsWith("ICMP")) {
+      throw new NotReadable(`${path}.port`, `${path}.port is for no port of ${protocolName}`, "invalid-value");
+    }
     if (number !== undefined) return exactly(TrafficSet.ipProtocol(number));
     const where = `${path}.protocol`;
     throw new NotReadable(
@@ -170,22 +208,26 @@ function readPort(value: unknown, path: string): L4Spec {
       "invalid-value",
     );
   }
-  const text = readString(entry["port"], `${path}.port`) || "0";
+  if (given === "") {
+    const message = `${path}.port is missing, which the agent takes with enable-extended-ip-protocols only`;
+    throw new NotReadable(`${path}.port`, message, "invalid-value");
+  }
+
   const endPort = readInteger(entry["endPort"], `${path}.endPort`, 0, 65535) ?? 0;
-  if (!/^\d+$/.test(text)) {
-    if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(text) || text.length > 15 || endPort > 0) {
+  if (!/^\d+$/.test(given)) {
+    if (!/^(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(given) || given.length > 15 || endPort > 0) {
       throw new NotReadable(
         `${path}.port`,
-        `${path}.port is neither a number nor a port name: ${JSON.stringify(text)}`,
+        `${path}.port is neither a number nor a port name: ${JSON.stringify(given)}`,
         "invalid-value",
       );
     }
-    const name = text.toLowerCase();
+    const name = given.toLowerCase();
     return exactly(TrafficSet.none(), [protocol === undefined ? { name } : { name, protocol }]);
   }
-  const port = numberOf(text);
+  const port = numberOf(given);
   if (port === undefined || port > 65535) {
-    throw new NotReadable(`${path}.port`, `${path}.port is no port: ${JSON.stringify(text)}`, "invalid-value");
+    throw new NotReadable(`${path}.port`, `${path}.port is no port: ${JSON.stringify(given)}`, "invalid-value");
   }
   if (endPort > 0 && endPort < port) {
     throw new NotReadable(`${path}.endPort`, `${path}.endPort must not be smaller than port`, "invalid-value");

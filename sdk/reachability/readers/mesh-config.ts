@@ -6,12 +6,13 @@ import type { SourcedObject } from "../model/objects";
 import type { EnforcerProfile } from "../model/profile";
 import { isUnknown } from "../model/unknown";
 import { listOf, mapOf, type Fields } from "../model/plain";
+import { istiodValuesOf, mapInConfigMap } from "./mesh-values";
 
 /** The profile with what the snapshot's mesh configuration sets; a setting of the caller's own stays. */
 export function withMeshConfig(profile: EnforcerProfile, objects: readonly SourcedObject[]): EnforcerProfile {
   let result = profile;
   for (const { object } of objects) {
-    const config = configOf(object);
+    const config = meshConfigOf(object);
     if (config === undefined) continue;
     const root = textOf(config["rootNamespace"]);
     const domain = textOf(config["trustDomain"]);
@@ -28,49 +29,16 @@ export function withMeshConfig(profile: EnforcerProfile, objects: readonly Sourc
   return result;
 }
 
-const kindsWithConfig: ReadonlySet<string> = new Set([
-  "ConfigMap",
-  "IstioOperator",
-  "Istio",
-  "Release",
-  "HelmRelease",
-  "Chart",
-]);
-
 /** The MeshConfig in an object; nothing where it holds none. */
-function configOf(object: SourcedObject["object"]): Fields | undefined {
-  const { kind, apiVersion } = object;
-  if (!kindsWithConfig.has(kind)) return undefined;
+function meshConfigOf(object: SourcedObject["object"]): Fields | undefined {
   const name = textOf(object.metadata?.name) ?? "";
-  if (kind === "ConfigMap" && (name === "istio" || name.startsWith("istio-"))) {
-    const text = textOf(mapOf(object["data"])["mesh"]);
-    return text === undefined ? undefined : topLevel(text);
+  if (object.kind === "ConfigMap") {
+    return name === "istio" || name.startsWith("istio-") ? mapInConfigMap(object, "mesh") : undefined;
   }
-  const spec = mapOf(object.spec);
-  if (kind === "IstioOperator") return mapOf(spec["meshConfig"]);
-  if (kind === "Istio" && apiVersion.startsWith("sailoperator.io/")) return mapOf(mapOf(spec["values"])["meshConfig"]);
-  if (kind !== "Release" && kind !== "HelmRelease" && kind !== "Chart") return undefined;
-  const chart = spec["chart"] ?? "";
-  const chartName = typeof chart === "string" ? chart : mapOf(mapOf(chart)["spec"])["chart"];
-  if (typeof chartName !== "string" || chartName.replace(/\/+$/, "").split("/").at(-1) !== "istiod") return undefined;
-  return mapOf(mapOf(spec["values"])["meshConfig"]);
-}
-
-/** The top-level strings and lists of strings of a YAML map; all that is asked of a MeshConfig. */
-function topLevel(text: string): Fields {
-  const result: Record<string, unknown> = {};
-  let list: string[] | undefined;
-  for (const line of text.split("\n")) {
-    const item = /^\s*-\s+["']?([^"'\s#]+)["']?\s*$/.exec(line);
-    if (item !== null && list !== undefined) {
-      list.push(item[1] ?? "");
-      continue;
-    }
-    const entry = /^([A-Za-z]+):\s*(?:["']?([^"'\s#]+)["']?)?\s*$/.exec(line);
-    if (entry !== null) result[entry[1] ?? ""] = entry[2] ?? (list = []);
-    if (entry === null || entry[2] !== undefined) list = undefined;
-  }
-  return result;
+  const values = istiodValuesOf(object);
+  if (values === undefined) return undefined;
+  const own = object.kind === "IstioOperator" ? mapOf(object.spec)["meshConfig"] : undefined;
+  return { ...mapOf(values["meshConfig"]), ...mapOf(own) };
 }
 
 function textOf(value: unknown): string | undefined {

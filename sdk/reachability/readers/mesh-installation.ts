@@ -2,10 +2,11 @@
 import type { GatewayMode, MeshInstallation } from "../model/mesh";
 import type { SourcedObject } from "../model/objects";
 import { NotReadable } from "./fields";
-import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
-import { all, any, evaluate, perhaps, test, type Condition } from "../model/selectors/conditions";
+import { namespaceLabels, podLabels, readLabelSelector, type KeyMapping } from "./label-selector";
+import { istiodValuesOf, mapInConfigMap } from "./mesh-values";
+import { all, always, any, evaluate, never, not, perhaps, test, type Condition } from "../model/selectors/conditions";
 import { labelOf, type LabelSet } from "../model/selectors/labels";
-import { type Tri } from "../model/unknown";
+import { isUnknown, type Tri } from "../model/unknown";
 import { listOf, mapOf, type Fields } from "../model/plain";
 
 const injection = "istio-injection";
@@ -32,7 +33,11 @@ const defaultInjected: Condition = any(
 );
 
 /** Where nothing says otherwise. */
-export const defaultInstallation: MeshInstallation = { injected: defaultInjected, gateways: new Map() };
+export const defaultInstallation: MeshInstallation = {
+  injected: defaultInjected,
+  byDefault: always,
+  gateways: new Map(),
+};
 
 /** Reads the injector's webhooks, the chart's own where there are none, and the Gateways of Istio's classes. */
 export function installationOf(objects: readonly SourcedObject[]): MeshInstallation {
@@ -59,7 +64,52 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
     const place = typeof namespace === "string" && namespace !== "" ? namespace : "default";
     if (mode !== undefined && typeof name === "string") gateways.set(`${place}/${name}`, mode);
   }
-  return { injected: webhooks.length === 0 ? defaultInjected : any(...webhooks), gateways };
+  const { byDefault, everywhere } = injectorOf(objects);
+  const injected = everywhere ? any(defaultInjected, unlabelledNamespaces) : defaultInjected;
+  return { injected: webhooks.length === 0 ? injected : any(...webhooks), byDefault, gateways };
+}
+
+/** The webhook that `sidecarInjectorWebhook.enableNamespacesByDefault` adds. */
+const unlabelledNamespaces = all(unlabelled, ofPod(inject, "doesNotExist"), ofPod(revision, "doesNotExist"));
+
+/**
+ * What the injector's configuration says of pods that say nothing themselves (injectRequired in istio pkg/kube/inject): of
+ * the ConfigMap `istio-sidecar-injector`, or the values that make it. Several that differ are those of revisions, of which
+ * any may be a pod's.
+ */
+function injectorOf(objects: readonly SourcedObject[]): { byDefault: Condition; everywhere: boolean } {
+  const found: Condition[] = [];
+  let everywhere = false;
+  for (const { object } of objects) {
+    if (object.kind === "ConfigMap") {
+      const name = object.metadata?.name;
+      if (typeof name !== "string" || !/^istio-sidecar-injector(-|$)/.test(name)) continue;
+      const config = mapInConfigMap(object, "config");
+      found.push(config === undefined ? perhaps : byDefaultOf(config, config["policy"]));
+      continue;
+    }
+    const values = istiodValuesOf(object);
+    if (values === undefined) continue;
+    const webhook = mapOf(values["sidecarInjectorWebhook"]);
+    everywhere ||= webhook["enableNamespacesByDefault"] === true;
+    found.push(byDefaultOf(webhook, mapOf(mapOf(values["global"])["proxy"])["autoInject"] ?? "enabled"));
+  }
+  const [first = always, ...more] = found;
+  const differ = more.some((each) => JSON.stringify(each) !== JSON.stringify(first));
+  return { byDefault: differ ? perhaps : first, everywhere };
+}
+
+/** Never-selectors come before always-selectors, and both before the policy; empty ones say nothing. */
+function byDefaultOf(config: Fields, policy: unknown): Condition {
+  const selectors = (field: string): Condition =>
+    any(
+      ...listOf(config[field])
+        .map(mapOf)
+        .filter((each) => Object.keys(each).length > 0)
+        .map((each) => selectorIn(each, podLabels)),
+    );
+  const otherwise = typeof policy !== "string" || isUnknown(policy) ? perhaps : policy === "enabled" ? always : never;
+  return all(not(selectors("neverInjectSelector")), any(selectors("alwaysInjectSelector"), otherwise));
 }
 
 const byNamespace = new WeakMap<Condition, WeakMap<LabelSet, Tri>>();
@@ -80,6 +130,11 @@ export function isSelected({ injected }: MeshInstallation, labels: LabelSet, nam
   let result = known.get(namespace);
   if (result === undefined) known.set(namespace, (result = judge()));
   return result;
+}
+
+/** Whether the injector adds a proxy to a pod that it is called for and that says nothing itself. */
+export function isInjectedByDefault({ byDefault }: MeshInstallation, labels: LabelSet): Tri {
+  return evaluate(byDefault, (field, key) => (field === "label" ? labelOf(labels, key) : undefined));
 }
 
 /** The labels of pods that a condition asks for. */
@@ -136,11 +191,15 @@ function isInjector(webhook: Fields): boolean {
 }
 
 function selectedBy(webhook: Fields): Condition {
+  return all(
+    selectorIn(webhook["namespaceSelector"], namespaceLabels),
+    selectorIn(webhook["objectSelector"], podLabels),
+  );
+}
+
+function selectorIn(selector: unknown, keys: KeyMapping): Condition {
   try {
-    return all(
-      readLabelSelector(webhook["namespaceSelector"], "namespaceSelector", namespaceLabels),
-      readLabelSelector(webhook["objectSelector"], "objectSelector", podLabels),
-    );
+    return readLabelSelector(selector, "selector", keys);
   } catch (error) {
     if (!(error instanceof NotReadable)) throw error;
     // whom it selects is not known

@@ -3,7 +3,7 @@ import type { GatewayMode, MeshInstallation, MeshMode } from "../model/mesh";
 import type { Workload } from "../model/snapshot";
 import { isUnknown, MAYBE, NO, tri, triAnd, unknownValue, YES, type Tri, type UnknownValue } from "../model/unknown";
 import { labelOf, noLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
-import { defaultInstallation, gatewayByLabels, isSelected } from "./mesh-installation";
+import { defaultInstallation, gatewayByLabels, isInjectedByDefault, isSelected } from "./mesh-installation";
 import { labelSetOf, podTemplateOf } from "./workloads";
 import { listOf, mapOf, type Fields } from "../model/plain";
 
@@ -80,7 +80,11 @@ const ignoredNamespaces: ReadonlySet<string> = new Set([
 function isInjected(pod: MeshSubject, installation: MeshInstallation): Tri {
   if (!isUnknown(pod.namespace) && ignoredNamespaces.has(pod.namespace)) return NO;
   const wish = labelOf(pod.labels, injectKey) ?? labelOf(pod.annotations, injectKey);
-  const wanted = isUnknown(wish) ? MAYBE : tri(wish !== "false");
+  const wanted = isUnknown(wish)
+    ? MAYBE
+    : wish === "true" || wish === "false"
+      ? tri(wish === "true")
+      : isInjectedByDefault(installation, pod.labels);
   return triAnd(isSelected(installation, pod.labels, pod.namespaceLabels), wanted);
 }
 
