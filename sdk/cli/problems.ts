@@ -47,6 +47,8 @@ export function problemLines(problems: readonly Problem[], all: boolean): string
 
 /** What a problem is about, without the object that has it: the values and places in its message are left out. */
 function kindOf({ code, message, path }: Problem): string {
+  const program = /^(?:--render: there is no \S+|(?:helm|kustomize|kubectl) .* failed)/.exec(message)?.[0];
+  if (program !== undefined) return `${code} ${program.split(" ")[0] ?? ""} ${program.split(" ").pop() ?? ""}`;
   const about = path === undefined ? message : message.replace(path, "");
   return `${code} ${about
     .replace(/(metadata|spec|data)\.\S+/g, "")

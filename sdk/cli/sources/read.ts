@@ -74,16 +74,23 @@ class Folders {
     const charts = files.filter((file) => path.basename(file) === "Chart.yaml").map((file) => path.dirname(file));
     for (const chart of charts) if (!charts.some((other) => isBelow(chart, other))) this.#charts.add(chart);
     const rest: string[] = [];
+    const chartFiles: string[] = [];
     const kustomizations: Kustomization[] = [];
     for (const file of files) {
-      if (charts.some((chart) => isOfChart(file, chart))) this.strays.add("chart", file);
+      if (charts.some((chart) => isOfChart(file, chart))) chartFiles.push(file);
       else if (isKustomizationFile(file)) {
         kustomizations.push(readKustomization(path.normalize(file), valueIn(textOf(file))));
-        this.strays.add("kustomization", file);
       } else rest.push(file);
     }
     this.#kustomizations.push(...kustomizations);
     const rendered = this.options.render ? this.#render(kustomizations) : undefined;
+    const isRendered = (file: string): boolean => [...this.#rendered].some((folder) => isBelow(file, folder));
+    this.strays.add("chart", ...chartFiles.filter((file) => !isRendered(file)));
+    for (const file of files) {
+      if (isKustomizationFile(file) && !this.#rendered.has(path.dirname(path.normalize(file)))) {
+        this.strays.add("kustomization", file);
+      }
+    }
     const unread = rendered === undefined ? rest : rest.filter((file) => !rendered.covers(file));
     const contents = unread.map((file) => this.#readFile(file));
     return joinContents(rendered === undefined ? contents : [rendered.content, ...contents]);
@@ -103,7 +110,7 @@ class Folders {
   #render(kustomizations: readonly Kustomization[]): { content: SourceContent; covers(file: string): boolean } {
     const roots = rootsOf(kustomizations);
     const targets: Renderable[] = [
-      ...[...this.#charts].map((folder): Renderable => ({ tool: "helm", folder })),
+      ...[...this.#charts].filter(isInstallable).map((folder): Renderable => ({ tool: "helm", folder })),
       ...roots.map((folder): Renderable => ({ tool: "kustomize", folder })),
     ];
     const done = targets.map((target) => ({ target, ...render(target) }));
@@ -113,9 +120,11 @@ class Folders {
       this.#charts.delete(folder);
       this.#rendered.add(folder);
     }
+    for (const { folder } of kustomizations) if (taken.has(folder)) this.#rendered.add(folder);
+    for (const folder of [...this.#charts]) if (!isInstallable(folder)) this.#charts.delete(folder);
     const contents = done.map(({ target, text, problem }): SourceContent => {
       const where = `${target.tool === "helm" ? "helm template" : "kustomize build"} ${target.folder}`;
-      if (text !== undefined) return readText(text, where, "manifests");
+      if (text !== undefined) return asVariants(readText(text, where, "manifests"));
       return { objects: [], notes: [], problems: problem === undefined ? [] : [problem] };
     });
     return { content: joinContents(contents), covers: (file) => taken.has(path.normalize(file)) };
@@ -140,6 +149,16 @@ class Folders {
       notes: [...content.notes, ...this.strays.lines(this.options.verbose), ...hints],
     };
   }
+}
+
+/** Charts and overlays that render the same object are variants of an installation. */
+function asVariants(content: SourceContent): SourceContent {
+  return { ...content, objects: content.objects.map((each) => ({ ...each, variant: true })) };
+}
+
+/** A library chart renders to nothing (Helm, "Library Charts"). */
+function isInstallable(chart: string): boolean {
+  return !/^type:\s*["']?library\b/m.test(textOf(path.join(chart, "Chart.yaml")));
 }
 
 /** The command that shows what a chart or a kustomization comes to. */

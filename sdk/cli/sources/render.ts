@@ -35,9 +35,16 @@ export function render({ tool, folder }: Renderable): { text?: string; problem?:
     });
     if ((done.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT") continue;
     if (done.status === 0) return { text: done.stdout };
-    const [reason = ""] = (done.stderr ?? "").split("\n").filter((line) => line.trim() !== "");
-    const why = done.signal !== null ? `took longer than ${patience / 1000} s` : reason.slice(0, 200);
+    const why = done.signal !== null ? `took longer than ${patience / 1000} s` : errorIn(done.stderr ?? "");
     return problem(`${program} ${args.join(" ")} ${folder} failed: ${why}`);
   }
   return problem(`--render: there is no ${tool} on the PATH to render ${folder}`);
+}
+
+/** The error among the warnings that these programs print before it. */
+function errorIn(text: string): string {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const named = lines.find((line) => /^error:/i.test(line))?.replace(/^error: */i, "");
+  const logged = /err="(.*)"$/.exec(lines.find((line) => line.includes(' err="')) ?? "")?.[1];
+  return (named ?? logged ?? lines[lines.length - 1] ?? "it says nothing of why").slice(0, 200);
 }
