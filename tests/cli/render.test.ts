@@ -81,6 +81,20 @@ describe("cluster-security --render", () => {
     assert.doesNotMatch(ran.stderr, /WARNING|deprecated/);
   });
 
+  it("a patch that a rendered kustomization does not list is no workload", async () => {
+    const off = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: manager, namespace: system }
+spec: { template: { metadata: { labels: { a: b } }, spec: { imagePullSecrets: [{ name: key }] } } }
+`;
+    const ran = await rendered(
+      { ...overlays, "prod/pull_secret.yaml": off },
+      { kustomize: 'cat base/web.yaml; echo "---"; cat prod/deny.yaml' },
+      ...["check", ".", "--fail-on", "none"],
+    );
+    assert.doesNotMatch(ran.stdout + ran.stderr, / system|manager|problem/);
+  });
+
   it("a library chart renders to nothing, and is not tried", async () => {
     const library = "apiVersion: v2\nname: common\ntype: library\nversion: 1.0.0\n";
     const ran = await rendered(

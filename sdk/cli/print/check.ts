@@ -80,7 +80,7 @@ function uniqueSources(sources: readonly Source[]): Source[] {
   return [...new Map(sources.map((source) => [JSON.stringify(source), source])).values()];
 }
 
-/** Counts, then what is wrong, worst first; findings of one rule with one cause stand together. */
+/** Counts, then what is wrong, worst first; findings of one rule with one remedy stand together, and say a common cause once. */
 function asText({ findings, colours, fails }: CheckPrinting): string {
   const paint: Readonly<Record<Severity, (text: string) => string>> = {
     critical: colours.red,
@@ -95,15 +95,18 @@ function asText({ findings, colours, fails }: CheckPrinting): string {
     const { severity, id, because, fix, certainty, controls } = first;
     const doubt = certainty === "possible" ? " (possibly: something is not known)" : "";
     const below = fails(first) ? "" : " (below --fail-on)";
-    const messages = group.map((finding) => {
+    const reasons = (of: Finding): string[] => of.because.map((reason) => `because ${reason}`);
+    const isOneCause = group.every((finding) => finding.because.join("\n") === because.join("\n"));
+    const messages = group.flatMap((finding) => {
       const place = placeOf(finding);
-      return `${finding.message}${place === undefined ? "" : `  [${place}]`}`;
+      const message = `${finding.message}${place === undefined ? "" : `  [${place}]`}`;
+      return isOneCause ? [message] : [message, ...reasons(finding).map((reason) => `  ${reason}`)];
     });
     const lines = [
       `${colours.bold(paint[severity](severity.toUpperCase()))} ${colours.bold(id)}${doubt}${below}`,
       ...[
         ...messages,
-        ...because.map((reason) => `because ${reason}`),
+        ...(isOneCause ? reasons(first) : []),
         `fix: ${fix}`,
         `controls: ${controls.map(describeControl).join("; ")}`,
       ].map((line) => `  ${printable(line)}`),
@@ -116,12 +119,12 @@ function asText({ findings, colours, fails }: CheckPrinting): string {
   return [counts, blocks.join("\n"), [...new Set(known)].join("")].filter((part) => part !== "").join("\n");
 }
 
-/** Worst first, certain before possible; those of one rule with one cause and one remedy together. */
+/** Worst first, certain before possible; those of one rule with one remedy together. */
 function groupsOf(findings: readonly Finding[]): readonly (readonly Finding[])[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
-    const { id, severity, certainty, because, fix, controls } = finding;
-    const key = JSON.stringify([id, severity, certainty, because, fix, controls]);
+    const { id, severity, certainty, fix, controls } = finding;
+    const key = JSON.stringify([id, severity, certainty, fix, controls]);
     groups.set(key, [...(groups.get(key) ?? []), finding]);
   }
   const rank = ([first]: readonly Finding[]): number =>

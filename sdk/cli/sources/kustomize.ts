@@ -95,6 +95,8 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
   const partsByFile = new Map<string, KubeObject[]>();
   for (const { object, source } of objects.filter(isPart)) {
     const file = path.normalize(source?.file ?? "");
+    // a patch that no kustomization lists is switched off
+    if (!parts.has(file) && !("$patch" in object)) continue;
     partsByFile.set(file, [...(partsByFile.get(file) ?? []), object]);
   }
   const placed = new Set<string>();

@@ -134,11 +134,15 @@ class Folders {
 
   /** What patches and namespaces of kustomizations change, and lines on what was passed over. */
   overlay(content: SourceContent): SourceContent {
-    const kustomizations = this.#kustomizations.filter(({ folder }) => !this.#rendered.has(folder));
+    // what was rendered has its patches and namespaces already
+    const kustomizations = this.#kustomizations.map((each): Kustomization => {
+      const { namespace: _namespace, ...rest } = each;
+      return this.#rendered.has(each.folder) ? { ...rest, patches: [] } : each;
+    });
     const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
     const { objects: whole, problems } = withoutPatches(content.objects, kustomizations);
     const objects = withNamespaces(whole, kustomizations, isNamespaced);
-    const roots = rootsOf(kustomizations);
+    const roots = rootsOf(kustomizations).filter((folder) => !this.#rendered.has(folder));
     const hints = [
       ...hint("Helm chart", [...this.#charts], "helm template", this.options.verbose),
       ...hint("kustomization", roots, "kustomize build", this.options.verbose),
