@@ -127,3 +127,50 @@ describe("Istio: the injector's configuration", () => {
     assert.equal(plaintext(rooted), "allowed");
   });
 });
+
+describe("Istio: mutual TLS that clients do not find out about by themselves", () => {
+  const pods = ["web", "api"]
+    .map(
+      (name) =>
+        `apiVersion: v1\nkind: Pod\nmetadata: { name: ${name}, namespace: store, labels: { app: ${name} } }\nspec: { serviceAccountName: ${name}, containers: [{ name: main, image: main }] }\n---\n`,
+    )
+    .join("");
+  const base = `apiVersion: v1\nkind: Namespace\nmetadata: { name: store, labels: { ${labelled} } }\n---\n${pods}`;
+  const service = `apiVersion: v1\nkind: Service\nmetadata: { name: web, namespace: store }\nspec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }\n---\n`;
+  const mesh = (setting: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\ndata:\n  mesh: |-\n    ${setting}\n---\n`;
+  const rule = (tls: string): string =>
+    `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: web, namespace: store }\nspec: { host: web, trafficPolicy: ${tls} }\n---\n`;
+  const strict = `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: default, namespace: store }\nspec: { mtls: { mode: STRICT } }\n---\n`;
+  const principals = `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: web, namespace: store }\nspec: { rules: [{ from: [{ source: { principals: ["cluster.local/ns/store/sa/api"] } }] }] }\n---\n`;
+  const off = mesh("enableAutoMtls: false");
+  const rows: readonly (readonly [title: string, text: string, verdict: Verdict])[] = [
+    ["on, as by default", base + service + strict, "allowed"],
+    ["on", base + service + strict + mesh("enableAutoMtls: true"), "allowed"],
+    ["off", base + service + strict + off, "denied"],
+    ["off, without a Service", base + strict + off, "denied"],
+    ["off, and principals", base + service + principals + off, "denied"],
+    ["off, and nothing asks for it", base + service + off, "allowed"],
+    ["off, and a DestinationRule", base + service + strict + off + rule("{ tls: { mode: ISTIO_MUTUAL } }"), "allowed"],
+    ["off, and a DestinationRule without TLS", base + service + strict + off + rule("{}"), "denied"],
+    [
+      "off, by the chart's values",
+      base + service + strict + release("{ meshConfig: { enableAutoMtls: false } }"),
+      "denied",
+    ],
+  ];
+  for (const [title, text, verdict] of rows) {
+    it(title, () => {
+      const { objects } = readYaml(text, "all.yaml");
+      const flow = { protocol: "TCP", port: 8080 } as const;
+      const source = { kind: "workload", id: "store/api[Pod]" } as const;
+      const destination = { kind: "workload", id: "store/web[Pod]" } as const;
+      const reachability = compile(buildSnapshot(objects, { profile: profileFor("kubernetes") }));
+      assert.equal(reachability.verdict({ source, destination, ...flow }), verdict);
+      const row = [...reachability.matrix()].find(
+        ({ sourceId, destinationId }) => sourceId === source.id && destinationId === destination.id,
+      );
+      assert.equal(row?.possible.contains("TCP", 8080) === true, verdict !== "denied");
+    });
+  }
+});

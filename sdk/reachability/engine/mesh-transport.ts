@@ -36,7 +36,11 @@ export class MeshTransport {
   constructor(private readonly snapshot: Snapshot) {}
 
   get services(): MeshServices {
-    return (this.#services ??= new MeshServices(this.snapshot.others, this.snapshot.profile.meshRootNamespace));
+    return (this.#services ??= new MeshServices(
+      this.snapshot.others,
+      this.snapshot.profile.meshRootNamespace,
+      this.snapshot.profile.meshAutoMtls !== false,
+    ));
   }
 
   /** The same pod as a proxy sees it that gets plaintext: without an identity. */
@@ -120,7 +124,13 @@ export class MeshTransport {
       if (plain !== YES) certain = certain.subtract(each.targets);
     }
     const through: TrafficRange = { must: byService.must.intersect(certain), may: byService.may };
-    const direct = outbound === undefined ? nothing : this.#direct(outbound, destination, tcp.subtract(covered));
+    const uncovered = tcp.subtract(covered);
+    const direct =
+      asked && this.services.directTls === "plaintext"
+        ? { must: uncovered, may: uncovered }
+        : outbound === undefined
+          ? nothing
+          : this.#direct(outbound, destination, uncovered);
     const result = unite(through, direct);
     return isUnknown(source.mesh) ? when(MAYBE, result) : result;
   }

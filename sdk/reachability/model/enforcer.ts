@@ -58,6 +58,8 @@ export interface EnforcerSettings extends EnforcerTraits {
   readonly meshTrustDomain: string;
   /** Other names of it in policies (`trustDomainAliases` of the mesh's configuration). Absent: none. */
   readonly meshTrustDomainAliases?: readonly string[];
+  /** Clients in the mesh send mutual TLS without being told to (MeshConfig `enableAutoMtls`). Default: they do. */
+  readonly meshAutoMtls?: boolean;
 }
 
 /** What an enforcer does whatever its settings are. */

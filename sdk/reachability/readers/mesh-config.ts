@@ -21,6 +21,7 @@ export function withMeshConfig(profile: EnforcerProfile, objects: readonly Sourc
       ...result,
       ...(root !== undefined && profile.meshRootNamespace === "istio-system" ? { meshRootNamespace: root } : {}),
       ...(domain !== undefined && profile.meshTrustDomain === "cluster.local" ? { meshTrustDomain: domain } : {}),
+      ...(config["enableAutoMtls"] === false && profile.meshAutoMtls === undefined ? { meshAutoMtls: false } : {}),
       ...(aliases.length > 0 && profile.meshTrustDomainAliases === undefined
         ? { meshTrustDomainAliases: aliases }
         : {}),

@@ -47,6 +47,8 @@ export class MeshServices {
   constructor(
     objects: readonly SourcedObject[],
     private readonly rootNamespace: string,
+    /** Clients find out by themselves where they send mutual TLS (MeshConfig `enableAutoMtls`). */
+    private readonly autoMtls: boolean,
   ) {
     this.services = objects.flatMap(({ object }) =>
       object.kind === "Service" && object.apiVersion === "v1" ? serviceOf(object) : [],
@@ -56,9 +58,14 @@ export class MeshServices {
     );
   }
 
-  /** Whether any DestinationRule is there. */
+  /** Whether it depends on the destination's Service how a client connects: by DestinationRules, or by their absence. */
   get hasRules(): boolean {
-    return this.#rules.length > 0;
+    return this.#rules.length > 0 || !this.autoMtls;
+  }
+
+  /** How clients connect to what no Service leads to. */
+  get directTls(): ClientTls | undefined {
+    return this.autoMtls ? undefined : "plaintext";
   }
 
   /** The Services that select a pod, each with how certain that is. */
@@ -86,9 +93,9 @@ export class MeshServices {
         )
         .sort((a, b) => specificity(b.host) - specificity(a.host));
       const [first] = found;
-      if (first !== undefined) return tlsOf(first.spec, port);
+      if (first !== undefined) return tlsOf(first.spec, port) ?? this.directTls;
     }
-    return undefined;
+    return this.directTls;
   }
 }
 
