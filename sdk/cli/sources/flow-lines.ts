@@ -28,9 +28,8 @@ export async function readFlowLines(
       bytes += chunk.length;
       progress(bytes, label);
     };
-    for await (const line of linesOf(open(file), label, count)) {
-      number += 1;
-      reader.line(line, label, number);
+    for await (const lines of linesOf(open(file), label, count)) {
+      for (const line of lines) reader.line(line, label, (number += 1));
     }
     reader.endOfFile(label, number);
   }
@@ -51,8 +50,8 @@ function open(file: string): Readable {
   return file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 1 << 20 });
 }
 
-/** Lines of a stream of UTF-8, unpacked where it begins as gzip does. */
-async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) => void): AsyncGenerator<string> {
+/** Lines of a stream of UTF-8, unpacked where it begins as gzip does; those of a chunk together. */
+async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) => void): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let rest = "";
   try {
@@ -64,7 +63,7 @@ async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) 
           `${label}: a line has more than 256 MiB: export the flows line by line (logcli query -o jsonl)`,
         );
       }
-      yield* lines;
+      yield lines;
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -72,7 +71,7 @@ async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) 
     const cut = code === "Z_BUF_ERROR" ? "the compressed file is cut off" : (error as Error).message;
     throw inputError(`${label}: ${cut}`);
   }
-  if (rest !== "") yield rest;
+  if (rest !== "") yield [rest];
 }
 
 async function* unpacked(stream: Readable, count: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
