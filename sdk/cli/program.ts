@@ -18,6 +18,7 @@ import {
 import type { CommonOptions } from "./commands/options";
 import type { DiffOptions } from "./commands/diff";
 import type { ExposureOptions } from "./commands/exposure";
+import type { ExplainOptions } from "./commands/explain";
 import type { FilterOptions } from "./commands/filters";
 import type { RbacOptions } from "./commands/rbac";
 
@@ -143,9 +144,13 @@ function addExplain(program: Command, outcome: Outcome): void {
     .description(
       "Tells why a flow passes or does not: which policies apply on both sides, which rule decides, in which file and line, and what would change the verdict.",
     )
-    .argument("<from>", "where the flow comes from")
-    .argument("<to>", "where it goes, with its port: shop/postgres:5432")
+    .argument("[from]", "where the flow comes from")
+    .argument("[to]", "where it goes, with its port: shop/postgres:5432")
     .addArgument(sourcesArgument())
+    .option(
+      "--flow <file>",
+      "a recorded flow (a line of Hubble, Calico or ztunnel; - for standard input), in place of from and to",
+    )
     .option("--every-rule", "also rules whose policy does not select the two ends", false);
   inputOptions(explain, formats)
     .addHelpText(
@@ -159,12 +164,16 @@ Examples:
   cluster-security explain shop/frontend shop/postgres:5432 manifests/
   cluster-security explain new@shop 169.254.169.254:80 --context prod
   cluster-security explain shop/frontend api.example.com:443 stack.json --format md
+  hubble observe --verdict DROPPED -o json --last 1 | cluster-security explain --flow - manifests/
 
 ${exitCodesHelp("answered")}`,
     )
-    .action(async (from: string, to: string, sources: string[], options: ExplainOptions) => {
+    .action(async (from: string | undefined, to: string | undefined, sources: string[], options: ExplainOptions) => {
       const command = await import("./commands/explain.js");
-      outcome.exitCode = await command.explain(from, to, sources, options);
+      outcome.exitCode = await command.explain(
+        [from, to, ...sources].filter((each) => each !== undefined),
+        options,
+      );
     });
 }
 
@@ -260,4 +269,3 @@ Examples:
 }
 
 type QueryOptions = CommonOptions & { readonly expect: "allowed" | "denied" };
-type ExplainOptions = CommonOptions & { readonly everyRule: boolean };

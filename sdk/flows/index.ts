@@ -1,4 +1,6 @@
 /** Recorded flows: read from whatever recorded them, and held against policies. Pure: no file system, no cluster. */
+export type { AskedLine } from "./ask";
+export { askAboutLine } from "./ask";
 export { attemptsOf } from "./classes";
 export { declarationLine } from "./declaration-line";
 export type { FlowRecord, LineContent, RecordedEnd } from "./record";

@@ -1,10 +1,10 @@
 /** What a set of policies would do to recorded flows. */
-import type { DirectionExplanation, Explanation, Flow, Peer, Reachability, Verdict } from "../reachability";
-import { namesInRules } from "../reachability";
+import type { Flow, Peer, Reachability } from "../reachability";
+import { answerOf } from "./answer";
 import type { FlowClass } from "./classes";
 import { attemptsOf } from "./classes";
 import type { RecordedEnd } from "./record";
-import { resolveEnd, type ResolvedEnd } from "./resolve";
+import { resolveEnd } from "./resolve";
 
 /** What would become of a kind of flow. */
 type ReplayEffect =
@@ -85,7 +85,7 @@ function judge(each: FlowClass, reachability: Reachability): readonly ReplayedFl
       { ...base, ...ends, names, effect: "unresolved", passed, denied, byName: false, reason: reasons.join("; ") },
     ];
   }
-  const { verdict, reason, from, to } = verdictOf({ source, destination }, names, { protocol, port }, reachability);
+  const { verdict, reason, from, to } = answerOf({ source, destination }, names, { protocol, port }, reachability);
   const ends = { source: from, destination: to, names, byName: source.byName || destination.byName, reason };
   if (verdict === "unknown") return [{ ...base, ...ends, effect: "unknown", passed, denied }];
   const results: ReplayedFlow[] = [];
@@ -98,66 +98,4 @@ function judge(each: FlowClass, reachability: Reachability): readonly ReplayedFl
     results.push({ ...base, ...ends, effect, passed: 0, denied });
   }
   return results;
-}
-
-interface Answer {
-  readonly verdict: Verdict;
-  readonly reason: string;
-  readonly from: Peer;
-  readonly to: Peer;
-}
-
-function verdictOf(
-  ends: { readonly source: ResolvedEnd; readonly destination: ResolvedEnd },
-  names: readonly string[],
-  traffic: Pick<Flow, "protocol" | "port">,
-  reachability: Reachability,
-): Answer {
-  const answers = ends.source.peers.flatMap((from) =>
-    ends.destination.peers.map((to) => {
-      const answer = answerFor({ ...traffic, source: from, destination: to }, names, reachability);
-      return { ...answer, from, to };
-    }),
-  );
-  const [first] = answers;
-  if (first === undefined) throw new RangeError("an end that is nobody");
-  if (answers.every(({ verdict }) => verdict === first.verdict)) return first;
-  return {
-    ...first,
-    verdict: "unknown",
-    reason: "the record may be of several workloads, for which the answers differ",
-  };
-}
-
-/**
- * Rules for names let pass what was looked up: any of the names that is allowed is enough. Where the recorder saw no
- * lookup, an address may still be one that a name in a rule leads to.
- */
-function answerFor(
-  flow: Flow,
-  names: readonly string[],
-  reachability: Reachability,
-): Pick<Answer, "verdict" | "reason"> {
-  const byAddress = reachability.explain(flow);
-  const answer = { verdict: byAddress.verdict, reason: reasonOf(byAddress) };
-  const { destination } = flow;
-  if (byAddress.verdict === "allowed" || destination.kind !== "address") return answer;
-  if (reachability.knownAs(destination) !== undefined) return answer;
-  const asked = names.length > 0 ? names : namesInRules(reachability.snapshot);
-  const byName = asked.map((name) => reachability.explain({ ...flow, destination: { kind: "fqdn", name } }));
-  const opened =
-    byName.find(({ verdict }) => verdict === "allowed") ?? byName.find(({ verdict }) => verdict === "unknown");
-  if (opened === undefined) return answer;
-  if (names.length > 0) return { verdict: opened.verdict, reason: reasonOf(opened) };
-  return {
-    verdict: "unknown",
-    reason: `a rule for names lets it pass if ${destination.address} is the address of one: no lookup of it was recorded`,
-  };
-}
-
-/** The side that decided: the first that is as the whole is. */
-function reasonOf({ verdict, egress, ingress, mesh }: Explanation): string {
-  const sides: readonly (DirectionExplanation | undefined)[] = [egress, ingress, mesh];
-  const deciding = sides.find((side) => side !== undefined && side.verdict === verdict && side.subject !== "none");
-  return (deciding ?? sides.find((side) => side?.verdict === verdict) ?? egress).reason;
 }

@@ -12,6 +12,38 @@ const destination = { namespace: "shop", labels: ["k8s:app=db"], pod_name: "db-1
 const passed = hubble({ reply: false, source, destination });
 const denied = hubble({ verdict: "DROPPED", reason: "POLICY_DENIED", source, destination });
 
+describe("cluster-security explain --flow", () => {
+  const explain = (line: string, policies: string, ...more: readonly string[]): Promise<Ran> => {
+    const { folder } = folderWith({ "all.yaml": policies });
+    return run(["explain", "--flow", "-", path.join(folder, "all.yaml"), ...more], { stdin: line });
+  };
+
+  it("says what was recorded, whether it is still so, and which rule decides", async () => {
+    const still = await explain(denied, join(pods, defaultDeny));
+    assert.equal(still.code, 0, still.stderr);
+    assert.match(
+      still.stderr,
+      /recorded 2026-11-28T10:00:00\.000Z: denied \(nothing allowed it\) at the source; it still is/,
+    );
+    assert.match(still.stdout, /default-deny/);
+    const now = await explain(denied, pods);
+    assert.match(now.stderr, /it is no longer: these policies allow it/);
+    const closed = await explain(passed, join(pods, defaultDeny));
+    assert.match(closed.stderr, /allowed at the source; it is no longer: these policies deny it/);
+  });
+
+  it("refuses a line that is no flow, a pod that nobody knows, and no question at all", async () => {
+    const reply = await explain(hubble({ reply: true }), pods);
+    assert.deepEqual([reply.code, /--flow: the line is a reply/.test(reply.stderr)], [4, true], reply.stderr);
+    const nobody = await explain(hubble({ reply: false, source: { namespace: "shop", pod_name: "gone-1" } }), pods);
+    assert.deepEqual([nobody.code, /nobody can say who the source is/.test(nobody.stderr)], [4, true], nobody.stderr);
+    const missing = await run(["explain", "--flow", "/nonexistent/flow.json", "-"], { stdin: pods });
+    assert.deepEqual([missing.code, /cannot be read \(ENOENT\)/.test(missing.stderr)], [4, true], missing.stderr);
+    const none = await run(["explain", "shop/web"]);
+    assert.deepEqual([none.code, /name the two ends of the flow/.test(none.stderr)], [2, true], none.stderr);
+  });
+});
+
 describe("cluster-security replay", () => {
   const replay = (flows: string, policies: string, ...more: readonly string[]): Promise<Ran> => {
     const { folder } = folderWith({ "flows.log": flows, "policies/all.yaml": policies });
