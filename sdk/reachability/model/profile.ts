@@ -36,7 +36,7 @@ export function profileFor(spec: string): EnforcerProfile {
   const cni = names.find((one) => one === name);
   if (cni === undefined) {
     throw new RangeError(
-      `unknown enforcer "${spec}": use kubernetes, cilium or calico, with a version if wanted (cilium@1.20)`,
+      `unknown enforcer "${spec}": use one of ${names.join(", ")}, with a version if wanted (cilium@1.20)`,
     );
   }
   if (version === undefined) return defaultsOf(cni);

@@ -65,68 +65,83 @@ export function* hygieneOf(engine: Engine): Iterable<HygieneIssue> {
     }
     for (const direction of ["ingress", "egress"] as const) {
       for (const rule of directionOf(policy, direction)?.rules ?? []) {
-        const named = ruleRef(policy, rule, direction);
-        const about = { policy: ref, rule: named };
-        const text = `${describeRef(ref)} ${rule.path}`;
-        const members = membersOf(universe.ofPeers(rule.peers), real);
-        const outside = rule.peers.some(reachesOutside);
-        if (members.length === 0 && !outside) {
-          const sight = sightOfPeers(rule.peers, snapshot);
-          if (sight.seen === "none") continue;
-          const message = `${text}: no workload${describeSight(sight)} is among its peers`;
-          yield { kind: "dead", ...about, ...possibly(sight), message };
-          continue;
-        }
-        for (const [index, peer] of rule.peers.entries()) {
-          if (rule.peers.length === 1 || rule.verdict !== "allow") break;
-          if (reachesOutside(peer) || membersOf(universe.ofPeers([peer]), real).length > 0) continue;
-          const sight = sightOfPeers([peer], snapshot);
-          if (sight.seen === "none") continue;
-          const where = peerPath(policy.origin.object, rule, index);
-          const message = `${describeRef(ref)} ${where}: no workload${describeSight(sight)} is such a peer`;
-          yield { kind: "dead", ...about, ...possibly(sight), message };
-        }
-        const destinations = direction === "ingress" ? subjects : members;
-        const reaches = (index: number): boolean =>
-          !resolvePorts(rule.l4, universe.pods[index] as Endpoint).may.isEmpty();
-        if (!outside && !destinations.some(reaches)) {
-          yield {
-            kind: "dead",
-            ...about,
-            message: `${text}: none of its ports exist at the destination${namesOf(rule)}`,
-          };
-          continue;
-        }
-        const issue = superfluous.get(rule);
-        if (issue !== undefined) {
-          const { kind, coveredBy } = issue;
-          const names = coveredBy.map((each) => `${describeRef(each.policy)} ${each.path}`).join(", ");
-          const [by] = coveredBy;
-          const does = kind === "duplicate" ? "says the same" : "already decide all of it";
-          const single = kind === "shadowed" && coveredBy.length === 1 ? "already decides all of it" : does;
-          yield {
-            kind,
-            ...about,
-            ...(by === undefined ? {} : { by }),
-            coveredBy,
-            message: `${text}: ${names} ${single}`,
-          };
-          continue;
-        }
-        if (rule.verdict !== "allow" || outside) continue;
-        const closed = closedAtOtherEnd(engine, rule, direction, subjects, members, universe.pods);
-        if (closed === undefined) continue;
-        const other = direction === "ingress" ? "egress of the sources" : "ingress of the destinations";
-        const by = closed.length === 0 ? "" : ` (${closed.map(describeRef).join(", ")})`;
-        yield {
-          kind: "half-open",
-          ...about,
-          closedBy: closed,
-          message: `${text}: the ${other} does not let it pass${by}`,
-        };
+        yield* issuesOf(policy, rule, direction, subjects, { engine, universe, superfluous, real });
       }
     }
   }
+}
+
+/** Which rules make another superfluous: `NetworkPolicy shop/a spec.ingress[0] already decides all of it`. */
+function describeCover({ kind, coveredBy }: Superfluous): string {
+  const names = coveredBy.map((each) => `${describeRef(each.policy)} ${each.path}`).join(", ");
+  if (kind === "duplicate") return `${names} says the same`;
+  return `${names} already ${coveredBy.length === 1 ? "decides" : "decide"} all of it`;
+}
+
+/** What rules are judged by. */
+interface Grounds {
+  readonly engine: Engine;
+  readonly universe: PodUniverse;
+  readonly superfluous: ReturnType<typeof superfluousRules>;
+  /** So many pods of the universe exist; the others might be started. */
+  readonly real: number;
+}
+
+/** What is wrong with one rule of a policy. `subjects` are the pods that the policy selects. */
+function* issuesOf(
+  policy: CompiledPolicy,
+  rule: Rule,
+  direction: Direction,
+  subjects: readonly number[],
+  { engine, universe, superfluous, real }: Grounds,
+): Iterable<HygieneIssue> {
+  const { snapshot } = engine;
+  const ref = refOf(policy);
+  const named = ruleRef(policy, rule, direction);
+  const about = { policy: ref, rule: named };
+  const text = `${describeRef(ref)} ${rule.path}`;
+  const members = membersOf(universe.ofPeers(rule.peers), real);
+  const outside = rule.peers.some(reachesOutside);
+  if (members.length === 0 && !outside) {
+    const sight = sightOfPeers(rule.peers, snapshot);
+    if (sight.seen === "none") return;
+    const message = `${text}: no workload${describeSight(sight)} is among its peers`;
+    yield { kind: "dead", ...about, ...possibly(sight), message };
+    return;
+  }
+  for (const [index, peer] of rule.peers.entries()) {
+    if (rule.peers.length === 1 || rule.verdict !== "allow") break;
+    if (reachesOutside(peer) || membersOf(universe.ofPeers([peer]), real).length > 0) continue;
+    const sight = sightOfPeers([peer], snapshot);
+    if (sight.seen === "none") continue;
+    const where = peerPath(policy.origin.object, rule, index);
+    const message = `${describeRef(ref)} ${where}: no workload${describeSight(sight)} is such a peer`;
+    yield { kind: "dead", ...about, ...possibly(sight), message };
+  }
+  const destinations = direction === "ingress" ? subjects : members;
+  const reaches = (index: number): boolean => !resolvePorts(rule.l4, universe.pods[index] as Endpoint).may.isEmpty();
+  if (!outside && !destinations.some(reaches)) {
+    yield { kind: "dead", ...about, message: `${text}: none of its ports exist at the destination${namesOf(rule)}` };
+    return;
+  }
+  const issue = superfluous.get(rule);
+  if (issue !== undefined) {
+    const [by] = issue.coveredBy;
+    const message = `${text}: ${describeCover(issue)}`;
+    yield { kind: issue.kind, ...about, ...(by === undefined ? {} : { by }), coveredBy: issue.coveredBy, message };
+    return;
+  }
+  if (rule.verdict !== "allow" || outside) return;
+  const closed = closedAtOtherEnd(engine, rule, direction, subjects, members, universe.pods);
+  if (closed === undefined) return;
+  const other = direction === "ingress" ? "egress of the sources" : "ingress of the destinations";
+  const by = closed.length === 0 ? "" : ` (${closed.map(describeRef).join(", ")})`;
+  yield {
+    kind: "half-open",
+    ...about,
+    closedBy: closed,
+    message: `${text}: the ${other} does not let it pass${by}`,
+  };
 }
 
 function possibly({ seen }: Sight): { readonly possible?: true } {

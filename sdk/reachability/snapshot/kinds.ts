@@ -27,8 +27,10 @@ export interface PolicyKind {
   ignoredBy(profile: EnforcerProfile): string | undefined;
 }
 
-function ciliumOnly(profile: EnforcerProfile): string | undefined {
-  return profile.policyApis.includes("cilium") ? undefined : `${profile.cni} does not enforce Cilium's policies`;
+/** For the policy API that one enforcer has to itself. */
+function ownerOnly(dialect: PolicyDialect, owner: string): PolicyKind["ignoredBy"] {
+  return ({ policyApis, cni }) =>
+    policyApis.includes(dialect) ? undefined : `${cni} does not enforce ${owner}'s policies`;
 }
 
 function needsClusterNetworkPolicy(profile: EnforcerProfile): string | undefined {
@@ -43,14 +45,10 @@ function needsAdminNetworkPolicy(profile: EnforcerProfile): string | undefined {
   return profile.adminNetworkPolicy ? undefined : `this version of ${profile.cni} does not enforce AdminNetworkPolicy`;
 }
 
-function calicoOnly(profile: EnforcerProfile): string | undefined {
-  return profile.policyApis.includes("calico") ? undefined : `${profile.cni} does not enforce Calico's policies`;
-}
-
 const calicoPolicy: Omit<PolicyKind, "namespaced"> = {
   dialect: "calico",
   read: readCalicoPolicy,
-  ignoredBy: calicoOnly,
+  ignoredBy: ownerOnly("calico", "Calico"),
 };
 const stagedPolicy: Omit<PolicyKind, "namespaced"> = {
   ...calicoPolicy,
@@ -77,13 +75,13 @@ const policyKinds: Readonly<Record<string, PolicyKind>> = {
     dialect: "cilium",
     namespaced: true,
     read: readCiliumPolicy,
-    ignoredBy: ciliumOnly,
+    ignoredBy: ownerOnly("cilium", "Cilium"),
   },
   "cilium.io/v2/CiliumClusterwideNetworkPolicy": {
     dialect: "cilium",
     namespaced: false,
     read: readCiliumPolicy,
-    ignoredBy: ciliumOnly,
+    ignoredBy: ownerOnly("cilium", "Cilium"),
   },
   "policy.networking.k8s.io/v1alpha2/ClusterNetworkPolicy": {
     dialect: "cluster-network-policy",
