@@ -202,3 +202,24 @@ spec: ${spec}
     assert.equal(explain("", connect).verdict, "allowed");
   });
 });
+
+describe("AuthorizationPolicy", () => {
+  it("only rules that stand in it are listed, and only those are proposed for a change", () => {
+    const text = `${cluster.replace("team: a", "istio-injection: enabled")}
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: web, namespace: shop }
+spec: { selector: { matchLabels: { app: web } }, rules: [{ from: [{ source: { namespaces: [bank] } }] }] }
+`;
+    const { objects } = readYaml(text, "cluster.yaml");
+    const reachability = compile(buildSnapshot(objects, { profile: profileFor("kubernetes") }));
+    const { mesh, flip, verdict } = reachability.explain(toWeb(8080));
+    assert.equal(verdict, "denied");
+    const paths = (mesh?.chain ?? []).map(({ rule }) => rule.path);
+    assert.deepEqual(paths, ["spec.rules[0]"]);
+    assert.match(
+      flip[0]?.text ?? "",
+      /add the other end to the peers of AuthorizationPolicy shop\/web spec\.rules\[0\]/,
+    );
+  });
+});

@@ -95,6 +95,8 @@ export interface Rule {
   readonly l7?: boolean;
   /** What the rule asks of HTTP requests: it is about those that fit, and on ports that carry none about nothing. */
   readonly http?: HttpCondition;
+  /** The policy does not say so: it stands for what its enforcer does not look at. */
+  readonly implied?: true;
   /** Clients of the mesh send plaintext here (PeerAuthentication DISABLE). */
   readonly plaintext?: boolean;
   /** The rule lets a DNS proxy see answers, which names in rules depend on. */

@@ -8,6 +8,7 @@ import type { PolicyIndex } from "../engine/policy-index";
 import { directionOf } from "../engine/evaluate";
 import { contradicts, wantedOf, type Route } from "../engine/routes";
 import { describeRef, type ObjectRef } from "../model/objects";
+import type { CompiledPolicy, Rule } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
 import { NO, triAnd, YES, type Tri } from "../model/unknown";
 import type {
@@ -296,6 +297,8 @@ function walkTiers(
       const rule = ruleRef(of, direction);
       const miss = whyNot(engine, of, asked, subject, peer, destination);
       if (miss !== undefined) {
+        // nobody wrote it, so nothing is to be changed there
+        if (of.rule.implied === true) continue;
         if (miss === "unlearned") unlearned ??= rule;
         chain.push({ rule, outcome: "not-matched", because: miss, text: `${describeRule(rule)}: ${missText[miss]}` });
         continue;
@@ -436,7 +439,7 @@ function notSelecting(index: PolicyIndex, subject: Endpoint, direction: Directio
     .candidates(subject)
     .filter((policy) => !selected.has(policy))
     .flatMap((policy) =>
-      (directionOf(policy, direction)?.rules ?? []).map((rule): ExplanationStep => {
+      writtenRules(policy, direction).map((rule): ExplanationStep => {
         const ref = ruleRef({ selection: { policy, selected: NO }, rule }, direction);
         return {
           rule: ref,
@@ -448,6 +451,10 @@ function notSelecting(index: PolicyIndex, subject: Endpoint, direction: Directio
     );
   byDirection.set(direction, steps);
   return steps;
+}
+
+function writtenRules(policy: CompiledPolicy, direction: Direction): readonly Rule[] {
+  return (directionOf(policy, direction)?.rules ?? []).filter(({ implied }) => implied !== true);
 }
 
 /** The smallest change of a rule or a policy that would turn the verdict around. */

@@ -360,7 +360,14 @@ function readFor(
   // ztunnel knows neither CUSTOM nor AUDIT
   if (enforcer === "ztunnel" && action === "CUSTOM") return [];
   if (action === "ALLOW") {
-    rules.push({ direction: "ingress", verdict: "allow", peers: [{ kind: "any" }], l4: notTcp, path: "spec" });
+    rules.push({
+      direction: "ingress",
+      verdict: "allow",
+      peers: [{ kind: "any" }],
+      l4: notTcp,
+      path: "spec",
+      implied: true,
+    });
   }
   return [
     {
