@@ -77,6 +77,8 @@ export function prepareEngine(options: EngineOptions): Engine {
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true",
+      // engine and providers live for seconds: collecting their garbage often costs more than it frees
+      GOGC: user["GOGC"] ?? "400",
       KUBECONFIG: options.kubeconfigPath,
     },
   };
