@@ -70,16 +70,25 @@ function exampleName(text: string): ExampleName {
   throw new Error(`${text} is no example that the lab deploys; there are ${exampleNames.join(", ")}.`);
 }
 
-async function deployExamples(names: readonly ExampleName[], options: Options): Promise<number> {
+function refuseWhereNoneCanRun(): void {
   const problem = datapathProblem();
   if (problem) throw new DatapathError("not-here", problem);
   if (datapathStatus().running) {
     throw new DatapathError("already-running", "A datapath runs on this machine already: npm run lab -- down ends it.");
   }
-  const sample = options.all ? "all" : Number(options.sample);
-  if (sample !== "all" && (!Number.isInteger(sample) || sample < 1)) {
-    throw new Error(`--sample takes a number, not ${options.sample}.`);
-  }
+}
+
+/** Undeclared paths that are tried from each workload. */
+function sampleOf({ sample, all }: Options): number | "all" {
+  if (all) return "all";
+  const count = Number(sample);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new Error(`--sample takes a number, not ${sample}.`);
+}
+
+async function deployExamples(names: readonly ExampleName[], options: Options): Promise<number> {
+  refuseWhereNoneCanRun();
+  const sample = sampleOf(options);
   // every example and with it Pulumi's SDKs: other commands of the lab do without
   const { dialectsOf, examplesTable, loadExample, openExamplesLab, problemsOf, runWholeWay } =
     await import("./whole-way/index.js");
