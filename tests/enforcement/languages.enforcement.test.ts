@@ -51,7 +51,7 @@ const undeclared: readonly Probe[] = (
   ...{ expected: "denied", computed: "denied", reason: "nobody declared it" },
 }));
 
-const languages: readonly Language[] = ["yaml", "python"];
+const languages: readonly Language[] = ["yaml", "python", "go"];
 
 describe("enforcement: programs in YAML, Python and Go on a real Cilium", () => {
   let lab: Lab;
