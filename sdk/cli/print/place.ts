@@ -11,7 +11,7 @@ const fieldPath = /\b(?:spec|specs|metadata|roleRef|subjects)(?:\[\d+\])?(?:\.[A
  * Where to look for what a finding says: the line of the field that it names first and that its object has, else the line on
  * which the object begins.
  */
-export function lineOfFinding(finding: Finding): Source | undefined {
+function lineOfFinding(finding: Finding): Source | undefined {
   const place = placeOfFinding(finding);
   if (place?.file === undefined) return place;
   for (const [path] of [finding.message, ...finding.because].join("\n").matchAll(fieldPath)) {

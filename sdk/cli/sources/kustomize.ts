@@ -99,23 +99,7 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     if (!parts.has(file) && !("$patch" in object)) continue;
     partsByFile.set(file, [...(partsByFile.get(file) ?? []), object]);
   }
-  const placed = new Set<string>();
-  const changes: Change[] = kustomizations.flatMap((kustomization) => {
-    const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
-    return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
-      const by = file ?? kustomization.folder;
-      const root = kustomization.folder;
-      if (file !== undefined) placed.add(file);
-      const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
-      const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);
-      const whole = [...inFile, ...inText].map((change): Change => ({ root, change, by, reach }));
-      return target === undefined ? whole : [...whole, { root, target, by, reach, text: text ?? "" }];
-    });
-  });
-  for (const [file, found] of partsByFile) {
-    if (!placed.has(file))
-      changes.push(...found.map((change): Change => ({ root: "FOLDER", change, by: file, reach: undefined })));
-  }
+  const changes = changesOf(kustomizations, partsByFile);
   if (changes.length === 0) return { objects: whole, problems: [], parts };
   const problems: Problem[] = [];
   const changed = whole.map((each) => {
@@ -144,6 +128,31 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
+}
+
+/** What the patches of kustomizations change, and what parts say that no kustomization names. */
+function changesOf(
+  kustomizations: readonly Kustomization[],
+  partsByFile: ReadonlyMap<string, readonly KubeObject[]>,
+): readonly Change[] {
+  const placed = new Set<string>();
+  const changes: Change[] = kustomizations.flatMap((kustomization) => {
+    const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
+    return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
+      const by = file ?? kustomization.folder;
+      const root = kustomization.folder;
+      if (file !== undefined) placed.add(file);
+      const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
+      const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);
+      const whole = [...inFile, ...inText].map((change): Change => ({ root, change, by, reach }));
+      return target === undefined ? whole : [...whole, { root, target, by, reach, text: text ?? "" }];
+    });
+  });
+  for (const [file, found] of partsByFile) {
+    if (!placed.has(file))
+      changes.push(...found.map((change): Change => ({ root: "FOLDER", change, by: file, reach: undefined })));
+  }
+  return changes;
 }
 
 /** The API server refuses such an object; beside a kustomization that does not list it, it is a patch that is switched off. */
