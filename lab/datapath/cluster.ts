@@ -220,15 +220,21 @@ export class LabCluster {
 
   /** The drops that Hubble remembers, the latest last. `hubble` is the client program. */
   async drops(hubble: string, last = 100): Promise<DroppedFlow[]> {
-    const flows: DroppedFlow[] = [];
+    const lines = await this.flows(hubble, last, ["--verdict", "DROPPED", "--type", "policy-verdict"]);
+    return lines.map(droppedFlow);
+  }
+
+  /** The flows that Hubble remembers, as its client prints them: one JSON object a line. `filter` is given to the client. */
+  async flows(hubble: string, last: number, filter: readonly string[] = []): Promise<string[]> {
+    const lines: string[] = [];
     for (const node of this.nodes) {
       const server = `unix://${nodeLayout(node).hubbleSocket}`;
-      const query = ["--verdict", "DROPPED", "--type", "policy-verdict", "--last", String(last), "-o", "jsonpb"];
+      const query = [...filter, "--last", String(last), "-o", "jsonpb"];
       const result = await run(hubble, ["observe", "--server", server, ...query], { timeout: 20_000 });
       if (result.code !== 0) throw new DatapathError("failed", `hubble: ${result.stderr.trim()}`);
-      flows.push(...result.stdout.split("\n").filter(Boolean).map(droppedFlow));
+      lines.push(...result.stdout.split("\n").filter(Boolean));
     }
-    return flows;
+    return lines;
   }
 
   private async must(object: LabObject): Promise<void> {

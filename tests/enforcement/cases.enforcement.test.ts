@@ -1,11 +1,12 @@
 /** Single questions put to the real datapath, and the engine's answer beside each. */
 import assert from "node:assert/strict";
 import type { LabObject, LabProbe, PodWish } from "../../lab/datapath/index";
+import { attemptsOf, RecordingReader } from "../../sdk/flows/index";
 import { compareOnDatapath, computeAnew, describeDisagreements } from "./agreement";
 import { readCases } from "./cases";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
-import { putUp, takeDown } from "./world";
+import { describeProbe, putUp, takeDown } from "./world";
 
 const dnsAddress = "10.96.0.10";
 
@@ -124,6 +125,50 @@ describe("enforcement: what a real Cilium drops", () => {
       assert.deepEqual(metadata?.deniedBy, ["deny-metadata"]);
       const bank = drops.find((drop) => drop.destination === "bank/web" && drop.port === 8085);
       assert.equal(bank?.reason, "POLICY_DENIED", "no rule allows it");
+    });
+  });
+
+  it("S0-09, S0-13: every probe is read from Hubble's flows as what it was, however often it was recorded", async () => {
+    const shop = policy("CiliumNetworkPolicy", "some-of-shop", "shop", {
+      endpointSelector: {},
+      ingress: [{ fromEndpoints: [{ matchLabels: { app: "web", "k8s:io.kubernetes.pod.namespace": "shop" } }] }],
+      ingressDeny: [{ fromEndpoints: [{ matchLabels: { "k8s:io.kubernetes.pod.namespace": "bank" } }] }],
+      egress: [{ toEndpoints: [{ matchLabels: { app: "db" } }] }, { toCIDR: ["203.0.113.10/32"] }],
+      egressDeny: [{ toCIDR: ["198.51.100.10/32"] }],
+    });
+    const from = ["shop/web", "shop/twin", "shop/db", "bank/web"];
+    const to = ["shop/db", "shop/web", "bank/web", "203.0.113.10", "198.51.100.10"];
+    const pairs = [
+      ...from.flatMap((source) => to.map((target) => [source, target] as const)),
+      ["node", "shop/db"] as const,
+    ];
+    const ofOthers = pairs.filter(([source, target]) => source !== target);
+    // each has a port of its own, by which it is found again
+    const probes = ofOthers.flatMap(([source, target], index): LabProbe[] =>
+      (["tcp", "udp"] as const).map((protocol) => ({ from: source, to: target, port: 6100 + index, protocol })),
+    );
+    await under([shop], async () => {
+      const measured = await verdicts(...probes);
+      assert.ok(new Set(measured).size > 1, "some pass and some do not");
+      assert.ok(on.programs.enforcer === "cilium");
+      const reader = new RecordingReader();
+      const lines = await on.cluster.flows(on.programs.hubble.path, 4000);
+      lines.forEach((line, index) => reader.line(line, "hubble", index + 1));
+      const { classes, notUnderstood } = reader.result();
+      assert.deepEqual([...notUnderstood.keys()], []);
+      const wrong = probes.flatMap((probe, index) => {
+        const found = classes.filter(
+          ({ protocol, port }) => port === probe.port && protocol === probe.protocol.toUpperCase(),
+        );
+        const attempts = found.map(attemptsOf);
+        const passed = attempts.reduce((sum, each) => sum + each.passed, 0);
+        const denied = attempts.reduce((sum, each) => sum + each.denied, 0);
+        const isRight = measured[index] === "denied" ? passed === 0 && denied > 0 : passed > 0 && denied === 0;
+        return isRight
+          ? []
+          : [`${describeProbe(probe)}: ${measured[index]}, read as ${passed} passed, ${denied} denied`];
+      });
+      assert.deepEqual(wrong, []);
     });
   });
 
