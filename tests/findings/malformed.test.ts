@@ -37,6 +37,8 @@ const silentAboutUnknowns: Readonly<Record<string, RegExp>> = {
   "replication-cut": /replicas/,
   "dns-cut": /^(CiliumLocalRedirectPolicy\.|Pod\.spec\.dns)/,
   "entrance-cut": /^(Gateway|HTTPRoute|Ingress|Service)\./,
+  // whose address a rule names is not known where the Service's is not
+  "service-address-named": /^Service\./,
   "proxy-service-named": /^(Gateway|Ingress|Service)\.|toServices/,
   "order-hazard": /^Kustomization\./,
   "bypass-undocumented": /annotations$/,
