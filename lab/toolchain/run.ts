@@ -2,7 +2,7 @@ import type { SpawnOptions } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
 import { findOnPath } from "./lookup";
 
-/** What a finished child said. Output is capped at its last 64 KiB. */
+/** What a finished child said. Output is capped at its end, see {@link RunOptions.outputLimit}. */
 export interface RunResult {
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
@@ -16,11 +16,11 @@ export interface RunOptions {
   /** Milliseconds after which the child is killed; none where absent. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** So many characters of the end of each output are kept. Default 65,536. */
+  readonly outputLimit?: number;
   /** Called for every line on stderr as it comes. */
   readonly onStderrLine?: (line: string) => void;
 }
-
-const outputLimit = 64 * 1024;
 
 /**
  * Runs a program without a shell and waits for it. The child dies with this process: on SIGINT, SIGTERM, SIGHUP and
@@ -30,6 +30,7 @@ const outputLimit = 64 * 1024;
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     options.signal?.throwIfAborted();
+    const { outputLimit = 64 * 1024 } = options;
     const [program, programArgs] = dyingWithParent(command, args);
     // a group of its own, so that what the child starts (compilers) is stopped together with it
     const spawnOptions: SpawnOptions = {

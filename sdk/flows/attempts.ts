@@ -20,12 +20,13 @@ export class Attempts {
     const before = this.current.get(key) ?? this.previous.get(key);
     const within = protocol === "TCP" || protocol === "SCTP" ? repeatedFor : datagramRepeatedFor;
     // lines of several nodes are not in order
-    if (before !== undefined && Math.abs(time - before) <= within) return false;
+    const isNew = before === undefined || Math.abs(time - before) > within;
+    // a connection that goes on is recorded again and again: it stays the same one
     this.current.set(key, time);
     if (this.current.size >= remembered) {
       this.previous = this.current;
       this.current = new Map();
     }
-    return true;
+    return isNew;
   }
 }

@@ -152,7 +152,7 @@ describe("enforcement: what a real Cilium drops", () => {
       assert.ok(new Set(measured).size > 1, "some pass and some do not");
       assert.ok(on.programs.enforcer === "cilium");
       const reader = new RecordingReader();
-      const lines = await on.cluster.flows(on.programs.hubble.path, 400);
+      const lines = await on.cluster.flows(on.programs.hubble.path, 4000);
       lines.forEach((line, index) => reader.line(line, "hubble", index + 1));
       const { classes, notUnderstood } = reader.result();
       const unread = [...notUnderstood.values()].flatMap(({ places }) => places.map(({ line }) => lines[line - 1]));

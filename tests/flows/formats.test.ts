@@ -56,6 +56,11 @@ describe("recorded flows: Hubble", () => {
     ["the number of an old file", { verdict: "DROPPED", more: { drop_reason: 181 } }, "denied", true],
     ["a drop event", { verdict: "DROPPED", reason: "POLICY_DENIED", event: 1 }, "denied"],
     [
+      "what left a pod that no policy selects",
+      { event: 4, reply: false, more: { trace_observation_point: "TO_STACK" } },
+      "allowed",
+    ],
+    [
       "what arrived at a pod",
       { event: 4, reply: false, direction: "INGRESS", more: { trace_observation_point: "TO_ENDPOINT" } },
       "allowed",

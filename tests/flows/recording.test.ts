@@ -31,6 +31,13 @@ describe("recordings: attempts", () => {
     assert.deepEqual(attempts(...lines), [{ passed: 0, denied: 3 }]);
   });
 
+  it("counts a connection that goes on once, however long it is recorded", () => {
+    const going = Array.from({ length: 60 }, (_, index) =>
+      hubble({ reply: false, event: 4, time: at(index * 60), more: { trace_observation_point: "TO_STACK" } }),
+    );
+    assert.deepEqual(attempts(...going), [{ passed: 1, denied: 0 }]);
+  });
+
   it("counts an allowed connection once, which both ends recorded", () => {
     const both = [hubble({ reply: false }), hubble({ reply: false, direction: "INGRESS" })];
     assert.deepEqual(attempts(...both), [{ passed: 1, denied: 0 }]);

@@ -26,8 +26,6 @@ export function readHubble(value: Fields): LineContent {
   return readFlow(flow, textOf(field(value, "node_name")));
 }
 
-const eventTypes = { drop: 1, trace: 4, verdict: 5 } as const;
-
 function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
   const notAnAttempt = whyNoAttempt(flow);
   if (notAnAttempt !== undefined) return passedOver(notAnAttempt);
@@ -70,10 +68,22 @@ function whyNoAttempt(flow: Fields): string | undefined {
   if (flow["Type"] === "SOCK" || type === 7)
     return "a socket event: policies see the backend, which another record has";
   if (type === 2 || type === 3) return "a debug event";
-  if (type === eventTypes.trace && field(flow, "trace_observation_point") !== "TO_ENDPOINT") {
-    return "a trace event on the way: only what arrives at a pod says that it may";
+  if (type === 4 && !isThrough(flow)) {
+    return "a trace event on the way: only what arrived at a pod, or left one, says that it may";
   }
   return undefined;
+}
+
+/** Where a packet is that its source's policies have let go. */
+const departures: ReadonlySet<unknown> = new Set(["TO_STACK", "TO_NETWORK", "TO_OVERLAY", "TO_HOST"]);
+
+/**
+ * Whether a trace event is behind the policies of its side. Where no policy selects a pod there is no verdict, and trace
+ * events are all that tells of its traffic.
+ */
+function isThrough(flow: Fields): boolean {
+  const point = field(flow, "trace_observation_point");
+  return point === "TO_ENDPOINT" || (departures.has(point) && field(flow, "traffic_direction") === "EGRESS");
 }
 
 /** Reasons of drops that policies give, by name and by the number of old files. */
