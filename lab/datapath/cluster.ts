@@ -230,7 +230,10 @@ export class LabCluster {
     for (const node of this.nodes) {
       const server = `unix://${nodeLayout(node).hubbleSocket}`;
       const query = [...filter, "--last", String(last), "-o", "jsonpb"];
-      const result = await run(hubble, ["observe", "--server", server, ...query], { timeout: 20_000, outputLimit: last * 4096 });
+      const result = await run(hubble, ["observe", "--server", server, ...query], {
+        timeout: 20_000,
+        outputLimit: last * 4096,
+      });
       if (result.code !== 0) throw new DatapathError("failed", `hubble: ${result.stderr.trim()}`);
       lines.push(...result.stdout.split("\n").filter(Boolean));
     }
