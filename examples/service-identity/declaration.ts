@@ -1,7 +1,7 @@
 import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/index";
 import { Dialect, flow, fqdn, namespace, port, tcp, udp, workload } from "../../sdk/index";
 
-/** Seed 000: services that are known by their service account, not only by labels that anybody can set. */
+/** Services that are known by their service account, not only by labels that anybody can set. */
 export const applications: readonly WorkloadDeclaration[] = [
   workload("production/api-gateway", { serviceAccount: "api-gateway", ports: [tcp(8443, "https")] }),
   workload("production/frontend", { serviceAccount: "frontend", ports: [tcp(8080, "http")] }),
@@ -14,7 +14,7 @@ export const platform: readonly WorkloadDeclaration[] = [
   workload("kube-system/kube-dns", { labels: { "k8s-app": "kube-dns" }, ports: [udp(53), tcp(53)] }),
 ];
 
-/** Seed 000 as a declaration. */
+/** Who may talk to whom, by service account. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Cilium,
   namespaces: [namespace("production"), namespace("staging")],

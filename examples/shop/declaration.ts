@@ -17,7 +17,7 @@ import {
 
 const component = (name: string): { [key: string]: string } => ({ component: name });
 
-/** The jewelry shop of seed 004. */
+/** The jewelry shop. */
 export const applications: readonly WorkloadDeclaration[] = [
   workload("jewelry-shop/nginx", {
     labels: component("nginx"),
@@ -55,7 +55,7 @@ export const platform: readonly WorkloadDeclaration[] = [
 
 const workers = ["celery-worker", "celery-beat"];
 
-/** Seed 004 as a declaration: its seventeen policies by name, and what was missing for the shop to work. */
+/** Who may talk to whom: seventeen policies with names of their own, and what the shop needs besides. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Kubernetes,
   cluster: { apiServer: { cidrs: ["10.43.0.1/32"] }, nodeCidrs: ["192.168.0.0/24"], podCidrs: ["10.42.0.0/16"] },

@@ -14,7 +14,7 @@ export const platform: readonly WorkloadDeclaration[] = [
 
 const tenants = ["acme", "globex", "initech"];
 
-/** Seed 002 as a declaration: isolation between tenants by default, one documented exception. */
+/** Isolation between tenants by default, one documented exception. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Cilium,
   namespaces: tenants.flatMap((tenant) => [namespace(`${tenant}-web`), namespace(`${tenant}-data`)]),

@@ -15,7 +15,7 @@ import {
   workload,
 } from "../../sdk/index";
 
-/** The web application of seed 001. */
+/** The web application. */
 export const applications: readonly WorkloadDeclaration[] = [
   workload("app/frontend", { ports: [tcp(3000, "http"), metrics(9464, "metrics")] }),
   workload("app/backend-api", { ports: [tcp(3000, "http"), metrics(9464, "metrics")] }),
@@ -43,7 +43,7 @@ const storage = workload("monitoring/thanos-receive", { ports: [tcp(19291, "remo
 const scraper = platform.find(({ name }) => name === "prometheus");
 const inApp = ["frontend", "backend-api", "worker"];
 
-/** Seed 001 as a declaration. `app` gets the label that the seed gives it. */
+/** Who may talk to whom. The namespace `app` has a label of its own. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Kubernetes,
   cluster: { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.0.0/24"], podCidrs: ["10.244.0.0/16"] },

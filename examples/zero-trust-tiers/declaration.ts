@@ -59,7 +59,7 @@ export const applications: readonly WorkloadDeclaration[] = [
   }),
 ];
 
-/** Seed 003 as a declaration: three tiers, and every flow with its reason. */
+/** Three tiers, and every flow with its reason. */
 export const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Cilium,
   // Cilium knows these by name; the other policy APIs by address only
