@@ -15,6 +15,10 @@ export function addFlows(program: Command, outcome: Outcome): void {
     )
     .argument("<flows...>", "recordings: files, gzip or not, folders of them, - for standard input")
     .option("--policies <source>", "the policies: files, folders, context=NAME (repeatable, or a,b)", several, [])
+    .option(
+      "-d, --declaration <file>",
+      "who may talk to whom, as for verify: its flows that were not recorded are named",
+    )
     .option("--max-unknown <percent>", "share of attempts that may stay unknown or unresolved", "0.1%")
     .option("--all", "also what stays allowed or denied", false);
   inputOptions(command, listFormats, { sources: false })

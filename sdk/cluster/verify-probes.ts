@@ -1,9 +1,9 @@
 /** Which connections to try: those that must pass, those that must not, and why. Pure. */
 import type { Plan, PlannedDns, PlannedFlow, PlannedPeer } from "../plan";
-import { describePlannedPeer, Entity } from "../plan";
-import { internetRanges } from "../plan/addresses";
-import type { Address, ClusterDns, Peer, Reachability, Verdict, Workload } from "../reachability";
-import { clusterDnsOf, metadataEndpoints, parseAddress, parseCidr } from "../reachability";
+import { describePlannedPeer } from "../plan";
+import { holdsAddress } from "../plan/planned-peers";
+import type { ClusterDns, Peer, Reachability, Verdict, Workload } from "../reachability";
+import { clusterDnsOf, metadataEndpoints } from "../reachability";
 
 /** What a probe is about, in the order in which they are tried. */
 type ProbeGroup =
@@ -215,7 +215,7 @@ class Derivation {
     if (peer.kind === "workload") return (this.byName.get(`${peer.namespace}/${peer.name}`) ?? []).map(endOf);
     if (peer.kind === "namespace") return this.workloads.filter((one) => one.namespace === peer.namespace).map(endOf);
     // a metadata address stands for nobody: it stays closed whatever range it lies in
-    const addresses = this.options.outside.filter((address) => !isMetadata(address) && holds(peer, address));
+    const addresses = this.options.outside.filter((address) => !isMetadata(address) && holdsAddress(peer, address));
     return addresses.map((address) => ({ kind: "address", address }));
   }
 
@@ -354,20 +354,4 @@ function spread<T>(all: readonly T[], count: number): T[] {
 
 function isMetadata(address: string): boolean {
   return metadataEndpoints.some((endpoint) => endpoint.address === address);
-}
-
-/** Whether an address is among those of a peer: a range without its exceptions, or the public internet. */
-function holds(peer: PlannedPeer, address: string): boolean {
-  const point = parseAddress(address);
-  const isInternet = peer.kind === "entity" && peer.entity === Entity.Internet;
-  const ranges = isInternet ? internetRanges : peer.kind === "cidr" ? [peer] : [];
-  return (
-    point !== undefined &&
-    ranges.some(({ cidr, except }) => within(cidr, point) && !except.some((one) => within(one, point)))
-  );
-}
-
-function within(cidr: string, point: Address): boolean {
-  const range = parseCidr(cidr);
-  return range?.family === point.family && range.from <= point.value && point.value <= range.to;
 }

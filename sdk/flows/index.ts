@@ -2,6 +2,8 @@
 export type { AskedLine } from "./ask";
 export { askAboutLine } from "./ask";
 export { attemptsOf } from "./classes";
+export type { DeclaredFlow } from "./declared";
+export { declaredFlows } from "./declared";
 export { declarationLine } from "./declaration-line";
 export type { FlowRecord, LineContent, RecordedEnd } from "./record";
 export { readLine } from "./line";

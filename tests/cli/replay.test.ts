@@ -92,6 +92,26 @@ describe("cluster-security replay", () => {
     assert.equal(piped.code, 1, piped.stderr);
   });
 
+  it("names the flows of a declaration that were not recorded", async () => {
+    const { folder } = folderWith({
+      "flows.log": passed,
+      "all.yaml": pods,
+      "declaration.yaml": `
+namespaces: [{ name: shop }]
+workloads:
+  - { namespace: shop, name: web }
+  - { namespace: shop, name: db, ports: [{ protocol: TCP, port: 5432 }, { protocol: TCP, port: 9187 }] }
+flows:
+  - { from: { workload: shop/web }, to: { workload: shop/db }, ports: [{ protocol: TCP, port: 5432 }], reason: pages, owner: web }
+  - { from: { workload: shop/web }, to: { workload: shop/db }, ports: [{ protocol: TCP, port: 9187 }], reason: metrics, owner: ops }
+`,
+    });
+    const at = (name: string): string => path.join(folder, name);
+    const ran = await run(["replay", at("flows.log"), "--policies", at("all.yaml"), "-d", at("declaration.yaml")]);
+    assert.match(ran.stderr, /declared: 1 of 2 flows were recorded; not recorded:\n {2}shop\/web to shop\/db \(ops\)/);
+    assert.equal(ran.code, 0, ran.stderr);
+  });
+
   const refusals: readonly [string, string, readonly string[], number, RegExp][] = [
     ["a recording of drops alone", denied, [], 4, /only denied flows were recorded.*record allowed flows too/],
     ["a file without flows", "hello\n", [], 4, /none of 1 lines is a flow.*flows\.log:1: a line that is no flow/],

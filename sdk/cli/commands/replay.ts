@@ -1,9 +1,10 @@
-import { RecordingReader, replay as replayFlows } from "../../flows/index";
+import { declaredFlows, RecordingReader, replay as replayFlows } from "../../flows/index";
 import type { Recording, ReplayedFlow } from "../../flows/index";
+import { planOf } from "../declaration-file";
 import { CliError, inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import type { ListFormat } from "../print/formats";
-import { coverageLines, printReplay } from "../print/replay";
+import { coverageLines, declaredLines, printReplay } from "../print/replay";
 import { load, note, type Loaded } from "../snapshot";
 import { readFlowLines } from "../sources/flow-lines";
 import { outputOf, type CommonOptions } from "./options";
@@ -11,6 +12,8 @@ import { outputOf, type CommonOptions } from "./options";
 export interface ReplayOptions extends CommonOptions<ListFormat> {
   /** Where the policies are: files, folders, `context=NAME`. */
   readonly policies: readonly string[];
+  /** Who may talk to whom: flows of it that were not recorded are named. */
+  readonly declaration?: string;
   /** Share of attempts that may be unknown or unresolved, as a percentage. */
   readonly maxUnknown: string;
   /** Also what stays as it was. */
@@ -21,6 +24,7 @@ export interface ReplayOptions extends CommonOptions<ListFormat> {
 export async function replay(names: readonly string[], options: ReplayOptions): Promise<ExitCode> {
   const limit = shareOf(options.maxUnknown);
   if (options.policies.length === 0) throw usageError("--policies: name the policies that the flows are held against");
+  const planned = options.declaration === undefined ? undefined : await planOf(options.declaration);
   const recording = await record(names, options);
   refuseHalfRecordings(recording, names);
   const loaded = await load(options.policies, options);
@@ -32,6 +36,7 @@ export async function replay(names: readonly string[], options: ReplayOptions): 
   output.write(printReplay(shown, options.format));
   await output.end();
   for (const line of coverageLines(recording, judged, loaded.snapshot)) note(line, options);
+  for (const line of declaredLines(declaredFlows(planned?.flows ?? [], judged))) note(line, options);
   return exitCodeFor(judged, recording, loaded, limit);
 }
 

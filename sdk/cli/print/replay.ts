@@ -1,5 +1,6 @@
 import { declarationLine } from "../../flows/index";
-import type { Recording, RecordedEnd, ReplayedFlow } from "../../flows/index";
+import type { DeclaredFlow, Recording, RecordedEnd, ReplayedFlow } from "../../flows/index";
+import { describePlannedPeer } from "../../plan";
 import { describeEnd, type Peer, type Snapshot } from "../../reachability";
 import { describePort } from "../ends";
 import type { ListFormat } from "./formats";
@@ -133,4 +134,19 @@ function silent(judged: readonly ReplayedFlow[], { workloads }: Snapshot): strin
   if (names.length === 0) return [];
   const more = names.length > shownOfKind ? `, and ${names.length - shownOfKind} more` : "";
   return [`silent: nothing was recorded of ${names.slice(0, shownOfKind).join(", ")}${more}`];
+}
+
+/** Declared flows that the recording does not show: nothing tells whether they would pass. */
+export function declaredLines(flows: readonly DeclaredFlow[]): string[] {
+  const unseen = flows.filter(({ last }) => last === undefined);
+  if (flows.length === 0) return [];
+  const shown = unseen
+    .slice(0, shownOfKind)
+    .map(({ flow: { from, to, owner } }) => `  ${describePlannedPeer(from)} to ${describePlannedPeer(to)} (${owner})`);
+  const more = unseen.length > shownOfKind ? [`  and ${unseen.length - shownOfKind} more`] : [];
+  return [
+    `declared: ${flows.length - unseen.length} of ${flows.length} flows were recorded${unseen.length === 0 ? "" : "; not recorded:"}`,
+    ...shown,
+    ...more,
+  ];
 }
