@@ -68,7 +68,7 @@ export class ClusterSecurityGuard extends PolicyPack {
       {
         displayName: "Cluster security",
         description:
-          "Blocks Kubernetes stacks whose namespaces are not closed by default or whose pods reach cloud metadata.",
+          "Blocks Kubernetes stacks whose namespaces lack a default deny or whose pods reach cloud metadata.",
         provider: "kubernetes",
         tags: ["kubernetes", "network-policy", "zero-trust"],
         policies: clusterSecurityPolicies(args),
@@ -155,7 +155,7 @@ class Guard {
       name: mandatory ? policyNames.stack : policyNames.stackAdvisory,
       displayName: mandatory ? "Cluster security of the stack" : "Cluster security of the stack, to be known",
       description: mandatory
-        ? "Every namespace is closed by default and no pod reaches cloud metadata, decided by computed reachability."
+        ? "Every namespace has a default deny and no pod reaches cloud metadata, decided by computed reachability."
         : "Exempt namespaces and pods, contents that are not visible, and what cannot be decided yet.",
       enforcementLevel: level,
       configSchema,

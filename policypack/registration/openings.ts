@@ -52,7 +52,7 @@ export function judgePolicies(
     .map((finding) => asRegistration(finding, policies[0] as SourcedObject));
 }
 
-/** Ways that policies recorded before a workload give to it, where its namespace is closed by default. */
+/** Ways that policies recorded before a workload give to it, where its namespace has a default deny. */
 export function judgeWorkloads(
   workloads: readonly SourcedObject[],
   recorded: RecordedCluster,
@@ -112,7 +112,7 @@ function asRegistration(finding: Finding, item: SourcedObject): Finding {
       ...(item.source === undefined ? {} : { source: item.source }),
     },
     message: policy
-      ? `${describePolicy(item.object)} opens a hole even where everything is closed by default: ${finding.message}`
+      ? `${describePolicy(item.object)} opens a hole even where every namespace has a default deny: ${finding.message}`
       : `${finding.message}, through policies registered before it`,
     fix:
       policy && finding.id === metadataEndpointsClosed.id

@@ -108,7 +108,7 @@ export interface Cause {
   readonly source?: Source;
   /** Equal for the same cause. */
   readonly key: string;
-  /** The direction is closed by default and a rule opens it. */
+  /** The pods are isolated in the direction and a rule opens it. */
   readonly isolated: boolean;
   /** The rule that lets it through, where one does. */
   readonly rule?: RuleRef;

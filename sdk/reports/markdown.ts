@@ -48,7 +48,7 @@ function comparison(before: NonNullable<ReportInput["before"]>, after: ReportInp
   const rows: [string, (side: ReportInput["after"]) => string][] = [
     ["Pairs of workloads that can talk", ({ summary }) => `${summary.pairs.allowed} of ${summary.pairs.total}`],
     ["Pairs that possibly can", ({ summary }) => String(summary.pairs.possible)],
-    ["Namespaces closed by default", ({ summary }) => share(summary, "defaultDeny")],
+    ["Namespaces with a default deny", ({ summary }) => share(summary, "defaultDeny")],
     ["Namespaces without a way to cloud metadata", ({ summary }) => share(summary, "metadata")],
     ["Violations", ({ findings }) => String(findings.filter(isViolation).length)],
   ];

@@ -53,7 +53,7 @@ export function textComparison(
   return columns([
     ["", before.label, after.label],
     row("pairs that can talk", ({ pairs }) => `${pairs.allowed} of ${pairs.total}`),
-    row("namespaces closed by default", closed("defaultDeny")),
+    row("namespaces with a default deny", closed("defaultDeny")),
     row("namespaces without cloud metadata", closed("metadata")),
   ]);
 }

@@ -119,7 +119,7 @@ describe("enforcement: programs in YAML, Python and Go on a real Cilium", () => 
         assert.ok(blocked.error !== undefined, "the preview ends well");
         const told = violations(blocked).map(({ message }) => message);
         assert.ok(
-          told.some((message) => message.includes("Namespace default is not closed")),
+          told.some((message) => message.includes("Namespace default has no default deny")),
           told.join("\n"),
         );
       });

@@ -118,7 +118,9 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
       assert.ok(blocked.error !== undefined, "the preview ends well");
       const mandatory = violations(blocked).filter(({ level }) => level === "mandatory");
       assert.ok(
-        mandatory.some(({ message }) => message.includes("namespace-default-deny: Namespace default is not closed")),
+        mandatory.some(({ message }) =>
+          message.includes("namespace-default-deny: Namespace default has no default deny"),
+        ),
         said(blocked),
       );
     });

@@ -266,14 +266,14 @@ const inObjects: readonly Defect[] = [
   {
     id: "B17",
     finding: "tier0-restricted",
-    says: /closed by default for ingress/,
+    says: /isolated for ingress/,
     before: dnsServer + metrics(""),
     after: dnsServer + metrics("enableDefaultDeny: { ingress: false }, "),
   },
   {
     id: "B18",
     finding: "tier0-restricted",
-    says: /closed by default for ingress/,
+    says: /isolated for ingress/,
     before:
       dnsServer +
       ccnp(
@@ -386,7 +386,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B34",
     finding: "tier0-restricted",
-    says: /closed by default/,
+    says: /no default deny|isolated/,
     before: dnsServer + ccnp("default-deny", "{ endpointSelector: {}, ingress: [ {} ], egress: [ {} ] }"),
     after: dnsServer + denyOutsideTier0(exists),
   },
@@ -420,7 +420,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B39",
     finding: "namespace-default-deny",
-    says: /not closed by default/,
+    says: /no default deny/,
     before: pod("api", "shop") + ingress("allow-nginx-to-django", "django", app("nginx"), "{ port: 8000 }"),
     after: pod("api", "shop") + ingress("allow-nginx-to-django", "django", app("nginx"), "{ port: 8000 }") + deny,
   },

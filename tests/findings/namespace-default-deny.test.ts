@@ -112,11 +112,11 @@ const good: [string, string][] = [
 /** Open: text, documents, what the message has to say. */
 const bad: [string, string, RegExp][] = [
   ["no policy at all", shop, /ingress and egress/],
-  ["only ingress closed", shop + netpol("in", "{ podSelector: {} }"), /not closed by default for egress/],
+  ["only ingress closed", shop + netpol("in", "{ podSelector: {} }"), /no default deny for egress/],
   [
     "only egress closed",
     shop + netpol("out", "{ podSelector: {}, policyTypes: [Egress] }"),
-    /not closed by default for ingress/,
+    /no default deny for ingress/,
   ],
   [
     "a policy that selects some pods",
@@ -189,7 +189,7 @@ const bad: [string, string, RegExp][] = [
   [
     "a policy of another namespace",
     shop + deny.replace("namespace: shop", "namespace: other"),
-    /Namespace shop is not closed/,
+    /Namespace shop has no default deny/,
   ],
   [
     "other nodes",
@@ -237,7 +237,7 @@ describe("finding: namespace-default-deny", () => {
     }
   });
 
-  it("names the rule that opens a namespace which is closed by default", () => {
+  it("names the rule that opens a namespace which has a default deny", () => {
     const yaml = shop + deny + netpol("allow-all", "{ podSelector: {}, policyTypes: [Ingress], ingress: [ {} ] }");
     const [finding] = violationsOf(id, yaml);
     assert.ok(

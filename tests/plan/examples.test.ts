@@ -436,7 +436,7 @@ describe("examples/shop, the three slips of its troubleshooting guide", () => {
       port: 53,
     });
     assert.equal(answer, "denied");
-    assert.match(egress.reason, /closed by default by .*default-deny-all.*no rule allows it/);
+    assert.match(egress.reason, /isolated by .*default-deny-all.*no rule allows it/);
   });
 
   it("S4-21 names the scraping rule whose peer a mistyped monitoring label is not", () => {

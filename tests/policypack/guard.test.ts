@@ -309,7 +309,7 @@ describe("the policy pack, run as the engine runs it", () => {
     assert.deepEqual(mandatory(await run(together)), []);
     const apart = secure.map((item, index) => ({ ...item, provider: index === 1 ? two : one }));
     const result = await run(apart);
-    assert.ok(mandatory(result).some(({ message }) => /\[one\] Namespace shop is not closed/.test(message)));
+    assert.ok(mandatory(result).some(({ message }) => /\[one\] Namespace shop has no default deny/.test(message)));
   });
 
   it("evaluates once for both levels and reports in the same order whatever the engine's order", async () => {

@@ -67,7 +67,7 @@ describe("Istio ambient: network policies see HBONE", () => {
     const { ingress, flip } = byPort.explain(tcp(api));
     assert.match(
       ingress.reason,
-      /closed by default by NetworkPolicy shop\/web; no rule allows it; ztunnel carries TCP/,
+      /isolated by NetworkPolicy shop\/web; no rule allows it; ztunnel carries TCP/,
     );
     assert.match(flip[0]?.text ?? "", /add TCP 15008 to the ports of NetworkPolicy shop\/web spec\.ingress\[0\]/);
     matrixAgrees(byPort);

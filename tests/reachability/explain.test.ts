@@ -67,7 +67,7 @@ describe("explain", () => {
     const byPort = explain(allowApiTo80, toWeb(81));
     assert.equal(byPort.verdict, "denied");
     assert.equal(byPort.ingress.chain[0]?.because, "port");
-    assert.match(byPort.ingress.reason, /closed by default by NetworkPolicy shop\/web/);
+    assert.match(byPort.ingress.reason, /isolated by NetworkPolicy shop\/web/);
     assert.match(byPort.flip[0]?.text ?? "", /add TCP 81 to the ports of NetworkPolicy shop\/web spec\.ingress\[0\]/);
     const byPeer = explain(allowApiTo80, {
       ...toWeb(80),
@@ -157,7 +157,7 @@ spec: { endpointSelector: {}, egressDeny: [{ toCIDR: [169.254.169.254/32] }] }
 `;
     const { verdict, egress } = explain(denyOnly, metadata("198.51.100.1"));
     assert.equal(verdict, "denied");
-    assert.match(egress.reason, /closed by default by CiliumNetworkPolicy shop\/deny/);
+    assert.match(egress.reason, /isolated by CiliumNetworkPolicy shop\/deny/);
   });
 });
 
@@ -192,7 +192,7 @@ spec: ${spec}
     assert.match(without.egress.chain[0]?.text ?? "", /no DNS rule lets the pod ask for this name/);
     assert.match(
       without.egress.reason,
-      /closed by default by CiliumNetworkPolicy shop\/names; CiliumNetworkPolicy shop\/names spec\.egress\[0\] \(cluster\.yaml:17\) names it, but no DNS rule/,
+      /isolated by CiliumNetworkPolicy shop\/names; CiliumNetworkPolicy shop\/names spec\.egress\[0\] \(cluster\.yaml:17\) names it, but no DNS rule/,
     );
     // a DNS rule for other names
     assert.equal(explain(toFqdn + dns("web", '{ matchPattern: "*.other.com" }'), connect).verdict, "denied");

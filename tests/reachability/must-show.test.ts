@@ -107,7 +107,7 @@ const cases: readonly Case[] = [
     verdict: "denied",
     side: "egress",
     passedOver: { policy: "all-but-aws", path: "spec.egress[0]", because: /the other end is not among its peers/ },
-    reason: /closed by default by CiliumNetworkPolicy shop\/all-but-aws; no rule allows it/,
+    reason: /isolated by CiliumNetworkPolicy shop\/all-but-aws; no rule allows it/,
   },
   {
     title: "::/0 except fd00:ec2::254/128: its neighbour",
@@ -163,7 +163,7 @@ const cases: readonly Case[] = [
     verdict: "denied",
     side: "egress",
     passedOver: { policy: "careful", path: "spec.egress[0]", because: /not among its peers/ },
-    reason: /closed by default by CiliumNetworkPolicy shop\/careful/,
+    reason: /isolated by CiliumNetworkPolicy shop\/careful/,
   },
   {
     title: "a policy that isolates but allows all",
@@ -182,7 +182,7 @@ const cases: readonly Case[] = [
     verdict: "denied",
     side: "ingress",
     passedOver: { policy: "closed", path: "spec.ingress[0]", because: /not among its peers/ },
-    reason: /closed by default by CiliumNetworkPolicy shop\/closed; no rule allows it/,
+    reason: /isolated by CiliumNetworkPolicy shop\/closed; no rule allows it/,
   },
   {
     title: "egressDeny alone: what it names",
@@ -200,7 +200,7 @@ const cases: readonly Case[] = [
     verdict: "denied",
     side: "egress",
     passedOver: { policy: "deny", path: "spec.egressDeny[0]", because: /not among its peers/ },
-    reason: /closed by default by CiliumNetworkPolicy shop\/deny; no rule allows it/,
+    reason: /isolated by CiliumNetworkPolicy shop\/deny; no rule allows it/,
   },
   {
     title: "egressDeny alone with enableDefaultDeny.egress: false",
@@ -230,7 +230,7 @@ const cases: readonly Case[] = [
     verdict: "denied",
     side: "egress",
     passedOver: { policy: "ports", path: "spec.egress[0]", because: /the port or protocol is not among its ports/ },
-    reason: /closed by default by CiliumNetworkPolicy shop\/ports/,
+    reason: /isolated by CiliumNetworkPolicy shop\/ports/,
   },
   {
     title: "a staged policy denies nothing",
@@ -273,7 +273,7 @@ spec:
     flow: toWeb(80),
     verdict: "denied",
     side: "ingress",
-    reason: /closed by default by NetworkPolicy shop\/closed; no rule allows it/,
+    reason: /isolated by NetworkPolicy shop\/closed; no rule allows it/,
   },
   {
     title: "Pass into tiers without a policy",

@@ -52,7 +52,7 @@ describe("reports: summary of what is reachable", () => {
     assert.deepEqual(closed.summary.pairs, { total: 12, allowed: 1, possible: 0 });
   });
 
-  it("says for each namespace whether it is closed by default and without cloud metadata", () => {
+  it("says for each namespace whether it has a default deny and is without cloud metadata", () => {
     const status = ({ summary }: typeof open) =>
       summary.namespaces.map(({ name, defaultDeny, metadata, workloads }) => [name, workloads, defaultDeny, metadata]);
     assert.deepEqual(status(open), [
@@ -89,7 +89,7 @@ describe("reports: Markdown and text", () => {
 
   it("compares before and after", () => {
     assert.match(report, /\| Pairs of workloads that can talk \| 12 of 12 \| 1 of 12 \|/);
-    assert.match(report, /\| Namespaces closed by default \| 0 of 2 \| 2 of 2 \|/);
+    assert.match(report, /\| Namespaces with a default deny \| 0 of 2 \| 2 of 2 \|/);
     assert.match(report, /## Findings: after\n\nNone\./);
     assert.match(report, /Because no policy that is enforced closes/);
   });
@@ -134,6 +134,9 @@ describe("reports: Markdown and text", () => {
       /^pairs that can talk +12 of 12 +1 of 12$/m,
     );
     assert.equal(textFindings(closed.findings), "no violations");
-    assert.match(textFindings(open.findings), /^CRITICAL namespace-default-deny\n {2}Namespace batch is not closed/m);
+    assert.match(
+      textFindings(open.findings),
+      /^CRITICAL namespace-default-deny\n {2}Namespace batch has no default deny/m,
+    );
   });
 });

@@ -86,7 +86,7 @@ function asText(explanation: Explanation, printing: ExplainPrinting): string {
     text += printable(`  ${reasonOf(side)}\n`);
     // Without a deciding rule the reason says it already.
     if (side.deciding !== undefined && side.isolatedBy.length > 0) {
-      text += printable(`  closed by default by ${side.isolatedBy.map(describeRef).join(", ")}\n`);
+      text += printable(`  isolated by ${side.isolatedBy.map(describeRef).join(", ")}\n`);
     }
     const steps = stepsOf(side, printing);
     if (steps.length > 0) {

@@ -132,7 +132,7 @@ export function directionOf(policy: CompiledPolicy, direction: Direction): Direc
 
 /** What is special about the two ends. */
 export interface Circumstances {
-  /** The subject is closed by default whatever selects it (Cilium's enforcement mode `always`). */
+  /** The subject is isolated whatever selects it (Cilium's enforcement mode `always`). */
   readonly closed: boolean;
   /** The peer is the subject's own node, which nothing but a deny rule stops. */
   readonly ownNode: boolean;

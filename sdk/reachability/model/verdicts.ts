@@ -66,7 +66,7 @@ export interface DirectionExplanation {
   /** Whose policies these are: the id of a workload, `fresh pod in ns`, or `none` where no policy can apply. */
   readonly subject: string;
   readonly verdict: Verdict;
-  /** Policies that make the subject closed by default in this direction. */
+  /** Policies that isolate the subject in this direction. */
   readonly isolatedBy: readonly ObjectRef[];
   /** The rule that decided, if a rule did. */
   readonly deciding?: RuleRef;

@@ -147,7 +147,7 @@ function explainDirection(
     const seen = walkTiers(engine, engine.index, asked, direction, subject, probe, destination, isolationLast);
     const note = `in ambient mode TCP of the pod's own node comes from ${probe.name}, an address of the world to Cilium`;
     const by =
-      seen.isolatedBy.length > 0 ? `closed by default by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
+      seen.isolatedBy.length > 0 ? `isolated by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
     const told = finish(base, seen, by);
     return { ...told, reason: `${told.reason}; ${note}` };
   }
@@ -155,11 +155,11 @@ function explainDirection(
     walk.isolatedBy.length > 0 && !ownNode && verdict === "allowed"
       ? `whether ${list(walk.isolatedBy)} selects it is not known; it passes either way`
       : walk.isolatedBy.length > 0 && !ownNode
-        ? `closed by default by ${list(walk.isolatedBy)}; ${noRule(walk)}`
+        ? `isolated by ${list(walk.isolatedBy)}; ${noRule(walk)}`
         : ownNode
           ? "the pod's own node always reaches it (probes) unless a deny rule selects it"
           : closed
-            ? "enforcement mode always: closed by default; no rule allows it"
+            ? "enforcement mode always: isolated; no rule allows it"
             : subject.kind === "node"
               ? "a node: policies for pods do not apply to it"
               : walk.chain.length === 0

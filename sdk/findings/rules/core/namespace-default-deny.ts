@@ -9,7 +9,7 @@ import { ask, askWorld } from "../../world";
 import type { Certainty, Finding, Rule, RuleContext } from "../../types";
 
 /**
- * Every namespace outside tier 0 is closed by default, in both directions.
+ * Every namespace outside tier 0 has a default deny, in both directions.
  *
  * What that means, exactly: a fresh pod of the namespace (no labels, account `default`) can exchange nothing, on any
  * protocol and port, with somebody that no policy knows:
@@ -133,14 +133,14 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
   const certainty: Certainty = openings[0]?.certainty ?? "possible";
   const directions = [...new Set(openings.map((opening) => opening.direction))];
   const sources = openings.flatMap((opening) => (opening.cause.source === undefined ? [] : [opening.cause.source]));
-  const doubt = certainty === "definite" ? "is" : "is possibly";
+  const doubt = certainty === "definite" ? "has" : "possibly has";
   const how = directions.map((direction) => describeDirection(direction, openings)).join("; ");
   return {
     id: namespaceDefaultDeny.id,
     severity: openings.every(isNarrow) ? "medium" : namespaceDefaultDeny.severity,
     certainty,
     subject: namespaceSubject(context.reachability.snapshot, namespace),
-    message: `Namespace ${namespace} ${doubt} not closed by default for ${directions.join(" and ")}: a new pod ${how}`,
+    message: `Namespace ${namespace} ${doubt} no default deny for ${directions.join(" and ")}: a new pod ${how}`,
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix:
       sources.length === 0

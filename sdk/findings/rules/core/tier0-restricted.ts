@@ -118,7 +118,7 @@ function describe(context: RuleContext, group: Group): Finding {
     severity: tier0Restricted.severity,
     certainty: "definite",
     subject: withSource({ kind, name, ...(namespace === undefined ? {} : { namespace }) }, causes[0]),
-    message: `Pods of tier 0 (${list(group.namespaces)}) are closed by default for ${group.direction}`,
+    message: `Pods of tier 0 (${list(group.namespaces)}) are isolated for ${group.direction}`,
     because: names.map((each) => `${each} selects them and closes ${group.direction}`),
     fix: fixOf(group),
     controls: tier0Restricted.controls,
