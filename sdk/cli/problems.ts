@@ -23,7 +23,7 @@ export function describeProblem(problem: Problem): string {
 
 /**
  * The lines that tell about problems: each one, or the first of each kind and how many more there are. Those of policies come
- * first, then what cannot be read.
+ * first, then what cannot be read, first where verdicts depend on it.
  */
 export function problemLines(problems: readonly Problem[], all: boolean): string[] {
   if (all) return problems.map((problem) => `problem: ${describeProblem(problem)}`);
@@ -56,7 +56,9 @@ function kindOf({ code, message, path }: Problem): string {
 }
 
 function rankOf(problem: Problem | undefined): number {
-  const { object, code } = problem ?? {};
+  const { object, code, affectsVerdicts } = problem ?? {};
   if (object !== undefined && isPolicy(object.apiVersion, object.kind)) return 0;
-  return code === "unreadable" ? 1 : 2;
+  if (code !== "unreadable") return 3;
+  // what keeps the command from answering at all
+  return affectsVerdicts === true ? 1 : 2;
 }
