@@ -65,10 +65,7 @@ describe("Istio ambient: network policies see HBONE", () => {
     assert.equal(byPort.verdict(tcp(api)), "denied");
     assert.equal(byPort.verdict(tcp(out)), "allowed");
     const { ingress, flip } = byPort.explain(tcp(api));
-    assert.match(
-      ingress.reason,
-      /isolated by NetworkPolicy shop\/web; no rule allows it; ztunnel carries TCP/,
-    );
+    assert.match(ingress.reason, /isolated by NetworkPolicy shop\/web; no rule allows it; ztunnel carries TCP/);
     assert.match(flip[0]?.text ?? "", /add TCP 15008 to the ports of NetworkPolicy shop\/web spec\.ingress\[0\]/);
     matrixAgrees(byPort);
     const byTunnel = judge(networkPolicy("web", "ingress: [{ ports: [{ port: 15008 }] }]"));

@@ -146,8 +146,7 @@ function explainDirection(
     const probe = engine.endpoints.world(probeAddressOf(subject));
     const seen = walkTiers(engine, engine.index, asked, direction, subject, probe, destination, isolationLast);
     const note = `in ambient mode TCP of the pod's own node comes from ${probe.name}, an address of the world to Cilium`;
-    const by =
-      seen.isolatedBy.length > 0 ? `isolated by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
+    const by = seen.isolatedBy.length > 0 ? `isolated by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
     const told = finish(base, seen, by);
     return { ...told, reason: `${told.reason}; ${note}` };
   }
