@@ -1,6 +1,6 @@
 /** What the guards of every policy API are made of. */
 import type { DraftDocument, PlannedObject } from "../documents";
-import { managedByLabel } from "../documents";
+import { managedMetadata } from "./metadata";
 import type { GuardRequest, Plain } from "./writer";
 
 /** Rules as a policy API writes them, taken from the policies that it would write for the whole declaration. */
@@ -36,21 +36,11 @@ export function guardParts(
 export function guardDraft(
   apiVersion: string,
   kind: string,
-  { name, namespace }: { readonly name: string; readonly namespace?: string },
+  place: { readonly name: string; readonly namespace?: string },
   annotations: Readonly<Record<string, string>>,
   spec: Plain,
 ): DraftDocument {
-  const object: PlannedObject = {
-    apiVersion,
-    kind,
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      labels: managedByLabel,
-      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-    },
-    spec,
-  };
+  const object: PlannedObject = { apiVersion, kind, metadata: managedMetadata(place, annotations), spec };
   return { stage: "default-deny", object };
 }
 

@@ -1,9 +1,10 @@
 /** Calico's policies as objects: their kinds, names and tiers. */
 import { PolicyMode } from "../../declaration";
-import type { DraftDocument, PlannedObject, Stage } from "../../documents";
-import { managedByLabel, stagedPrefix } from "../../documents";
+import type { DraftDocument, Stage } from "../../documents";
+import { stagedPrefix } from "../../documents";
 import { modeOf } from "../../halves";
 import type { Model } from "../../model";
+import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 import { flowTier, nameInTier } from "./tiers";
 
@@ -39,8 +40,24 @@ export interface CalicoDraft extends DraftDocument {
   readonly mode?: PolicyMode;
 }
 
-function metadataOf(name: string, annotations: Readonly<Record<string, string>>): PlannedObject["metadata"] {
-  return { name, labels: managedByLabel, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
+function draftOf(
+  kind: "GlobalNetworkPolicy" | "NetworkPolicy",
+  stage: Stage,
+  place: { readonly tier: string; readonly name: string; readonly namespace?: string },
+  annotations: Readonly<Record<string, string>>,
+  spec: Plain,
+): DraftDocument {
+  const { tier, name, ...home } = place;
+  return {
+    stage,
+    derivedName: name,
+    object: {
+      apiVersion: "projectcalico.org/v3",
+      kind,
+      metadata: managedMetadata({ name: nameInTier(tier, name), ...home }, annotations),
+      spec: { tier, ...spec },
+    },
+  };
 }
 
 export function globalPolicy(
@@ -50,16 +67,7 @@ export function globalPolicy(
   annotations: Readonly<Record<string, string>>,
   spec: Plain,
 ): DraftDocument {
-  return {
-    stage,
-    derivedName: name,
-    object: {
-      apiVersion: "projectcalico.org/v3",
-      kind: "GlobalNetworkPolicy",
-      metadata: metadataOf(nameInTier(tierName, name), annotations),
-      spec: { tier: tierName, ...spec },
-    },
-  };
+  return draftOf("GlobalNetworkPolicy", stage, { tier: tierName, name }, annotations, spec);
 }
 
 /** A global policy for the pods of one namespace, which its name says. */
@@ -82,14 +90,5 @@ export function namespacedPolicy(
   annotations: Readonly<Record<string, string>>,
   spec: Plain,
 ): DraftDocument {
-  return {
-    stage,
-    derivedName: name,
-    object: {
-      apiVersion: "projectcalico.org/v3",
-      kind: "NetworkPolicy",
-      metadata: { ...metadataOf(nameInTier(flowTier.name, name), annotations), namespace },
-      spec: { tier: flowTier.name, ...spec },
-    },
-  };
+  return draftOf("NetworkPolicy", stage, { tier: flowTier.name, name, namespace }, annotations, spec);
 }

@@ -1,13 +1,13 @@
 /** Cilium's policies as objects. */
 import type { DraftDocument, PlannedObject, Stage } from "../../documents";
-import { managedByLabel } from "../../documents";
+import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 
 export function clusterwide(stage: Stage, name: string, ...specs: readonly Plain[]): DraftDocument {
   const object: PlannedObject = {
     apiVersion: "cilium.io/v2",
     kind: "CiliumClusterwideNetworkPolicy",
-    metadata: { name, labels: managedByLabel },
+    metadata: managedMetadata({ name }),
     ...specSection(specs),
   };
   return { stage, object };
@@ -23,12 +23,7 @@ export function namespaced(
   const object: PlannedObject = {
     apiVersion: "cilium.io/v2",
     kind: "CiliumNetworkPolicy",
-    metadata: {
-      name,
-      namespace,
-      labels: managedByLabel,
-      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-    },
+    metadata: managedMetadata({ name, namespace }, annotations),
     ...specSection(specs),
   };
   return { stage, object };

@@ -1,10 +1,10 @@
 /** Subjects, peers, rules and objects of ClusterNetworkPolicies, within the limits of the API. */
 import type { DraftDocument, Stage } from "../../documents";
-import { managedByLabel } from "../../documents";
 import type { Coverage, Subject } from "../../halves";
 import { metadataServices } from "../../metadata-services";
 import type { ModelPeer, PortRange } from "../../model";
 import { namespaceNameLabel } from "../kubernetes/network-policy";
+import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 
 /**
@@ -114,11 +114,7 @@ export function admin(
       object: {
         apiVersion: "policy.networking.k8s.io/v1alpha2",
         kind: "ClusterNetworkPolicy",
-        metadata: {
-          name: `${prefix}${derivedName}`,
-          labels: managedByLabel,
-          ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-        },
+        metadata: managedMetadata({ name: `${prefix}${derivedName}` }, annotations),
         spec: {
           tier: "Admin",
           priority,

@@ -8,11 +8,12 @@
  * The first ALLOW policy that selects a workload denies it everything else; so a workload's policy holds all that is
  * declared for it, and what selects every workload of a namespace comes after.
  */
+import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 import { flowAnnotations } from "../../annotations";
 import { MeshMode, PolicyMode, Protocol } from "../../declaration";
 import type { DraftDocument } from "../../documents";
-import { logicalNameOf, managedByLabel } from "../../documents";
+import { logicalNameOf } from "../../documents";
 import type { Half, Subject } from "../../halves";
 import { byNamespace, bySubject, halvesOf, modeOf, namespaceOf, rulesOf } from "../../halves";
 import type { Model, ModelMesh, ModelPeer, ModelWorkload, PortRange } from "../../model";
@@ -259,12 +260,7 @@ function document(
     object: {
       apiVersion: "security.istio.io/v1",
       kind,
-      metadata: {
-        name,
-        namespace,
-        labels: managedByLabel,
-        ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-      },
+      metadata: managedMetadata({ name, namespace }, annotations),
       spec,
     },
   };

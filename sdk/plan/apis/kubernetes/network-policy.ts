@@ -1,11 +1,12 @@
 /** NetworkPolicy objects (`networking.k8s.io/v1`), and the two layouts in which allows are cut into them. */
+import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 import type { CidrRange } from "../../addresses";
 import { rangeWithout } from "../../addresses";
 import { flowAnnotations, metadataAnnotations } from "../../annotations";
 import { PolicyLayout } from "../../declaration";
 import type { DraftDocument, Stage } from "../../documents";
-import { logicalNameOf, managedByLabel } from "../../documents";
+import { logicalNameOf } from "../../documents";
 import type { Direction, Half, Subject } from "../../halves";
 import { bySubject, groupHalves, namespaceOf, rulesOf } from "../../halves";
 import type { Model, ModelNamespace, ModelPeer, PortRange } from "../../model";
@@ -206,12 +207,7 @@ export function networkPolicy(
     object: {
       apiVersion: "networking.k8s.io/v1",
       kind: "NetworkPolicy",
-      metadata: {
-        name,
-        namespace,
-        labels: managedByLabel,
-        ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-      },
+      metadata: managedMetadata({ name, namespace }, annotations),
       spec,
     },
   };
