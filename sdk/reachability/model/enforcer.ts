@@ -62,6 +62,20 @@ export interface EnforcerSettings extends EnforcerTraits {
   readonly meshAutoMtls?: boolean;
 }
 
+/** Settings that every enforcer begins with; those that only one of them has are as if that one left them alone. */
+export const ordinarySettings = {
+  localNodeAlwaysAllowed: true,
+  enforcementMode: "default",
+  auditMode: false,
+  nonDefaultDenyPolicies: true,
+  hostFirewall: false,
+  nodeSelectorLabels: false,
+  localClusterOnly: true,
+  clusterName: "default",
+  meshRootNamespace: "istio-system",
+  meshTrustDomain: "cluster.local",
+} as const satisfies Partial<EnforcerSettings>;
+
 /** What an enforcer does whatever its settings are. */
 export interface EnforcerTraits {
   /** Its name in texts. */

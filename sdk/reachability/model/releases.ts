@@ -1,5 +1,5 @@
 /** Versions of what runs in a cluster, from the objects that brought it. */
-import type { KubeObject } from "./objects";
+import type { KubeObject, SourcedObject } from "./objects";
 import { mapOf } from "./plain";
 
 /** The API group of an object; empty where the object does not state it. */
@@ -29,6 +29,26 @@ export function agentVersion(object: KubeObject, image: RegExp, project: string)
 export function majorMinor(text: unknown): string | undefined {
   const match = typeof text === "string" ? /^v?(\d+)\.(\d+)(\.|-|\+|$)/.exec(text) : null;
   return match === null ? undefined : `${match[1]}.${match[2]}`;
+}
+
+/**
+ * The `major.minor` of an enforcer: what objects say that runs counts more than what a release of its chart asks for.
+ *
+ * @param running The version that an object says runs.
+ */
+export function versionIn(
+  objects: readonly SourcedObject[],
+  chart: string,
+  running: (object: KubeObject) => string | undefined,
+): string | undefined {
+  let released: string | undefined;
+  for (const { object } of objects) {
+    const version = running(object);
+    if (version !== undefined) return version;
+    const release = releaseOf(object);
+    if (release?.chart === chart) released ??= majorMinor(release.version);
+  }
+  return released;
 }
 
 interface HelmRelease {

@@ -1,33 +1,25 @@
 /** Calico: its behaviour by version, and the objects by which it is known. */
 import { isBeforeCalico } from "../calico-version";
 import type { Enforcer } from "../enforcer";
+import { ordinarySettings } from "../enforcer";
 import { mapOf } from "../plain";
-import { agentVersion, apiGroupOf, majorMinor, releaseOf } from "../releases";
+import { agentVersion, apiGroupOf, majorMinor, releaseOf, versionIn } from "../releases";
 
 const groups: ReadonlySet<string> = new Set(["crd.projectcalico.org", "projectcalico.org", "operator.tigera.io"]);
 const chart = "tigera-operator";
 
 export const calico: Enforcer = {
   defaults: {
+    ...ordinarySettings,
     title: "Calico",
     version: "3.32",
     cidrMatchesPods: true,
     cidrMatchesNodes: true,
     unknownPodAddresses: "possible",
-    localNodeAlwaysAllowed: true,
-    enforcementMode: "default",
-    auditMode: false,
-    nonDefaultDenyPolicies: true,
     clusterNetworkPolicy: true,
     adminNetworkPolicy: false,
-    hostFirewall: false,
-    nodeSelectorLabels: false,
     namesNeedDnsRule: false,
-    localClusterOnly: true,
     sidecarPorts: true,
-    clusterName: "default",
-    meshRootNamespace: "istio-system",
-    meshTrustDomain: "cluster.local",
     policyApis: ["calico"],
     matchesByIdentity: false,
     ownNodeBypassesDenies: true,
@@ -51,18 +43,12 @@ export const calico: Enforcer = {
   // AdminNetworkPolicy was read up to 3.31 only; ClusterNetworkPolicy came with 3.32
   inVersion: (version) =>
     isBeforeCalico({ cni: "calico", version }, 32) ? { clusterNetworkPolicy: false, adminNetworkPolicy: true } : {},
-  versionIn: (objects) => {
-    let released: string | undefined;
-    for (const { object } of objects) {
-      const version =
-        agentVersion(object, /(^|\/)(calico-)?node$/, "calico") ??
-        (object.kind === "ClusterInformation" ? majorMinor(mapOf(object.spec)["calicoVersion"]) : undefined);
-      if (version !== undefined) return version;
-      const release = releaseOf(object);
-      if (release?.chart === chart) released ??= majorMinor(release.version);
-    }
-    return released;
-  },
+  versionIn: (objects) =>
+    versionIn(objects, chart, (object) =>
+      object.kind === "ClusterInformation"
+        ? majorMinor(mapOf(object.spec)["calicoVersion"])
+        : agentVersion(object, /(^|\/)(calico-)?node$/, "calico"),
+    ),
   isSeenIn: (objects) =>
     objects.some(({ object }) => groups.has(apiGroupOf(object)) || releaseOf(object)?.chart === chart),
 };

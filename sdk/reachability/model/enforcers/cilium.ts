@@ -1,31 +1,23 @@
 /** Cilium: its behaviour by version and by the agent's settings, and the objects by which it is known. */
 import { localClusterByDefault } from "../cilium-version";
 import type { Enforcer, EnforcerSettings } from "../enforcer";
+import { ordinarySettings } from "../enforcer";
 import { mapOf } from "../plain";
-import { agentVersion, apiGroupOf, majorMinor, releaseOf } from "../releases";
+import { agentVersion, apiGroupOf, releaseOf, versionIn } from "../releases";
 
 export const cilium: Enforcer = {
   defaults: {
+    ...ordinarySettings,
     title: "Cilium",
     version: "1.20",
     cidrMatchesPods: false,
     cidrMatchesNodes: false,
     unknownPodAddresses: "possible",
-    localNodeAlwaysAllowed: true,
-    enforcementMode: "default",
-    auditMode: false,
-    nonDefaultDenyPolicies: true,
     clusterNetworkPolicy: false,
     adminNetworkPolicy: false,
-    hostFirewall: false,
-    nodeSelectorLabels: false,
     namesNeedDnsRule: true,
-    localClusterOnly: true,
     sidecarPorts: false,
     identityLabels: [],
-    clusterName: "default",
-    meshRootNamespace: "istio-system",
-    meshTrustDomain: "cluster.local",
     policyApis: ["cilium"],
     // the oldest version that the project maintained with 1.20
     oldestModelled: "1.18",
@@ -51,16 +43,7 @@ export const cilium: Enforcer = {
     flowLog: "hubble",
   },
   inVersion: (version) => ({ localClusterOnly: localClusterByDefault({ cni: "cilium", version }) }),
-  versionIn: (objects) => {
-    let released: string | undefined;
-    for (const { object } of objects) {
-      const version = agentVersion(object, /(^|\/)cilium$/, "cilium");
-      if (version !== undefined) return version;
-      const release = releaseOf(object);
-      if (release?.chart === "cilium") released ??= majorMinor(release.version);
-    }
-    return released;
-  },
+  versionIn: (objects) => versionIn(objects, "cilium", (object) => agentVersion(object, /(^|\/)cilium$/, "cilium")),
   settingsIn: (objects, base) => {
     let released: EnforcerSettings | undefined;
     for (const { object } of objects) {

@@ -1,26 +1,18 @@
 /** An enforcer that does what the text of the APIs says: what is left open there stays open. */
 import type { Enforcer } from "../enforcer";
+import { ordinarySettings } from "../enforcer";
 
 export const kubernetes: Enforcer = {
   defaults: {
+    ...ordinarySettings,
     title: "Kubernetes",
     cidrMatchesPods: true,
     cidrMatchesNodes: true,
     unknownPodAddresses: "in-whole-ranges",
-    localNodeAlwaysAllowed: true,
-    enforcementMode: "default",
-    auditMode: false,
-    nonDefaultDenyPolicies: true,
     clusterNetworkPolicy: true,
     adminNetworkPolicy: true,
-    hostFirewall: false,
-    nodeSelectorLabels: false,
     namesNeedDnsRule: false,
-    localClusterOnly: true,
     sidecarPorts: true,
-    clusterName: "default",
-    meshRootNamespace: "istio-system",
-    meshTrustDomain: "cluster.local",
     policyApis: [],
     matchesByIdentity: false,
     ownNodeBypassesDenies: true,
