@@ -1,3 +1,4 @@
+import { editDistance } from "../reachability/model/words";
 import { exitCodes, type ExitCode } from "./exit-codes";
 
 /** An error that the user can act on: printed as one sentence, without a stack, with the given exit code. */
@@ -42,18 +43,4 @@ export function didYouMean(words: readonly string[]): string {
 /** Whether one holds the other, or all its words: "namespace-deny" is near "namespace-default-deny". */
 function sharesWords(word: string, candidate: string): boolean {
   return candidate.includes(word) || word.split(/[-_./]/).every((part) => part !== "" && candidate.includes(part));
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min((previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1, replace));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -1,3 +1,4 @@
+import { editDistance } from "../../reachability/model/words";
 import { cidrInside, cidrProblem, endOf, metadataCidrs, rangeWithout } from "../addresses";
 import { Entity } from "../declaration";
 import type { StandIn } from "../deferred";
@@ -202,17 +203,4 @@ function closest(name: string, directory: PeerDirectory): string | undefined {
     if (distance <= 2 && (best === undefined || distance < best.distance)) best = { id: workload.id, distance };
   }
   return best?.id;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
-      const change = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? Math.max(a.length, b.length);
 }
