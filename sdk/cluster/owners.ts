@@ -109,7 +109,8 @@ function deploymentOf(owner: OwnerReference, pod: KubeObject): OwnerReference | 
   return { apiVersion: owner.apiVersion, kind: "Deployment", name: owner.name.slice(0, -hash.length - 1) };
 }
 
-function hasTemplate(each: SourcedObject | undefined): boolean {
+/** Whether an object makes pods from a template. */
+export function hasTemplate(each: SourcedObject | undefined): boolean {
   const spec = each?.object.spec as { template?: unknown; jobTemplate?: unknown } | undefined | null;
   return spec?.template !== undefined || spec?.jobTemplate !== undefined;
 }

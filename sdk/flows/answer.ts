@@ -53,17 +53,26 @@ function answerFor(flow: Flow, names: readonly string[], reachability: Reachabil
   const { destination } = flow;
   if (byAddress.verdict === "allowed" || destination.kind !== "address") return answer;
   if (reachability.knownAs(destination) !== undefined) return answer;
-  const asked = names.length > 0 ? names : namesInRules(reachability.snapshot);
-  const byName = asked.map((name) => reachability.explain({ ...flow, destination: { kind: "fqdn", name } }));
+  if (names.length === 0) {
+    return mayBeOfAName(flow, reachability)
+      ? {
+          ...answer,
+          verdict: "unknown",
+          reason: `a rule for names lets it pass if ${destination.address} is the address of one: no lookup of it was recorded`,
+        }
+      : answer;
+  }
+  const byName = names.map((name) => reachability.explain({ ...flow, destination: { kind: "fqdn", name } }));
   const opened =
     byName.find(({ verdict }) => verdict === "allowed") ?? byName.find(({ verdict }) => verdict === "unknown");
-  if (opened === undefined) return answer;
-  if (names.length > 0) return { verdict: opened.verdict, reason: reasonOf(opened), explanation: opened };
-  return {
-    ...answer,
-    verdict: "unknown",
-    reason: `a rule for names lets it pass if ${destination.address} is the address of one: no lookup of it was recorded`,
-  };
+  return opened === undefined ? answer : { verdict: opened.verdict, reason: reasonOf(opened), explanation: opened };
+}
+
+/** Whether a name that rules speak of may be reached, whichever address it has. */
+function mayBeOfAName(flow: Flow, reachability: Reachability): boolean {
+  return namesInRules(reachability.snapshot).some(
+    (name) => reachability.verdict({ ...flow, destination: { kind: "fqdn", name } }) !== "denied",
+  );
 }
 
 /** The side that decided: the first that is as the whole is. */

@@ -1,6 +1,6 @@
 /** Flows that are the same to every policy: same labels, same port. */
 import type { FlowProtocol } from "../reachability";
-import { controllerLabelKeys } from "../reachability";
+import { withoutControllerLabels } from "../reachability";
 import type { FlowRecord, RecordedEnd, RecordedOutcome, RecordedPod } from "./record";
 
 /** Attempts by what became of them, at one side. */
@@ -77,20 +77,13 @@ export function attemptsOf({ egress, ingress, either }: FlowClass): {
   return { passed: Math.max(arrived, left) + through(either), denied };
 }
 
-const keys = new WeakMap<RecordedEnd, string>();
-
 function keyOf(end: RecordedEnd): string {
-  const known = keys.get(end);
-  if (known !== undefined) return known;
-  const key = end.kind === "pod" ? podKey(end) : JSON.stringify(end);
-  keys.set(end, key);
-  return key;
+  return end.kind === "pod" ? podKey(end) : JSON.stringify(end);
 }
 
 /** By labels where they are recorded: then the pod's own name changes nothing. */
 function podKey({ namespace, labels, sharedLabels, serviceAccount, pod, workload }: RecordedPod): string {
   if (labels === undefined) return JSON.stringify([namespace, workload ?? pod, serviceAccount]);
-  const own = Object.entries(labels).filter(([key]) => !controllerLabelKeys.has(key));
-  own.sort(([a], [b]) => (a < b ? -1 : 1));
+  const own = Object.entries(withoutControllerLabels(labels)).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([namespace, own, serviceAccount, sharedLabels === true ? pod : undefined]);
 }

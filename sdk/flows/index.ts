@@ -10,4 +10,4 @@ export { readLine } from "./line";
 export type { Recording } from "./recording";
 export { RecordingReader } from "./recording";
 export type { ReplayedFlow } from "./replay";
-export { replay } from "./replay";
+export { replay, replayEffects } from "./replay";

@@ -6,18 +6,21 @@ import { attemptsOf } from "./classes";
 import type { RecordedEnd } from "./record";
 import { resolveEnd } from "./resolve";
 
-/** What would become of a kind of flow. */
-type ReplayEffect =
+/** What would become of a kind of flow, in the order in which it matters. */
+export const replayEffects = [
   /** It passed, and the policies deny it. */
-  | "would-be-denied"
-  /** It was denied, and the policies let it pass. */
-  | "would-open"
-  | "still-denied"
-  | "still-allowed"
+  "would-be-denied",
   /** It depends on something that is not known. */
-  | "unknown"
+  "unknown",
   /** An end cannot be told. */
-  | "unresolved";
+  "unresolved",
+  /** It was denied, and the policies let it pass. */
+  "would-open",
+  "still-denied",
+  "still-allowed",
+] as const;
+
+type ReplayEffect = (typeof replayEffects)[number];
 
 /** The judgement of one kind of flow. */
 export interface ReplayedFlow {

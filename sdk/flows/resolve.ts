@@ -1,6 +1,6 @@
 /** Whom the engine is asked about for a recorded end: by labels, else by name. */
 import type { Peer, Snapshot, Workload } from "../reachability";
-import { controllerLabelKeys } from "../reachability";
+import { withoutControllerLabels } from "../reachability";
 import type { RecordedEnd, RecordedPod } from "./record";
 
 /** The ends that a recorded one may be: where there are several, the record does not tell them apart. */
@@ -45,13 +45,12 @@ function resolvePod(pod: RecordedPod, snapshot: Snapshot): ResolvedEnd | string 
     return `${pod.namespace}/${pod.pod ?? "a pod without name"}: no workload has the labels that its record shares with others`;
   }
   // gone since, or labelled by hand: policies see the labels
-  const own = Object.fromEntries(Object.entries(labels).filter(([key]) => !controllerLabelKeys.has(key)));
   return {
     peers: [
       {
         kind: "freshPod",
         namespace: pod.namespace,
-        labels: own,
+        labels: withoutControllerLabels(labels),
         ...(pod.serviceAccount === undefined ? {} : { serviceAccount: pod.serviceAccount }),
       },
     ],
@@ -65,10 +64,9 @@ function peerOf({ id }: Workload): Peer {
 
 /** Whether a pod of the workload may have been recorded with these labels: with all of its own, or with what it shares. */
 function fits(recorded: Readonly<Record<string, string>>, shared: boolean, { labels }: Workload): boolean {
-  const own = Object.entries(labels).filter(([key]) => !controllerLabelKeys.has(key));
-  const seen = Object.entries(recorded).filter(([key]) => !controllerLabelKeys.has(key));
-  if (seen.some(([key, value]) => labels[key] !== value)) return false;
-  return shared || own.every(([key, value]) => recorded[key] === value);
+  const holds = (all: Readonly<Record<string, string>>, some: Readonly<Record<string, string>>): boolean =>
+    Object.entries(withoutControllerLabels(some)).every(([key, value]) => all[key] === value);
+  return holds(labels, recorded) && (shared || holds(recorded, labels));
 }
 
 /** `web` of the pods `web-5d4b9c7f6d-abcde` and `web-0`, and of what Calico writes: `web-5d4b9c7f6d-*`, `db-*`. */

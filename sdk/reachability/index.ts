@@ -39,7 +39,7 @@ export { nodeLocalDnsAddresses } from "./readers/node-local-dns";
 export { identityOf } from "./snapshot/identity";
 export type { Patched } from "./snapshot/patches";
 export { applied as applyPatch, withPatches } from "./snapshot/patches";
-export { controllerLabelKeys } from "./readers/controller-labels";
+export { withoutControllerLabels } from "./readers/controller-labels";
 export { isDryRun } from "./readers/dry-run";
 export { meshBypassesOf, meshModeIn, meshModeOfWorkload } from "./readers/mesh-members";
 export { proxyPorts } from "./readers/mesh-capture";

@@ -1,4 +1,4 @@
-import { declaredFlows, RecordingReader, replay as replayFlows } from "../../flows/index";
+import { declaredFlows, RecordingReader, replay as replayFlows, replayEffects } from "../../flows/index";
 import type { Recording, ReplayedFlow } from "../../flows/index";
 import { planOf } from "../declaration-file";
 import { CliError, inputError, usageError } from "../errors";
@@ -85,10 +85,10 @@ function refuseHalfRecordings({ records, classes, lines, notUnderstood }: Record
   }
 }
 
-const order = ["would-be-denied", "unknown", "unresolved", "would-open", "still-denied", "still-allowed"];
-
 function bySeverity(a: ReplayedFlow, b: ReplayedFlow): number {
-  return order.indexOf(a.effect) - order.indexOf(b.effect) || b.passed + b.denied - (a.passed + a.denied);
+  return (
+    replayEffects.indexOf(a.effect) - replayEffects.indexOf(b.effect) || b.passed + b.denied - (a.passed + a.denied)
+  );
 }
 
 function exitCodeFor(judged: readonly ReplayedFlow[], recording: Recording, loaded: Loaded, limit: number): ExitCode {

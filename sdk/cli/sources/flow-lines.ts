@@ -1,7 +1,7 @@
 /** The lines of recordings: of files, rotated and compressed ones too, and of standard input. */
 import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import type { Readable } from "node:stream";
+import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { RecordingReader } from "../../flows/index";
 import { inputError } from "../errors";
@@ -75,31 +75,21 @@ async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) 
 }
 
 async function* unpacked(stream: Readable, count: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const chunks = counted(stream, count);
   const first = await chunks.next();
   if (first.done === true) return;
   const whole = async function* (): AsyncGenerator<Buffer> {
-    count(first.value);
     yield first.value;
-    for (;;) {
-      const next = await chunks.next();
-      if (next.done === true) return;
-      count(next.value);
-      yield next.value;
-    }
+    yield* chunks;
   };
   const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
-  if (!isGzip) {
-    yield* whole();
-    return;
+  // what goes wrong on the way is thrown to whoever reads what comes out
+  yield* isGzip ? (pipeline(whole, createGunzip(), () => undefined) as AsyncIterable<Buffer>) : whole();
+}
+
+async function* counted(stream: Readable, count: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    count(chunk);
+    yield chunk;
   }
-  const gunzip = createGunzip();
-  const feed = (async (): Promise<void> => {
-    for await (const chunk of whole()) {
-      if (!gunzip.write(chunk)) await new Promise((resolve) => gunzip.once("drain", resolve));
-    }
-    gunzip.end();
-  })();
-  feed.catch((error: unknown) => gunzip.destroy(error as Error));
-  yield* gunzip as AsyncIterable<Buffer>;
 }

@@ -1,8 +1,8 @@
 /** Where objects lie after kustomize: the `namespace:` of a kustomization replaces that of all it takes in. */
 import * as path from "node:path";
+import { hasTemplate } from "../../cluster/owners";
 import { unknownValue } from "../../reachability";
 import type { KubeObject, SourcedObject } from "../../reachability";
-import { mapOf } from "../../reachability/model/plain";
 import type { Kustomization } from "./kustomize";
 
 /** A namespace by its name; `own`: what the object names, or none; `unknown`: it is filled in later. */
@@ -27,7 +27,8 @@ export function withNamespaces(
     const found = places.get(path.normalize(each.source?.file ?? ""));
     if (found === undefined || isNamespace(each) || !isNamespaced(each.object)) return [each];
     const all = [...found.values()].map((place) => inPlace(each, place));
-    if (runsPods(each.object)) for (const { object } of all) inhabited.add(String(object.metadata?.namespace ?? ""));
+    if (each.object.kind === "Pod" || hasTemplate(each))
+      for (const { object } of all) inhabited.add(String(object.metadata?.namespace ?? ""));
     return all;
   });
   return moved.flatMap(([first, ...rest]) => {
@@ -35,10 +36,6 @@ export function withNamespaces(
     const found = places.get(path.normalize(first.source?.file ?? ""));
     return found === undefined ? first : [...found.values()].flatMap((place) => named(first, place, inhabited));
   });
-}
-
-function runsPods({ kind, spec }: KubeObject): boolean {
-  return kind === "Pod" || ["template", "jobTemplate"].some((field) => field in mapOf(spec));
 }
 
 /** A Namespace object under the name that a kustomization gives it. */

@@ -2,12 +2,16 @@
 import type { PeerTerm } from "../model/rules";
 import type { Snapshot } from "../model/snapshot";
 
+const remembered = new WeakMap<Snapshot, readonly string[]>();
+
 /** A name for each pattern of names in the rules of a snapshot. */
-export function namesInRules({ rules }: Snapshot): readonly string[] {
-  const named = rules.policies
-    .flatMap(({ egress }) => egress?.rules ?? [])
-    .flatMap(({ peers }) => peers.flatMap(namesOf));
-  return [...new Set(named)];
+export function namesInRules(snapshot: Snapshot): readonly string[] {
+  const known = remembered.get(snapshot);
+  if (known !== undefined) return known;
+  const peers = snapshot.rules.policies.flatMap(({ egress }) => (egress?.rules ?? []).flatMap((rule) => rule.peers));
+  const names = [...new Set(peers.flatMap(namesOf))];
+  remembered.set(snapshot, names);
+  return names;
 }
 
 /** A name for each pattern, with something in the place of what stands for anything. */

@@ -11,7 +11,7 @@ const mostPods = 256;
 const topologyKeys: ReadonlySet<string> = new Set(["topology.kubernetes.io/zone", "topology.kubernetes.io/region"]);
 
 /** Keys of the labels that differ between the pods of one controller, or from one revision to the next. */
-export const controllerLabelKeys: ReadonlySet<string> = new Set([
+const controllerLabelKeys: ReadonlySet<string> = new Set([
   ...topologyKeys,
   "pod-template-hash",
   "controller-revision-hash",
@@ -24,6 +24,11 @@ export const controllerLabelKeys: ReadonlySet<string> = new Set([
   "job-name",
   "controller-uid",
 ]);
+
+/** The labels that all pods of a controller share, of those of one pod. */
+export function withoutControllerLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !controllerLabelKeys.has(key)));
+}
 
 /**
  * The labels that the pods of an object have: those of its template, and what its controller adds, as "some value" where
