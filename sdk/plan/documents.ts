@@ -1,5 +1,5 @@
 /** What a plan consists of. */
-import type { Dialect, Entity, MetadataService, PolicyMode, Tier } from "./declaration";
+import type { Dialect, Entity, MeshMode, MetadataService, PolicyMode, Tier } from "./declaration";
 import type { ClusterDns } from "../reachability";
 import type { PortRange } from "./model";
 
@@ -118,6 +118,8 @@ export type PlannedPeer =
 
 /** A flow as it was understood; the same for every policy API. */
 export interface PlannedFlow {
+  /** Its short name: the same as long as source, destination and ports are. */
+  readonly id: string;
   readonly from: PlannedPeer;
   readonly to: PlannedPeer;
   readonly ports: readonly PortRange[];
@@ -129,6 +131,18 @@ export interface PlannedFlow {
   readonly critical?: true;
   /** The day by which it is reviewed. */
   readonly reviewBy?: string;
+}
+
+/** A declared workload, those of presets included. */
+export interface PlannedWorkload {
+  readonly name: string;
+  readonly namespace: string;
+  readonly tier: Tier;
+  /** Labels that select its pods. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hostNetwork: boolean;
+  /** Nothing outside the cluster may reach it. */
+  readonly denyExternal: boolean;
 }
 
 /** DNS servers that the pods of every namespace with a default deny may ask, with two exceptions. */
@@ -212,6 +226,13 @@ export interface Plan {
   /** Tier 0: namespaces without a default deny, sorted. */
   readonly exemptNamespaces: readonly string[];
   readonly flows: readonly PlannedFlow[];
+  readonly workloads: readonly PlannedWorkload[];
+  /** The day by which every policy is reviewed that no flow gives another one. */
+  readonly reviewBy?: string;
+  /** The enforcer itself only reports, by declaration. */
+  readonly enforcerAudits: boolean;
+  /** The mesh, where one is declared. */
+  readonly mesh?: MeshMode;
   /** The cluster's DNS, and who may ask it. */
   readonly dns: PlannedDns;
   readonly tenants: readonly PlannedTenant[];

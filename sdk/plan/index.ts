@@ -18,6 +18,7 @@ export type {
   PlannedNamespace,
   PlannedObject,
   PlannedTenant,
+  PlannedWorkload,
   PolicyDocument,
   Stage,
   WarningCode,

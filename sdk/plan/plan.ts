@@ -5,10 +5,11 @@ import { bypassDocuments, bypassesOf, noteBypasses } from "./bypasses";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { PolicyLayout, Tier } from "./declaration";
 import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
-import type { DraftDocument, Plan, PlannedDns } from "./documents";
+import type { DraftDocument, Plan, PlannedDns, PlannedWorkload } from "./documents";
 import { logicalNameOf } from "./documents";
+import { flowId } from "./flow-id";
 import { plannedPeer } from "./halves";
-import type { Model } from "./model";
+import type { Model, ModelWorkload } from "./model";
 import { metadataAccessOf, noteEndedExceptions, noteMetadataAccess, noteOverdueReviews } from "./notes";
 import { orderDocuments } from "./order";
 import { refuseSharedNames, rename, withNames } from "./policy-names";
@@ -115,6 +116,7 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
       .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
     exemptNamespaces: model.exempt,
     flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical, reviewBy }) => ({
+      id: flowId({ from, to, ports }),
       from: plannedPeer(from),
       to: plannedPeer(to),
       ports,
@@ -124,12 +126,21 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
       ...(expires === undefined ? {} : { expires }),
       ...(reviewBy === undefined ? {} : { reviewBy }),
     })),
+    workloads: [...model.workloads.values()].map(plannedWorkload),
+    ...(model.reviewBy === undefined ? {} : { reviewBy: model.reviewBy }),
+    enforcerAudits: model.enforcerAudits,
+    ...(model.mesh === undefined ? {} : { mesh: model.mesh.mode }),
     dns: plannedDns(model),
     tenants: model.tenants.map(({ name, namespaces, policyEditors }) => ({ name, namespaces, policyEditors })),
     exceptions: exceptionsOf(model),
     metadataAccess: metadataAccessOf(model),
     bypasses: bypassesOf(model),
   };
+}
+
+function plannedWorkload(workload: ModelWorkload): PlannedWorkload {
+  const { name, namespace, tier, labels, hostNetwork, denyExternal } = workload;
+  return { name, namespace, tier, labels, hostNetwork, denyExternal };
 }
 
 function plannedDns(model: Model): PlannedDns {

@@ -5,7 +5,7 @@ import { describePlannedPeer } from "../plan/index";
  * The declared flows as a Mermaid flowchart: a box for each namespace, an arrow for each pair of peers, its ports as the
  * label. Sorted, so that the same declaration gives the same text. An empty declaration gives a chart without arrows.
  */
-export function flowDiagram(flows: readonly PlannedFlow[]): string {
+export function flowDiagram(flows: readonly Omit<PlannedFlow, "id">[]): string {
   const ports = new Map<string, { readonly from: string; readonly to: string; readonly ports: Set<string> }>();
   const homes = new Map(
     flows.flatMap(({ from, to }) => [from, to].map((peer) => [describePlannedPeer(peer), homeOf(peer)] as const)),

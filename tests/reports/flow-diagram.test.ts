@@ -28,7 +28,7 @@ function unescape(text: string): string {
 }
 
 /** The same from the flows themselves. */
-function arrowsDeclared(flows: readonly PlannedFlow[]): string[] {
+function arrowsDeclared(flows: readonly Omit<PlannedFlow, "id">[]): string[] {
   const found: Record<string, string[]> = {};
   for (const { from: source, to: destination, ports } of flows) {
     const [from, to] = [describePlannedPeer(source), describePlannedPeer(destination)];
