@@ -1,4 +1,4 @@
-import type { Reachability } from "../reachability";
+import { compile, type Reachability } from "../reachability";
 import { rules as allRules } from "./rules";
 import { tenantsOf } from "./tenants";
 import { defaultPolicyNames, defaultTiers, severities } from "./types";
@@ -8,7 +8,8 @@ import type { Finding, FindingOptions, RuleContext } from "./types";
  * Everything the rules find in a snapshot, sorted: violations before what is only possible before what is exempt, then
  * by severity, rule, subject and message. The order does not depend on the order of the objects.
  */
-export function evaluate(reachability: Reachability, options: FindingOptions = {}): Finding[] {
+export function evaluate(judged: Reachability, options: FindingOptions = {}): Finding[] {
+  const reachability = withoutMeshEgress(judged);
   const context: RuleContext = {
     reachability,
     tiers: {
@@ -25,6 +26,16 @@ export function evaluate(reachability: Reachability, options: FindingOptions = {
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) findings.push(...rule.check(context));
   return sortFindings(once(findings));
+}
+
+/**
+ * The network and the mesh at the destinations alone: what sidecars keep in is no protection, since whoever has a pod gets
+ * past its proxy (Istio's security best practices, "Understand traffic capture limitations").
+ */
+function withoutMeshEgress(reachability: Reachability): Reachability {
+  const { snapshot } = reachability;
+  const { meshEgress, ...rules } = snapshot.rules;
+  return meshEgress === undefined ? reachability : compile({ ...snapshot, rules });
 }
 
 /** Findings that say the same are one, with the causes of all: the same object may lie in several files. */

@@ -94,6 +94,8 @@ export function podLookup(pod: PodEndpoint): Lookup {
         return undefined;
       case "mesh":
         return pod.mesh;
+      case "sidecarOutbound":
+        return takenBySidecar(pod);
       case "principal":
         return inMesh(pod, principalOf(pod));
       case "meshNamespace":
@@ -104,6 +106,13 @@ export function podLookup(pod: PodEndpoint): Lookup {
         return inMesh(pod, pod.trustDomain);
     }
   };
+}
+
+/** How much a pod's sidecar takes of the TCP that it sends. */
+function takenBySidecar({ mesh, outbound }: PodEndpoint): LabelValue | undefined {
+  if (isUnknown(mesh)) return outbound?.off === YES ? undefined : unknownValue;
+  if (mesh !== "sidecar" || outbound?.off === YES) return undefined;
+  return outbound === undefined ? "all" : unknownValue;
 }
 
 /** A value that only members of the mesh have. */

@@ -35,7 +35,8 @@ export class Engine {
   constructor(readonly snapshot: Snapshot) {
     this.endpoints = new Endpoints(snapshot);
     this.routes = new Routes(snapshot, this.endpoints);
-    this.index = new PolicyIndex(snapshot.rules.policies, snapshot.profile);
+    const { policies, meshEgress } = snapshot.rules;
+    this.index = new PolicyIndex(meshEgress === undefined ? policies : [...meshEgress, ...policies], snapshot.profile);
     this.meshIndex = new PolicyIndex(snapshot.rules.mesh, snapshot.profile);
     this.waypointIndex = new PolicyIndex(snapshot.rules.waypoint ?? [], snapshot.profile);
     this.#dnsNames = snapshot.rules.policies.flatMap((policy) =>

@@ -2,7 +2,7 @@
 import { metadataEndpoints } from "../model/metadata-endpoints";
 import type { EnforcerProfile } from "../model/profile";
 import { matchesName, metadataNames } from "../readers/fqdn";
-import type { CidrTerm, DnsPattern, Entity, PeerTerm, Subject } from "../model/rules";
+import type { CidrTerm, Entity, PeerTerm, Subject } from "../model/rules";
 import { evaluate } from "../model/selectors/conditions";
 import { labelOf } from "../model/selectors/labels";
 import { AddressSet, type Address } from "../model/sets/addresses";
@@ -66,7 +66,7 @@ export function matchesPeer(term: PeerTerm, endpoint: Endpoint, context: MatchCo
     case "nodes":
       return endpoint.kind === "node" ? evaluate(term.where, (_field, key) => labelOf(endpoint.labels, key)) : NO;
     case "fqdn":
-      return matchesFqdn(term.pattern, endpoint, context);
+      return matchesFqdn(term, endpoint, context);
     case "and":
       return term.of.reduce<Tri>((result, each) => triAnd(result, matchesPeer(each, endpoint, context)), YES);
     case "or":
@@ -221,12 +221,17 @@ function within(range: AddressSet, set: AddressSet): Tri {
  * Names against addresses: nobody here knows what a name resolves to. A name of which strangers can own an instance may
  * resolve to any address, and the names of metadata services resolve to theirs.
  */
-function matchesFqdn(pattern: DnsPattern, endpoint: Endpoint, { learns }: MatchContext): Tri {
+function matchesFqdn(
+  { pattern, asked }: Extract<PeerTerm, { kind: "fqdn" }>,
+  endpoint: Endpoint,
+  { learns }: MatchContext,
+): Tri {
   if (endpoint.kind !== "world") return NO;
   if (endpoint.dnsName !== undefined) {
     const fits = tri(matchesName(pattern, endpoint.dnsName));
-    return learns === undefined ? fits : triAnd(fits, learns(endpoint.dnsName));
+    return learns === undefined || asked === true ? fits : triAnd(fits, learns(endpoint.dnsName));
   }
+  if (asked === true) return NO;
   if (pattern.broad || endpoint.address === undefined) return MAYBE;
   const namesMetadata = metadataNames.some((name) => matchesName(pattern, name));
   return namesMetadata && metadataAddresses.contains(endpoint.address) ? MAYBE : NO;

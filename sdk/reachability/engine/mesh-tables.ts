@@ -43,7 +43,7 @@ export class MeshTables {
   }
 
   #sortOf(pod: PodEndpoint, index: number): string {
-    const special = pod.outbound !== undefined || (this.engine.transport.services.hasRules && pod.mesh !== "ambient");
+    const special = pod.outbound !== undefined || (this.engine.transport.asksServices && pod.mesh !== "ambient");
     return special ? `#${index}` : String(typeof pod.mesh === "string" ? pod.mesh : "?");
   }
 

@@ -4,11 +4,15 @@
  */
 import type { Snapshot } from "../model/snapshot";
 import { MeshServices, type MeshService } from "../readers/mesh-services";
+import { hostOf, routedHostsOf } from "../readers/mesh-registry";
+import { knownBy } from "../readers/mesh-egress";
+import { sidecarScopesOf, type SidecarScope } from "../readers/sidecar-scopes";
 import type { OutboundCapture, Redirected } from "../model/mesh";
+import { evaluate } from "../model/selectors/conditions";
 import { labelOf } from "../model/selectors/labels";
 import { AddressSet, type Address } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
-import { isUnknown, MAYBE, NO, triNot, triOr, YES, type Tri } from "../model/unknown";
+import { isUnknown, MAYBE, NO, triAnd, triNot, triOr, YES, type Tri } from "../model/unknown";
 import { tiers } from "../model/rules";
 import { podLookup, type Endpoint, type PodEndpoint } from "./endpoints";
 import { evaluateTiers, resolvePorts, type TierSelection } from "./evaluate";
@@ -28,6 +32,8 @@ interface Dialled {
 
 export class MeshTransport {
   #services: MeshServices | undefined;
+  #scopes: readonly SidecarScope[] | undefined;
+  #routed: ReadonlySet<string> | undefined;
   readonly #dialled = new Map<PodEndpoint, readonly Dialled[]>();
   readonly #plain = new Map<PodEndpoint, PodEndpoint>();
   readonly #unspoken = new Map<readonly TierSelection[], TrafficRange>();
@@ -41,6 +47,17 @@ export class MeshTransport {
       this.snapshot.profile.meshRootNamespace,
       this.snapshot.profile.meshAutoMtls !== false,
     ));
+  }
+
+  /** What Sidecars and the mesh's configuration tell clients of services. */
+  get #sidecars(): readonly SidecarScope[] {
+    const { others, profile } = this.snapshot;
+    return (this.#scopes ??= sidecarScopesOf(others, profile.meshRootNamespace));
+  }
+
+  /** Whether it depends on the destination's Service how a client connects. */
+  get asksServices(): boolean {
+    return this.services.hasRules || this.#sidecars.length > 0;
   }
 
   /** The same pod as a proxy sees it that gets plaintext: without an identity. */
@@ -110,7 +127,7 @@ export class MeshTransport {
   #fromClient(source: PodEndpoint, destination: PodEndpoint): TrafficRange {
     const sidecar = source.mesh === "sidecar" || isUnknown(source.mesh);
     const outbound = sidecar ? source.outbound : undefined;
-    const asked = source.mesh !== "ambient" && source.mesh !== "waypoint" && this.services.hasRules;
+    const asked = source.mesh !== "ambient" && source.mesh !== "waypoint" && this.asksServices;
     if (outbound === undefined && !asked) return nothing;
     const dialled = this.dialled(destination);
     let byService = nothing;
@@ -152,8 +169,23 @@ export class MeshTransport {
       const tls = this.services.clientTls({ namespace, lookup: podLookup(source) }, service, port);
       if (tls === "plaintext") result = YES;
       if (tls === "unknown") result = triOr(result, MAYBE);
+      // to an address that the proxy does not know it sends what it gets
+      if (result !== YES && source.mesh === "sidecar") result = triOr(result, this.#isHidden(source, service, port));
     }
     return result;
+  }
+
+  /** Whether the client's sidecar is not told of a Service. */
+  #isHidden(source: PodEndpoint, service: MeshService, port: number): Tri {
+    const lookup = podLookup(source);
+    const client = isUnknown(source.namespace) ? undefined : source.namespace;
+    this.#routed ??= routedHostsOf(this.snapshot.others);
+    const routed = this.#routed;
+    const target = { namespace: service.namespace, host: hostOf(service) };
+    return this.#sidecars.reduce<Tri>((result, scope) => {
+      const hides = triNot(knownBy(scope, client, target, port, routed));
+      return triOr(result, triAnd(evaluate(scope.where, lookup), hides));
+    }, NO);
   }
 
   #direct(outbound: OutboundCapture, destination: PodEndpoint, ports: TrafficSet): TrafficRange {

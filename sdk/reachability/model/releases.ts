@@ -1,6 +1,7 @@
 /** Versions of what runs in a cluster, from the objects that brought it. */
 import type { KubeObject, SourcedObject } from "./objects";
-import { mapOf } from "./plain";
+import { mapInText } from "./map-in-text";
+import { isMap, listOf, mapOf, type Fields } from "./plain";
 
 /** The API group of an object; empty where the object does not state it. */
 export function apiGroupOf({ apiVersion }: KubeObject): string {
@@ -45,8 +46,8 @@ export function versionIn(
   for (const { object } of objects) {
     const version = running(object);
     if (version !== undefined) return version;
-    const release = releaseOf(object);
-    if (release?.chart === chart) released ??= majorMinor(release.version);
+    const release = releaseOf(object, chart);
+    if (release !== undefined) released ??= majorMinor(release.version);
   }
   return released;
 }
@@ -54,31 +55,66 @@ export function versionIn(
 interface HelmRelease {
   readonly chart: string;
   readonly version: unknown;
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly values: Fields;
 }
 
 /**
- * The chart, version and values of a Helm release, as Pulumi states and GitOps tools write them (Flux's HelmRelease, Argo
- * CD's Application, the HelmChart of k3s and RKE2, whose values are text and count as not stated); nothing for other objects.
+ * The version and values of a release of a chart, as Pulumi states and GitOps tools write them: Flux's HelmRelease, Argo CD's
+ * Application, the HelmChart of k3s and RKE2. Nothing where an object installs another chart, or none.
+ *
+ * @param chart The chart's name, without the repository it comes from.
  */
-export function releaseOf(object: KubeObject): HelmRelease | undefined {
+export function releaseOf(object: KubeObject, chart: string): HelmRelease | undefined {
+  return releasesOf(object).find((release) => release.chart === chart);
+}
+
+function releasesOf(object: KubeObject): readonly HelmRelease[] {
   const spec = mapOf(object.spec);
   if (object.kind === "Application" && apiGroupOf(object) === "argoproj.io") {
-    const several = Array.isArray(spec["sources"]) ? (spec["sources"] as unknown[]) : [];
-    const source = [spec["source"], ...several].map(mapOf).find(({ chart }) => typeof chart === "string");
-    if (source === undefined) return undefined;
-    return released(source["chart"], source["targetRevision"], mapOf(source["helm"])["valuesObject"]);
+    return [spec["source"], ...listOf(spec["sources"])].map(mapOf).flatMap((source) => {
+      return released(source["chart"], source["targetRevision"], argoValues(mapOf(source["helm"])));
+    });
   }
-  if (!["Release", "HelmRelease", "HelmChart", "Chart"].includes(object.kind)) return undefined;
+  if (object.kind === "HelmChart") {
+    const values = merged(mapOf(mapInText(spec["valuesContent"])), mapOf(spec["values"]));
+    return released(spec["chart"], spec["version"], values);
+  }
+  if (!["Release", "HelmRelease", "Chart"].includes(object.kind)) return [];
   // HelmRelease: spec.chart.spec.chart; Release: spec.chart, perhaps as an address or a path
   const chart = spec["chart"] ?? "";
   const inner = mapOf(mapOf(chart)["spec"]);
+  const values = mapOf(spec["values"]);
   return typeof chart === "string"
-    ? released(chart, spec["version"], spec["values"])
-    : released(inner["chart"], inner["version"], spec["values"]);
+    ? released(chart, spec["version"], values)
+    : released(inner["chart"], inner["version"], values);
 }
 
-function released(chart: unknown, version: unknown, values: unknown): HelmRelease | undefined {
-  if (typeof chart !== "string") return undefined;
-  return { chart: chart.replace(/\/+$/, "").split("/").at(-1) ?? "", version, values: mapOf(values) };
+function released(chart: unknown, version: unknown, values: Fields): HelmRelease[] {
+  if (typeof chart !== "string") return [];
+  return [{ chart: chart.replace(/\/+$/, "").split("/").at(-1) ?? "", version, values }];
+}
+
+/** The values of an Application: a text, over it an object, over both single parameters. */
+function argoValues(helm: Fields): Fields {
+  let values = merged(mapOf(mapInText(helm["values"])), mapOf(helm["valuesObject"]));
+  for (const parameter of listOf(helm["parameters"]).map(mapOf)) {
+    const { name, value } = parameter;
+    if (typeof name === "string" && !name.includes("[")) values = merged(values, nested(name.split("."), value));
+  }
+  return values;
+}
+
+function nested(path: readonly string[], value: unknown): Fields {
+  const [first = "", ...rest] = path;
+  return { [first]: rest.length === 0 ? value : nested(rest, value) };
+}
+
+/** Values with others over them, map by map. */
+function merged(under: Fields, over: Fields): Fields {
+  const result: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const own = result[key];
+    result[key] = isMap(own) && isMap(value) ? merged(own, value) : value;
+  }
+  return result;
 }

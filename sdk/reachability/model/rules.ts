@@ -35,7 +35,12 @@ export type PeerTerm =
   /** Nodes by their labels. */
   | { readonly kind: "nodes"; readonly where: Condition }
   /** Names outside the cluster, in the form of {@link DnsPattern}. */
-  | { readonly kind: "fqdn"; readonly pattern: DnsPattern }
+  | {
+      readonly kind: "fqdn";
+      readonly pattern: DnsPattern;
+      /** By the name that the client asks for, whatever addresses the enforcer knows of it (Istio). */
+      readonly asked?: true;
+    }
   | { readonly kind: "and"; readonly of: readonly PeerTerm[] }
   | { readonly kind: "or"; readonly of: readonly PeerTerm[] }
   | { readonly kind: "not"; readonly of: PeerTerm }
@@ -164,6 +169,8 @@ export interface RuleBook {
   readonly policies: readonly CompiledPolicy[];
   /** What the service mesh enforces on ingress besides. */
   readonly mesh: readonly CompiledPolicy[];
+  /** What sidecars of the mesh let out of pods, before the network sees it. */
+  readonly meshEgress?: readonly CompiledPolicy[];
   /** What Istio's waypoints enforce on traffic that passes them on its way to the subjects. */
   readonly waypoint?: readonly CompiledPolicy[];
   /** Names on the way to which a waypoint decides by policies of its own. */
@@ -177,6 +184,8 @@ export const tiers = {
   admin: { id: "Admin", order: 0, combinator: "firstMatch" },
   normal: { id: "NetworkPolicy", order: 1, combinator: "additive" },
   baseline: { id: "Baseline", order: 2, combinator: "firstMatch" },
+  /** What a client's sidecar lets out (outboundTrafficPolicy). */
+  meshEgress: { id: "outboundTrafficPolicy", order: -1, combinator: "firstMatch" },
   /** PeerAuthentication: who may connect without mutual TLS. */
   meshTransport: { id: "PeerAuthentication", order: 0, combinator: "firstMatch" },
   /** AuthorizationPolicy with targetRefs, at a waypoint. */

@@ -486,15 +486,27 @@ function flipHints(
   return layers.filter(([each]) => each.verdict === "denied").map(([each, asked]) => opening(each, asked));
 }
 
+/** Kinds that close egress only by what sidecars are told of the mesh's services: Sidecar, and what configures istiod. */
+const sidecarPolicies: ReadonlySet<string> = new Set([
+  "Sidecar",
+  "ConfigMap",
+  "Release",
+  "HelmRelease",
+  "Chart",
+  "HelmChart",
+  "Application",
+  "IstioOperator",
+  "Istio",
+]);
+
 function opening(explanation: DirectionExplanation, asked: TrafficSet): FlipHint {
   const { direction, deciding } = explanation;
   if (deciding !== undefined) {
-    return {
-      direction,
-      policy: deciding.policy,
-      path: deciding.path,
-      text: `narrow or remove ${describeRule(deciding)}`,
-    };
+    const text =
+      direction === "egress" && sidecarPolicies.has(deciding.policy.kind)
+        ? `name the destination in a Service or a ServiceEntry that the client's sidecar knows, or change outboundTrafficPolicy in ${describeRef(deciding.policy)}`
+        : `narrow or remove ${describeRule(deciding)}`;
+    return { direction, policy: deciding.policy, path: deciding.path, text };
   }
   const unlearned = explanation.chain.find(({ because }) => because === "unlearned")?.rule;
   if (unlearned !== undefined) {

@@ -31,7 +31,7 @@ export function withMeshConfig(profile: EnforcerProfile, objects: readonly Sourc
 }
 
 /** The MeshConfig in an object; nothing where it holds none. */
-function meshConfigOf(object: SourcedObject["object"]): Fields | undefined {
+export function meshConfigOf(object: SourcedObject["object"]): Fields | undefined {
   const name = textOf(object.metadata?.name) ?? "";
   if (object.kind === "ConfigMap") {
     return name === "istio" || name.startsWith("istio-") ? mapInConfigMap(object, "mesh") : undefined;

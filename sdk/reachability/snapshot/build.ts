@@ -19,6 +19,7 @@ import { withoutCopies, type Unique } from "./copies";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
 import { readUnread, unreadable, unreadKindOf } from "../readers/unread-policies";
 import { redirectsOf } from "./redirects";
+import { meshEgressOf } from "../readers/mesh-egress";
 import { withMeshConfig } from "../readers/mesh-config";
 import { installationOf } from "../readers/mesh-installation";
 import { waypointsOf } from "../readers/waypoints";
@@ -136,6 +137,13 @@ class Builder {
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#nameVariants();
     this.#implyNamespaces();
+    const meshEgress = meshEgressOf(
+      this.objects,
+      data.services,
+      [...this.#namespaces.keys()],
+      this.profile.meshRootNamespace,
+      (problem) => this.problems.push(problem),
+    );
     const families = familiesOf([
       ...this.#nodes.flatMap(({ addresses, podCidrs }) => [...addresses, ...podCidrs]),
       ...[...this.#workloads.values()].flatMap(({ addresses }) => addresses),
@@ -155,6 +163,7 @@ class Builder {
         mesh: this.#mesh.filter(({ tier }) => tier.id !== tiers.waypoint.id),
         waypoint: this.#mesh.filter(({ tier }) => tier.id === tiers.waypoint.id),
         waypointHosts: context.waypointHosts,
+        ...(meshEgress.length === 0 ? {} : { meshEgress }),
       },
       waypoints,
       installation: installationOf(this.objects),

@@ -50,5 +50,5 @@ export const calico: Enforcer = {
         : agentVersion(object, /(^|\/)(calico-)?node$/, "calico"),
     ),
   isSeenIn: (objects) =>
-    objects.some(({ object }) => groups.has(apiGroupOf(object)) || releaseOf(object)?.chart === chart),
+    objects.some(({ object }) => groups.has(apiGroupOf(object)) || releaseOf(object, chart) !== undefined),
 };

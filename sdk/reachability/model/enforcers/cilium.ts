@@ -51,8 +51,8 @@ export const cilium: Enforcer = {
       if (object.kind === "ConfigMap" && object.metadata?.name === "cilium-config") {
         return fromConfig(object["data"], base);
       }
-      const release = releaseOf(object);
-      if (release?.chart === "cilium") released = fromValues(release.values, base);
+      const release = releaseOf(object, "cilium");
+      if (release !== undefined) released = fromValues(release.values, base);
     }
     return released;
   },

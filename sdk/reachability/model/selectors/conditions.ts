@@ -30,6 +30,8 @@ export type Field =
   | "reserved"
   /** How the pod takes part in the mesh, and its identity there; absent for what has none. */
   | "mesh"
+  /** `all` where a sidecar takes all TCP that the pod sends; not known where annotations keep some of it from it. */
+  | "sidecarOutbound"
   | "principal"
   | "meshNamespace"
   | "meshAccount"
