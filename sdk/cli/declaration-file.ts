@@ -21,7 +21,8 @@ export async function planOf(file: string): Promise<Plan> {
   }
 }
 
-async function readDeclaration(file: string): Promise<unknown> {
+/** What a declaration's file holds, as it stands. @throws CliError where it cannot be read. */
+export async function readDeclaration(file: string): Promise<unknown> {
   if (!existsSync(file)) throw inputError(`"${file}": there is no such file`);
   if (/\.[cm]?[jt]s$/.test(file)) return await fromModule(file);
   let value: unknown;

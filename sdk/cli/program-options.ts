@@ -60,7 +60,8 @@ export function filterOptions(command: Command): Command {
 
 /** @param sources False for a command whose sources have their places (diff). */
 export function inputOptions(command: Command, known: readonly string[], { sources = true } = {}): Command {
-  command.addOption(new Option("--format <format>", "how to print").choices(known).default("table"));
+  const format = new Option("--format <format>", "how to print").choices(known);
+  command.addOption(known.includes("table") ? format.default("table") : format);
   if (sources) sourceOptions(command);
   return command
     .option("-o, --output <file>", outputHelp)

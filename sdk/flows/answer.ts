@@ -54,7 +54,7 @@ function answerFor(flow: Flow, names: readonly string[], reachability: Reachabil
   if (byAddress.verdict === "allowed" || destination.kind !== "address") return answer;
   if (reachability.knownAs(destination) !== undefined) return answer;
   if (names.length === 0) {
-    return mayBeOfAName(flow, reachability)
+    return mayBeOfAName(flow, destination.address, reachability)
       ? {
           ...answer,
           verdict: "unknown",
@@ -62,16 +62,17 @@ function answerFor(flow: Flow, names: readonly string[], reachability: Reachabil
         }
       : answer;
   }
-  const byName = names.map((name) => reachability.explain({ ...flow, destination: { kind: "fqdn", name } }));
+  const { address } = destination;
+  const byName = names.map((name) => reachability.explain({ ...flow, destination: { kind: "fqdn", name, address } }));
   const opened =
     byName.find(({ verdict }) => verdict === "allowed") ?? byName.find(({ verdict }) => verdict === "unknown");
   return opened === undefined ? answer : { verdict: opened.verdict, reason: reasonOf(opened), explanation: opened };
 }
 
-/** Whether a name that rules speak of may be reached, whichever address it has. */
-function mayBeOfAName(flow: Flow, reachability: Reachability): boolean {
+/** Whether a name that rules speak of may be reached at the address. */
+function mayBeOfAName(flow: Flow, address: string, reachability: Reachability): boolean {
   return namesInRules(reachability.snapshot).some(
-    (name) => reachability.verdict({ ...flow, destination: { kind: "fqdn", name } }) !== "denied",
+    (name) => reachability.verdict({ ...flow, destination: { kind: "fqdn", name, address } }) !== "denied",
   );
 }
 

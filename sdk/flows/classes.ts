@@ -19,17 +19,27 @@ export interface FlowClass {
   /** Milliseconds since 1970. */
   readonly first: number;
   readonly last: number;
+  /** The days on which it was recorded (UTC), as days since 1970. */
+  readonly days: ReadonlySet<number>;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-interface Building extends Omit<FlowClass, "egress" | "ingress" | "either" | "first" | "last"> {
+interface Building extends Omit<
+  FlowClass,
+  "source" | "destination" | "egress" | "ingress" | "either" | "first" | "last"
+> {
+  source: RecordedEnd;
+  destination: RecordedEnd;
   readonly egress: Writable<Outcomes>;
   readonly ingress: Writable<Outcomes>;
   readonly either: Writable<Outcomes>;
   first: number;
   last: number;
+  readonly days: Set<number>;
 }
+
+const day = 24 * 60 * 60 * 1000;
 
 /** Gathers records in classes. */
 export class FlowClasses {
@@ -51,12 +61,37 @@ export class FlowClasses {
         either: none(),
         first: time,
         last: time,
+        days: new Set(),
       };
       this.classes.set(key, known);
     }
     known[side ?? "either"][outcome] += count;
+    known.source = moreNamed(known.source, source);
+    known.destination = moreNamed(known.destination, destination);
     known.first = Math.min(known.first, time);
     known.last = Math.max(known.last, time);
+    known.days.add(Math.floor(time / day));
+  }
+
+  /** Adds the classes of others to these. */
+  addAll(others: FlowClasses): void {
+    for (const [key, other] of others.classes) {
+      const known = this.classes.get(key);
+      if (known === undefined) {
+        this.classes.set(key, other);
+        continue;
+      }
+      for (const side of ["egress", "ingress", "either"] as const) {
+        for (const outcome of ["allowed", "denied", "would-be-denied"] as const) {
+          known[side][outcome] += other[side][outcome];
+        }
+      }
+      known.source = moreNamed(known.source, other.source);
+      known.destination = moreNamed(known.destination, other.destination);
+      known.first = Math.min(known.first, other.first);
+      known.last = Math.max(known.last, other.last);
+      for (const each of other.days) known.days.add(each);
+    }
   }
 
   all(): readonly FlowClass[] {
@@ -75,6 +110,13 @@ export function attemptsOf({ egress, ingress, either }: FlowClass): {
   const arrived = through(ingress);
   const left = Math.max(0, through(egress) - ingress.denied);
   return { passed: Math.max(arrived, left) + through(either), denied };
+}
+
+/** Recorders name the workloads of their own node's pods only. */
+function moreNamed(known: RecordedEnd, other: RecordedEnd): RecordedEnd {
+  return known.kind === "pod" && known.workload === undefined && other.kind === "pod" && other.workload !== undefined
+    ? { ...known, workload: other.workload }
+    : known;
 }
 
 function keyOf(end: RecordedEnd): string {

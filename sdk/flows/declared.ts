@@ -23,28 +23,67 @@ export function declaredFlows(
   });
 }
 
-function isOf({ source, destination, names, protocol, port }: ReplayedFlow, { from, to, ports }: PlannedFlow): boolean {
-  const onPort =
-    ports.length === 0 || ports.some((range) => range.protocol === protocol && range.from <= port && port <= range.to);
-  return onPort && standsFor(from, source, []) && standsFor(to, destination, names);
+/** Whom an end of a flow stands for, as far as a declaration has words for it. */
+export interface FlowEnd {
+  readonly namespace?: string;
+  /** The name of its workload, in the namespace. */
+  readonly workload?: string;
+  readonly address?: string;
+  /** Names that the source had looked up for the address. */
+  readonly names?: readonly string[];
+  readonly entity?: Entity;
 }
 
-function standsFor(peer: PlannedPeer, end: ReplayedFlow["source"], names: readonly string[]): boolean {
+/** Whether a declared flow lets a flow pass. */
+export function isDeclaredBy(
+  { from, to, ports }: PlannedFlow,
+  flow: { readonly source: FlowEnd; readonly destination: FlowEnd; readonly protocol: string; readonly port: number },
+): boolean {
+  const { protocol, port } = flow;
+  const onPort =
+    ports.length === 0 || ports.some((range) => range.protocol === protocol && range.from <= port && port <= range.to);
+  return onPort && standsFor(from, flow.source) && standsFor(to, flow.destination);
+}
+
+function isOf(recorded: ReplayedFlow, flow: PlannedFlow): boolean {
+  const { source, destination, names, protocol, port } = recorded;
+  return isDeclaredBy(flow, { source: endOf(source), destination: { ...endOf(destination), names }, protocol, port });
+}
+
+function endOf(end: ReplayedFlow["source"]): FlowEnd {
+  switch (end.kind) {
+    case "workload": {
+      const [namespace = "", name = ""] = end.id.split("/");
+      return { namespace, workload: name.replace(/\[.*$/, "") };
+    }
+    case "freshPod":
+      return { namespace: end.namespace };
+    case "address":
+      return { address: end.address };
+    case "kubeApiserver":
+      return { entity: Entity.KubeApiserver };
+    case "node":
+      return { entity: Entity.Nodes };
+    case "ingressProxy":
+      return { entity: Entity.Ingress };
+    default:
+      return {};
+  }
+}
+
+function standsFor(peer: PlannedPeer, { namespace, workload, address, names = [], entity }: FlowEnd): boolean {
   switch (peer.kind) {
     case "workload":
-      return end.kind === "workload" && end.id.startsWith(`${peer.namespace}/${peer.name}[`);
+      return peer.namespace === namespace && peer.name === workload;
     case "namespace":
-      return end.kind === "workload" && end.id.startsWith(`${peer.namespace}/`);
+      return peer.namespace === namespace;
     case "fqdn":
       return names.some((name) => fitsPattern(name, peer.name));
     case "cidr":
-      return end.kind === "address" && holdsAddress(peer, end.address);
+      return address !== undefined && holdsAddress(peer, address);
     case "metadata":
       return false;
     case "entity":
-      if (end.kind === "address") return holdsAddress(peer, end.address);
-      if (peer.entity === Entity.KubeApiserver) return end.kind === "kubeApiserver";
-      if (peer.entity === Entity.Nodes) return end.kind === "node";
-      return peer.entity === Entity.Ingress && end.kind === "unresolvable";
+      return peer.entity === entity || (address !== undefined && holdsAddress(peer, address));
   }
 }

@@ -25,6 +25,8 @@ interface RecordedAddress {
   readonly address: string;
   /** The DNS names that the other end had looked up for it. */
   readonly names: readonly string[];
+  /** The Service whose address it is (`shop/web`): policies see the pods behind it, which have records of their own. */
+  readonly service?: string;
 }
 
 /** One end of a recorded flow. */
@@ -32,7 +34,9 @@ export type RecordedEnd =
   | RecordedPod
   | RecordedAddress
   | { readonly kind: "node"; readonly where: "local" | "remote"; readonly address?: string }
-  | { readonly kind: "kubeApiserver" }
+  | { readonly kind: "kubeApiserver"; readonly address?: string }
+  /** Cilium's own proxies for Ingress and Gateway API. */
+  | { readonly kind: "ingressProxy" }
   /** Something that nobody can be asked about: a network without address, a pod without identity yet. */
   | { readonly kind: "unresolvable"; readonly name: string };
 
@@ -64,6 +68,8 @@ export type LineContent =
   /** Understood, and nothing that a policy decides: a reply, an L7 record, a log line. */
   | { readonly kind: "passed-over"; readonly why: string }
   | { readonly kind: "not-understood"; readonly why: string }
+  /** An answer of DNS: the addresses that a name had then. */
+  | { readonly kind: "lookup"; readonly name: string; readonly addresses: readonly string[] }
   /** The recorder says that it lost so many. */
   | { readonly kind: "lost"; readonly count: number };
 

@@ -4,6 +4,8 @@ import type { FlowClass } from "./classes";
 import { FlowClasses } from "./classes";
 import { readLine, unwrapContainerLine } from "./line";
 import type { FlowRecord, LineContent } from "./record";
+import type { Parts } from "./slices";
+import { TimeSlices } from "./slices";
 
 /** Where a line stands. */
 interface LinePlace {
@@ -33,6 +35,10 @@ export interface Recording {
   readonly records: number;
   /** Connection attempts, without repetitions. */
   readonly classes: readonly FlowClass[];
+  /** The same before and after the moment at which the last share of the recording begins, where that was asked for. */
+  readonly parts?: Parts;
+  /** The names that DNS gave for addresses, where its answers were recorded. */
+  readonly names: ReadonlyMap<string, readonly string[]>;
   /** Lines that are understood and say nothing about policies, by why. */
   readonly passedOver: ReadonlyMap<string, number>;
   readonly notUnderstood: ReadonlyMap<string, Unread>;
@@ -44,6 +50,9 @@ export interface Recording {
 const shownPlaces = 10;
 const minute = 60_000;
 const longestPause = 15;
+/** So many addresses with names are remembered, and so many names of each. */
+const rememberedAddresses = 100_000;
+const rememberedNames = 16;
 
 /** Takes lines of any number of files; memory grows with the kinds of flows, not with the lines. */
 export class RecordingReader {
@@ -52,11 +61,18 @@ export class RecordingReader {
   private lost = 0;
   private readonly attempts = new Attempts();
   private readonly classes = new FlowClasses();
+  private readonly slices: TimeSlices | undefined;
+  private readonly names = new Map<string, string[]>();
   private readonly passedOver = new Map<string, number>();
   private readonly notUnderstood = new Map<string, { count: number; places: LinePlace[] }>();
   private readonly minutes = new Map<string, Set<number>>();
   /** The beginning of a line that a container runtime cut in parts, or of a document of several lines. */
   private begun: { text: string; kind: "part" | "document" } | undefined;
+
+  /** @param holdout The share of the time, from 0 to 1, that {@link Recording.parts} puts apart. */
+  constructor(private readonly holdout?: number) {
+    this.slices = holdout === undefined ? undefined : new TimeSlices();
+  }
 
   /** @param number Of the line in its file, from 1. */
   line(text: string, file: string, number: number): void {
@@ -79,6 +95,8 @@ export class RecordingReader {
       lines: this.lines,
       records: this.records,
       classes: this.classes.all(),
+      ...(this.slices === undefined || this.holdout === undefined ? {} : { parts: this.slices.parts(this.holdout) }),
+      names: this.names,
       passedOver: this.passedOver,
       notUnderstood: this.notUnderstood,
       lost: this.lost,
@@ -114,6 +132,10 @@ export class RecordingReader {
       case "passed-over":
         this.passedOver.set(content.why, (this.passedOver.get(content.why) ?? 0) + 1);
         return;
+      case "lookup":
+        this.passedOver.set("an answer of DNS", (this.passedOver.get("an answer of DNS") ?? 0) + 1);
+        for (const address of content.addresses) this.remember(address, content.name);
+        return;
       case "lost":
         this.lost += content.count;
         return;
@@ -131,7 +153,16 @@ export class RecordingReader {
     const node = record.node ?? "";
     const minutes = this.minutes.get(node) ?? new Set<number>();
     this.minutes.set(node, minutes.add(Math.floor(record.time / minute)));
-    if (this.attempts.isNew(record)) this.classes.add(record);
+    if (!this.attempts.isNew(record)) return;
+    this.classes.add(record);
+    this.slices?.add(record);
+  }
+
+  private remember(address: string, name: string): void {
+    const known = this.names.get(address);
+    if (known === undefined) {
+      if (this.names.size < rememberedAddresses) this.names.set(address, [name]);
+    } else if (known.length < rememberedNames && !known.includes(name)) known.push(name);
   }
 }
 

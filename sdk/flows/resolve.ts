@@ -23,7 +23,12 @@ export function resolveEnd(end: RecordedEnd, snapshot: Snapshot): ResolvedEnd | 
         byName: false,
       };
     case "kubeApiserver":
-      return { peers: [{ kind: "kubeApiserver" }], byName: false };
+      return {
+        peers: [{ kind: "kubeApiserver", ...(end.address === undefined ? {} : { address: end.address }) }],
+        byName: false,
+      };
+    case "ingressProxy":
+      return "Cilium's ingress proxy";
     case "unresolvable":
       return end.name;
   }

@@ -5,7 +5,7 @@ import { bypassDocuments, bypassesOf, noteBypasses } from "./bypasses";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { PolicyLayout, Tier } from "./declaration";
 import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
-import type { DraftDocument, Plan, PlannedDns, PlannedWorkload } from "./documents";
+import type { DraftDocument, Plan, PlannedDns, PlannedFlow, PlannedWorkload } from "./documents";
 import { logicalNameOf } from "./documents";
 import { flowId } from "./flow-id";
 import { plannedPeer } from "./halves";
@@ -115,17 +115,7 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
       .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
       .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
     exemptNamespaces: model.exempt,
-    flows: model.flows.map(({ from, to, ports, reason, owner, expires, critical, reviewBy }) => ({
-      id: flowId({ from, to, ports }),
-      from: plannedPeer(from),
-      to: plannedPeer(to),
-      ports,
-      reason,
-      owner,
-      ...(critical ? { critical } : {}),
-      ...(expires === undefined ? {} : { expires }),
-      ...(reviewBy === undefined ? {} : { reviewBy }),
-    })),
+    flows: plannedFlows(model),
     workloads: [...model.workloads.values()].map(plannedWorkload),
     ...(model.reviewBy === undefined ? {} : { reviewBy: model.reviewBy }),
     enforcerAudits: model.enforcerAudits,
@@ -141,6 +131,21 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
 function plannedWorkload(workload: ModelWorkload): PlannedWorkload {
   const { name, namespace, tier, labels, hostNetwork, denyExternal } = workload;
   return { name, namespace, tier, labels, hostNetwork, denyExternal };
+}
+
+/** The flows of a declaration as they were understood. */
+export function plannedFlows({ flows }: Model): readonly PlannedFlow[] {
+  return flows.map(({ from, to, ports, reason, owner, expires, critical, reviewBy }) => ({
+    id: flowId({ from, to, ports }),
+    from: plannedPeer(from),
+    to: plannedPeer(to),
+    ports,
+    reason,
+    owner,
+    ...(critical ? { critical } : {}),
+    ...(expires === undefined ? {} : { expires }),
+    ...(reviewBy === undefined ? {} : { reviewBy }),
+  }));
 }
 
 function plannedDns(model: Model): PlannedDns {

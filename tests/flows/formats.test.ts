@@ -16,9 +16,7 @@ function recordOf(line: string): FlowRecord {
 
 function why(line: string): string {
   const content = only(line);
-  return content.kind === "flow" || content.kind === "lost"
-    ? assert.fail(JSON.stringify(content))
-    : `${content.kind}: ${content.why}`;
+  return "why" in content ? `${content.kind}: ${content.why}` : assert.fail(JSON.stringify(content));
 }
 
 const pod = {
@@ -110,11 +108,11 @@ describe("recorded flows: Hubble", () => {
     [
       "the API server on a node",
       { labels: ["reserved:remote-node", "reserved:kube-apiserver"] },
-      { kind: "kubeApiserver" },
+      { kind: "kubeApiserver", address: "10.244.1.7" },
     ],
     ["the host", { identity: 1 }, { kind: "node", where: "local", address: "10.244.1.7" }],
     ["a node without labels in the record", { identity: 6 }, { kind: "node", where: "remote", address: "10.244.1.7" }],
-    ["the ingress proxy", { labels: ["reserved:ingress"] }, { kind: "unresolvable", name: "Cilium's ingress proxy" }],
+    ["the ingress proxy", { labels: ["reserved:ingress"] }, { kind: "ingressProxy" }],
     ["the world", { identity: 2, labels: ["reserved:world"] }, { kind: "address", address: "10.244.1.7", names: [] }],
     [
       "a range with an identity of the node's own",

@@ -138,6 +138,34 @@ describe("replay of recorded flows", () => {
     assert.deepEqual(effects(judged("", to())), ["would-be-denied"]);
   });
 
+  it("knows that a recorded address is none that is denied, whatever its name or its entity may lead to", () => {
+    const deny = `
+---
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: { name: deny-cloud-metadata }
+spec:
+  endpointSelector: {}
+  enableDefaultDeny: { egress: false, ingress: false }
+  egress: [{ toEntities: [kube-apiserver], toPorts: [{ ports: [{ port: "443", protocol: TCP }] }] }]
+  egressDeny: [{ toCIDRSet: [{ cidr: 169.254.169.254/32 }] }]
+`;
+    const named = { destination_names: ["api.example.com"] };
+    const at = (destination: string): HubbleFlow => ({
+      ...passed,
+      destination: outside,
+      ip: { ...ip, destination },
+      l4: tcp(443),
+      more: named,
+    });
+    assert.deepEqual(effects(judged(names + deny, hubble(at("203.0.113.10")))), ["still-allowed"]);
+    assert.deepEqual(effects(judged(names + deny, hubble(at("169.254.169.254")))), ["would-be-denied"]);
+    const server = { labels: ["reserved:kube-apiserver", "reserved:remote-node"] };
+    assert.deepEqual(effects(judged(names + deny, hubble({ ...at("10.0.0.2"), destination: server }))), [
+      "still-allowed",
+    ]);
+  });
+
   it("does not judge ends that nobody can be asked about", () => {
     const [flow] = judged(webToDb, goldmane({ dest_name: "pub", dest_namespace: "-", dest_type: 4, dest_port: 443 }));
     assert.equal(flow?.effect, "unresolved");

@@ -1,3 +1,5 @@
+import type { DeclarationForm } from "../../flows/index";
+
 /** The values of `--format` of most commands. */
 export const formats = ["table", "json", "csv", "md", "dot", "mermaid"] as const;
 export type Format = (typeof formats)[number];
@@ -9,3 +11,6 @@ export type ListFormat = (typeof listFormats)[number];
 /** Of findings. */
 export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit"] as const;
 export type CheckFormat = (typeof checkFormats)[number];
+
+/** Of declarations. */
+export const declarationForms: readonly DeclarationForm[] = ["yaml", "typescript", "json"];

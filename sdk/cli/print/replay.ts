@@ -1,5 +1,5 @@
 import { declarationLine } from "../../flows/index";
-import type { DeclaredFlow, Recording, RecordedEnd, ReplayedFlow } from "../../flows/index";
+import type { DeclaredFlow, FlowClass, Recording, RecordedEnd, ReplayedFlow } from "../../flows/index";
 import { describePlannedPeer } from "../../plan";
 import { describeEnd, type Peer, type Snapshot } from "../../reachability";
 import { describePort } from "../ends";
@@ -55,6 +55,8 @@ function describe(end: Peer | RecordedEnd): string {
   switch (end.kind) {
     case "pod":
       return `${end.namespace}/${end.workload ?? end.pod ?? "?"}`;
+    case "ingressProxy":
+      return "Cilium's ingress proxy";
     case "unresolvable":
       return end.name;
     default:
@@ -62,7 +64,18 @@ function describe(end: Peer | RecordedEnd): string {
   }
 }
 
-function timeText(time: number): string {
+/** `shop/web[Deployment] to shop/db[StatefulSet] TCP 5432`. */
+export function describeFlow(flow: ReplayedFlow): string {
+  return `${describe(flow.source)} to ${withNames(flow)} ${portOf(flow)}`;
+}
+
+/** The same of flows as they were recorded. */
+export function describePair({ source, destination, protocol, port }: FlowClass): string {
+  return `${describe(source)} to ${describe(destination)} ${describePort({ protocol, port })}`;
+}
+
+/** RFC 3339, in whole seconds. */
+export function timeText(time: number): string {
   return new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
@@ -70,15 +83,12 @@ const shownOfKind = 10;
 
 /** How much of the truth the recording holds, a line each. */
 export function coverageLines(recording: Recording, judged: readonly ReplayedFlow[], snapshot: Snapshot): string[] {
-  return [
-    sums(judged),
-    read(recording),
-    ...windows(recording),
-    ...unread(recording),
-    ...lost(recording),
-    ...byName(judged),
-    ...silent(judged, snapshot),
-  ];
+  return [sums(judged), ...recordingLines(recording), ...byName(judged), ...silent(judged, snapshot)];
+}
+
+/** What was read, when, and what was not, a line each. */
+export function recordingLines(recording: Recording): string[] {
+  return [read(recording), ...windows(recording), ...unread(recording), ...lost(recording)];
 }
 
 function sums(judged: readonly ReplayedFlow[]): string {

@@ -27,6 +27,8 @@ export function readHubble(value: Fields): LineContent {
 }
 
 function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
+  const lookup = lookupOf(flow);
+  if (lookup !== undefined) return lookup;
   const notAnAttempt = whyNoAttempt(flow);
   if (notAnAttempt !== undefined) return passedOver(notAnAttempt);
   const decided = outcomeOf(flow);
@@ -49,6 +51,7 @@ function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
       mapOf(field(flow, "destination")),
       textOf(addresses["destination"]),
       field(flow, "destination_names"),
+      mapOf(field(flow, "destination_service")),
     ),
     protocol: traffic.protocol,
     port: traffic.port,
@@ -58,6 +61,23 @@ function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
     ...(sum === undefined ? { attempt: attemptOf(addresses, traffic), count: 1 } : { count: sum }),
   };
   return { kind: "flow", record };
+}
+
+/** What a DNS server answered to a pod whose questions go through Cilium's DNS proxy. */
+function lookupOf(flow: Fields): LineContent | undefined {
+  const l7 = mapOf(flow["l7"]);
+  const dns = l7["dns"];
+  if (field(l7, "type") !== "RESPONSE" || !isMap(dns)) return undefined;
+  const name = textOf(field(dns, "query"));
+  const addresses = listOf(field(dns, "ips")).filter((each): each is string => typeof each === "string");
+  return name === undefined || addresses.length === 0
+    ? undefined
+    : { kind: "lookup", name: plainName(name), addresses };
+}
+
+/** A DNS name in lower case, without the dot of the root. */
+function plainName(name: string): string {
+  return name.replace(/\.$/, "").toLowerCase();
 }
 
 /** Records that say nothing about the start of a connection. */
@@ -204,7 +224,7 @@ const reserved: Readonly<Record<string, RecordedEnd>> = {
   host: { kind: "node", where: "local" },
   "remote-node": { kind: "node", where: "remote" },
   "kube-apiserver": { kind: "kubeApiserver" },
-  ingress: { kind: "unresolvable", name: "Cilium's ingress proxy" },
+  ingress: { kind: "ingressProxy" },
   health: { kind: "unresolvable", name: "Cilium's health check" },
   init: { kind: "unresolvable", name: "a pod without identity yet" },
   unmanaged: { kind: "unresolvable", name: "a pod that Cilium does not manage" },
@@ -221,20 +241,23 @@ const reservedNumbers: Readonly<Record<number, string>> = {
   8: "ingress",
 };
 
-function endOf(end: Fields, address: string | undefined, names: unknown): RecordedEnd {
+function endOf(end: Fields, address: string | undefined, names: unknown, service: Fields = {}): RecordedEnd {
   const labels = listOf(field(end, "labels")).filter((label): label is string => typeof label === "string");
   const special = reservedName(labels, numberOf(field(end, "identity")));
   const known = special === undefined ? undefined : reserved[special];
   if (known !== undefined) {
-    return known.kind === "node" && address !== undefined ? { ...known, address } : known;
+    const hasAddress = known.kind === "node" || known.kind === "kubeApiserver";
+    return hasAddress && address !== undefined ? { ...known, address } : known;
   }
   const namespace = textOf(field(end, "namespace"));
   if (namespace !== undefined) return podOf(end, namespace, labels);
   if (address === undefined) return { kind: "unresolvable", name: "an end without an address" };
+  const serviceName = textOf(field(service, "name"));
   return {
     kind: "address",
     address,
-    names: listOf(names).flatMap((name) => (typeof name === "string" ? [name.replace(/\.$/, "").toLowerCase()] : [])),
+    names: listOf(names).flatMap((name) => (typeof name === "string" ? [plainName(name)] : [])),
+    ...(serviceName === undefined ? {} : { service: `${textOf(field(service, "namespace")) ?? ""}/${serviceName}` }),
   };
 }
 

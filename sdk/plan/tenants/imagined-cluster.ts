@@ -6,7 +6,8 @@ import type { KubeObject, Reachability } from "../../reachability/index";
 import { buildSnapshot, compile, profileFor, unknownValue } from "../../reachability/index";
 import { Tier } from "../declaration";
 import type { DraftDocument } from "../documents";
-import type { Model, ModelTenant, ModelWorkload } from "../model";
+import { podOf } from "../imagined-pods";
+import type { Model, ModelTenant } from "../model";
 
 /** Stands for every namespace that the declaration does not know; no namespace may be called so. */
 export const elsewhere = "Elsewhere";
@@ -65,24 +66,6 @@ function standIn(namespace: string, name: string, serviceAccountName: unknown): 
     metadata: { name, namespace, labels: unknownValue },
     spec: { serviceAccountName, containers: [] },
   } as unknown as KubeObject;
-}
-
-function podOf({ name, namespace, labels, serviceAccount, hostNetwork, ports }: ModelWorkload): KubeObject {
-  const served = ports.map((port) => ({
-    containerPort: port.from,
-    protocol: port.protocol,
-    ...(port.name === undefined ? {} : { name: port.name }),
-  }));
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace, labels: { ...labels } },
-    spec: {
-      ...(serviceAccount === undefined ? {} : { serviceAccountName: serviceAccount }),
-      hostNetwork,
-      containers: [{ name, ports: served }],
-    },
-  };
 }
 
 /** Lets everything in and out, as a careless owner of the namespace might; every enforcer reads it. */

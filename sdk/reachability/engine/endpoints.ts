@@ -371,13 +371,21 @@ export class Endpoints {
         return [this.world(requiredAddress(peer.address))];
       }
       case "fqdn":
-        return [{ kind: "world", name: peer.name, address: undefined, dnsName: peer.name, apiServer: NO }];
+        return [
+          {
+            kind: "world",
+            name: peer.name,
+            address: peer.address === undefined ? undefined : requiredAddress(peer.address),
+            dnsName: peer.name,
+            apiServer: NO,
+          },
+        ];
       case "node":
         return [
           this.#node(peer.where === "local", peer.address === undefined ? undefined : requiredAddress(peer.address)),
         ];
       case "kubeApiserver":
-        return this.#apiServerEndpoints();
+        return this.#apiServerEndpoints(peer.address === undefined ? this.#apiServer : [requiredAddress(peer.address)]);
     }
   }
 
@@ -457,16 +465,16 @@ export class Endpoints {
     return addresses.some((address) => this.#apiServer.some((own) => sameAddress(own, address))) ? YES : NO;
   }
 
-  #apiServerEndpoints(): readonly Endpoint[] {
+  #apiServerEndpoints(addresses: readonly Address[]): readonly Endpoint[] {
     const name = "kube-apiserver";
     const nodes: Endpoint[] = [
       { ...this.#node(true, undefined), name, apiServer: YES },
       { ...this.#node(false, undefined), name, apiServer: YES },
     ];
-    if (this.#apiServer.length === 0) {
+    if (addresses.length === 0) {
       return [...nodes, { kind: "world", name, address: undefined, apiServer: YES }];
     }
-    return this.#apiServer.flatMap((address): Endpoint[] => {
+    return addresses.flatMap((address): Endpoint[] => {
       const onNode = this.snapshot.nodes.some((node) =>
         addressesOf(node.addresses).some((own) => sameAddress(own, address)),
       );

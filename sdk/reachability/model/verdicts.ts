@@ -21,10 +21,13 @@ export type Peer =
   | { readonly kind: "address"; readonly address: string }
   /** The node a pod runs on ("local") or another one; with one of its addresses if that matters. */
   | { readonly kind: "node"; readonly where: "local" | "remote"; readonly address?: string }
-  /** The Kubernetes API server. */
-  | { readonly kind: "kubeApiserver" }
-  /** A DNS name: of a Service, a pod or a node of the snapshot, else outside the cluster at an address that is not known. */
-  | { readonly kind: "fqdn"; readonly name: string };
+  /** The Kubernetes API server; at this address where it is known. */
+  | { readonly kind: "kubeApiserver"; readonly address?: string }
+  /**
+   * A DNS name: of a Service, a pod or a node of the snapshot, else outside the cluster. Its address is not known, unless
+   * somebody has seen to which one it led.
+   */
+  | { readonly kind: "fqdn"; readonly name: string; readonly address?: string };
 
 /** ICMP between two ends that speak IPv6 alone is ICMPv6; elsewhere each is asked about by its name. */
 export type FlowProtocol = "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6";
