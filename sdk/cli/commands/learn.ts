@@ -7,7 +7,6 @@ import {
   type DeclarationForm,
   type Learned,
   type Recording,
-  type ReplayedFlow,
 } from "../../flows/index";
 import { DeclarationError, type ClusterSecurityDeclaration } from "../../plan";
 import { resolve } from "../../plan/resolve/resolve";
@@ -16,7 +15,7 @@ import { CliError, inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { fileOutputAt } from "../output-file";
 import { standardOutput, type Output } from "../output";
-import { headLines, heldOutLines, leftOutLines } from "../print/learn";
+import { headLines, heldOutLines, leftOutLines, type HeldOut } from "../print/learn";
 import { recordingLines } from "../print/replay";
 import { load, note, type InputOptions } from "../snapshot";
 import { record, refuseHalfRecordings, shareOf, unreadOf } from "./recording";
@@ -71,12 +70,6 @@ export async function learn(names: readonly string[], options: LearnOptions): Pr
   for (const line of parts === undefined ? [] : heldOutLines(parts, denied)) note(line, options);
   if (denied.some(({ why }) => why === undefined)) return exitCodes.no;
   return unreadOf(recording) > limit || loaded?.holes === true ? exitCodes.incomplete : exitCodes.ok;
-}
-
-/** A flow of the part held out that would be denied, and why it is meant to be. */
-export interface HeldOut {
-  readonly flow: ReplayedFlow;
-  readonly why?: string;
 }
 
 /** What the declaration that was learnt would deny of the later part. */

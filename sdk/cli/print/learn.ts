@@ -1,9 +1,14 @@
 /** What is said beside a learnt declaration. */
-import type { Learned, LeftOut, Recording } from "../../flows/index";
-import type { HeldOut } from "../commands/learn";
+import type { Learned, LeftOut, Recording, ReplayedFlow } from "../../flows/index";
 import { describeFlow, describePair, timeText } from "./replay";
 
 const shownOfKind = 5;
+
+/** A flow of the part held out that would be denied, and why it is meant to be. */
+export interface HeldOut {
+  readonly flow: ReplayedFlow;
+  readonly why?: string;
+}
 
 /** Comments at the top of the file. */
 export function headLines(names: readonly string[], { nodes }: Recording, learned: Learned): string[] {
