@@ -59,16 +59,23 @@ function isEnd(declared: PeerDeclaration, end: End): boolean {
   );
 }
 
-function inRange(address: string, range: string): boolean {
+/** The same few addresses and ranges are asked about at every port of every pair. */
+function remembered(answer: (address: string, range: string) => boolean): (address: string, range?: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (address, range = "") => {
+    const key = `${address} ${range}`;
+    const found = known.get(key) ?? answer(address, range);
+    known.set(key, found);
+    return found;
+  };
+}
+
+const inRange = remembered((address, range) => {
   const [network, bits] = ipaddr.parseCIDR(range);
   const parsed = ipaddr.parse(address);
   return parsed.kind() === network.kind() && parsed.match(network, bits);
-}
+});
 
-function isPublic(address: string): boolean {
-  return ipaddr.parse(address).range() === "unicast";
-}
+const isPublic = remembered((address) => ipaddr.parse(address).range() === "unicast");
 
-function isMetadata(address: string): boolean {
-  return metadataEndpoints.some((endpoint) => endpoint.address === address);
-}
+const isMetadata = remembered((address) => metadataEndpoints.some((endpoint) => endpoint.address === address));

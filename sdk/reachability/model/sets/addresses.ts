@@ -92,11 +92,23 @@ export interface AddressRange {
   readonly to: bigint;
 }
 
+const parsed = new Map<string, AddressRange | undefined>();
+
 /**
  * The range of a CIDR; a bare address is the range of itself. Host bits may be set, as in the Kubernetes API.
- * Nothing where the text is not a CIDR.
+ * Nothing where the text is not a CIDR. The policies of a cluster name the same few ranges over and over, so the last
+ * thousands of answers are kept.
  */
 export function parseCidr(text: string): AddressRange | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined || parsed.has(text)) return known;
+  if (parsed.size >= 10_000) parsed.clear();
+  const range = readCidr(text);
+  parsed.set(text, range);
+  return range;
+}
+
+function readCidr(text: string): AddressRange | undefined {
   const slash = text.indexOf("/");
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) return undefined;
@@ -124,9 +136,10 @@ function normalise(ranges: Ranges): AddressRange[] {
   return result;
 }
 
-function subtractRanges(from: Ranges, without: Ranges): AddressRange[] {
-  let remaining: AddressRange[] = [...from];
+function subtractRanges(from: Ranges, without: Ranges): Ranges {
+  let remaining = from;
   for (const hole of without) {
+    if (!remaining.some((range) => hole.from <= range.to && range.from <= hole.to)) continue;
     const next: AddressRange[] = [];
     for (const range of remaining) {
       if (hole.to < range.from || hole.from > range.to) {
@@ -139,6 +152,25 @@ function subtractRanges(from: Ranges, without: Ranges): AddressRange[] {
     remaining = next;
   }
   return remaining;
+}
+
+/** What two sorted lists have in common. */
+function intersectRanges(a: Ranges, b: Ranges): AddressRange[] {
+  const common: AddressRange[] = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    const [one, other] = [a[i] as AddressRange, b[j] as AddressRange];
+    const from = one.from > other.from ? one.from : other.from;
+    const to = one.to < other.to ? one.to : other.to;
+    if (from <= to) common.push({ family: one.family, from, to });
+    if (one.to < other.to) i += 1;
+    else j += 1;
+  }
+  return common;
+}
+
+/** Whether each range lies in one of `outer`, whose ranges neither overlap nor touch. */
+function areInside(ranges: Ranges, outer: Ranges): boolean {
+  return ranges.every(({ from, to }) => outer.some((range) => range.from <= from && to <= range.to));
 }
 
 /** An immutable set of IPv4 and IPv6 addresses. */
@@ -195,11 +227,11 @@ export class AddressSet {
   }
 
   intersect(other: AddressSet): AddressSet {
-    return this.subtract(AddressSet.all.subtract(other));
+    return new AddressSet(intersectRanges(this.v4, other.v4), intersectRanges(this.v6, other.v6));
   }
 
   isSubsetOf(other: AddressSet): boolean {
-    return this.subtract(other).isEmpty();
+    return areInside(this.v4, other.v4) && areInside(this.v6, other.v6);
   }
 
   contains(address: Address): boolean {
