@@ -35,6 +35,8 @@ export interface StackSettings {
   readonly config?: Record<string, string>;
   /** A package whose components run in a process of their own, as they do for programs in other languages: name and folder. */
   readonly plugin?: { readonly name: string; readonly path: string };
+  /** Further environment of the engine. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const programs = new Map<string, Promise<PulumiCommand>>();
@@ -54,7 +56,7 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
     program: settings.program,
   };
   const stack = await LocalWorkspace.createOrSelectStack(args, {
-    envVars: { ...settings.lab.engine.env },
+    envVars: { ...settings.lab.engine.env, ...settings.env },
     pulumiCommand: await pulumiOf(settings.lab.engine.root),
     ...(settings.plugin && { projectSettings: withPlugin(settings.project, settings.plugin) }),
   });

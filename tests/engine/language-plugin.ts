@@ -15,7 +15,10 @@ export interface AttachedPlugin {
   stop(): void;
 }
 
-/** Starts the plugin of the checkout as the engine does. Reading its sources takes it longer than a small update. */
+/**
+ * Starts the plugin of the checkout as the engine does. Reading its sources takes it ten times as long as a small update, so
+ * a suite that runs many operations has one process serve them all.
+ */
 export async function attachPlugin(): Promise<AttachedPlugin> {
   const runner = require.resolve("@pulumi/pulumi/cmd/run-plugin");
   const child = spawn(process.execPath, [runner, repository], {
