@@ -4,6 +4,7 @@
 export type {
   CalicoValuesByVersion,
   CalicoVersion,
+  ChartProblem,
   CiliumValuesByVersion,
   CiliumVersion,
   HubbleOptions,
@@ -53,3 +54,5 @@ export type {
 } from "./plan/index";
 export { DeclarationError, describePlannedPeer, documentedExceptions, exceptionAnnotation, plan } from "./plan/index";
 export type * from "./plan/presets/declarations";
+export type { PropertyPath } from "./property-path";
+export { formatPath } from "./property-path";

@@ -1,5 +1,7 @@
 import type { SemVer } from "semver";
 import semver from "semver";
+import type { PropertyPath } from "../property-path";
+import type { ChartProblem } from "./errors";
 import type { ChartValues } from "./values";
 import { hasKey } from "./values";
 
@@ -28,12 +30,12 @@ export function absentKeyProblems(
   keys: readonly AbsentKey[],
   values: ChartValues,
   version: SemVer,
-  path = "values",
-): string[] {
+  path: PropertyPath = ["values"],
+): ChartProblem[] {
   return keys
     .filter((absent) => hasKey(values, absent.key) && isAbsent(absent, version))
     .map(({ key, instead }) => {
       const fix = instead === undefined ? "Remove it; nothing took its place." : `Use ${instead}.`;
-      return `${path}.${key}: does not exist in this version. ${fix}`;
+      return { path: [...path, ...key.split(".")], message: `does not exist in this version. ${fix}` };
     });
 }

@@ -3,9 +3,11 @@
  * Keys and defaults were read from the published charts 3.30 to 3.32; fields of the resources from `operator.tigera.io/v1`
  * and `projectcalico.org/v3`.
  */
+import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import type { AbsentKey } from "./absent-keys";
 import { absentKeyProblems } from "./absent-keys";
+import type { ChartProblem } from "./errors";
 import { ChartValuesError } from "./errors";
 import type { ChartValues } from "./values";
 import { hasKey, mergeValues, valueAt } from "./values";
@@ -222,33 +224,39 @@ function crdsFor(options: CalicoOptions, version: semver.SemVer): CalicoCrds {
   return options.crds ?? (semver.gte(version, "3.32.0") ? CalicoCrds.Chart : CalicoCrds.Operator);
 }
 
-function optionProblems(options: CalicoOptions, version: semver.SemVer): string[] {
-  const problems: string[] = [];
-  const refuse = (condition: boolean, text: string): void => {
-    if (condition) problems.push(text);
+function optionProblems(options: CalicoOptions, version: semver.SemVer): ChartProblem[] {
+  const problems: ChartProblem[] = [];
+  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
+    if (condition) problems.push({ path, message });
   };
-  refuse(options.goldmane === true && !hasFlows(version), "goldmane: needs Calico 3.30 or newer.");
-  refuse(options.whisker === true && !hasFlows(version), "whisker: needs Calico 3.30 or newer.");
-  refuse(options.whisker === true && options.goldmane === false, "whisker: needs Goldmane. Turn goldmane on.");
+  refuse(options.goldmane === true && !hasFlows(version), ["goldmane"], "needs Calico 3.30 or newer.");
+  refuse(options.whisker === true && !hasFlows(version), ["whisker"], "needs Calico 3.30 or newer.");
+  refuse(options.whisker === true && options.goldmane === false, ["whisker"], "needs Goldmane. Turn goldmane on.");
   refuse(
     options.wireguardHosts === true && options.wireguard === false,
-    "wireguardHosts: needs WireGuard. Turn wireguard on, or leave wireguardHosts out.",
+    ["wireguardHosts"],
+    "needs WireGuard. Turn wireguard on, or leave wireguardHosts out.",
   );
   refuse(
     options.dataplane === CalicoDataplane.Nftables && semver.lt(version, "3.29.0"),
-    "dataplane: Nftables needs Calico 3.29 or newer.",
+    ["dataplane"],
+    "Nftables needs Calico 3.29 or newer.",
   );
   refuse(
     options.crds === CalicoCrds.Chart && semver.lt(version, "3.32.0"),
-    "crds: there is a chart of them from Calico 3.32 on. Leave it out.",
+    ["crds"],
+    "there is a chart of them from Calico 3.32 on. Leave it out.",
   );
   return problems;
 }
 
-function ownedKeyProblems(values: ChartValues): string[] {
+function ownedKeyProblems(values: ChartValues): ChartProblem[] {
   return Object.entries(ownedKeys)
     .filter(([key]) => hasKey(values, key))
-    .map(([key, instead]) => `values.${key}: its resource belongs to the stack, not to the chart. Use ${instead}.`);
+    .map(([key, instead]) => ({
+      path: ["values", ...key.split(".")],
+      message: `its resource belongs to the stack, not to the chart. Use ${instead}.`,
+    }));
 }
 
 function warningsFor(options: CalicoOptions, version: semver.SemVer, felix: ChartValues): string[] {

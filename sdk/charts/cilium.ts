@@ -2,9 +2,11 @@
  * Values of the Cilium chart, by version. Keys and defaults were read from the published charts 1.17 to 1.20
  * (`values.yaml`, `values.schema.json`); the tests check every key that is written against those schemas.
  */
+import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import { absentKeyProblems } from "./absent-keys";
 import { ciliumAbsentKeys } from "./cilium-keys";
+import type { ChartProblem } from "./errors";
 import { ChartValuesError } from "./errors";
 import type { ChartValues } from "./values";
 import { mergeValues, valueAt } from "./values";
@@ -175,30 +177,38 @@ function encryptionValues(options: CiliumChartOptions, version: semver.SemVer): 
   return values;
 }
 
-function optionProblems(options: CiliumChartOptions, version: semver.SemVer): string[] {
-  const problems: string[] = [];
-  const refuse = (condition: boolean, text: string): void => {
-    if (condition) problems.push(text);
+function optionProblems(options: CiliumChartOptions, version: semver.SemVer): ChartProblem[] {
+  const problems: ChartProblem[] = [];
+  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
+    if (condition) problems.push({ path, message });
   };
   const isWireGuard = (options.encryption ?? CiliumEncryption.WireGuard) === CiliumEncryption.WireGuard;
   const { hubble } = options;
   refuse(
     options.nodeEncryption === true && !isWireGuard,
-    "nodeEncryption: needs WireGuard. Set encryption to wireguard, or leave nodeEncryption out.",
+    ["nodeEncryption"],
+    "needs WireGuard. Set encryption to wireguard, or leave nodeEncryption out.",
   );
   refuse(
     options.strictEncryptionCidr !== undefined && (!isWireGuard || semver.lt(version, "1.16.0")),
-    "strictEncryptionCidr: needs WireGuard and Cilium 1.16 or newer.",
+    ["strictEncryptionCidr"],
+    "needs WireGuard and Cilium 1.16 or newer.",
   );
-  refuse(hubble?.ui === true && hubble.relay === false, "hubble.ui: needs the relay. Turn hubble.relay on.");
+  refuse(hubble?.ui === true && hubble.relay === false, ["hubble", "ui"], "needs the relay. Turn hubble.relay on.");
   refuse(
     hubble?.enabled === false && (hubble.relay === true || hubble.ui === true),
-    "hubble.enabled: relay and UI need Hubble. Turn it on, or both of them off.",
+    ["hubble", "enabled"],
+    "relay and UI need Hubble. Turn it on, or both of them off.",
   );
-  refuse(options.denyResponse === true && semver.lt(version, "1.19.0"), "denyResponse: needs Cilium 1.19 or newer.");
+  refuse(
+    options.denyResponse === true && semver.lt(version, "1.19.0"),
+    ["denyResponse"],
+    "needs Cilium 1.19 or newer.",
+  );
   refuse(
     options.clusterNetworkPolicy === true && semver.lt(version, "1.20.0"),
-    "clusterNetworkPolicy: needs Cilium 1.20 or newer.",
+    ["clusterNetworkPolicy"],
+    "needs Cilium 1.20 or newer.",
   );
   return problems;
 }
@@ -207,18 +217,19 @@ function optionProblems(options: CiliumChartOptions, version: semver.SemVer): st
  * Beside Istio (Cilium: network/servicemesh/istio; Istio: ambient/install/platform-prerequisites). Values that come as
  * Pulumi outputs cannot be looked into and count as wrong: the plugin that is removed takes the mesh's encryption along.
  */
-function coexistenceProblems(values: ChartValues): string[] {
-  const problems: string[] = [];
+function coexistenceProblems(values: ChartValues): ChartProblem[] {
+  const problems: ChartProblem[] = [];
+  const wrong = (key: string, message: string): void => {
+    problems.push({ path: ["values", ...key.split(".")], message });
+  };
   if (valueAt(values, "cni.exclusive") !== false) {
-    problems.push("values.cni.exclusive: has to be false beside Istio, whose CNI plugin Cilium would remove.");
+    wrong("cni.exclusive", "has to be false beside Istio, whose CNI plugin Cilium would remove.");
   }
   if (valueAt(values, "socketLB.hostNamespaceOnly") !== true) {
-    problems.push(
-      "values.socketLB.hostNamespaceOnly: has to be true beside Istio, whose proxies Cilium's sockets would bypass.",
-    );
+    wrong("socketLB.hostNamespaceOnly", "has to be true beside Istio, whose proxies Cilium's sockets would bypass.");
   }
   if (valueAt(values, "encryption.type") === "ztunnel") {
-    problems.push("values.encryption.type: ztunnel is Cilium's own mesh. Use wireguard beside Istio.");
+    wrong("encryption.type", "ztunnel is Cilium's own mesh. Use wireguard beside Istio.");
   }
   return problems;
 }

@@ -7,6 +7,7 @@ export type { CiliumChartOptions, HubbleOptions } from "./cilium";
 export { CiliumEncryption, CiliumEnforcementMode, ciliumSupport, ciliumValues } from "./cilium";
 export type { CiliumValuesByVersion, CiliumVersion } from "./cilium-versions";
 export { ciliumChart } from "./cilium-versions";
+export type { ChartProblem } from "./errors";
 export { ChartValuesError } from "./errors";
 export type { IstioChart, IstioOptions, IstioPlan } from "./istio";
 export { IstioPlatform, defaultIstioNamespace, istioPlan, istioSupport } from "./istio";

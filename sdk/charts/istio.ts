@@ -2,9 +2,11 @@
  * Istio, sidecar or ambient: values of its charts base, istiod, cni and ztunnel. Keys and defaults were read from the
  * published charts 1.29 and 1.30, whose files keep them under `_internal_defaults_do_not_set`; they are set at top level.
  */
+import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import type { AbsentKey } from "./absent-keys";
 import { absentKeyProblems } from "./absent-keys";
+import type { ChartProblem } from "./errors";
 import { ChartValuesError } from "./errors";
 import type { ChartValues } from "./values";
 import { hasKey, mergeValues, valueAt } from "./values";
@@ -165,19 +167,20 @@ function istiodValues(options: IstioOptions, namespace: string, nodes: string, p
   return values;
 }
 
-function optionProblems(options: IstioOptions, version: semver.SemVer): string[] {
-  const problems: string[] = [];
-  const refuse = (condition: boolean, text: string): void => {
-    if (condition) problems.push(text);
+function optionProblems(options: IstioOptions, version: semver.SemVer): ChartProblem[] {
+  const problems: ChartProblem[] = [];
+  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
+    if (condition) problems.push({ path, message });
   };
   const ambient = options.ambient ?? false;
-  refuse(ambient && options.cni === false, "cni: ambient mode needs it. Leave it out.");
+  refuse(ambient && options.cni === false, ["cni"], "ambient mode needs it. Leave it out.");
   refuse(
     !ambient && options.cni === false && options.nodeAgentNamespace !== undefined,
-    "nodeAgentNamespace: nothing runs on the nodes. Leave it out, or turn cni on.",
+    ["nodeAgentNamespace"],
+    "nothing runs on the nodes. Leave it out, or turn cni on.",
   );
-  refuse(options.dryRun === true && !ambient, "dryRun: is for ambient mode; sidecars have dry runs without it.");
-  refuse(options.dryRun === true && semver.lt(version, "1.29.0"), `dryRun: needs ${dryRun.instead}.`);
+  refuse(options.dryRun === true && !ambient, ["dryRun"], "is for ambient mode; sidecars have dry runs without it.");
+  refuse(options.dryRun === true && semver.lt(version, "1.29.0"), ["dryRun"], `needs ${dryRun.instead}.`);
   return problems;
 }
 
@@ -185,20 +188,22 @@ function overrideProblems(
   releases: readonly IstioRelease[],
   overrides: IstioOverrides,
   version: semver.SemVer,
-): string[] {
+): ChartProblem[] {
   return istioCharts.flatMap((chart) => {
     const values = overrides[chart];
     if (values === undefined) return [];
-    const path = `values.${chart}`;
+    const path = ["values", chart];
+    const at = (key: string, message: string): ChartProblem => ({ path: [...path, ...key.split(".")], message });
     if (!releases.some((release) => release.chart === chart)) {
-      return [`${path}: this chart is not installed. Remove it, or choose ambient mode or the CNI plugin.`];
+      const message = "this chart is not installed. Remove it, or choose ambient mode or the CNI plugin.";
+      return [{ path, message }];
     }
     const inner = innerKeys
       .filter((key) => hasKey(values, key))
-      .map((key) => `${path}.${key}: holds the chart's own defaults. Write the keys at top level.`);
+      .map((key) => at(key, "holds the chart's own defaults. Write the keys at top level."));
     const fixed = ["profile", "global.istioNamespace", "istioNamespace"]
       .filter((key) => hasKey(values, key))
-      .map((key) => `${path}.${key}: has to be the same for all charts. Use the arguments mode and namespace.`);
+      .map((key) => at(key, "has to be the same for all charts. Use the arguments mode and namespace."));
     return [...inner, ...fixed, ...absentKeyProblems(absentKeys[chart], values, version, path)];
   });
 }

@@ -1,4 +1,5 @@
 import semver from "semver";
+import type { ChartProblem } from "./errors";
 import { ChartValuesError } from "./errors";
 
 /** Which versions of a product this package installs, and which of them are still looked after. */
@@ -24,15 +25,17 @@ export interface VersionSupport {
 export function readVersion(support: VersionSupport, text: string | undefined): semver.SemVer {
   const version = semver.parse(text ?? support.recommended);
   if (version === null) {
-    throw new ChartValuesError(support.product, [`version: is not a version. Write it as ${support.recommended}.`]);
+    const message = `is not a version. Write it as ${support.recommended}.`;
+    throw new ChartValuesError(support.product, [{ path: ["version"], message }]);
   }
   return version;
 }
 
 /** Why a version is refused; nothing where it is not. */
-export function versionProblems(support: VersionSupport, version: semver.SemVer): string[] {
+export function versionProblems(support: VersionSupport, version: semver.SemVer): ChartProblem[] {
   if (semver.gte(version, support.oldest)) return [];
-  return [`version: is older than ${support.oldest}. Use a maintained version, such as ${support.recommended}.`];
+  const message = `is older than ${support.oldest}. Use a maintained version, such as ${support.recommended}.`;
+  return [{ path: ["version"], message }];
 }
 
 /** What to know about a version that is taken: out of support, or not one whose chart was read. */

@@ -1,13 +1,14 @@
 /** What is asked of a component's arguments before anything is read from them: programs are not always typed. */
+import type { PropertyPath } from "../property-path";
 import type * as pulumi from "@pulumi/pulumi";
 import type { DeclarationProblem } from "../plan/index";
 import { ProblemCollector, kindOf } from "../plan/errors";
-import { Reader, join } from "../plan/reader";
+import { Reader } from "../plan/reader";
 import { readNamespaceName } from "../plan/resolve/namespaces";
 import { readArguments } from "./errors";
 
 /** Checks one argument; what is missing is nobody's mistake. */
-export type ArgumentCheck = (reader: Reader, path: string, value: unknown, problems: ProblemCollector) => unknown;
+export type ArgumentCheck = (reader: Reader, path: PropertyPath, value: unknown, problems: ProblemCollector) => unknown;
 
 /** True or false. */
 export const isFlag: ArgumentCheck = (reader, path, value) => reader.flag(path, value);
@@ -26,7 +27,7 @@ export function isObject(fields: Readonly<Record<string, ArgumentCheck>>): Argum
   return (reader, path, value, problems) => {
     const read = reader.fields(path, value, Object.keys(fields));
     for (const [key, check] of Object.entries(fields)) {
-      if (read !== undefined) check(reader, join(path, key), read[key], problems);
+      if (read !== undefined) check(reader, [...path, key], read[key], problems);
     }
   };
 }
@@ -61,9 +62,9 @@ export function checkArguments(
     if (kindOf(args) === "object" && !(args instanceof Promise)) {
       const given = args as Readonly<Record<string, unknown>>;
       const others = isWhole ? {} : Object.fromEntries(Object.keys(given).map((key) => [key, isAnything]));
-      isObject({ ...others, ...own })(reader, "", given, problems);
+      isObject({ ...others, ...own })(reader, [], given, problems);
     } else {
-      problems.add("args", args, "is not an object", "Pass the declaration as an object, as the second argument.");
+      problems.add(["args"], args, "is not an object", "Pass the declaration as an object, as the second argument.");
     }
     problems.problems.push(...providerProblems(opts));
     problems.throwIfAny();
@@ -77,7 +78,7 @@ function providerProblems(opts: pulumi.ComponentResourceOptions | undefined): re
   if (opts?.parent?.getProvider("kubernetes:core/v1:Namespace") !== undefined) return [];
   return [
     {
-      path: "opts.provider",
+      path: ["opts", "provider"],
       kind: `provider of ${name}`,
       message: "is not a Kubernetes provider",
       fix: "Pass a kubernetes.Provider of the cluster, or leave it out for the default one.",

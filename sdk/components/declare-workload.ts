@@ -1,3 +1,4 @@
+import type { PropertyPath } from "../property-path";
 import * as pulumi from "@pulumi/pulumi";
 import type { PortDeclaration, WorkloadDeclaration } from "../plan/index";
 import { DeclarationError, Protocol, workload } from "../plan/index";
@@ -38,7 +39,7 @@ export async function declareWorkload(path: string, source: unknown): Promise<Wo
   const labels = spec?.selector?.matchLabels ?? spec?.template?.metadata?.labels;
   if (spec?.template === undefined || labels === undefined || Object.keys(labels).length === 0) {
     refuse(
-      path,
+      [path],
       source,
       "has no pod template with labels",
       "Give a kx.PodBuilder, a workload's spec, or its arguments.",
@@ -76,7 +77,7 @@ async function known(path: string, source: unknown): Promise<unknown> {
   const output: pulumi.Output<unknown> & { isKnown?: Promise<boolean> } = pulumi.output(source);
   if ((await output.isKnown) === false) {
     const fix = "Write labels, ports and service account as literals: policies are made before the cluster is.";
-    refuse(path, { __pulumiOutput: true }, "is not known yet", fix);
+    refuse([path], { __pulumiOutput: true }, "is not known yet", fix);
   }
   return new Promise((resolve) => output.apply(resolve));
 }
@@ -100,13 +101,13 @@ function portsOf(path: string, ports: unknown): PortDeclaration[] {
   }
   return ports.map((item: unknown) => {
     const { containerPort, name, protocol } = item as { containerPort?: number; name?: string; protocol?: string };
-    if (containerPort === undefined) refuse(`${path} ports`, item, "has no containerPort", "Give the port's number.");
+    if (containerPort === undefined) refuse([path, "ports"], item, "has no containerPort", "Give the port's number.");
     const chosen = Object.values(Protocol).find((one) => one === (protocol ?? Protocol.TCP));
-    if (chosen === undefined) refuse(`${path} ports`, protocol, "has an unknown protocol", "Use TCP, UDP or SCTP.");
+    if (chosen === undefined) refuse([path, "ports"], protocol, "has an unknown protocol", "Use TCP, UDP or SCTP.");
     return { port: containerPort, protocol: chosen, ...(name === undefined || name === "" ? {} : { name }) };
   });
 }
 
-function refuse(path: string, value: unknown, message: string, fix: string): never {
+function refuse(path: PropertyPath, value: unknown, message: string, fix: string): never {
   throw new DeclarationError([{ path, kind: kindOf(value), message, fix }]);
 }

@@ -47,7 +47,7 @@ function foreignArguments(args: object, kind: CniKind): DeclarationProblem[] {
     if (owner === undefined) return [];
     return [
       {
-        path: `cni.${key}`,
+        path: ["cni", key],
         kind: typeof value,
         message: `is an argument of ${owner}, and the kind is ${kind}`,
         fix: `Remove it, or set cni.kind to ${owner}.`,
@@ -63,7 +63,7 @@ function dialectProblems(
   version: string | undefined,
 ): DeclarationProblem[] {
   const problem = (message: string, fix: string): DeclarationProblem[] => [
-    { path: "dialect", kind: "string", message, fix },
+    { path: ["dialect"], kind: "string", message, fix },
   ];
   const { dialect: own, clusterNetworkPolicySince: since } = cnis[kind];
   if (dialect !== own && Object.values(cnis).some((cni) => cni.dialect === dialect)) {

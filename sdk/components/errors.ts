@@ -1,4 +1,6 @@
 /** Refused arguments as Pulumi users know them: the problems one a line, no stack trace, in every language. */
+import type { PropertyPath } from "../property-path";
+import { formatPath } from "../property-path";
 import { ChartValuesError } from "../charts/index";
 import type { DeclarationProblem } from "../plan/index";
 import { DeclarationError } from "../plan/index";
@@ -42,11 +44,7 @@ class RefusedChartValues extends ChartValuesError implements PulumiInputError {
 
   constructor({ problems, message }: ChartValuesError) {
     super("", problems);
-    // a problem of chart values is a sentence that begins with the argument
-    this.errors = problems.map((problem) => {
-      const [, propertyPath = "", reason = problem] = /^([\w.[\]]+): (.*)$/s.exec(problem) ?? [];
-      return { propertyPath, reason };
-    });
+    this.errors = problems.map(({ path, message: reason }) => ({ propertyPath: formatPath(path), reason }));
     this.message = headline(message);
   }
 }
@@ -58,7 +56,7 @@ class RefusedChartValues extends ChartValuesError implements PulumiInputError {
  * @throws What it throws. A `DeclarationError` and a `ChartValuesError` are Pulumi's own input errors besides:
  *   `pulumi.InputPropertiesError.isInstance` and `pulumi.RunError.isInstance` hold for them.
  */
-export function readArguments<T>(read: () => T, pathOf = (path: string): string => path): T {
+export function readArguments<T>(read: () => T, pathOf = (path: PropertyPath): PropertyPath => path): T {
   try {
     return read();
   } catch (error) {
@@ -72,7 +70,7 @@ export function readArguments<T>(read: () => T, pathOf = (path: string): string 
 }
 
 function asProperty({ path, kind, message, fix }: DeclarationProblem): PropertyProblem {
-  return { propertyPath: path, reason: `${message} (found: ${kind}). ${fix}` };
+  return { propertyPath: formatPath(path), reason: `${message} (found: ${kind}). ${fix}` };
 }
 
 /**

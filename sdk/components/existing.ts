@@ -25,9 +25,10 @@ export function adopt(
   const ignored = Object.entries(args).filter(([key, value]) => value !== undefined && !allowed.has(key));
   const problems = [
     ...(version === undefined ? [] : versionProblems(support, version)),
-    ...ignored.map(
-      ([key]) => `${key}: has no effect with existing: true. Remove it, or let the stack install ${support.product}.`,
-    ),
+    ...ignored.map(([key]) => ({
+      path: [key],
+      message: `has no effect with existing: true. Remove it, or let the stack install ${support.product}.`,
+    })),
   ];
   if (problems.length > 0) throw new ChartValuesError(`${support.product} ${args.version ?? ""}`.trim(), problems);
   return {

@@ -10,6 +10,8 @@
  *
  * What a value decides is secret where the value is, and depends on the resources that the value comes from.
  */
+import type { PropertyPath } from "../property-path";
+import { formatPath } from "../property-path";
 import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { rpcKeepAlive } from "@pulumi/pulumi/runtime/settings";
@@ -23,7 +25,7 @@ import { refuse } from "./refusal";
 
 /** An output in a declaration. */
 interface LateValue {
-  readonly path: string;
+  readonly path: PropertyPath;
   readonly output: pulumi.Output<unknown>;
   /** What stood in for it, as text. */
   readonly standIns: Set<string>;
@@ -62,9 +64,9 @@ export function readDeclaration<Declared extends object, Read>(
   declared: Declared,
   read: (declared: Declared) => Read,
   planOf: (read: Read) => Plan,
-  pathOf?: (path: string) => string,
+  pathOf?: (path: PropertyPath) => PropertyPath,
 ): Read {
-  const values = [...outputsIn(declared, "")];
+  const values = [...outputsIn(declared, [])];
   if (values.length === 0) return readArguments(() => read(declared), pathOf);
   const standingIn = (variant: Variant): Read => read(replaced(declared, (index) => unknownAt(values, index, variant)));
   const first = readArguments(() => standingIn("first"), pathOf);
@@ -98,7 +100,7 @@ export function readDeclaration<Declared extends object, Read>(
 export function readPlan<Declared extends object>(
   declared: Declared,
   read: (declared: Declared) => Plan,
-  pathOf?: (path: string) => string,
+  pathOf?: (path: PropertyPath) => PropertyPath,
 ): Plan {
   return readDeclaration(declared, read, (plan) => plan, pathOf);
 }
@@ -239,7 +241,7 @@ function sameShape(first: Plan, final: Plan, values: readonly LateValue[]): Plan
     ...[...wanted].filter((name) => !planned.has(name)),
   ];
   if (changed.length === 0) return final;
-  const paths = values.map(({ path }) => path).join(", ");
+  const paths = values.map(({ path }) => formatPath(path)).join(", ");
   throw new pulumi.RunError(
     `The outputs at ${paths} change which policies there are (${changed.slice(0, 5).join(", ")}), which has to be known in ` +
       "preview. Give the value as a literal, or as one that the policy API can express.",
@@ -260,13 +262,13 @@ function unknownAt(values: readonly LateValue[], index: number, variant: Variant
   return Deferred.unknown(path, index, variant, standIns);
 }
 
-function* outputsIn(value: unknown, path: string): Iterable<LateValue> {
+function* outputsIn(value: unknown, path: PropertyPath): Iterable<LateValue> {
   if (isOutput(value)) {
     yield { path, output: pulumi.output(value), standIns: new Set() };
   } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) yield* outputsIn(item, `${path}[${index}]`);
+    for (const [index, item] of value.entries()) yield* outputsIn(item, [...path, index]);
   } else if (isMap(value)) {
-    for (const [key, item] of Object.entries(value)) yield* outputsIn(item, path === "" ? key : `${path}.${key}`);
+    for (const [key, item] of Object.entries(value)) yield* outputsIn(item, [...path, key]);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { PropertyPath } from "../property-path";
 import * as pulumi from "@pulumi/pulumi";
 import { checkArguments, isFlag } from "./arguments";
 import type { Plan, PlannedTenant, TenantDeclaration, TenantPlanDeclaration } from "../plan/index";
@@ -117,8 +118,8 @@ function tenantPosture(plan: Plan, tenant: PlannedTenant): TenantPosture {
 }
 
 /** To the planner the tenant is the first of several, and its neighbours are the others. */
-function argumentOf(path: string): string {
-  return path.replace(/^tenants\[(\d+)\]/, (_, index: string) =>
-    index === "0" ? "tenant" : `neighbours[${Number(index) - 1}]`,
-  );
+function argumentOf(path: PropertyPath): PropertyPath {
+  const [list, index, ...rest] = path;
+  if (list !== "tenants" || typeof index !== "number") return path;
+  return index === 0 ? ["tenant", ...rest] : ["neighbours", index - 1, ...rest];
 }

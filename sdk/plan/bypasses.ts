@@ -49,16 +49,18 @@ export function noteBypasses(model: Model, shortfalls: Shortfalls): void {
     if (state === "closed") {
       shortfalls.note(
         "bypass-ended",
-        `bypasses ${of} (${owner}, until ${expires})`,
+        ["bypasses", of],
         "The last day of a bypass is over: it lifts nothing any more.",
         "Remove it, or renew it with its owner.",
+        `${owner}, until ${expires}`,
       );
     } else {
       shortfalls.note(
         "bypass-open",
-        `bypasses ${of} (${label}, ${owner})`,
+        ["bypasses", of],
         "The policies of pods that carry the label of a bypass are lifted; explicit denies, metadata endpoints among them, stay.",
         "Look for such pods with kubectl get pods --selector before the bypass is deployed and after it was used.",
+        `${label}, ${owner}`,
       );
     }
   }

@@ -12,6 +12,8 @@
  * What only values can tell (whether a port is served, whether a range lies within a limit) is not asked of stand-ins.
  */
 
+import type { PropertyPath } from "../property-path";
+
 /** Which of its stand-ins an unknown value has. */
 export type Variant = "first" | "second";
 
@@ -19,7 +21,7 @@ export type Variant = "first" | "second";
 export class Deferred {
   private constructor(
     /** Where in the declaration: `flows[3].to.cidr`. */
-    readonly path: string,
+    readonly path: PropertyPath,
     private readonly state:
       | { readonly isKnown: true; readonly value: unknown }
       | {
@@ -31,7 +33,7 @@ export class Deferred {
   ) {}
 
   /** A value that is known by now. */
-  static known(path: string, value: unknown): Deferred {
+  static known(path: PropertyPath, value: unknown): Deferred {
     return new Deferred(path, { isKnown: true, value });
   }
 
@@ -41,7 +43,7 @@ export class Deferred {
    * @param index Its number among those of the declaration: stand-ins of different values differ.
    * @param standIns Collects what stands in for it, as text: where the text is, the value goes.
    */
-  static unknown(path: string, index: number, variant: Variant, standIns: Set<string>): Deferred {
+  static unknown(path: PropertyPath, index: number, variant: Variant, standIns: Set<string>): Deferred {
     return new Deferred(path, { isKnown: false, index, variant, standIns });
   }
 
@@ -74,7 +76,7 @@ export function isUnknown(value: unknown): boolean {
 
 /** Marks what came from an output: it has no part in names, and is never joined with a neighbour of the same value. */
 export interface Origin {
-  readonly path: string;
+  readonly path: PropertyPath;
   readonly isKnown: boolean;
 }
 

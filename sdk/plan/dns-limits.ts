@@ -45,7 +45,7 @@ export function noteLimitedDns(model: Model, shortfalls: Shortfalls): void {
     if (model.dnsNames.get(namespace)?.length === 0) continue;
     shortfalls.lost(
       "dns-names-unsupported",
-      `namespaces ${namespace}`,
+      ["namespaces", namespace],
       "The dialect cannot limit which names are asked for: DNS stays closed to the namespace.",
       "Use the cilium dialect, whose DNS proxy looks at the names.",
     );

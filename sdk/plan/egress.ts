@@ -1,4 +1,5 @@
 /** What some pods may reach outside the cluster, without a declaration of everything else. */
+import type { PropertyPath } from "../property-path";
 import type {
   ClusterFacts,
   ClusterSecurityDeclaration,
@@ -76,16 +77,17 @@ export interface EgressDeclaration {
  */
 export function planEgress(name: string, declaration: EgressDeclaration): Plan {
   const { declared, paths } = asDeclaration(name, declaration);
-  const model = retraced(paths, () => resolve(declared));
+  const resolved = retraced(paths, () => resolve(declared));
+  const model = { ...resolved, flows: resolved.flows.map((flow) => ({ ...flow, path: placeOf(paths, flow.path) })) };
   const subjects: readonly Subject[] =
     model.workloads.size > 0
       ? [...model.workloads.values()].map((workload): Subject => ({ kind: "workload", workload }))
       : [...model.namespaces.values()]
           .filter((namespace) => namespace.name === declaration.namespace)
           .map((namespace): Subject => ({ kind: "namespace", namespace }));
-  const plan = planModel(model, (resolved, shortfalls) =>
+  const plan = planModel(model, (planned, shortfalls) =>
     subjects.flatMap((subject) => {
-      const own = { ...resolved, flows: flowsOf(resolved, subject) };
+      const own = { ...planned, flows: flowsOf(planned, subject) };
       const suffix = subject.kind === "workload" ? `-${subject.workload.name}` : "";
       return guardDocuments(own, shortfalls, {
         subject,
@@ -97,8 +99,7 @@ export function planEgress(name: string, declaration: EgressDeclaration): Plan {
   );
   const warnings = guardWarnings(plan, model)
     // one object holds everything of its pods, so no flow waits for another policy
-    .filter(({ code }) => code !== "first-allow-isolates")
-    .map((warning) => ({ ...warning, paths: [...new Set(warning.paths.map((path) => placeOf(paths, path)))] }));
+    .filter(({ code }) => code !== "first-allow-isolates");
   // the namespace is somebody else's to make and to label
   return { ...plan, warnings, namespaces: [] };
 }
@@ -115,7 +116,7 @@ function flowsOf(model: Model, subject: Subject): Model["flows"] {
 function asDeclaration(
   name: string,
   declaration: EgressDeclaration,
-): { declared: ClusterSecurityDeclaration; paths: readonly string[] } {
+): { declared: ClusterSecurityDeclaration; paths: readonly PropertyPath[] } {
   const { dialect, cluster, namespace, workloads, hosts, ranges, unsupported, reviewBy } = declaration;
   refuseForms(name, declaration);
   const sources: readonly PeerDeclaration[] =
@@ -123,9 +124,9 @@ function asDeclaration(
       ? [{ namespace }]
       : workloads.map((workload) => ({ workload: `${workload.namespace}/${workload.name}` }));
   const flows: FlowDeclaration[] = [];
-  const paths: string[] = [];
+  const paths: PropertyPath[] = [];
   const add = (
-    path: string,
+    path: PropertyPath,
     to: PeerDeclaration,
     ports: PortDeclaration[],
     reason: Input<string>,
@@ -137,11 +138,11 @@ function asDeclaration(
     }
   };
   (hosts ?? []).forEach(({ host, ports, reason, owner }, index) =>
-    add(`hosts[${index}]`, { fqdn: host }, ports ?? [{ port: 443, protocol: Protocol.TCP }], reason, owner),
+    add(["hosts", index], { fqdn: host }, ports ?? [{ port: 443, protocol: Protocol.TCP }], reason, owner),
   );
   (ranges ?? []).forEach(({ cidr, except, ports, reason, owner }, index) => {
     const to = except === undefined ? { cidr } : { cidr, except };
-    add(`ranges[${index}]`, to, ports, reason, owner);
+    add(["ranges", index], to, ports, reason, owner);
   });
   const declared: ClusterSecurityDeclaration = {
     ...(dialect === undefined ? {} : { dialect }),
@@ -159,27 +160,27 @@ function asDeclaration(
 
 /** What would otherwise only be found under names that the user did not write. */
 function refuseForms(name: string, { namespace, workloads, hosts, ranges }: EgressDeclaration): void {
-  const refuse = (path: string, message: string, fix: string): never => {
+  const refuse = (path: PropertyPath, message: string, fix: string): never => {
     throw new DeclarationError([{ path, kind: "declaration", message, fix }]);
   };
-  if (!isDnsLabel(name)) refuse("name", "is not a DNS label", "Use lower-case letters, digits and hyphens.");
-  for (const [path, list] of Object.entries({ workloads, hosts, ranges })) {
+  if (!isDnsLabel(name)) refuse(["name"], "is not a DNS label", "Use lower-case letters, digits and hyphens.");
+  for (const [field, list] of Object.entries({ workloads, hosts, ranges })) {
     if (
       list !== undefined &&
       !(Array.isArray(list) && list.every((item) => typeof item === "object" && item !== null))
     ) {
-      refuse(path, "is not a list of objects", "Give a list.");
+      refuse([field], "is not a list of objects", "Give a list.");
     }
   }
   (workloads ?? []).forEach((workload, index) => {
     if (workload.namespace === namespace) return;
-    refuse(`workloads[${index}].namespace`, "is another namespace", `Name workloads of ${namespace} only.`);
+    refuse(["workloads", index, "namespace"], "is another namespace", `Name workloads of ${namespace} only.`);
   });
   (workloads ?? []).forEach(({ metadataAccess = [] }, index) => {
     if (metadataAccess.length === 0) return;
     const fix = "Declare the exception where the whole cluster is declared, with ClusterSecurity.";
     refuse(
-      `workloads[${index}].metadataAccess`,
+      ["workloads", index, "metadataAccess"],
       "would be closed again: this policy closes every metadata endpoint",
       fix,
     );
@@ -187,7 +188,7 @@ function refuseForms(name: string, { namespace, workloads, hosts, ranges }: Egre
 }
 
 /** Problems of flows are told at the place that the user wrote. */
-function retraced<T>(paths: readonly string[], read: () => T): T {
+function retraced<T>(paths: readonly PropertyPath[], read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -197,9 +198,11 @@ function retraced<T>(paths: readonly string[], read: () => T): T {
 }
 
 /** `flows[3].to.fqdn` is `hosts[1].host`. */
-function placeOf(paths: readonly string[], path: string): string {
-  const found = /^flows\[(\d+)\](.*)$/.exec(path);
-  const place = found === null ? undefined : paths[Number(found[1])];
-  if (found === null || place === undefined) return path;
-  return `${place}${(found[2] ?? "").replace(/^\.to\.fqdn$/, ".host").replace(/^\.to\./, ".")}`;
+function placeOf(paths: readonly PropertyPath[], path: PropertyPath): PropertyPath {
+  const [list, index, ...rest] = path;
+  const place = list === "flows" && typeof index === "number" ? paths[index] : undefined;
+  if (place === undefined) return path;
+  const [peer, field, ...below] = rest;
+  if (peer !== "to" || field === undefined) return [...place, ...rest];
+  return [...place, field === "fqdn" ? "host" : field, ...below];
 }

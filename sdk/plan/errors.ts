@@ -1,10 +1,12 @@
 /** What a declaration is refused with. */
+import type { PropertyPath } from "../property-path";
+import { formatPath } from "../property-path";
 import { isDeferred } from "./deferred";
 
 /** One thing that is wrong with a declaration. Never carries a value, which might be a secret. */
 export interface DeclarationProblem {
-  /** Where: `flows[3].ports[0].port`. */
-  readonly path: string;
+  /** Where: `["flows", 3, "ports", 0, "port"]`. */
+  readonly path: PropertyPath;
   /** What stands there: `number`, `string`, `missing`, `list`, `output` … */
   readonly kind: string;
   readonly message: string;
@@ -21,7 +23,7 @@ export class DeclarationError extends Error {
   /** @param outcome What did not happen because of it. Defaults to `nothing was registered`. */
   constructor(problems: readonly DeclarationProblem[], outcome = "nothing was registered") {
     const lines = problems.map(
-      (problem) => `  ${problem.path}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`,
+      (problem) => `  ${formatPath(problem.path)}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`,
     );
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super([`The declaration has ${count}; ${outcome}.`, ...lines].join("\n"));
@@ -48,7 +50,7 @@ export function kindOf(value: unknown): string {
 export class ProblemCollector {
   readonly problems: DeclarationProblem[] = [];
 
-  add(path: string, value: unknown, message: string, fix: string): void {
+  add(path: PropertyPath, value: unknown, message: string, fix: string): void {
     this.problems.push({ path, kind: kindOf(value), message, fix });
   }
 

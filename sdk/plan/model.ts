@@ -1,4 +1,5 @@
 /** A declaration after it was checked: names resolved, defaults filled in. What the dialects write policies from. */
+import type { PropertyPath } from "../property-path";
 import type {
   DenyScope,
   Dialect,
@@ -55,7 +56,7 @@ export interface ModelMetadataAccess {
   readonly reason: string;
   readonly owner: string;
   readonly expires?: string;
-  readonly path: string;
+  readonly path: PropertyPath;
 }
 
 export interface ModelPort extends PortRange {
@@ -89,7 +90,7 @@ export interface ModelFlow {
   readonly owner: string;
   readonly group: FlowGroup;
   /** Where it was declared. */
-  readonly path: string;
+  readonly path: PropertyPath;
   /** The preset that brings it, by its place in the declaration; nothing for a flow that the declaration lists. */
   readonly preset?: string;
   /** For an exception: its last day. */
@@ -115,7 +116,7 @@ export interface ModelBypass {
   readonly expires: string;
   /** Groups that may put the label on a pod; sorted. */
   readonly grantedTo: readonly string[];
-  readonly path: string;
+  readonly path: PropertyPath;
   /** Its last day is over: nothing is lifted any more. */
   readonly isEnded: boolean;
 }
@@ -135,7 +136,7 @@ export interface ModelTenant {
 
 /** A policy of a tenant's own, with its place in the declaration. */
 export interface TenantPolicy {
-  readonly path: string;
+  readonly path: PropertyPath;
   readonly object: KubeObject;
 }
 

@@ -1,4 +1,5 @@
 /** What a plan reports about its declaration, whatever its policy API is. */
+import type { PropertyPath } from "../property-path";
 import type { PlannedMetadataAccess } from "./documents";
 import { metadataServices } from "./metadata-services";
 import type { Model } from "./model";
@@ -10,9 +11,10 @@ export function noteMetadataAccess(model: Model, shortfalls: Shortfalls): void {
   for (const { workload, service, owner } of metadataAccessOf(model)) {
     shortfalls.note(
       "metadata-exception",
-      `workloads ${workload} (${service}, ${owner})`,
+      ["workloads", workload, "metadataAccess"],
       "Workloads may reach a credential service of the cloud although metadata endpoints are closed.",
       "Review them with their owners.",
+      `${service}, ${owner}`,
     );
   }
 }
@@ -23,23 +25,24 @@ export function noteEndedExceptions(model: Model, shortfalls: Shortfalls): void 
     const what = state === "closed" ? "and nothing passes any more" : "and it still lets traffic pass";
     shortfalls.note(
       "exception-ended",
-      `tenants ${tenant}: ${from} → ${to} (${owner}, until ${expires}, ${what})`,
+      ["tenants", tenant, "exceptions"],
       "The last day of an exception between tenants is over.",
       "Renew it with its owner, or remove it.",
+      `${from} → ${to}, ${owner}, until ${expires}, ${what}`,
     );
   }
 }
 
 export function noteOverdueReviews({ asOf, flows, reviewBy }: Model, shortfalls: Shortfalls): void {
   if (asOf === undefined) return;
-  const note = (path: string): void =>
+  const note = (path: PropertyPath): void =>
     shortfalls.note(
       "review-overdue",
       path,
       "The day by which somebody was to look at it again has passed.",
       "Review it with its owner, and set the next day.",
     );
-  if (reviewBy !== undefined && reviewBy < asOf) note("reviewBy");
+  if (reviewBy !== undefined && reviewBy < asOf) note(["reviewBy"]);
   for (const flow of flows) {
     if (flow.reviewBy !== undefined && flow.reviewBy !== reviewBy && flow.reviewBy < asOf) note(flow.path);
   }

@@ -27,7 +27,7 @@ export function rename(
   if (unknown.length > 0) {
     throw new DeclarationError(
       unknown.map((name) => ({
-        path: `policyNames.${name}`,
+        path: ["policyNames", name],
         kind: "name",
         message: "is not the derived name of a policy of this plan",
         fix: "Remove it, or write the name that the plan gives.",
@@ -69,14 +69,14 @@ export function refuseSharedNames(drafts: readonly DraftDocument[]): void {
     const name = logicalNameOf(draft);
     if (seen.has(name)) {
       problems.push({
-        path: `policy ${name}`,
+        path: ["policies", name],
         kind: "name",
         message: "would stand for two different policies",
         fix: "Rename one of the workloads, services or peers that its name is made of.",
       });
     } else if (!isObjectName(draft.object.metadata.name)) {
       problems.push({
-        path: `policy ${name}`,
+        path: ["policies", name],
         kind: "name",
         message: "would have a name that Kubernetes does not take",
         fix: "Shorten the names of the workloads that it is made of.",

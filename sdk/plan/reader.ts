@@ -2,6 +2,7 @@
  * Reads plain data of unknown shape. A declaration may come from a language without these types, or hold a Pulumi
  * output where a literal is needed, so nothing about its shape is taken for granted.
  */
+import type { PropertyPath } from "../property-path";
 import { isDay } from "./days";
 import type { StandIn } from "./deferred";
 import { isDeferred, listOf, standIns } from "./deferred";
@@ -18,14 +19,14 @@ export class Reader {
   constructor(private readonly problems: ProblemCollector) {}
 
   /** The same of what has to be there: one problem, in the words of what it is meant to be. */
-  item(path: string, value: unknown, known: readonly string[], message: string, fix: string): Fields | undefined {
+  item(path: PropertyPath, value: unknown, known: readonly string[], message: string, fix: string): Fields | undefined {
     if (kindOf(value) === "object") return this.fields(path, value, known);
     this.problems.add(path, value, message, kindOf(value) === "output" ? literalFix : fix);
     return undefined;
   }
 
   /** An object with no keys but the given ones: a misspelt key must not silently lose what it was to say. */
-  fields(path: string, value: unknown, known: readonly string[]): Fields | undefined {
+  fields(path: PropertyPath, value: unknown, known: readonly string[]): Fields | undefined {
     if (value === undefined || value === null) return undefined;
     if (kindOf(value) !== "object") {
       this.wrongKind(path, value, "an object");
@@ -34,13 +35,13 @@ export class Reader {
     const fields = value as Fields;
     for (const key of Object.keys(fields)) {
       if (known.includes(key) || fields[key] === undefined) continue;
-      this.problems.add(join(path, key), fields[key], "is not a known field", `Known here: ${known.join(", ")}.`);
+      this.problems.add([...path, key], fields[key], "is not a known field", `Known here: ${known.join(", ")}.`);
     }
     return fields;
   }
 
   /** A list; missing is empty. */
-  list(path: string, value: unknown): readonly unknown[] {
+  list(path: PropertyPath, value: unknown): readonly unknown[] {
     if (value === undefined || value === null) return [];
     if (Array.isArray(value)) return value as unknown[];
     this.wrongKind(path, value, "a list");
@@ -48,73 +49,73 @@ export class Reader {
   }
 
   /** A list of texts; missing is undefined. */
-  texts(path: string, value: unknown): readonly string[] | undefined {
+  texts(path: PropertyPath, value: unknown): readonly string[] | undefined {
     if (value === undefined || value === null) return undefined;
     return this.list(path, value).flatMap((item, index) => {
-      const text = this.text(`${path}[${index}]`, item);
+      const text = this.text([...path, index], item);
       return text === undefined ? [] : [text];
     });
   }
 
   /** A list of whole numbers; missing is undefined. */
-  portNumbers(path: string, value: unknown): readonly number[] | undefined {
+  portNumbers(path: PropertyPath, value: unknown): readonly number[] | undefined {
     if (value === undefined || value === null) return undefined;
     return this.list(path, known(value, listOf(standIns.port))).flatMap((item, index) => {
-      const number = this.portNumber(`${path}[${index}]`, item);
+      const number = this.portNumber([...path, index], item);
       return number === undefined ? [] : [number];
     });
   }
 
   /** A text that may come from an output. */
-  leaf(path: string, value: unknown, standIn: StandIn<string>): string | undefined {
+  leaf(path: PropertyPath, value: unknown, standIn: StandIn<string>): string | undefined {
     return this.text(path, known(value, standIn));
   }
 
   /** The same, where it may be missing; an output may turn out to hold nothing. */
-  optionalLeaf(path: string, value: unknown, standIn: StandIn<string>): string | undefined {
+  optionalLeaf(path: PropertyPath, value: unknown, standIn: StandIn<string>): string | undefined {
     return this.optionalText(path, known(value, standIn));
   }
 
   /** A list of texts, each of which, or all of which, may come from an output; missing is undefined. */
-  leaves(path: string, value: unknown, standIn: StandIn<string>): readonly string[] | undefined {
+  leaves(path: PropertyPath, value: unknown, standIn: StandIn<string>): readonly string[] | undefined {
     return this.items(path, value, standIn)?.map(({ text }) => text);
   }
 
   /** The same, with what each text was read from and where it stands. */
   items(
-    path: string,
+    path: PropertyPath,
     value: unknown,
     standIn: StandIn<string>,
-  ): readonly { readonly text: string; readonly from: unknown; readonly path: string }[] | undefined {
+  ): readonly { readonly text: string; readonly from: unknown; readonly path: PropertyPath }[] | undefined {
     const list = known(value, listOf(standIn));
     if (list === undefined || list === null) return undefined;
     return this.list(path, list).flatMap((item, index) => {
-      const at = `${path}[${index}]`;
+      const at = [...path, index];
       const text = this.leaf(at, item, standIn);
       return text === undefined ? [] : [{ text, from: isDeferred(value) ? value : item, path: at }];
     });
   }
 
   /** A text that is not empty. */
-  text(path: string, value: unknown): string | undefined {
+  text(path: PropertyPath, value: unknown): string | undefined {
     if (typeof value === "string" && value.trim() !== "") return value;
     this.wrongKind(path, value, "a text");
     return undefined;
   }
 
-  optionalText(path: string, value: unknown): string | undefined {
+  optionalText(path: PropertyPath, value: unknown): string | undefined {
     return value === undefined || value === null ? undefined : this.text(path, value);
   }
 
   /** A day as `2027-03-31`; missing is undefined. */
-  date(path: string, value: unknown): string | undefined {
+  date(path: PropertyPath, value: unknown): string | undefined {
     const text = this.optionalText(path, value);
     if (text === undefined || isDay(text)) return text;
     this.problems.add(path, value, "is not a date", "Write it as 2027-03-31.");
     return undefined;
   }
 
-  flag(path: string, value: unknown): boolean | undefined {
+  flag(path: PropertyPath, value: unknown): boolean | undefined {
     if (value === undefined || value === null) return undefined;
     if (typeof value === "boolean") return value;
     this.wrongKind(path, value, "true or false");
@@ -122,7 +123,7 @@ export class Reader {
   }
 
   /** A port number, 1 to 65535; it may come from an output. */
-  portNumber(path: string, given: unknown, standIn: StandIn<number> = standIns.port): number | undefined {
+  portNumber(path: PropertyPath, given: unknown, standIn: StandIn<number> = standIns.port): number | undefined {
     const value = known(given, standIn);
     if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65535) return value;
     if (typeof value === "number") {
@@ -134,7 +135,7 @@ export class Reader {
   }
 
   /** One of an enum's values; missing is undefined. */
-  choice<T extends string>(path: string, value: unknown, choices: Readonly<Record<string, T>>): T | undefined {
+  choice<T extends string>(path: PropertyPath, value: unknown, choices: Readonly<Record<string, T>>): T | undefined {
     if (value === undefined || value === null) return undefined;
     const known = Object.values(choices);
     const found = known.find((choice) => choice === value);
@@ -145,7 +146,7 @@ export class Reader {
   }
 
   /** A map of texts. The keys are the shape; values may come from outputs where `standIn` says what stands for them. */
-  textMap(path: string, value: unknown, standIn?: StandIn<string>): Readonly<Record<string, string>> | undefined {
+  textMap(path: PropertyPath, value: unknown, standIn?: StandIn<string>): Readonly<Record<string, string>> | undefined {
     if (value === undefined || value === null) return undefined;
     if (kindOf(value) !== "object") {
       this.wrongKind(path, value, "a map of texts");
@@ -154,18 +155,18 @@ export class Reader {
     const entries = Object.entries(value as Fields).flatMap(([key, given]): [string, string][] => {
       const item = standIn === undefined ? given : known(given, standIn);
       if (typeof item === "string") return [[key, item]];
-      this.wrongKind(join(path, key), item, "a text");
+      this.wrongKind([...path, key], item, "a text");
       return [];
     });
     return Object.fromEntries(entries);
   }
 
   /** Labels: the whole map may come from an output, or single values of it. */
-  labels(path: string, value: unknown): Readonly<Record<string, string>> | undefined {
+  labels(path: PropertyPath, value: unknown): Readonly<Record<string, string>> | undefined {
     return this.textMap(path, known(value, standIns.labels), standIns.name);
   }
 
-  private wrongKind(path: string, value: unknown, wanted: string): void {
+  private wrongKind(path: PropertyPath, value: unknown, wanted: string): void {
     const fix = kindOf(value) === "output" ? literalFix : `Give ${wanted}.`;
     this.problems.add(path, value, `is not ${wanted}`, fix);
   }
@@ -174,8 +175,4 @@ export class Reader {
 /** The value of a leaf, or what stands for it while it is not known. */
 export function known<T>(value: unknown, standIn: StandIn<T>): unknown {
   return isDeferred(value) ? value.resolve(standIn) : value;
-}
-
-export function join(path: string, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
 }

@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../property-path";
+import { formatPath } from "../property-path";
 import { UnsupportedHandling } from "./declaration";
 import type { PlanWarning, WarningCode } from "./documents";
 import type { DeclarationProblem } from "./errors";
@@ -8,7 +10,7 @@ import type { ModelFlow } from "./model";
 export class Shortfalls {
   private readonly found = new Map<
     WarningCode,
-    { message: string; fix: string; paths: Set<string>; serious: boolean }
+    { message: string; fix: string; paths: Map<string, PropertyPath>; serious: boolean }
   >();
   private readonly critical = new Map<string, DeclarationProblem>();
 
@@ -16,19 +18,23 @@ export class Shortfalls {
   lostFlow(code: WarningCode, flow: ModelFlow, message: string, fix: string): void {
     if (flow.critical) {
       const cut = `${message} It is a critical path, which is never cut.`;
-      this.critical.set(`${flow.path} ${code}`, { path: flow.path, kind: code, message: cut, fix });
+      this.critical.set(`${formatPath(flow.path)} ${code}`, { path: flow.path, kind: code, message: cut, fix });
     }
     this.lost(code, flow.path, message, fix);
   }
 
   /** Something declared is lost or weakened in this dialect. */
-  lost(code: WarningCode, path: string, message: string, fix: string): void {
+  lost(code: WarningCode, path: PropertyPath, message: string, fix: string): void {
     this.add(code, path, message, fix, true);
   }
 
-  /** Something to know about; never a reason to refuse. */
-  note(code: WarningCode, path: string, message: string, fix: string): void {
-    this.add(code, path, message, fix, false);
+  /**
+   * Something to know about; never a reason to refuse.
+   *
+   * @param detail What is printed beside the path: an owner, a last day. Defaults to nothing.
+   */
+  note(code: WarningCode, path: PropertyPath, message: string, fix: string, detail?: string): void {
+    this.add(code, path, message, fix, false, detail);
   }
 
   /**
@@ -36,14 +42,21 @@ export class Shortfalls {
    *
    * @throws DeclarationError at once.
    */
-  refuse(code: WarningCode, path: string, message: string, fix: string): never {
+  refuse(code: WarningCode, path: PropertyPath, message: string, fix: string): never {
     throw new DeclarationError([{ path, kind: code, message, fix }]);
   }
 
-  private add(code: WarningCode, path: string, message: string, fix: string, serious: boolean): void {
-    const entry = this.found.get(code);
-    if (entry === undefined) this.found.set(code, { message, fix, paths: new Set([path]), serious });
-    else entry.paths.add(path);
+  private add(
+    code: WarningCode,
+    path: PropertyPath,
+    message: string,
+    fix: string,
+    serious: boolean,
+    detail?: string,
+  ): void {
+    const entry = this.found.get(code) ?? { message, fix, paths: new Map<string, PropertyPath>(), serious };
+    entry.paths.set(detail === undefined ? formatPath(path) : `${formatPath(path)} (${detail})`, path);
+    this.found.set(code, entry);
   }
 
   /** @throws DeclarationError for critical paths that would be cut, and for any loss when the declaration asks for refusal. */
@@ -53,14 +66,14 @@ export class Shortfalls {
       const problems = [...this.found.values()]
         .filter((entry) => entry.serious)
         .flatMap(({ message, fix, paths }) =>
-          [...paths].map((path): DeclarationProblem => ({ path, kind: "unsupported", message, fix })),
+          [...paths.values()].map((path): DeclarationProblem => ({ path, kind: "unsupported", message, fix })),
         );
       if (problems.length > 0) throw new DeclarationError(problems);
     }
     return [...this.found.entries()].map(([code, { message, fix, paths }]) => ({
       code,
       message: `${message} ${fix}`,
-      paths: [...paths],
+      paths: [...paths.keys()],
     }));
   }
 }

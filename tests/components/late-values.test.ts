@@ -20,6 +20,7 @@ import type { Leaf } from "../plan/places";
 import { base, literally, places } from "../plan/places";
 import type { Registration } from "./monitor";
 import { register } from "./monitor";
+import { formatPath } from "../../sdk/property-path";
 
 /** What a cloud makes: its value is known once it is there. */
 class Thing extends pulumi.CustomResource {
@@ -241,7 +242,7 @@ describe("outputs as values of a declaration", function () {
           assert.deepEqual(names, ["late-deny-cloud-metadata"], "nothing but the deny of metadata endpoints");
         }
         assert.ok(error instanceof DeclarationError, String(error));
-        assert.equal(error.problems[0]?.path, path);
+        assert.equal(formatPath(error.problems[0]?.path ?? []), path);
         assert.match(error.message, message);
         assert.match(error.message, /no policy was registered/);
         assert.ok(pulumi.RunError.isInstance(error));

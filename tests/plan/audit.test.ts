@@ -65,11 +65,11 @@ describe("mode audit, what each dialect writes", () => {
       const text = JSON.stringify(planned.documents.map(({ object }) => object));
       assert.doesNotMatch(text, /egressDeny|ingressDeny|"Deny"|"enableDefaultDeny":\{"ingress":true|policyTypes/);
       const warned = planned.warnings.find(({ code }) => code === "audit-unsupported");
-      assert.deepEqual(warned?.paths, ["namespaces other", "namespaces shop"]);
+      assert.deepEqual(warned?.paths, ["namespaces.other", "namespaces.shop"]);
       const refused = problemsOf({ ...audit, dialect, unsupported: UnsupportedHandling.Refuse });
       assert.deepEqual(
         refused.filter(({ message }) => /staged/.test(message)).map(({ path }) => path),
-        ["namespaces other", "namespaces shop"],
+        ["namespaces.other", "namespaces.shop"],
       );
       assert.ok(refused.every(({ fix }) => fix !== ""));
     });

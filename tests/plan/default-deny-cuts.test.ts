@@ -235,8 +235,8 @@ describe("credential services of the cloud", () => {
       });
       const warned = planned.warnings.find(({ code }) => code === "metadata-exception");
       assert.deepEqual(warned?.paths, [
-        "workloads shop/uploader (eks-pod-identity, data)",
-        "workloads old/uploader (eks-pod-identity, data)",
+        'workloads["shop/uploader"].metadataAccess (eks-pod-identity, data)',
+        'workloads["old/uploader"].metadataAccess (eks-pod-identity, data)',
       ]);
       const annotations = JSON.stringify(planned.documents.map(({ object }) => object.metadata.annotations ?? {}));
       assert.match(annotations, /writes to its bucket \(data, until 2027-03-31\)/);

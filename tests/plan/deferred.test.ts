@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
-import type { ClusterSecurityDeclaration, DeclarationProblem, Plan } from "../../sdk/plan/index";
+import type { ClusterSecurityDeclaration, Plan } from "../../sdk/plan/index";
 import { DeclarationError, Dialect, cidr, flow, plan, tcp } from "../../sdk/plan/index";
 import type { Variant } from "../../sdk/plan/deferred";
 import { Deferred } from "../../sdk/plan/deferred";
 import type { Leaf } from "./places";
 import { base, literally, places } from "./places";
+import type { PrintedProblem } from "../support/problems";
+import type { PropertyPath } from "../../sdk/property-path";
+import { printed } from "../support/problems";
 
-function deferred(state: (path: string, index: number, value: unknown) => Deferred): Leaf {
+function deferred(state: (path: PropertyPath, index: number, value: unknown) => Deferred): Leaf {
   let index = 0;
   return (value) => {
     index += 1;
-    return state(`leaf ${index}`, index, value) as never;
+    return state(["leaf", index], index, value) as never;
   };
 }
 
@@ -20,11 +23,11 @@ function standingIn(variant: Variant): Leaf {
 
 const known = deferred((path, _index, value) => Deferred.known(path, value));
 
-function problemsOf(declare: () => Plan): readonly DeclarationProblem[] {
+function problemsOf(declare: () => Plan): readonly PrintedProblem[] {
   try {
     declare();
   } catch (error) {
-    if (error instanceof DeclarationError) return error.problems;
+    if (error instanceof DeclarationError) return printed(error.problems);
     throw error;
   }
   return [];
@@ -85,7 +88,7 @@ describe("values that are not known yet", () => {
   });
 
   it("refuses an output where a name is needed", () => {
-    const output = Deferred.known("x", "shop") as never;
+    const output = Deferred.known(["x"], "shop") as never;
     for (const [path, declaration] of [
       ["namespaces[0].name", { namespaces: [{ name: output }] }],
       ["workloads[0].name", { ...base, workloads: [{ name: output, namespace: "shop" }] }],
@@ -103,7 +106,7 @@ describe("values that are not known yet", () => {
   });
 
   it("does not join what comes from different outputs, whatever the values", () => {
-    const leaf = (path: string, value: unknown): never => Deferred.known(path, value) as never;
+    const leaf = (path: string, value: unknown): never => Deferred.known([path], value) as never;
     const ports = [tcp(80), tcp(leaf("a", 81)), tcp(leaf("b", 80))];
     const declaration = {
       ...base,

@@ -5,6 +5,7 @@ import { DeclarationError, Dialect, MetadataService, planEgress, tcp, udp, workl
 import type { KubeObject, Peer, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, metadataEndpoints, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf } from "./world";
+import { printed } from "../support/problems";
 
 const nothing = "No Connections";
 const dialects = Object.values(Dialect);
@@ -59,7 +60,7 @@ function problemsOf(changed: EgressDeclaration, name = "outbound"): readonly { p
     planEgress(name, changed);
   } catch (error) {
     assert.ok(error instanceof DeclarationError);
-    return error.problems;
+    return printed(error.problems);
   }
   return [];
 }

@@ -193,7 +193,7 @@ describe("the order of a plan", function () {
         const { warnings } = plan(declaration);
         const held = (base.namespaces ?? []).filter(({ tier }) => tier !== Tier.Platform).map(({ name }) => name);
         const named = warnings.find(({ code }) => code === "first-allow-isolates")?.paths ?? [];
-        assert.deepEqual([...named].sort(), held.map((name) => `namespaces ${name}`).sort());
+        assert.deepEqual([...named].sort(), held.map((name) => `namespaces.${name}`).sort());
         try {
           nothingIsCut(
             worldWith(declaration, (planned) => interrupted(planned, picks)),

@@ -15,6 +15,7 @@ import {
 import type { KubeObject, Peer } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, metadataEndpoints, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf } from "./world";
+import { printed } from "../support/problems";
 
 const nothing = "No Connections";
 const sandbox: AgentSandboxDeclaration = {
@@ -79,7 +80,7 @@ function problemsOf(changed: ClusterSecurityDeclaration): readonly { path: strin
     plan(changed);
   } catch (error) {
     assert.ok(error instanceof DeclarationError);
-    return error.problems;
+    return printed(error.problems);
   }
   return [];
 }

@@ -10,6 +10,7 @@ import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index
 import { compareWithDeclaration, podsThatReachMetadata } from "../support/declared";
 import { deploymentOf } from "./world";
 import { literal } from "./literal";
+import { formatPath } from "../../sdk/property-path";
 
 const dialects = Object.values(Dialect);
 const node = "192.168.7.7";
@@ -501,7 +502,7 @@ describe("presets", function () {
       plan(wrong);
     } catch (error) {
       assert.ok(error instanceof DeclarationError);
-      const paths = error.problems.map(({ path }) => path);
+      const paths = error.problems.map(({ path }) => formatPath(path));
       assert.deepEqual(paths.sort(), [
         "applications.celery[0].broker.port",
         "applications.redis[0].namespace",

@@ -18,6 +18,7 @@ import {
   workload,
 } from "../../sdk/plan/index";
 import { worldOf } from "./world";
+import { formatPath } from "../../sdk/property-path";
 
 const today = "2026-11-21";
 const dialects = Object.values(Dialect);
@@ -134,7 +135,10 @@ describe("days by which policies are reviewed", () => {
     ] as const) {
       assert.throws(
         () => plan({ ...declarationWith({}), ...change } as ClusterSecurityDeclaration),
-        (error) => error instanceof DeclarationError && error.problems[0]?.path === path && error.problems.length === 1,
+        (error) =>
+          error instanceof DeclarationError &&
+          formatPath(error.problems[0]?.path ?? []) === path &&
+          error.problems.length === 1,
       );
     }
   });

@@ -5,6 +5,7 @@ import type { ClusterSecurityDeclaration, TenantDeclaration } from "../../sdk/pl
 import { DeclarationError, Dialect, plan } from "../../sdk/plan/index";
 import type { KubeObject, Peer } from "../../sdk/reachability/index";
 import { open, pod, worldOf } from "./world";
+import { printed } from "../support/problems";
 
 const nothing = "No Connections";
 const facts = { apiServer: { cidrs: ["10.0.0.1/32"] }, nodeCidrs: ["192.168.0.0/16"], podCidrs: ["10.244.0.0/16"] };
@@ -31,7 +32,7 @@ function problemsOf(changed: ClusterSecurityDeclaration): readonly { path: strin
     plan(changed);
   } catch (error) {
     assert.ok(error instanceof DeclarationError);
-    return error.problems;
+    return printed(error.problems);
   }
   return [];
 }

@@ -23,6 +23,7 @@ import {
 import type { KubeObject, Peer } from "../../sdk/reachability/index";
 import type { World } from "./world";
 import { open, pod, worldOf } from "./world";
+import { printed } from "../support/problems";
 
 const { declaration } = example;
 const workloads = [...example.applications, ...example.platform];
@@ -70,7 +71,7 @@ function problemsOf(changed: ClusterSecurityDeclaration): readonly { path: strin
     plan(changed);
   } catch (error) {
     assert.ok(error instanceof DeclarationError);
-    return error.problems;
+    return printed(error.problems);
   }
   return [];
 }

@@ -14,7 +14,7 @@ export const cilium: Cni = {
     declaration.mesh !== undefined && args.istio === false
       ? [
           {
-            path: "cni.istio",
+            path: ["cni", "istio"],
             kind: "boolean",
             message: "would let Cilium remove the CNI plugin of the declared mesh",
             fix: "Leave it out.",

@@ -23,10 +23,10 @@ export function withMesh(
 ): Meshed {
   if (istio === undefined) return { declaration };
   const mesh: MeshDeclaration = declaration.mesh ?? {};
-  const agreed = <T extends string>(path: string, ours: T | undefined, theirs: T | undefined, otherwise: T): T => {
+  const agreed = <T extends string>(field: string, ours: T | undefined, theirs: T | undefined, otherwise: T): T => {
     if (ours !== undefined && theirs !== undefined && ours !== theirs) {
       const message = "contradicts the mesh of the declaration";
-      problems.push({ path: `istio.${path}`, kind: "string", message, fix: "Say it once." });
+      problems.push({ path: ["istio", field], kind: "string", message, fix: "Say it once." });
     }
     return ours ?? theirs ?? otherwise;
   };

@@ -132,7 +132,7 @@ export function noteNodeAddresses(model: Model, shortfalls: Shortfalls): void {
   const paths = halvesOf(model.flows)
     .filter((half) => modeOf(model, namespaceOf(half.subject)) === PolicyMode.Enforce && isOnNode(half))
     .map(({ flow }) => flow.path);
-  for (const path of [...paths, ...(nodeDnsCidrs(model).length > 0 ? ["cluster.dns"] : [])]) {
+  for (const path of [...paths, ...(nodeDnsCidrs(model).length > 0 ? [["cluster", "dns"]] : [])]) {
     shortfalls.note(
       "node-address-match",
       path,

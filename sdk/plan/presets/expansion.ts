@@ -1,3 +1,4 @@
+import type { PropertyPath } from "../../property-path";
 import type { FlowDeclaration, NamespaceDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
 import type { Known } from "../inputs";
 
@@ -6,7 +7,7 @@ export interface Expansion {
   /** Policies are named `tier1-<name>`. */
   readonly name: string;
   /** Where its options stand in the declaration. */
-  readonly path: string;
+  readonly path: PropertyPath;
   /** An application's own, in tier 2: its policies are named after its workloads, as if it were written by hand. */
   readonly isApplication?: boolean;
   readonly namespaces: readonly Known<NamespaceDeclaration>[];

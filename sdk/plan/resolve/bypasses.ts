@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import { bypassLabelPrefix } from "../bypass-label";
 import { Tier } from "../declaration";
 import { standIns } from "../deferred";
@@ -25,18 +27,18 @@ export function readBypasses(
   asOf: string | undefined,
 ): readonly ModelBypass[] {
   refuseDeclaredLabels(problems, directory);
-  const bypasses = reader.list("bypasses", value).flatMap((item, index): ModelBypass[] => {
-    const path = `bypasses[${index}]`;
+  const bypasses = reader.list(["bypasses"], value).flatMap((item, index): ModelBypass[] => {
+    const path = ["bypasses", index];
     const fields = reader.fields(path, item, bypassFields);
     if (fields === undefined) {
       problems.add(path, item, "is not a bypass", "Give a workload, a reason, an owner, its last day and grantedTo.");
       return [];
     }
     const subject = readSubject(reader, problems, path, fields, directory);
-    const reason = stated(problems, `${path}.reason`, fields["reason"], "Say why the bypass is needed.");
-    const owner = stated(problems, `${path}.owner`, fields["owner"], "Name the team that answers for the bypass.");
-    const expires = readEnd(reader, problems, `${path}.expires`, fields["expires"]);
-    const grantedTo = readGroups(reader, problems, `${path}.grantedTo`, fields["grantedTo"]);
+    const reason = stated(problems, [...path, "reason"], fields["reason"], "Say why the bypass is needed.");
+    const owner = stated(problems, [...path, "owner"], fields["owner"], "Name the team that answers for the bypass.");
+    const expires = readEnd(reader, problems, [...path, "expires"], fields["expires"]);
+    const grantedTo = readGroups(reader, problems, [...path, "grantedTo"], fields["grantedTo"]);
     if (subject === undefined || reason === undefined || owner === undefined) return [];
     if (expires === undefined || grantedTo === undefined) return [];
     const isEnded = asOf !== undefined && expires < asOf;
@@ -49,7 +51,7 @@ export function readBypasses(
 function readSubject(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   fields: Fields,
   directory: PeerDirectory,
 ): ModelBypass["subject"] | undefined {
@@ -60,7 +62,7 @@ function readSubject(
     problems.add(path, fields, message, "Give one of them: whose pods may be labelled.");
     return undefined;
   }
-  const at = `${path}.${key}`;
+  const at = [...path, key];
   const peer = readPeer(reader, problems, directory, path, { [key]: fields[key] });
   if (peer?.kind !== "workload" && peer?.kind !== "namespace") return undefined;
   const tier = peer.kind === "workload" ? peer.workload.tier : peer.namespace.tier;
@@ -75,7 +77,7 @@ function readSubject(
   return peer;
 }
 
-function stated(problems: ProblemCollector, path: string, given: unknown, fix: string): string | undefined {
+function stated(problems: ProblemCollector, path: PropertyPath, given: unknown, fix: string): string | undefined {
   const value = known(given, standIns.text);
   if (typeof value === "string" && value.trim() !== "") return value.trim();
   problems.add(path, value, "is missing", fix);
@@ -83,7 +85,7 @@ function stated(problems: ProblemCollector, path: string, given: unknown, fix: s
 }
 
 /** Without an end it would be no bypass. */
-function readEnd(reader: Reader, problems: ProblemCollector, path: string, value: unknown): string | undefined {
+function readEnd(reader: Reader, problems: ProblemCollector, path: PropertyPath, value: unknown): string | undefined {
   if (value !== undefined && value !== null) return reader.date(path, value);
   problems.add(path, value, "is missing", "Give the bypass's last day, such as 2027-03-31.");
   return undefined;
@@ -92,7 +94,7 @@ function readEnd(reader: Reader, problems: ProblemCollector, path: string, value
 function readGroups(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): readonly string[] | undefined {
   const groups = reader.texts(path, value);
@@ -112,11 +114,16 @@ function refuseRepeats(problems: ProblemCollector, bypasses: readonly ModelBypas
     const [same, neighbour] = [subjects.get(peerKey(subject)), homes.get(home)];
     if (same !== undefined) {
       const fix = "Keep one of them, with one reason and one owner.";
-      problems.add(path, undefined, `is for the same pods as ${same.path}`, fix);
+      problems.add(path, undefined, `is for the same pods as ${formatPath(same.path)}`, fix);
     } else if (neighbour !== undefined && neighbour.grantedTo.join() !== grantedTo.join()) {
       const fix =
         "Name the same groups: the label is one, and whoever may set it may set it on any pod of the namespace.";
-      problems.add(`${path}.grantedTo`, grantedTo, `differs from ${neighbour.path}, in the same namespace`, fix);
+      problems.add(
+        [...path, "grantedTo"],
+        grantedTo,
+        `differs from ${formatPath(neighbour.path)}, in the same namespace`,
+        fix,
+      );
     }
     subjects.set(peerKey(subject), same ?? bypass);
     homes.set(home, neighbour ?? bypass);
@@ -133,7 +140,7 @@ function refuseDeclaredLabels(problems: ProblemCollector, { workloads }: PeerDir
   for (const { id, labels } of workloads.values()) {
     for (const key of Object.keys(labels).filter((one) => one.startsWith(bypassLabelPrefix))) {
       const fix = "Declare a bypass for the workload, and put the label on the pod that is debugged.";
-      problems.add(`workloads ${id}.labels.${key}`, key, "is the label of a bypass", fix);
+      problems.add(["workloads", id, "labels", key], key, "is the label of a bypass", fix);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Reads the facts about a cluster. */
+import type { PropertyPath } from "../../property-path";
 import { cidrProblem } from "../addresses";
 import type { PolicyApiLimits } from "../apis/limits";
 import type { Dialect } from "../declaration";
@@ -33,30 +34,30 @@ export function readCluster(
   dialect: Dialect,
   { staged }: PolicyApiLimits,
 ): Cluster {
-  const cluster = reader.fields("cluster", value, clusterFields) ?? {};
+  const cluster = reader.fields(["cluster"], value, clusterFields) ?? {};
   const dns = readDns(reader, problems, cluster["dns"]);
-  const apiServer = reader.fields("cluster.apiServer", cluster["apiServer"], ["cidrs", "ports"]) ?? {};
-  const ports = reader.portNumbers("cluster.apiServer.ports", apiServer["ports"]) ?? [443, 6443];
-  const enforcerVersion = reader.optionalText("cluster.enforcerVersion", cluster["enforcerVersion"]);
-  const enforcerAudits = reader.flag("cluster.enforcerAudits", cluster["enforcerAudits"]) ?? false;
+  const apiServer = reader.fields(["cluster", "apiServer"], cluster["apiServer"], ["cidrs", "ports"]) ?? {};
+  const ports = reader.portNumbers(["cluster", "apiServer", "ports"], apiServer["ports"]) ?? [443, 6443];
+  const enforcerVersion = reader.optionalText(["cluster", "enforcerVersion"], cluster["enforcerVersion"]);
+  const enforcerAudits = reader.flag(["cluster", "enforcerAudits"], cluster["enforcerAudits"]) ?? false;
   if (enforcerAudits && staged) {
     const fix = "Leave it out: in mode audit every policy is written as its staged kind.";
-    problems.add("cluster.enforcerAudits", enforcerAudits, `has no meaning in the ${dialect} dialect`, fix);
+    problems.add(["cluster", "enforcerAudits"], enforcerAudits, `has no meaning in the ${dialect} dialect`, fix);
   }
   return {
     dns,
-    apiServer: { cidrs: readCidrs(reader, problems, "cluster.apiServer.cidrs", apiServer["cidrs"]), ports },
-    nodeCidrs: readCidrs(reader, problems, "cluster.nodeCidrs", cluster["nodeCidrs"]),
+    apiServer: { cidrs: readCidrs(reader, problems, ["cluster", "apiServer", "cidrs"], apiServer["cidrs"]), ports },
+    nodeCidrs: readCidrs(reader, problems, ["cluster", "nodeCidrs"], cluster["nodeCidrs"]),
     podCidrs: readPodCidrs(reader, problems, cluster["podCidrs"]),
     ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
     enforcerAudits,
-    experimentalPeers: reader.flag("cluster.experimentalPeers", cluster["experimentalPeers"]) ?? false,
+    experimentalPeers: reader.flag(["cluster", "experimentalPeers"], cluster["experimentalPeers"]) ?? false,
   };
 }
 
 /** Where the pods' range is not known it may be one of IPv6, too. */
 function readPodCidrs(reader: Reader, problems: ProblemCollector, value: unknown): readonly string[] {
-  const cidrs = readCidrs(reader, problems, "cluster.podCidrs", value, standIns.pods);
+  const cidrs = readCidrs(reader, problems, ["cluster", "podCidrs"], value, standIns.pods);
   const isGuess = isUnknown(value) || (Array.isArray(value) && value.some(isUnknown));
   return isGuess && cidrs.includes("0.0.0.0/0") ? [...cidrs, "::/0"] : cidrs;
 }
@@ -64,7 +65,7 @@ function readPodCidrs(reader: Reader, problems: ProblemCollector, value: unknown
 function readCidrs(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
   standIn: StandIn<string> = standIns.network,
 ): readonly string[] {

@@ -1,4 +1,5 @@
 /** Which namespaces may ask DNS for some names only. */
+import { formatPath } from "../../property-path";
 import type { ProblemCollector } from "../errors";
 import { Tier } from "../declaration";
 import type { ModelFlow, ModelNamespace, ModelWorkload } from "../model";
@@ -52,7 +53,7 @@ export function readDnsNames(
   for (const { path, dnsNames } of expansions) {
     for (const [name, names] of dnsNames ?? []) {
       const namespace = namespaces.get(name);
-      const at = `${path}.namespace`;
+      const at = [...path, "namespace"];
       if (namespace === undefined) {
         problems.add(at, name, "names a namespace that is not declared", "Declare it in namespaces.");
       } else if (namespace.tier !== Tier.Applications) {
@@ -67,7 +68,7 @@ export function readDnsNames(
       }
       for (const flow of flows) {
         const touches = [flow.from, flow.to].some((peer) => peer.kind === "namespace" && peer.namespace.name === name);
-        if (!touches || flow.preset === path) continue;
+        if (!touches || flow.preset === formatPath(path)) continue;
         problems.add(
           flow.path,
           flow,

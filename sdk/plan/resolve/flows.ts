@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import { Entity, Protocol } from "../declaration";
 import { standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
@@ -19,7 +21,11 @@ export function readFlows(
   expansions: readonly Expansion[],
   directory: PeerDirectory,
   apiServerPorts: readonly number[],
-  exceptions: readonly { readonly path: string; readonly flow: unknown; readonly expires: string | undefined }[] = [],
+  exceptions: readonly {
+    readonly path: PropertyPath;
+    readonly flow: unknown;
+    readonly expires: string | undefined;
+  }[] = [],
 ): readonly ModelFlow[] {
   const flows: ModelFlow[] = [];
   const context = { reader, problems, directory, apiServerPorts };
@@ -27,20 +33,21 @@ export function readFlows(
     const group: FlowGroup =
       expansion.isApplication === true ? { kind: "application" } : { kind: "service", service: expansion.name };
     expansion.flows.forEach((value, index) => {
-      const flow = readFlow(context, `${expansion.path}.flows[${index}]`, value, group);
-      if (flow !== undefined) flows.push({ ...flow, preset: expansion.path });
+      const flow = readFlow(context, [...expansion.path, "flows", index], value, group);
+      if (flow !== undefined) flows.push({ ...flow, preset: formatPath(expansion.path) });
     });
     expansion.webhooks.forEach(({ workload: name, port }, index) => {
-      const path = `${expansion.path}.webhooks[${index}]`;
-      const workload = findWorkload(problems, directory, `${path}.workload`, name);
+      const path = [...expansion.path, "webhooks", index];
+      const workload = findWorkload(problems, directory, [...path, "workload"], name);
       if (workload === undefined) return;
       const call = webhookFlow(path, workload, port, group);
-      if (endsAreUsable(problems, path, call.from, call.to)) flows.push({ ...call, preset: expansion.path });
+      if (endsAreUsable(problems, path, call.from, call.to))
+        flows.push({ ...call, preset: formatPath(expansion.path) });
     });
   }
   const application: FlowGroup = { kind: "application" };
-  reader.list("flows", declared).forEach((value, index) => {
-    const flow = readFlow(context, `flows[${index}]`, value, application);
+  reader.list(["flows"], declared).forEach((value, index) => {
+    const flow = readFlow(context, ["flows", index], value, application);
     if (flow !== undefined) flows.push(flow);
   });
   for (const { path, flow: value, expires } of exceptions) {
@@ -65,7 +72,7 @@ function isUnfinished(value: object): boolean {
   return Object.values(value).some((item) => typeof item === "function");
 }
 
-function readFlow(context: FlowContext, path: string, value: unknown, group: FlowGroup): ModelFlow | undefined {
+function readFlow(context: FlowContext, path: PropertyPath, value: unknown, group: FlowGroup): ModelFlow | undefined {
   const { reader, problems, directory } = context;
   if (typeof value === "object" && value !== null && isUnfinished(value)) {
     problems.add(
@@ -79,29 +86,29 @@ function readFlow(context: FlowContext, path: string, value: unknown, group: Flo
   const fix = 'Write it as flow("a").to("b").on(tcp(80)).because("…").ownedBy("…").';
   const fields = reader.item(path, value, flowFields, "is not a flow", fix);
   if (fields === undefined) return undefined;
-  const from = readPeer(reader, problems, directory, `${path}.from`, fields["from"]);
-  const to = readPeer(reader, problems, directory, `${path}.to`, fields["to"]);
-  const reason = meaningful(context, `${path}.reason`, fields["reason"], "Say why the flow exists.");
-  const owner = meaningful(context, `${path}.owner`, fields["owner"], "Name the team that answers for the flow.");
+  const from = readPeer(reader, problems, directory, [...path, "from"], fields["from"]);
+  const to = readPeer(reader, problems, directory, [...path, "to"], fields["to"]);
+  const reason = meaningful(context, [...path, "reason"], fields["reason"], "Say why the flow exists.");
+  const owner = meaningful(context, [...path, "owner"], fields["owner"], "Name the team that answers for the flow.");
   const destination = to?.kind === "workload" ? to.workload : undefined;
-  const listed = readFlowPorts(reader, problems, `${path}.ports`, fields["ports"], destination);
+  const listed = readFlowPorts(reader, problems, [...path, "ports"], fields["ports"], destination);
   const toApiServer = to?.kind === "entity" && to.entity === Entity.KubeApiserver;
-  const isEmpty = reader.list(`${path}.ports`, fields["ports"]).length === 0;
+  const isEmpty = reader.list([...path, "ports"], fields["ports"]).length === 0;
   if (isEmpty && !toApiServer && to !== undefined) {
     const fix = "Name the ports: a flow without ports would open every port (least privilege).";
-    problems.add(`${path}.ports`, fields["ports"], "names no port", fix);
+    problems.add([...path, "ports"], fields["ports"], "names no port", fix);
   }
   if (from === undefined || to === undefined || reason === undefined || owner === undefined) return undefined;
   if (!endsAreUsable(problems, path, from, to)) return undefined;
   const ports = isEmpty ? apiServerRanges(context.apiServerPorts) : listed;
   // a shared service that loses the API server stops working, and with it what relies on it
-  const critical = reader.flag(`${path}.critical`, fields["critical"]) ?? (group.kind === "service" && toApiServer);
-  const reviewBy = reader.date(`${path}.reviewBy`, fields["reviewBy"]);
+  const critical = reader.flag([...path, "critical"], fields["critical"]) ?? (group.kind === "service" && toApiServer);
+  const reviewBy = reader.date([...path, "reviewBy"], fields["reviewBy"]);
   const review = reviewBy === undefined ? {} : { reviewBy };
   return ports.length === 0 ? undefined : { from, to, ports, reason, owner, group, path, critical, ...review };
 }
 
-function meaningful(context: FlowContext, path: string, value: unknown, fix: string): string | undefined {
+function meaningful(context: FlowContext, path: PropertyPath, value: unknown, fix: string): string | undefined {
   const text = known(value, standIns.text);
   if (typeof text === "string" && text.trim() !== "") return text.trim();
   context.problems.add(path, text, "is empty", fix);
@@ -112,21 +119,21 @@ function apiServerRanges(numbers: readonly number[]): readonly PortRange[] {
   return mergePorts(numbers.map((number) => ({ protocol: Protocol.TCP, from: number, to: number })));
 }
 
-function endsAreUsable(problems: ProblemCollector, path: string, from: ModelPeer, to: ModelPeer): boolean {
+function endsAreUsable(problems: ProblemCollector, path: PropertyPath, from: ModelPeer, to: ModelPeer): boolean {
   if (from.kind === "fqdn") {
     const fix = "Sources are known by address: use cidr(…), or internet().";
-    problems.add(`${path}.from.fqdn`, from.name, "is a DNS name as a source", fix);
+    problems.add([...path, "from", "fqdn"], from.name, "is a DNS name as a source", fix);
     return false;
   }
   if (to.kind === "entity" && to.entity === Entity.Ingress) {
     const fix = "Name the workloads behind the gateway as destinations, with the ingress as the source.";
-    problems.add(`${path}.to.entity`, to.entity, "cannot be a destination", fix);
+    problems.add([...path, "to", "entity"], to.entity, "cannot be a destination", fix);
     return false;
   }
   const isOutside = from.kind === "cidr" || (from.kind === "entity" && from.entity === Entity.Internet);
   if (isOutside && to.kind === "workload" && to.workload.denyExternal) {
     const fix = `Remove denyExternal from ${to.workload.id}, or the flow.`;
-    problems.add(`${path}.to.workload`, to.workload.name, "denies whatever comes from outside the cluster", fix);
+    problems.add([...path, "to", "workload"], to.workload.name, "denies whatever comes from outside the cluster", fix);
     return false;
   }
   // of a managed control plane, which lies outside: Cilium knows it as the world, too
@@ -148,7 +155,7 @@ function isInside(peer: ModelPeer): boolean {
   return peer.kind === "workload" || peer.kind === "namespace";
 }
 
-function webhookFlow(path: string, workload: ModelWorkload, port: number, group: FlowGroup): ModelFlow {
+function webhookFlow(path: PropertyPath, workload: ModelWorkload, port: number, group: FlowGroup): ModelFlow {
   return {
     from: { kind: "entity", entity: Entity.KubeApiserver },
     to: { kind: "workload", workload },
@@ -179,8 +186,8 @@ function metricsFlows(expansions: readonly Expansion[], directory: PeerDirectory
           reason: "scrapes metrics",
           owner: presetOwner,
           group: { kind: "metrics", service: expansion.name },
-          path: `${expansion.path}.scraper`,
-          preset: expansion.path,
+          path: [...expansion.path, "scraper"],
+          preset: formatPath(expansion.path),
           critical: false,
         },
       ];
@@ -206,7 +213,7 @@ function metadataFlows(directory: PeerDirectory): readonly ModelFlow[] {
 /** One text for each peer that a policy may write as one: equal for equal peers, unless one comes from an output. */
 export function peerIdentity(peer: ModelPeer): string {
   const origin = peer.kind === "cidr" ? peer.range.origin : peer.kind === "fqdn" ? peer.origin : undefined;
-  return origin === undefined ? peerKey(peer) : `${peer.kind} of ${origin.path}`;
+  return origin === undefined ? peerKey(peer) : `${peer.kind} of ${formatPath(origin.path)}`;
 }
 
 function isGuessed(peer: ModelPeer): boolean {
@@ -244,7 +251,7 @@ function refuseDuplicates(problems: ProblemCollector, flows: readonly ModelFlow[
       problems.add(
         flow.path,
         flow,
-        `repeats ${other.path}: same ends, same port ${describePort(shared)}`,
+        `repeats ${formatPath(other.path)}: same ends, same port ${describePort(shared)}`,
         "Keep one of them, with one reason and one owner.",
       );
       break;

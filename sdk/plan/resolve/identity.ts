@@ -18,7 +18,7 @@ export function refuseSpoofableSources(
     const owner = tenantOf(tenants, from);
     if (owner === undefined || homeOf(to) === undefined || tenantOf(tenants, to) === owner) continue;
     problems.add(
-      `${flow.path}.from`,
+      [...flow.path, "from"],
       from.workload.name,
       `is known by labels alone, which everybody who starts pods for tenant ${owner.name} can set`,
       "Give the workload a service account of its own, or let the whole namespace in with allOf(…).",

@@ -24,13 +24,14 @@ export interface MeshOptions {
 }
 
 export function readMesh(reader: Reader, value: unknown): MeshOptions | undefined {
-  const fields = reader.fields("mesh", value, ["mode", "namespaces", "trustDomain", "controlPlaneNamespace"]);
+  const fields = reader.fields(["mesh"], value, ["mode", "namespaces", "trustDomain", "controlPlaneNamespace"]);
   if (fields === undefined) return undefined;
   return {
-    mode: reader.choice("mesh.mode", fields["mode"], MeshMode) ?? MeshMode.Sidecar,
-    namespaces: reader.texts("mesh.namespaces", fields["namespaces"]),
-    trustDomain: reader.optionalText("mesh.trustDomain", fields["trustDomain"]) ?? "cluster.local",
-    controlPlane: reader.optionalText("mesh.controlPlaneNamespace", fields["controlPlaneNamespace"]) ?? "istio-system",
+    mode: reader.choice(["mesh", "mode"], fields["mode"], MeshMode) ?? MeshMode.Sidecar,
+    namespaces: reader.texts(["mesh", "namespaces"], fields["namespaces"]),
+    trustDomain: reader.optionalText(["mesh", "trustDomain"], fields["trustDomain"]) ?? "cluster.local",
+    controlPlane:
+      reader.optionalText(["mesh", "controlPlaneNamespace"], fields["controlPlaneNamespace"]) ?? "istio-system",
   };
 }
 
@@ -46,7 +47,12 @@ export function resolveMesh(
     .map(({ name }) => name);
   (options.namespaces ?? []).forEach((name, index) => {
     if (namespaces.has(name)) return;
-    problems.add(`mesh.namespaces[${index}]`, name, "is a namespace that is not declared", "Declare it in namespaces.");
+    problems.add(
+      ["mesh", "namespaces", index],
+      name,
+      "is a namespace that is not declared",
+      "Declare it in namespaces.",
+    );
   });
   const members = (options.namespaces ?? applications).filter((name) => namespaces.has(name));
   return { mode, trustDomain, controlPlane, namespaces: [...new Set(members)].sort() };
@@ -70,7 +76,7 @@ export function declaresNodePlugin(workloads: unknown, services: readonly Expans
 export function meshService(options: MeshOptions, hasOwnPlugin = false): Expansion {
   return {
     name: "istio",
-    path: meshPath,
+    path: [meshPath],
     namespaces: [{ name: options.controlPlane, tier: Tier.SharedServices, existing: true }],
     workloads: [
       workload(`${options.controlPlane}/istiod`, {

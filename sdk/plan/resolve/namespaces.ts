@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import type { NamespaceDeclaration } from "../declaration";
 import { PolicyMode, Tier, defaultExemptNamespaces } from "../declaration";
 import type { ProblemCollector } from "../errors";
@@ -11,7 +13,7 @@ import type { Reader } from "../reader";
 export function readLabels(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): Readonly<Record<string, string>> | undefined {
   const labels = reader.labels(path, value);
@@ -19,19 +21,14 @@ export function readLabels(
   for (const [key, text] of Object.entries(labels)) {
     if (!isLabelKey(key)) {
       problems.add(
-        `${path}.${key}`,
+        [...path, key],
         text,
         "has a key that is no label key",
         "Use prefix/name with letters, digits and -_.",
       );
     }
     if (!isLabelValue(text)) {
-      problems.add(
-        `${path}.${key}`,
-        text,
-        "is not a label value",
-        "Use up to 63 letters, digits, hyphens, dots and _.",
-      );
+      problems.add([...path, key], text, "is not a label value", "Use up to 63 letters, digits, hyphens, dots and _.");
     }
   }
   return labels;
@@ -41,7 +38,7 @@ export function readLabels(
 export function readNamespaceName(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): string | undefined {
   const name = reader.text(path, value);
@@ -62,31 +59,36 @@ export function readNamespaces(
   defaultMode: PolicyMode,
   expansions: readonly Expansion[],
 ): { namespaces: Map<string, ModelNamespace>; exempt: string[] } {
-  const exemptList = reader.texts("exemptNamespaces", exemptValue) ?? defaultExemptNamespaces;
-  exemptList.forEach((name, index) => readNamespaceName(reader, problems, `exemptNamespaces[${index}]`, name));
+  const exemptList = reader.texts(["exemptNamespaces"], exemptValue) ?? defaultExemptNamespaces;
+  exemptList.forEach((name, index) => readNamespaceName(reader, problems, ["exemptNamespaces", index], name));
   const exempt = new Set([...exemptList, dnsNamespace]);
 
   const namespaces = new Map<string, ModelNamespace>();
-  const paths = new Map<string, string>();
-  reader.list("namespaces", declared).forEach((item, index) => {
-    const path = `namespaces[${index}]`;
+  const paths = new Map<string, PropertyPath>();
+  reader.list(["namespaces"], declared).forEach((item, index) => {
+    const path = ["namespaces", index];
     const known = ["name", "tier", "existing", "mode", "labels"];
     const fields = reader.item(path, item, known, "is not a namespace", 'Write it as namespace("shop").');
     if (fields === undefined) return;
-    const name = readNamespaceName(reader, problems, `${path}.name`, fields["name"]);
-    const chosen = reader.choice(`${path}.tier`, fields["tier"], Tier);
-    const existing = reader.flag(`${path}.existing`, fields["existing"]) ?? false;
-    const mode = reader.choice(`${path}.mode`, fields["mode"], PolicyMode) ?? defaultMode;
-    const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]) ?? {};
+    const name = readNamespaceName(reader, problems, [...path, "name"], fields["name"]);
+    const chosen = reader.choice([...path, "tier"], fields["tier"], Tier);
+    const existing = reader.flag([...path, "existing"], fields["existing"]) ?? false;
+    const mode = reader.choice([...path, "mode"], fields["mode"], PolicyMode) ?? defaultMode;
+    const labels = readLabels(reader, problems, [...path, "labels"], fields["labels"]) ?? {};
     if (name === undefined) return;
     const first = paths.get(name);
     if (first !== undefined) {
-      return problems.add(`${path}.name`, name, `is declared at ${first} already`, "Declare each namespace once.");
+      return problems.add(
+        [...path, "name"],
+        name,
+        `is declared at ${formatPath(first)} already`,
+        "Declare each namespace once.",
+      );
     }
     paths.set(name, path);
     if (exempt.has(name) && chosen !== undefined && chosen !== Tier.Platform) {
       const fix = "Take it out of exemptNamespaces, or declare it in tier platform.";
-      problems.add(`${path}.tier`, chosen, "contradicts exemptNamespaces, which puts it in tier 0", fix);
+      problems.add([...path, "tier"], chosen, "contradicts exemptNamespaces, which puts it in tier 0", fix);
     }
     const tier = exempt.has(name) ? Tier.Platform : (chosen ?? Tier.Applications);
     if (tier === Tier.Platform) exempt.add(name);

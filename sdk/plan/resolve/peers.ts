@@ -1,3 +1,4 @@
+import type { PropertyPath } from "../../property-path";
 import { editDistance } from "../../reachability/model/words";
 import { cidrInside, cidrProblem, endOf, metadataCidrs, rangeWithout } from "../addresses";
 import { Entity } from "../declaration";
@@ -35,7 +36,7 @@ export function readPeer(
   reader: Reader,
   problems: ProblemCollector,
   directory: PeerDirectory,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): ModelPeer | undefined {
   if (typeof value === "string") {
@@ -57,7 +58,7 @@ export function readPeer(
   }
   if (fields["except"] !== undefined && given[0] !== "cidr") {
     problems.add(
-      `${path}.except`,
+      [...path, "except"],
       fields["except"],
       "has no cidr to be an exception of",
       "Give it together with cidr.",
@@ -65,15 +66,15 @@ export function readPeer(
   }
   switch (given[0]) {
     case "workload":
-      return workloadPeer(reader, problems, directory, `${path}.workload`, fields["workload"]);
+      return workloadPeer(reader, problems, directory, [...path, "workload"], fields["workload"]);
     case "namespace":
-      return namespacePeer(reader, problems, directory, `${path}.namespace`, fields["namespace"]);
+      return namespacePeer(reader, problems, directory, [...path, "namespace"], fields["namespace"]);
     case "cidr":
       return cidrPeer(reader, problems, path, fields["cidr"], fields["except"]);
     case "fqdn":
-      return fqdnPeer(reader, problems, `${path}.fqdn`, fields["fqdn"]);
+      return fqdnPeer(reader, problems, [...path, "fqdn"], fields["fqdn"]);
     default: {
-      const entity = reader.choice(`${path}.entity`, fields["entity"], Entity);
+      const entity = reader.choice([...path, "entity"], fields["entity"], Entity);
       return entity === undefined ? undefined : { kind: "entity", entity };
     }
   }
@@ -83,7 +84,7 @@ export function readPeer(
 export function findWorkload(
   problems: ProblemCollector,
   directory: PeerDirectory,
-  path: string,
+  path: PropertyPath,
   name: string,
 ): ModelWorkload | undefined {
   const exact = directory.workloads.get(name);
@@ -105,7 +106,7 @@ function workloadPeer(
   reader: Reader,
   problems: ProblemCollector,
   directory: PeerDirectory,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): ModelPeer | undefined {
   const name = reader.text(path, value);
@@ -117,7 +118,7 @@ function namespacePeer(
   reader: Reader,
   problems: ProblemCollector,
   directory: PeerDirectory,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): ModelPeer | undefined {
   const name = reader.text(path, value);
@@ -133,19 +134,19 @@ function namespacePeer(
 function cidrPeer(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   cidrValue: unknown,
   exceptValue: unknown,
 ): ModelPeer | undefined {
-  const cidr = reader.leaf(`${path}.cidr`, cidrValue, standIns.range);
+  const cidr = reader.leaf([...path, "cidr"], cidrValue, standIns.range);
   if (cidr === undefined) {
-    reader.leaves(`${path}.except`, exceptValue, standIns.network);
+    reader.leaves([...path, "except"], exceptValue, standIns.network);
     return undefined;
   }
-  const except = reader.items(`${path}.except`, exceptValue, partOf(cidr)) ?? [];
+  const except = reader.items([...path, "except"], exceptValue, partOf(cidr)) ?? [];
   const wrong = cidrProblem(cidr);
   if (wrong !== undefined) {
-    problems.add(`${path}.cidr`, cidr, wrong.message, wrong.fix);
+    problems.add([...path, "cidr"], cidr, wrong.message, wrong.fix);
     return undefined;
   }
   let valid = true;
@@ -162,7 +163,7 @@ function cidrPeer(
   if (!valid) return undefined;
   if (metadataCidrs.some((closed) => cidrInside(cidr, closed))) {
     const fix = "Metadata endpoints stay closed. Give the workload credentials of its own, such as workload identity.";
-    problems.add(`${path}.cidr`, cidr, "is a metadata endpoint", fix);
+    problems.add([...path, "cidr"], cidr, "is a metadata endpoint", fix);
     return undefined;
   }
   const isGuessed = isUnknown(cidrValue) || except.some(({ from }) => isUnknown(from));
@@ -172,13 +173,18 @@ function cidrPeer(
     originOf(cidrValue).origin === undefined ? except.find(({ from }) => isDeferred(from))?.from : cidrValue;
   const range = rangeWithout({ cidr, except: parts, ...originOf(source) }, []);
   if (range === undefined) {
-    problems.add(`${path}.except`, exceptValue, "leaves nothing of cidr open", "Remove the flow, or the exception.");
+    problems.add([...path, "except"], exceptValue, "leaves nothing of cidr open", "Remove the flow, or the exception.");
     return undefined;
   }
   return { kind: "cidr", range };
 }
 
-function fqdnPeer(reader: Reader, problems: ProblemCollector, path: string, value: unknown): ModelPeer | undefined {
+function fqdnPeer(
+  reader: Reader,
+  problems: ProblemCollector,
+  path: PropertyPath,
+  value: unknown,
+): ModelPeer | undefined {
   const name = reader.leaf(path, value, standIns.host);
   if (name === undefined) return undefined;
   const wrong = nameProblem(name);

@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import { Protocol } from "../declaration";
 import type { Origin, StandIn } from "../deferred";
 import { isUnknown, originOf } from "../deferred";
@@ -15,28 +17,38 @@ const highestPort = 65535;
 export function readServedPorts(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): readonly ModelPort[] {
   const served: ModelPort[] = [];
   reader.list(path, value).forEach((item, index) => {
-    const at = `${path}[${index}]`;
+    const at = [...path, index];
     const fields = reader.item(at, item, portFields, "is not a port", "Write it as tcp(3000) or udp(53).");
     if (fields === undefined) return;
-    const protocol = reader.choice(`${at}.protocol`, fields["protocol"], Protocol) ?? Protocol.TCP;
-    const from = reader.portNumber(`${at}.port`, fields["port"]);
+    const protocol = reader.choice([...at, "protocol"], fields["protocol"], Protocol) ?? Protocol.TCP;
+    const from = reader.portNumber([...at, "port"], fields["port"]);
     const to = readEndPort(reader, problems, at, fields, from);
-    const name = reader.optionalText(`${at}.name`, fields["name"]);
-    const metrics = reader.flag(`${at}.metrics`, fields["metrics"]) ?? false;
+    const name = reader.optionalText([...at, "name"], fields["name"]);
+    const metrics = reader.flag([...at, "metrics"], fields["metrics"]) ?? false;
     if (name !== undefined && !isPortName(name)) {
       const fix = "Use up to 15 lower-case letters, digits and hyphens, with a letter.";
-      problems.add(`${at}.name`, name, "is not a port name", fix);
+      problems.add([...at, "name"], name, "is not a port name", fix);
     }
     if (name !== undefined && served.some((other) => other.name === name && other.protocol === protocol)) {
-      problems.add(`${at}.name`, name, "is the name of another port of this workload", "Give every port its own name.");
+      problems.add(
+        [...at, "name"],
+        name,
+        "is the name of another port of this workload",
+        "Give every port its own name.",
+      );
     }
     if (metrics && protocol !== Protocol.TCP) {
-      problems.add(`${at}.metrics`, metrics, "marks a port that is not TCP", "Prometheus metrics are served over TCP.");
+      problems.add(
+        [...at, "metrics"],
+        metrics,
+        "marks a port that is not TCP",
+        "Prometheus metrics are served over TCP.",
+      );
     }
     if (from === undefined || to === undefined) return;
     served.push({ protocol, ...rangeOf(fields, from, to), metrics, ...(name === undefined ? {} : { name }) });
@@ -47,16 +59,16 @@ export function readServedPorts(
 function readEndPort(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   fields: Fields,
   from: number | undefined,
 ): number | undefined {
   const value = fields["endPort"];
   if (value === undefined || value === null) return from;
-  const to = reader.portNumber(`${path}.endPort`, value, after(from));
+  const to = reader.portNumber([...path, "endPort"], value, after(from));
   const isGuessed = isUnknown(fields["port"]) || isUnknown(value);
   if (!isGuessed && to !== undefined && from !== undefined && to < from) {
-    problems.add(`${path}.endPort`, to, "is below port", `Give a number from ${from} to ${highestPort}.`);
+    problems.add([...path, "endPort"], to, "is below port", `Give a number from ${from} to ${highestPort}.`);
     return undefined;
   }
   return to;
@@ -79,23 +91,23 @@ function rangeOf(fields: Fields, from: number, to: number): Pick<PortRange, "fro
 export function readFlowPorts(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
   destination: ModelWorkload | undefined,
 ): readonly PortRange[] {
   const ports: PortRange[] = [];
   reader.list(path, value).forEach((item, index) => {
-    const at = `${path}[${index}]`;
+    const at = [...path, index];
     const fields = reader.item(at, item, portFields, "is not a port", 'Write it as tcp(3000) or port("http").');
     if (fields === undefined) return;
-    const chosen = reader.choice(`${at}.protocol`, fields["protocol"], Protocol);
+    const chosen = reader.choice([...at, "protocol"], fields["protocol"], Protocol);
     if (fields["port"] === undefined && fields["name"] !== undefined) {
-      const name = reader.text(`${at}.name`, fields["name"]);
+      const name = reader.text([...at, "name"], fields["name"]);
       if (name !== undefined) ports.push(...namedPort(problems, at, name, chosen, destination));
       return;
     }
     const protocol = chosen ?? Protocol.TCP;
-    const from = reader.portNumber(`${at}.port`, fields["port"]);
+    const from = reader.portNumber([...at, "port"], fields["port"]);
     const to = readEndPort(reader, problems, at, fields, from);
     if (from === undefined || to === undefined) return;
     const range = { protocol, ...rangeOf(fields, from, to) };
@@ -115,13 +127,18 @@ export function readFlowPorts(
 
 function namedPort(
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   name: string,
   protocol: Protocol | undefined,
   destination: ModelWorkload | undefined,
 ): readonly PortRange[] {
   if (destination === undefined) {
-    problems.add(`${path}.name`, name, "names a port, but the destination is no workload", "Give the port's number.");
+    problems.add(
+      [...path, "name"],
+      name,
+      "names a port, but the destination is no workload",
+      "Give the port's number.",
+    );
     return [];
   }
   const found = destination.ports.filter(
@@ -130,7 +147,7 @@ function namedPort(
   if (found.length === 0) {
     const names = destination.ports.flatMap((port) => (port.name === undefined ? [] : [port.name]));
     const fix = names.length === 0 ? "Its ports have no names; give a number." : `Its ports: ${names.join(", ")}.`;
-    problems.add(`${path}.name`, name, `is not the name of a port of ${destination.id}`, fix);
+    problems.add([...path, "name"], name, `is not the name of a port of ${destination.id}`, fix);
   }
   return found.map(plainRange);
 }
@@ -147,7 +164,7 @@ export function isGuess({ origin }: { readonly origin?: Origin }): boolean {
 
 /** One text for each range; equal for ranges that a policy may write as one. */
 export function portKey(port: PortRange): string {
-  return port.origin === undefined ? describePort(port) : `${port.protocol} of ${port.origin.path}`;
+  return port.origin === undefined ? describePort(port) : `${port.protocol} of ${formatPath(port.origin.path)}`;
 }
 
 function plainRange({ protocol, from, to, origin }: PortRange): PortRange {

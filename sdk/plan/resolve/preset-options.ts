@@ -1,4 +1,5 @@
 /** Reads the options of a preset as its table says, and expands it. */
+import type { PropertyPath } from "../../property-path";
 import type { WorkloadDeclaration } from "../declaration";
 import type { StandIn } from "../deferred";
 import { isDeferred, standIns } from "../deferred";
@@ -7,7 +8,6 @@ import type { Known } from "../inputs";
 import type { BackendDeclaration, Expansion, Preset, PresetContext } from "../presets/index";
 import type { OptionKind } from "../presets/preset";
 import type { Reader } from "../reader";
-import { join } from "../reader";
 
 /**
  * A preset's options as they stand in the declaration, expanded into the shapes that users write by hand. Undefined where
@@ -17,7 +17,7 @@ export function expandPreset<Options extends object>(
   reader: Reader,
   problems: ProblemCollector,
   preset: Preset<Options>,
-  path: string,
+  path: PropertyPath,
   value: unknown,
   context: PresetContext,
 ): Expansion | undefined {
@@ -31,7 +31,7 @@ export function expandPreset<Options extends object>(
   const options: Record<string, unknown> = {};
   let complete = true;
   for (const [name, kind] of kinds) {
-    const at = join(path, name);
+    const at = [...path, name];
     const given = fields[name];
     const option = given === undefined || given === null ? undefined : readers[kind](reader, at, given);
     if (option !== undefined) options[name] = option;
@@ -48,7 +48,7 @@ export function expandPreset<Options extends object>(
   return { name: preset.name, path, webhooks: [], dependsOn: dependsOn ?? [], ...parts };
 }
 
-const readers: Readonly<Record<OptionKind, (reader: Reader, path: string, value: unknown) => unknown>> = {
+const readers: Readonly<Record<OptionKind, (reader: Reader, path: PropertyPath, value: unknown) => unknown>> = {
   text: (reader, path, value) => reader.text(path, value),
   texts: (reader, path, value) => [...(reader.texts(path, value) ?? [])],
   words: (reader, path, value) => reader.leaf(path, value, standIns.text),
@@ -63,35 +63,35 @@ const readers: Readonly<Record<OptionKind, (reader: Reader, path: string, value:
   backends: (reader, path, value) =>
     reader
       .list(path, value)
-      .map((item, index) => readBackend(reader, `${path}[${index}]`, item))
+      .map((item, index) => readBackend(reader, [...path, index], item))
       .filter((backend) => backend !== undefined),
   workload: readNamedWorkload,
 };
 
 /** A list whose items are checked here and read again in the flows that the preset makes of them, outputs as such. */
-function passOn(reader: Reader, path: string, value: unknown, standIn: StandIn<string>): readonly unknown[] {
+function passOn(reader: Reader, path: PropertyPath, value: unknown, standIn: StandIn<string>): readonly unknown[] {
   return (reader.items(path, value, standIn) ?? []).map(({ text, from }) => (isDeferred(value) ? text : from));
 }
 
 /** The same of a port. */
-function passOnPort(reader: Reader, path: string, value: unknown): number | undefined {
+function passOnPort(reader: Reader, path: PropertyPath, value: unknown): number | undefined {
   const number = reader.portNumber(path, value);
   return number !== undefined && isDeferred(value) ? (value as unknown as number) : number;
 }
 
-function readBackend(reader: Reader, path: string, value: unknown): Known<BackendDeclaration> | undefined {
+function readBackend(reader: Reader, path: PropertyPath, value: unknown): Known<BackendDeclaration> | undefined {
   const fields = reader.fields(path, value, ["workload", "port"]);
-  const workload = reader.text(`${path}.workload`, fields?.["workload"]);
-  const port = passOnPort(reader, `${path}.port`, fields?.["port"]);
+  const workload = reader.text([...path, "workload"], fields?.["workload"]);
+  const port = passOnPort(reader, [...path, "port"], fields?.["port"]);
   return workload === undefined || port === undefined ? undefined : { workload, port };
 }
 
 /** A workload inside a preset's options: only its name is looked at here, the rest is read with all workloads. */
-function readNamedWorkload(reader: Reader, path: string, value: unknown): WorkloadDeclaration | undefined {
+function readNamedWorkload(reader: Reader, path: PropertyPath, value: unknown): WorkloadDeclaration | undefined {
   const fields = reader.fields(path, value, workloadFields);
-  const name = reader.text(`${path}.name`, fields?.["name"]);
-  const namespace = reader.text(`${path}.namespace`, fields?.["namespace"]);
-  const ports = reader.list(`${path}.ports`, fields?.["ports"]);
+  const name = reader.text([...path, "name"], fields?.["name"]);
+  const namespace = reader.text([...path, "namespace"], fields?.["namespace"]);
+  const ports = reader.list([...path, "ports"], fields?.["ports"]);
   if (name === undefined || namespace === undefined) return undefined;
   if (ports.some((port) => typeof port !== "object" || port === null)) return undefined;
   return value as WorkloadDeclaration;

@@ -1,4 +1,5 @@
 /** Checks a declaration and resolves every name in it. */
+import { formatPath } from "../../property-path";
 import type { PolicyApiLimits } from "../apis/limits";
 import { networkWriters } from "../apis/registry";
 import type { ClusterSecurityDeclaration } from "../declaration";
@@ -62,14 +63,14 @@ const declarationFields = [
 export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const problems = new ProblemCollector();
   const reader = new Reader(problems);
-  const fields = reader.fields("", declaration, declarationFields);
+  const fields = reader.fields([], declaration, declarationFields);
   if (fields === undefined) {
     const fix = "Give an object with namespaces, workloads and flows.";
-    problems.add("declaration", declaration, "is not an object", fix);
+    problems.add(["declaration"], declaration, "is not an object", fix);
     problems.throwIfAny();
   }
   const top = fields ?? {};
-  const dialect = reader.choice("dialect", top["dialect"], Dialect) ?? Dialect.Cilium;
+  const dialect = reader.choice(["dialect"], top["dialect"], Dialect) ?? Dialect.Cilium;
   const { limits } = networkWriters[dialect];
   const cluster = readCluster(reader, problems, top["cluster"], dialect, limits);
   const settings = readSettings(reader, top);
@@ -108,15 +109,15 @@ type Fields = Readonly<Record<string, unknown>>;
 type Settings = Pick<Model, "denyScope" | "unsupported" | "reviewBy" | "asOf" | "mode" | "layout">;
 
 function readSettings(reader: Reader, top: Fields): Settings {
-  const asOf = reader.date("asOf", top["asOf"]);
-  const reviewBy = reader.date("reviewBy", top["reviewBy"]);
+  const asOf = reader.date(["asOf"], top["asOf"]);
+  const reviewBy = reader.date(["reviewBy"], top["reviewBy"]);
   return {
-    denyScope: reader.choice("denyScope", top["denyScope"], DenyScope) ?? DenyScope.Cluster,
-    unsupported: reader.choice("unsupported", top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
+    denyScope: reader.choice(["denyScope"], top["denyScope"], DenyScope) ?? DenyScope.Cluster,
+    unsupported: reader.choice(["unsupported"], top["unsupported"], UnsupportedHandling) ?? UnsupportedHandling.Warn,
     ...(reviewBy === undefined ? {} : { reviewBy }),
     ...(asOf === undefined ? {} : { asOf }),
-    mode: reader.choice("mode", top["mode"], PolicyMode) ?? PolicyMode.Enforce,
-    layout: reader.choice("layout", top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
+    mode: reader.choice(["mode"], top["mode"], PolicyMode) ?? PolicyMode.Enforce,
+    layout: reader.choice(["layout"], top["layout"], PolicyLayout) ?? PolicyLayout.Auto,
   };
 }
 
@@ -163,7 +164,7 @@ function readMembers(
     directory: peerDirectory(namespaces, workloads),
     mesh,
     expansions: expansions.map((one) =>
-      mesh !== undefined && one.path === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
+      mesh !== undefined && formatPath(one.path) === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
     ),
   };
 }
@@ -217,10 +218,10 @@ function withMeshLabels(
 }
 
 function readPolicyNames(reader: Reader, problems: ProblemCollector, value: unknown): ReadonlyMap<string, string> {
-  const names = reader.textMap("policyNames", value) ?? {};
+  const names = reader.textMap(["policyNames"], value) ?? {};
   for (const [derived, wanted] of Object.entries(names)) {
     if (isDnsSubdomain(wanted)) continue;
-    problems.add(`policyNames.${derived}`, wanted, "is not a name that Kubernetes takes", "Use a lower-case DNS name.");
+    problems.add(["policyNames", derived], wanted, "is not a name that Kubernetes takes", "Use a lower-case DNS name.");
   }
   return new Map(Object.entries(names));
 }

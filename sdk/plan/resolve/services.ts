@@ -1,4 +1,6 @@
 /** Reads the platform services and puts them into the order in which their policies are registered. */
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import type { FlowDeclaration, WebhookDeclaration, WorkloadDeclaration } from "../declaration";
 import type { ProblemCollector } from "../errors";
 import type { Known } from "../inputs";
@@ -17,39 +19,44 @@ export function readServices(
   context: PresetContext,
 ): readonly Expansion[] {
   const names = Object.keys(platformPresets) as PlatformPreset[];
-  const platform = reader.fields("platform", value, [...names, "services"]);
+  const platform = reader.fields(["platform"], value, [...names, "services"]);
   if (platform === undefined) return [];
   const expansions: Expansion[] = names.flatMap((name) => {
     const preset: Preset<object> = platformPresets[name] as Preset<object>;
-    return expandPreset(reader, problems, preset, `platform.${name}`, platform[name], context) ?? [];
+    return expandPreset(reader, problems, preset, ["platform", name], platform[name], context) ?? [];
   });
 
-  reader.list("platform.services", platform["services"]).forEach((item, index) => {
-    const path = `platform.services[${index}]`;
+  reader.list(["platform", "services"], platform["services"]).forEach((item, index) => {
+    const path = ["platform", "services", index];
     const fields = reader.fields(path, item, ["name", "workloads", "flows", "webhooks", "dependsOn"]);
     if (fields === undefined) return problems.add(path, item, "is not a service", "Give an object with a name.");
-    const name = reader.text(`${path}.name`, fields["name"]);
+    const name = reader.text([...path, "name"], fields["name"]);
     if (name === undefined) return;
     if (!isDnsLabel(name)) {
-      problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens.");
+      problems.add([...path, "name"], name, "is not a DNS label", "Use lower-case letters, digits and hyphens.");
     }
     expansions.push({
       name,
       path,
       namespaces: [],
       // read, with their paths, by the readers of workloads and flows
-      workloads: reader.list(`${path}.workloads`, fields["workloads"]) as readonly WorkloadDeclaration[],
-      flows: reader.list(`${path}.flows`, fields["flows"]) as readonly FlowDeclaration[],
+      workloads: reader.list([...path, "workloads"], fields["workloads"]) as readonly WorkloadDeclaration[],
+      flows: reader.list([...path, "flows"], fields["flows"]) as readonly FlowDeclaration[],
       webhooks: readWebhooks(reader, path, fields["webhooks"]),
-      dependsOn: reader.texts(`${path}.dependsOn`, fields["dependsOn"]) ?? [],
+      dependsOn: reader.texts([...path, "dependsOn"], fields["dependsOn"]) ?? [],
     });
   });
 
-  const seen = new Map<string, string>();
+  const seen = new Map<string, PropertyPath>();
   for (const { name, path } of expansions) {
     const first = seen.get(name);
     if (first !== undefined) {
-      problems.add(`${path}.name`, name, `is the name of ${first} too`, "Give every platform service its own name.");
+      problems.add(
+        [...path, "name"],
+        name,
+        `is the name of ${formatPath(first)} too`,
+        "Give every platform service its own name.",
+      );
     } else {
       seen.set(name, path);
     }
@@ -65,22 +72,22 @@ export function readApplications(
   context: PresetContext,
 ): readonly Expansion[] {
   const names = Object.keys(applicationPresets) as ApplicationPreset[];
-  const applications = reader.fields("applications", value, names) ?? {};
+  const applications = reader.fields(["applications"], value, names) ?? {};
   return names.flatMap((name) => {
     const preset: Preset<object> = applicationPresets[name] as Preset<object>;
-    return reader.list(`applications.${name}`, applications[name]).flatMap((item, index): Expansion[] => {
-      const expansion = expandPreset(reader, problems, preset, `applications.${name}[${index}]`, item, context);
+    return reader.list(["applications", name], applications[name]).flatMap((item, index): Expansion[] => {
+      const expansion = expandPreset(reader, problems, preset, ["applications", name, index], item, context);
       return expansion === undefined ? [] : [{ ...expansion, isApplication: true }];
     });
   });
 }
 
-function readWebhooks(reader: Reader, path: string, value: unknown): readonly Known<WebhookDeclaration>[] {
-  return reader.list(`${path}.webhooks`, value).flatMap((item, index) => {
-    const at = `${path}.webhooks[${index}]`;
+function readWebhooks(reader: Reader, path: PropertyPath, value: unknown): readonly Known<WebhookDeclaration>[] {
+  return reader.list([...path, "webhooks"], value).flatMap((item, index) => {
+    const at = [...path, "webhooks", index];
     const fields = reader.fields(at, item, ["workload", "port"]);
-    const workload = reader.text(`${at}.workload`, fields?.["workload"]);
-    const port = reader.portNumber(`${at}.port`, fields?.["port"]);
+    const workload = reader.text([...at, "workload"], fields?.["workload"]);
+    const port = reader.portNumber([...at, "port"], fields?.["port"]);
     return workload === undefined || port === undefined ? [] : [{ workload, port }];
   });
 }
@@ -105,7 +112,7 @@ export function orderServices(problems: ProblemCollector, all: readonly Expansio
       if (!reported.has(key)) {
         reported.add(key);
         problems.add(
-          `${expansion.path}.dependsOn`,
+          [...expansion.path, "dependsOn"],
           expansion.dependsOn,
           `depends on itself in a circle: ${circle.join(" → ")}`,
           "Remove one of these dependencies: policies of a tier need an order in which they can be put in place.",
@@ -126,7 +133,7 @@ export function orderServices(problems: ProblemCollector, all: readonly Expansio
     expansion.dependsOn.forEach((name, index) => {
       if (byName.has(name)) return;
       const known = [...byName.keys()].sort().join(", ");
-      const path = `${expansion.path}.dependsOn[${index}]`;
+      const path = [...expansion.path, "dependsOn", index];
       problems.add(path, name, "names a platform service that is not declared", `Declared: ${known}.`);
     });
   }

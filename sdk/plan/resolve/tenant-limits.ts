@@ -1,4 +1,6 @@
 /** The most that a tenant's flows may open to and from the outside of the cluster. */
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import { cidrInside, cidrProblem } from "../addresses";
 import { Entity } from "../declaration";
 import { isUnknown, standIns } from "../deferred";
@@ -13,19 +15,19 @@ import { tenantOf } from "./tenant-of";
 export function readOutsideLimits(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   egressValue: unknown,
   ingressValue: unknown,
 ): OutsideLimits {
-  const egress = reader.fields(`${path}.egress`, egressValue, ["hosts", "cidrs", "internet"]);
-  const ingress = reader.fields(`${path}.ingress`, ingressValue, ["cidrs", "internet", "gateway"]);
-  const ranges = (at: string, value: unknown): readonly string[] =>
+  const egress = reader.fields([...path, "egress"], egressValue, ["hosts", "cidrs", "internet"]);
+  const ingress = reader.fields([...path, "ingress"], ingressValue, ["cidrs", "internet", "gateway"]);
+  const ranges = (at: PropertyPath, value: unknown): readonly string[] =>
     (reader.items(at, value, standIns.network) ?? []).flatMap(({ text: cidr, path: where }) => {
       const wrong = cidrProblem(cidr);
       if (wrong !== undefined) problems.add(where, cidr, wrong.message, wrong.fix);
       return wrong === undefined ? [cidr] : [];
     });
-  const listed = reader.items(`${path}.egress.hosts`, egress?.["hosts"], standIns.host) ?? [];
+  const listed = reader.items([...path, "egress", "hosts"], egress?.["hosts"], standIns.host) ?? [];
   const hosts = listed.flatMap(({ text: host, path: where }) => {
     const wrong = nameProblem(host);
     if (wrong !== undefined) problems.add(where, host, wrong.message, wrong.fix);
@@ -38,8 +40,8 @@ export function readOutsideLimits(
       : {
           egress: {
             hosts: hosts.map((host) => host.toLowerCase()),
-            cidrs: ranges(`${path}.egress.cidrs`, egress["cidrs"]),
-            internet: reader.flag(`${path}.egress.internet`, egress["internet"]) ?? false,
+            cidrs: ranges([...path, "egress", "cidrs"], egress["cidrs"]),
+            internet: reader.flag([...path, "egress", "internet"], egress["internet"]) ?? false,
             isGuess: isOpen(egress["hosts"]) || isOpen(egress["cidrs"]),
           },
         }),
@@ -47,9 +49,9 @@ export function readOutsideLimits(
       ? {}
       : {
           ingress: {
-            cidrs: ranges(`${path}.ingress.cidrs`, ingress["cidrs"]),
-            internet: reader.flag(`${path}.ingress.internet`, ingress["internet"]) ?? false,
-            gateway: reader.flag(`${path}.ingress.gateway`, ingress["gateway"]) ?? false,
+            cidrs: ranges([...path, "ingress", "cidrs"], ingress["cidrs"]),
+            internet: reader.flag([...path, "ingress", "internet"], ingress["internet"]) ?? false,
+            gateway: reader.flag([...path, "ingress", "gateway"], ingress["gateway"]) ?? false,
             isGuess: isOpen(ingress["cidrs"]),
           },
         }),
@@ -65,11 +67,11 @@ export function refuseBeyondLimits(
   for (const flow of flows) {
     const [from, to] = [tenantOf(tenants, flow.from), tenantOf(tenants, flow.to)];
     if (from?.limits.egress !== undefined && isBeyondEgress(from.limits.egress, flow.to)) {
-      const fix = `Ask the platform team to name it in ${from.path}.egress, or leave the flow out.`;
+      const fix = `Ask the platform team to name it in ${formatPath([...from.path, "egress"])}, or leave the flow out.`;
       problems.add(flow.path, flow, `leads further outside than tenant ${from.name} may reach`, fix);
     }
     if (to?.limits.ingress !== undefined && isBeyondIngress(to.limits.ingress, flow.from)) {
-      const fix = `Ask the platform team to name it in ${to.path}.ingress, or leave the flow out.`;
+      const fix = `Ask the platform team to name it in ${formatPath([...to.path, "ingress"])}, or leave the flow out.`;
       problems.add(flow.path, flow, `lets in more from outside than tenant ${to.name} may let in`, fix);
     }
   }

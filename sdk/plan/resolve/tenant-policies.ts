@@ -1,4 +1,5 @@
 /** Reads the policies that a tenant wrote. */
+import type { PropertyPath } from "../../property-path";
 import { tenantWriters } from "../apis/registry";
 import type { ProblemCollector } from "../errors";
 import type { TenantPolicy } from "../model";
@@ -15,12 +16,12 @@ const namespacedKinds: ReadonlySet<string> = new Set(
 export function readTenantPolicies(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
   namespaces: readonly string[],
 ): readonly TenantPolicy[] {
   return (reader.texts(path, value) ?? []).flatMap((text, index) => {
-    const at = `${path}[${index}]`;
+    const at = [...path, index];
     const read = readYaml(text);
     for (const { message } of read.problems) {
       problems.add(at, text, `cannot be read: ${message}`, "Give Kubernetes objects as YAML or JSON.");
@@ -29,7 +30,7 @@ export function readTenantPolicies(
       problems.add(at, text, "holds no policy", "Leave it out.");
     }
     return read.objects.flatMap(({ object }, place): TenantPolicy[] => {
-      const where = read.objects.length === 1 ? at : `${at} document ${place + 1}`;
+      const where = read.objects.length === 1 ? at : [...at, "documents", place];
       const group = object.apiVersion.split("/")[0] ?? "";
       const kind = `${group}/${object.kind}`;
       if (!namespacedKinds.has(kind)) {

@@ -1,10 +1,11 @@
 /** A tenant as it was declared, before its flows are read. */
+import type { PropertyPath } from "../../property-path";
 import type { FlowDeclaration } from "../declaration";
 import type { ModelTenant } from "../model";
 
 /** What was read of a tenant; its exceptions are flows and are read with them. */
 export interface TenantReading extends ModelTenant {
-  readonly path: string;
+  readonly path: PropertyPath;
   readonly exceptions: readonly TenantExceptionReading[];
   readonly closeExpired: boolean;
   readonly limits: OutsideLimits;
@@ -14,7 +15,7 @@ export interface TenantReading extends ModelTenant {
 
 /** An exception before its flow is read. */
 interface TenantExceptionReading {
-  readonly path: string;
+  readonly path: PropertyPath;
   readonly flow: FlowDeclaration | undefined;
   readonly expires: string | undefined;
 }

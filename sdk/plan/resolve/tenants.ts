@@ -1,3 +1,4 @@
+import type { PropertyPath } from "../../property-path";
 import type { FlowDeclaration } from "../declaration";
 import { Tier } from "../declaration";
 import { standIns } from "../deferred";
@@ -32,40 +33,41 @@ export function readTenants(
 ): readonly TenantReading[] {
   const owners = new Map<string, string>();
   const names = new Set<string>();
-  return reader.list("tenants", value).flatMap((item, index): TenantReading[] => {
-    const path = `tenants[${index}]`;
+  return reader.list(["tenants"], value).flatMap((item, index): TenantReading[] => {
+    const path = ["tenants", index];
     const fields = reader.fields(path, item, tenantFields);
-    const name = reader.text(`${path}.name`, fields?.["name"]);
+    const name = reader.text([...path, "name"], fields?.["name"]);
     if (fields === undefined || name === undefined) return [];
     if (!isDnsLabel(name)) {
-      problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens.");
+      problems.add([...path, "name"], name, "is not a DNS label", "Use lower-case letters, digits and hyphens.");
     }
-    if (names.has(name)) problems.add(`${path}.name`, name, "is the name of another tenant", "Give each its own name.");
+    if (names.has(name))
+      problems.add([...path, "name"], name, "is the name of another tenant", "Give each its own name.");
     names.add(name);
-    const own = reader.texts(`${path}.namespaces`, fields["namespaces"]) ?? [];
+    const own = reader.texts([...path, "namespaces"], fields["namespaces"]) ?? [];
     if (own.length === 0)
-      problems.add(`${path}.namespaces`, own, "names no namespace", "Name the tenant's namespaces.");
+      problems.add([...path, "namespaces"], own, "names no namespace", "Name the tenant's namespaces.");
     own.forEach((namespace, at) => {
-      const where = `${path}.namespaces[${at}]`;
+      const where = [...path, "namespaces", at];
       refuseForeign(problems, where, namespace, namespaces.get(namespace), owners.get(namespace));
       owners.set(namespace, name);
     });
-    const exceptions = readExceptions(reader, problems, `${path}.exceptions`, fields["exceptions"]);
-    const policyEditors = reader.texts(`${path}.policyEditors`, fields["policyEditors"]) ?? [];
-    const dns = reader.fields(`${path}.dns`, fields["dns"], ["names"]);
+    const exceptions = readExceptions(reader, problems, [...path, "exceptions"], fields["exceptions"]);
+    const policyEditors = reader.texts([...path, "policyEditors"], fields["policyEditors"]) ?? [];
+    const dns = reader.fields([...path, "dns"], fields["dns"], ["names"]);
     return [
       {
         name,
         namespaces: own,
         policyEditors,
-        policies: readTenantPolicies(reader, problems, `${path}.policies`, fields["policies"], own),
+        policies: readTenantPolicies(reader, problems, [...path, "policies"], fields["policies"], own),
         path,
         exceptions,
-        closeExpired: reader.flag(`${path}.closeExpired`, fields["closeExpired"]) ?? false,
+        closeExpired: reader.flag([...path, "closeExpired"], fields["closeExpired"]) ?? false,
         limits: readOutsideLimits(reader, problems, path, fields["egress"], fields["ingress"]),
         ...(dns === undefined
           ? {}
-          : { dnsNames: reader.leaves(`${path}.dns.names`, dns["names"], standIns.host) ?? [] }),
+          : { dnsNames: reader.leaves([...path, "dns", "names"], dns["names"], standIns.host) ?? [] }),
       },
     ];
   });
@@ -74,7 +76,7 @@ export function readTenants(
 /** A namespace of a tenant is declared, is not of tier 0, and belongs to no other tenant. */
 function refuseForeign(
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   name: string,
   declared: ModelNamespace | undefined,
   owner: string | undefined,
@@ -90,21 +92,21 @@ function refuseForeign(
 function readExceptions(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
 ): TenantReading["exceptions"] {
   return reader.list(path, value).flatMap((exception, at) => {
-    const where = `${path}[${at}]`;
+    const where = [...path, at];
     const parts = reader.fields(where, exception, ["flow", "expires"]);
     if (parts === undefined) return [];
     const given = parts["expires"];
     // without an end it would be no exception
     if (given === undefined || given === null) {
-      problems.add(`${where}.expires`, given, "is missing", "Give the exception's last day, such as 2027-03-31.");
+      problems.add([...where, "expires"], given, "is missing", "Give the exception's last day, such as 2027-03-31.");
     }
-    const expires = reader.date(`${where}.expires`, given);
+    const expires = reader.date([...where, "expires"], given);
     // read, with its path, by the reader of flows
-    return [{ path: `${where}.flow`, flow: parts["flow"] as FlowDeclaration | undefined, expires }];
+    return [{ path: [...where, "flow"], flow: parts["flow"] as FlowDeclaration | undefined, expires }];
   });
 }
 

@@ -1,3 +1,5 @@
+import type { PropertyPath } from "../../property-path";
+import { formatPath } from "../../property-path";
 import type { ProblemCollector } from "../errors";
 import type { ModelNamespace, ModelWorkload } from "../model";
 import type { PolicyApiLimits } from "../apis/limits";
@@ -31,16 +33,16 @@ export function readWorkloads(
   limits: PolicyApiLimits,
 ): Map<string, ModelWorkload> {
   const workloads = new Map<string, ModelWorkload>();
-  const paths = new Map<string, string>();
-  const add = (path: string, value: unknown, service: string | undefined): void => {
+  const paths = new Map<string, PropertyPath>();
+  const add = (path: PropertyPath, value: unknown, service: string | undefined): void => {
     const workload = readWorkload(reader, problems, path, value, namespaces, service);
     if (workload === undefined) return;
     const first = paths.get(workload.id);
     if (first !== undefined) {
       return problems.add(
-        `${path}.name`,
+        [...path, "name"],
         workload.name,
-        `is declared at ${first} already`,
+        `is declared at ${formatPath(first)} already`,
         "Declare each workload once.",
       );
     }
@@ -49,9 +51,9 @@ export function readWorkloads(
   };
   for (const expansion of expansions) {
     const service = expansion.isApplication === true ? undefined : expansion.name;
-    expansion.workloads.forEach((value, index) => add(`${expansion.path}.workloads[${index}]`, value, service));
+    expansion.workloads.forEach((value, index) => add([...expansion.path, "workloads", index], value, service));
   }
-  reader.list("workloads", declared).forEach((value, index) => add(`workloads[${index}]`, value, undefined));
+  reader.list(["workloads"], declared).forEach((value, index) => add(["workloads", index], value, undefined));
   refuseSharedSelectors(problems, workloads, paths, limits);
   return workloads;
 }
@@ -59,7 +61,7 @@ export function readWorkloads(
 function readWorkload(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   value: unknown,
   namespaces: ReadonlyMap<string, ModelNamespace>,
   service: string | undefined,
@@ -69,28 +71,33 @@ function readWorkload(
   if (fields === undefined) {
     return undefined;
   }
-  const name = reader.text(`${path}.name`, fields["name"]);
-  const namespace = readNamespaceName(reader, problems, `${path}.namespace`, fields["namespace"]);
-  const labels = readLabels(reader, problems, `${path}.labels`, fields["labels"]);
-  const serviceAccount = reader.optionalLeaf(`${path}.serviceAccount`, fields["serviceAccount"], standIns.name);
-  const ports = readServedPorts(reader, problems, `${path}.ports`, fields["ports"]);
+  const name = reader.text([...path, "name"], fields["name"]);
+  const namespace = readNamespaceName(reader, problems, [...path, "namespace"], fields["namespace"]);
+  const labels = readLabels(reader, problems, [...path, "labels"], fields["labels"]);
+  const serviceAccount = reader.optionalLeaf([...path, "serviceAccount"], fields["serviceAccount"], standIns.name);
+  const ports = readServedPorts(reader, problems, [...path, "ports"], fields["ports"]);
   const placement = readPlacement(reader, problems, path, fields);
   if (name !== undefined && !isDnsLabel(name)) {
-    problems.add(`${path}.name`, name, "is not a DNS label", "Use lower-case letters, digits and hyphens, at most 63.");
+    problems.add(
+      [...path, "name"],
+      name,
+      "is not a DNS label",
+      "Use lower-case letters, digits and hyphens, at most 63.",
+    );
     return undefined;
   }
   if (labels !== undefined && Object.keys(labels).length === 0) {
     const fix = "Give at least one label, or leave labels out for app: <name>.";
-    problems.add(`${path}.labels`, labels, "selects every pod of the namespace", fix);
+    problems.add([...path, "labels"], labels, "selects every pod of the namespace", fix);
   }
   if (serviceAccount !== undefined && !isDnsSubdomain(serviceAccount)) {
-    problems.add(`${path}.serviceAccount`, serviceAccount, "is not a service account name", "Use a DNS name.");
+    problems.add([...path, "serviceAccount"], serviceAccount, "is not a service account name", "Use a DNS name.");
   }
   if (name === undefined || namespace === undefined) return undefined;
   const home = namespaces.get(namespace);
   if (home === undefined) {
     const fix = "Declare it in namespaces, with its tier.";
-    problems.add(`${path}.namespace`, namespace, "is a namespace that is not declared", fix);
+    problems.add([...path, "namespace"], namespace, "is a namespace that is not declared", fix);
   }
   return {
     id: `${namespace}/${name}`,
@@ -109,20 +116,20 @@ function readWorkload(
 function readPlacement(
   reader: Reader,
   problems: ProblemCollector,
-  path: string,
+  path: PropertyPath,
   fields: Readonly<Record<string, unknown>>,
 ): Pick<ModelWorkload, "hostNetwork" | "denyExternal" | "metadataAccess"> {
-  const hostNetwork = reader.flag(`${path}.hostNetwork`, fields["hostNetwork"]) ?? false;
-  const denyExternal = reader.flag(`${path}.denyExternal`, fields["denyExternal"]) ?? false;
+  const hostNetwork = reader.flag([...path, "hostNetwork"], fields["hostNetwork"]) ?? false;
+  const denyExternal = reader.flag([...path, "denyExternal"], fields["denyExternal"]) ?? false;
   if (denyExternal && hostNetwork) {
     const fix = "Take it off the host network, or use the enforcer's host firewall.";
-    problems.add(`${path}.denyExternal`, denyExternal, "cannot be enforced on the host network", fix);
+    problems.add([...path, "denyExternal"], denyExternal, "cannot be enforced on the host network", fix);
   }
-  const metadataAccess = readMetadataAccess(reader, problems, `${path}.metadataAccess`, fields["metadataAccess"]);
+  const metadataAccess = readMetadataAccess(reader, problems, [...path, "metadataAccess"], fields["metadataAccess"]);
   if (metadataAccess.length > 0 && hostNetwork) {
     const fix = "Leave it out, or take the workload off the host network.";
     const message = "has no effect: pods on the host network reach them all";
-    problems.add(`${path}.metadataAccess`, metadataAccess, message, fix);
+    problems.add([...path, "metadataAccess"], metadataAccess, message, fix);
   }
   return { hostNetwork, denyExternal, metadataAccess };
 }
@@ -134,9 +141,10 @@ function readPlacement(
 function refuseSharedSelectors(
   problems: ProblemCollector,
   workloads: ReadonlyMap<string, ModelWorkload>,
-  paths: ReadonlyMap<string, string>,
+  paths: ReadonlyMap<string, PropertyPath>,
   { serviceAccounts }: PolicyApiLimits,
 ): void {
+  const placeOf = ({ id }: ModelWorkload): PropertyPath => paths.get(id) ?? ["workloads", id];
   const byNamespace = new Map<string, ModelWorkload[]>();
   for (const workload of workloads.values()) {
     const group = byNamespace.get(workload.namespace) ?? [];
@@ -149,9 +157,9 @@ function refuseSharedSelectors(
       if (apartByAccount || !(isSubset(workload.labels, other.labels) || isSubset(other.labels, workload.labels)))
         continue;
       problems.add(
-        `${paths.get(workload.id)}.labels`,
+        [...placeOf(workload), "labels"],
         workload.labels,
-        `selects the same pods as ${other.id} (${paths.get(other.id)})`,
+        `selects the same pods as ${other.id} (${formatPath(placeOf(other))})`,
         "Give each workload a label that the other has not, or a service account of its own where the dialect knows it.",
       );
     }

@@ -87,7 +87,7 @@ function refuseMetadataAccess(model: Model, tenant: TenantDeclaration): void {
   const problems = [...model.workloads.values()]
     .filter(({ namespace, metadataAccess }) => tenant.namespaces.includes(namespace) && metadataAccess.length > 0)
     .map(({ id }) => ({
-      path: `workloads ${id}`,
+      path: ["workloads", id, "metadataAccess"],
       kind: "unsupported",
       message: "has access to a metadata service, which the tenant's baseline would close again",
       fix: "Declare the tenant with ClusterSecurity, which makes room for the exception.",

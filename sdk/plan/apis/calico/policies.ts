@@ -31,7 +31,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
   if (model.enforcerVersion !== undefined && !versionAtLeast(model.enforcerVersion, 3, 30)) {
     shortfalls.refuse(
       "enforcer-too-old",
-      "cluster.enforcerVersion",
+      ["cluster", "enforcerVersion"],
       "Tiers, which the calico dialect is made of, came with Calico 3.30.",
       "Use Calico 3.30 or newer, or the kubernetes dialect.",
     );

@@ -11,7 +11,7 @@ export function noteAudit(model: Model, shortfalls: Shortfalls): void {
   for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
     shortfalls.lost(
       "audit-unsupported",
-      `namespaces ${namespace.name}`,
+      ["namespaces", namespace.name],
       "Cilium has no staged policies: in mode audit only what allows is written, and every deny is left out.",
       "Run the agents with policyAuditMode and say so in cluster.enforcerAudits; they then report what would be denied.",
     );

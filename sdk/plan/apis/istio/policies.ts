@@ -8,6 +8,7 @@
  * The first ALLOW policy that selects a workload denies it everything else; so a workload's policy holds all that is
  * declared for it, and what selects every workload of a namespace comes after.
  */
+import type { PropertyPath } from "../../../property-path";
 import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 import { flowAnnotations } from "../../annotations";
@@ -192,7 +193,7 @@ function portsByName({ ports, flow }: Half, shortfalls: Shortfalls): readonly Po
   return ports.filter((port) => isNarrow(port, flow.path, shortfalls));
 }
 
-function isNarrow({ from, to }: PortRange, path: string, shortfalls: Shortfalls): boolean {
+function isNarrow({ from, to }: PortRange, path: PropertyPath, shortfalls: Shortfalls): boolean {
   if (to - from < widestRange) return true;
   shortfalls.lost(
     "mesh-range-too-wide",
@@ -227,7 +228,7 @@ function noteRunningPods(model: Model, mesh: ModelMesh, shortfalls: Shortfalls):
     if (namespace?.existing !== true || namespace.mode === PolicyMode.Audit) continue;
     shortfalls.note(
       "mesh-needs-restart",
-      `namespaces ${name}`,
+      ["namespaces", name],
       "Pods that run there already have no proxy until they are started again, and strict mutual TLS shuts them out.",
       "Put the namespace into mode audit, restart its workloads, then enforce; or use the ambient mode.",
     );

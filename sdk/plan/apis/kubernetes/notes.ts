@@ -11,28 +11,28 @@ export function noteLimits(model: Model, shortfalls: Shortfalls): void {
   const fix = "Keep the policy pack mandatory, or use the cilium dialect.";
   shortfalls.note(
     "metadata-deny-not-final",
-    "dialect",
+    ["dialect"],
     "NetworkPolicy has no deny: metadata endpoints are closed only as long as no other policy of a namespace opens them.",
     fix,
   );
   if (model.denyScope === DenyScope.Cluster) {
     shortfalls.note(
       "undeclared-namespaces-uncovered",
-      "denyScope",
+      ["denyScope"],
       "NetworkPolicy has no clusterwide form: the default deny covers the declared namespaces only.",
       "Declare every namespace, or use the cilium dialect.",
     );
   }
-  if (model.tenants.length > 0) shortfalls.note("deny-not-final", "tenants", notFinal, fix);
+  if (model.tenants.length > 0) shortfalls.note("deny-not-final", ["tenants"], notFinal, fix);
   for (const workload of externallyDenied(model)) {
-    shortfalls.note("deny-not-final", `workloads ${workload.id}`, notFinal, fix);
+    shortfalls.note("deny-not-final", ["workloads", workload.id], notFinal, fix);
   }
   noteServiceAccounts(model, shortfalls, "NetworkPolicy");
   noteNodeAddresses(model, shortfalls);
   for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
     shortfalls.lost(
       "audit-unsupported",
-      `namespaces ${namespace.name}`,
+      ["namespaces", namespace.name],
       "NetworkPolicy has no staged form, and whatever selects a pod isolates it: nothing is written in mode audit.",
       "Compare snapshots with `cluster-security diff`, or use the calico dialect, which stages every policy.",
     );
@@ -41,7 +41,7 @@ export function noteLimits(model: Model, shortfalls: Shortfalls): void {
     if (!namespace.existing || isCutByWorkload(model, namespace)) continue;
     shortfalls.note(
       "first-allow-isolates",
-      `namespaces ${namespace.name}`,
+      ["namespaces", namespace.name],
       "Pods that run there already are isolated by the first policy that selects them, and lose their other declared flows until the last one stands.",
       "Use the layout per-workload, or start the workloads after the policies.",
     );
@@ -54,7 +54,7 @@ export function noteServiceAccounts(model: Model, shortfalls: Shortfalls, enforc
     if (workload.serviceAccount === undefined || modeOf(model, workload.namespace) === PolicyMode.Audit) continue;
     shortfalls.lost(
       "service-account-unsupported",
-      `workloads ${workload.id}`,
+      ["workloads", workload.id],
       `${enforcer} does not know service accounts: workloads are told apart by their labels, which whoever creates pods can set.`,
       "Use the cilium dialect where identity matters.",
     );
