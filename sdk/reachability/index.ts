@@ -23,6 +23,8 @@ export { unknownNamespace } from "./model/snapshot";
 export { describeEnd } from "./questions/ends";
 export type { EffectChange, Neighbourhood } from "./questions/narrowing";
 export { effectOfChange, lostProtection } from "./questions/narrowing";
+export type { PodDraft } from "./questions/fitting-pods";
+export { podsFitting } from "./questions/fitting-pods";
 export { namesInRules } from "./questions/named-peers";
 export { podMakers } from "./questions/sight";
 export { isAllRead, namespacesIn } from "./questions/sight";

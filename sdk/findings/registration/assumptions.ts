@@ -1,7 +1,7 @@
 /** What is taken for granted when an object is judged before the rest of its stack is there. */
 import type { KubeObject, SourcedObject } from "../../reachability";
 import { describeRef, isUnknown, isWorkloadKind } from "../../reachability";
-import type { PodDraft } from "../imagined-pods";
+import type { PodSample } from "./pod-samples";
 
 /** The namespace that an object lies in, as far as it is known. */
 export function namespaceOf(object: KubeObject): string[] {
@@ -13,7 +13,7 @@ export function namespaceOf(object: KubeObject): string[] {
 /** A default deny for every namespace, and pods for the policy to select. */
 export function assumeDefaultDeny(
   namespaces: Iterable<string>,
-  samples: readonly PodDraft[],
+  samples: readonly PodSample[],
   policy: KubeObject | undefined,
 ): { objects: SourcedObject[]; standIns: Map<string, string> } {
   const objects: SourcedObject[] = [...namespaces].map((namespace) => ({

@@ -4,14 +4,13 @@ import type { Engine } from "../engine/engine";
 import type { Condition } from "../model/selectors/conditions";
 import type { PeerTerm } from "../model/rules";
 import type { WorkloadPort } from "../model/snapshot";
-import { isUnknown } from "../model/unknown";
 import { directionOf } from "../engine/evaluate";
+import { podsFitting, type PodDraft } from "./fitting-pods";
+
+type Draft = Pick<PodDraft, "labels" | "serviceAccount"> & { readonly namespace: string };
 
 /** Representatives declare their ports from here downwards. */
 const highest = 65_499;
-
-/** As many values of one `In` as get a pod each. */
-const mostValues = 16;
 
 /**
  * A pod without labels in each namespace, and one that just fits each selector of the policies. They declare every port
@@ -19,17 +18,20 @@ const mostValues = 16;
  */
 export function representatives(engine: Engine): PodEndpoint[] {
   const { snapshot } = engine;
-  const drafts = new Map<string, { namespace: string; labels: Record<string, string> }>();
-  const add = (namespace: string, labels: Record<string, string>): void => {
-    drafts.set(JSON.stringify([namespace, Object.entries(labels).sort()]), { namespace, labels });
+  const drafts = new Map<string, Draft>();
+  const add = ({ namespace, labels, serviceAccount }: Draft): void => {
+    const account = serviceAccount === undefined ? {} : { serviceAccount };
+    const key = JSON.stringify([namespace, Object.entries(labels).sort(), serviceAccount]);
+    drafts.set(key, { namespace, labels, ...account });
   };
   const names = new Set<string>();
   const namespaces = [...snapshot.namespaces.keys()];
-  for (const namespace of namespaces) add(namespace, {});
+  for (const namespace of namespaces) add({ namespace, labels: {} });
   const visit = (where: Condition, home: string | undefined): void => {
-    for (const { namespace, labels } of fitting(where)) {
-      const places = namespace ?? home ?? namespaces[0];
-      if (places !== undefined && Object.keys(labels).length > 0) add(places, labels);
+    for (const draft of podsFitting(where)) {
+      const namespace = draft.namespace ?? home ?? namespaces[0];
+      const isTold = Object.keys(draft.labels).length > 0 || draft.serviceAccount !== undefined;
+      if (namespace !== undefined && isTold) add({ ...draft, namespace });
     }
   };
   for (const policy of snapshot.rules.policies) {
@@ -44,9 +46,9 @@ export function representatives(engine: Engine): PodEndpoint[] {
   const ports = [...names].flatMap((name, index) =>
     (["TCP", "UDP", "SCTP"] as const).map((protocol): WorkloadPort => ({ name, protocol, port: highest - index })),
   );
-  return [...drafts.values()].flatMap(({ namespace, labels }) =>
+  return [...drafts.values()].flatMap((draft) =>
     engine.endpoints
-      .resolve({ kind: "freshPod", namespace, labels })
+      .resolve({ kind: "freshPod", ...draft })
       .filter((end) => end.kind === "pod")
       .map((pod): PodEndpoint => ({ ...pod, ports, portsUnknown: false })),
   );
@@ -66,30 +68,3 @@ function conditionsOf(term: PeerTerm): Condition[] {
       return [];
   }
 }
-
-interface Draft {
-  readonly namespace: string | undefined;
-  readonly labels: Record<string, string>;
-}
-
-/** Pods that fit a condition with no more labels than it asks for. */
-function fitting(where: Condition): Draft[] {
-  let drafts: Draft[] = [{ namespace: undefined, labels: {} }];
-  for (const part of where.op === "and" ? where.of : [where]) {
-    if (part.op !== "test" || part.operator === "notIn" || part.operator === "doesNotExist") continue;
-    const known = part.values.filter((value): value is string => !isUnknown(value)).slice(0, mostValues);
-    const values = part.operator === "in" ? known : part.operator === "exists" ? ["any"] : known.slice(0, 1);
-    const isName = part.field === "namespace" || (part.field === "namespaceLabel" && part.key === nameLabel);
-    if (isName && part.operator === "in") {
-      drafts = drafts.flatMap((draft) => values.map((namespace) => ({ ...draft, namespace })));
-    } else if (part.field === "label") {
-      drafts = drafts.flatMap((draft) =>
-        values.map((value) => ({ ...draft, labels: { ...draft.labels, [part.key]: value } })),
-      );
-    }
-    if (drafts.length > mostValues * mostValues) return drafts.slice(0, mostValues * mostValues);
-  }
-  return drafts;
-}
-
-const nameLabel = "kubernetes.io/metadata.name";
