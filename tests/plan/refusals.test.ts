@@ -18,7 +18,6 @@ import {
 } from "../../sdk/plan/index";
 import type {
   ClusterSecurityDeclaration,
-  DeclarationProblem,
   FlowDeclaration,
   PeerDeclaration,
   PortDeclaration,
