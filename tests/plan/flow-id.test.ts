@@ -37,7 +37,8 @@ describe("plan: the id of a flow", () => {
   });
 
   it("takes no part of a value that is known only while the stack is deployed", () => {
-    const late = (value: unknown): Input<string> => Deferred.known(["flows", 0, "to", "cidr"], value) as unknown as string;
+    const late = (value: unknown): Input<string> =>
+      Deferred.known(["flows", 0, "to", "cidr"], value) as unknown as string;
     const ids = ["198.51.100.0/24", "203.0.113.0/24"].map((value) =>
       idsOf(
         flow("api")
