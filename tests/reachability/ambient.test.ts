@@ -174,6 +174,76 @@ spec: { gatewayClassName: ${className}, listeners: [{ name: mesh, port: 15008, p
     assert.equal(missing.verdict(tcp(api)), "unknown");
   });
 
+  it("a waypoint of another namespace serves those that its listener admits, its own alone where it says nothing", () => {
+    const shared = (routes: string, labels = "", className = "istio-waypoint"): string =>
+      `${namespace("infra", "a: b")}apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: way, namespace: infra, labels: { ${labels} } }
+spec: { gatewayClassName: ${className}, listeners: [{ name: mesh, port: 15008, protocol: HBONE, ${routes} }] }
+---
+`;
+    const used = service("istio.io/use-waypoint: way, istio.io/use-waypoint-namespace: infra");
+    const rule = authorization("w", target("Service", "web", fromOthers));
+    const verdict = (text: string): string => judge(used + rule + text).verdict(tcp(api));
+    assert.equal(verdict(shared("")), "allowed");
+    assert.equal(verdict(shared("allowedRoutes: { namespaces: { from: Same } }")), "allowed");
+    assert.equal(verdict(shared("allowedRoutes: { namespaces: { from: All } }")), "unknown");
+    const chosen = (labels: string): string =>
+      `allowedRoutes: { namespaces: { from: Selector, selector: { matchLabels: { ${labels} } } } }`;
+    assert.equal(verdict(shared(chosen("istio.io/dataplane-mode: ambient"))), "unknown");
+    assert.equal(verdict(shared(chosen("team: a"))), "allowed");
+    // for workloads alone, and for nothing
+    const open = "allowedRoutes: { namespaces: { from: All } }";
+    assert.equal(verdict(shared(open, "istio.io/waypoint-for: workload")), "allowed");
+    assert.equal(verdict(shared(open, "istio.io/waypoint-for: none")), "allowed");
+    assert.equal(verdict(shared(open, "istio.io/waypoint-for: all")), "unknown");
+    assert.equal(verdict(shared(open, "", "istio-agentgateway-waypoint")), "unknown");
+  });
+
+  it("a pod's own label names its waypoint before its namespace's, and none takes it out", () => {
+    const labelled = namespace("shop", "istio.io/dataplane-mode: ambient, istio.io/use-waypoint: way");
+    const forPods = gateway().replace(
+      "namespace: shop }",
+      "namespace: shop, labels: { istio.io/waypoint-for: workload } }",
+    );
+    const rule = authorization("w", target("Gateway", "way", fromOthers));
+    const verdict = (own: string): string => {
+      const text = labelled + plain + pod("web", "shop", `app: web${own}`) + pod("api", "shop") + forPods + rule;
+      const { objects } = readYaml(text, "all.yaml");
+      return compile(buildSnapshot(objects, { profile: profileFor("kubernetes") })).verdict(tcp(api));
+    };
+    assert.equal(verdict(""), "unknown");
+    assert.equal(verdict(", istio.io/use-waypoint: none"), "allowed");
+    assert.equal(verdict(", istio.io/use-waypoint: way"), "unknown");
+    assert.equal(verdict(", istio.io/use-waypoint: gone"), "allowed");
+    // an empty name is a name that no waypoint has
+    assert.equal(verdict(', istio.io/use-waypoint: ""'), "allowed");
+  });
+
+  it("a gateway comes by the waypoint of those that say so", () => {
+    const entrance = pod(
+      "entrance",
+      "old",
+      'gateway.networking.k8s.io/gateway-name: door, sidecar.istio.io/inject: "false"',
+    );
+    const source = { kind: "workload", id: "old/entrance[Pod]" } as const;
+    const closed =
+      authorization("w", target("Service", "web", fromOthers)) +
+      // directly only the waypoint may come
+      authorization(
+        "z",
+        '{ selector: { matchLabels: { app: web } }, rules: [{ from: [{ source: { principals: ["cluster.local/ns/shop/sa/way"] } }] }] }',
+      );
+    const verdict = (labels: string, more = ""): string =>
+      judge(service(labels) + gateway() + entrance + closed + more).verdict(tcp(source));
+    assert.equal(verdict("istio.io/use-waypoint: way"), "denied");
+    const open = closed.replace("sa/other", "sa/entrance").replace("ns/shop/sa/entrance", "ns/old/sa/entrance");
+    const by = (labels: string): string => judge(service(labels) + gateway() + entrance + open).verdict(tcp(source));
+    assert.equal(by("istio.io/use-waypoint: way"), "denied");
+    assert.equal(by('istio.io/use-waypoint: way, istio.io/ingress-use-waypoint: "true"'), "unknown");
+    assert.equal(by('istio.io/use-waypoint: way, istio.io/ingress-use-waypoint: "false"'), "denied");
+  });
+
   it("a Gateway that is no waypoint is judged at its own pods", () => {
     const proxy = pod("proxy", "shop", "gateway.networking.k8s.io/gateway-name: way, istio.io/dataplane-mode: none");
     const reachability = judge(

@@ -28,7 +28,8 @@ export function pastWaypoints(
 ): TrafficRange {
   const { uses } = hops.snapshot.waypoints ?? { uses: [] };
   let result = direct;
-  for (const { waypoint, where } of uses) {
+  for (const { waypoint, where, fromGateways } of uses) {
+    if (source.mesh === "gateway" && !fromGateways) continue;
     if (evaluate(where, podLookup(destination)) === NO) continue;
     for (const proxy of hops.endpoints.waypoint(waypoint.namespace, waypoint.name)) {
       // the waypoint itself is no client of the waypoint
@@ -50,7 +51,7 @@ export function isBehindWaypoint(snapshot: Snapshot, pod: PodEndpoint): boolean 
   return (snapshot.waypoints?.uses ?? []).some(({ where }) => evaluate(where, lookup) !== NO);
 }
 
-/** Whether a client of a waypoint: ztunnel sends through it; a sidecar may. */
+/** Whether a client of waypoints: ztunnel sends through them, a sidecar may, a gateway where it is told to. */
 export function usesWaypoints({ mesh }: PodEndpoint): boolean {
-  return mesh !== undefined && (isUnknown(mesh) || mesh === "ambient" || mesh === "sidecar");
+  return mesh !== undefined && (isUnknown(mesh) || mesh === "ambient" || mesh === "sidecar" || mesh === "gateway");
 }

@@ -12,6 +12,8 @@ export interface Waypoint {
 export interface WaypointUse {
   readonly waypoint: Waypoint;
   readonly where: Condition;
+  /** Gateways send by it too (`istio.io/ingress-use-waypoint`); without that they go past it. */
+  readonly fromGateways: boolean;
 }
 
 /** The waypoints of a snapshot. */

@@ -42,17 +42,12 @@ export const defaultInstallation: MeshInstallation = {
 /** Reads the injector's webhooks, the chart's own where there are none, and the Gateways of Istio's classes. */
 export function installationOf(objects: readonly SourcedObject[]): MeshInstallation {
   const webhooks: Condition[] = [];
-  const classes = new Map(Object.entries(gatewayClasses));
+  const classes = gatewayClassesOf(objects);
   for (const { object } of objects) {
     if (isOf(object, "MutatingWebhookConfiguration", "admissionregistration.k8s.io")) {
       for (const webhook of listOf(object["webhooks"]).map(mapOf)) {
         if (isInjector(webhook)) webhooks.push(selectedBy(webhook));
       }
-    }
-    if (isOf(object, "GatewayClass", gatewayApi)) {
-      const mode = byKey(gatewayControllers, mapOf(object.spec)["controllerName"]);
-      const name = object.metadata?.name;
-      if (mode !== undefined && typeof name === "string") classes.set(name, mode);
     }
   }
   const gateways = new Map<string, GatewayMode>();
@@ -67,6 +62,18 @@ export function installationOf(objects: readonly SourcedObject[]): MeshInstallat
   const { byDefault, everywhere } = injectorOf(objects);
   const injected = everywhere ? any(defaultInjected, unlabelledNamespaces) : defaultInjected;
   return { injected: webhooks.length === 0 ? injected : any(...webhooks), byDefault, gateways };
+}
+
+/** What the Gateways of each class are: istiod's own classes, and others of its controllers. */
+export function gatewayClassesOf(objects: readonly SourcedObject[]): ReadonlyMap<string, GatewayMode> {
+  const classes = new Map(Object.entries(gatewayClasses));
+  for (const { object } of objects) {
+    if (!isOf(object, "GatewayClass", gatewayApi)) continue;
+    const mode = byKey(gatewayControllers, mapOf(object.spec)["controllerName"]);
+    const name = object.metadata?.name;
+    if (mode !== undefined && typeof name === "string") classes.set(name, mode);
+  }
+  return classes;
 }
 
 /** The webhook that `sidecarInjectorWebhook.enableNamespacesByDefault` adds. */
@@ -158,12 +165,16 @@ const gatewayControllers: Readonly<Record<string, GatewayMode>> = {
   "istio.io/gateway-controller": "gateway",
   "istio.io/mesh-controller": "waypoint",
   "istio.io/eastwest-controller": "gateway",
+  "istio.io/agentgateway-controller": "gateway",
+  "istio.io/agentgateway-waypoint-controller": "waypoint",
 };
 const gatewayClasses: Readonly<Record<string, GatewayMode>> = {
   istio: "gateway",
   "istio-remote": "gateway",
   "istio-east-west": "gateway",
   "istio-waypoint": "waypoint",
+  "istio-agentgateway": "gateway",
+  "istio-agentgateway-waypoint": "waypoint",
 };
 
 /** What istiod makes of its own gateways' labels (kube-gateway.yaml, waypoint.yaml). */
@@ -197,7 +208,8 @@ function selectedBy(webhook: Fields): Condition {
   );
 }
 
-function selectorIn(selector: unknown, keys: KeyMapping): Condition {
+/** A label selector; perhaps where it cannot be read. */
+export function selectorIn(selector: unknown, keys: KeyMapping): Condition {
   try {
     return readLabelSelector(selector, "selector", keys);
   } catch (error) {
