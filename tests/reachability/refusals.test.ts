@@ -143,6 +143,8 @@ const rows: readonly (readonly [title: string, kind: string, closing: string, re
       ciliumPolicy("fromCIDRSet: [ { cidr: 10.0.0.0/8, cidrGroupRef: partners } ]"),
       ciliumPolicy("fromCIDRSet: [ {} ]"),
       ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '80', protocol: tcp } ] } ]"),
+      ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '0', protocol: ICMP } ] } ]"),
+      ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '0', protocol: ICMPV6 } ] } ]"),
       ciliumPolicy("fromCIDR: [ 10.0.0.0/8 ], toPorts: [ { ports: [ { port: '80', protocol: '' } ] } ]"),
     ],
   ],

@@ -176,10 +176,9 @@ function readDnsRule(value: unknown, path: string): readonly DnsPattern[] {
   return readNames(entry, path);
 }
 
-/** Protocols without ports that `toPorts` may name, by IP protocol number (IANA). */
+/** Protocols without ports that `toPorts` may name (the CRD's enumeration), by IP protocol number (IANA). */
 const portless: Readonly<Record<string, number>> = {
-  ICMP: 1,
-  ICMPV6: 58,
+  IPV6: 41,
   VRRP: 112,
   IGMP: 2,
   ESP: 50,
@@ -197,16 +196,15 @@ function readPort(value: unknown, path: string): L4Spec {
   const given = readString(entry["port"], `${path}.port`) ?? "";
   if (protocol === undefined && protocolName !== "ANY") {
     const number = Object.hasOwn(portless, protocolName) ? portless[protocolName] : undefined;
-    if (number !== undefined && given !== "" && given !== "0" && !protocolName.startsWith("ICMP")) {
+    if (number !== undefined && given !== "" && given !== "0") {
       throw new NotReadable(`${path}.port`, `${path}.port is for no port of ${protocolName}`, "invalid-value");
     }
     if (number !== undefined) return exactly(TrafficSet.ipProtocol(number));
     const where = `${path}.protocol`;
-    throw new NotReadable(
-      where,
-      `${where} is not a protocol Cilium knows: ${JSON.stringify(protocolName)}`,
-      "invalid-value",
-    );
+    const why = /^icmp(v6)?$/i.test(protocolName)
+      ? "is no protocol that toPorts takes: types of ICMP belong into icmps"
+      : "is not a protocol Cilium knows";
+    throw new NotReadable(where, `${where} ${why}: ${JSON.stringify(protocolName)}`, "invalid-value");
   }
   if (given === "") {
     const message = `${path}.port is missing, which the agent takes with enable-extended-ip-protocols only`;
