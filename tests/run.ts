@@ -7,7 +7,7 @@
  * time than there are cores.
  */
 import { availableParallelism } from "node:os";
-import { datapathProblem } from "../lab/datapath/index";
+import { calicoMissing, datapathProblem } from "../lab/datapath/index";
 import { labTools } from "../lab/index";
 import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index";
 import type { Lane } from "./support/lanes";
@@ -103,17 +103,13 @@ async function allLanes(): Promise<readonly Lane[]> {
  */
 async function datapathLanes(): Promise<readonly Lane[]> {
   const problem = datapathProblem();
-  const built = await findTools(["cilium-agent", "calico-felix", "calico-apiserver"]);
+  const built = await findTools(["cilium-agent"]);
   const ofCilium = built["cilium-agent"]
     ? undefined
     : "cilium-agent is not built yet; `npm run test:enforcement` builds it";
-  const ofCalico =
-    built["calico-felix"] && built["calico-apiserver"]
-      ? undefined
-      : "calico-felix is not built yet; `npm run lab -- tools calico-felix calico-apiserver --provide` builds it";
   const enforcers = [
     { name: "Cilium", files: ["cases", "random"], missing: problem ?? ofCilium },
-    { name: "Calico", files: ["calico", "calico-random"], missing: problem ?? ofCalico },
+    { name: "Calico", files: ["calico", "calico-random"], missing: problem ?? (await calicoMissing()) },
   ];
   const here = enforcers.filter(({ missing }) => missing === undefined);
   // mocha takes no braces

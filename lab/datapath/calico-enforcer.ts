@@ -5,6 +5,7 @@
 import type { Enforcer, PolicyChange } from "./enforcer";
 import { DatapathError } from "./errors";
 import type { FelixApi, FelixCounters } from "./felix";
+import { KubeProxyApi } from "./kube-proxy";
 import type { LabObject } from "./objects";
 
 /** Milliseconds that Felix has to take note of a change, and to be done with it. */
@@ -19,7 +20,11 @@ const quiet = 1000;
 const pause = 25;
 
 export class CalicoEnforcer implements Enforcer {
-  constructor(private readonly agents: readonly FelixApi[]) {}
+  private readonly proxies: readonly KubeProxyApi[];
+
+  constructor(private readonly agents: readonly FelixApi[]) {
+    this.proxies = agents.map(({ node }) => new KubeProxyApi(node));
+  }
 
   async change(): Promise<PolicyChange> {
     const before = await Promise.all(this.agents.map((agent) => agent.counters()));
@@ -29,6 +34,7 @@ export class CalicoEnforcer implements Enforcer {
         await Promise.all(
           this.agents.map((agent, index) => untilDone(agent, (before[index]?.noted ?? 0) + wanted, before[index])),
         );
+        await this.untilTranslated();
         return undefined;
       },
     };
@@ -36,6 +42,19 @@ export class CalicoEnforcer implements Enforcer {
 
   async settled(): Promise<void> {
     await Promise.all(this.agents.map((agent) => untilDone(agent)));
+    await this.untilTranslated();
+  }
+
+  /** Resolves once Services lead where they must. */
+  private async untilTranslated(): Promise<void> {
+    for (const [index, proxy] of this.proxies.entries()) {
+      for (const begun = Date.now(); !(await proxy.isDone());) {
+        if (Date.now() - begun > doneWithin) {
+          throw new DatapathError("failed", `kube-proxy on ${this.agents[index]?.node.name} is still at work`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
   }
 
   async check(): Promise<void> {

@@ -6,6 +6,7 @@ import { CalicoEnforcer } from "./calico-enforcer";
 import { AgentApi } from "./cilium";
 import { CiliumEnforcer } from "./cilium-enforcer";
 import type { Enforcer } from "./enforcer";
+import { bothEnforcers } from "./enforcer";
 import { DatapathError } from "./errors";
 import { FelixApi } from "./felix";
 import type { RawOutcome, RawProbe } from "./helper";
@@ -56,13 +57,7 @@ export class LabCluster {
     readonly nodes: readonly LabNode[],
   ) {
     this.client = apiClient(access);
-    this.enforcer =
-      nodes[0]?.enforcer === "calico"
-        ? new CalicoEnforcer(nodes.map((node) => new FelixApi(node)))
-        : new CiliumEnforcer(
-            this.client,
-            nodes.map((node) => new AgentApi(node)),
-          );
+    this.enforcer = enforcerOf(this.client, nodes);
   }
 
   /** Ends the connections to the API server; the cluster runs on. */
@@ -244,6 +239,15 @@ export class LabCluster {
     const answer = await createOrReplace(this.client, object);
     if (answer.status >= 300) throw new DatapathError("failed", `${objectPath(object)}: ${refusal(answer)}`);
   }
+}
+
+function enforcerOf(client: ApiClient, nodes: readonly LabNode[]): Enforcer {
+  const felix = nodes.filter(({ enforcer }) => enforcer === "calico").map((node) => new FelixApi(node));
+  const agents = nodes.filter(({ enforcer }) => enforcer !== "calico").map((node) => new AgentApi(node));
+  const calico = new CalicoEnforcer(felix);
+  const cilium = new CiliumEnforcer(client, agents);
+  if (felix.length === 0) return cilium;
+  return agents.length === 0 ? calico : bothEnforcers(calico, cilium);
 }
 
 function podObject(wish: PodWish): LabObject {

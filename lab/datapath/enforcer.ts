@@ -21,3 +21,32 @@ export interface Enforcer {
   /** @throws DatapathError "failed" where an agent has ended or enforces nothing any more */
   check(): Promise<void>;
 }
+
+/**
+ * Two enforcers of one cluster, on nodes of their own. The first is asked first: what it counts must not be what the second
+ * makes of its own to be sure.
+ */
+export function bothEnforcers(first: Enforcer, second: Enforcer): Enforcer {
+  return {
+    change: async (objects) => {
+      const one = await first.change(objects);
+      const other = await second.change(objects);
+      return {
+        settled: async (made) => {
+          await one.settled(made);
+          await other.settled(made);
+          // no list of policies would be one of both
+          return undefined;
+        },
+      };
+    },
+    settled: async () => {
+      await first.settled();
+      await second.settled();
+    },
+    check: async () => {
+      await first.check();
+      await second.check();
+    },
+  };
+}

@@ -6,6 +6,7 @@ import { DatapathError } from "./errors";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
 import { agentName, nodeLayout } from "./layout";
+import { sumOf } from "./metrics";
 import type { CalicoPrograms } from "./programs";
 import { logOf } from "./record";
 
@@ -61,7 +62,7 @@ export function felixCommand(node: LabNode, { programs, mode, kubeconfig, logs }
       PATH: process.env.PATH ?? "",
       ...programs.agentEnv,
       KUBECONFIG: kubeconfig,
-      XTABLES_LOCKFILE: path.join(nodeLayout(node).endpointStatus, "xtables.lock"),
+      XTABLES_LOCKFILE: nodeLayout(node).xtablesLock,
       ...Object.fromEntries(Object.entries(settings).map(([name, value]) => [`FELIX_${name}`, value])),
     },
     log: path.join(logs, `${agentName(node)}.log`),
@@ -90,15 +91,11 @@ const moving =
 /** Reads the text of Felix's metrics (Prometheus exposition format). */
 export function readCounters(metrics: string): FelixCounters {
   const lines = metrics.split("\n").filter((line) => moving.test(line));
-  const sum = (name: string): number =>
-    lines
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
-      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
   return {
-    noted: sum("felix_calc_graph_updates_processed"),
-    messages: sum("felix_int_dataplane_messages"),
-    applied: sum("felix_int_dataplane_apply_time_seconds_count"),
-    failures: sum("felix_int_dataplane_failures"),
+    noted: sumOf(lines, "felix_calc_graph_updates_processed"),
+    messages: sumOf(lines, "felix_int_dataplane_messages"),
+    applied: sumOf(lines, "felix_int_dataplane_apply_time_seconds_count"),
+    failures: sumOf(lines, "felix_int_dataplane_failures"),
     text: lines.sort().join("\n"),
   };
 }

@@ -26,7 +26,8 @@ import { DatapathError } from "./errors";
 import type { CalicoMode } from "./felix";
 import { FelixApi, felixCommand } from "./felix";
 import { helper } from "./helper";
-import type { LabNode } from "./layout";
+import { KubeProxyApi, kubeProxyCommand, kubeProxyName } from "./kube-proxy";
+import type { EnforcerName, LabNode } from "./layout";
 import {
   agentName,
   apiServerPort,
@@ -62,7 +63,7 @@ export type { LabPod, LabProbe } from "./probes";
 export { frontProxy } from "./aggregation";
 export type { FrontProxy } from "./aggregation";
 export type { CalicoMode } from "./felix";
-export { datapathProblem, provideCalicoPrograms, provideDatapathPrograms } from "./programs";
+export { calicoMissing, datapathProblem, provideCalicoPrograms, provideDatapathPrograms } from "./programs";
 export type { DatapathPrograms } from "./programs";
 export { wireguardPort } from "./wireguard";
 
@@ -71,6 +72,8 @@ export interface DatapathOptions {
   readonly dataDir: string;
   readonly controlPlane: ControlPlane;
   readonly programs: DatapathPrograms;
+  /** Another enforcer, for the second of two nodes, as while one takes the place of the other. Default: none. */
+  readonly beside?: DatapathPrograms;
   /** Whether kube-system gets a DNS server of the lab's. Default true; false where a stack brings its own. */
   readonly clusterDns?: boolean;
   /** Further arguments for cilium-agent; they win over the lab's own. Not for Calico's agent, which takes none. */
@@ -187,9 +190,11 @@ async function withClient<T>(controlPlane: ControlPlane, work: (client: ApiClien
 }
 
 /** @throws DatapathError "failed" for a number of nodes that the lab has no addresses for */
-function nodesOf({ nodes = 1, programs: { enforcer } }: DatapathOptions): readonly LabNode[] {
+function nodesOf({ programs, beside, nodes = beside ? 2 : 1 }: DatapathOptions): readonly LabNode[] {
   if (Number.isInteger(nodes) && nodes >= 1 && nodes <= labNodes.length) {
-    return labNodes.slice(0, nodes).map((node) => ({ ...node, enforcer }));
+    return labNodes
+      .slice(0, nodes)
+      .map((node, index) => ({ ...node, enforcer: (index > 0 && beside ? beside : programs).enforcer }));
   }
   throw new DatapathError("failed", `the lab has 1 to ${labNodes.length} nodes, not ${nodes}`);
 }
@@ -208,7 +213,21 @@ class Starting {
   ) {
     this.logs = logsIn(options.dataDir);
     this.deadline = Date.now() + (options.readyWithin ?? 120_000);
-    this.mode = { tunnel: nodes.length > 1, encrypt: options.wireguard === true };
+    // a tunnel has two ends that know of each other
+    this.mode = { tunnel: nodes.length > 1 && !options.beside, encrypt: options.wireguard === true };
+  }
+
+  /** The programs of each enforcer that there is. */
+  private get cilium(): CiliumPrograms | undefined {
+    return [this.options.programs, this.options.beside].find((each) => each?.enforcer === "cilium");
+  }
+
+  private get calico(): CalicoPrograms | undefined {
+    return [this.options.programs, this.options.beside].find((each) => each?.enforcer === "calico");
+  }
+
+  private nodesOf(enforcer: EnforcerName): readonly LabNode[] {
+    return this.nodes.filter((node) => node.enforcer === enforcer);
   }
 
   async startAll(): Promise<void> {
@@ -225,45 +244,59 @@ class Starting {
     for (const { namespace, address } of this.nodes) {
       await helper.forward({ namespace, address, port: apiServerPort, protocol: "tcp" }, server);
     }
-    if (programs.enforcer === "calico") await this.startCalico(programs);
-    else await this.startCilium(programs);
+    if (this.options.beside) await routeBetween(programs.ip, this.nodes);
+    await this.listenOutside();
+    if (this.calico) await this.startCalico(this.calico);
+    if (this.cilium) await this.startCilium(this.cilium);
     await this.startNodeAgent(folder);
     if (this.options.clusterDns ?? true) await withClient(controlPlane, publishDns);
   }
 
   private async startCilium(programs: CiliumPrograms): Promise<void> {
     if (this.mode.encrypt) await this.provideWireguard();
-    for (const node of this.nodes) await this.startAgent(programs, node);
-    await this.listenOutside();
-    for (const node of this.nodes) {
+    const nodes = this.nodesOf("cilium");
+    for (const node of nodes) await this.startAgent(programs, node);
+    for (const node of nodes) {
       const agent = new AgentApi(node);
       await this.until(agentName(node), () => agent.isReady());
     }
-    for (const node of this.nodes) {
+    for (const node of nodes) {
       const agent = new AgentApi(node);
       await this.until("the agents' knowledge of each other", async () => {
-        return (await agent.knownNodes()).length === this.nodes.length;
+        return (await agent.knownNodes()).length === nodes.length;
       });
     }
   }
 
   private async startCalico(programs: CalicoPrograms): Promise<void> {
     const { controlPlane, calicoMode: mode = "nftables" } = this.options;
-    await routeBetween(programs.ip, this.nodes);
-    for (const node of this.nodes) {
+    const nodes = this.nodesOf("calico");
+    await routeBetween(programs.ip, nodes);
+    for (const node of nodes) {
       mkdirSync(nodeLayout(node).endpointStatus, { recursive: true, mode: 0o700 });
       const kubeconfig = this.kubeconfigFor(controlPlane, node);
       const command = felixCommand(node, { programs, mode, kubeconfig, logs: this.logs });
       await this.supervised?.ask({ do: "start", command });
     }
-    await this.listenOutside();
-    for (const node of this.nodes) {
+    for (const node of nodes) {
       const felix = new FelixApi(node);
       await this.until(agentName(node), () => felix.isReady());
+      await this.startKubeProxy(programs, node, mode);
       await helper.settings(node.namespace, forgetUdp);
       await makeSentinel(programs.ip, node);
       await checkSentinels([node]);
     }
+    for (const node of nodes) {
+      const proxy = new KubeProxyApi(node);
+      await this.until(kubeProxyName(node), () => proxy.isReady());
+    }
+  }
+
+  /** After Felix, which looks at the tables that it finds to choose between two kinds of iptables. */
+  private async startKubeProxy(programs: CalicoPrograms, node: LabNode, mode: CalicoMode): Promise<void> {
+    const kubeconfig = this.kubeconfigFor(this.options.controlPlane, node);
+    const places = { kubeconfig, logs: this.logs, folder: this.folderOf(node) };
+    await this.supervised?.ask({ do: "start", command: kubeProxyCommand(node, { programs, mode, ...places }) });
   }
 
   handle(startedIn: number): Datapath {
@@ -286,18 +319,19 @@ class Starting {
   }
 
   private async prepareCluster(): Promise<void> {
-    const { controlPlane, programs, agentArgs = [] } = this.options;
-    const calico = programs.enforcer === "calico";
-    if (calico) await installCrdFiles(controlPlane, [programs.definitions]);
-    else await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
+    const { controlPlane, agentArgs = [] } = this.options;
+    const { calico, cilium } = this;
+    if (calico) await installCrdFiles(controlPlane, [calico.definitions]);
+    if (cilium) await installCrds(controlPlane, ["cilium-all", "cluster-network-policy"]);
     await withClient(controlPlane, async (client) => {
       // a node that is only simulated takes no pods beside these
       await withdrawNodes(client);
       for (const node of this.nodes) await registerNode(client, node, "a network namespace of the lab");
       await publishApiServer(client, this.nodes);
-      if (!calico) return await publishSettings(client, publishedSettings(agentArgs, this.mode));
+      if (cilium) await publishSettings(client, publishedSettings(agentArgs, this.mode));
+      if (!calico) return;
       await publishCalico(client, this.nodes);
-      await this.startCalicoApi(programs, client);
+      await this.startCalicoApi(calico, client);
     });
   }
 
@@ -382,7 +416,7 @@ class Starting {
       tools: {
         ip: programs.ip,
         nsenter: programs.nsenter,
-        cni: programs.enforcer === "cilium" ? programs.cni.path : undefined,
+        cni: this.cilium?.cni.path,
         cniLog: path.join(this.logs, "cilium-cni.log"),
       },
     };

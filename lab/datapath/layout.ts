@@ -86,6 +86,8 @@ export interface NodeLayout {
   readonly hubbleSocket: string;
   /** Where Felix says of each pod that its policies are programmed. */
   readonly endpointStatus: string;
+  /** What whoever calls iptables in this node's network locks. */
+  readonly xtablesLock: string;
   /** Where a WireGuard device of user space is configured; the agent sees it as /var/run/wireguard. */
   readonly wireguard: string;
 }
@@ -102,6 +104,7 @@ export function nodeLayout(node: LabNode): NodeLayout {
     shellSocket: path.join(folder, "shell.sock"),
     hubbleSocket: path.join(folder, "hubble.sock"),
     endpointStatus: path.join(folder, "felix"),
+    xtablesLock: path.join(folder, "xtables.lock"),
     wireguard: path.join(folder, "wireguard"),
   };
 }

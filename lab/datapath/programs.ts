@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { calicoDefinitions, ciliumBpfSources } from "../crds/index";
-import type { Progress, Tool, ToolchainOptions } from "../toolchain/index";
-import { provideTools, streamProgress } from "../toolchain/index";
+import type { Progress, Tool, ToolchainOptions, ToolName } from "../toolchain/index";
+import { findTools, provideTools, streamProgress } from "../toolchain/index";
 import { findOnPath } from "../toolchain/lookup";
 import { run } from "../toolchain/run";
 import type { PackagedPrograms } from "./debian";
@@ -37,11 +37,22 @@ export interface CalicoPrograms extends CommonPrograms {
   readonly agent: Tool;
   /** Calico's own API server, for projectcalico.org/v3. */
   readonly apiServer: Tool;
+  /** kube-proxy, which translates the addresses of Services. */
+  readonly proxy: Tool;
   /** Folder with the definitions of crd.projectcalico.org, in which that API server and Felix keep what they share. */
   readonly definitions: string;
 }
 
 export type DatapathPrograms = CiliumPrograms | CalicoPrograms;
+
+/** Why Calico cannot run here without a build; undefined where it can. */
+export async function calicoMissing(): Promise<string | undefined> {
+  const built = await findTools(calicoTools);
+  const missing = calicoTools.filter((name) => built[name] === undefined);
+  if (missing.length === 0) return undefined;
+  const be = missing.length === 1 ? "is" : "are";
+  return `${missing.join(", ")} ${be} not built yet; \`npm run lab -- tools ${missing.join(" ")} --provide\` builds them`;
+}
 
 /** Why this machine cannot run a datapath at all, in one sentence; undefined where it can. */
 export function datapathProblem(): string | undefined {
@@ -73,16 +84,20 @@ export async function provideDatapathPrograms(options: ToolchainOptions = {}): P
   };
 }
 
+/** What a datapath with Calico runs that is built. */
+const calicoTools = ["calico-felix", "calico-apiserver", "kube-proxy"] as const satisfies readonly ToolName[];
+
 /** The same for Calico. @throws DatapathError "not-here", ToolchainError */
 export async function provideCalicoPrograms(options: ToolchainOptions = {}): Promise<CalicoPrograms> {
   const { env, progress, ip, nsenter } = onThisMachine(options);
   const found = ["nft", "iptables-nft-save", "ipset"].every((name) => findOnPath(name, env.PATH));
   const agentEnv = found ? {} : await fromPackages(calicoPackages, progress, env);
-  const tools = await provideTools(["calico-felix", "calico-apiserver", "datapath-helper"], options);
+  const tools = await provideTools([...calicoTools, "datapath-helper"], options);
   return {
     enforcer: "calico",
     agent: tools["calico-felix"],
     apiServer: tools["calico-apiserver"],
+    proxy: tools["kube-proxy"],
     helper: tools["datapath-helper"],
     definitions: await calicoDefinitions({ env, progress }),
     ip,

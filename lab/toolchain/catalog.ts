@@ -19,6 +19,7 @@ export type ToolName =
   | "kube-apiserver"
   | "kube-controller-manager"
   | "kubectl"
+  | "kube-proxy"
   | "cilium-agent"
   | "cilium-cni"
   | "hubble"
@@ -103,7 +104,7 @@ function kubernetesFlags(version: string): string {
   ].join(" ");
 }
 
-function kubernetes(name: "kube-apiserver" | "kube-controller-manager" | "kubectl"): ToolSpec {
+function kubernetes(name: "kube-apiserver" | "kube-controller-manager" | "kubectl" | "kube-proxy"): ToolSpec {
   return {
     name,
     moduleFolder: "modules/control-plane",
@@ -309,6 +310,7 @@ const specs: readonly ToolSpec[] = [
   kubernetes("kube-apiserver"),
   kubernetes("kube-controller-manager"),
   kubernetes("kubectl"),
+  kubernetes("kube-proxy"),
   cilium("cilium-agent", "daemon"),
   cilium("cilium-cni", "plugins/cilium-cni"),
   cilium("hubble", "hubble"),

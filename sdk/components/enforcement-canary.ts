@@ -162,6 +162,16 @@ export class EnforcementCanary extends pulumi.ComponentResource {
   }
 }
 
+/** Seconds that a pod of the canary may take to be ready, and a check to be done. */
+function timeoutOf({ timeoutSeconds = 300 }: EnforcementCanaryArgs): number {
+  return timeoutSeconds;
+}
+
+/** The provider gives up a little later, when the cluster has said why. */
+function awaited(args: EnforcementCanaryArgs): { readonly customTimeouts: pulumi.CustomTimeouts } {
+  return { customTimeouts: { create: `${timeoutOf(args) + 60}s` } };
+}
+
 type ChildOptions = Pick<pulumi.CustomResourceOptions, "parent" | "dependsOn">;
 
 /** The deny-all, and what opens the canary's own port between its open pods and towards the closed ones: nothing else. */
@@ -216,7 +226,7 @@ function serverOf(
         },
       },
     },
-    options,
+    { ...options, ...awaited(args) },
   );
   return new k8s.core.v1.Service(
     `${name}-server-${role}`,
@@ -224,7 +234,7 @@ function serverOf(
       metadata: { name: `canary-${role}`, namespace },
       spec: { selector: labels, ports: [{ protocol: "TCP", port, targetPort: port }] },
     },
-    { parent: options.parent, dependsOn: [server] },
+    { parent: options.parent, dependsOn: [server], ...awaited(args) },
   );
 }
 
@@ -237,7 +247,7 @@ function jobOf(
   args: EnforcementCanaryArgs,
   options: ChildOptions,
 ): pulumi.Resource {
-  const timeout = args.timeoutSeconds ?? 300;
+  const timeout = timeoutOf(args);
   const { namespace, trigger } = posture;
   const labels = { [roleLabel]: check.from, app: `canary-${check.name}` };
   const common: ProberSettings = { ...timing, deadline: 60, listen: [], probes: [], complaint: check.complaint };
@@ -260,7 +270,7 @@ function jobOf(
         },
       },
     },
-    { ...options, customTimeouts: { create: `${timeout + 60}s` } },
+    { ...options, ...awaited(args) },
   );
 }
 

@@ -1,9 +1,10 @@
 /** The examples in the APIs that Calico reads, deployed by a real Pulumi engine onto a cluster where Felix enforces. */
 import { dialectsOf } from "../../lab/whole-way/index";
+import { orderSuite } from "./order";
 import { chosenExamples, examplesSuite } from "./whole-way";
 
 describe("enforcement: the examples on a real Calico", () => {
-  const { wholeWay } = examplesSuite("calico");
+  const { lab, wholeWay } = examplesSuite("calico");
 
   for (const name of chosenExamples) {
     for (const dialect of dialectsOf.calico) {
@@ -13,4 +14,6 @@ describe("enforcement: the examples on a real Calico", () => {
       });
     }
   }
+
+  orderSuite(lab);
 });

@@ -83,6 +83,101 @@ for (const calicoMode of ["nftables", "iptables"] as const) {
       assert.deepEqual(describeDisagreements(disagreements), []);
     });
 
+    it("S0-12, S0-15: a service account decides, and a policy that is changed in place takes effect on the next connection", async () => {
+      const from = (account: string): LabObject =>
+        calico(
+          "NetworkPolicy",
+          "by-account",
+          {
+            selector: "app == 'api'",
+            ingress: [
+              { action: "Allow", source: { namespaceSelector: "all()", serviceAccounts: { names: [account] } } },
+            ],
+          },
+          "shop-back",
+        );
+      try {
+        for (const [account, verdict] of [
+          ["default", "allowed"],
+          ["nobody", "denied"],
+          ["default", "allowed"],
+        ] as const) {
+          await on.cluster.apply([from(account)]);
+          assert.deepEqual(await verdicts(webToApi), [verdict], account);
+        }
+      } finally {
+        await on.cluster.remove([from("default")]);
+      }
+    });
+
+    it("S3-26: what goes past a deny-all: the node to its own pods, and nothing that a pod sends", async () => {
+      const probes = [
+        tcp("node", "shop-back/api", 9000),
+        tcp("shop-back/api", "node", 80),
+        tcp("shop-back/api", "169.254.169.254", 80),
+        tcp("world:203.0.113.10", "shop-back/api", 9000),
+      ];
+      const { disagreements, measured } = await compareOnDatapath(on, [denyAll], probes);
+      assert.deepEqual(describeDisagreements(disagreements), []);
+      assert.deepEqual(measured, ["allowed", "denied", "denied", "denied"]);
+    });
+
+    it("a Service's address leads to its pods, and Felix judges the pod and its port, not the address", async () => {
+      const address = "10.96.0.77";
+      const service: LabObject = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "api", namespace: "shop-back" },
+        spec: { clusterIP: address, selector: { app: "api" }, ports: [{ port: 80, targetPort: 9000 }] },
+      };
+      const through = tcp("shop-front/web", `service:${address}`, 80);
+      const opening = (port: number): LabObject => ({
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "open", namespace: "shop-back" },
+        spec: {
+          podSelector: { matchLabels: { app: "api" } },
+          ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ protocol: "TCP", port }] }],
+        },
+      });
+      const towardsTheService = calico(
+        "NetworkPolicy",
+        "to-the-address",
+        {
+          selector: "app == 'web'",
+          types: ["Egress"],
+          egress: [{ action: "Allow", destination: { nets: [`${address}/32`] } }],
+        },
+        "shop-front",
+      );
+      const made = [service, denyAll, opening(9000), towardsTheService];
+      try {
+        await on.cluster.apply([service]);
+        // its endpoints come from a controller
+        for (let tries = 0; (await verdicts(through))[0] !== "allowed" && tries < 100; tries++)
+          await on.cluster.apply([]);
+        assert.deepEqual(await verdicts(through, webToApi), ["allowed", "allowed"]);
+        await on.cluster.apply([denyAll]);
+        assert.deepEqual(await verdicts(through, webToApi), ["denied", "denied"]);
+        await on.cluster.apply([opening(80)]);
+        assert.deepEqual(
+          await verdicts(through, webToApi),
+          ["denied", "denied"],
+          "the Service's port is not the pod's",
+        );
+        await on.cluster.apply([opening(9000)]);
+        assert.deepEqual(await verdicts(through, webToApi), ["allowed", "allowed"]);
+        await on.cluster.apply([towardsTheService]);
+        assert.deepEqual(
+          await verdicts(through, webToApi),
+          ["denied", "denied"],
+          "no packet has the Service's address",
+        );
+      } finally {
+        await on.cluster.remove(made);
+      }
+    });
+
     it("what Calico's API server refuses is refused, with its words", async () => {
       const rule = { action: "Allow", destination: { ports: [80] } };
       const [state] = await on.cluster.apply([calico("GlobalNetworkPolicy", "no-protocol", { ingress: [rule] })]);

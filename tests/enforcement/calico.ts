@@ -1,8 +1,7 @@
 /** Calico on the lab: whether it can run here, and random sets of what it enforces. */
 import fc from "fast-check";
-import { datapathProblem } from "../../lab/datapath/index";
+import { calicoMissing, datapathProblem } from "../../lab/datapath/index";
 import type { LabNode, LabObject } from "../../lab/datapath/index";
-import { findTools } from "../../lab/toolchain/index";
 import type { PolicyObject } from "../oracle/cluster";
 import { clusters, serviceAccounts } from "../properties/arbitraries";
 import { calicoObjects } from "../properties/calico-policies";
@@ -12,15 +11,8 @@ import { worldOf } from "./random-sets";
 import type { LabWorld } from "./world";
 
 /** Why the suites on Calico do not run here; undefined where they do. A build is not what they ask for. */
-export async function calicoProblem(): Promise<string | undefined> {
-  const problem = datapathProblem();
-  if (problem) return problem;
-  const { "calico-felix": felix, "calico-apiserver": apiServer } = await findTools([
-    "calico-felix",
-    "calico-apiserver",
-  ]);
-  if (felix && apiServer) return undefined;
-  return "calico-felix is not built yet; `npm run lab -- tools calico-felix calico-apiserver --provide` builds it";
+async function calicoProblem(): Promise<string | undefined> {
+  return datapathProblem() ?? (await calicoMissing());
 }
 
 /** For the `before` of a suite: skips it, with the reason, where Calico cannot run. */

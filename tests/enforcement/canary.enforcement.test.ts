@@ -1,4 +1,4 @@
-/** `EnforcementCanary` on a real engine and a real Cilium: `up` passes where policies are enforced, and fails where not. */
+/** `EnforcementCanary` on a real engine, with a real Cilium and a real Calico: `up` passes where policies are enforced, and fails where not. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,8 @@ import path from "node:path";
 import { EnforcementCanary } from "../../sdk/index";
 import type { DatapathSettings, Lab } from "../../lab/index";
 import { openLab } from "../../lab/index";
-import { labContext } from "../../lab/control-plane/index";
+import { apiClient, labContext } from "../../lab/control-plane/index";
+import { datapathStatus } from "../../lab/datapath/index";
 import { run } from "../cli/command";
 import type { Operation } from "../engine/automation";
 import { finished, openStack, operate } from "../engine/automation";
@@ -23,7 +24,15 @@ describe("enforcement: the canary component", () => {
   /** `up` of a stack with the canary, then `destroy`, on a cluster of its own. */
   async function deployed(
     datapath: DatapathSettings,
-    meanwhile: (lab: Lab) => Promise<void> = () => Promise.resolve(),
+    {
+      first = () => Promise.resolve(),
+      then = () => Promise.resolve(),
+      timeoutSeconds = 120,
+    }: {
+      readonly first?: (lab: Lab) => Promise<void>;
+      readonly then?: (lab: Lab) => Promise<void>;
+      readonly timeoutSeconds?: number;
+    } = {},
   ): Promise<{ up: Operation; destroy: Operation }> {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-canary-"));
     let lab: Lab | undefined;
@@ -34,12 +43,13 @@ describe("enforcement: the canary component", () => {
         stack: "test",
         lab,
         program: async () => {
-          const canary = new EnforcementCanary("canary", { timeoutSeconds: 120 });
+          const canary = new EnforcementCanary("canary", { timeoutSeconds });
           return { posture: canary.posture };
         },
       });
+      await first(lab);
       const up = await operate(stack, "up");
-      await meanwhile(lab);
+      await then(lab);
       return { up, destroy: await operate(stack, "destroy") };
     } finally {
       await lab?.close();
@@ -64,16 +74,56 @@ describe("enforcement: the canary component", () => {
     await passes({});
   });
 
-  it("S4-20: where no Service's address leads to its pods, up fails and says that nothing is proved", async function () {
+  for (const calicoMode of ["nftables", "iptables"] as const) {
+    it(`S4-20: where Felix enforces with ${calicoMode}, up passes with all three checks`, async function () {
+      this.timeout(300_000);
+      await skipWithoutCalico(this);
+      await passes({ cni: "calico", calicoMode });
+    });
+  }
+
+  it("S4-20: where a tier in front of Felix's others lets everything pass, up fails and names what did not hold", async function () {
     this.timeout(300_000);
     await skipWithoutCalico(this);
-    // the lab runs no kube-proxy beside Calico
-    const { up } = await deployed({ cni: "calico" });
-    assert.ok(up.error !== undefined, "up must not pass");
-    assert.match(
-      up.output,
-      /The canary proves nothing: two pods that a NetworkPolicy allows to talk do not reach each other/,
+    const v3 = "/apis/projectcalico.org/v3";
+    const everything = { selector: "all()", types: ["Ingress", "Egress"], ingress: [{ action: "Allow" }] };
+    const letPass = async ({ controlPlane }: Lab): Promise<void> => {
+      const client = apiClient(controlPlane);
+      try {
+        for (const [path, name, spec] of [
+          ["tiers", "bypass", { order: 1 }],
+          ["globalnetworkpolicies", "bypass.all", { tier: "bypass", ...everything, egress: [{ action: "Allow" }] }],
+        ] as const) {
+          const { status } = await client.call("POST", `${v3}/${path}`, { metadata: { name }, spec });
+          assert.equal(status, 201, name);
+        }
+      } finally {
+        client.close();
+      }
+    };
+    const { up, destroy } = await deployed({ cni: "calico" }, { first: letPass, then: verifyFindsNoEvidence });
+    failsAsNotEnforced(up);
+    assert.equal(destroy.error, undefined, destroy.output);
+  });
+
+  it("S4-20: where Felix is stopped, up fails in the time that the canary has", async function () {
+    this.timeout(300_000);
+    await skipWithoutCalico(this);
+    const { up } = await deployed(
+      { cni: "calico" },
+      {
+        first: () => {
+          const felix = datapathStatus().processes["calico-felix-lab-node-1"] ?? assert.fail("Felix runs");
+          process.kill(felix, "SIGSTOP");
+          return Promise.resolve();
+        },
+        timeoutSeconds: 1,
+      },
     );
+    assert.ok(up.error !== undefined, "up must not pass");
+    assert.match(up.output, /canary-server-(open|closed)/);
+    const jobs = finished(up).filter(({ type }) => type === "kubernetes:batch/v1:Job");
+    assert.deepEqual(jobs, [], "no check has said anything");
   });
 
   async function passes(datapath: DatapathSettings): Promise<void> {
@@ -91,7 +141,12 @@ describe("enforcement: the canary component", () => {
 
   it("S4-20: where they are not, up fails and names what did not hold", async function () {
     this.timeout(300_000);
-    const { up, destroy } = await deployed({ agentArgs: ["--enable-policy=never"] }, verifyFindsNoEvidence);
+    const { up, destroy } = await deployed({ agentArgs: ["--enable-policy=never"] }, { then: verifyFindsNoEvidence });
+    failsAsNotEnforced(up);
+    assert.equal(destroy.error, undefined, destroy.output);
+  });
+
+  function failsAsNotEnforced(up: Operation): void {
     assert.ok(up.error !== undefined, "up must not pass");
     const failed = /canary-deny-all-must-block-(egress|ingress)/;
     assert.match(up.output, failed);
@@ -102,6 +157,5 @@ describe("enforcement: the canary component", () => {
       passed.some(({ name }) => name === "canary-allowed-pods-must-connect"),
       "the control connects",
     );
-    assert.equal(destroy.error, undefined, destroy.output);
-  });
+  }
 });

@@ -1,8 +1,10 @@
 /** A thousand users of the shop at once, while its policies are changed. */
 import assert from "node:assert/strict";
 import * as shop from "../../examples/shop/declaration";
-import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { EnforcerName, LabObject, LabProbe } from "../../lab/datapath/index";
 import { crowd } from "../../lab/datapath/index";
+import { dialectsOf } from "../../lab/whole-way/index";
+import { skipWithoutCalico } from "./calico";
 import { declaredWorld } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
@@ -18,13 +20,15 @@ const path: readonly LabProbe[] = [
   { from: "jewelry-shop/pgbouncer", to: "jewelry-shop/postgresql", port: 5432, protocol: "tcp" },
 ];
 
-describe("enforcement: under load", () => {
-  const world = declaredWorld(shop.declaration, [...shop.applications, ...shop.platform]);
+const suiteOn = (cni: EnforcerName) => (): void => {
+  const declaration = { ...shop.declaration, dialect: dialectsOf[cni][0] };
+  const world = declaredWorld(declaration, [...shop.applications, ...shop.platform]);
   let on: SharedDatapath;
 
   before(async function () {
     this.timeout(300_000);
-    on = await sharedDatapath();
+    if (cni === "calico") await skipWithoutCalico(this);
+    on = await sharedDatapath({ cni });
     // the cluster's own DNS server is there already
     await putUp(on.cluster, { ...world, pods: world.pods.filter(({ namespace }) => namespace !== "kube-system") });
     const states = await on.cluster.apply(world.policies);
@@ -33,12 +37,13 @@ describe("enforcement: under load", () => {
 
   after(async function () {
     this.timeout(120_000);
-    await on.cluster.remove(world.policies);
-    await on.cluster.removeNamespaces(["jewelry-shop", "traefik", "monitoring"]);
+    await on?.cluster.remove(world.policies);
+    await on?.cluster.removeNamespaces(["jewelry-shop", "traefik", "monitoring"]);
   });
 
   const policy = (name: string): LabObject => {
-    const found = world.policies.find(({ metadata }) => metadata.name === name);
+    // Calico's begin with their tier
+    const found = world.policies.find(({ metadata }) => metadata.name.split(".").at(-1) === name);
     return found ?? assert.fail(`the shop has no ${name}`);
   };
 
@@ -80,4 +85,6 @@ describe("enforcement: under load", () => {
       await on.cluster.apply([theirs]);
     }
   });
-});
+};
+
+for (const cni of ["cilium", "calico"] as const) describe(`enforcement: under load, with ${cni}`, suiteOn(cni));

@@ -25,6 +25,8 @@ export interface SharedDatapath {
 export type SharedOptions = Pick<DatapathOptions, "nodes" | "wireguard" | "agentArgs" | "calicoMode"> & {
   /** Who enforces policies. Default "cilium". */
   readonly cni?: EnforcerName;
+  /** Who enforces them on the second of two nodes. Default: the same. */
+  readonly beside?: EnforcerName;
 };
 
 let opened: Promise<SharedDatapath> | undefined;
@@ -40,11 +42,11 @@ export async function sharedDatapath(options: SharedOptions = {}): Promise<Share
   return await opened;
 }
 
-async function open(options: SharedOptions): Promise<SharedDatapath> {
+async function open({ cni = "cilium", beside, ...options }: SharedOptions): Promise<SharedDatapath> {
   folder = mkdtempSync(path.join(tmpdir(), "cluster-security-datapath-"));
-  const programs = await (options.cni === "calico" ? provideCalicoPrograms() : provideDatapathPrograms());
+  const programs = await programsOf(cni);
   const proxy =
-    programs.enforcer === "calico"
+    cni === "calico" || beside === "calico"
       ? await frontProxy(programs.helper.path, path.join(folder, "front-proxy"))
       : undefined;
   const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
@@ -59,6 +61,7 @@ async function open(options: SharedOptions): Promise<SharedDatapath> {
       controlPlane,
       programs,
       ...options,
+      ...(beside ? { beside: await programsOf(beside) } : {}),
       ...(proxy ? { frontProxy: proxy } : {}),
     });
     return { controlPlane, datapath, programs, cluster: new LabCluster(controlPlane, datapath.nodes) };
@@ -66,6 +69,10 @@ async function open(options: SharedOptions): Promise<SharedDatapath> {
     await controlPlane.stop();
     throw error;
   }
+}
+
+async function programsOf(enforcer: EnforcerName): Promise<DatapathPrograms> {
+  return await (enforcer === "calico" ? provideCalicoPrograms() : provideDatapathPrograms());
 }
 
 /** Stops it and removes what it kept. */

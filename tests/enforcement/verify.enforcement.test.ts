@@ -1,4 +1,4 @@
-/** A declaration, its policies on a real Cilium, and the proof by packets that both say the same. */
+/** A declaration, its policies on a real Cilium and a real Calico, and the proof by packets that both say the same. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
@@ -9,15 +9,17 @@ import { describeProbe, formatVerification, verify } from "../../sdk/cluster/ind
 import * as shop from "../../examples/shop/declaration";
 import * as tiers from "../../examples/zero-trust-tiers/declaration";
 import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
-import { Dialect, plan } from "../../sdk/index";
-import type { ClusterSecurityDeclaration } from "../../sdk/index";
-import type { LabObject } from "../../lab/datapath/index";
+import { plan } from "../../sdk/index";
+import type { ClusterSecurityDeclaration, Dialect } from "../../sdk/index";
+import type { EnforcerName, LabObject } from "../../lab/datapath/index";
 import { computedReachability, LabExecutor } from "../../lab/datapath/index";
+import { dialectsOf } from "../../lab/whole-way/index";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
 import type { Ran } from "../cli/command";
 import { run, start } from "../cli/command";
 import { makeVerifier, verifierContext } from "../cluster/verifier";
+import { skipWithoutCalico } from "./calico";
 import { podOf } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
@@ -25,19 +27,25 @@ import { applications, declarationIn, podsOf } from "./shop";
 
 const pods = podsOf(applications);
 
-describe("enforcement: verify", () => {
+const suiteOn = (cni: EnforcerName) => (): void => {
+  const [api] = dialectsOf[cni];
+  const inApi = (declaration: ClusterSecurityDeclaration): ClusterSecurityDeclaration => ({
+    ...declaration,
+    dialect: api,
+  });
   let on: SharedDatapath;
 
   before(async function () {
     this.timeout(300_000);
-    on = await sharedDatapath();
+    if (cni === "calico") await skipWithoutCalico(this);
+    on = await sharedDatapath({ cni });
     for (const name of ["shop-front", "shop-back"]) await on.cluster.namespace(name);
     await on.cluster.addPods(pods);
     await on.cluster.untilReadyIn("kube-system");
   });
 
   after(async () => {
-    await on.cluster.removePods(pods);
+    await on?.cluster.removePods(pods);
   });
 
   async function verified(dialect: Dialect): Promise<Verification> {
@@ -53,7 +61,7 @@ describe("enforcement: verify", () => {
       .map(({ probe, outcome }) => `${describeProbe(probe)} must be ${probe.expected}, is ${outcome.outcome}`);
   }
 
-  for (const dialect of [Dialect.Cilium, Dialect.Kubernetes, Dialect.ClusterNetworkPolicy]) {
+  for (const dialect of dialectsOf[cni]) {
     it(`S0-14, S4-14, S4-18: in ${dialect} every declared flow passes and nothing else, failover included`, async () => {
       const policies = plan(declarationIn(dialect)).documents.map(({ object }) => object as unknown as LabObject);
       try {
@@ -87,7 +95,7 @@ describe("enforcement: verify", () => {
   }
 
   it("S4-14: without the policies it is violated, and every format says so", async () => {
-    const verification = await verified(Dialect.Cilium);
+    const verification = await verified(api);
     assert.equal(verification.verdict, "violated");
     assert.match(formatVerification(verification, "tap"), /^not ok \d+ - metadata: .+ 169\.254\.169\.254 TCP 80/m);
     assert.match(formatVerification(verification, "junit"), /<failure message="must be denied, is connected/);
@@ -144,11 +152,11 @@ describe("enforcement: verify", () => {
       }
     }
 
-    const policies = plan(declarationIn(Dialect.Cilium)).documents.map(({ object }) => object as unknown as LabObject);
+    const policies = plan(declarationIn(api)).documents.map(({ object }) => object as unknown as LabObject);
 
     it("S4-14, S4-20: declared flows pass, metadata and the rest are closed; TAP says so, and nothing is left", async () => {
       await under(policies, async () => {
-        const { code, stdout, stderr } = await verifyLive(declarationIn(Dialect.Cilium), "--all", "--format", "tap");
+        const { code, stdout, stderr } = await verifyLive(declarationIn(api), "--all", "--format", "tap");
         assert.deepEqual(notOk(stdout), []);
         assert.equal(code, 0, `${stdout}\n${stderr}`);
         assert.match(stdout, /^ok 1 - canary: a deny-all blocks$/m);
@@ -171,7 +179,7 @@ describe("enforcement: verify", () => {
     });
 
     it("S4-20: a probe that contradicts the declaration is exit code 1, in every format", async () => {
-      const { code, stdout } = await verifyLive(declarationIn(Dialect.Cilium), "--sample", "1", "--format", "junit");
+      const { code, stdout } = await verifyLive(declarationIn(api), "--sample", "1", "--format", "junit");
       assert.equal(code, 1, stdout);
       assert.match(stdout, /<failure message="must be denied, is connected/);
       assert.match(stdout, /<failure message="it is declared, and the cluster does not have it"/);
@@ -182,10 +190,10 @@ describe("enforcement: verify", () => {
       assert.ok(missing, "there is such a policy");
       const rest = policies.filter((policy) => policy !== missing);
       await under(rest, async () => {
-        const { code, stdout } = await verifyLive(declarationIn(Dialect.Cilium), "--sample", "1", "--format", "json");
+        const { code, stdout } = await verifyLive(declarationIn(api), "--sample", "1", "--format", "json");
         assert.equal(code, 1, stdout);
         const verification = JSON.parse(stdout) as Verification;
-        assert.deepEqual(verification.policies.missing, ["CiliumNetworkPolicy shop-back/allow-web.shop-front-to-api"]);
+        assert.deepEqual(verification.policies.missing, [`${missing.kind} shop-back/${missing.metadata.name}`]);
         const wrong = verification.probes.filter(({ holds }) => holds !== true);
         assert.deepEqual(
           wrong.map(({ probe }) => describeProbe(probe)),
@@ -201,7 +209,7 @@ describe("enforcement: verify", () => {
       try {
         await under(policies, async () => {
           const more = ["--start-timeout", "8", "-n", "shop-front", "--sample", "1"];
-          const { code, stdout } = await verifyLive(declarationIn(Dialect.Cilium), ...more);
+          const { code, stdout } = await verifyLive(declarationIn(api), ...more);
           assert.equal(code, 3, stdout);
           assert.match(stdout, /no proof/);
           assert.match(stdout.replaceAll(/\s+/g, " "), /exceeded quota: full/);
@@ -221,7 +229,7 @@ describe("enforcement: verify", () => {
       await under(policies, async () => {
         const own = await ofOurs(false);
         for (const signal of ["SIGINT", "SIGKILL"] as const) {
-          const child = start(commandLine(declarationIn(Dialect.Cilium), ["--create-probe-pods", "--all"]));
+          const child = start(commandLine(declarationIn(api), ["--create-probe-pods", "--all"]));
           child.stdin?.end();
           // the canary is over, and pods run that look like the workloads
           while (!(await ofOurs(true)).some((name) => name.startsWith("shop-back/"))) {
@@ -234,7 +242,7 @@ describe("enforcement: verify", () => {
           if (signal === "SIGINT") await until(async () => (await ofOurs(true)).length === 0);
         }
         assert.notDeepEqual(await ofOurs(true), [], "who is killed removes nothing; the cluster does, in its time");
-        const { code, stdout, stderr } = await verifyLive(declarationIn(Dialect.Cilium), "--format", "tap");
+        const { code, stdout, stderr } = await verifyLive(declarationIn(api), "--format", "tap");
         assert.equal(code, 0, `${stdout}\n${stderr}`);
         assert.match(stdout, /^# not probed: shop-back\/cluster-security-.+ – it belongs to another verification$/m);
         assert.deepEqual(await ofOurs(false), own);
@@ -250,7 +258,7 @@ describe("enforcement: verify", () => {
       const wishes = [...tiers.applications, ...tiers.observabilityWorkloads, ...platformWorkloads].map(podOf);
       const spaces = [...new Set(wishes.map(({ namespace: home }) => home))];
       for (const name of spaces) await on.cluster.namespace(name);
-      const documents = plan(tiers.declaration).documents.map(({ object }) => object as unknown as LabObject);
+      const documents = plan(inApi(tiers.declaration)).documents.map(({ object }) => object as unknown as LabObject);
       // on its node's network, as the node exporter of a real cluster is
       const exporter = "/api/v1/namespaces/kube-system/pods";
       const container = { name: "exporter", image: "exporter", ports: [{ containerPort: 9100 }] };
@@ -262,7 +270,7 @@ describe("enforcement: verify", () => {
         await on.cluster.probe([{ from: "world", to: "93.184.215.14", port: 53, protocol: "tcp" }]);
         await under(documents, async () => {
           const { code, stdout, stderr } = await verifyLive(
-            tiers.declaration,
+            inApi(tiers.declaration),
             ...["--all", "--format", "tap", "--max-pods", "60"],
           );
           assert.deepEqual(notOk(stdout), []);
@@ -305,14 +313,14 @@ describe("enforcement: verify", () => {
         ...shop.platform.filter(({ namespace: home }) => home !== "kube-system"),
       ]);
       for (const name of new Set(wishes.map((wish) => wish.namespace))) await on.cluster.namespace(name);
-      const documents = plan(shop.declaration).documents.map(({ object }) => object as unknown as LabObject);
+      const documents = plan(inApi(shop.declaration)).documents.map(({ object }) => object as unknown as LabObject);
       try {
         await on.cluster.addPods(wishes);
         // a probe of the lab's own opens the port at its destination: somebody out there takes mail
         await on.cluster.probe([{ from: "world", to: "93.184.215.14", port: 587, protocol: "tcp" }]);
         await under(documents, async () => {
           const { code, stdout, stderr } = await verifyLive(
-            shop.declaration,
+            inApi(shop.declaration),
             ...["-n", "jewelry-shop", "--all", "--format", "tap", "--max-pods", "60"],
           );
           assert.deepEqual(notOk(stdout), []);
@@ -337,7 +345,9 @@ describe("enforcement: verify", () => {
       }
     });
   });
-});
+};
+
+for (const cni of ["cilium", "calico"] as const) describe(`enforcement: verify, with ${cni}`, suiteOn(cni));
 
 function escaped(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");

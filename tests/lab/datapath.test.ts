@@ -1,12 +1,13 @@
 /** The parts of the datapath that need no root: placement, names, status, settings. The rest is tests/enforcement. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { calicoLink, freeAddress } from "../../lab/datapath/calico-wiring";
 import { publishedSettings } from "../../lab/datapath/cilium";
 import { lastWords, readCounters } from "../../lab/datapath/felix";
+import { isDone, kubeProxyCommand } from "../../lab/datapath/kube-proxy";
 import type { LabNode } from "../../lab/datapath/layout";
 import { firstNode } from "../../lab/datapath/layout";
 import { judgeSentinels, sentinelAddress } from "../../lab/datapath/sentinel";
@@ -214,5 +215,36 @@ describe("datapath: what Felix says", () => {
     assert.throws(() => judgeSentinels(nodes, [{ ...dropped, verdict: "error" }]), /cannot be told/);
     assert.throws(() => judgeSentinels(nodes, []), /cannot be told/);
     judgeSentinels([firstNode], []);
+  });
+
+  it("kube-proxy is done once nothing waits and it has programmed after it was last asked to, for the lab's family", () => {
+    const metrics = (pending: number, queued: number, done: number): string =>
+      [
+        `kubeproxy_sync_proxy_rules_endpoint_changes_pending ${pending}`,
+        "kubeproxy_sync_proxy_rules_service_changes_pending 0",
+        `kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv4"} ${queued}e+09`,
+        'kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv6"} 9.9e+09',
+        `kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"} ${done}e+09`,
+        'kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv6"} 1e+09',
+      ].join("\n");
+    assert.equal(isDone(metrics(0, 1.7, 1.8)), true);
+    assert.equal(isDone(metrics(0, 1.8, 1.7)), false);
+    assert.equal(isDone(metrics(1, 1.7, 1.8)), false);
+  });
+
+  it("kube-proxy uses what Felix uses, and leaves the machine's connection tracking as it is", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-kube-proxy-"));
+    try {
+      const tool = (name: string): string => `/programs/${name}`;
+      const programs = { helper: { path: tool("helper") }, proxy: { path: tool("kube-proxy") }, agentEnv: {} };
+      const options = { kubeconfig: "/kubeconfig", logs: "/logs", folder, mode: "iptables" as const };
+      const { args } = kubeProxyCommand(firstNode, { ...options, programs });
+      const config = /^--config=(.+)$/.exec(args.at(-1) ?? "")?.[1] ?? assert.fail(args.join(" "));
+      const { mode, conntrack, hostnameOverride } = JSON.parse(readFileSync(config, "utf8")) as Record<string, unknown>;
+      assert.deepEqual([mode, hostnameOverride], ["iptables", firstNode.name]);
+      assert.deepEqual(conntrack, { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
