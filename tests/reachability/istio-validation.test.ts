@@ -29,8 +29,8 @@ spec: { containers: [{ name: main, image: main }] }
 const sidecars = cluster("istio-injection: enabled");
 const ambient = cluster("istio.io/dataplane-mode: ambient");
 
-function judge(mode: string, kind: string, spec: string): Reachability {
-  const object = `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: { name: rules, namespace: store }\nspec: ${spec}\n`;
+function judge(mode: string, kind: string, spec: string, annotations = ""): Reachability {
+  const object = `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: { name: rules, namespace: store, annotations: { ${annotations} } }\nspec: ${spec}\n`;
   const { objects, problems } = readYaml(mode + object, "all.yaml");
   assert.deepEqual(problems, []);
   return compile(buildSnapshot(objects, { profile: profileFor("kubernetes") }));
@@ -117,6 +117,35 @@ describe("Istio: what the webhook refuses is neither enforced nor about everybod
       }
     });
   }
+
+  it("istio.io/dry-run that is no truth value, beside AUDIT and CUSTOM, and on a PeerAuthentication", () => {
+    const deny = "{ action: DENY, rules: [{}] }";
+    const refusedOnes: readonly (readonly [kind: string, spec: string, value: string])[] = [
+      ["AuthorizationPolicy", deny, "'yes'"],
+      ["AuthorizationPolicy", deny, "''"],
+      ["AuthorizationPolicy", "{ action: AUDIT, rules: [{}] }", "'true'"],
+      ["AuthorizationPolicy", "{ action: CUSTOM, provider: { name: ext }, rules: [{}] }", "'false'"],
+      ["PeerAuthentication", "{ mtls: { mode: STRICT } }", "'false'"],
+    ];
+    for (const [kind, spec, value] of refusedOnes) {
+      for (const mode of [sidecars, ambient]) {
+        const reachability = judge(mode, kind, spec, `istio.io/dry-run: ${value}`);
+        assert.equal(ask(reachability, "legacy/batch"), "allowed", `${spec} ${value}`);
+        assert.match(reachability.snapshot.problems[0]?.message ?? "", /webhook refuses the policy/);
+      }
+    }
+    assert.equal(ask(judge(sidecars, "AuthorizationPolicy", deny, "istio.io/dry-run: 'F'"), "store/api"), "denied");
+  });
+
+  it("a selector without labels selects every sidecar, and no pod in ambient mode", () => {
+    for (const selector of ["{}", "{ matchLabels: }"]) {
+      const spec = `{ selector: ${selector}, action: DENY, rules: [{}] }`;
+      assert.equal(ask(judge(sidecars, "AuthorizationPolicy", spec), "store/api"), "denied");
+      assert.equal(ask(judge(ambient, "AuthorizationPolicy", spec), "store/api"), "allowed");
+    }
+    const empty = "{ selector: { matchLabels: {} }, action: DENY, rules: [{}] }";
+    assert.equal(ask(judge(ambient, "AuthorizationPolicy", empty), "store/api"), "denied");
+  });
 
   it("and what it accepts is read", () => {
     const fine = [

@@ -17,6 +17,11 @@ export function isDryRun(metadata: unknown): boolean | undefined {
   return /^(0|f|F|FALSE|false|False)$/.test(value) ? false : undefined;
 }
 
+/** Whether an object has the annotation at all, which istiod's webhook takes of AuthorizationPolicies only. */
+export function isAnnotated({ metadata }: { readonly metadata?: unknown }): boolean {
+  return valueAt(valueAt(metadata, "annotations"), annotation) !== undefined;
+}
+
 function isMapOrAbsent(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   return typeof value === "object" && !Array.isArray(value) && !isUnknown(value);

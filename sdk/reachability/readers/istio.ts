@@ -36,7 +36,8 @@ import {
   type RuleEnforcer,
 } from "./istio-clauses";
 import { allHttp } from "./istio-http";
-import { isDryRun } from "./dry-run";
+import { isAnnotated, isDryRun } from "./dry-run";
+import { isMap } from "../model/plain";
 import type { MeshMode } from "../model/mesh";
 
 const tcp = TrafficSet.protocol("TCP");
@@ -94,6 +95,8 @@ function readEnforced(
   const policies = targeted
     ? readTargeted(spec, action, origin, namespace, reader, context)
     : enforcers.flatMap((by) => {
+        // told of a selector, istiod gives ztunnel no labels to attach the policy by (buildWorkloadPolicies)
+        if (by.enforcer === "ztunnel" && selectsByNothing(spec)) return [];
         const where = all(reach, readWorkloadSelector(spec, reader), inMesh(...by.modes));
         return readFor(
           by.enforcer,
@@ -107,7 +110,13 @@ function readEnforced(
           by.modes[0] === "waypoint",
         );
       });
-  return isRehearsed(origin, reader) || action === "AUDIT" ? [] : policies;
+  return isRehearsed(origin, action, reader) || action === "AUDIT" ? [] : policies;
+}
+
+/** Whether a selector is given that holds no labels, not even an empty map of them. */
+function selectsByNothing(spec: Fields): boolean {
+  const selector = spec["selector"];
+  return isMap(selector) && !isGiven(selector["matchLabels"]);
 }
 
 function isGiven(value: unknown): boolean {
@@ -155,9 +164,12 @@ function checkCustom(value: unknown, path: string): void {
   }
 }
 
-/** Whether a policy is only logged. A value that is no truth value is reported by istiod, and the policy enforced. */
-function isRehearsed(origin: CompiledPolicy["origin"], reader: ObjectReader): boolean {
+/** Whether a policy is only logged. The webhook takes the annotation with truth values only, and not with every action. */
+function isRehearsed(origin: CompiledPolicy["origin"], action: Action, reader: ObjectReader): boolean {
   const path = "metadata.annotations";
+  if (isAnnotated(origin.object) && action !== "ALLOW" && action !== "DENY") {
+    throw refused(`istio.io/dry-run is for actions ALLOW and DENY, not ${action}`);
+  }
   const dryRun = isDryRun(origin.object.metadata);
   if (dryRun === true) {
     reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", path, false);
@@ -165,10 +177,9 @@ function isRehearsed(origin: CompiledPolicy["origin"], reader: ObjectReader): bo
   }
   if (dryRun === false) return false;
   const value: unknown = origin.object.metadata?.annotations?.["istio.io/dry-run"];
-  const message = `${path}: istio.io/dry-run is neither true nor false`;
-  if (typeof value !== "string" || isUnknown(value)) throw new NotReadable(path, message, "invalid-value");
-  reader.report("invalid-value", `${message}, so the policy is enforced`, path, false);
-  return false;
+  const message = "istio.io/dry-run is neither true nor false";
+  if (typeof value === "string") throw refused(message);
+  throw new NotReadable(path, `${path}: ${message}`, "invalid-value");
 }
 
 /** A policy that waypoints or gateways enforce, on what passes them to whom. */

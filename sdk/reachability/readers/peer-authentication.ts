@@ -12,6 +12,7 @@ import { TrafficSet } from "../model/sets/ports";
 import type { MeshMode } from "../model/mesh";
 import { isUnknown, MAYBE, NO } from "../model/unknown";
 import { Refused, uncertainPolicy, type ReaderContext } from "./common";
+import { isAnnotated } from "./dry-run";
 import { onlyFields, readMap, readString, type ObjectReader } from "./fields";
 import { inMesh, readWorkloadSelector } from "./istio";
 import { refused } from "./istio-clauses";
@@ -97,6 +98,7 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
   try {
     const spec = readMap(origin.object.spec, "spec") ?? {};
     onlyFields(spec, "spec", ["selector", "mtls", "portLevelMtls"]);
+    if (isAnnotated(origin.object)) throw refused("istio.io/dry-run is for AuthorizationPolicies only");
     const mode = readMode(spec["mtls"], "spec.mtls");
     const ports = readPorts(spec["portLevelMtls"]);
     const labels = readMap(

@@ -27,7 +27,9 @@ export function isStaged({ apiVersion, kind, dialect, object }: PolicySource): b
 
 /** Whether it is not known yet if a policy is only rehearsed. */
 function isPerhapsStaged({ kind, object }: PolicySource): boolean {
-  return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === undefined;
+  // a text that is no truth value has the webhook refuse the policy
+  const value: unknown = object.metadata?.annotations?.["istio.io/dry-run"];
+  return kind === "AuthorizationPolicy" && typeof value !== "string" && isDryRun(object.metadata) === undefined;
 }
 
 const enforcedKinds: Readonly<Record<string, string>> = {
@@ -43,7 +45,7 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
     yield aboutPolicy(stagedOnly, policy, {
       certainty: "possible",
       message: `${describeRef(policy)} is possibly only rehearsed`,
-      because: ["istio.io/dry-run is not known yet, or neither true nor false"],
+      because: ["istio.io/dry-run is not known yet, or no text"],
     });
   }
   for (const policy of policies.filter(isStaged)) {
