@@ -1,5 +1,6 @@
 import type { KubeObject, Problem, SourcedObject } from "../reachability";
 import { ApiError, type ApiClient } from "./api-client";
+import { grantedAs, hidesTiers, isTiered } from "./calico-tiers";
 import { ciliumConfig, kindsToRead, type KindToRead } from "./kinds";
 
 export interface LiveOptions {
@@ -84,13 +85,14 @@ async function readKind(client: ApiClient, { kind, version }: ChosenKind, option
   const apiVersion = kind.group === "" ? version : `${kind.group}/${version}`;
   try {
     const items = await listAll(client, `${base}/${kind.plural}`, options.pageSize ?? 500);
+    const hidden = isTiered(kind) && (await hidesTiers(client, base, kind.plural));
     return {
       objects: items.map((item) => ({
         // Items of a list do not repeat their kind.
         object: withoutBookkeeping({ ...item, apiVersion, kind: kind.kind }),
         source: { cluster: options.cluster },
       })),
-      problems: [],
+      problems: hidden ? [forbidden(kind, options.cluster, " in every tier")] : [],
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -100,11 +102,13 @@ async function readKind(client: ApiClient, { kind, version }: ChosenKind, option
   }
 }
 
-function forbidden(kind: KindToRead, cluster: string): Problem {
+function forbidden(kind: KindToRead, cluster: string, where = ""): Problem {
   const resource = kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`;
+  const names = grantedAs(kind);
+  const of = names.length === 1 ? "" : ` of ${names.join(" and ")}`;
   return {
     code: "unreadable",
-    message: `the role may not list ${resource}: grant it get and list`,
+    message: `the role may not list ${resource}${where}: grant it get and list${of}`,
     source: { cluster },
     affectsVerdicts: kind.forbidden === "verdicts",
   };

@@ -1,4 +1,5 @@
 import type { KubeObject } from "../reachability";
+import { grantedAs } from "./calico-tiers";
 import { ciliumConfig, kindsToRead } from "./kinds";
 
 /** A rule of a role (rbac.authorization.k8s.io/v1 PolicyRule). */
@@ -18,7 +19,7 @@ export interface RoleOptions {
 
 /**
  * What a role needs so that a live cluster can be read as a whole: `get` and `list` of exactly the kinds that
- * {@link kindsToRead} names, and `get` of the one ConfigMap that says how Cilium enforces. Groups that the cluster does
+ * {@link kindsToRead} names – Calico's policies in every tier –, and `get` of the one ConfigMap that says how Cilium enforces. Groups that the cluster does
  * not serve do no harm in a role.
  */
 export function readingRole(options: RoleOptions = {}): KubeObject[] {
@@ -69,9 +70,9 @@ const ruleForCiliumConfig: RoleRule = {
 
 function rulesForKinds(): RoleRule[] {
   const resources = new Map<string, Set<string>>();
-  for (const { group, plural } of kindsToRead) {
-    const known = resources.get(group) ?? new Set();
-    resources.set(group, known.add(plural));
+  for (const kind of kindsToRead) {
+    const known = resources.get(kind.group) ?? new Set<string>();
+    resources.set(kind.group, new Set([...known, ...grantedAs(kind)]));
   }
   return [...resources].map(([group, names]) => ({
     apiGroups: [group],

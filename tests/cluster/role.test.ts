@@ -27,6 +27,23 @@ describe("the role that reads a cluster", () => {
     }
   });
 
+  it("grants Calico's policies in every tier, as its API server asks of whoever lists them", () => {
+    const [clusterRole] = readingRole();
+    const ofCalico = rulesOf(clusterRole).filter(({ apiGroups }) => apiGroups.includes("projectcalico.org"));
+    const resources = ofCalico.flatMap((rule) => rule.resources);
+    assert.ok(resources.includes("tiers"));
+    for (const plural of [
+      "networkpolicies",
+      "globalnetworkpolicies",
+      "stagednetworkpolicies",
+      "stagedglobalnetworkpolicies",
+    ]) {
+      assert.ok(resources.includes(plural) && resources.includes(`tier.${plural}`), plural);
+    }
+    assert.ok(ofCalico.every(({ resourceNames }) => resourceNames === undefined));
+    assert.ok(!resources.includes("tier.stagedkubernetesnetworkpolicies"), "it is in no tier");
+  });
+
   it("reads one ConfigMap by name", () => {
     const [, role] = readingRole({ name: "reads" });
     assert.deepEqual([role?.kind, role?.metadata], ["Role", { name: "reads", namespace: "kube-system" }]);

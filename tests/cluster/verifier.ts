@@ -34,7 +34,18 @@ export function grantedForVerifying(): Omission[] {
 export async function makeVerifier(
   plane: ControlPlane,
   admin: ApiClient,
-  { name, file, without }: { readonly name: string; readonly file: string; readonly without?: Omission },
+  {
+    name,
+    file,
+    without,
+    change = (role) => role,
+  }: {
+    readonly name: string;
+    readonly file: string;
+    readonly without?: Omission;
+    /** Makes something else of each role. Default: nothing. */
+    readonly change?: (role: KubeObject) => KubeObject;
+  },
 ): Promise<string> {
   const create = async (at: string, body: object): Promise<unknown> => {
     const answer = await admin.call("POST", at, body);
@@ -48,7 +59,7 @@ export async function makeVerifier(
     ...readingRole({ name: `${name}-reads`, serviceAccount }),
     ...verifyingRole({ name: `${name}-verifies`, serviceAccount }).map((role) => withoutVerb(role, without)),
   ];
-  for (const role of roles) {
+  for (const role of roles.map(change)) {
     const home = role.metadata?.namespace === undefined ? "" : `namespaces/${role.metadata.namespace}/`;
     await create(`/apis/rbac.authorization.k8s.io/v1/${home}${role.kind.toLowerCase()}s`, role);
   }

@@ -1,6 +1,12 @@
 /** Single questions put to a real Felix, and what is said where it enforces nothing any more. */
 import assert from "node:assert/strict";
-import { describeProbe, verify } from "../../sdk/cluster/index";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ApiClient as ReadingClient, connect, describeProbe, readLiveObjects, verify } from "../../sdk/cluster/index";
+import type { KubeObject } from "../../sdk/reachability/index";
+import { apiClient } from "../../lab/control-plane/index";
+import { makeVerifier, verifierContext } from "../cluster/verifier";
 import { Dialect, plan } from "../../sdk/index";
 import type { LabObject, LabProbe, PodWish } from "../../lab/datapath/index";
 import { computedReachability, LabExecutor } from "../../lab/datapath/index";
@@ -231,6 +237,80 @@ for (const calicoMode of ["nftables", "iptables"] as const) {
     });
   });
 }
+
+describe("enforcement: who may read Calico's policies", () => {
+  let folder: string;
+
+  before(async function () {
+    await skipWithoutCalico(this);
+    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-tiers-"));
+  });
+
+  after(() => {
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Only the policies of Calico's tier `default`, as an administrator may hand it out. */
+  function defaultTierAlone(role: KubeObject): KubeObject {
+    const rules = (role.rules ?? []) as { readonly resources: readonly string[] }[];
+    return {
+      ...role,
+      ...(role.rules === undefined
+        ? {}
+        : {
+            rules: rules.flatMap((rule) => {
+              const isTiered = (resource: string): boolean => resource.startsWith("tier.");
+              const [tiered, rest] = [
+                rule.resources.filter(isTiered),
+                rule.resources.filter((each) => !isTiered(each)),
+              ];
+              const some = { ...rule, resources: tiered, resourceNames: ["default.*"] };
+              return [{ ...rule, resources: rest }, ...(tiered.length > 0 ? [some] : [])];
+            }),
+          }),
+    };
+  }
+
+  it("with the role that `rbac` prints everything is read; what a narrower one leaves out is a problem, not silence", async function () {
+    this.timeout(300_000);
+    const { controlPlane, cluster } = await sharedDatapath({ cni: "calico" });
+    const admin = apiClient(controlPlane);
+    const tier = calico("Tier", "early", { order: 10 });
+    const hidden = calico("GlobalNetworkPolicy", "early.closed", {
+      tier: "early",
+      selector: "all()",
+      types: ["Ingress"],
+    });
+    const problemsOf = async (name: string, change?: (role: KubeObject) => KubeObject): Promise<string[]> => {
+      const file = path.join(folder, name);
+      await makeVerifier(controlPlane, admin, { name, file, ...(change ? { change } : {}) });
+      const connection = await connect({ context: verifierContext, kubeconfig: file });
+      const { objects, problems } = await readLiveObjects(new ReadingClient(connection), { cluster: "lab" });
+      const sees = objects.some(({ object }) => object.metadata?.name === "early.closed");
+      return [`the policy is ${sees ? "seen" : "not seen"}`, ...problems.map(({ message }) => message).sort()];
+    };
+    try {
+      await cluster.apply([tier, hidden]);
+      assert.deepEqual(await problemsOf("reads-all"), ["the policy is seen"]);
+      const kinds = [
+        "globalnetworkpolicies",
+        "networkpolicies",
+        "stagedglobalnetworkpolicies",
+        "stagednetworkpolicies",
+      ];
+      assert.deepEqual(await problemsOf("reads-some", defaultTierAlone), [
+        "the policy is not seen",
+        ...kinds.map(
+          (kind) =>
+            `the role may not list ${kind}.projectcalico.org in every tier: grant it get and list of ${kind} and tier.${kind}`,
+        ),
+      ]);
+    } finally {
+      admin.close();
+      await cluster.remove([tier, hidden]);
+    }
+  });
+});
 
 describe("enforcement: a Felix that has ended", () => {
   before(async function () {
