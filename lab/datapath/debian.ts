@@ -32,6 +32,12 @@ export interface PackagedPrograms {
   readonly links: Readonly<Record<string, readonly string[]>>;
   /** Whether LLVM's programs are kept too. */
   readonly llvm: boolean;
+  /** Programs of /usr/bin that are kept, by name. Default none. */
+  readonly userPrograms?: readonly string[];
+  /** Folders of /usr/share that are kept, by their paths there. Default none. */
+  readonly shared?: readonly string[];
+  /** Who needs them. Default: the datapath. */
+  readonly neededBy?: string;
 }
 
 const perFamily = (...names: readonly string[]): string[] =>
@@ -61,6 +67,22 @@ export const calicoPackages: PackagedPrograms = {
 };
 
 /**
+ * The oldest Prometheus that the rules are for, and Alertmanager with its templates. Debian 12 has 2.42, where
+ * `keep_firing_for` begins, and 0.25.
+ */
+export const prometheusPackages: PackagedPrograms = {
+  entry: "prometheus-programs",
+  what: "prometheus, promtool, alertmanager and amtool",
+  choices: [["prometheus", "prometheus-alertmanager"]],
+  keep: [],
+  links: {},
+  llvm: false,
+  userPrograms: ["prometheus", "promtool", "prometheus-alertmanager", "amtool"],
+  shared: ["prometheus/alertmanager"],
+  neededBy: "Monitoring",
+};
+
+/**
  * Programs out of the distribution's packages.
  * @throws DatapathError "not-here" where there is no apt or it cannot fetch them
  */
@@ -72,7 +94,7 @@ export async function unpackedPrograms(
   if (!findOnPath("apt-get", env.PATH) || !findOnPath("dpkg-deb", env.PATH)) {
     throw new DatapathError(
       "not-here",
-      `The datapath needs ${wanted.what} on PATH; where apt is, the lab fetches them itself.`,
+      `${wanted.neededBy ?? "The datapath"} needs ${wanted.what} on PATH; where apt is, the lab fetches them itself.`,
     );
   }
   const entry = new CacheEntry(cacheFolder(env), "tools", wanted.entry, distribution());
@@ -142,11 +164,11 @@ async function fetchInto(
   }
 }
 
-function cannotFetch({ what }: PackagedPrograms, complaint: string): DatapathError {
+function cannotFetch({ what, neededBy = "The datapath" }: PackagedPrograms, complaint: string): DatapathError {
   const said = complaint.split("\n").filter((line) => line.startsWith("E: "));
   return new DatapathError(
     "not-here",
-    `The datapath needs ${what} on PATH, and apt cannot fetch them here: ${said[0] ?? "no reason was given"}`,
+    `${neededBy} needs ${what} on PATH, and apt cannot fetch them here: ${said[0] ?? "no reason was given"}`,
   );
 }
 
@@ -163,14 +185,27 @@ async function unpack(
     const result = await run("dpkg-deb", ["-x", path.join(archives, file), root], { signal });
     if (result.code !== 0) throw new DatapathError("not-here", `${file} cannot be unpacked: ${result.stderr.trim()}`);
   }
+  const keep = (from: string, to: string): void =>
+    cpSync(from, path.join(folder, to), { recursive: true, verbatimSymlinks: true });
+  for (const name of wanted.userPrograms ?? []) keep(path.join(root, "usr", "bin", name), `bin/${name}`);
+  for (const name of wanted.shared ?? []) keep(path.join(root, "usr", "share", name), `share/${name}`);
+  if (wanted.keep.length > 0) keepLinked(wanted, root, folder, keep);
+  removeDanglingLinks(folder);
+}
+
+/** Programs of /usr/sbin with the libraries that come with them, and LLVM's. */
+function keepLinked(
+  wanted: PackagedPrograms,
+  root: string,
+  folder: string,
+  keep: (from: string, to: string) => void,
+): void {
   const library = path.join(root, "usr", "lib");
   const triplet = readdirSync(library).find((name) => name.endsWith("-linux-gnu"));
   const llvm = wanted.llvm ? readdirSync(library).find((name) => name.startsWith("llvm-")) : undefined;
   if (!triplet || (wanted.llvm && !llvm)) {
     throw new DatapathError("not-here", `the packages of ${wanted.what} do not hold what they should`);
   }
-  const keep = (from: string, to: string): void =>
-    cpSync(from, path.join(folder, to), { recursive: true, verbatimSymlinks: true });
   for (const name of readdirSync(path.join(library, triplet))) {
     if (/\.so(\.\d+)*$/.test(name) || name === "xtables") keep(path.join(library, triplet, name), `lib/${name}`);
   }
@@ -179,7 +214,6 @@ async function unpack(
   for (const [program, names] of Object.entries(wanted.links)) {
     for (const name of names) symlinkSync(program, path.join(folder, "bin", name));
   }
-  removeDanglingLinks(folder);
 }
 
 /** Packages link to files of others that were not fetched or not kept. */

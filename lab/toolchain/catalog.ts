@@ -25,6 +25,7 @@ export type ToolName =
   | "hubble"
   | "calico-felix"
   | "calico-apiserver"
+  | "promtool"
   | "datapath-helper";
 
 /** An operating system and processor as Go names them. */
@@ -245,6 +246,39 @@ function calico(name: "calico-felix" | "calico-apiserver", folder: string): Tool
   };
 }
 
+const prometheusModule = "github.com/prometheus/prometheus";
+
+/**
+ * Judges rules with the Prometheus of today. Its Go module is numbered 0.316.0 where the release is 3.16.0. Service
+ * discovery is left out: rules need none, and it is most of the build.
+ */
+const promtool: ToolSpec = {
+  name: "promtool",
+  moduleFolder: "modules/prometheus",
+  goPackage: `${prometheusModule}/cmd/promtool`,
+  ldflags: (version) => `-s -w -X github.com/prometheus/common/version.Version=${version}`,
+  tags: "remove_all_sd",
+  version: (labFolder) => {
+    const [, minor = "", patch = ""] = pinned("modules/prometheus", prometheusModule)(labFolder).split(".");
+    return `${minor.slice(0, -2)}.${Number(minor.slice(-2))}.${patch}`;
+  },
+  versionArgs: ["--version"],
+  release: (version, { os, arch }) => {
+    const folder = `prometheus-${version}.${os}-${arch}`;
+    const base = `https://github.com/prometheus/prometheus/releases/download/v${version}`;
+    return {
+      url: `${base}/${folder}.tar.gz`,
+      checksumUrl: `${base}/sha256sums.txt`,
+      listedAs: `${folder}.tar.gz`,
+      archiveFolder: folder,
+      keep: ["promtool"],
+    };
+  },
+  kubebuilderAsset: false,
+  // rules are judged by the newest and by the oldest Prometheus that they are for, not by any between
+  onPath: false,
+};
+
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
 function ourOwn(name: "datapath-helper" | "sdk-generator", moduleFolder: string, goPackage = "."): ToolSpec {
   return {
@@ -316,6 +350,7 @@ const specs: readonly ToolSpec[] = [
   cilium("hubble", "hubble"),
   calico("calico-felix", "felix/cmd/calico-felix"),
   calico("calico-apiserver", "apiserver/cmd/apiserver"),
+  promtool,
   ourOwn("datapath-helper", "datapath/helper"),
 ];
 

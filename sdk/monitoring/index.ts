@@ -1,0 +1,17 @@
+/** What watches a declaration: rules, routes, dashboards and runbooks. Pure: no cluster, no file system. */
+export type { AlertmanagerFragment } from "./alertmanager";
+export { MonitoringError } from "./errors";
+export type { MonitoringPlan } from "./plan";
+export { planMonitoring } from "./plan";
+export type { PrometheusRule } from "./prometheus-rule";
+export { prometheusRule } from "./prometheus-rule";
+export type { SeriesEstimate } from "./series";
+export type {
+  AppLabelDeclaration,
+  MonitoringDeclaration,
+  MuteDeclaration,
+  NamespaceOwnerDeclaration,
+} from "./settings";
+export { MonitoredEnforcer } from "./settings";
+export type { Alert, AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup } from "./types";
+export { isRecording } from "./types";

@@ -1,0 +1,77 @@
+/** How many series the metrics need that the rules read, before anything is installed. */
+import type { Plan } from "../plan";
+import { MonitoringError } from "./errors";
+import type { MonitoringSettings } from "./settings";
+import { MonitoredEnforcer } from "./settings";
+import type { DeclaredPair } from "./table";
+
+/** The series of one metric. */
+export interface SeriesCount {
+  readonly metric: string;
+  readonly series: number;
+  /** What they are made of. */
+  readonly because: string;
+}
+
+/** An estimate, with the assumptions that it stands on. */
+export interface SeriesEstimate {
+  readonly total: number;
+  readonly counts: readonly SeriesCount[];
+  /** Series of the table of declared pairs, which the rules themselves record. */
+  readonly table: number;
+}
+
+/** Nodes that report a pair: those of its source and of its destination, as pods move. */
+const nodesOfPair = 3;
+/** Pods of a workload that metrics tell apart where pods are labels, those of earlier versions included. */
+const podsOfWorkload = 6;
+/** Undeclared pairs that are denied: as many as there are declared ones. */
+const undeclaredShare = 1;
+
+/** Counts series from above: every declared pair in use, and as many undeclared ones denied. */
+export function estimateSeries(
+  plan: Plan,
+  settings: MonitoringSettings,
+  pairs: readonly DeclaredPair[],
+): SeriesEstimate {
+  const table = pairs.length + plan.namespaces.length;
+  if (settings.enforcer !== MonitoredEnforcer.Cilium) return { total: table, counts: [], table };
+  const own = new Set(pairs.map(({ source, destination }) => JSON.stringify([source, destination]))).size;
+  const perPair = settings.podLabels ? podsOfWorkload * podsOfWorkload : 1;
+  const declared = own * perPair;
+  const denied = Math.ceil(own * undeclaredShare) * perPair;
+  const labels = settings.podLabels ? ` × ${podsOfWorkload} × ${podsOfWorkload} pods` : "";
+  const counts: SeriesCount[] = [
+    {
+      metric: "hubble_policy_verdicts_total",
+      series: (declared * 4 + denied) * nodesOfPair,
+      because: `${own} declared pairs${labels} × 2 directions × 2 matches, and as many denied pairs, on ${nodesOfPair} nodes each`,
+    },
+    {
+      metric: "hubble_drop_total",
+      series: denied * 3 * nodesOfPair,
+      because: `${own} denied pairs${labels} × 3 reasons and protocols, on ${nodesOfPair} nodes each`,
+    },
+    {
+      metric: "hubble_flows_processed_total",
+      series: 200 * nodesOfPair,
+      because: "types, verdicts and protocols, without labels of pods",
+    },
+    { metric: "hubble_dns_*, hubble_tcp_*", series: 60 * nodesOfPair, because: "types and codes, without names" },
+  ];
+  return { total: counts.reduce((sum, { series }) => sum + series, table), counts, table };
+}
+
+/** @throws MonitoringError above the limit, with what to leave out. */
+export function refuseTooMany({ total, counts }: SeriesEstimate, { maxSeries, podLabels }: MonitoringSettings): void {
+  if (total <= maxSeries) return;
+  const largest = [...counts].sort((a, b) => b.series - a.series)[0];
+  const drop = podLabels
+    ? "Set `podLabels` to false: pods are then named by their app label alone"
+    : "Drop the context `source_namespace,destination_namespace` of the largest metric, declare fewer pairs by naming namespaces in place of workloads, or raise `maxSeries`";
+  const what =
+    largest === undefined ? "" : ` The largest is ${largest.metric} with ${largest.series} (${largest.because}).`;
+  throw new MonitoringError([
+    { path: "maxSeries", message: `the metrics would have about ${total} series, above ${maxSeries}.${what} ${drop}.` },
+  ]);
+}

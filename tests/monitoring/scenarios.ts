@@ -1,0 +1,742 @@
+/** What happens in a cluster, as the series that Cilium's and Hubble's metrics then have, and what has to fire. */
+import type { MonitoringPlan } from "../../sdk/monitoring/index";
+import type { DeclaredPair, MetricEnd } from "../../sdk/monitoring/table";
+import { Tier } from "../../sdk/plan/index";
+import type { Watched } from "./declarations";
+import type { InputSeries, Scenario } from "./promtool";
+
+/** Steps of 15 seconds. */
+const steps = (minutes: number): number => minutes * 4;
+
+/** A counter that grows by so many each step for some minutes, then by other numbers for others. */
+export function counter(...parts: readonly (readonly [perStep: number, minutes: number])[]): string {
+  let value = 0;
+  return parts
+    .map(([perStep, minutes]) => {
+      const text = `${value}+${perStep}x${steps(minutes) - 1}`;
+      value += perStep * steps(minutes);
+      return text;
+    })
+    .join(" ");
+}
+
+/** A value that stays. */
+export const constant = (value: number, minutes: number): string => `${value}x${steps(minutes)}`;
+
+export function labelled(metric: string, labels: Readonly<Record<string, string>>): string {
+  const given = Object.entries(labels).filter(([, value]) => value !== "");
+  return `${metric}{${given.map(([key, value]) => `${key}="${value}"`).join(",")}}`;
+}
+
+function pairLabels(source: MetricEnd, destination: MetricEnd): Record<string, string> {
+  return {
+    source_namespace: source.namespace,
+    source: source.name,
+    destination_namespace: destination.namespace,
+    destination: destination.name,
+  };
+}
+
+const hubble = { instance: "10.0.0.1:9965" };
+const agent = { instance: "10.0.0.1:9962" };
+
+/** Denied packets between two ends. */
+export function drops(
+  source: MetricEnd,
+  destination: MetricEnd,
+  values: string,
+  reason = "POLICY_DENIED",
+  protocol = "TCP",
+): InputSeries {
+  return {
+    series: labelled("hubble_drop_total", { ...hubble, reason, protocol, ...pairLabels(source, destination) }),
+    values,
+  };
+}
+
+/** Connections that pass at both ends. */
+export function passes(source: MetricEnd, destination: MetricEnd, values: string): InputSeries[] {
+  const verdict = (direction: string): InputSeries => ({
+    series: labelled("hubble_policy_verdicts_total", {
+      ...hubble,
+      direction,
+      match: "l3-l4",
+      action: "forwarded",
+      ...pairLabels(source, destination),
+    }),
+    values,
+  });
+  return destination.namespace === "" ? [verdict("egress")] : [verdict("egress"), verdict("ingress")];
+}
+
+/** Policies that agents took over. */
+export function policyChanges(values: string, outcome = "success"): InputSeries {
+  return {
+    series: labelled("cilium_policy_change_total", {
+      ...agent,
+      source: "k8s",
+      operation: "update",
+      outcome,
+    }),
+    values,
+  };
+}
+
+/** Verdicts of the whole cluster. */
+export function verdicts(verdict: string, values: string, protocol = "TCP"): InputSeries {
+  return {
+    series: labelled("hubble_flows_processed_total", { ...hubble, protocol, type: "PolicyVerdict", verdict }),
+    values,
+  };
+}
+
+export function enforcement(kind: string, values: string, instance = agent.instance): InputSeries {
+  return {
+    series: labelled("cilium_policy_endpoint_enforcement_status", { instance, enforcement: kind }),
+    values,
+  };
+}
+
+/** A cluster in which nothing is wrong, for so long. `without`: metrics that are left out, or that a scenario has itself. */
+export function healthy(minutes: number, ...without: readonly string[]): InputSeries[] {
+  const other: MetricEnd = { namespace: "elsewhere", name: "other" };
+  const all = [
+    ...passes(other, { namespace: "elsewhere", name: "another" }, counter([10, minutes])),
+    verdicts("FORWARDED", counter([100, minutes])),
+    enforcement("both", constant(12, minutes)),
+    enforcement("none", constant(5, minutes)),
+    policyChanges(constant(7, minutes)),
+    {
+      series: labelled("cilium_forward_count_total", { ...agent, direction: "EGRESS" }),
+      values: counter([9, minutes]),
+    },
+    { series: labelled("up", { ...hubble, job: "hubble" }), values: constant(1, minutes) },
+    { series: labelled("up", { ...agent, job: "cilium" }), values: constant(1, minutes) },
+    ...["istio_tcp_connections_opened_total"].map((metric) => ({
+      series: labelled(metric, { reporter: "source", connection_security_policy: "mutual_tls" }),
+      values: counter([1, minutes]),
+    })),
+  ];
+  return all.filter(({ series }) => !without.some((metric) => series.startsWith(`${metric}{`)));
+}
+
+/** The pair of a declaration that scenarios are about: two workloads with names, where there are any. */
+export function pairOf(
+  { pairs }: MonitoringPlan,
+  isSuitable: (pair: DeclaredPair) => boolean = () => true,
+): DeclaredPair {
+  const isPods = ({ source, destination }: DeclaredPair): boolean =>
+    source.namespace !== "" && destination.namespace !== "" && source.name !== "*" && destination.name !== "*";
+  const found =
+    pairs.find((pair) => isPods(pair) && pair.source.name !== "" && pair.destination.name !== "" && isSuitable(pair)) ??
+    pairs.find((pair) => isPods(pair) && isSuitable(pair));
+  if (found === undefined) throw new Error("no declared pair of two workloads");
+  return found;
+}
+
+/** Owners of the flows between the ends of a pair, whatever rows of the table name it. */
+export function flowOwners({ pairs }: MonitoringPlan, { source, destination }: DeclaredPair): readonly string[] {
+  const fits = (row: MetricEnd, end: MetricEnd): boolean =>
+    row.namespace === end.namespace && (row.name === end.name || row.name === "*");
+  const own = pairs.filter((row) => fits(row.source, source) && fits(row.destination, destination));
+  return [...new Set(own.map(({ owner }) => owner))].sort();
+}
+
+/** What has to fire, and what must not, on Cilium with enforced policies. */
+export function ciliumScenarios(example: Watched): readonly Scenario[] {
+  return [...denialScenarios(example), ...budgetScenarios(), ...agentScenarios(), ...absentScenarios(example)];
+}
+
+/** The part of it that depends on what is declared. */
+export function denialScenarios(example: Watched): readonly Scenario[] {
+  const { monitoring, plan } = example;
+  const pair = pairOf(monitoring);
+  const { source, destination } = pair;
+  const ownerOf = (name: string): string => monitoring.owners.get(name) ?? "platform";
+  const owners = flowOwners(monitoring, pair);
+  const cut = owners.map((owner) => `DeclaredFlowCut ${owner} critical`);
+  const denied = owners.map((owner) => `DeclaredFlowDenied ${owner} critical`);
+  const stranger: MetricEnd = { namespace: source.namespace, name: "stranger" };
+  const home = plan.namespaces.find(({ tier }) => tier === Tier.Applications)?.name ?? source.namespace;
+  const hidden: MetricEnd = { namespace: home, name: "hidden" };
+  const far: MetricEnd = { namespace: "far-away", name: "safe" };
+  const outside: MetricEnd = { namespace: "", name: "reserved:world" };
+  const partly = `DeclaredPairPartlyDenied ${ownerOf(source.namespace)} warning`;
+  const undeclared = `UndeclaredFlowDenied ${ownerOf(source.namespace)} warning`;
+  const closed = monitoring.alerts.some(({ name }) => name === "OtherTenantTried")
+    ? "OtherTenantTried"
+    : "ClosedPathTried";
+
+  return [
+    {
+      title: "a change of policies cuts a declared flow: its owner hears within two minutes",
+      about: ["DeclaredFlowCut"],
+      evaluation: "15s",
+      series: [
+        ...healthy(40, "cilium_policy_change_total"),
+        policyChanges(`${constant(7, 10)} ${constant(9, 30)}`),
+        ...passes(source, destination, counter([6, 10], [0, 30])),
+        drops(source, destination, counter([0, 10], [4, 10], [0, 20])),
+      ],
+      moments: [
+        { at: "9m45s", firing: [] },
+        { at: "12m", firing: cut },
+        // what fired once goes on for a while, and ends
+        { at: "22m", firing: [...cut, ...denied].sort() },
+        { at: "38m", firing: [] },
+      ],
+    },
+    {
+      title: "an explicit deny cuts it too",
+      about: ["DeclaredFlowCut"],
+      evaluation: "15s",
+      series: [
+        ...healthy(20, "cilium_policy_change_total"),
+        policyChanges(`${constant(7, 10)} ${constant(9, 10)}`),
+        ...passes(source, destination, counter([6, 10], [0, 10])),
+        drops(source, destination, counter([0, 10], [4, 10]), "POLICY_DENY"),
+      ],
+      moments: [{ at: "12m", firing: cut }],
+    },
+    {
+      title: "without a change of policies, a declared flow of which nothing passes is an alert after some minutes",
+      about: ["DeclaredFlowDenied"],
+      series: [
+        ...healthy(40),
+        ...passes(source, destination, counter([6, 10], [0, 30])),
+        drops(source, destination, counter([0, 10], [4, 15], [0, 15])),
+      ],
+      moments: [
+        { at: "14m", firing: [] },
+        { at: "21m", firing: denied },
+        { at: "37m", firing: [] },
+      ],
+    },
+    {
+      title: "a roll-out whose new pods are denied for four minutes is silent, beside what passes and without it",
+      about: ["DeclaredFlowCut", "DeclaredFlowDenied", "DeclaredPairPartlyDenied"],
+      evaluation: "15s",
+      series: [
+        ...healthy(40),
+        ...passes(source, destination, counter([6, 10], [0, 4], [6, 26])),
+        drops(source, destination, counter([0, 10], [8, 4], [0, 26])),
+        drops(stranger, hidden, counter([0, 10], [8, 4], [0, 26])),
+        drops(outside, hidden, counter([0, 10], [8, 4], [0, 26]), "POLICY_DENY"),
+        ...passes(destination, source, counter([6, 40])),
+        drops(destination, source, counter([0, 10], [8, 4], [0, 26])),
+      ],
+      moments: ["11m", "12m", "13m", "14m", "15m", "18m", "22m", "30m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "ICMP is nobody's flow",
+      about: ["UndeclaredFlowDenied", "DeclaredFlowDenied", "MetadataEndpointTried"],
+      series: [
+        ...healthy(60, "cilium_policy_change_total"),
+        policyChanges(`${constant(7, 5)} ${constant(9, 55)}`),
+        ...["ICMPv4", "ICMPv6"].flatMap((protocol) => [
+          drops(source, destination, counter([50, 60]), "POLICY_DENIED", protocol),
+          drops(stranger, hidden, counter([50, 60]), "POLICY_DENIED", protocol),
+          drops(stranger, outside, counter([50, 60]), "POLICY_DENY", protocol),
+          verdicts("DROPPED", counter([90, 60]), protocol),
+        ]),
+      ],
+      moments: ["6m", "20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "an undeclared flow that is denied for long: the owner of the source's namespace",
+      about: ["UndeclaredFlowDenied"],
+      series: [...healthy(80), drops(stranger, far, counter([0, 5], [4, 30], [0, 45]), "POLICY_DENIED", "UDP")],
+      moments: [
+        { at: "15m", firing: [] },
+        { at: "25m", firing: [undeclared] },
+        { at: "75m", firing: [] },
+      ],
+    },
+    {
+      title: "an undeclared flow from a namespace that nobody knows: the owner of the platform",
+      about: ["UndeclaredFlowDenied"],
+      series: [...healthy(40), drops({ namespace: "nobody-knows", name: "x" }, far, counter([4, 40]))],
+      moments: [{ at: "30m", firing: ["UndeclaredFlowDenied platform warning"] }],
+    },
+    {
+      title: "a declared pair that is denied beside what passes: the owner of the namespace",
+      about: ["DeclaredPairPartlyDenied"],
+      series: [
+        ...healthy(40),
+        ...passes(source, destination, counter([6, 40])),
+        drops(source, destination, counter([0, 5], [4, 35])),
+      ],
+      moments: [
+        { at: "15m", firing: [] },
+        { at: "30m", firing: [partly] },
+      ],
+    },
+    {
+      title: "a declared flow that is cut and an undeclared one that is tried are different alerts",
+      about: ["DeclaredFlowDenied", "UndeclaredFlowDenied"],
+      series: [
+        ...healthy(40),
+        ...passes(source, destination, counter([6, 5], [0, 35])),
+        drops(source, destination, counter([0, 5], [4, 35])),
+        drops(stranger, far, counter([0, 5], [4, 35])),
+      ],
+      moments: [{ at: "30m", firing: [...denied, undeclared].sort() }],
+    },
+    {
+      title: "one attempt at a metadata endpoint: security hears at once, whatever the pod may reach outside",
+      about: ["MetadataEndpointTried"],
+      series: [
+        ...healthy(60, "cilium_policy_change_total"),
+        policyChanges(`${constant(7, 10)} ${constant(9, 50)}`),
+        // the counter begins with the attempt: its packet is a verdict and a drop
+        drops(source, outside, `_x${steps(15)} 2x${steps(45)}`, "POLICY_DENY"),
+      ],
+      moments: [
+        { at: "14m", firing: [] },
+        { at: "16m", firing: ["MetadataEndpointTried security critical"] },
+        { at: "50m", firing: [] },
+      ],
+    },
+    {
+      title: "a counter that exists when Prometheus sees the agent for the first time is no attempt",
+      about: ["MetadataEndpointTried"],
+      series: [
+        ...healthy(20, "up"),
+        { series: labelled("up", { ...hubble, job: "hubble" }), values: `_x${steps(2)} 1x${steps(18)}` },
+        drops(source, outside, `_x${steps(2)} 40x${steps(18)}`, "POLICY_DENY"),
+      ],
+      moments: [
+        { at: "4m", firing: [] },
+        { at: "15m", firing: [] },
+      ],
+    },
+    {
+      title: "something outside that keeps trying a closed workload: security",
+      about: ["ClosedWorkloadTried"],
+      series: [
+        ...healthy(50),
+        drops(
+          { namespace: "", name: "reserved:world-ipv4" },
+          hidden,
+          counter([0, 10], [2, 15], [0, 25]),
+          "POLICY_DENY",
+        ),
+      ],
+      moments: [
+        { at: "13m", firing: [] },
+        { at: "20m", firing: ["ClosedWorkloadTried security critical"] },
+        { at: "48m", firing: [] },
+      ],
+    },
+    {
+      title: "an explicit deny between namespaces: security",
+      about: [closed],
+      series: [...healthy(60), drops(stranger, far, counter([0, 10], [4, 1], [0, 49]), "POLICY_DENY")],
+      moments: [
+        { at: "9m", firing: [] },
+        { at: "12m", firing: [`${closed} security critical`] },
+        { at: "50m", firing: [] },
+      ],
+    },
+  ];
+}
+
+function budgetScenarios(): readonly Scenario[] {
+  // hours pass here: one value a minute, and a quarter as many minutes in what counts four steps to each
+  const traffic = (dropped: (readonly [number, number])[], passed = 1000, minutes = 120): InputSeries[] => [
+    ...healthy(minutes, "hubble_flows_processed_total"),
+    verdicts("FORWARDED", counter([passed, minutes])),
+    verdicts("DROPPED", counter(...dropped)),
+  ];
+  const fast = "ViolationBudgetBurnsFast security critical";
+  const slow = "ViolationBudgetBurnsSlowly security warning";
+  return [
+    {
+      title: "S1-25 two percent of verdicts are denials: the budget burns fast, and slowly too once it lasts",
+      about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
+      interval: "1m",
+      series: traffic([
+        [0, 15],
+        [20, 45],
+        [0, 60],
+      ]),
+      moments: [
+        { at: "50m", firing: [] },
+        { at: "130m", firing: [fast, slow] },
+        { at: "275m", firing: [slow] },
+      ],
+    },
+    {
+      title: "S1-25 0.2 percent: the budget burns slowly",
+      about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
+      interval: "1m",
+      series: traffic([[2, 120]]),
+      moments: [
+        { at: "50m", firing: [] },
+        { at: "120m", firing: [slow] },
+      ],
+    },
+    {
+      title: "S1-25 0.05 percent is within the objective",
+      about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
+      interval: "1m",
+      series: traffic([[0.5, 120]]),
+      moments: ["120m", "300m", "470m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "S1-25 a single denial in a cluster without traffic says nothing",
+      about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
+      interval: "1m",
+      series: traffic([[0.5, 120]], 0.5),
+      moments: ["120m", "300m", "470m"].map((at) => ({ at, firing: [] })),
+    },
+  ];
+}
+
+function agentScenarios(): readonly Scenario[] {
+  const of = (metric: string, labels: Record<string, string>, values: string): InputSeries => ({
+    series: labelled(metric, { ...agent, ...labels }),
+    values,
+  });
+  const delays = (fast: number, slow: number): InputSeries[] => [
+    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "1" }, counter([fast, 60])),
+    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "10" }, counter([fast + slow, 60])),
+    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "+Inf" }, counter([fast + slow, 60])),
+    of("cilium_policy_implementation_delay_count", { source: "k8s" }, counter([fast + slow, 60])),
+  ];
+  const events = (perStep: number): InputSeries => ({
+    series: labelled("hubble_lost_events_total", { ...hubble, source: "hubble_ring_buffer" }),
+    values: counter([0, 10], [perStep, 20], [0, 30]),
+  });
+  const unencrypted = (perStep: number): InputSeries =>
+    of(
+      "cilium_drop_count_total",
+      { reason: "Traffic is unencrypted", direction: "EGRESS" },
+      counter([0, 10], [perStep, 20], [0, 30]),
+    );
+  const encrypting = (instance: string, value: number): InputSeries => ({
+    series: labelled("cilium_feature_adv_connect_and_lb_transparent_encryption", {
+      instance,
+      mode: "wireguard",
+      node2node_enabled: "false",
+    }),
+    values: constant(value, 60),
+  });
+  const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [about],
+    series: [...healthy(60), ...series],
+    moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
+  });
+  const fires = (title: string, alert: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [alert.split(" ")[0] ?? ""],
+    series: [...healthy(60), ...series],
+    moments: [
+      { at: "9m", firing: [] },
+      { at: "25m", firing: [alert] },
+      { at: "59m", firing: [] },
+    ],
+  });
+  return [
+    {
+      title: "no endpoint is enforced any more",
+      about: ["EnforcementOff"],
+      series: [
+        ...healthy(60, "cilium_policy_endpoint_enforcement_status"),
+        enforcement("both", `${constant(12, 10)} ${constant(0, 20)} ${constant(12, 30)}`),
+        enforcement("none", `${constant(5, 10)} ${constant(17, 20)} ${constant(5, 30)}`),
+      ],
+      moments: [
+        { at: "10m", firing: [] },
+        { at: "15m", firing: ["EnforcementOff security critical"] },
+        { at: "45m", firing: [] },
+      ],
+    },
+    {
+      title: "an agent audits",
+      about: ["EnforcementAudited"],
+      series: [...healthy(60), enforcement("audit-both", `${constant(0, 10)} ${constant(3, 20)} ${constant(0, 30)}`)],
+      moments: [
+        { at: "10m", firing: [] },
+        { at: "15m", firing: ["EnforcementAudited security critical"] },
+        { at: "45m", firing: [] },
+      ],
+    },
+    {
+      title: "a policy is refused by an agent",
+      about: ["PolicyImportFailed"],
+      series: [...healthy(60), policyChanges(`${constant(0, 10)} ${constant(1, 50)}`, "fail")],
+      moments: [
+        { at: "9m", firing: [] },
+        { at: "12m", firing: ["PolicyImportFailed platform critical"] },
+        { at: "50m", firing: [] },
+      ],
+    },
+    {
+      title: "policies take long",
+      about: ["PolicyPropagationSlow"],
+      series: [...healthy(60), ...delays(9, 1)],
+      moments: [
+        { at: "5m", firing: [] },
+        { at: "30m", firing: ["PolicyPropagationSlow platform warning"] },
+      ],
+    },
+    silent("policies are quick", "PolicyPropagationSlow", ...delays(10, 0)),
+    fires(
+      "a policy map is almost full",
+      "PolicyMapPressure platform warning",
+      of(
+        "cilium_bpf_map_pressure",
+        { map_name: "policy" },
+        `${constant(0.5, 10)} ${constant(0.95, 20)} ${constant(0.5, 30)}`,
+      ),
+    ),
+    silent(
+      "another map is full",
+      "PolicyMapPressure",
+      of("cilium_bpf_map_pressure", { map_name: "ct4_global" }, constant(0.99, 60)),
+    ),
+    fires("Hubble loses events", "FlowEventsLost platform warning", events(50)),
+    silent("Hubble loses a few events", "FlowEventsLost", events(0.5)),
+    fires("traffic in the clear is dropped", "UnencryptedTrafficDropped platform warning", unencrypted(5)),
+    silent("one packet in the clear", "UnencryptedTrafficDropped", unencrypted(0.1)),
+    {
+      title: "one agent encrypts and another does not",
+      about: ["EncryptionOff"],
+      series: [...healthy(60), encrypting("10.0.0.1:9962", 1), encrypting("10.0.0.2:9962", 0)],
+      moments: [
+        { at: "5m", firing: [] },
+        { at: "20m", firing: ["EncryptionOff security critical"] },
+      ],
+    },
+    silent("all agents encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 1), encrypting("10.0.0.2:9962", 1)),
+    silent("no agent is to encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 0)),
+    fires("the canary failed", "CanaryFailed security critical", {
+      series: 'kube_job_status_failed{namespace="cluster-security-canary",job_name="deny-all-must-block-egress"}',
+      values: `${constant(0, 10)} ${constant(1, 20)} ${constant(0, 30)}`,
+    }),
+    silent("a Job of others failed", "CanaryFailed", {
+      series: 'kube_job_status_failed{namespace="shop",job_name="import"}',
+      values: constant(1, 60),
+    }),
+  ];
+}
+
+/** Each metric that alerts stand on, gone. */
+function absentScenarios({ monitoring }: Watched): readonly Scenario[] {
+  return monitoring.alerts
+    .filter(({ name }) => name === "PolicyMetricsAbsent")
+    .map(({ labels }): Scenario => {
+      const metric = labels?.["metric"] ?? "";
+      return {
+        title: `${metric} is gone`,
+        about: ["PolicyMetricsAbsent"],
+        series: healthy(30, metric),
+        moments: [
+          { at: "9m", firing: [] },
+          { at: "15m", firing: ["PolicyMetricsAbsent platform critical"] },
+        ],
+      };
+    });
+}
+
+/** What ends by declaration, with a clock that begins on 1970-01-01. */
+export function declarationScenarios(): readonly Scenario[] {
+  const hours = (count: number): string => `${count}h`;
+  return [
+    {
+      title: "bypass, exceptions and reviews on the day before and after their end",
+      about: ["BypassOverdue", "ExceptionOverdue", "ReviewOverdue"],
+      evaluation: "10m",
+      interval: "1m",
+      series: healthy(60 * 14),
+      moments: [
+        { at: hours(23), firing: [] },
+        {
+          at: hours(25),
+          firing: [
+            "BypassOverdue shop critical",
+            "ExceptionOverdue bank warning",
+            "ExceptionOverdue shop warning",
+            "ReviewOverdue shop warning",
+          ],
+        },
+        {
+          at: hours(49),
+          firing: [
+            "BypassOverdue shop critical",
+            "ExceptionOverdue bank warning",
+            "ExceptionOverdue shop warning",
+            "ReviewOverdue security warning",
+            "ReviewOverdue shop warning",
+          ],
+        },
+      ],
+    },
+  ];
+}
+
+const felixNode = { instance: "10.0.0.1:9091" };
+
+/** What Felix, WireGuard and Goldmane report. */
+export function calicoScenarios(): readonly Scenario[] {
+  const of = (metric: string, labels: Record<string, string>, values: string): InputSeries => ({
+    series: labelled(metric, { ...felixNode, ...labels }),
+    values,
+  });
+  const well = (...without: readonly string[]): InputSeries[] =>
+    [
+      of("felix_cluster_num_policies", {}, constant(9, 60)),
+      of("felix_active_local_endpoints", {}, constant(9, 60)),
+      of("felix_int_dataplane_failures", {}, constant(3, 60)),
+    ].filter(({ series }) => !without.some((metric) => series.startsWith(`${metric}{`)));
+  const scenario = (title: string, alert: string, replaced: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [alert.split(" ")[0] ?? ""],
+    series: [...well(replaced), ...series],
+    moments: [
+      { at: "9m", firing: [] },
+      { at: "25m", firing: [alert] },
+      { at: "59m", firing: [] },
+    ],
+  });
+  const silent = (title: string, about: string, replaced: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [about],
+    series: [...well(replaced), ...series],
+    moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
+  });
+  const apply = (seconds: number): InputSeries[] => [
+    of(
+      "felix_int_dataplane_apply_time_seconds",
+      { quantile: "0.99" },
+      `${constant(0.2, 10)} ${constant(seconds, 20)} ${constant(0.2, 30)}`,
+    ),
+    of("felix_int_dataplane_apply_time_seconds_count", {}, counter([1, 60])),
+  ];
+  const peer = { hostname: "node-1", peer_key: "key", public_key: "own" };
+  const goldmane = (lost: number): InputSeries[] => [
+    of("goldmane_aggr_received_flows_total", {}, counter([100, 60])),
+    of("goldmane_aggr_dropped_flows_total", {}, counter([0, 10], [lost, 15], [0, 35])),
+  ];
+  return [
+    scenario(
+      "Felix knows no policy any more",
+      "EnforcementOff security critical",
+      "felix_cluster_num_policies",
+      of("felix_cluster_num_policies", {}, `${constant(9, 10)} ${constant(0, 20)} ${constant(9, 30)}`),
+    ),
+    scenario(
+      "the dataplane fails again and again",
+      "FelixDataplaneFailing platform critical",
+      "felix_int_dataplane_failures",
+      of("felix_int_dataplane_failures", {}, counter([0, 10], [1, 20], [0, 30])),
+    ),
+    silent(
+      "one failure that was repaired",
+      "FelixDataplaneFailing",
+      "felix_int_dataplane_failures",
+      of("felix_int_dataplane_failures", {}, `${constant(0, 10)} ${constant(1, 50)}`),
+    ),
+    scenario("updates take long", "PolicyPropagationSlow platform warning", "", ...apply(9)),
+    silent("updates are quick", "PolicyPropagationSlow", "", ...apply(0.5)),
+    scenario(
+      "a WireGuard peer is silent while it is sent to",
+      "WireGuardStale security critical",
+      "",
+      of("wireguard_latest_handshake_seconds", peer, `0+15x${steps(10)} ${constant(600, 20)} 1800+15x${steps(30)}`),
+      of("wireguard_bytes_sent", peer, counter([1000, 60])),
+    ),
+    silent(
+      "a WireGuard peer that nobody sends to",
+      "WireGuardStale",
+      "",
+      of("wireguard_latest_handshake_seconds", peer, constant(0, 60)),
+      of("wireguard_bytes_sent", peer, constant(1000, 60)),
+    ),
+    scenario("Goldmane loses flows", "FlowEventsLost platform warning", "", ...goldmane(10)),
+    silent("Goldmane loses a few flows", "FlowEventsLost", "", ...goldmane(0.2)),
+    ...["felix_cluster_num_policies", "felix_active_local_endpoints"].map((metric): Scenario => ({
+      title: `${metric} is gone`,
+      about: ["PolicyMetricsAbsent"],
+      series: well(metric),
+      moments: [
+        { at: "9m", firing: [] },
+        { at: "20m", firing: ["PolicyMetricsAbsent platform critical"] },
+      ],
+    })),
+  ];
+}
+
+/** What ztunnel and waypoints report. */
+export function meshScenarios(example: Watched): readonly Scenario[] {
+  const ends = {
+    source_workload_namespace: "shop",
+    source_workload: "web",
+    destination_workload_namespace: "data",
+    destination_workload: "db",
+  };
+  const burst = (metric: string, labels: Record<string, string>, perStep: number): InputSeries => ({
+    series: labelled(metric, { ...ends, ...labels }),
+    values: counter([0, 10], [perStep, 20], [0, 30]),
+  });
+  const failed = "istio_tcp_connections_failed_total";
+  const owner = example.monitoring.owners.get("data") ?? "platform";
+  const scenario = (title: string, alert: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [alert.split(" ")[0] ?? ""],
+    series: [...healthy(60), ...series],
+    moments: [
+      { at: "9m", firing: [] },
+      { at: "28m", firing: [alert] },
+      { at: "58m", firing: [] },
+    ],
+  });
+  const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
+    title,
+    about: [about],
+    series: [...healthy(60), ...series],
+    moments: ["20m", "40m"].map((at) => ({ at, firing: [] })),
+  });
+  const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
+  return [
+    scenario("ztunnel denies", `MeshConnectionDenied ${owner} warning`, burst(failed, { response_flags: "DENY" }, 2)),
+    silent("ztunnel fails for another reason", "MeshConnectionDenied", burst(failed, { response_flags: "CONNECT" }, 2)),
+    scenario(
+      "a network policy blocks the tunnel",
+      "MeshTunnelBlocked platform critical",
+      burst(failed, { response_flags: "NETWORK_POLICY" }, 2),
+    ),
+    scenario(
+      "requests are forbidden",
+      `MeshRequestForbidden ${owner} warning`,
+      burst("istio_requests_total", request, 2),
+    ),
+    silent(
+      "requests fail",
+      "MeshRequestForbidden",
+      burst("istio_requests_total", { ...request, response_code: "500" }, 2),
+    ),
+    scenario(
+      "plaintext is accepted",
+      "PlaintextAccepted security critical",
+      burst(
+        "istio_requests_total",
+        { reporter: "destination", response_code: "200", connection_security_policy: "none" },
+        2,
+      ),
+    ),
+    scenario(
+      "plaintext connections are accepted",
+      "PlaintextAccepted security critical",
+      burst("istio_tcp_connections_opened_total", { reporter: "destination", connection_security_policy: "none" }, 2),
+    ),
+    {
+      title: "the mesh's metrics are gone",
+      about: ["PolicyMetricsAbsent"],
+      series: healthy(30, "istio_tcp_connections_opened_total"),
+      moments: [{ at: "15m", firing: ["PolicyMetricsAbsent platform critical"] }],
+    },
+  ];
+}
