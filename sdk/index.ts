@@ -56,3 +56,31 @@ export { DeclarationError, describePlannedPeer, documentedExceptions, exceptionA
 export type * from "./plan/presets/declarations";
 export type { PropertyPath } from "./property-path";
 export { formatPath } from "./property-path";
+
+export type {
+  Alert,
+  AlertingRule,
+  AlertmanagerFragment,
+  AppLabelDeclaration,
+  Dashboard,
+  MonitoringDeclaration,
+  MonitoringDocument,
+  MonitoringFile,
+  MonitoringPlan,
+  MonitoringValues,
+  MuteDeclaration,
+  NamespaceOwnerDeclaration,
+  PrometheusRule,
+  RecordingRule,
+  Rule,
+  RuleFile,
+  RuleGroup,
+  SeriesEstimate,
+} from "./monitoring/index";
+export {
+  MonitoredEnforcer,
+  MonitoringError,
+  monitoringFiles,
+  planMonitoring,
+  prometheusRule,
+} from "./monitoring/index";

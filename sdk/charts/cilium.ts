@@ -91,19 +91,27 @@ export const ciliumSupport: VersionSupport = {
   checkedTo: "1.20",
 };
 
-const context =
-  "sourceContext=app|workload-name|pod|reserved-identity;destinationContext=app|workload-name|pod|dns|reserved-identity;" +
-  "labelsContext=source_namespace,destination_namespace";
-
-/** Verdicts, drops and flows by workload, DNS and TCP: what alerts and dashboards on policies need. */
-const defaultHubbleMetrics: readonly string[] = [
-  "dns:query;ignoreAAAA",
-  `drop:${context}`,
-  `flow:${context}`,
-  "flows-to-world:any-drop;port;syn-only;labelsContext=source_namespace,source_app",
-  `policy:${context}`,
-  "tcp",
-];
+/**
+ * Verdicts and drops by app, flows, DNS and TCP: what alerts and dashboards on policies need. `app` names both ends of a
+ * connection; the name of a workload is known only to its own node. Ports, queried names, and by default pods and
+ * addresses, are left out: what tries them all would make a series of each.
+ *
+ * @param podLabels Pods and addresses too.
+ */
+export function hubbleMetrics(podLabels = false): readonly string[] {
+  const pods = podLabels ? ",source_pod,source_ip,destination_pod,destination_ip" : "";
+  const context =
+    "sourceContext=app|reserved-identity;destinationContext=app|reserved-identity;" +
+    `labelsContext=source_namespace,destination_namespace${pods}`;
+  return [
+    "dns:ignoreAAAA",
+    `drop:${context}`,
+    "flow",
+    "flows-to-world:any-drop;syn-only;labelsContext=source_namespace,source_app",
+    `policy:${context}`,
+    "tcp",
+  ];
+}
 
 /** Values for a Release of the chart, and what the user should know about them. */
 export interface ChartPlan {
@@ -147,7 +155,7 @@ function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartV
       enabled: hubbleEnabled,
       relay: { enabled: hubbleEnabled && (hubble.relay ?? true) },
       ui: { enabled: hubbleEnabled && (hubble.ui ?? true) },
-      ...(hubbleEnabled ? { metrics: { enabled: hubble.metrics ?? [...defaultHubbleMetrics] } } : {}),
+      ...(hubbleEnabled ? { metrics: { enabled: hubble.metrics ?? [...hubbleMetrics()] } } : {}),
       ...(hubbleEnabled && semver.gte(version, "1.18.0") ? { networkPolicyCorrelation: { enabled: true } } : {}),
       // Certificates that renew themselves. Helm's own are drawn anew whenever the chart is rendered, which looks like a
       // change to every preview. Until 1.18 the job is a hook that comes after the pods which wait for it.

@@ -4,7 +4,7 @@ export { CalicoCrds, CalicoDataplane, CalicoPlatform, calicoPlan, calicoSupport 
 export type { CalicoValuesByVersion, CalicoVersion } from "./calico-versions";
 export { calicoChart } from "./calico-versions";
 export type { CiliumChartOptions, HubbleOptions } from "./cilium";
-export { CiliumEncryption, CiliumEnforcementMode, ciliumSupport, ciliumValues } from "./cilium";
+export { CiliumEncryption, CiliumEnforcementMode, ciliumSupport, ciliumValues, hubbleMetrics } from "./cilium";
 export type { CiliumValuesByVersion, CiliumVersion } from "./cilium-versions";
 export { ciliumChart } from "./cilium-versions";
 export type { ChartProblem } from "./errors";

@@ -3,7 +3,7 @@ import type { MonitoringSettings, MuteDeclaration } from "./settings";
 import type { Alert } from "./types";
 
 /** A node of the tree of routes. */
-export interface AlertRoute {
+interface AlertRoute {
   readonly receiver?: string;
   readonly matchers?: readonly string[];
   readonly group_by?: readonly string[];
@@ -16,7 +16,7 @@ export interface AlertRoute {
 }
 
 /** While an alert of the source fires, those of the target are not sent. */
-export interface InhibitRule {
+interface InhibitRule {
   readonly source_matchers: readonly string[];
   readonly target_matchers: readonly string[];
   readonly equal?: readonly string[];
@@ -30,7 +30,7 @@ export interface CalendarDays {
 }
 
 /** Named days, as routes mute them. */
-export interface TimeInterval {
+interface TimeInterval {
   readonly name: string;
   readonly time_intervals: readonly CalendarDays[];
 }
@@ -44,7 +44,7 @@ export interface AlertmanagerFragment {
 }
 
 /** The name of an owner's receiver. */
-export function receiverOf(owner: string): string {
+function receiverOf(owner: string): string {
   return `owner-${owner}`;
 }
 

@@ -5,7 +5,11 @@ export type { MonitoringPlan } from "./plan";
 export { planMonitoring } from "./plan";
 export type { PrometheusRule } from "./prometheus-rule";
 export { prometheusRule } from "./prometheus-rule";
+export type { Dashboard } from "./dashboards/panels";
+export type { MonitoringDocument } from "./documents/runbooks";
+export type { MonitoringFile } from "./files";
 export type { SeriesEstimate } from "./series";
+export type { MonitoringValues } from "./values";
 export type {
   AppLabelDeclaration,
   MonitoringDeclaration,
@@ -15,3 +19,5 @@ export type {
 export { MonitoredEnforcer } from "./settings";
 export type { Alert, AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup } from "./types";
 export { isRecording } from "./types";
+export { monitoringFiles } from "./files";
+export { readMonitoringDeclaration } from "./read";

@@ -12,7 +12,15 @@ import { denialRules } from "./rules/denials";
 import { istioRules } from "./rules/istio";
 import type { SeriesEstimate } from "./series";
 import { estimateSeries, refuseTooMany } from "./series";
+import { ciliumSupport } from "../charts";
 import { checkSettings } from "./check";
+import { dashboards } from "./dashboards/dashboards";
+import type { Dashboard } from "./dashboards/panels";
+import { procedures } from "./documents/procedures";
+import type { MonitoringDocument } from "./documents/runbooks";
+import { runbooks } from "./documents/runbooks";
+import type { MonitoringValues } from "./values";
+import { monitoringValues } from "./values";
 import type { MonitoringDeclaration, MonitoringSettings } from "./settings";
 import { MonitoredEnforcer, monitoringSettings } from "./settings";
 import type { DeclaredPair } from "./table";
@@ -33,6 +41,11 @@ export interface MonitoringPlan {
   readonly rules: RuleFile;
   readonly alertmanager: AlertmanagerFragment;
   readonly series: SeriesEstimate;
+  readonly dashboards: readonly Dashboard[];
+  /** Runbooks and procedures. */
+  readonly documents: readonly MonitoringDocument[];
+  /** What charts and scrapers have to be told. */
+  readonly values: readonly MonitoringValues[];
   /** What cannot be seen, and what somebody should look at. */
   readonly warnings: readonly string[];
 }
@@ -66,6 +79,9 @@ export function planMonitoring(plan: Plan, declared: MonitoringDeclaration = {})
     rules: { groups: sets.flatMap((set) => groupOf(set, settings)) },
     alertmanager: alertmanagerFragment(alerts, [...ownersOf(plan, settings, owners)], settings),
     series,
+    dashboards: dashboards(plan, settings, alerts),
+    documents: [...runbooks(plan, alerts, pairs), ...procedures(plan, settings, owners)],
+    values: monitoringValues(plan, settings, ciliumSupport.recommended),
     warnings: warningsOf(plan, settings),
   };
 }

@@ -6,7 +6,7 @@ import { MonitoredEnforcer } from "./settings";
 import type { DeclaredPair } from "./table";
 
 /** The series of one metric. */
-export interface SeriesCount {
+interface SeriesCount {
   readonly metric: string;
   readonly series: number;
   /** What they are made of. */

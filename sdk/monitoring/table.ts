@@ -33,15 +33,15 @@ export interface DeclaredPair {
  * The labels by which Hubble's context `app` names a pod, first come first served. It takes the first of a pod's sorted
  * labels that is one of them (`pkg/hubble/metrics/api/context.go`).
  */
-export const appLabelKeys: readonly string[] = ["app.kubernetes.io/name", "app", "k8s-app"];
+const appLabelKeys: readonly string[] = ["app.kubernetes.io/name", "app", "k8s-app"];
 
 /** The identity that stands for everything outside the cluster. */
 export const world: MetricEnd = { namespace: "", name: "reserved:world" };
 /** The nodes, whose local and remote identities the recording rules join. */
-export const nodes: MetricEnd = { namespace: "", name: "reserved:nodes" };
+const nodes: MetricEnd = { namespace: "", name: "reserved:nodes" };
 
 /** The value of the app label by which metrics name the pods of a workload; undefined where the declaration has none. */
-export function appOf(workload: PlannedWorkload, settings: Pick<MonitoringSettings, "appLabels">): string | undefined {
+function appOf(workload: PlannedWorkload, settings: Pick<MonitoringSettings, "appLabels">): string | undefined {
   const stated = settings.appLabels.get(`${workload.namespace}/${workload.name}`);
   if (stated !== undefined) return stated;
   const key = appLabelKeys.find((each) => Object.hasOwn(workload.labels, each));
@@ -51,12 +51,18 @@ export function appOf(workload: PlannedWorkload, settings: Pick<MonitoringSettin
 /** Every declared pair: the flows, and DNS, which is open to all isolated namespaces that may ask. Sorted. */
 export function declaredPairs(plan: Plan, settings: MonitoringSettings): readonly DeclaredPair[] {
   const ends = new Ends(plan, settings);
-  const pairs = new Map<string, DeclaredPair & { flows: string[] }>();
+  const pairs = new Map<string, DeclaredPair>();
   const add = (source: MetricEnd, destination: MetricEnd, owner: string, id: string, words: string): void => {
-    const key = JSON.stringify([source.namespace, source.name, destination.namespace, destination.name, owner]);
+    // the join with a row for every app needs one row: the first owner stands for all
+    const isWide = source.name === anyApp || destination.name === anyApp;
+    const ends = [source.namespace, source.name, destination.namespace, destination.name];
+    const key = JSON.stringify(isWide ? ends : [...ends, owner]);
     const found = pairs.get(key);
     if (found === undefined) pairs.set(key, { source, destination, owner, flows: [id], words });
-    else if (!found.flows.includes(id)) found.flows = [...found.flows, id].sort();
+    else {
+      const flows = [...new Set([...found.flows, id])].sort();
+      pairs.set(key, { ...found, flows, owner: owner < found.owner ? owner : found.owner });
+    }
   };
   for (const flow of plan.flows) {
     const { from, to } = flow;

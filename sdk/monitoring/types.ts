@@ -22,6 +22,7 @@ export interface AlertingRule {
   readonly annotations: Labels;
 }
 
+/** A rule of either kind. */
 export type Rule = RecordingRule | AlertingRule;
 
 /** Rules that Prometheus evaluates one after the other. */
@@ -38,13 +39,13 @@ export interface RuleFile {
 }
 
 /** How urgent an alert is: `critical` wakes somebody, `warning` waits for the morning, `info` is only to be known. */
-export type Severity = "critical" | "warning" | "info";
+type Severity = "critical" | "warning" | "info";
 
 /** What an alert is about: a wider scope silences a narrower one. */
-export type Scope = "cluster" | "namespace" | "flow";
+type Scope = "cluster" | "namespace" | "flow";
 
 /** What exports the metrics of a rule. `declaration`: nothing has to, the rule knows it from the declaration. */
-export type MetricSource = "cilium" | "hubble" | "calico" | "istio" | "kube-state-metrics" | "declaration";
+type MetricSource = "cilium" | "hubble" | "calico" | "istio" | "kube-state-metrics" | "declaration";
 
 /** An alert with everything that a rule, a route and a runbook need of it. */
 export interface Alert {

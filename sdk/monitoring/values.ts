@@ -1,0 +1,144 @@
+/** What the charts and the scraper have to be told, so that the metrics exist which the rules read. */
+import semver from "semver";
+import { hubbleMetrics } from "../charts";
+import type { MonitoringSettings } from "./settings";
+import { MonitoredEnforcer } from "./settings";
+import type { Plan } from "../plan";
+
+/** Values of one chart, or a part of a configuration. */
+export interface MonitoringValues {
+  readonly file: string;
+  readonly about: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** What an exported flow is reduced to: everything that replaying it needs, labels included, and nothing of layer 7. */
+const exportedFields: readonly string[] = [
+  "time",
+  "verdict",
+  "drop_reason_desc",
+  "IP",
+  "l4",
+  "source.identity",
+  "source.namespace",
+  "source.labels",
+  "source.pod_name",
+  "source.workloads",
+  "destination.identity",
+  "destination.namespace",
+  "destination.labels",
+  "destination.pod_name",
+  "destination.workloads",
+  "destination_names",
+  "Type",
+  "node_name",
+  "is_reply",
+  "event_type",
+  "traffic_direction",
+  "policy_match_type",
+  "egress_allowed_by",
+  "ingress_allowed_by",
+  "egress_denied_by",
+  "ingress_denied_by",
+  "policy_log",
+  "uuid",
+];
+
+/** The values for what enforces the policies; nothing where that is not known. */
+export function monitoringValues(
+  plan: Plan,
+  settings: MonitoringSettings,
+  version: string,
+): readonly MonitoringValues[] {
+  const { enforcer, scrapeInterval, podLabels } = settings;
+  const interval = `${scrapeInterval}s`;
+  const jobs: object[] = [];
+  const values: MonitoringValues[] = [];
+  if (enforcer === MonitoredEnforcer.Cilium) {
+    values.push({
+      file: "cilium-values.yaml",
+      about: `Values of the Cilium chart (${version}): metrics of the agents and of Hubble, and flows that can be replayed.`,
+      values: ciliumMonitoringValues(version, podLabels, interval),
+    });
+    jobs.push(
+      podJob("cilium-agent", "kube-system", "cilium", 9962, interval),
+      podJob("hubble", "kube-system", "cilium", 9965, interval),
+    );
+  }
+  if (enforcer === MonitoredEnforcer.Calico) {
+    values.push({
+      file: "calico-values.yaml",
+      about:
+        "Values of the tigera-operator chart: metrics of Felix and WireGuard, and Goldmane's flows with pending policies.",
+      values: {
+        goldmane: { enabled: true },
+        whisker: { enabled: true },
+        defaultFelixConfiguration: {
+          enabled: true,
+          prometheusMetricsEnabled: true,
+          prometheusWireGuardMetricsEnabled: true,
+          flowLogsPolicyEvaluationMode: "Continuous",
+        },
+      },
+    });
+    jobs.push(podJob("felix", "calico-system", "calico-node", 9091, interval));
+  }
+  if (plan.mesh !== undefined) {
+    jobs.push({ ...podJob("istio", "istio-system", "ztunnel", 15020, interval), metrics_path: "/stats/prometheus" });
+  }
+  if (jobs.length > 0) {
+    values.push({
+      file: "scrape.yaml",
+      about: "For a Prometheus without its operator: what it scrapes for these rules.",
+      values: { scrape_configs: jobs },
+    });
+  }
+  return values;
+}
+
+/** Values of the Cilium chart for monitoring alone; they merge with those of the installation. */
+function ciliumMonitoringValues(
+  version: string,
+  podLabels: boolean,
+  interval: string,
+): Readonly<Record<string, unknown>> {
+  const isSince = (first: string): boolean => semver.gte(version, first);
+  const rotation = { fileMaxSizeMb: 10, fileMaxBackups: 5 };
+  return {
+    prometheus: { enabled: true, serviceMonitor: { enabled: false, interval } },
+    hubble: {
+      enabled: true,
+      metrics: { enabled: [...hubbleMetrics(podLabels)], serviceMonitor: { enabled: false, interval } },
+      // until 1.17 the size of the file stands one level up
+      export: isSince("1.18.0")
+        ? {
+            static: {
+              enabled: true,
+              filePath: "/var/run/cilium/hubble/events.log",
+              fieldMask: [...exportedFields],
+              ...rotation,
+            },
+          }
+        : {
+            ...rotation,
+            static: { enabled: true, filePath: "/var/run/cilium/hubble/events.log", fieldMask: [...exportedFields] },
+          },
+      ...(isSince("1.18.0") ? { networkPolicyCorrelation: { enabled: true } } : {}),
+    },
+  };
+}
+
+/** A job of Prometheus that scrapes one port of the pods of an app. */
+function podJob(name: string, namespace: string, app: string, port: number, interval: string): object {
+  const label = name === "istio" ? "app" : "k8s_app";
+  return {
+    job_name: name,
+    scrape_interval: interval,
+    kubernetes_sd_configs: [{ role: "pod", namespaces: { names: [namespace] } }],
+    relabel_configs: [
+      { source_labels: [`__meta_kubernetes_pod_label_${label}`], regex: app, action: "keep" },
+      { source_labels: ["__meta_kubernetes_pod_ip"], target_label: "__address__", replacement: `$1:${port}` },
+      { source_labels: ["__meta_kubernetes_pod_node_name"], target_label: "node" },
+    ],
+  };
+}
