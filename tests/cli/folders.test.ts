@@ -80,6 +80,17 @@ describe("cluster-security: a repository as it lies in git", () => {
     assert.match(ran.stderr, /kustomize build prod/);
   });
 
+  it("a patch of an object whose name is a placeholder says so", async () => {
+    const ran = await ask({
+      "base/shop.yaml": shop,
+      "base/place.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: { name: _ }\n",
+      "base/kustomization.yaml":
+        'resources: [place.yaml, shop.yaml]\npatches: [{ target: { kind: Namespace }, patch: "- { op: add, path: /metadata/labels, value: { a: b } }" }]\n',
+    });
+    assert.doesNotMatch(ran.stderr, /object Object/);
+    assert.match(ran.stderr, /Namespace \(unknown\)/, ran.stderr);
+  });
+
   it("equal copies are one object; copies that differ are a problem with both places", async () => {
     const equal = await ask({ "a.yaml": shop, "b.yaml": shop });
     assert.deepEqual([equal.code, equal.stdout.slice(0, 7)], [0, "allowed"], equal.stderr);

@@ -29,8 +29,8 @@ spec: { containers: [{ name: main, image: main }] }
 const sidecars = cluster("istio-injection: enabled");
 const ambient = cluster("istio.io/dataplane-mode: ambient");
 
-function judge(mode: string, kind: string, spec: string, annotations = ""): Reachability {
-  const object = `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: { name: rules, namespace: store, annotations: { ${annotations} } }\nspec: ${spec}\n`;
+function judge(mode: string, kind: string, spec: string, annotations = "", where = "store"): Reachability {
+  const object = `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: { name: rules, namespace: ${where}, annotations: { ${annotations} } }\nspec: ${spec}\n`;
   const { objects, problems } = readYaml(mode + object, "all.yaml");
   assert.deepEqual(problems, []);
   return compile(buildSnapshot(objects, { profile: profileFor("kubernetes") }));
@@ -145,6 +145,26 @@ describe("Istio: what the webhook refuses is neither enforced nor about everybod
     }
     const empty = "{ selector: { matchLabels: {} }, action: DENY, rules: [{}] }";
     assert.equal(ask(judge(ambient, "AuthorizationPolicy", empty), "store/api"), "denied");
+  });
+
+  it("a PeerAuthentication of the mesh with an empty selector is about sidecars alone", () => {
+    const peer = (name: string, spec: string, day: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: ${name}, namespace: istio-system, creationTimestamp: "${day}T00:00:00Z" }\nspec: ${spec}\n`;
+    const spec = "{ selector: {}, mtls: { mode: STRICT } }";
+    for (const [mode, wide, own] of [
+      [sidecars, "denied", "denied"],
+      [ambient, "allowed", "denied"],
+    ] as const) {
+      const mesh = (text: string): Verdict =>
+        ask(judge(mode, "PeerAuthentication", text, "", "istio-system"), "legacy/batch");
+      assert.equal(mesh(spec), wide);
+      assert.equal(mesh("{ mtls: { mode: STRICT } }"), "denied");
+      // nor does an older one of these come before another
+      const older = `${peer("older", "{ selector: {}, mtls: { mode: PERMISSIVE } }", "2026-01-01")}---\n`;
+      const both = judge(mode + older, "PeerAuthentication", "{ mtls: { mode: STRICT } }", "", "istio-system");
+      assert.equal(ask(both, "legacy/batch"), wide === "denied" ? "allowed" : "denied");
+      assert.equal(ask(judge(mode, "PeerAuthentication", spec), "legacy/batch"), own);
+    }
   });
 
   it("and what it accepts is read", () => {

@@ -53,6 +53,8 @@ describe("which kinds are policies (S1-05)", () => {
     ["policy.linkerd.io/v1alpha1", "HTTPLocalRateLimitPolicy"],
     ["kyverno.io/v1", "ClusterPolicy"],
     ["kyverno.io/v1", "Policy"],
+    ["kguardian.dev/v1alpha1", "AuditNetworkPolicy"],
+    ["kguardian.dev/v1alpha1", "AuditClusterNetworkPolicy"],
     ["policies.kyverno.io/v1", "ValidatingPolicy"],
     ["admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"],
     ["admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicy"],

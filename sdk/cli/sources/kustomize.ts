@@ -114,8 +114,8 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     const ref = {
       apiVersion,
       kind,
-      name: String(metadata?.name ?? ""),
-      ...(metadata?.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      name: textOf(metadata?.name) ?? "(unknown)",
+      ...(textOf(metadata?.namespace) === undefined ? {} : { namespace: textOf(metadata?.namespace) as string }),
     };
     const patches = [...new Set(about.map(({ by }) => by))].sort();
     problems.push({
@@ -128,6 +128,11 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
+}
+
+/** A text; nothing for a placeholder that was not filled in. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 /** What the patches of kustomizations change, and what parts say that no kustomization names. */

@@ -67,15 +67,16 @@ export function readPeerAuthentications(
           if (read === undefined) return [];
           const older = earlier.filter((each) => each.level === read.level);
           earlier.push(read);
-          const where = all(read.where, ...older.map((each) => not(each.where)));
-          const compiled = (mode: MeshMode, rules: readonly Rule[]): CompiledPolicy => ({
+          const compiled = (mode: MeshMode, before: readonly Read[], rules: readonly Rule[]): CompiledPolicy => ({
             origin,
             tier: tiers.meshTransport,
             order: read.level,
-            subject: { kind: "pods", where: all(where, inMesh(mode)) },
+            subject: { kind: "pods", where: all(read.where, ...before.map((each) => not(each.where)), inMesh(mode)) },
             ingress: { isolates: NO, rules },
           });
-          return [compiled("sidecar", rulesOf(read)), compiled("ambient", ambientRules(read, levels))];
+          const sidecars = compiled("sidecar", older, rulesOf(read));
+          if (!isToldToZtunnel(read)) return [sidecars];
+          return [sidecars, compiled("ambient", older.filter(isToldToZtunnel), ambientRules(read, levels))];
         },
         () => {
           const { egress: _egress, ...uncertain } = uncertainPolicy(
@@ -127,6 +128,17 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
     reader.report("not-enforced", error.message, "spec", false);
     return undefined;
   }
+}
+
+/** Of the mesh's own istiod looks for those without any selector when it tells ztunnel (fetchPeerAuthentications). */
+function isToldToZtunnel({ level, policy }: Read): boolean {
+  return level !== 2 || !hasSelector(policy.origin.object.spec);
+}
+
+/** Whether a selector is given, be it an empty one. */
+function hasSelector(spec: unknown): boolean {
+  const selector = mapOf(spec)["selector"];
+  return selector !== undefined && selector !== null;
 }
 
 function byAge(a: PeerAuthentication, b: PeerAuthentication): number {
@@ -200,6 +212,7 @@ class LevelModes {
   ) {
     this.#found = [...found].sort(byAge).flatMap(({ namespace, origin }) => {
       const spec = mapOf(origin.object.spec);
+      if (namespace === root && hasSelector(spec)) return [];
       if (Object.keys(mapOf(mapOf(spec["selector"])["matchLabels"])).length > 0) return [];
       const mode = mapOf(spec["mtls"])["mode"] ?? "UNSET";
       // one that is not known, or unreadable, may be any

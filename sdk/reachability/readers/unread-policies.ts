@@ -76,8 +76,8 @@ export function isUnreadable({ apiVersion, metadata }: KubeObject): boolean {
   return apiVersion === unreadable.apiVersion && metadata?.namespace === undefined;
 }
 
-/** Kinds of any group that are named so allow or deny connections. */
-const namedLikeOne = /NetworkPolic(y|ies)$/;
+/** Kinds of any group that are named so allow or deny connections; those that audit say what others would do. */
+const namedLikeOne = /^(?!Audit).*NetworkPolic(y|ies)$/;
 
 /** A kind that may decide about traffic and that the engine does not read; nothing for every other kind. */
 export function unreadKindOf(apiVersion: string, kind: string): UnreadKind | undefined {
