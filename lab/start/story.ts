@@ -55,7 +55,7 @@ export async function tellInLab(options: LabStory): Promise<void> {
         env: lab.env,
         config: exampleConfig,
       });
-    await stages.run("An insecure stack: what the policy pack says in preview", async () =>
+    await stages.run("An insecure stack: what the policy pack reports in preview", async () =>
       showBlocked(await open("insecure", insecure), signal),
     );
     await stages.run("The secure stack: up, under the same pack", async () =>
@@ -126,7 +126,7 @@ export async function tellOnCluster(options: ClusterStory): Promise<void> {
     console.log(
       `Nothing was created in ${context}. The stack holds a default deny for the whole cluster: pods outside ` +
         "kube-system, flux-system, cilium and cilium-secrets that it does not know lose their connections.\n" +
-        `To deploy it all the same: npm start -- --cluster ${context} --yes`,
+        `To deploy it anyway: npm start -- --cluster ${context} --yes`,
     );
     return;
   }

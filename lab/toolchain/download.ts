@@ -60,7 +60,7 @@ export async function download(
     rmSync(file, { force: true });
     throw new ToolchainError(
       "checksum-mismatch",
-      `${release.url} is refused: its sha256 is ${actual}, its publisher says ${expected}. ` +
+      `${release.url} is refused: its sha256 is ${actual}, its publisher gives ${expected}. ` +
         "Somebody between here and there changed it, or it arrived damaged; nothing of it was kept.",
     );
   }

@@ -126,7 +126,7 @@ export class LiveProbes {
     if (kind === "declared" && passed && outcome.micros > 900_000) this.counts.slow += 1;
     if (passed === (kind === "declared")) return;
     const what = passed
-      ? `${describeProbe(probe)} passes although nobody declared it`
+      ? `${describeProbe(probe)} passes although it is not declared`
       : `${describeProbe(probe)} fails although it is declared: ${outcome?.reason ?? outcome?.verdict ?? "not tried"}`;
     this.violations.push({ at, what });
   }

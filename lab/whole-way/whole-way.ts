@@ -106,7 +106,7 @@ export function problemsOf(result: WholeWayResult): string[] {
       : [`state and cluster differ from the start: ${byHand.drift.before.output}`]),
     ...(byHand.drift.gone.code === 1 ? [] : [`\`diff\` does not see that ${byHand.policy} is gone`]),
     ...(byHand.drift.restored.code === 0 ? [] : [`after up --refresh: ${byHand.drift.restored.output}`]),
-    ...(byHand.restored === "holds" ? [] : [`after up --refresh the verification says ${byHand.restored}`]),
+    ...(byHand.restored === "holds" ? [] : [`after up --refresh the verification reports ${byHand.restored}`]),
     ...live("destroy", destroy),
   ];
 }

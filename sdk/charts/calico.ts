@@ -265,7 +265,7 @@ function warningsFor(options: CalicoOptions, version: semver.SemVer, felix: Char
     warnings.push("WireGuard is not on for both address families: traffic between nodes can be read on the way.");
   }
   if (options.goldmane === false || !hasFlows(version)) {
-    warnings.push("Goldmane is not installed: nobody sees which flows the policies deny.");
+    warnings.push("Goldmane is not installed: denied flows are not recorded.");
   }
   if (valueAt(felix, "istioAmbientMode") === "Enabled") {
     warnings.push("istioAmbientMode is on: policies see the ports of the workloads, not the tunnel's port 15008.");

@@ -44,7 +44,7 @@ export function versionWarnings(support: VersionSupport, version: semver.SemVer)
   const minor = `${version.major}.${version.minor}.0`;
   const warnings: string[] = [];
   if (semver.lt(version, oldestMaintained)) {
-    warnings.push(`${product} ${version.version} gets no security fixes any more; use ${recommended}.`);
+    warnings.push(`${product} ${version.version} no longer gets security fixes; use ${recommended}.`);
   }
   if (semver.gt(minor, `${checkedTo}.0`)) {
     warnings.push(`${product} ${version.version} is newer than the charts this package knows (up to ${checkedTo}).`);

@@ -2,7 +2,7 @@
 export const endsHelp = `How to write the two ends:
   shop/frontend                 a workload: namespace/name, or namespace/name[Kind]
   frontend                      the same, where only one namespace has it
-  new@shop                      a pod that somebody might start in namespace shop
+  new@shop                      a new pod in namespace shop
   new@shop/builder,app=web      the same, with a service account and labels
   203.0.113.7, 2001:db8::1      an address outside the cluster ([2001:db8::1]:443 with a port)
   api.example.com               a name outside the cluster

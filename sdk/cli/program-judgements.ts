@@ -29,7 +29,7 @@ function addCheck(program: Command, version: string, outcome: Outcome): void {
         .choices(["critical", "high", "medium", "low", "none"])
         .default("high"),
     )
-    .option("--exemptions <file>", "findings that somebody accepts for a time: a list in YAML or JSON")
+    .option("--exemptions <file>", "findings that are accepted until a date: a list in YAML or JSON")
     .option("--rule <id>", "only this rule (repeatable, or a,b)", several, [])
     .option("--tier0 <namespace>", "the namespaces that are exempt (repeatable, or a,b)", several, [])
     .option("--tier1 <namespace>", "the namespaces of shared services (repeatable, or a,b)", several, [])
@@ -138,7 +138,7 @@ ${exitCodesHelp("answered")}`,
 function addEquivalent(program: Command, outcome: Outcome): void {
   const command = program
     .command("equivalent")
-    .summary("do two sets of policies let the same pass? (the exit code says it too)")
+    .summary("are two sets of policies equivalent? (see the exit code)")
     .description(
       "Compares two sets of policies between all workloads, new pods in each namespace, nodes, the API server and the world, and lists the first paths that differ.",
     )

@@ -108,7 +108,7 @@ ${exitCodesHelp("answered")}`,
 function addQuery(program: Command, outcome: Outcome): void {
   const query = program
     .command("query")
-    .summary("may this flow pass? (the exit code says it too)")
+    .summary("is this flow allowed? (see the exit code)")
     .description("Says whether one flow is allowed, denied or unknown.")
     .argument("<from>", "where the flow comes from")
     .argument("<to>", "where it goes, with its port: shop/postgres:5432")

@@ -139,8 +139,8 @@ class Derivation {
     const what = `${from} → ${to}`;
     const sources = this.endsOf(flow.from);
     const destinations = this.endsOf(flow.to);
-    if (sources.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${from}` });
-    else if (destinations.length === 0) this.unprobed.push({ what, why: `nothing here stands for ${to}` });
+    if (sources.length === 0) this.unprobed.push({ what, why: `no probe pod can stand in for ${from}` });
+    else if (destinations.length === 0) this.unprobed.push({ what, why: `no probe pod can stand in for ${to}` });
     const able = sources.filter((source) => this.canSend(source));
     if (able.length < sources.length && destinations.length > 0) {
       const unable = sources.filter((source) => !this.canSend(source)).map(describeProbeEnd);

@@ -7,7 +7,7 @@ import { Reader } from "../plan/reader";
 import { readNamespaceName } from "../plan/resolve/namespaces";
 import { readArguments } from "./errors";
 
-/** Checks one argument; what is missing is nobody's mistake. */
+/** Checks one argument; a missing one is no mistake. */
 export type ArgumentCheck = (reader: Reader, path: PropertyPath, value: unknown, problems: ProblemCollector) => unknown;
 
 /** True or false. */

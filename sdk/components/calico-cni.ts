@@ -58,7 +58,7 @@ export const calicoArguments: Readonly<Record<keyof CalicoCniArgs, ArgumentCheck
 /**
  * Calico as the cluster's CNI: the Tigera operator, and as resources of the stack `Installation`, `APIServer`,
  * `FelixConfiguration` (WireGuard for IPv4 and IPv6), Goldmane and Whisker. The operator outlives what it has to clean up,
- * so that a destroy ends. With `existing: true` nothing is installed and the component only stands for what is there.
+ * so that a destroy ends. With `existing: true` nothing is installed; the component represents the existing installation.
  *
  * Calico has no audit mode for a whole node; policies are tried out in their staged form (`mode: audit` of the
  * declaration).

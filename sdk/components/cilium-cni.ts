@@ -46,7 +46,7 @@ export const ciliumArguments: Readonly<Record<keyof CiliumCniArgs, ArgumentCheck
   strictEncryptionCidr: isText,
 };
 
-/** What a CNI component stands for. */
+/** Summary of a CNI component. */
 export interface CniPosture {
   /** `cilium` or `calico`. */
   cni: string;
@@ -62,7 +62,7 @@ export interface CniPosture {
 
 /**
  * Cilium as the cluster's CNI: a Helm Release with WireGuard, Hubble, its relay and UI. With `existing: true` nothing is
- * installed and the component only stands for what is there.
+ * installed; the component represents the existing installation.
  *
  * @throws ChartValuesError for versions, options and values that do not go together.
  */

@@ -38,7 +38,7 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
    */
   others?: OthersArgs;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
@@ -50,9 +50,9 @@ const cniArguments = { kind: isAnything, ...ciliumArguments, ...calicoArguments 
 type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned: Plan };
 
 /**
- * A cluster's network, held as declared: the CNI, then the explicit deny of metadata endpoints, DNS, shared services,
- * both halves of every flow, the mesh, and the default deny last. Workloads name the component in `dependsOn`; destroying runs
- * backwards, so that nothing runs unprotected on the way.
+ * A cluster's network as declared: the CNI, then the explicit deny of metadata endpoints, DNS, shared services,
+ * both sides of every flow, the mesh, and the default deny last. Workloads name the component in `dependsOn`; a destroy runs in
+ * reverse order, so that nothing is unprotected meanwhile.
  *
  * @throws DeclarationError with everything that is wrong with the declaration, before anything is registered.
  */
@@ -65,7 +65,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
   public readonly exemptNamespaces: pulumi.Output<string[]>;
   /** The register of exceptions between tenants. */
   public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
-  /** What the policy API cannot say, and what somebody should look at. */
+  /** What the policy API cannot express, and what needs a review. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;

@@ -12,13 +12,13 @@ export interface EgressPolicyArgs extends EgressDeclaration {
   /** Name of the policies in the cluster, a DNS label; workloads are appended. Defaults to the component's name. */
   policyName?: string;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
 }
 
-/** What stands once an `EgressPolicy` is done. */
+/** Summary of a deployed `EgressPolicy`. */
 export interface EgressPosture {
   /** The dialect the policies are written in. */
   dialect: string;
@@ -28,7 +28,7 @@ export interface EgressPosture {
   policies: string[];
   /** Hosts and ranges that are open, as declared. */
   destinations: string[];
-  /** What the dialect could not say: what is named here stays closed. */
+  /** What the policy API could not express: it stays denied. */
   warnings: string[];
 }
 
@@ -57,7 +57,7 @@ export class EgressPolicy extends pulumi.ComponentResource {
   public readonly policies: pulumi.Output<string[]>;
   /** Hosts and ranges that are open, as declared. */
   public readonly destinations: pulumi.Output<string[]>;
-  /** What the policy API cannot say: what is named here stays closed. */
+  /** What the policy API cannot express: it stays denied. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object. */
   public readonly posture: pulumi.Output<EgressPosture>;

@@ -25,7 +25,7 @@ export interface EnforcementCanaryArgs {
   /** Nodes on which the pods may run, such as those of a new pool. Defaults to every Linux node. */
   nodeSelector?: { [label: string]: string };
   /**
-   * The checks run once, and again whenever this text changes: the version of the CNI, a date, a build. Defaults to never
+   * The checks run once, and again whenever this string changes: the version of the CNI, a date, a build. Defaults to never
    * again.
    */
   trigger?: string;
@@ -43,7 +43,7 @@ const ownArguments: Readonly<Record<keyof EnforcementCanaryArgs, ArgumentCheck>>
   trigger: isAnything,
 };
 
-/** What an `EnforcementCanary` stands for. */
+/** Summary of an `EnforcementCanary`. */
 export interface CanaryPosture {
   /** Namespace of the canary. */
   namespace: string;

@@ -88,7 +88,7 @@ export const istioArguments: Readonly<Record<keyof IstioMeshArgs, ArgumentCheck>
   trustDomain: isText,
 };
 
-/** What `IstioMesh` stands for. */
+/** Summary of an `IstioMesh`. */
 export interface MeshPosture {
   /** `sidecar` or `ambient`. */
   mode: string;

@@ -20,7 +20,7 @@ export function makersBefore({ metadata }: LiveObject): readonly string[] {
   const others = entries.filter((entry) => !own.has(entry));
   if (created >= first.time && !others.some((entry) => isMaker(entry))) return [];
   const makers = others.map(({ manager }) => manager ?? "").filter((manager) => manager !== "");
-  return makers.length > 0 ? [...new Set(makers)] : ["somebody whom the object does not name"];
+  return makers.length > 0 ? [...new Set(makers)] : ["a manager that the object does not name"];
 }
 
 /** Who creates an object owns what the server adds to it: the label with a namespace's name, the whole spec. */

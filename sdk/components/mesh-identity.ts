@@ -29,7 +29,7 @@ export interface MeshIdentityArgs {
   workloads?: WorkloadDeclaration[];
   /** Who may talk to whom. */
   flows?: FlowDeclaration[];
-  /** What happens to what the mesh cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the mesh cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /**
    * Whether policies are enforced. In `audit` mutual TLS is permissive and AuthorizationPolicies are dry runs. Defaults to
@@ -41,7 +41,7 @@ export interface MeshIdentityArgs {
   /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
   reviewBy?: string;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
@@ -50,8 +50,8 @@ export interface MeshIdentityArgs {
 /**
  * Identity in an Istio mesh: strict mutual TLS (PeerAuthentication) and, for each workload, who may call it by service
  * account (AuthorizationPolicy), derived from the same flows as the network's policies. There is one for each workload,
- * whatever the layout of those. `ClusterSecurity` does it too when its declaration names a mesh; this component stands
- * alone where the network is held by somebody else.
+ * whatever the layout of those. `ClusterSecurity` does it too when its declaration names a mesh; use this component
+ * alone where others manage the network policies.
  *
  * @throws DeclarationError with everything that is wrong with the declaration.
  */
@@ -64,7 +64,7 @@ export class MeshIdentity extends pulumi.ComponentResource {
   public readonly exemptNamespaces: pulumi.Output<string[]>;
   /** The register of exceptions between tenants. */
   public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
-  /** What the policy API cannot say, and what somebody should look at. */
+  /** What the policy API cannot express, and what needs a review. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;

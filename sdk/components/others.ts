@@ -134,7 +134,7 @@ function refuseNarrowing(
       const name = standing?.metadata?.name ?? "the default deny";
       const fix = "Agree with defaultDeny.allowRemoval: true, or leave it as wide as it is.";
       if (standing === undefined || changed === undefined) {
-        const problem = `whether ${name} still covers everybody that it covers is not known yet`;
+        const problem = `whether ${name} still covers all pods that it covers is not known yet`;
         if (!pulumi.runtime.isDryRun()) throw new Error(`${problem}. ${fix}`);
         await pulumi.log.warn(`${problem}: the update will tell, and refuse where it does not.`, resource);
         return;

@@ -14,10 +14,10 @@ import { finalPlan, isLate, lateFields, refuseWrongValues } from "./late-values"
 import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
 
-/** Says on a created namespace how strictly it is held. */
+/** The label with which a created namespace states its tier. */
 const tierLabel = "pulumi-cluster-security/tier";
 
-/** What stands in the cluster once a component is done; stack policies and other programs read it. */
+/** Summary of what a component deployed; stack policies and other programs read it. */
 export interface SecurityPosture {
   /** The dialect the policies are written in. */
   dialect: string;
@@ -31,7 +31,7 @@ export interface SecurityPosture {
   policies: string[];
   /** Declared flows, presets included. */
   flowCount: number;
-  /** What the dialect could not say. */
+  /** What the policy API could not express. */
   warnings: string[];
   /** The register of exceptions between tenants. */
   exceptions: ExceptionRecord[];

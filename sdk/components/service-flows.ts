@@ -32,13 +32,13 @@ export interface ServiceFlowsArgs {
   workloads?: WorkloadDeclaration[];
   /** Who may talk to whom. */
   flows?: FlowDeclaration[];
-  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the policy API cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** Whether policies are enforced. Defaults to `enforce`; a namespace may differ. */
   mode?: PolicyMode;
   /**
    * How NetworkPolicies are cut, where the dialect writes any. Defaults to `per-flow`; choose `per-workload` where pods run
-   * already when the flows come and no default deny stands yet: the first NetworkPolicy that selects a pod isolates it.
+   * already when the flows are applied and there is no default deny yet: the first NetworkPolicy that selects a pod isolates it.
    */
   layout?: PolicyLayout;
   /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
@@ -46,14 +46,14 @@ export interface ServiceFlowsArgs {
   /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
   reviewBy?: string;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
 }
 
 /**
- * Both halves of every declared flow: egress at its source, ingress at its destination. The default deny that gives
+ * Both sides of every declared flow: egress at its source, ingress at its destination. The default deny that gives
  * them their meaning comes from `TieredPolicies`, or from `ClusterSecurity`, which does both.
  *
  * @throws DeclarationError with everything that is wrong with the declaration.
@@ -67,7 +67,7 @@ export class ServiceFlows extends pulumi.ComponentResource {
   public readonly exemptNamespaces: pulumi.Output<string[]>;
   /** The register of exceptions between tenants. */
   public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
-  /** What the policy API cannot say, and what somebody should look at. */
+  /** What the policy API cannot express, and what needs a review. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;

@@ -14,13 +14,13 @@ export interface TenantArgs extends TenantPlanDeclaration {
   /** The tenant. */
   tenant: TenantDeclaration;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
 }
 
-/** What stands for a tenant once the component is done. */
+/** Summary of a deployed tenant. */
 export interface TenantPosture {
   /** The tenant. */
   tenant: string;
@@ -34,7 +34,7 @@ export interface TenantPosture {
   policyEditors: string[];
   /** The register of exceptions that it granted or was granted. */
   exceptions: ExceptionRecord[];
-  /** What the dialect could not say. */
+  /** What the policy API could not express. */
   warnings: string[];
 }
 
@@ -55,7 +55,7 @@ export class Tenant extends pulumi.ComponentResource {
   public readonly policyEditors: pulumi.Output<string[]>;
   /** The register of exceptions that it granted or was granted. */
   public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
-  /** What the policy API cannot say, and what somebody should look at. */
+  /** What the policy API cannot express, and what needs a review. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object. */
   public readonly posture: pulumi.Output<TenantPosture>;

@@ -50,7 +50,7 @@ export interface TieredPoliciesArgs {
   policyNames?: { [derived: string]: string };
   /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
   reviewBy?: string;
-  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the policy API cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** Which pods the default deny covers. Cilium and Calico; defaults to `cluster`. */
   denyScope?: DenyScope;
@@ -63,7 +63,7 @@ export interface TieredPoliciesArgs {
    */
   others?: OthersArgs;
   /**
-   * Whether an update ends with a look at what stands in the cluster, and fails where it does not do what is declared.
+   * Whether an update ends with a check of the live policies, and fails where their effect is not what is declared.
    * Defaults to true.
    */
   liveCheck?: boolean;
@@ -84,7 +84,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
   public readonly exemptNamespaces: pulumi.Output<string[]>;
   /** The register of exceptions between tenants. */
   public readonly exceptions: pulumi.Output<ExceptionRecord[]>;
-  /** What the policy API cannot say, and what somebody should look at. */
+  /** What the policy API cannot express, and what needs a review. */
   public readonly warnings: pulumi.Output<string[]>;
   /** All of it in one object, with what else is known. */
   public readonly posture: pulumi.Output<SecurityPosture>;

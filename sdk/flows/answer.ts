@@ -34,7 +34,7 @@ export function answerOf(
     }),
   );
   const [first] = answers;
-  if (first === undefined) throw new RangeError("an end that is nobody");
+  if (first === undefined) throw new RangeError("a source or destination that matches nothing");
   if (answers.every(({ verdict }) => verdict === first.verdict)) return first;
   return {
     ...first,

@@ -22,8 +22,8 @@ export function askAboutLine(text: string, reachability: Reachability): AskedLin
   const { record } = flow;
   const source = resolveEnd(record.source, reachability.snapshot);
   const destination = resolveEnd(record.destination, reachability.snapshot);
-  if (typeof source === "string") return `nobody can say who the source is: ${source}`;
-  if (typeof destination === "string") return `nobody can say who the destination is: ${destination}`;
+  if (typeof source === "string") return `the source cannot be identified: ${source}`;
+  if (typeof destination === "string") return `the destination cannot be identified: ${destination}`;
   const names = record.destination.kind === "address" ? record.destination.names : [];
   const { protocol, port } = record;
   return { record, answer: answerOf({ source, destination }, names, { protocol, port }, reachability) };

@@ -41,7 +41,7 @@ export interface FlowBecause {
   ownedBy(owner: Input<string>, details?: FlowDetails): FlowDeclaration;
 }
 
-/** What a flow may say besides its sentence. */
+/** Optional settings of a flow. */
 export type FlowDetails = Pick<FlowDeclaration, "critical" | "reviewBy">;
 
 function toPeer(peer: string | PeerDeclaration): PeerDeclaration {

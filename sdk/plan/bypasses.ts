@@ -50,7 +50,7 @@ export function noteBypasses(model: Model, shortfalls: Shortfalls): void {
       shortfalls.note(
         "bypass-ended",
         ["bypasses", of],
-        "The last day of a bypass is over: it lifts nothing any more.",
+        "The last day of a bypass is over: it no longer has an effect.",
         "Remove it, or renew it with its owner.",
         `${owner}, until ${expires}`,
       );
@@ -58,8 +58,8 @@ export function noteBypasses(model: Model, shortfalls: Shortfalls): void {
       shortfalls.note(
         "bypass-open",
         ["bypasses", of],
-        "The policies of pods that carry the label of a bypass are lifted; explicit denies, metadata endpoints among them, stay.",
-        "Look for such pods with kubectl get pods --selector before the bypass is deployed and after it was used.",
+        "Pods with the label of a bypass are exempt from their policies; explicit denies, such as those of metadata endpoints, stay in force.",
+        "Look for such pods with kubectl get pods --selector before you deploy the bypass and after it was used.",
         `${label}, ${owner}`,
       );
     }
@@ -147,7 +147,7 @@ function labelGuard(namespace: string, groups: readonly string[]): readonly Draf
         {
           expression: `!(${has("object")}) || (oldObject != null && ${has("oldObject")} && ${label("oldObject")} == ${label("object")})`,
           message:
-            "This label lifts the policies of a pod. Only the groups that a bypass is granted to may set it, on a running pod.",
+            "This label exempts a pod from its policies. Only the groups that a bypass is granted to may set it, on a running pod.",
         },
       ],
     },

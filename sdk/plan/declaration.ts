@@ -45,13 +45,13 @@ export enum PolicyMode {
   Audit = "audit",
 }
 
-/** How NetworkPolicies are cut. Both layouts mean the same; they differ on the way there. */
+/** How allow rules are split into NetworkPolicies. Both layouts are equivalent once applied; they differ during a roll-out. */
 export enum PolicyLayout {
   /** `per-workload` in namespaces that exist already, `per-flow` in those that the stack creates. */
   Auto = "auto",
   /**
    * `allow-<from>-to-<to>` and `allow-<from>-egress`. The first policy that selects a pod isolates it, so pods that run
-   * already lose their other flows until the last policy stands; right where the workloads come after the policies.
+   * already lose their other flows until the last policy is in place; right where the workloads come after the policies.
    */
   PerFlow = "per-flow",
   /** One policy for each workload, `allow-<workload>`, with everything it may do: at no moment is a declared flow cut. */
@@ -78,7 +78,7 @@ export enum MetadataService {
   GkeMetadataServerV2 = "gke-metadata-server-dataplane-v2",
 }
 
-/** How strictly a namespace is held. */
+/** How strictly a namespace is treated. */
 export enum Tier {
   /** Tier 0: the platform itself (kube-system and the like). Exempt from the default deny, and reported as exempt. */
   Platform = "platform",
@@ -118,7 +118,7 @@ export enum MeshMode {
   Ambient = "ambient",
 }
 
-/** What happens to a part of the declaration that the dialect cannot say. */
+/** What to do with a part of the declaration that the policy API cannot express. */
 export enum UnsupportedHandling {
   /** The flow is left out, or the selector loses the part, and the plan carries a warning. */
   Warn = "warn",
@@ -176,7 +176,7 @@ export interface WorkloadDeclaration {
 
 /** One workload's exception from the closed metadata endpoints. */
 export interface MetadataAccessDeclaration {
-  /** The service, which stands for its addresses and ports. */
+  /** The service, with its addresses and ports. */
   service: MetadataService;
   /** Why the workload needs it. Written into the policy. */
   reason: Input<string>;
@@ -195,7 +195,7 @@ export interface MetadataAccessDeclaration {
  * `policy-bypass.pulumi-cluster-security/until: <expires>`, which only the groups of `grantedTo` may put there; the label
  * without a bypass in the declaration lifts nothing either.
  *
- * What the pod may send and accept is then as if nothing held it, but for explicit denies, which are final: metadata
+ * The pod may then send and accept as if no policy selected it, except for explicit denies, which are final: metadata
  * endpoints, `denyExternal`, and the boundaries of tenants. The other ends of its connections keep their policies.
  */
 export interface BypassDeclaration {
@@ -211,7 +211,7 @@ export interface BypassDeclaration {
   expires: string;
   /**
    * Groups whose members may put the label on a pod, at least one; the same for all bypasses of a namespace. An admission
-   * policy (Kubernetes 1.30 and newer) keeps everybody else from it, controllers that start pods from templates included.
+   * policy (Kubernetes 1.30 and newer) keeps all others from it, including controllers that start pods from templates.
    */
   grantedTo: string[];
 }
@@ -232,7 +232,7 @@ export interface PeerDeclaration {
   entity?: Entity;
 }
 
-/** One declared flow. Both halves (egress at the source, ingress at the destination) are derived from it. */
+/** One declared flow. Both sides (egress at the source, ingress at the destination) are derived from it. */
 export interface FlowDeclaration {
   /** Who opens the connection. */
   from: PeerDeclaration;
@@ -245,12 +245,12 @@ export interface FlowDeclaration {
   /** Who answers for it. Written into the policy. */
   owner: Input<string>;
   /**
-   * Without it something breaks that others depend on: where the dialect cannot say the flow the declaration is refused,
-   * whatever `unsupported` says. Webhooks and the paths of shared services to the API server always are. Defaults to false.
+   * Others depend on it: where the policy API cannot express the flow, the declaration is refused,
+   * whatever the value of `unsupported`. Webhooks and the paths of shared services to the API server always are. Defaults to false.
    */
   critical?: boolean;
   /**
-   * The day by which somebody looks again whether it is still needed, `2027-05-01`; at the latest in six months by PCI DSS
+   * The date by which its owner reviews whether it is still needed, `2027-05-01`; at the latest in six months by PCI DSS
    * 1.2.7. Written onto the policies that hold the flow, the earliest of each, where the policy pack sees that it has
    * passed. Defaults to the declaration's `reviewBy`.
    */
@@ -312,7 +312,7 @@ export interface ClusterFacts {
   podCidrs?: Input<Input<string>[]>;
   /**
    * The enforcer itself only reports (Cilium's `policyAuditMode`): in mode `audit` policies are written in full, and
-   * the enforcer says what they would deny. Defaults to false.
+   * the enforcer reports what they would deny. Defaults to false.
    */
   enforcerAudits?: boolean;
   /**
@@ -410,11 +410,11 @@ export interface TenantException {
   expires: string;
 }
 
-/** Somebody who shares the cluster: a boundary that only exceptions cross. */
+/** A tenant of a shared cluster: a boundary that only exceptions cross. */
 export interface TenantDeclaration {
   /** Name, a DNS label. */
   name: string;
-  /** Declared namespaces that are this tenant's, and nobody else's. */
+  /** Declared namespaces of this tenant alone. */
   namespaces: string[];
   /** Flows of other tenants into this one. Every other flow between tenants is refused. */
   exceptions?: TenantException[];
@@ -523,7 +523,7 @@ export interface ClusterSecurityDeclaration {
   mesh?: MeshDeclaration;
   /** Names of policies that are to differ from the derived ones: derived name → wanted name. */
   policyNames?: { [derived: string]: string };
-  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the policy API cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** Which pods the default deny covers, in dialects with a clusterwide form. Defaults to `cluster`. */
   denyScope?: DenyScope;

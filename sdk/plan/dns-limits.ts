@@ -46,8 +46,8 @@ export function noteLimitedDns(model: Model, shortfalls: Shortfalls): void {
     shortfalls.lost(
       "dns-names-unsupported",
       ["namespaces", namespace],
-      "The dialect cannot limit which names are asked for: DNS stays closed to the namespace.",
-      "Use the cilium dialect, whose DNS proxy looks at the names.",
+      "The dialect cannot limit which DNS names are queried: DNS stays denied to the namespace.",
+      "Use the cilium dialect, whose DNS proxy filters the names.",
     );
   }
 }

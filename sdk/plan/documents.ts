@@ -33,7 +33,7 @@ export interface PolicyDocument {
   readonly dependsOn: readonly string[];
 }
 
-/** Something that the dialect cannot say, or a decision that the user should know about. */
+/** Something that the policy API cannot express, or a decision that the user should know about. */
 export interface PlanWarning {
   readonly code: WarningCode;
   readonly message: string;
@@ -49,7 +49,7 @@ export type WarningCode =
   | "metadata-deny-not-final"
   /** The dialect has no explicit deny: what one policy leaves closed, another can open. */
   | "deny-not-final"
-  /** The dialect does not know service accounts: workloads are told apart by labels only. */
+  /** The policy API does not know service accounts: workloads are identified by labels only. */
   | "service-account-unsupported"
   /** The dialect knows nodes and the API server by address only, and none is declared. */
   | "address-missing"
@@ -93,7 +93,7 @@ export type WarningCode =
   | "exception-ended"
   /** The policies of labelled pods are lifted for a time. */
   | "bypass-open"
-  /** The last day of a bypass is over: it lifts nothing any more. */
+  /** The last day of a bypass is over: it no longer has an effect. */
   | "bypass-ended"
   /** The day by which something was to be reviewed has passed. */
   | "review-overdue";
@@ -166,7 +166,7 @@ export interface PlannedMetadataAccess {
   readonly expires?: string;
 }
 
-/** Somebody who shares the cluster, and the namespaces whose policies are in the plan for them. */
+/** A tenant, and the namespaces whose policies are in the plan for it. */
 export interface PlannedTenant {
   readonly name: string;
   readonly namespaces: readonly string[];
@@ -175,7 +175,7 @@ export interface PlannedTenant {
 
 /** Whether an exception between tenants still counts. */
 export type ExceptionState =
-  /** Its last day is not over, or nobody said which day it is. */
+  /** Its last day is not over, or the current day is not known. */
   | "open"
   /** Its last day is over, and it still lets traffic pass. */
   | "overdue"
@@ -298,12 +298,12 @@ export const managedByLabel: Readonly<Record<string, string>> = {
   "app.kubernetes.io/managed-by": "pulumi-cluster-security",
 };
 
-/** Annotations that say why a policy exists. */
+/** Annotations that document why a policy exists. */
 export const flowsAnnotation = "pulumi-cluster-security/flows";
 export const ownersAnnotation = "pulumi-cluster-security/owners";
 
 /** Accepts, on the policy that opens it, that a metadata endpoint is open; the pack reads it. */
 export const metadataExemption = "exempt.pulumi-cluster-security/metadata-endpoints-closed";
 
-/** The day by which somebody looks at the policy again; the pack's rule `review-overdue` reads it. */
+/** The date by which its owner reviews the policy; the pack's rule `review-overdue` reads it. */
 export const reviewAnnotation = "pulumi-cluster-security/review-by";

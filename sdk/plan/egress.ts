@@ -61,7 +61,7 @@ export interface EgressDeclaration {
   hosts?: EgressHost[];
   /** Address ranges. */
   ranges?: EgressRange[];
-  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the policy API cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** The day by which the policies are looked at again, `2027-05-01`; written onto each. Defaults to none. */
   reviewBy?: string;

@@ -39,7 +39,7 @@ export function noteOverdueReviews({ asOf, flows, reviewBy }: Model, shortfalls:
     shortfalls.note(
       "review-overdue",
       path,
-      "The day by which somebody was to look at it again has passed.",
+      "The date by which its owner was to review it has passed.",
       "Review it with its owner, and set the next day.",
     );
   if (reviewBy !== undefined && reviewBy < asOf) note(["reviewBy"]);

@@ -48,7 +48,7 @@ export class Reader {
     return [];
   }
 
-  /** A list of texts; missing is undefined. */
+  /** A list of strings; missing is undefined. */
   texts(path: PropertyPath, value: unknown): readonly string[] | undefined {
     if (value === undefined || value === null) return undefined;
     return this.list(path, value).flatMap((item, index) => {
@@ -66,7 +66,7 @@ export class Reader {
     });
   }
 
-  /** A text that may come from an output. */
+  /** A string that may come from an output. */
   leaf(path: PropertyPath, value: unknown, standIn: StandIn<string>): string | undefined {
     return this.text(path, known(value, standIn));
   }
@@ -76,7 +76,7 @@ export class Reader {
     return this.optionalText(path, known(value, standIn));
   }
 
-  /** A list of texts, each of which, or all of which, may come from an output; missing is undefined. */
+  /** A list of strings, each of which, or all of which, may come from an output; missing is undefined. */
   leaves(path: PropertyPath, value: unknown, standIn: StandIn<string>): readonly string[] | undefined {
     return this.items(path, value, standIn)?.map(({ text }) => text);
   }
@@ -96,10 +96,10 @@ export class Reader {
     });
   }
 
-  /** A text that is not empty. */
+  /** A string that is not empty. */
   text(path: PropertyPath, value: unknown): string | undefined {
     if (typeof value === "string" && value.trim() !== "") return value;
-    this.wrongKind(path, value, "a text");
+    this.wrongKind(path, value, "a string");
     return undefined;
   }
 
@@ -145,17 +145,17 @@ export class Reader {
     return found;
   }
 
-  /** A map of texts. The keys are the shape; values may come from outputs where `standIn` says what stands for them. */
+  /** A map of strings. The keys are the shape; values may come from outputs where `standIn` says what stands for them. */
   textMap(path: PropertyPath, value: unknown, standIn?: StandIn<string>): Readonly<Record<string, string>> | undefined {
     if (value === undefined || value === null) return undefined;
     if (kindOf(value) !== "object") {
-      this.wrongKind(path, value, "a map of texts");
+      this.wrongKind(path, value, "a map of strings");
       return undefined;
     }
     const entries = Object.entries(value as Fields).flatMap(([key, given]): [string, string][] => {
       const item = standIn === undefined ? given : known(given, standIn);
       if (typeof item === "string") return [[key, item]];
-      this.wrongKind([...path, key], item, "a text");
+      this.wrongKind([...path, key], item, "a string");
       return [];
     });
     return Object.fromEntries(entries);

@@ -17,7 +17,7 @@ export class Shortfalls {
   /** A flow cannot be said, or not one half of it. A critical one is never lost: the declaration is refused. */
   lostFlow(code: WarningCode, flow: ModelFlow, message: string, fix: string): void {
     if (flow.critical) {
-      const cut = `${message} It is a critical path, which is never cut.`;
+      const cut = `${message} The flow is marked critical and must not be dropped.`;
       this.critical.set(`${formatPath(flow.path)} ${code}`, { path: flow.path, kind: code, message: cut, fix });
     }
     this.lost(code, flow.path, message, fix);

@@ -102,7 +102,7 @@ function describeStatus(status: Status): string {
 }
 
 function pairTable(summary: ReachabilitySummary): string {
-  if (summary.groupPairs.length === 0) return "Nobody can talk to anybody.";
+  if (summary.groupPairs.length === 0) return "No connection is possible.";
   return table(
     ["From", "To", "Pairs", "Traffic"],
     summary.groupPairs.map((pair) => [

@@ -31,7 +31,7 @@ export function textSummary(summary: ReachabilitySummary): string {
     "",
     columns([["NAMESPACE", "WORKLOADS", "BY DEFAULT", "CLOUD METADATA"], ...namespaces]),
     "",
-    groups.length === 0 ? "Nobody can talk to anybody." : columns([["FROM", "TO", "PAIRS", "TRAFFIC"], ...groups]),
+    groups.length === 0 ? "No connection is possible." : columns([["FROM", "TO", "PAIRS", "TRAFFIC"], ...groups]),
     ...(summary.exempt.length === 0 ? [] : ["", ...summary.exempt.map((text) => `exempt: ${text}`)]),
   ].join("\n");
 }

@@ -120,7 +120,7 @@ describe("Calico operator values and resources", () => {
   }
 
   it("warns about versions without security fixes and about unknown ones", () => {
-    assert.match(calicoPlan({ version: "3.30.4" }).warnings.join(), /no security fixes/);
+    assert.match(calicoPlan({ version: "3.30.4" }).warnings.join(), /no longer gets security fixes/);
     assert.match(calicoPlan({ version: "3.33.0" }).warnings.join(), /newer than the charts/);
     assert.match(calicoPlan({ version: "3.25.0" }).warnings.join(), /older than the charts/);
   });

@@ -148,7 +148,7 @@ describe("Cilium chart values", () => {
   }
 
   it("warns about versions without security fixes and about modes that enforce nothing (S3-21)", () => {
-    assert.match(ciliumValues({ version: "1.17.18" }).warnings.join(), /no security fixes/);
+    assert.match(ciliumValues({ version: "1.17.18" }).warnings.join(), /no longer gets security fixes/);
     assert.match(ciliumValues({ version: "1.21.0" }).warnings.join(), /newer/);
     assert.match(ciliumValues({ version: "1.16.5" }).warnings.join(), /older than the charts/);
     assert.match(ciliumValues({ encryption: CiliumEncryption.None }).warnings.join(), /can be read on the way/);

@@ -118,7 +118,7 @@ describe("Istio chart values", () => {
   }
 
   it("warns about versions out of support, unknown ones, and policies that the charts would add", () => {
-    assert.match(istioPlan({ version: "1.28.3" }).warnings.join(), /no security fixes/);
+    assert.match(istioPlan({ version: "1.28.3" }).warnings.join(), /no longer gets security fixes/);
     assert.match(istioPlan({ version: "1.31.0" }).warnings.join(), /newer than the charts/);
     const opened = istioPlan({}, { istiod: { global: { networkPolicy: { enabled: true } } } });
     assert.match(opened.warnings.join(), /allows all egress/);

@@ -36,7 +36,7 @@ describe("cluster-security explain --flow", () => {
     const reply = await explain(hubble({ reply: true }), pods);
     assert.deepEqual([reply.code, /--flow: the line is a reply/.test(reply.stderr)], [4, true], reply.stderr);
     const nobody = await explain(hubble({ reply: false, source: { namespace: "shop", pod_name: "gone-1" } }), pods);
-    assert.deepEqual([nobody.code, /nobody can say who the source is/.test(nobody.stderr)], [4, true], nobody.stderr);
+    assert.deepEqual([nobody.code, /the source cannot be identified/.test(nobody.stderr)], [4, true], nobody.stderr);
     const missing = await run(["explain", "--flow", "/nonexistent/flow.json", "-"], { stdin: pods });
     assert.deepEqual([missing.code, /cannot be read \(ENOENT\)/.test(missing.stderr)], [4, true], missing.stderr);
     const none = await run(["explain", "shop/web"]);

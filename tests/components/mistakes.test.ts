@@ -99,7 +99,7 @@ const mistakes: readonly Mistake[] = [
   [
     "a secret as a name",
     declare({ ...shop, workloads: [{ namespace: "shop", name: pulumi.secret(secret) }] }),
-    `workloads[0].name: is not a text (found: output). ${literal}`,
+    `workloads[0].name: is not a string (found: output). ${literal}`,
   ],
   [
     "a misspelt field of a workload",
@@ -191,7 +191,7 @@ const mistakes: readonly Mistake[] = [
   [
     "an output as the version of a chart",
     () => new IstioMesh("s", { version: pulumi.output("1.30.3") as never }),
-    `version: is not a text (found: output). ${literal}`,
+    `version: is not a string (found: output). ${literal}`,
   ],
   [
     "consent that is no object",
@@ -206,12 +206,12 @@ const mistakes: readonly Mistake[] = [
   [
     "hosts of no namespace",
     () => new EgressPolicy("s", { hosts: [{ host: "api.example.com", ...because }] } as never),
-    "namespace: is not a text (found: missing). Give a text.",
+    "namespace: is not a string (found: missing). Give a string.",
   ],
   [
     "no tenant",
     () => new Tenant("s", { namespaces: [namespace("shop")] } as never),
-    "tenant.name: is not a text (found: missing). Give a text.",
+    "tenant.name: is not a string (found: missing). Give a string.",
   ],
   [
     "a namespace of the canary that is none",

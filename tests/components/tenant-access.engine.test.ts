@@ -168,7 +168,7 @@ describe("who may edit a tenant's policies, asked of a real API server", () => {
     ] as const) {
       const refused = await call(method, at, body, administrators);
       assert.equal(refused.status, 422, `${what}: ${refused.status} ${refused.body}`);
-      assert.match(refused.body, /lifts the policies of a pod/, what);
+      assert.match(refused.body, /exempts a pod from its policies/, what);
     }
     assert.equal((await call("PATCH", pods("web-1"), label("2026-12-01"), granted)).status, 200);
     // others may change the pod, and take the label away, but not move its end

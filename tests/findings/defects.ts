@@ -190,7 +190,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B07",
     finding: "half-open-flow",
-    says: /the other side does not let pass/,
+    says: /the other side of the flow denies/,
     before:
       pod("web", "shop") + pod("db", "shop") + deny + ingress("allow-web-to-db", "db", app("web"), "{ port: 5432 }"),
     after:
@@ -311,7 +311,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B22",
     finding: "fqdn-without-dns-proxy",
-    says: /do not ask through the DNS proxy/,
+    says: /bypass the DNS proxy/,
     before: pod("cert-manager", "shop") + names("{ matchName: acme-v02.api.letsencrypt.org }") + ciliumDns(""),
     after:
       pod("cert-manager", "shop") +

@@ -128,7 +128,7 @@ function page(): string {
     "# Presets",
     "",
     "Services whose ports and peers are known. A preset adds workloads and flows to a declaration, in the shapes that are",
-    "otherwise written by hand; both halves of every flow follow from them, and nothing else is opened. Options stand for the",
+    "otherwise written by hand; both sides of every flow follow from them, and nothing else is opened. Options stand for the",
     "parts in `<angle brackets>`; they are described with their types. Labels that differ in a cluster are set in the options",
     "of applications; for a shared service that was renamed, `platform.services` takes the same shapes.",
     "",

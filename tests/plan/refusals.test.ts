@@ -354,9 +354,9 @@ describe("plan refuses, with path and fix", () => {
     const critical = { ...because("frontend", fqdn("api.example.com"), tcp(443)), critical: true };
     for (const dialect of [Dialect.Kubernetes, Dialect.Calico, Dialect.ClusterNetworkPolicy]) {
       const warned = { unsupported: UnsupportedHandling.Warn, dialect };
-      refused({ ...api, ...warned }, "platform.services[0].webhooks[0]", /critical path/, /apiServer\.cidrs/);
+      refused({ ...api, ...warned }, "platform.services[0].webhooks[0]", /marked critical/, /apiServer\.cidrs/);
       assert.ok(plan({ ...api, ...warned, cluster: { apiServer: { cidrs: ["10.96.0.1/32"] } } }));
-      refused({ ...base, ...warned, flows: [critical] }, "flows[0]", /critical path/, /cidr/);
+      refused({ ...base, ...warned, flows: [critical] }, "flows[0]", /marked critical/, /cidr/);
       assert.ok(plan({ ...base, ...warned, flows: [{ ...critical, critical: false }] }));
     }
     assert.ok(plan({ ...api, dialect: Dialect.Cilium }));

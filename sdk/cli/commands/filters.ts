@@ -18,7 +18,7 @@ export function checkDirection(options: FilterOptions): void {
   const narrowed = options.namespace.length > 0 || options.workload.length > 0;
   if (options.direction !== undefined && options.direction !== "both" && !narrowed) {
     throw usageError(
-      "--direction says which end --namespace or --workload is about: add one of them (ingress: it is the destination)",
+      "--direction tells whether --namespace or --workload is the source or the destination: add one of them (ingress: the destination)",
     );
   }
 }

@@ -54,7 +54,7 @@ export function refuseHalfRecordings(
   );
   if (!hasAllowed) {
     throw new CliError(
-      `${what}: only denied flows were recorded, so nobody can say ${asked}: record allowed flows too (remove the verdict filter of the export)`,
+      `${what}: only denied flows were recorded, so ${asked} is not known: record allowed flows too (remove the verdict filter of the export)`,
       exitCodes.input,
     );
   }

@@ -23,7 +23,7 @@ export interface ReplayOptions extends CommonOptions<ListFormat> {
 /** `cluster-security replay`: what policies would do to recorded flows. */
 export async function replay(names: readonly string[], options: ReplayOptions): Promise<ExitCode> {
   const limit = shareOf(options.maxUnknown, "--max-unknown");
-  if (options.policies.length === 0) throw usageError("--policies: name the policies that the flows are held against");
+  if (options.policies.length === 0) throw usageError("--policies: name the policies to replay the flows against");
   const planned = options.declaration === undefined ? undefined : await planOf(options.declaration);
   const recording = await record(names, options);
   refuseHalfRecordings(recording, names, "what these policies would deny");

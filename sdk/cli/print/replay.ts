@@ -125,7 +125,7 @@ function unread({ notUnderstood }: Recording): string[] {
 }
 
 function lost({ lost: count }: Recording): string[] {
-  return count === 0 ? [] : [`lost: the recorder says that it lost ${count} events`];
+  return count === 0 ? [] : [`lost: the recorder reports ${count} lost events`];
 }
 
 function byName(judged: readonly ReplayedFlow[]): string[] {

@@ -46,5 +46,5 @@ function errorIn(text: string): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const named = lines.find((line) => /^error:/i.test(line))?.replace(/^error: */i, "");
   const logged = /err="(.*)"$/.exec(lines.find((line) => line.includes(' err="')) ?? "")?.[1];
-  return (named ?? logged ?? lines[lines.length - 1] ?? "it says nothing of why").slice(0, 200);
+  return (named ?? logged ?? lines[lines.length - 1] ?? "it gives no reason").slice(0, 200);
 }

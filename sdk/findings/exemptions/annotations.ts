@@ -175,13 +175,13 @@ function placeFault(
   if (permitted === "nowhere") return "exemptions are not taken from annotations";
   const home = namespace ?? (kind === "Namespace" ? name : undefined);
   if (home !== undefined && tenants.has(home))
-    return "it stands in a tenant's namespace, where exemptions are not taken from annotations";
+    return "it is in a tenant's namespace, where annotations cannot set exemptions";
   const platform = [
     ...(options.exemptNamespaces ?? defaultTiers.exemptNamespaces),
     ...(options.platformNamespaces ?? defaultTiers.platformNamespaces),
   ];
   if (permitted === "applications" || namespace === undefined || platform.includes(namespace)) return undefined;
-  return "it stands in an application's namespace, where exemptions are not taken from annotations";
+  return "it is in an application's namespace, where annotations cannot set exemptions";
 }
 
 interface Annotated {

@@ -25,10 +25,10 @@ export const exemptionOverdue: RuleText = {
   id: "exemption-overdue",
   title: "An exemption is not permitted, incomplete or overdue",
   severity: "high",
-  why: "An exception that nobody owns, explains or ends is no exception but the new rule.",
+  why: "An exception without an owner, a reason and an end becomes the rule.",
   description:
     "Every exemption, in the configuration or as an annotation, names a finding, a subject, an owner, a reason and a date " +
-    "that lies ahead, and stands where exemptions may be set.",
+    "in the future, and is set where exemptions are accepted.",
   remediation: "Repair what is exempt, or have its owner decide again and set a new date.",
   controls: [controls.pciReview, controls.nistChangeControl],
 };

@@ -89,7 +89,7 @@ function whyNoAttempt(flow: Fields): string | undefined {
     return "a socket event: policies see the backend, which another record has";
   if (type === 2 || type === 3) return "a debug event";
   if (type === 4 && !isThrough(flow)) {
-    return "a trace event on the way: only what arrived at a pod, or left one, says that it may";
+    return "a trace event on the way: only one at the destination or at the source shows that a flow is allowed";
   }
   return undefined;
 }

@@ -148,7 +148,7 @@ class Learning {
   }
 
   private candidateOf(each: FlowClass): Candidate | string {
-    if (attemptsOf(each).passed === 0) return "denied then: whoever needs them declares them";
+    if (attemptsOf(each).passed === 0) return "denied then: declare those that are needed";
     if (each.protocol === "ICMP" || each.protocol === "ICMPv6") return "ICMP, for which a declaration has no word";
     const { model } = this.options;
     const { source, destination } = each;

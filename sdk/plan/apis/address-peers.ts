@@ -115,7 +115,7 @@ function noteCoveredNodes(model: Model, { peer, direction, flow }: Half, shortfa
   shortfalls.note(
     "range-covers-nodes",
     flow.path,
-    "By address a range stands for the nodes within it too: the flow opens ports of theirs, or lets them in. Cilium leaves nodes out of ranges.",
+    "A range also matches the nodes within it by address: the flow opens their ports, or lets them in. Cilium's own API leaves nodes out of ranges.",
     "Leave the nodes out with except, or give cluster.nodeCidrs where the range holds none of them.",
   );
 }

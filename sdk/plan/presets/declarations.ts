@@ -100,7 +100,7 @@ export interface VictoriaMetricsService {
   dependsOn?: string[];
 }
 
-/** Flux with all its controllers. Tier 0 by default, where nothing is held; held where its namespace is not exempt. */
+/** Flux with all its controllers. Tier 0 by default, where no policy is enforced; enforced where its namespace is not exempt. */
 export interface FluxService {
   /** Defaults to `flux-system`. */
   namespace?: string;
@@ -136,7 +136,7 @@ export interface ArgoCdService {
   dependsOn?: string[];
 }
 
-/** PostgreSQL held together by Patroni, with PgBouncer before it where there is one. */
+/** PostgreSQL with Patroni, and PgBouncer in front of it where there is one. */
 export interface PostgresqlService {
   /** Namespace, one of the declared ones. */
   namespace: string;
@@ -233,7 +233,7 @@ export interface CeleryService {
 }
 
 /**
- * A namespace for agents that run code nobody has read: it reaches the named hosts and nothing else, and its pods can
+ * A namespace for agents that run untrusted code: it reaches the named hosts and nothing else, and its pods can
  * ask DNS for these names only.
  */
 export interface AgentSandboxDeclaration {

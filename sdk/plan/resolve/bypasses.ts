@@ -36,7 +36,7 @@ export function readBypasses(
     }
     const subject = readSubject(reader, problems, path, fields, directory);
     const reason = stated(problems, [...path, "reason"], fields["reason"], "Say why the bypass is needed.");
-    const owner = stated(problems, [...path, "owner"], fields["owner"], "Name the team that answers for the bypass.");
+    const owner = stated(problems, [...path, "owner"], fields["owner"], "Name the team that owns the bypass.");
     const expires = readEnd(reader, problems, [...path, "expires"], fields["expires"]);
     const grantedTo = readGroups(reader, problems, [...path, "grantedTo"], fields["grantedTo"]);
     if (subject === undefined || reason === undefined || owner === undefined) return [];
@@ -67,11 +67,11 @@ function readSubject(
   if (peer?.kind !== "workload" && peer?.kind !== "namespace") return undefined;
   const tier = peer.kind === "workload" ? peer.workload.tier : peer.namespace.tier;
   if (tier === Tier.Platform) {
-    problems.add(at, fields[key], "is of tier 0, where nothing is held", "Leave the bypass out.");
+    problems.add(at, fields[key], "is of tier 0, where no policy is enforced", "Leave the bypass out.");
     return undefined;
   }
   if (peer.kind === "workload" && peer.workload.hostNetwork) {
-    problems.add(at, fields[key], "is on the host network, where no pod policy holds", "Leave the bypass out.");
+    problems.add(at, fields[key], "is on the host network, where no pod policy is enforced", "Leave the bypass out.");
     return undefined;
   }
   return peer;
@@ -100,7 +100,7 @@ function readGroups(
   const groups = reader.texts(path, value);
   if (groups !== undefined && groups.length > 0) return [...new Set(groups)].sort();
   const fix = "Name the groups whose members may label a pod, as the API server knows them.";
-  problems.add(path, value, "names no group: everybody who starts pods could label them", fix);
+  problems.add(path, value, "names no group: anyone who starts pods could label them", fix);
   return undefined;
 }
 
@@ -117,7 +117,7 @@ function refuseRepeats(problems: ProblemCollector, bypasses: readonly ModelBypas
       problems.add(path, undefined, `is for the same pods as ${formatPath(same.path)}`, fix);
     } else if (neighbour !== undefined && neighbour.grantedTo.join() !== grantedTo.join()) {
       const fix =
-        "Name the same groups: the label is one, and whoever may set it may set it on any pod of the namespace.";
+        "Name the same groups: there is one label, and anyone who may set it may set it on any pod of the namespace.";
       problems.add(
         [...path, "grantedTo"],
         grantedTo,

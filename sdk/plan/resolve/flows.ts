@@ -89,7 +89,7 @@ function readFlow(context: FlowContext, path: PropertyPath, value: unknown, grou
   const from = readPeer(reader, problems, directory, [...path, "from"], fields["from"]);
   const to = readPeer(reader, problems, directory, [...path, "to"], fields["to"]);
   const reason = meaningful(context, [...path, "reason"], fields["reason"], "Say why the flow exists.");
-  const owner = meaningful(context, [...path, "owner"], fields["owner"], "Name the team that answers for the flow.");
+  const owner = meaningful(context, [...path, "owner"], fields["owner"], "Name the team that owns the flow.");
   const destination = to?.kind === "workload" ? to.workload : undefined;
   const listed = readFlowPorts(reader, problems, [...path, "ports"], fields["ports"], destination);
   const toApiServer = to?.kind === "entity" && to.entity === Entity.KubeApiserver;

@@ -20,7 +20,7 @@ export function refuseSpoofableSources(
     problems.add(
       [...flow.path, "from"],
       from.workload.name,
-      `is known by labels alone, which everybody who starts pods for tenant ${owner.name} can set`,
+      `is identified by labels alone, which anyone who starts pods for tenant ${owner.name} can set`,
       "Give the workload a service account of its own, or let the whole namespace in with allOf(…).",
     );
   }

@@ -37,8 +37,7 @@ export function expandPreset<Options extends object>(
     if (option !== undefined) options[name] = option;
     else if (preset.required?.some((one) => one === name)) {
       complete = false;
-      if (given === undefined || given === null)
-        problems.add(at, given, "is missing", "Give it: nothing stands in for it.");
+      if (given === undefined || given === null) problems.add(at, given, "is missing", "Give it: it has no default.");
     }
   }
   if (!complete) return undefined;

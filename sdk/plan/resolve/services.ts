@@ -114,7 +114,7 @@ export function orderServices(problems: ProblemCollector, all: readonly Expansio
         problems.add(
           [...expansion.path, "dependsOn"],
           expansion.dependsOn,
-          `depends on itself in a circle: ${circle.join(" → ")}`,
+          `depends on itself in a cycle: ${circle.join(" → ")}`,
           "Remove one of these dependencies: policies of a tier need an order in which they can be put in place.",
         );
       }

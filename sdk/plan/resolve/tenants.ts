@@ -128,7 +128,7 @@ export function refuseCrossings(
         flow.path,
         flow,
         `crosses from tenant ${from.name} to tenant ${to.name}`,
-        `Declare it under the exceptions of ${to.name}, with a reason, an owner and the day it ends.`,
+        `Declare it under the exceptions of ${to.name}, with a reason, an owner and its last day.`,
       );
     }
     if (!excepted.has(flow.path)) continue;

@@ -39,11 +39,11 @@ export interface TenantPlanDeclaration {
   namespaces?: NamespaceDeclaration[];
   /** Workloads: what flows connect. */
   workloads?: WorkloadDeclaration[];
-  /** The tenant's flows: within it, and to and from what is nobody's. */
+  /** The tenant's flows: within it, and to and from what belongs to no tenant. */
   flows?: FlowDeclaration[];
   /** Databases, queues and the like in the tenant's namespaces. */
   applications?: ApplicationPresets;
-  /** What happens to what the dialect cannot say. Defaults to `warn`. */
+  /** What to do with parts of the declaration that the policy API cannot express. Defaults to `warn`. */
   unsupported?: UnsupportedHandling;
   /** The day it is, `2027-03-31`: exceptions that ended before it are reported. Components take the current day. */
   asOf?: string;

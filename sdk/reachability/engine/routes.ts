@@ -200,7 +200,7 @@ export class Routes {
       behind === undefined || this.#isExternalName(behind)
         ? { ...noPorts, direct: this.endpoints.resolve({ kind: "fqdn", name: target }) }
         : this.to({ kind: "fqdn", name: behind });
-    const known = `${nameOf(service)}, which stands for ${target}`;
+    const known = `${nameOf(service)}, which is an alias of ${target}`;
     const outside = route.direct.some(({ kind }) => kind === "world") && route.ports.length === 0;
     return { ...route, direct: outside ? [...this.endpoints.resolve(peer), ...route.direct] : route.direct, known };
   }

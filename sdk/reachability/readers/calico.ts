@@ -453,7 +453,7 @@ function readService(
   if (term.kind === "uncertain") {
     scope.reader.report(
       "unsupported",
-      `${path}: whom Service ${namespace}/${name} stands for is not known`,
+      `${path}: which pods are behind Service ${namespace}/${name} is not known`,
       path,
       true,
     );

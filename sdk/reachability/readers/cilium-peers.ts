@@ -50,12 +50,7 @@ const readers: Readonly<Record<string, (value: unknown, path: string, scope: Cil
     return { kind: "nodes", where: readSelector(value, path) };
   },
   Groups: (_value, path, scope) => {
-    scope.reader.report(
-      "unsupported",
-      `${path}: which addresses a cloud's group stands for is not known here`,
-      path,
-      true,
-    );
+    scope.reader.report("unsupported", `${path}: which addresses are in a cloud's group is not known here`, path, true);
     return somewhereInTheWorld;
   },
   Services: readService,
@@ -160,7 +155,7 @@ function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm
 /** The peers behind some Services. */
 function whoever(services: readonly ServiceEntry[], path: string, { reader }: CiliumScope): PeerTerm {
   if (services.some(({ readable }) => !readable)) {
-    reader.report("unsupported", `${path}: whom a Service stands for is not known`, path, true);
+    reader.report("unsupported", `${path}: which pods are behind a Service is not known`, path, true);
   }
   return { kind: "or", of: services.map(serviceTerm) };
 }

@@ -130,7 +130,7 @@ function readSubject(spec: Fields, path: string, scope: CiliumScope): Subject {
   } else if (mentions(where, "namespace")) {
     scope.reader.report(
       "not-enforced",
-      "a namespaced policy selects pods of its own namespace only; a selector for another namespace selects nobody",
+      "a namespaced policy selects pods of its own namespace only; a selector for another namespace selects no pod",
       `${path}.endpointSelector`,
       false,
     );
@@ -252,7 +252,7 @@ function readPeers(
       about.verdict === "deny" ? unresolvedInDenials(at, scope) : readCiliumPeers(field, rule[field], at, scope);
     if (!peers.every(isNobody)) return peers;
     if (about.restrictsPorts) {
-      const message = `${at} stands for no endpoint: the rule is about every destination on its ports, not about none`;
+      const message = `${at} matches no endpoint: the rule applies to every destination on its ports, not to none`;
       scope.reader.report("not-enforced", message, at, false);
     }
     return everybodyOnPorts;

@@ -117,7 +117,7 @@ export function withIdentityLabels(
         reported.add(key);
         const effect = selects
           ? "every pod fits a selector that asks for its absence"
-          : "a selector that asks for it selects nobody";
+          : "a selector that asks for it selects no pod";
         reader.report("not-enforced", `Cilium leaves the label ${test.key} out of identities: ${effect}`, path, false);
       }
       if (key.startsWith("topology.kubernetes.io") && isBeforeCilium(profile, 19)) {

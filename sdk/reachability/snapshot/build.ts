@@ -318,7 +318,7 @@ class Builder {
       if (areVariants === true) {
         this.#addVariants(
           reader,
-          `stands in several overlays that differ${where}: which one is applied is not known`,
+          `is in several overlays that differ${where}: which one is applied is not known`,
           copies,
         );
         return true;

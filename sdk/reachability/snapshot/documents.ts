@@ -47,7 +47,7 @@ function readParsed(
   const before = objects.length;
   addObject(value, source, objects, problems, report);
   if (doubledKey !== undefined && objects.length > before) {
-    const message = `the key "${doubledKey.key}" stands twice in one map; the last one counts, as kubectl takes it`;
+    const message = `the key "${doubledKey.key}" is twice in one map; the last one counts, as in kubectl`;
     report("duplicate", message, doubledKey.line);
   }
   if (objects.length === before && isTemplate(value)) {

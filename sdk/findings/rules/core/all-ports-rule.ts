@@ -17,7 +17,7 @@ export const allPortsRule: Rule = {
   id: "all-ports-rule",
   title: "A rule opens every port",
   severity: "medium",
-  why: "A rule without ports opens debug ports, admin interfaces and whatever is added later, too.",
+  why: "A rule without ports also opens debug ports, admin interfaces and every port that is added later.",
   description:
     "No allow rule opens every protocol and port, every port of TCP or UDP, or a range of more than 4,096 ports.",
   remediation: "Add the ports that the flow needs (`ports`, `toPorts`).",

@@ -11,7 +11,7 @@ export const clusterAdminBinding: Rule = {
   id: "cluster-admin-binding",
   title: "An application is bound to cluster-admin",
   severity: "high",
-  why: "Whoever holds cluster-admin may delete every policy.",
+  why: "An identity with cluster-admin can delete every policy.",
   description:
     "No ClusterRoleBinding or RoleBinding gives cluster-admin, or a ClusterRole that may do as much, to a service account " +
     "outside tier 0, or to all service accounts, all authenticated or all anonymous users. A RoleBinding outside tier 0 that " +

@@ -12,7 +12,7 @@ export const clusterExposure: Rule = {
   id: "cluster-exposure",
   title: "A rule opens more of the cluster than the pods that it is for",
   severity: "medium",
-  why: "A rule without peers, or for the whole cluster, lets every pod through, also the one that is taken over next.",
+  why: "A rule without peers, or for the whole cluster, allows every pod, including the next one that an attacker controls.",
   description:
     "No rule lets a new pod of a namespace that no policy names reach a workload outside tier 0, or be reached by one " +
     "outside tiers 0 and 1; decided by computed reachability. What is open because nothing closes it is left to " +

@@ -81,7 +81,7 @@ function* checkRules(context: RuleContext): Iterable<Finding> {
     yield aboutPolicy(dnsCut, origin, {
       severity: "low",
       message: `Pods that ${describeRef(origin)} selects can ask the cluster's DNS over UDP and not over TCP`,
-      because: ["answers that do not fit into UDP are asked for again over TCP, which no policy here lets pass"],
+      because: ["answers that do not fit into UDP are asked for again over TCP, which no policy allows"],
       fix: "Allow TCP 53 beside UDP 53.",
     });
   }

@@ -6,12 +6,12 @@ import { findingOf } from "../../report";
 import { withSource } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Policies that nobody enforces protect nothing, however good they are. */
+/** Policies that are not enforced protect nothing. */
 export const enforcementOff: Rule = {
   id: "enforcement-off",
   title: "The enforcer does not enforce policies",
   severity: "critical",
-  why: "Policies that nobody enforces protect nothing, however good they are.",
+  why: "Policies that are not enforced protect nothing.",
   description:
     "Cilium's policyEnforcementMode is not `never` and policyAuditMode is not on: both let everything pass, on every " +
     "endpoint, whatever policies say.",
@@ -42,7 +42,7 @@ function* checkEnforcement(context: RuleContext): Iterable<Finding> {
     yield {
       ...common,
       message: "Cilium only reports what it would drop: policyAuditMode is on",
-      because: ["in audit mode traffic that a policy denies passes"],
+      because: ["in audit mode, traffic that a policy denies is still forwarded"],
       fix: "Set policyAuditMode to false once the reported flows are declared.",
     };
   }

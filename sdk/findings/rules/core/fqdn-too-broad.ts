@@ -10,9 +10,9 @@ export const fqdnTooBroad: Rule = {
   id: "fqdn-too-broad",
   title: "A rule for DNS names allows names that anyone can register",
   severity: "high",
-  why: "A name that strangers can register resolves to whatever they like, cloud metadata included.",
+  why: "Anyone who registers a matching name decides what it resolves to, including cloud metadata addresses.",
   description:
-    "No toFQDNs pattern matches names that anybody can register (`*`, a public suffix, names that spell an address).",
+    "No toFQDNs pattern matches names that anyone can register (`*`, a public suffix, names that spell an address).",
   remediation: "Name the hosts (matchName), or a pattern inside a domain that you trust.",
   controls: [controls.nistExternalServices, controls.pciOutbound, controls.mitreExfiltration],
   check: checkPatterns,
@@ -28,8 +28,8 @@ function* checkPatterns(context: RuleContext): Iterable<Finding> {
       .map((rule) => rule.path);
     if (paths.length === 0) continue;
     yield aboutPolicy(fqdnTooBroad, object.origin, {
-      message: `${describeRef(object.origin)} allows names that anybody can register: ${list(paths)}`,
-      because: ["a name that a stranger controls resolves to whatever the stranger wants"],
+      message: `${describeRef(object.origin)} allows names that anyone can register: ${list(paths)}`,
+      because: ["the owner of a name decides what it resolves to"],
     });
   }
 }

@@ -11,7 +11,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
  */
 export const fqdnWithoutDnsProxy: Rule = {
   id: "fqdn-without-dns-proxy",
-  title: "Pods with rules for DNS names do not ask through the DNS proxy",
+  title: "Pods with FQDN rules bypass the DNS proxy",
   severity: "medium",
   why: "Cilium learns the addresses behind names from answers that its DNS proxy sees; without the proxy it learns none and the rule opens nothing.",
   description: "Every pod that a toFQDNs rule is for is also selected by a policy whose DNS rule has `rules.dns`.",
@@ -32,8 +32,10 @@ function* checkProxy(context: RuleContext): Iterable<Finding> {
     const missing = object.parts.filter(hasNames).filter((part) => !isProxied(part, proxies, snapshot));
     if (missing.length === 0) continue;
     yield aboutPolicy(fqdnWithoutDnsProxy, object.origin, {
-      message: `${describeRef(object.origin)} has rules for DNS names, and its pods do not ask through the DNS proxy`,
-      because: ["no policy that selects the same pods has a DNS rule with rules.dns, so no address is ever learned"],
+      message: `${describeRef(object.origin)} has FQDN rules, and the DNS queries of its pods bypass the DNS proxy`,
+      because: [
+        "no policy that selects the same pods has a DNS rule with rules.dns, so the agent never learns an address",
+      ],
     });
   }
 }

@@ -23,13 +23,13 @@ export const halfOpenFlow: Rule = {
   id: "half-open-flow",
   title: "A flow is allowed on one side only",
   severity: "medium",
-  why: "Ingress and egress are judged apart, so an allow on one side only lets nothing through and merely looks as if it did.",
+  why: "A connection needs an allow for egress at the source and for ingress at the destination; an allow on one side only has no effect.",
   description:
     "For every allow rule that names pods: something of what the rule allows passes between at least one pair of workloads of " +
     "its two ends. For an end without workloads a new pod with the labels that the rule names is judged; then the severity " +
-    "is low, since the other half may belong to another stack.",
+    "is low, since the other side may belong to another stack.",
   remediation:
-    "Add the other half: egress at the source for an ingress rule, ingress at the destination for an egress rule.",
+    "Add the missing side: egress at the source for an ingress rule, ingress at the destination for an egress rule.",
   controls: [controls.pciServicesApproved, controls.nistInformationFlow],
   check: checkHalves,
 };
@@ -101,11 +101,11 @@ function describe({ origin }: PolicyParts, rules: readonly PolicyRule[], state: 
   return findingOf(halfOpenFlow, {
     ...(forNewPods ? { severity: "low" as const } : {}),
     subject: policySubject(origin),
-    message: `${describeRef(origin)} allows what the other side does not let pass: ${list(paths)}`,
+    message: `${describeRef(origin)} allows what the other side of the flow denies: ${list(paths)}`,
     because: [
-      `${missing.join(" and ")} at the other end of the flow is closed for it, so no connection comes about`,
+      `${missing.join(" and ")} on the other side of the flow does not allow it, so no connection can be established`,
       ...(forNewPods
-        ? ["no workload of both ends is here; judged for new pods with the labels that the rules name"]
+        ? ["the snapshot has no workload for source or destination; judged for new pods with the labels in the rules"]
         : []),
     ],
     causes: [origin.source],

@@ -16,11 +16,11 @@ export const hostAccess: Rule = {
   id: "host-access",
   title: "A workload can bypass pod policies",
   severity: "medium",
-  why: "To every enforcer a pod on the host network is the node, and a privileged container can leave its own network namespace.",
+  why: "To the CNI a pod on the host network is the node, and a privileged container can leave its own network namespace.",
   description:
     "No workload outside tier 0 is on the host network, shares the host's processes or memory, mounts a directory of the " +
     "host, is privileged, or adds the capabilities NET_ADMIN, NET_RAW, SYS_ADMIN, SYS_PTRACE or ALL.",
-  remediation: "Take the privilege away, or move the workload to a namespace of the platform.",
+  remediation: "Remove the privilege, or move the workload to a namespace of the platform.",
   controls: [controls.cisMinimiseHostNetwork, controls.nsaHostNetwork, controls.nistLeastPrivilege],
   check: checkHostAccess,
 };
@@ -54,7 +54,7 @@ function* checkHostAccess(context: RuleContext): Iterable<Finding> {
     yield findingOf(hostAccess, {
       subject: workloadSubject(workload),
       certainty: certain.length > 0 ? "definite" : "possible",
-      message: `${describeWorkload(workload, context.standIns)} ${can} slip out of pod policies`,
+      message: `${describeWorkload(workload, context.standIns)} ${can} bypass pod policies`,
       because: reasons.map(({ text }) => text),
     });
   }

@@ -30,12 +30,12 @@ export const metadataEndpointsClosed: Rule = {
   id: "metadata-endpoints-closed",
   title: "Pods can reach cloud metadata endpoints",
   severity: "critical",
-  why: "Clouds hand credentials to whoever can reach an address on the node's link; one compromised pod with a way to it holds the node's identity.",
+  why: "Clouds hand credentials to any client that reaches an address on the node's link, so one compromised pod that can reach it gets the node's identity.",
   description:
     "No pod outside tier 0 and the host network reaches a metadata endpoint of any cloud, over IPv4, IPv6 or an IPv6 " +
     "form of an IPv4 address, on any protocol and port; decided by computed reachability.",
   remediation:
-    "Close egress by default and leave the metadata addresses out of every rule that names the world: " +
+    "Add a default deny for egress, and leave the metadata addresses out of every rule that names the internet: " +
     "`except` in ipBlock and toCIDRSet, or an explicit egressDeny that is registered before the allows.",
   controls: [
     controls.mitreInstanceMetadata,
@@ -163,7 +163,7 @@ function describeGroup(context: RuleContext, group: Group): Finding {
     because: causes.map((cause) => cause.text),
     fix:
       sources.length === 0
-        ? "Put a default deny for egress into the namespace, and name the world only with the metadata addresses left out."
+        ? "Add a default deny for egress to the namespace, and leave the metadata addresses out of rules that name the internet."
         : "Leave the metadata addresses out of that rule (`except`), or register an explicit deny for them before it.",
     controls: metadataEndpointsClosed.controls,
     ...(sources.length === 0 ? {} : { causes: sources }),
@@ -218,9 +218,9 @@ function exemptHostNetwork(context: RuleContext, workload: Workload): Finding {
     severity: "info",
     certainty: "definite",
     subject: workloadSubject(workload),
-    message: `${describeWorkload(workload, context.standIns)} is on the host network: no pod policy keeps it from cloud metadata`,
+    message: `${describeWorkload(workload, context.standIns)} is on the host network: no pod policy denies it cloud metadata`,
     because: ["spec.hostNetwork is true, so the enforcer sees the node"],
-    fix: "Take the pod off the host network if it does not need it; otherwise close the address on the node.",
+    fix: "Take the pod off the host network if it does not need it; otherwise block the address on the node.",
     controls: [...metadataEndpointsClosed.controls, controls.cisMinimiseHostNetwork, controls.nsaHostNetwork],
     exempt: true,
   };

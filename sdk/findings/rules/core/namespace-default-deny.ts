@@ -33,13 +33,13 @@ export const namespaceDefaultDeny: Rule = {
   id: "namespace-default-deny",
   title: "A namespace has no default deny",
   severity: "critical",
-  why: "Where nothing closes a namespace, whoever starts a pod in it reaches everything that others leave open, and is reached by everybody.",
+  why: "Without a default deny, any pod that is started in the namespace reaches everything that others leave open, and every pod can reach it.",
   description:
-    "A fresh, unlabelled pod of every namespace outside tier 0 is denied to and from a fresh pod of a foreign " +
+    "A new, unlabelled pod of every namespace outside tier 0 is denied to and from a new pod of another " +
     "namespace, the public internet (IPv4 and IPv6) and other nodes, on every protocol and port; decided by computed " +
     "reachability, never by the name or the presence of a policy.",
   remediation:
-    "Give the namespace a policy that selects all its pods and closes ingress and egress " +
+    "Give the namespace a policy that selects all its pods and isolates them for ingress and egress " +
     "(NetworkPolicy: podSelector {} with policyTypes [Ingress, Egress] and no rules), after the allows that it needs.",
   controls: [
     controls.cisEveryNamespaceHasPolicies,
@@ -144,7 +144,7 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix:
       sources.length === 0
-        ? `Add a policy to the namespace that selects all pods and closes ${directions.join(" and ")}.`
+        ? `Add a policy to the namespace that selects all pods and isolates them for ${directions.join(" and ")}.`
         : "Let the rule name its peers, or select the pods that need it instead of all.",
     controls: namespaceDefaultDeny.controls,
     ...(sources.length === 0 ? {} : { causes: sources }),

@@ -14,7 +14,7 @@ export const spoofablePeer: Rule = {
   id: "spoofable-peer",
   title: "A rule identifies peers by what others can set",
   severity: "medium",
-  why: "An identity that others can take on is none: whoever may label a namespace, or start a pod anywhere, becomes the peer.",
+  why: "Anyone with the right to label a namespace, or to start a pod anywhere, can take on this identity and become the peer.",
   description:
     "No allow rule identifies a peer by a namespace label other than kubernetes.io/metadata.name, or by pod labels in " +
     "any namespace.",
@@ -30,7 +30,9 @@ function* checkPeers(context: RuleContext): Iterable<Finding> {
     const byLabel = rules.filter((rule) => rule.peers.some(usesSettableNamespaceLabel)).map((rule) => rule.path);
     const anywhere = rules.filter((rule) => rule.peers.some(isAnywhere)).map((rule) => rule.path);
     const because = [
-      ...(byLabel.length === 0 ? [] : [`${list(byLabel)} trusts a label that whoever may edit a namespace can set`]),
+      ...(byLabel.length === 0
+        ? []
+        : [`${list(byLabel)} trusts a label that anyone with edit rights on a namespace can set`]),
       ...(anywhere.length === 0 ? [] : [`${list(anywhere)} trusts pod labels in any namespace`]),
     ];
     if (because.length === 0) continue;

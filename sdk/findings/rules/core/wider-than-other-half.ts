@@ -11,7 +11,7 @@ export const widerThanOtherHalf: Rule = {
   id: "wider-than-other-half",
   title: "The two sides of a flow name different workloads",
   severity: "low",
-  why: "What one side allows too much is open the day the other side is relaxed; least privilege holds on both sides.",
+  why: "What one side allows beyond need opens as soon as the other side is relaxed; least privilege applies to both sides.",
   description:
     "Of the workloads that an allow rule names by labels, each exchanges something of what the rule allows with one of the " +
     "workloads that the policy selects, where any of them does; decided by computed reachability. Rules for all pods of the " +

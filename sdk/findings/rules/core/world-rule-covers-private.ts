@@ -12,7 +12,7 @@ export const worldRuleCoversPrivate: Rule = {
   id: "world-rule-covers-private",
   title: "A rule for the internet also covers private networks",
   severity: "medium",
-  why: "A range for the internet that does not leave them out also opens the nodes, the services and whatever else lies in private networks.",
+  why: "A range for the internet that includes private networks also opens nodes, services and everything else in them.",
   description:
     "No allow rule for egress whose CIDR holds more than 1/256 of the public IPv4 or IPv6 addresses also holds addresses of private, " +
     "shared or link-local networks (RFC 1918, RFC 6598, RFC 3927, RFC 4193, fe80::/10).",
@@ -48,7 +48,7 @@ function* checkRanges(context: RuleContext): Iterable<Finding> {
       });
     if (because.length === 0) continue;
     yield aboutPolicy(worldRuleCoversPrivate, origin, {
-      message: `${describeRef(origin)} is for the internet and holds private networks too`,
+      message: `${describeRef(origin)} is for the internet and includes private networks`,
       because: [...new Set(because)],
     });
   }

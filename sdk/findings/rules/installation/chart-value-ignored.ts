@@ -14,9 +14,9 @@ export const chartValueIgnored: Rule = {
   id: "chart-value-ignored",
   title: "The version of the enforcer's chart does not read a value",
   severity: "high",
-  why: "Helm passes over a key that the chart does not read: what it was to switch on, such as strict encryption, stays off without a word.",
+  why: "Helm silently ignores a key that the chart does not read: what it should switch on, such as strict encryption, stays off.",
   description:
-    "No value of a Cilium release is a key that this version of the chart does not have (any more), and none is a switch " +
+    "No value of a Cilium release uses a key that this version of the chart does not have, or a switch " +
     "for encryption or policies that no version ever had.",
   remediation: "Use the key that this version reads, or the version that reads the key.",
   controls: [controls.nistCryptographicProtection, controls.pciRuleSets, controls.nistChangeControl],

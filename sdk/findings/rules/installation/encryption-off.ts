@@ -10,7 +10,7 @@ export const encryptionOff: Rule = {
   id: "encryption-off",
   title: "Traffic between nodes is not encrypted",
   severity: "medium",
-  why: "Both enforcers send pods' traffic between nodes in the clear unless they are told otherwise; whoever sees the wire sees the data.",
+  why: "By default both enforcers send traffic between nodes in the clear: anyone with access to the network can read it.",
   description:
     "The installation of Cilium sets encryption.enabled with a type that its chart knows (wireguard, ipsec, ztunnel from " +
     "1.19), or the agent's enable-wireguard or enable-ipsec; that of Calico sets wireguardEnabled in its " +

@@ -17,12 +17,12 @@ export const enforcerVersion: Rule = {
   id: "enforcer-version",
   title: "The enforcer's version is not maintained",
   severity: "high",
-  why: "Old agents misread newer policies and keep holes that are known; what they enforce is not what was judged here.",
+  why: "Old agents misread newer policies and have known vulnerabilities; they may not enforce what was computed here.",
   description:
     `No release or chart, and no agent that a DaemonSet runs, is of Cilium before ${ciliumSupport.oldest} or Calico before ` +
     `${calicoSupport.oldest}; one before Cilium ${ciliumSupport.oldestMaintained} or Calico ` +
     `${calicoSupport.oldestMaintained}, which gets no security fixes, is shown with severity low.`,
-  remediation: `Update minor by minor to a maintained version, such as Cilium ${ciliumSupport.recommended} or Calico ${calicoSupport.recommended}.`,
+  remediation: `Upgrade one minor version at a time to a maintained version, such as Cilium ${ciliumSupport.recommended} or Calico ${calicoSupport.recommended}.`,
   controls: [controls.cisNetworkPluginSupportsPolicies, controls.nistBoundaryProtection, controls.pciRuleSets],
   check: checkVersions,
 };
@@ -126,7 +126,7 @@ function judge({ product, subject, path, text }: Stated): Finding | undefined {
   return findingOf(enforcerVersion, {
     ...about,
     severity: "low",
-    message: `${who} installs ${name} ${released}, which gets no security fixes any more`,
+    message: `${who} installs ${name} ${released}, which no longer gets security fixes`,
     because: [`${path} is older than ${oldestMaintained}, the oldest minor that is maintained`],
   });
 }

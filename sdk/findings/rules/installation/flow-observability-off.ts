@@ -9,7 +9,7 @@ export const flowObservabilityOff: Rule = {
   id: "flow-observability-off",
   title: "Flows are not recorded",
   severity: "medium",
-  why: "Without flow records nobody sees what a policy drops, neither the attack nor the outage.",
+  why: "Without flow records, drops go unnoticed: neither an attack nor an outage shows.",
   description:
     "Hubble is not switched off in Cilium's values or agent configuration, and Goldmane is not switched off in the values " +
     "of the tigera-operator chart.",

@@ -9,12 +9,11 @@ export const stagedOnly: Rule = {
   id: "staged-only",
   title: "A policy is only staged or logged, not enforced",
   severity: "high",
-  why: "A staged or dry-run policy reads like one that protects, and only reports what it would do.",
+  why: "A staged or dry-run policy looks like protection, and only reports what it would do.",
   description:
     "Every staged Calico policy has an enforced one of the same name beside it, and no AuthorizationPolicy is left in " +
     "Istio's dry run.",
-  remediation:
-    "Turn the staged policy into the enforced kind (or take istio.io/dry-run away) once its reports are clean.",
+  remediation: "Turn the staged policy into the enforced kind (or remove istio.io/dry-run) once its reports are clean.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkStaged,
 };
@@ -44,8 +43,8 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
   for (const policy of policies.filter(isPerhapsStaged)) {
     yield aboutPolicy(stagedOnly, policy, {
       certainty: "possible",
-      message: `${describeRef(policy)} is possibly only rehearsed`,
-      because: ["istio.io/dry-run is not known yet, or no text"],
+      message: `${describeRef(policy)} is possibly only staged or logged`,
+      because: ["istio.io/dry-run is not known yet, or no string"],
     });
   }
   for (const policy of policies.filter(isStaged)) {
@@ -54,12 +53,12 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
     yield aboutPolicy(stagedOnly, policy, {
       ...(hasTwin ? { severity: "info" as const } : {}),
       message: hasTwin
-        ? `${describeRef(policy)} rehearses a change of the enforced policy of the same name`
-        : `${describeRef(policy)} is only rehearsed: nothing of it is enforced`,
+        ? `${describeRef(policy)} stages a change of the enforced policy of the same name`
+        : `${describeRef(policy)} is only staged or logged: nothing of it is enforced`,
       because: [
         policy.dialect === "calico"
           ? "a staged policy is never enforced"
-          : "istio.io/dry-run has its matches logged instead of enforced",
+          : "with istio.io/dry-run, matches are logged and not enforced",
       ],
     });
   }

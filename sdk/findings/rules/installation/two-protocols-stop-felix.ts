@@ -11,7 +11,7 @@ export const twoProtocols: FelixFault = {
   dataplane: "iptables",
   fieldsOf: (rule) => (isSet(rule, "protocol") && isSet(rule, "notProtocol") ? ["notProtocol"] : []),
   effect: "ends the programming of policies on the nodes",
-  reason: "stands beside protocol: Felix writes one -p for each, and iptables-restore takes one",
+  reason: "is beside protocol: Felix writes one -p for each, and iptables-restore takes one",
   instead: (paths) =>
     `Leave out ${paths.join(" and ")}: protocol says the same by itself, unless it is the very protocol that is excluded; then the rule matches nothing and can go. Then start Felix again.`,
 };

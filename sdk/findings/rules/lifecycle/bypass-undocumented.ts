@@ -11,13 +11,13 @@ export const bypassUndocumented: Rule = {
   id: "bypass-undocumented",
   title: "A bypass has no owner, reason or end",
   severity: "high",
-  why: "A bypass made in an incident stays when the incident is over, unless it ends by itself and somebody answers for it.",
+  why: "A bypass made in an incident outlives the incident unless it has an end and an owner.",
   description:
     "A workload with the label policy-bypass.pulumi-cluster-security/until, or a policy whose name says bypass or " +
     "break-glass, has a last day (`until`, YYYY-MM-DD) that is a date and has not passed, and the annotations " +
     "policy-bypass.pulumi-cluster-security/owner and /reason. For a pod that carries nothing but the label, a policy of its " +
     "namespace with the same day may say them.",
-  remediation: "Say who answers for the bypass, why it is needed and its last day; or take it away.",
+  remediation: "State the owner, the reason and the last day of the bypass, or remove it.",
   controls: [controls.nistChangeControl, controls.pciReview, controls.soc2Change],
   check: checkBypasses,
 };
@@ -65,7 +65,7 @@ function* judge(
   const about = { ...ref, ...(source === undefined ? {} : { source }) };
   const until = stated["until"];
   const faults = [
-    ...["owner", "reason"].filter((key) => isMissing(stated[key])).map((key) => `it does not say its ${key}`),
+    ...["owner", "reason"].filter((key) => isMissing(stated[key])).map((key) => `it does not state its ${key}`),
     ...endFault(until, context.today),
   ];
   if (faults.length > 0) {
@@ -81,12 +81,12 @@ function* judge(
     severity: "info",
     message: `${describeRef(ref)} ${what} until ${String(until)}`,
     because: ["its owner, reason and last day are stated"],
-    fix: "Nothing to do until that day; take it away when it is no longer needed.",
+    fix: "Nothing to do until that day; remove it when it is no longer needed.",
   });
 }
 
 function endFault(until: unknown, today: string | undefined): string[] {
-  if (isMissing(until)) return ["it does not say when it ends"];
+  if (isMissing(until)) return ["it does not state its end"];
   if (!isDate(until)) return ["its end is not a date of the form YYYY-MM-DD"];
   return today !== undefined && until < today ? [`it ended on ${until}`] : [];
 }

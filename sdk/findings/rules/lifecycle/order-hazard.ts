@@ -17,9 +17,9 @@ export const orderHazard: Rule = {
   id: "order-hazard",
   title: "Policies are registered in an unsafe order",
   severity: "medium",
-  why: "Resources without a dependency are registered at the same time, in any order; what holds at the end does not hold on the way.",
+  why: "Pulumi registers resources without a dependency in parallel, in any order, so traffic can be open or cut until the last one is in place.",
   description:
-    "Where the dependencies of a stack are known: every policy that closes pods and allows nothing waits for the allows " +
+    "Where the dependencies of a stack are known: every default deny waits for the allows " +
     "of the same pods, and every allow that an explicit deny has to limit waits for that deny. A kustomization " +
     "(kustomize.config.k8s.io) does not hold both, since all of it is applied together.",
   remediation:
@@ -51,7 +51,7 @@ function* checkOrder(context: RuleContext): Iterable<Finding> {
   for (const [closer, openings] of late) {
     const directions = openings.map(({ direction }) => direction).join(" and ");
     yield aboutPolicy(orderHazard, closer.origin, {
-      message: `${describeRef(closer.origin)} may close ${directions} before the allows of the same pods open it`,
+      message: `${describeRef(closer.origin)} may deny ${directions} before the allows for the same pods are in place`,
       because: openings.map(
         ({ direction, names }) => `it does not depend on what opens ${direction} and may be registered first: ${names}`,
       ),
@@ -235,7 +235,7 @@ function* checkKustomizations(snapshot: Snapshot): Iterable<Finding> {
       ...(source === undefined ? {} : { source }),
     };
     yield aboutObject(orderHazard, about, {
-      message: `Kustomization ${name} applies the default deny together with the allows that have to stand before it`,
+      message: `Kustomization ${name} applies the default deny together with the allows that have to be in place before it`,
       because: ["one kustomization is applied as a whole; nothing in it waits for anything else in it"],
       fix: "Split it into two Flux Kustomizations, the one with the default deny with `dependsOn` on the other.",
     });

@@ -9,7 +9,7 @@ export const reviewOverdue: Rule = {
   id: "review-overdue",
   title: "The review of a policy is overdue",
   severity: "medium",
-  why: "What was needed once stays open for ever, unless somebody is asked again whether it still is.",
+  why: "A flow that was needed once stays open for ever unless its owner reviews it.",
   description:
     "The annotation pulumi-cluster-security/review-by of a policy, where it is set, holds a date (YYYY-MM-DD) that has not " +
     "passed and lies at most a year ahead.",
@@ -29,7 +29,7 @@ function* checkReviews(context: RuleContext): Iterable<Finding> {
     const fault = faultOf((annotations as Readonly<Record<string, unknown>>)[annotation], context.today);
     if (fault === undefined) continue;
     yield aboutPolicy(reviewOverdue, policy, {
-      message: `${describeRef(policy)} is not reviewed as it says`,
+      message: `${describeRef(policy)} is not reviewed as its annotation states`,
       because: [`metadata.annotations["${annotation}"] ${fault}`],
     });
   }

@@ -17,7 +17,7 @@ export const hboneCut: Rule = {
   id: "hbone-cut",
   title: "A network policy blocks the tunnel of ambient mode",
   severity: "medium",
-  why: "Between pods of an ambient mesh the CNI sees TCP 15008 only; a policy that opens the application's port and not this one cuts the mesh off.",
+  why: "Between pods of an ambient mesh the CNI sees TCP 15008 only; a policy that allows the application's port and not 15008 breaks the connection.",
   description:
     "For every allow rule with TCP ports between pods of Istio's ambient mode: some of them reach each other over the tunnel " +
     "(TCP 15008) that carries these ports; decided by computed reachability.",

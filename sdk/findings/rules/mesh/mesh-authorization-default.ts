@@ -11,7 +11,7 @@ export const meshAuthorizationDefault: Rule = {
   id: "mesh-authorization-default",
   title: "The mesh admits callers that no policy names",
   severity: "medium",
-  why: "Where no AuthorizationPolicy allows somebody by name, Istio allows everybody, and an ALLOW with an empty rule allows everybody again.",
+  why: "Where no AuthorizationPolicy names a caller, Istio allows every caller; an ALLOW with an empty rule does the same.",
   description:
     "A pod with an identity in the mesh that no policy names is refused by every pod of the mesh, over TCP; decided by " +
     "computed reachability with the AuthorizationPolicies alone.",
@@ -53,11 +53,11 @@ function* checkDefault(context: RuleContext): Iterable<Finding> {
       yield findingOf(meshAuthorizationDefault, {
         subject: namespaceSubject(context.reachability.snapshot, namespace),
         certainty: certain ? "definite" : "possible",
-        message: `Anybody in the mesh ${certain ? "may" : "possibly may"} call pods of namespace ${namespace} (${list(open.map(([, who]) => who))})`,
+        message: `Any caller in the mesh ${certain ? "may" : "possibly may"} call pods of namespace ${namespace} (${list(open.map(([, who]) => who))})`,
         because: [
           rule === undefined
-            ? "no AuthorizationPolicy that is about them admits callers by name, so all are admitted"
-            : `${describeRef(rule.policy)}, ${rule.path} admits whoever it is`,
+            ? "no AuthorizationPolicy that selects them names callers, so all callers are admitted"
+            : `${describeRef(rule.policy)}, ${rule.path} admits every caller`,
         ],
         causes: [rule?.source],
       });

@@ -10,7 +10,7 @@ export const meshPeerMatchesNobody: Rule = {
   id: "mesh-peer-matches-nobody",
   title: "An AuthorizationPolicy names callers that do not exist in the mesh",
   severity: "medium",
-  why: "A principal in another spelling than Istio's, or a namespace whose pods have no identity, matches no caller, and Istio says nothing about it.",
+  why: "A principal in another spelling than Istio's, or a namespace whose pods have no identity, matches no caller, and Istio reports nothing.",
   description:
     "No principal of an AuthorizationPolicy begins with spiffe:// or has another form than " +
     "`<trust domain>/ns/<namespace>/sa/<service account>`, and no principal, namespace or service account names a namespace " +
@@ -30,7 +30,7 @@ function* checkPeers(context: RuleContext): Iterable<Finding> {
     const because = [...namesOf(policy)].flatMap((name) => whyNobody(name, outside));
     if (because.length === 0) continue;
     yield aboutPolicy(meshPeerMatchesNobody, policy, {
-      message: `${describeRef(policy)} names callers that nobody in the mesh is`,
+      message: `${describeRef(policy)} names callers that do not exist in the mesh`,
       because: [...new Set(because)],
     });
   }

@@ -11,7 +11,7 @@ export const meshPrincipalWildcard: Rule = {
   id: "mesh-principal-wildcard",
   title: "An AuthorizationPolicy does not name its callers in full",
   severity: "medium",
-  why: "A principal with a wildcard admits accounts that nobody has created yet, and one that is only excluded admits all others, plaintext included.",
+  why: "A wildcard also admits service accounts that are created later; an exclusion admits all other callers, including plaintext clients.",
   description:
     "No ALLOW rule of an AuthorizationPolicy names principals, service accounts, namespaces or trust domains by a " +
     "wildcard, or by exclusion alone.",
@@ -28,7 +28,9 @@ function* checkPrincipals(context: RuleContext): Iterable<Finding> {
     const byExclusion = pathsOf(rules.filter((rule) => rule.peers.some((peer) => excludes(peer) && !names(peer))));
     const because = [
       ...(byWildcard.length === 0 ? [] : [`${list(byWildcard)} names callers by a wildcard`]),
-      ...(byExclusion.length === 0 ? [] : [`${list(byExclusion)} names only who is not meant, so everybody else is`]),
+      ...(byExclusion.length === 0
+        ? []
+        : [`${list(byExclusion)} names only excluded callers, so it admits all others`]),
     ];
     if (because.length === 0) continue;
     yield aboutPolicy(meshPrincipalWildcard, origin, {

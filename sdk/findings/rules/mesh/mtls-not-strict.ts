@@ -7,7 +7,7 @@ export const mtlsNotStrict: Rule = {
   id: "mtls-not-strict",
   title: "Pods of the mesh accept plaintext",
   severity: "high",
-  why: "Istio's default, PERMISSIVE, also takes plaintext: whoever has no identity connects all the same, unseen and unencrypted.",
+  why: "Istio's default, PERMISSIVE, also accepts plaintext: a client without an identity connects unauthenticated and unencrypted.",
   description:
     "No pod of the service mesh accepts plaintext TCP on all ports from a pod outside the mesh, decided by computed " +
     "reachability with the PeerAuthentications alone, so that the mode is found wherever it is inherited from.",

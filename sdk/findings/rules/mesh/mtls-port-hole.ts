@@ -7,7 +7,7 @@ export const mtlsPortHole: Rule = {
   id: "mtls-port-hole",
   title: "Single ports accept plaintext beside strict mutual TLS",
   severity: "medium",
-  why: "A hole made for one port stays open for everybody who finds it, long after its reason has gone.",
+  why: "An exception for one port is open to every client, and often outlives its reason.",
   description:
     "No pod of the service mesh accepts plaintext on single ports (portLevelMtls) while the others demand mutual TLS; " +
     "decided by computed reachability with the PeerAuthentications alone.",

@@ -11,7 +11,7 @@ export const peerAuthenticationIgnored: Rule = {
   id: "peer-authentication-ignored",
   title: "A PeerAuthentication is ignored beside another one",
   severity: "medium",
-  why: "Istio takes the oldest PeerAuthentication of each level and ignores the others without a word; a port that the younger one opens or closes stays as it was.",
+  why: "Istio uses the oldest PeerAuthentication of each level and silently ignores the others, so what the newer one sets has no effect.",
   description:
     "No workload is selected by two PeerAuthentications with a selector, and no namespace (nor the mesh) has two without one.",
   remediation: "Merge them into one PeerAuthentication; portLevelMtls takes any number of ports.",
@@ -52,7 +52,7 @@ function describe(_snapshot: Snapshot, policy: PolicySource, first: PolicySource
   return aboutPolicy(peerAuthenticationIgnored, policy, {
     message: `${describeRef(policy)} has no effect on ${pods}`,
     because: [
-      `${describeRef(first)} is about ${who.length === 1 ? "it" : "them"} too, is older, and only the oldest counts`,
+      `${describeRef(first)} selects ${who.length === 1 ? "it" : "them"} too and is older; only the oldest has an effect`,
     ],
   });
 }

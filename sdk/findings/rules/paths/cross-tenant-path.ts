@@ -11,14 +11,14 @@ export const crossTenantPath: Rule = {
   id: "cross-tenant-path",
   title: "A tenant reaches another tenant",
   severity: "high",
-  why: "A tenant answers for its own workloads only; a path from another tenant makes one tenant's incident everybody's.",
+  why: "A path from another tenant lets one tenant's incident spread to the other.",
   description:
     "No workload of a tenant's namespace reaches a workload of another tenant's, and no new pod could; decided by " +
     "computed reachability. Tenants are told by a label of their namespaces. Of a path, the ports are exempt for which a " +
     "policy that selects the source and one that selects the destination both document the same exception, with owner, " +
     "reason and last day (annotation pulumi-cluster-security/exception); every path is judged by itself.",
   remediation:
-    "Close the namespaces by default and leave other tenants out of the rules, or declare an exception with an owner, " +
+    "Add a default deny to the namespaces and leave other tenants out of the rules, or declare an exception with an owner, " +
     "a reason and an end.",
   controls: [controls.nistSeparateFlows, controls.nistInformationFlow, controls.isoSegregation, controls.pciInbound],
   check: checkTenants,

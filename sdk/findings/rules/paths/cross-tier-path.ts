@@ -11,7 +11,7 @@ export const crossTierPath: Rule = {
   id: "cross-tier-path",
   title: "An application reaches more of the platform than it offers",
   severity: "medium",
-  why: "The platform's pods hold the rights over the whole cluster; an application that reaches them can try for those.",
+  why: "The platform's pods have rights over the whole cluster, which an attacker in an application could take over through them.",
   description:
     "No rule lets a workload of an application namespace reach a pod of tier 0, except the cluster's DNS on port 53, or a " +
     "pod of tier 1 on every TCP port; decided by computed reachability. What is open because nothing closes it is left " +

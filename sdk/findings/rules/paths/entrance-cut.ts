@@ -11,7 +11,7 @@ export const entranceCut: Rule = {
   id: "entrance-cut",
   title: "Policies keep the proxy of an Ingress or Gateway from the pods behind it",
   severity: "medium",
-  why: "What passes a proxy reaches the pod with the proxy's identity; a rule for the clients outside does not let it in.",
+  why: "Traffic through a proxy arrives with the proxy's identity, so a rule for external clients does not match it.",
   description:
     "For every Ingress and every route of a Gateway whose proxy is known (pods of the snapshot, or Cilium's Envoy with the " +
     "identity ingress), the proxy reaches some port of every workload behind it; decided by computed reachability.",

@@ -10,7 +10,7 @@ export const healthEndpointCut: Rule = {
   id: "health-endpoint-cut",
   title: "Cilium's health endpoints are isolated",
   severity: "medium",
-  why: "A clusterwide deny that also closes reserved:health shows every node as unreachable, and the real outage goes unseen.",
+  why: "A clusterwide deny that also isolates reserved:health makes every node look unreachable, which hides a real outage.",
   description:
     "No Cilium policy closes the endpoints reserved:health, which carry no namespace, unless another lets the nodes and " +
     "the health endpoints (remote-node, health, cluster or all) through in that direction.",

@@ -12,7 +12,7 @@ export const ingressProxyCut: Rule = {
   id: "ingress-proxy-cut",
   title: "Cilium's ingress proxy is isolated",
   severity: "medium",
-  why: "A clusterwide deny that also closes reserved:ingress cuts every Ingress and Gateway that Cilium serves, and no pod's policy shows why.",
+  why: "A clusterwide deny that also isolates reserved:ingress cuts every Ingress and Gateway that Cilium serves, and no pod's policy shows why.",
   description:
     "No Cilium policy closes the endpoint reserved:ingress, which carries no namespace, in a direction in which no policy " +
     "lets anybody through. Definite where the snapshot shows that Cilium serves Ingresses or Gateways, possible where it " +

@@ -10,7 +10,7 @@ export const kubeApiCut: Rule = {
   id: "kube-api-cut",
   title: "A workload with rights on the API cannot reach the API server",
   severity: "medium",
-  why: "Operators, Patroni and whatever else watches the API stop working behind a default deny, often hours later, when a lease ends.",
+  why: "Operators, Patroni and other API clients stop working under a default deny, often hours later, when a lease ends.",
   description:
     "Every workload outside tier 0 whose service account a RoleBinding or ClusterRoleBinding names can reach the API " +
     "server on TCP 443 or 6443; decided by computed reachability.",

@@ -11,7 +11,7 @@ export const mailEgress: Rule = {
   id: "mail-egress",
   title: "A workload can send mail directly to the internet",
   severity: "low",
-  why: "TCP 25 to anywhere is what spam needs and applications do not: they submit to a relay on 587 or 465.",
+  why: "Spam needs TCP 25 to any address; applications submit to a relay on 587 or 465.",
   description:
     "No rule lets a workload outside tier 0 reach the internet on TCP 25, in the largest pieces of the public address space " +
     "that the policies tell apart. What is open because nothing closes it is left to namespace-default-deny.",

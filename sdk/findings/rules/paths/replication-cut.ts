@@ -11,7 +11,7 @@ export const replicationCut: Rule = {
   id: "replication-cut",
   title: "Replicas of a stateful workload cannot reach each other",
   severity: "low",
-  why: "Databases, queues and sentinels agree among themselves; behind a default deny they do so only if somebody thought of it.",
+  why: "Databases, queues and sentinels talk to their own replicas; a default deny cuts these connections unless a policy allows them.",
   description:
     "Between the replicas of a StatefulSet with two or more, some container port is open; decided by computed " +
     "reachability. A workload whose replicas have nothing to say to each other may be exempted.",

@@ -11,7 +11,7 @@ export const deadRule: Rule = {
   id: "dead-rule",
   title: "A policy or a rule does nothing",
   severity: "low",
-  why: "A rule for nobody is a slip in a label, or a leftover that opens something again when somebody takes the label.",
+  why: "A rule that matches no pod is a mistake in a label, or a leftover that opens something again when a pod gets the label.",
   description:
     "Every policy that selects pods by labels selects a workload, every rule has a peer and a port that exist, and no " +
     "other rule does the same and more. Only namespaces whose workloads are in the snapshot are judged.",

@@ -10,11 +10,11 @@ export const hostNetworkSelected: Rule = {
   id: "host-network-selected",
   title: "A policy selects or names pods on the host network",
   severity: "medium",
-  why: "A pod on the host network is the node: a policy that selects it protects nothing, and a rule that names it allows nothing.",
+  why: "To the CNI a pod on the host network is the node: a policy that selects it has no effect, and a rule that names it allows nothing.",
   description:
     "No policy selects, and no peer of an allow rule names, by labels or namespace, only workloads that are on the host network.",
   remediation:
-    "Speak of the node instead: a host policy (nodeSelector) to protect it, toEntities [host, remote-node] or its " +
+    "Write rules for the node instead: a host policy (nodeSelector) to protect it, toEntities [host, remote-node] or its " +
     "addresses to reach it.",
   controls: [controls.cisMinimiseHostNetwork, controls.nsaHostNetwork, controls.nistInformationFlow],
   check: checkSelectors,
@@ -37,7 +37,7 @@ function* checkSelectors(context: RuleContext): Iterable<Finding> {
     ]);
     if (because.length === 0) continue;
     yield aboutPolicy(hostNetworkSelected, origin, {
-      message: `${describeRef(origin)} speaks of pods on the host network`,
+      message: `${describeRef(origin)} selects or names pods on the host network`,
       because: [...new Set(because)],
       fix: fixOf(origin),
     });

@@ -12,7 +12,7 @@ export const labelOnlyIdentity: Rule = {
   id: "label-only-identity",
   title: "A rule identifies callers by labels alone",
   severity: "low",
-  why: "Whoever may start a pod in the namespace chooses its labels; which service accounts it may use is decided by others.",
+  why: "Anyone with the right to start a pod in the namespace chooses its labels, but not which service accounts it may use.",
   description:
     "Cilium's allow rules for ingress that name pods by labels also name their service account " +
     "(k8s:io.cilium.k8s.policy.serviceaccount). Kubernetes' own policies cannot say it and are left out.",
@@ -33,8 +33,8 @@ function* checkIdentities(context: RuleContext): Iterable<Finding> {
     const names = objects.map(({ origin }) => describeRef(origin));
     yield findingOf(labelOnlyIdentity, {
       subject: home === "" ? { kind: "Cluster", name: "cluster" } : namespaceSubject(snapshot, home),
-      message: `${list(names)} ${names.length === 1 ? "tells" : "tell"} callers by labels alone`,
-      because: ["a label is whatever the author of a pod writes, a service account is not"],
+      message: `${list(names)} ${names.length === 1 ? "identifies" : "identify"} callers by labels alone`,
+      because: ["the author of a pod sets any label, but not any service account"],
       causes: objects.map(({ origin }) => origin.source),
     });
   }

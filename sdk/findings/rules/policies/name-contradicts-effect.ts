@@ -6,12 +6,12 @@ import { policyObjects, rulesOf, understoodRulesOf } from "../../policy-rules";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** A policy that does something else than its name says is believed by its name. */
+/** A policy that has a name that contradicts its effect is believed by its name. */
 export const nameContradictsEffect: Rule = {
   id: "name-contradicts-effect",
-  title: "A policy does something else than its name says",
+  title: "A policy's name contradicts its effect",
   severity: "low",
-  why: "Reviewers read names; a `deny` that denies nothing, or an `external` that reaches nothing outside, passes every review.",
+  why: "Reviewers trust names: a `deny` that denies nothing, or an `external` that allows nothing external, goes unnoticed.",
   description:
     "A policy named default-deny or deny-all allows nothing; a Kubernetes NetworkPolicy is not named after one peer that it " +
     "denies (deny-external), since it can only isolate; " +
@@ -28,7 +28,7 @@ function* checkEffects(context: RuleContext): Iterable<Finding> {
     const because = contradictions(object);
     if (because.length === 0) continue;
     yield aboutPolicy(nameContradictsEffect, object.origin, {
-      message: `${describeRef(object.origin)} does something else than its name says`,
+      message: `${describeRef(object.origin)} has a name that contradicts its effect`,
       because,
     });
   }

@@ -7,12 +7,12 @@ import type { Finding, Rule, RuleContext } from "../../types";
 /** Names that say what a policy does are read in every log line. */
 export const namingConvention: Rule = {
   id: "naming-convention",
-  title: "A policy's name does not say what the policy does",
+  title: "A policy's name does not follow the convention",
   severity: "low",
-  why: "In an incident a policy's name is what the log shows; one that says what it does saves the search for its text.",
+  why: "In an incident the log shows the policy's name; a name that states the effect saves looking the policy up.",
   description:
     "The name of every network policy and AuthorizationPolicy follows the convention (default: default-deny…, deny-…, " +
-    "allow-<from>-to-<to>, tier<n>-…; configurable). What stands before a dot, a Calico tier or a namespace, is not looked at.",
+    "allow-<from>-to-<to>, tier<n>-…; configurable). A prefix that ends with a dot, such as a Calico tier or a namespace, does not count.",
   remediation:
     "Name it allow-<from>-to-<to>, default-deny-<what> or deny-<what> (metadata.name; keep the name of the resource). A rename creates the new one first.",
   controls: [controls.pciRuleSets],

@@ -14,7 +14,7 @@ export const passDropsNewcomers: Rule = {
   id: "pass-drops-newcomers",
   title: "A Pass rule drops pods that are added later",
   severity: "low",
-  why: "Cilium 1.20 drops whom it learns of while a Pass rule names them, until it computes the policies anew: what works today fails with the next roll-out.",
+  why: "Cilium 1.20 drops identities that it first sees while a Pass rule names them, until it recomputes its policies: what works today fails after the next roll-out.",
   description:
     "Under Cilium no ClusterNetworkPolicy has a Pass rule. A pod with labels that none had before, or an address range that " +
     "no policy named before, is dropped by a Pass rule that was there first, at times even where a later tier names them; nothing is opened.",
@@ -38,8 +38,8 @@ function* checkPasses(context: RuleContext): Iterable<Finding> {
     );
     if (paths.length === 0) continue;
     yield aboutPolicy(passDropsNewcomers, origin, {
-      message: `${describeRef(origin)} may drop pods and addresses that come later, although it passes them on`,
-      because: [`Cilium 1.20 denies whom it learns of while a Pass rule names them: ${list(paths)}`],
+      message: `${describeRef(origin)} may drop pods and addresses that are added later, although it passes them on`,
+      because: [`Cilium 1.20 denies identities that it first sees while a Pass rule names them: ${list(paths)}`],
     });
   }
 }

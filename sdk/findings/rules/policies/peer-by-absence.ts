@@ -14,10 +14,10 @@ export const peerByAbsence: Rule = {
   id: "peer-by-absence",
   title: "A rule identifies peers by labels that they lack",
   severity: "high",
-  why: "Cilium takes a peer that is only told by what its namespace lacks for everybody, the internet and cloud metadata included.",
+  why: "For Cilium, a peer whose namespace is described only by labels that it lacks matches everything, including the internet and cloud metadata.",
   description:
     "Under Cilium no rule of a ClusterNetworkPolicy has a peer `namespaces` whose conditions are all NotIn or DoesNotExist: " +
-    "such a peer is everybody, so Accept opens to the world and Deny closes to all.",
+    "such a peer matches everything, so Accept opens to the internet and Deny denies all.",
   remediation:
     "Add a condition that the namespaces meet, such as `{ key: kubernetes.io/metadata.name, operator: Exists }`.",
   controls: [controls.nistInformationFlow, controls.nistBoundaryProtection, controls.pciServicesApproved],
@@ -44,7 +44,7 @@ function* checkPeers(context: RuleContext): Iterable<Finding> {
     );
     if (paths.length === 0) continue;
     yield aboutPolicy(peerByAbsence, origin, {
-      message: `${describeRef(origin)} has peers that are everybody to Cilium, the internet and cloud metadata included`,
+      message: `${describeRef(origin)} has peers that match everything for Cilium, including the internet and cloud metadata`,
       because: [`only what the namespaces lack is named: ${list(paths)}`],
     });
   }

@@ -18,7 +18,7 @@ export const portNobodyListens: Rule = {
   id: "port-nobody-listens",
   title: "A rule opens ports that no container declares",
   severity: "low",
-  why: "A port that no pod declares is mostly a slip, and the traffic that was meant stays closed.",
+  why: "A port that no pod declares is usually a mistake, and the intended traffic stays denied.",
   description:
     "Of the TCP and UDP ports that an allow rule opens, some workload at the destination declares at least one " +
     "(containerPort), where all workloads there declare their ports.",

@@ -12,7 +12,7 @@ export const proxyServiceNamed: Rule = {
   id: "proxy-service-named",
   title: "A rule names the Service of Cilium's ingress proxy, which no policy sees",
   severity: "medium",
-  why: "Traffic to a Gateway or an Ingress of Cilium's goes to Envoy on the node, which has the identity ingress; the Service's endpoint is a placeholder that nobody has.",
+  why: "Traffic to a Gateway or an Ingress of Cilium's goes to Envoy on the node, which has the identity ingress; the Service's endpoint is a placeholder address.",
   description: "No `toServices` names a Service that Cilium creates for a Gateway or an Ingress.",
   remediation: "Allow the entity in place of the Service: `toEntities: [ingress]`.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
@@ -29,7 +29,7 @@ function* checkServices(context: RuleContext): Iterable<Finding> {
     yield aboutPolicy(proxyServiceNamed, origin, {
       message: `${describeRef(origin)} names the Service of Cilium's ingress proxy in toServices, which opens nothing`,
       because: [...new Set(found)],
-      fix: "Put a rule with toEntities: [ingress] in place of toServices; toServices cannot stand beside another peer in one rule.",
+      fix: "Put a rule with toEntities: [ingress] in place of toServices; one rule cannot have toServices and another peer.",
     });
   }
 }

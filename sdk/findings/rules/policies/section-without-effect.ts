@@ -12,12 +12,12 @@ export const sectionWithoutEffect: Rule = {
   id: "section-without-effect",
   title: "A section of a policy has no effect",
   severity: "medium",
-  why: "The author believes that the section restricts or allows something; nothing enforces it, and every review passes it.",
+  why: "The section looks as if it restricts or allows something, and nothing enforces it.",
   description:
     "Every direction for which a NetworkPolicy or Calico policy has rules is in its `policyTypes` (`types`); an empty list of " +
     "egress rules stands beside `policyTypes: [Egress]`; and a Cilium policy that sets enableDefaultDeny to true for a " +
     "direction has rules for it. Cilium enforces the rules of a NetworkPolicy that `policyTypes` leaves out; others do not.",
-  remediation: "Name the direction in policyTypes, or take the section away.",
+  remediation: "Name the direction in policyTypes, or remove the section.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkSections,
 };
@@ -67,7 +67,7 @@ function typesFaults(spec: Fields, field: "policyTypes" | "types", enforcedAnywa
         {
           because:
             "spec.egress is an empty list and spec.policyTypes is not set, so the policy does not isolate egress",
-          fix: "Set spec.policyTypes to [Ingress, Egress], or take spec.egress away.",
+          fix: "Set spec.policyTypes to [Ingress, Egress], or remove spec.egress.",
         },
       ];
     }
@@ -75,9 +75,9 @@ function typesFaults(spec: Fields, field: "policyTypes" | "types", enforcedAnywa
     return [
       {
         because: enforcedAnyway
-          ? `spec.${field} leaves out ${typeOf[direction]}: Cilium enforces spec.${direction} all the same, and every other enforcer ignores it`
+          ? `spec.${field} leaves out ${typeOf[direction]}: Cilium still enforces spec.${direction}, and every other enforcer ignores it`
           : `spec.${field} leaves out ${typeOf[direction]}, so spec.${direction} is ignored`,
-        fix: `Add ${typeOf[direction]} to spec.${field} if the rules are meant, or take spec.${direction} away.`,
+        fix: `Add ${typeOf[direction]} to spec.${field} if the rules are intended, or remove spec.${direction}.`,
       },
     ];
   });
@@ -91,7 +91,7 @@ function ciliumFaults(spec: Fields, path: string): Fault[] {
     return [
       {
         because: `${path}.enableDefaultDeny.${direction} is true without rules for ${direction}: it has no effect, and ${direction} is not isolated by this policy`,
-        fix: `Add the rules, or \`${direction}: [{}]\` to allow nothing; without either take enableDefaultDeny.${direction} away.`,
+        fix: `Add the rules, or \`${direction}: [{}]\` to allow nothing; otherwise remove enableDefaultDeny.${direction}.`,
       },
     ];
   });

@@ -13,7 +13,7 @@ export const selectorKeyUnknown: Rule = {
   id: "selector-key-unknown",
   title: "A selector asks for a label that no object has",
   severity: "medium",
-  why: "A selector with a wrong key fits nobody: the policy isolates its pods all the same, and what it seems to allow stays closed.",
+  why: "A selector with a wrong key selects no pod: the policy still isolates its own pods, and what it seems to allow stays denied.",
   description:
     "No selector asks for a key that is written as another API writes it (namespace labels in Cilium, Calico and Kubernetes " +
     "have different names), where no object that was read has such a label; and none asks for a value that pods carry under " +

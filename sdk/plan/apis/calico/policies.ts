@@ -32,7 +32,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
     shortfalls.refuse(
       "enforcer-too-old",
       ["cluster", "enforcerVersion"],
-      "Tiers, which the calico dialect is made of, came with Calico 3.30.",
+      "The calico dialect writes tiers, which need Calico 3.30.",
       "Use Calico 3.30 or newer, or the kubernetes dialect.",
     );
   }

@@ -41,7 +41,7 @@ export function noteHostNetwork(model: Model, shortfalls: Shortfalls): void {
       shortfalls.note(
         "host-network-not-enforced",
         flow.path,
-        "A workload on the host network has the identity of its node: as a peer it stands for every node, and its own side of the flow is not held.",
+        "A workload on the host network has the identity of its node: as a peer it stands for every node, and its own side of the flow is not enforced.",
         "Move it off the host network where that matters.",
       );
     }

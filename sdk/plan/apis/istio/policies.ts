@@ -132,7 +132,7 @@ function plaintextDocuments(
     shortfalls.lost(
       "mesh-plaintext-to-namespace",
       first.flow.path,
-      "Somebody outside the mesh is to reach every pod of a mesh namespace; strict mutual TLS can be lifted for declared workloads only.",
+      "A client outside the mesh is to reach every pod of a mesh namespace; strict mutual TLS can be relaxed for declared workloads only.",
       "Name the workloads, or take the source into the mesh.",
     );
   }
@@ -229,7 +229,7 @@ function noteRunningPods(model: Model, mesh: ModelMesh, shortfalls: Shortfalls):
     shortfalls.note(
       "mesh-needs-restart",
       ["namespaces", name],
-      "Pods that run there already have no proxy until they are started again, and strict mutual TLS shuts them out.",
+      "Pods that already run there have no proxy until they are restarted, and strict mutual TLS rejects them.",
       "Put the namespace into mode audit, restart its workloads, then enforce; or use the ambient mode.",
     );
   }

@@ -7,12 +7,12 @@ import { noteNodeAddresses } from "../address-peers";
 import { isCutByWorkload } from "./network-policy";
 
 export function noteLimits(model: Model, shortfalls: Shortfalls): void {
-  const notFinal = "NetworkPolicy has no deny: what one policy leaves closed, another can open.";
+  const notFinal = "NetworkPolicy has no deny: what one policy does not allow, another can allow.";
   const fix = "Keep the policy pack mandatory, or use the cilium dialect.";
   shortfalls.note(
     "metadata-deny-not-final",
     ["dialect"],
-    "NetworkPolicy has no deny: metadata endpoints are closed only as long as no other policy of a namespace opens them.",
+    "NetworkPolicy has no deny: metadata endpoints are denied only as long as no other policy of a namespace allows them.",
     fix,
   );
   if (model.denyScope === DenyScope.Cluster) {
@@ -42,7 +42,7 @@ export function noteLimits(model: Model, shortfalls: Shortfalls): void {
     shortfalls.note(
       "first-allow-isolates",
       ["namespaces", namespace.name],
-      "Pods that run there already are isolated by the first policy that selects them, and lose their other declared flows until the last one stands.",
+      "Pods that run there already are isolated by the first policy that selects them, and lose their other declared flows until the last policy is in place.",
       "Use the layout per-workload, or start the workloads after the policies.",
     );
   }
@@ -55,7 +55,7 @@ export function noteServiceAccounts(model: Model, shortfalls: Shortfalls, enforc
     shortfalls.lost(
       "service-account-unsupported",
       ["workloads", workload.id],
-      `${enforcer} does not know service accounts: workloads are told apart by their labels, which whoever creates pods can set.`,
+      `${enforcer} does not know service accounts: workloads are identified by their labels, which anyone who creates pods can set.`,
       "Use the cilium dialect where identity matters.",
     );
   }

@@ -307,7 +307,7 @@ class Parser {
 
   #text(): string {
     const token = this.#take();
-    if (token.kind !== "text") throw new SelectorError("a text in quotes expected", token.at);
+    if (token.kind !== "text") throw new SelectorError("a string in quotes expected", token.at);
     return token.value;
   }
 
