@@ -171,7 +171,7 @@ describe("plan refuses, with path and fix", () => {
     refused(
       { ...base, platform: { certManager: { dependsOn: ["cert-manager"] } } },
       "platform.certManager.dependsOn",
-      /circle/,
+      /cycle/,
     );
     refused(
       { ...base, platform: { certManager: { dependsOn: ["vault"] } } },
@@ -263,7 +263,7 @@ describe("plan refuses, with path and fix", () => {
 
   it("names and labels that Kubernetes would not take", () => {
     refused({ ...base, workloads: [workload("shop/Front_End")] }, "workloads[0].name", /DNS label/);
-    refused({ ...base, workloads: [workload("frontend")] }, "workloads[0].namespace", /not a text/);
+    refused({ ...base, workloads: [workload("frontend")] }, "workloads[0].namespace", /not a string/);
     const labels = { "app/x/y": "a b" };
     assert.equal(problemsOf({ ...base, workloads: [workload("shop/web", { labels })] }).length, 2);
     refused({ ...base, workloads: [workload("shop/web", { labels: {} })] }, "workloads[0].labels", /every pod/);
@@ -377,8 +377,8 @@ describe("plan refuses, with path and fix", () => {
     });
     assert.ok(plan(withAccess([wanted]) as ClusterSecurityDeclaration));
     const at = "workloads[0].metadataAccess";
-    refused(withAccess([{ ...wanted, reason: " " }]), `${at}[0].reason`, /not a text/);
-    refused(withAccess([{ ...wanted, owner: undefined }]), `${at}[0].owner`, /not a text/);
+    refused(withAccess([{ ...wanted, reason: " " }]), `${at}[0].reason`, /not a string/);
+    refused(withAccess([{ ...wanted, owner: undefined }]), `${at}[0].owner`, /not a string/);
     refused(withAccess([{ ...wanted, service: "imds" }]), `${at}[0].service`, /known values/, /eks-pod-identity/);
     refused(withAccess([{ reason: "r", owner: "o" }]), `${at}[0]`, /names no service/, /eks-pod-identity/);
     refused(withAccess([{ ...wanted, expires: "2027-02-30" }]), `${at}[0].expires`, /not a date/);
