@@ -53,7 +53,12 @@ export const findings = {
   expected: [
     { seed: "000", defect: "B01", id: "all-ports-rule", says: /service-to-service opens every port/ },
     { seed: "000", defect: "B02", id: "half-open-flow", says: /service-to-service allows what the other side/ },
-    { seed: "000", defect: "B03", id: "label-only-identity", says: /service-to-service tells callers by labels alone/ },
+    {
+      seed: "000",
+      defect: "B03",
+      id: "label-only-identity",
+      says: /service-to-service identifies callers by labels alone/,
+    },
     { seed: "001", defect: "B04", id: "not-understood", says: /default-deny-egress: spec\.policyTypes/ },
     { seed: "001", defect: "B05", id: "name-contradicts-effect", says: /reaches only pods: spec\.egress\[1\]/ },
     {
