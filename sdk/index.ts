@@ -70,6 +70,7 @@ export type {
   MonitoringValues,
   MuteDeclaration,
   NamespaceOwnerDeclaration,
+  PodMonitorDraft,
   PrometheusRule,
   RecordingRule,
   Rule,

@@ -1,8 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
+import { ciliumValues, mergeValues } from "../charts/index";
+import { ciliumMonitoringValues } from "../monitoring/index";
 import { checkArguments, isAnything, isObject } from "./arguments";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
 import { CalicoCni, calicoArguments } from "./calico-cni";
+import type { CiliumCniArgs } from "./cilium-cni";
 import { CiliumCni, ciliumArguments } from "./cilium-cni";
 import type { CniArgs } from "./cnis/cni";
 import { enforcementOf } from "./enforcement";
@@ -13,6 +16,8 @@ import { coverOthers, defaultDenyOf, ownArguments } from "./others";
 import type { ExceptionRecord } from "./exceptions";
 import { today } from "./exceptions";
 import { lateFields, readDeclaration } from "./late-values";
+import type { ObservabilityArgs } from "./policy-observability";
+import { observabilityArguments, observe, registerObservability } from "./policy-observability";
 import type { SecurityPosture } from "./register";
 import { outputsOf, postureOf, registerPlan, warnOfEmpty, withOthers } from "./register";
 import { TenantScope } from "./tenant";
@@ -29,6 +34,11 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
    * mode. Defaults to none: nothing is installed.
    */
   istio?: IstioMeshArgs;
+  /**
+   * Rules, monitors and dashboards, registered before the first policy; Cilium, where the stack installs it, then exports
+   * metrics and flows. Defaults to none.
+   */
+  observability?: ObservabilityArgs;
   /** The clusterwide default deny: whether it may be removed, and in which cluster to look for whom it covers. */
   defaultDeny?: DefaultDenyArgs;
   /**
@@ -48,6 +58,13 @@ const cniArguments = { kind: isAnything, ...ciliumArguments, ...calicoArguments 
 
 /** What enforces a declaration, and the plan of it. */
 type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned: Plan };
+
+/** Cilium with the metrics that the rules read; what the user sets comes last. */
+function observedCilium(args: CiliumCniArgs, { podLabels, scrapeInterval = 15 }: ObservabilityArgs): CiliumCniArgs {
+  const { version } = ciliumValues(args);
+  const values = ciliumMonitoringValues(version, podLabels, `${scrapeInterval}s`);
+  return { ...args, values: mergeValues(values, args.values ?? {}) };
+}
 
 /**
  * A cluster's network as declared: the CNI, then the explicit deny of metadata endpoints, DNS, shared services,
@@ -71,8 +88,21 @@ export class ClusterSecurity extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkArguments(args, opts, { ...ownArguments, cni: isObject(cniArguments), istio: isObject(istioArguments) });
-    const { cni: cniArgs, istio: istioArgs, defaultDeny: _defaultDeny, others: _others, liveCheck, ...declared } = args;
+    checkArguments(args, opts, {
+      ...ownArguments,
+      cni: isObject(cniArguments),
+      istio: isObject(istioArguments),
+      observability: isObject(observabilityArguments),
+    });
+    const {
+      cni: cniArgs,
+      istio: istioArgs,
+      defaultDeny: _defaultDeny,
+      others: _others,
+      liveCheck,
+      observability,
+      ...declared
+    } = args;
     const read = readDeclaration<ClusterSecurityDeclaration, PlannedEnforcement>(
       declared,
       (declaration) => {
@@ -83,13 +113,22 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       ({ planned }) => planned,
     );
     const { declaration, planned, cilium, calico, istio, warnings } = read;
+    const watched = observability === undefined ? undefined : observe(planned, observability);
     super(typeToken("ClusterSecurity"), name, args, opts);
 
     warnOfEmpty(this, declared, planned);
     for (const warning of warnings) void pulumi.log.warn(warning, this);
     const after: pulumi.Resource[] = [];
-    if (cilium !== undefined) after.push(new CiliumCni(`${name}-cni`, cilium, { parent: this }));
+    if (cilium !== undefined) {
+      const isObserved = observability !== undefined && cilium.existing !== true;
+      after.push(
+        new CiliumCni(`${name}-cni`, isObserved ? observedCilium(cilium, observability) : cilium, { parent: this }),
+      );
+    }
     if (calico !== undefined) after.push(new CalicoCni(`${name}-cni`, calico, { parent: this }));
+    if (watched !== undefined && observability !== undefined) {
+      after.push(...registerObservability(name, watched, observability, { parent: this, dependsOn: [...after] }));
+    }
     const mesh =
       istio === undefined
         ? undefined

@@ -17,6 +17,8 @@ export type { DefaultDenyArgs, OthersArgs } from "./others";
 export type { EgressPolicyArgs, EgressPosture } from "./egress-policy";
 export { EgressPolicy } from "./egress-policy";
 export type { ExceptionRecord } from "./exceptions";
+export type { ObservabilityArgs, ObservabilityPosture, PolicyObservabilityArgs } from "./policy-observability";
+export { PolicyObservability } from "./policy-observability";
 export type { SecurityPosture } from "./register";
 export type { ServiceFlowsArgs } from "./service-flows";
 export { ServiceFlows } from "./service-flows";

@@ -4,6 +4,8 @@ import { PolicyMode } from "../plan";
 import { alertmanagerFragment } from "./alertmanager";
 import type { AlertmanagerFragment } from "./alertmanager";
 import { MonitoringError } from "./errors";
+import type { PodMonitorDraft } from "./monitors";
+import { podMonitors } from "./monitors";
 import { budgetRules } from "./rules/budget";
 import { calicoRules } from "./rules/calico";
 import { ciliumRules } from "./rules/cilium";
@@ -44,6 +46,8 @@ export interface MonitoringPlan {
   readonly dashboards: readonly Dashboard[];
   /** Runbooks and procedures. */
   readonly documents: readonly MonitoringDocument[];
+  /** What is scraped, for Prometheus' operator. */
+  readonly monitors: readonly PodMonitorDraft[];
   /** What charts and scrapers have to be told. */
   readonly values: readonly MonitoringValues[];
   /** What cannot be seen, and what somebody should look at. */
@@ -81,6 +85,7 @@ export function planMonitoring(plan: Plan, declared: MonitoringDeclaration = {})
     series,
     dashboards: dashboards(plan, settings, alerts),
     documents: [...runbooks(plan, alerts, pairs), ...procedures(plan, settings, owners)],
+    monitors: podMonitors(settings),
     values: monitoringValues(plan, settings, ciliumSupport.recommended),
     warnings: warningsOf(plan, settings),
   };

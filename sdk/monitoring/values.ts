@@ -97,10 +97,10 @@ export function monitoringValues(
 }
 
 /** Values of the Cilium chart for monitoring alone; they merge with those of the installation. */
-function ciliumMonitoringValues(
+export function ciliumMonitoringValues(
   version: string,
-  podLabels: boolean,
-  interval: string,
+  podLabels = false,
+  interval = "15s",
 ): Readonly<Record<string, unknown>> {
   const isSince = (first: string): boolean => semver.gte(version, first);
   const rotation = { fileMaxSizeMb: 10, fileMaxBackups: 5 };

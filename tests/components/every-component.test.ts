@@ -16,6 +16,7 @@ const {
   EnforcementCanary,
   IstioMesh,
   MeshIdentity,
+  PolicyObservability,
   ServiceFlows,
   Tenant,
   TieredPolicies,
@@ -55,6 +56,10 @@ const table: Readonly<Record<string, { readonly args: object; readonly make: Mak
   },
   IstioMesh: { args: { accessLog: true }, make: (opts) => new IstioMesh("c", { accessLog: true }, opts) },
   MeshIdentity: { args: { mesh: {}, ...parts }, make: (opts) => new MeshIdentity("c", { mesh: {}, ...parts }, opts) },
+  PolicyObservability: {
+    args: { declaration: parts },
+    make: (opts) => new PolicyObservability("c", { declaration: parts }, opts),
+  },
   ServiceFlows: { args: parts, make: (opts) => new ServiceFlows("c", parts, opts) },
   Tenant: { args: tenant, make: (opts) => new Tenant("c", tenant, opts) },
   TieredPolicies: {
