@@ -20,10 +20,17 @@ export interface PublicPiece {
 /** Pieces asked for each family; the largest come first, so what is left out is small. */
 const maxPieces = 64;
 
+/** Several rules ask about the same snapshot. */
+const piecesOf = new WeakMap<Snapshot, readonly PublicPiece[]>();
+
 /** The public space in the pieces that a snapshot's policies can tell apart, the largest of each family. */
-export function publicPieces(snapshot: Snapshot): PublicPiece[] {
+export function publicPieces(snapshot: Snapshot): readonly PublicPiece[] {
+  const known = piecesOf.get(snapshot);
+  if (known !== undefined) return known;
   const named = snapshot.policies.flatMap((policy) => cidrsIn(policy.object));
-  return publicSpace.flatMap(({ space, excluded }) => cut(space, excluded, named));
+  const pieces = publicSpace.flatMap(({ space, excluded }) => cut(space, excluded, named));
+  piecesOf.set(snapshot, pieces);
+  return pieces;
 }
 
 const publicSpace = internetRanges.map(({ cidr, except }) => ({

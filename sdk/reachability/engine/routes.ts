@@ -64,7 +64,7 @@ export class Routes {
     if (peer.kind === "workload" || peer.kind === "freshPod" || peer.kind === "kubeApiserver") {
       return { ...noPorts, direct: this.endpoints.resolve(peer) };
     }
-    const key = JSON.stringify(peer);
+    const key = keyOf(peer);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const route = this.#routeTo(peer);
@@ -406,6 +406,18 @@ export class Routes {
       ...this.endpoints.anyNode(),
       { kind: "world", name: "an address that is not known", address: undefined, apiServer: NO },
     ];
+  }
+}
+
+/** One text for each peer: it is asked about at every step of every question. */
+function keyOf(peer: Extract<Peer, { kind: "address" | "node" | "fqdn" }>): string {
+  switch (peer.kind) {
+    case "address":
+      return `address\n${peer.address}`;
+    case "node":
+      return `node\n${peer.where}\n${peer.address ?? ""}`;
+    case "fqdn":
+      return `fqdn\n${peer.name}\n${peer.address ?? ""}`;
   }
 }
 
