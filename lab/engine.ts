@@ -106,7 +106,10 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
     rmSync(folder, { recursive: true, force: true });
     return "bundled";
   }
-  const program = { name: "language-host", entry: "language-host/main.ts", folders: ["language-host"] };
+  const program = {
+    ...{ name: "language-host", entry: "language-host/main.ts", folders: ["language-host"] },
+    define: { loadedFirst: path.join(__dirname, "compile-cache.cjs") },
+  };
   writeLauncher(path.join(folder, name), bundleOf(program));
   return "own";
 }

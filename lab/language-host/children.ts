@@ -3,14 +3,22 @@ import { spawn } from "node:child_process";
 
 const children = new Set<ChildProcess>();
 
-/** Starts a program that does not outlive this host. */
-export function startChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+function startChild(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(command, args, options);
   children.add(child);
   const forget = (): void => void children.delete(child);
   child.once("exit", forget);
   child.once("error", forget);
   return child;
+}
+
+/** A file that Node's programs load first; said where the host is bundled. */
+declare const loadedFirst: string | undefined;
+
+/** Starts a program of Node's that does not outlive this host. */
+export function startNode(args: readonly string[], options: SpawnOptions): ChildProcess {
+  const first = typeof loadedFirst === "string" ? ["--require", loadedFirst] : [];
+  return startChild(process.execPath, [...first, ...args], options);
 }
 
 /** Kills whatever still runs. */

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { RunPluginRequest } from "@pulumi/pulumi/proto/language_pb";
 import { RunPluginResponse } from "@pulumi/pulumi/proto/language_pb";
-import { startChild } from "./children";
+import { startNode } from "./children";
 import { findRunner, runtimeOptions, typescriptEnvironment } from "./node-command";
 import { serveBeforePack } from "./pack-proxy";
 
@@ -16,7 +16,7 @@ export async function runPlugin(call: Call): Promise<void> {
 async function runProvider(call: Call): Promise<void> {
   const { request } = call;
   const directory = directoryOf(request);
-  const child = startNode(request, [findRunner("run-plugin", directory), directory, ...request.getArgsList()], {});
+  const child = startPlugin(request, [findRunner("run-plugin", directory), directory, ...request.getArgsList()], {});
   call.on("cancelled", () => child.kill("SIGKILL"));
   child.stdout?.on("data", (bytes: Buffer) => writeOut(call, bytes));
   child.stderr?.on("data", (bytes: Buffer) => writeError(call, bytes));
@@ -35,7 +35,7 @@ async function runPack(call: Call): Promise<void> {
   const end = new Promise<number>((resolve) => (ended = resolve));
   const proxy = await serveBeforePack(async (env) => {
     if (cancelled) throw new Error("the engine has given this pack up");
-    const child = startNode(request, [runner, engine, entry], env);
+    const child = startPlugin(request, [runner, engine, entry], env);
     call.on("cancelled", () => child.kill("SIGKILL"));
     child.stderr?.on("data", (bytes: Buffer) => writeError(call, bytes));
     void endOf(child).then(ended, () => ended(1));
@@ -79,7 +79,7 @@ function portOf(child: ChildProcess, passOn: (bytes: Buffer) => void): Promise<n
   });
 }
 
-function startNode(request: RunPluginRequest, args: readonly string[], env: Record<string, string>): ChildProcess {
+function startPlugin(request: RunPluginRequest, args: readonly string[], env: Record<string, string>): ChildProcess {
   const info = request.getInfo();
   const directory = directoryOf(request);
   const options = runtimeOptions((info?.getOptions()?.toJavaScript() ?? {}) as Record<string, unknown>);
@@ -87,7 +87,7 @@ function startNode(request: RunPluginRequest, args: readonly string[], env: Reco
     const equals = entry.indexOf("=");
     return [entry.slice(0, equals), entry.slice(equals + 1)];
   });
-  return startChild(process.execPath, [...options.nodeArgs, ...args], {
+  return startNode([...options.nodeArgs, ...args], {
     // a pack is loaded relative to its own folder; a provider works where the engine says
     cwd: request.getKind() === "analyzer" ? directory : request.getPwd() || directory,
     stdio: ["ignore", "pipe", "pipe"],

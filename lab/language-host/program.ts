@@ -1,6 +1,6 @@
 import type { RunRequest } from "@pulumi/pulumi/proto/language_pb";
 import { RunResponse } from "@pulumi/pulumi/proto/language_pb";
-import { startChild } from "./children";
+import { startNode } from "./children";
 import { findRunner, runtimeOptions, typescriptEnvironment } from "./node-command";
 
 /** The runner's way to say that it has told the user everything already. */
@@ -26,7 +26,7 @@ export async function runProgram(request: RunRequest, engine: string): Promise<R
     info?.getEntryPoint() || request.getProgram() || ".",
     ...request.getArgsList(),
   ];
-  const child = startChild(process.execPath, args, {
+  const child = startNode(args, {
     cwd: request.getPwd() || directory,
     stdio: ["ignore", "inherit", "inherit"],
     env: {
