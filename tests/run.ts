@@ -17,7 +17,7 @@ const atOnce = availableParallelism() + 1;
 
 /** Nothing else is judged before the compiler and the build have had their say; the suites use what the build makes. */
 const compiler: readonly Lane[] = [
-  check("types", bin("tsc"), ["-p", "tsconfig.json", "--noEmit"]),
+  check("types", bin("tsc"), ["-p", "tsconfig.json", "--noEmit", "--incremental", "--tsBuildInfoFile", kept("types")]),
   check("build", "npm", ["run", "--silent", "build"]),
 ];
 
@@ -34,7 +34,12 @@ const sources = inOrder("linter, formatter, dependency rule", [
 ]);
 
 function cache(tool: string): string[] {
-  return ["--cache", "--cache-strategy", "content", "--cache-location", `node_modules/.cache/cluster-security/${tool}`];
+  return ["--cache", "--cache-strategy", "content", "--cache-location", kept(tool)];
+}
+
+/** Where a tool keeps what it knows of the last run. */
+function kept(tool: string): string {
+  return `node_modules/.cache/cluster-security/${tool}`;
 }
 
 /** The build has made the pack: lanes that bundle it at the same time would read each other's half. */
@@ -47,6 +52,7 @@ const installing = [
   ...["charts", "cli", "cluster", "components"].map((room) => `tests/${room}/**/*.engine.test.ts`),
   ...["cilium-release", "command-line", "network-and-mesh"].map((name) => `tests/engine/${name}.engine.test.ts`),
 ];
+const elsewhere = ["consent", "languages", "late-values"].map((name) => `tests/engine/${name}.engine.test.ts`);
 
 /** Every file is in one lane: the lane that ignores what the others name takes all the rest. */
 function ignore(patterns: readonly string[]): string[] {
@@ -63,7 +69,12 @@ const quick = {
 const onEngine = {
   lab: mocha("the lab and the pack, on the real engine", onLab(lab), built),
   installing: mocha("installations, command line, live cluster, on the real engine", onLab(installing), built),
-  rest: mocha("everything else on the real engine", [...onLab([engine]), ...ignore([...lab, ...installing])], built),
+  elsewhere: mocha("other languages and what they share with Node, on the real engine", onLab(elsewhere), built),
+  rest: mocha(
+    "everything else on the real engine",
+    [...onLab([engine]), ...ignore([...lab, ...installing, ...elsewhere])],
+    built,
+  ),
 };
 
 function onLab(patterns: readonly string[]): string[] {
@@ -93,8 +104,8 @@ async function allLanes(): Promise<readonly Lane[]> {
       skipped("the suites on the real engine (tests/**/*.engine.test.ts)", missing),
     ];
   }
-  const { rest, installing, lab } = onEngine;
-  return [rest, installing, lab, quick.rest, ...(await datapathLanes()), quick.planning, sources];
+  const { rest, elsewhere, installing, lab } = onEngine;
+  return [rest, elsewhere, installing, lab, quick.rest, ...(await datapathLanes()), quick.planning, sources];
 }
 
 /**

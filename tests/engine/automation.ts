@@ -1,6 +1,6 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
 import type { EngineEvent, InlineProgramArgs, ProjectSettings, PulumiFn, Stack } from "@pulumi/pulumi/automation";
-import { CommandError, LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
+import { CommandError, LocalWorkspace, PulumiCommand, StackAlreadyExistsError } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { EventsEnd, withoutQueries } from "../support/engine-stack";
 
@@ -55,10 +55,15 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
     projectName: settings.project,
     program: settings.program,
   };
-  const stack = await LocalWorkspace.createOrSelectStack(args, {
+  const options = {
     envVars: { ...settings.lab.engine.env, ...settings.env },
     pulumiCommand: await pulumiOf(settings.lab.engine.root),
     ...(settings.plugin && { projectSettings: withPlugin(settings.project, settings.plugin) }),
+  };
+  // most are new: to ask first whether they are there would be one more process each
+  const stack = await LocalWorkspace.createStack(args, options).catch((error: unknown) => {
+    if (error instanceof StackAlreadyExistsError) return LocalWorkspace.selectStack(args, options);
+    throw error;
   });
   const config = Object.entries(settings.config ?? {}).map(([key, value]) => [key, { value }] as const);
   if (config.length > 0) await stack.setAllConfig(Object.fromEntries(config));

@@ -1,6 +1,7 @@
 /** The package's components in a process of their own, as programs in other languages have them. */
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { credentials } from "@grpc/grpc-js";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { GetSchemaRequest } from "@pulumi/pulumi/proto/provider_pb";
@@ -12,19 +13,25 @@ export interface AttachedPlugin {
   readonly env: Readonly<Record<string, string>>;
   /** The package's schema, as JSON. */
   readonly schema: string;
-  stop(): void;
 }
 
+let attached: Promise<AttachedPlugin> | undefined;
+
 /**
- * Starts the plugin of the checkout as the engine does. Reading its sources takes it ten times as long as a small update, so
- * a suite that runs many operations has one process serve them all.
+ * The plugin of the checkout, started as the engine does, once for all suites of a run: reading its sources takes it ten
+ * times as long as a small update.
  */
-export async function attachPlugin(): Promise<AttachedPlugin> {
+export function attachedPlugin(): Promise<AttachedPlugin> {
+  return (attached ??= attachPlugin());
+}
+
+async function attachPlugin(): Promise<AttachedPlugin> {
   const runner = require.resolve("@pulumi/pulumi/cmd/run-plugin");
   const child = spawn(process.execPath, [runner, repository], {
     cwd: repository,
     stdio: ["ignore", "pipe", "ignore"],
   });
+  process.once("exit", () => child.kill("SIGKILL"));
   const port = await firstLine(child);
   const client = new ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
     "grpc.max_receive_message_length": 100_000_000,
@@ -35,11 +42,10 @@ export async function attachPlugin(): Promise<AttachedPlugin> {
     ),
   );
   client.close();
-  return {
-    env: { PULUMI_DEBUG_PROVIDERS: `pulumi-cluster-security:${port}` },
-    schema,
-    stop: () => void child.kill("SIGKILL"),
-  };
+  // it ends with the run, and keeps nobody waiting
+  child.unref();
+  (child.stdout as Socket).unref();
+  return { env: { PULUMI_DEBUG_PROVIDERS: `pulumi-cluster-security:${port}` }, schema };
 }
 
 function firstLine(child: ChildProcess): Promise<string> {

@@ -11,7 +11,7 @@ import { ToolchainError } from "../../lab/toolchain/index";
 import { findOnPath } from "../../lab/toolchain/lookup";
 import { withoutQueries } from "../support/engine-stack";
 import type { AttachedPlugin } from "./language-plugin";
-import { attachPlugin } from "./language-plugin";
+import { attachedPlugin } from "./language-plugin";
 import { pythonPackages } from "./python-packages";
 import { repository, run } from "./shared-lab";
 
@@ -109,7 +109,7 @@ export class LanguageWorkshop {
   ) {}
 
   static async open(lab: Lab): Promise<LanguageWorkshop> {
-    const plugin = await attachPlugin();
+    const plugin = await attachedPlugin();
     const folder = mkdtempSync(path.join(os.tmpdir(), "cluster-security-sdks-"));
     writeFileSync(path.join(folder, "schema.json"), plugin.schema);
     return new LanguageWorkshop(lab, plugin, folder);
@@ -128,7 +128,6 @@ export class LanguageWorkshop {
   }
 
   close(): void {
-    this.plugin.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -144,7 +143,7 @@ export class LanguageWorkshop {
     return { env: await pythonPackages(requirements, sdk) };
   }
 
-  /** Pulumi's host compiles the program at each operation; here what takes long in it is compiled before. */
+  /** Pulumi's host builds the program at each operation; here what takes long in it is compiled before, and not linked. */
   private async go(): Promise<Setting> {
     const go = findOnPath("go", process.env["PATH"]);
     if (go === undefined) throw new ToolchainError("no-way", "no go on PATH");
@@ -152,7 +151,7 @@ export class LanguageWorkshop {
     const env = { GOFLAGS: goFlags };
     const build = async (folder: string): Promise<void> => {
       const options = { cwd: folder, env: { ...process.env, ...env } };
-      const { code, output } = await run(go, ["build", "-o", os.devNull, "."], options);
+      const { code, output } = await run(go, ["list", "-export", "."], options);
       if (code !== 0) throw new Error(`the program does not compile: ${output}`);
     };
     const prepare = (program: LanguageProgram): void => {

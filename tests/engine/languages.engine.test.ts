@@ -167,9 +167,9 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
     });
 
     it("wrong outputs end the update before anything opens, one line each", async () => {
-      for (const [key, value] of Object.entries(wrongValues)) await stack.setConfig(key, value);
+      await stack.setAllConfig(wrongValues);
       const refused = await operate(stack, "up");
-      for (const key of Object.keys(wrongValues)) await stack.removeConfig(key);
+      await stack.removeAllConfig(Object.keys(wrongValues));
       const lines = errorsOf(refused).join("\n");
       assert.match(lines, /The declaration has 3 problems; no policy was registered\.\n/, said(refused));
       for (const line of [

@@ -8,8 +8,7 @@ import type { ClusterSecurityArgs } from "../../sdk/index";
 import { ClusterSecurity, DenyScope, cidr, flow, fqdn, namespace, tcp, workload } from "../../sdk/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
-import type { AttachedPlugin } from "./language-plugin";
-import { attachPlugin } from "./language-plugin";
+import { attachedPlugin } from "./language-plugin";
 import { liveObjects, repository, sharedLab } from "./shared-lab";
 
 /** The component as programs in other languages have it: it is made in the process of the package. */
@@ -38,19 +37,18 @@ const wrong = {
 describe("outputs as values of a declaration, on a real engine and a real API server", () => {
   let lab: Lab;
   let stack: Stack;
-  let plugin: AttachedPlugin;
   let values: Partial<typeof wrong> = {};
   let isElsewhere = false;
   let fails = false;
 
   before(async () => {
     lab = await sharedLab();
-    plugin = await attachPlugin();
+    const { env } = await attachedPlugin();
     stack = await openStack({
       project: "late-values",
       stack: "test",
       lab,
-      env: plugin.env,
+      env,
       plugin: { name: "pulumi-cluster-security", path: repository },
       program: async () => {
         // the cloud's part: what its resources know once they are there
@@ -96,7 +94,6 @@ describe("outputs as values of a declaration, on a real engine and a real API se
 
   after(async () => {
     assert.equal((await operate(stack, "destroy")).error, undefined);
-    plugin.stop();
   });
 
   const policies = async (): Promise<string> => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import type { Stack } from "@pulumi/pulumi/automation";
 import type { Lab } from "../../lab/index";
 import type { TestResource } from "../../policypack/testing";
 import type { Hole } from "../policypack/support/holes";
@@ -51,9 +52,13 @@ function blocking(operation: Operation, finding: string) {
 describe("what the policy pack stops, on a real engine and a real API server", () => {
   let lab: Lab;
   let folder: string;
+  /** One after the other has the stack, which is empty in between. */
+  let stack: Stack;
+  let program = programOf([]);
 
   before(async () => {
     lab = await sharedLab();
+    stack = await openStack({ project: "holes", stack: "test", lab, program: () => program() });
     repository = await chartRepository(releases.map(({ chart, version }) => [chart, version]));
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-pack-"));
   });
@@ -78,12 +83,7 @@ describe("what the policy pack stops, on a real engine and a real API server", (
   };
   for (const [which, some] of Object.entries(previews)) {
     it(`each finding ${which} that is mandatory by default blocks a preview, at the resource that it is about`, async () => {
-      const stack = await openStack({
-        project: "holes",
-        stack: `preview-${which.replaceAll(" ", "-")}`,
-        lab,
-        program: programOf(some.flatMap(({ resources }) => resources)),
-      });
+      program = programOf(some.flatMap(({ resources }) => resources));
       const exemptions = some.flatMap(({ args }) => args?.exemptions ?? []);
       const enforcer = some.find(({ args }) => args?.enforcer !== undefined)?.args?.enforcer;
       const operation = await operate(stack, "preview", {
@@ -112,8 +112,7 @@ describe("what the policy pack stops, on a real engine and a real API server", (
     const how = stopped === undefined ? "fails an up after creation" : "is stopped at its own registration";
     it(`${finding} ${how}, although the up skips the preview`, async () => {
       const before = await liveObjects(lab);
-      const program = programOf(resources);
-      const stack = await openStack({ project: "holes", stack: finding, lab, program });
+      program = programOf(resources);
       const config = args === undefined ? {} : { policyPackConfigs: [configFile(finding, args)] };
       const operation = await operate(stack, "up", { policyPacks: [pack], ...config });
       const created = finished(operation).flatMap(({ op, type, name }) =>
@@ -176,7 +175,7 @@ describe("what the policy pack stops, on a real engine and a real API server", (
   ];
 
   it("at the level `remediate` metadata addresses are left out of a rule, and the API server holds the repaired object", async () => {
-    const stack = await openStack({ project: "repairs", stack: "test", lab, program: programOf(open) });
+    program = programOf(open);
     const config = configFile("remediate", { enforcementLevel: "remediate", remediate: true });
     const operation = await operate(stack, "up", { policyPacks: [pack], policyPackConfigs: [config] });
     try {
@@ -206,12 +205,7 @@ describe("what the policy pack stops, on a real engine and a real API server", (
         spec: { containers: [{ name, image: "registry.example/none:1" }] },
       },
     });
-    const stack = await openStack({
-      project: "adds",
-      stack: "test",
-      lab,
-      program: programOf([workload("api"), workload("db")]),
-    });
+    program = programOf([workload("api"), workload("db")]);
     const alone = await operate(stack, "preview", { policyPacks: [pack] });
     assert.match(
       alone.error ?? "the preview passed",
@@ -233,32 +227,27 @@ describe("what the policy pack stops, on a real engine and a real API server", (
     assert.equal(within.error, undefined, within.output);
 
     // a stack that opens a path to what stands there already
-    const opens = await openStack({
-      project: "adds",
-      stack: "opens",
-      lab,
-      program: programOf([
-        workload("other"),
-        {
-          type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-          name: "allow-web-to-api",
-          props: {
-            apiVersion: "networking.k8s.io/v1",
-            kind: "NetworkPolicy",
-            metadata: { name: "allow-web-to-api", namespace: "repaired" },
-            spec: {
-              podSelector: {},
-              policyTypes: ["Ingress", "Egress"],
-              ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 80 }] }],
-              egress: [{ to: [{ podSelector: { matchLabels: { app: "api" } } }], ports: [{ port: 80 }] }],
-            },
+    program = programOf([
+      workload("other"),
+      {
+        type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        name: "allow-web-to-api",
+        props: {
+          apiVersion: "networking.k8s.io/v1",
+          kind: "NetworkPolicy",
+          metadata: { name: "allow-web-to-api", namespace: "repaired" },
+          spec: {
+            podSelector: {},
+            policyTypes: ["Ingress", "Egress"],
+            ingress: [{ from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: 80 }] }],
+            egress: [{ to: [{ podSelector: { matchLabels: { app: "api" } } }], ports: [{ port: 80 }] }],
           },
         },
-      ]),
-    });
+      },
+    ]);
     const items = [...closed, workload("api").props, workload("web").props];
     writeFileSync(path.join(folder, "more.json"), JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-    const change = await operate(opens, "preview", {
+    const change = await operate(stack, "preview", {
       policyPacks: [pack],
       policyPackConfigs: [configFile("more-config", { clusterSnapshot: path.join(folder, "more.json") })],
     });
