@@ -95,10 +95,12 @@ export function meshAllows(
     return true;
   const destination = flow.destination.pod;
   const sidecar = hasSidecar(cluster, destination);
-  // Envoy's and the agent's own ports are never redirected to the proxy.
-  if (sidecar && [15020, 15021, 15090].includes(flow.port)) return true;
+  if (sidecar && !isRedirectedIn(destination, flow.port)) return true;
   const mode = mtlsMode(policies, destination, flow.port, sidecar);
-  const meshed = flow.source.kind === "pod" && isMeshed(cluster, flow.source.pod);
+  const meshed =
+    flow.source.kind === "pod" &&
+    isMeshed(cluster, flow.source.pod) &&
+    !(hasSidecar(cluster, flow.source.pod) && isExcludedOut(flow.source.pod, flow.port));
   if (mode === "STRICT" && !meshed) return false;
   const identity =
     meshed && flow.source.kind === "pod" && !(mode === "DISABLE" && sidecar)
@@ -125,6 +127,30 @@ export function flowsOnNetwork(cluster: OracleCluster, flow: OracleFlow): readon
   const sidecars = pods.filter((pod) => hasSidecar(cluster, pod)).length;
   const carried = { ...flow, port: 15008 };
   return sidecars === 2 ? [flow] : sidecars === 1 ? [flow, carried] : [carried];
+}
+
+const traffic = "traffic.sidecar.istio.io/";
+const interception = "sidecar.istio.io/interceptionMode";
+
+/**
+ * Whether a connection to a pod reaches its sidecar. "includeInboundPorts: a comma separated list of inbound ports for which
+ * traffic is to be redirected. * for all ports. An empty list disables it"; "excludeInboundPorts: applies only when all inbound
+ * traffic is being redirected". Envoy's and the agent's own ports are left out of "all" (istio.io, resource annotations).
+ */
+function isRedirectedIn({ annotations = {} }: OraclePod, port: number): boolean {
+  if (annotations[interception] === "NONE") return false;
+  const included = annotations[`${traffic}includeInboundPorts`] ?? "*";
+  if (included !== "*") return listed(included, port);
+  return !listed(annotations[`${traffic}excludeInboundPorts`] ?? "", port) && ![15020, 15021, 15090].includes(port);
+}
+
+/** Whether a pod's own connections pass its sidecar by, and so come without an identity. */
+function isExcludedOut({ annotations = {} }: OraclePod, port: number): boolean {
+  return annotations[interception] === "NONE" || listed(annotations[`${traffic}excludeOutboundPorts`] ?? "", port);
+}
+
+function listed(list: string, port: number): boolean {
+  return list.split(",").includes(String(port));
 }
 
 /** A sidecar by injection label, or a ztunnel by data plane mode; a pod's own label wins over its namespace's. */

@@ -30,6 +30,7 @@ export function kindOf(pod: OraclePod): "Pod" | "Deployment" {
 
 function podObject(pod: OraclePod): KubeObject {
   const metadata = { name: pod.name, namespace: pod.namespace };
+  const annotations = pod.annotations === undefined ? {} : { annotations: { ...pod.annotations } };
   const spec = {
     serviceAccountName: pod.serviceAccount,
     ...(pod.hostNetwork ? { hostNetwork: true } : {}),
@@ -46,7 +47,7 @@ function podObject(pod: OraclePod): KubeObject {
     ],
   };
   if (kindOf(pod) === "Deployment") {
-    const template = { metadata: { labels: { ...pod.labels } }, spec };
+    const template = { metadata: { labels: { ...pod.labels }, ...annotations }, spec };
     return {
       apiVersion: "apps/v1",
       kind: "Deployment",
@@ -58,7 +59,13 @@ function podObject(pod: OraclePod): KubeObject {
     pod.addresses.length > 0
       ? { status: { podIP: pod.addresses[0], podIPs: pod.addresses.map((ip) => ({ ip })) } }
       : {};
-  return { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, labels: { ...pod.labels } }, spec, ...status };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, labels: { ...pod.labels }, ...annotations },
+    spec,
+    ...status,
+  };
 }
 
 export function engineFor(objects: readonly KubeObject[], profile: EnforcerProfile): Reachability {

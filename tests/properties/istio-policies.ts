@@ -180,6 +180,33 @@ export function istioPolicies(maxLength = 4): fc.Arbitrary<PolicyObject[]> {
     );
 }
 
+/** Annotations by which some of a pod's traffic is kept from its sidecar. */
+const captures: readonly Readonly<Record<string, string>>[] = [
+  { "traffic.sidecar.istio.io/excludeInboundPorts": "80,8080" },
+  { "traffic.sidecar.istio.io/includeInboundPorts": "80" },
+  { "traffic.sidecar.istio.io/includeInboundPorts": "" },
+  {
+    "traffic.sidecar.istio.io/includeInboundPorts": "*",
+    "traffic.sidecar.istio.io/excludeInboundPorts": "443",
+  },
+  {
+    "traffic.sidecar.istio.io/includeInboundPorts": "8080,80",
+    "traffic.sidecar.istio.io/excludeInboundPorts": "80",
+  },
+  { "traffic.sidecar.istio.io/excludeOutboundPorts": "80,443" },
+  { "sidecar.istio.io/interceptionMode": "NONE" },
+  { "sidecar.istio.io/interceptionMode": "TPROXY" },
+];
+
+/** The same cluster with annotations on its pods: `roll` says which, for one pod after the other. */
+export function capturing(cluster: OracleCluster, roll: number): OracleCluster {
+  const pods = cluster.pods.map((pod, index) => {
+    const annotations = captures[(roll + 3 * index) % (captures.length + 2)];
+    return annotations === undefined ? pod : { ...pod, annotations };
+  });
+  return { ...cluster, pods };
+}
+
 /** The same cluster with namespaces taken into the mesh: `a` always, `b` as rolled, `c` never. */
 export function meshed(cluster: OracleCluster, ambient: boolean, both: boolean): OracleCluster {
   const label: Record<string, string> = ambient

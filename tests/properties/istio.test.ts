@@ -4,7 +4,7 @@ import { flowsOnNetwork, meshAllows, type Layer7 } from "../oracle/istio";
 import { kubernetesAllows } from "../oracle/kubernetes";
 import { clusters } from "./arbitraries";
 import { podsOutsideRanges } from "./engine";
-import { istioPolicies, meshed } from "./istio-policies";
+import { capturing, istioPolicies, meshed } from "./istio-policies";
 import { networkPolicies } from "./network-policies";
 import { dialectSuite } from "./suite";
 
@@ -32,6 +32,20 @@ dialectSuite({
   share: 0.05,
   cluster: base.map(([cluster, both]) => meshed(cluster, false, both)),
   policies: fc.tuple(istioPolicies(), networkPolicies(1)).map((groups) => groups.flat()),
+  profile: fc.constant(podsOutsideRanges),
+  allows: allowing("for"),
+  allowsAtLeast: someRequest,
+  mayBeVague: hasNoAddress,
+  probe,
+});
+
+dialectSuite({
+  title: "properties: Istio with sidecars that do not get all traffic, engine against oracle",
+  share: 0.05,
+  cluster: fc
+    .tuple(base, fc.nat({ max: 99 }))
+    .map(([[cluster, both], roll]) => capturing(meshed(cluster, false, both), roll)),
+  policies: istioPolicies(),
   profile: fc.constant(podsOutsideRanges),
   allows: allowing("for"),
   allowsAtLeast: someRequest,
