@@ -107,7 +107,7 @@ export const rows: readonly RequirementRow[] = [
   row("S3-10", "a bypass for one pod"),
   row("S3-11", "Hubble before policies"),
   row("S3-12", "Hubble's UI and command line"),
-  row("S3-13", "a baseline of traffic before enforcing", "recorded flows"),
+  row("S3-13", "a baseline of traffic before enforcing"),
   row("S3-14", "policies as files in a tree", "the file tree"),
   row("S3-15", "a Flux Kustomization", "the Kustomization"),
   row("S3-16", "the safe order, both ways"),
@@ -122,7 +122,7 @@ export const rows: readonly RequirementRow[] = [
   row("S3-25", "nothing passes between namespaces of tier 2"),
   row("S3-26", "the host network is judged apart"),
   row("S3-27", "rules for names need the DNS proxy"),
-  row("S3-28", "monitor first, then enforce step by step", "the stages of a roll-out"),
+  row("S3-28", "monitor first, then enforce step by step"),
   row("S3-29", "roll back one policy", "break-glass"),
   row("S3-30", "both clusters, and a runbook with its checks", "the runbook"),
 

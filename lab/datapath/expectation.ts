@@ -1,20 +1,25 @@
 /** What the engine says about a probe: the same cluster, read as `audit` reads it, and the verdict for the same two ends. */
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../../sdk/cluster/index";
-import type { Flow, Peer, Reachability, Verdict } from "../../sdk/reachability/index";
+import type { Flow, KubeObject, Peer, Reachability, Verdict } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, inferProfile } from "../../sdk/reachability/index";
 import type { ControlPlane } from "../control-plane/index";
 import { labContext } from "../control-plane/index";
 import type { LabNode } from "./layout";
 import { world } from "./layout";
+import type { LabObject } from "./objects";
 import type { LabPod, LabProbe } from "./probes";
 
-/** The engine's view of a cluster as it is now. */
-export async function computedReachability(controlPlane: ControlPlane): Promise<Reachability> {
+/** The engine's view of a cluster as it is now. @param further objects that it might have besides. Default none. */
+export async function computedReachability(
+  controlPlane: ControlPlane,
+  further: readonly LabObject[] = [],
+): Promise<Reachability> {
   const connection = await connect({ context: labContext, kubeconfig: controlPlane.kubeconfigPath });
   const { objects, problems } = await readLiveObjects(new ApiClient(connection), { cluster: "lab" });
   const unreadable = problems.find((problem) => problem.affectsVerdicts);
   if (unreadable) throw new Error(`the cluster cannot be judged: ${unreadable.message}`);
-  return compile(buildSnapshot(withoutOwned(objects), { profile: inferProfile(objects) }));
+  const planned = further.map((object) => ({ object: object as unknown as KubeObject }));
+  return compile(buildSnapshot([...withoutOwned(objects), ...planned], { profile: inferProfile(objects) }));
 }
 
 /** Turns probes into flows of a snapshot. */

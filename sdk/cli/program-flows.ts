@@ -73,6 +73,7 @@ function addReplay(program: Command, outcome: Outcome): void {
       "who may talk to whom, as for verify: its flows that were not recorded are named",
     )
     .option("--max-unknown <percent>", "share of attempts that may stay unknown or unresolved", "0.1%")
+    .option("--record <file>", "write what the roll-out of each namespace needs of this replay, as JSON")
     .option("--all", "also what stays allowed or denied", false);
   inputOptions(command, listFormats, { sources: false })
     .addHelpText(

@@ -269,12 +269,15 @@ function registerNamespace(
   options: pulumi.CustomResourceOptions,
 ): pulumi.Resource | undefined {
   if (!namespace.existing) {
-    const metadata = { name: namespace.name, labels, annotations: declaredBy(options) };
+    const annotations = { ...namespace.annotations, ...declaredBy(options) };
+    const metadata = { name: namespace.name, labels, annotations };
     return new k8s.core.v1.Namespace(name, { metadata }, options);
   }
-  if (Object.keys(namespace.labels).length === 0) return undefined;
+  const hasAnnotations = Object.keys(namespace.annotations).length > 0;
+  if (Object.keys(namespace.labels).length === 0 && !hasAnnotations) return undefined;
   // an existing namespace is patched: owning it would mean deleting it on destroy
-  return new k8s.core.v1.NamespacePatch(name, { metadata: { name: namespace.name, labels } }, options);
+  const annotations = hasAnnotations ? { annotations: { ...namespace.annotations } } : {};
+  return new k8s.core.v1.NamespacePatch(name, { metadata: { name: namespace.name, labels, ...annotations } }, options);
 }
 
 /** What a namespace is labelled with; one that is created also says its tier. */

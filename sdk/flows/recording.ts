@@ -50,6 +50,8 @@ export interface Recording {
 const shownPlaces = 10;
 const minute = 60_000;
 const longestPause = 15;
+/** Of what goes on over several lines so much is held; an answer of an API in one piece is no longer. */
+const longestDocument = 64 * 1024 * 1024;
 /** So many addresses with names are remembered, and so many names of each. */
 const rememberedAddresses = 100_000;
 const rememberedNames = 16;
@@ -108,14 +110,15 @@ export class RecordingReader {
   private wholeOf(text: string): string | undefined {
     const unwrapped = unwrapContainerLine(text);
     if (unwrapped !== undefined) {
-      const whole = `${this.begun?.kind === "part" ? this.begun.text : ""}${unwrapped.text}`;
+      const begun = this.begun?.kind === "part" && this.begun.text.length < longestDocument ? this.begun.text : "";
+      const whole = `${begun}${unwrapped.text}`;
       this.begun = unwrapped.partial ? { text: whole, kind: "part" } : undefined;
       return unwrapped.partial ? undefined : whole;
     }
     // JSON of several lines: it begins with a bracket that stands alone, and ends with one that is not indented
     if (this.begun?.kind === "document") {
       this.begun.text += `\n${text}`;
-      if (!/^[}\]]/.test(text)) return undefined;
+      if (!/^[}\]]/.test(text) && this.begun.text.length < longestDocument) return undefined;
       const whole = this.begun.text.replaceAll("\n", " ");
       this.begun = undefined;
       return whole;

@@ -39,10 +39,41 @@ export enum PolicyMode {
   /** Policies hold. */
   Enforce = "enforce",
   /**
-   * Nothing is denied that was not denied before: the staged form where the dialect has one (Calico, Istio); elsewhere only
-   * what allows without isolating is written, and the plan says what was left out.
+   * Nothing is denied that was not denied before, and what would be is told: Calico's staged kinds and Istio's dry run;
+   * for Cilium all policies and `audit-allow-all`, where flows that they would deny have Hubble's match type "all", while
+   * metadata endpoints are closed and other explicit denies are left out. Kubernetes and ClusterNetworkPolicy have nothing of the kind: it is
+   * `observe` there, and the plan says so.
    */
   Audit = "audit",
+  /** Nothing is denied or isolated; flows are recorded, and replayed against the policies. Calico's and Istio's stay staged. */
+  Observe = "observe",
+}
+
+/** What `cluster-security replay --record` found of one namespace. */
+export interface ReplayRecord {
+  /** The first day of the recording, `2026-11-20`. */
+  from: string;
+  /** Its last day. */
+  to: string;
+  /** Attempts of flows with an end in the namespace. */
+  attempts: number;
+  /** Those that passed and that the policies would deny. */
+  wouldBeDenied: number;
+  /** Those of which nobody can say. */
+  unknown: number;
+  /** Records of the whole recording that were lost or not understood. */
+  lost: number;
+}
+
+/**
+ * A namespace goes from `observe` to `audit` to `enforce`, its `mode`; each of the last two needs a replay of what was
+ * recorded in the one before. It is written onto the namespace.
+ */
+export interface RolloutDeclaration {
+  /** Days that the recording spans at least. Defaults to 7. */
+  minDays?: number;
+  /** The replay that stands for the step to the namespace's mode. Needed for `audit` and `enforce`. */
+  replay?: ReplayRecord;
 }
 
 /** How allow rules are split into NetworkPolicies. Both layouts are equivalent once applied; they differ during a roll-out. */
@@ -267,6 +298,8 @@ export interface NamespaceDeclaration {
   existing?: boolean;
   /** Whether policies for its pods are enforced. Defaults to the declaration's `mode`. */
   mode?: PolicyMode;
+  /** The way to its mode, step by step. Without it the mode needs no replay. */
+  rollout?: RolloutDeclaration;
   /** Labels to set on the namespace. */
   labels?: Input<{ [key: string]: Input<string> }>;
 }

@@ -75,6 +75,8 @@ export type WarningCode =
   | "pattern-needs-newer-enforcer"
   /** The dialect has no staged form: what isolates or denies is left out while the mode is `audit`. */
   | "audit-unsupported"
+  /** A namespace is audited: everything passes there but what an explicit deny stops. */
+  | "audit-open"
   /** Pods that run already are cut off from a part of their declared flows for a while. */
   | "first-allow-isolates"
   /** A workload may reach a credential service of the cloud. */
@@ -105,6 +107,8 @@ export interface PlannedNamespace {
   readonly existing: boolean;
   readonly mode: PolicyMode;
   readonly labels: Readonly<Record<string, string>>;
+  /** What is written onto it beside labels: the step of its roll-out. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** A source or destination of a planned flow. */
@@ -304,6 +308,12 @@ export const ownersAnnotation = "pulumi-cluster-security/owners";
 
 /** Accepts, on the policy that opens it, that a metadata endpoint is open; the pack reads it. */
 export const metadataExemption = "exempt.pulumi-cluster-security/metadata-endpoints-closed";
+
+/** The step of a namespace's roll-out, and the replay that allows it. */
+export const rolloutAnnotation = "pulumi-cluster-security/rollout";
+
+/** On the policy that lets everything pass while a namespace is audited: the mode that it stands for. */
+export const modeAnnotation = "pulumi-cluster-security/mode";
 
 /** The date by which its owner reviews the policy; the pack's rule `review-overdue` reads it. */
 export const reviewAnnotation = "pulumi-cluster-security/review-by";

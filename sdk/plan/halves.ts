@@ -215,6 +215,14 @@ export function modeOf(model: Model, namespace: string): PolicyMode {
   return model.namespaces.get(namespace)?.mode ?? model.mode;
 }
 
+/** A declaration with other modes, its own and those of its namespaces. */
+export function withModes(model: Model, change: (mode: PolicyMode) => PolicyMode): Model {
+  const namespaces = new Map(
+    [...model.namespaces].map(([name, namespace]) => [name, { ...namespace, mode: change(namespace.mode) }]),
+  );
+  return { ...model, mode: change(model.mode), namespaces };
+}
+
 /** Which namespaces a clusterwide policy covers: all but some, or some. */
 export type Coverage =
   | { readonly kind: "all-but"; readonly names: readonly string[] }

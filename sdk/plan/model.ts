@@ -22,6 +22,8 @@ export interface ModelNamespace {
   readonly tier: Tier;
   readonly existing: boolean;
   readonly mode: PolicyMode;
+  /** The step of its roll-out and the replay that allows it, in words. */
+  readonly rollout?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -6,7 +6,7 @@ import type { ClusterSecurityDeclaration } from "./declaration";
 import { PolicyLayout, Tier } from "./declaration";
 import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimitedDns } from "./dns-limits";
 import type { DraftDocument, Plan, PlannedDns, PlannedFlow, PlannedWorkload } from "./documents";
-import { logicalNameOf } from "./documents";
+import { logicalNameOf, rolloutAnnotation } from "./documents";
 import { flowId } from "./flow-id";
 import { plannedPeer } from "./halves";
 import type { Model, ModelWorkload } from "./model";
@@ -113,7 +113,14 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
     warnings,
     namespaces: [...model.namespaces.values()]
       .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
-      .map(({ name, tier, existing, mode, labels }) => ({ name, tier, existing, mode, labels })),
+      .map(({ name, tier, existing, mode, labels, rollout }) => ({
+        name,
+        tier,
+        existing,
+        mode,
+        labels,
+        annotations: rolloutAnnotations(rollout),
+      })),
     exemptNamespaces: model.exempt,
     flows: plannedFlows(model),
     workloads: [...model.workloads.values()].map(plannedWorkload),
@@ -146,6 +153,10 @@ export function plannedFlows({ flows }: Model): readonly PlannedFlow[] {
     ...(expires === undefined ? {} : { expires }),
     ...(reviewBy === undefined ? {} : { reviewBy }),
   }));
+}
+
+function rolloutAnnotations(rollout: string | undefined): Readonly<Record<string, string>> {
+  return rollout === undefined ? {} : { [rolloutAnnotation]: rollout };
 }
 
 function plannedDns(model: Model): PlannedDns {

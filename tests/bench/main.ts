@@ -91,6 +91,7 @@ async function main(): Promise<void> {
     }
     rows.push(await measureExplain(folder, seed));
     for (const dialect of Object.values(Dialect)) rows.push(await measurePlan(dialect));
+    for (const lines of [250_000, 500_000]) rows.push(withRatios(await measureFlows(folder, lines), rows));
     for (const { measurement, seconds, ratio, cpuRatio, budget } of await measurePack()) {
       const cpu = cpuRatio === undefined ? "" : ` (${round(cpuRatio)} in computing time)`;
       const note = `${round(ratio)} times an empty compiled pack${cpu}; the budget is ${budget}`;
@@ -174,6 +175,29 @@ async function measurePlan(dialect: Dialect): Promise<Row> {
     seconds: round(seconds),
     megabytes: maxRssMb,
     note: `${documents} policies; CPU time; the budget is 2 s`,
+  };
+}
+
+/** Reading full lines of Hubble, one in a hundred of them broken: CPU seconds. */
+async function measureFlows(folder: string, lines: number): Promise<Row> {
+  const file = path.join(folder, "flows.log");
+  const child = (mode: string): Promise<{ stdout: string }> =>
+    run(process.execPath, ["--require", "tsx/cjs", path.join(__dirname, "flows.ts"), mode, String(lines), file]);
+  await child("write");
+  const read = JSON.parse((await child("read")).stdout) as Record<
+    "seconds" | "maxRssMb" | "megabytes" | "lines" | "records" | "passedOver" | "notUnderstood" | "classes",
+    number
+  >;
+  if (read.records + read.passedOver + read.notUnderstood !== lines || read.notUnderstood !== lines / 100) {
+    throw new Error(`the numbers of a recording do not add up: ${JSON.stringify(read)}`);
+  }
+  return {
+    size: `${lines.toLocaleString("en")} flows`,
+    dialects: "Hubble",
+    measurement: "read a recording",
+    seconds: round(read.seconds),
+    megabytes: read.maxRssMb,
+    note: `${read.megabytes} MB, ${read.notUnderstood} broken; CPU time; the budget of 1,000,000 is 60 s and 300 MB`,
   };
 }
 

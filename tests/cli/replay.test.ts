@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { hubble } from "../flows/lines";
@@ -90,6 +90,17 @@ describe("cluster-security replay", () => {
     assert.equal(flow["passed"], 2, ran.stderr);
     const piped = await run(["replay", "-", "--policies", path.join(folder, "all.yaml")], { stdin: passed });
     assert.equal(piped.code, 1, piped.stderr);
+  });
+
+  it("S3-28 records what the roll-out of each namespace needs", async () => {
+    const { folder } = folderWith({});
+    const file = path.join(folder, "rollout.json");
+    const later = hubble({ reply: false, source, destination: { identity: 2 }, time: "2026-12-06T09:00:00Z" });
+    const ran = await replay(`${passed}\n${later}\n${passed.slice(0, 50)}`, join(pods, defaultDeny), "--record", file);
+    assert.equal(ran.code, 1, ran.stderr);
+    assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), {
+      shop: { from: "2026-11-28", to: "2026-12-06", attempts: 2, wouldBeDenied: 2, unknown: 0, lost: 1 },
+    });
   });
 
   it("names the flows of a declaration that were not recorded", async () => {

@@ -56,7 +56,11 @@ describe("the parts of ClusterSecurity on their own", () => {
 
     const { flows: _, ...held } = shop;
     const tiers = await register(() => new TieredPolicies("t", { ...held, mode }));
-    assert.ok(namesOf(tiers).includes("allow-dns-egress") && !namesOf(tiers).includes("default-deny-all"));
+    for (const name of ["allow-dns-egress", "default-deny-all", "audit-allow-all"]) {
+      assert.ok(namesOf(tiers).includes(name), name);
+    }
+    const flowsAlone = await register(() => new ServiceFlows("f", { ...shop, mode }));
+    assert.ok(!namesOf(flowsAlone).includes("audit-allow-all"), "it is for the namespace as a whole");
     assert.equal(postureOf(tiers).mode, "audit");
 
     const mesh = await register(() => new MeshIdentity("m", { ...shop, mesh: {}, mode }));

@@ -49,6 +49,16 @@ describe("recorded flows: Hubble", () => {
   const outcomes: readonly [string, Parameters<typeof hubble>[0], string, boolean?][] = [
     ["redirected to the proxy", { verdict: "REDIRECTED", reply: false }, "allowed"],
     ["audited", { verdict: "AUDIT" }, "would-be-denied"],
+    [
+      "let pass by the policy of mode audit alone",
+      { reply: false, more: { policy_match_type: 4, policy_log: ["would-deny"] } },
+      "would-be-denied",
+    ],
+    [
+      "declared, in a namespace in mode audit",
+      { reply: false, more: { policy_match_type: 2, policy_log: ["would-deny"] } },
+      "allowed",
+    ],
     ["nothing allowed it", { verdict: "DROPPED", reason: "POLICY_DENIED" }, "denied"],
     ["denied explicitly", { verdict: "DROPPED", reason: "POLICY_DENY" }, "denied", true],
     ["the number of an old file", { verdict: "DROPPED", more: { drop_reason: 181 } }, "denied", true],

@@ -1,8 +1,9 @@
-import { declaredFlows, replay as replayFlows, replayEffects } from "../../flows/index";
+import { declaredFlows, replay as replayFlows, replayEffects, replayRecords } from "../../flows/index";
 import type { Recording, ReplayedFlow } from "../../flows/index";
 import { planOf } from "../declaration-file";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { fileOutputAt } from "../output-file";
 import type { ListFormat } from "../print/formats";
 import { coverageLines, declaredLines, printReplay } from "../print/replay";
 import { load, note, type Loaded } from "../snapshot";
@@ -16,6 +17,8 @@ export interface ReplayOptions extends CommonOptions<ListFormat> {
   readonly declaration?: string;
   /** Share of attempts that may be unknown or unresolved, as a percentage. */
   readonly maxUnknown: string;
+  /** The file that takes what the roll-out of each namespace needs of the replay. */
+  readonly record?: string;
   /** Also what stays as it was. */
   readonly all: boolean;
 }
@@ -35,6 +38,11 @@ export async function replay(names: readonly string[], options: ReplayOptions): 
     : judged.filter(({ effect }) => effect !== "still-allowed" && effect !== "still-denied");
   output.write(printReplay(shown, options.format));
   await output.end();
+  if (options.record !== undefined) {
+    const file = fileOutputAt(options.record);
+    file.write(`${JSON.stringify(replayRecords(recording, judged), undefined, 2)}\n`);
+    await file.end();
+  }
   for (const line of coverageLines(recording, judged, loaded.snapshot)) note(line, options);
   for (const line of declaredLines(declaredFlows(planned?.flows ?? [], judged))) note(line, options);
   return exitCodeFor(judged, recording, loaded, limit);

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import type { RecordingReader } from "../../flows/index";
+import { isLokiAnswer, lokiBeginning, LokiLines, type RecordingReader } from "../../flows/index";
 import { inputError } from "../errors";
 
 /** A line that is longer is a whole answer of an API, which would have to be held in memory. */
@@ -54,9 +54,21 @@ function open(file: string): Readable {
 async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) => void): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let rest = "";
+  let loki: LokiLines | undefined;
+  let isTold = false;
   try {
     for await (const chunk of unpacked(stream, count)) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      const text = rest + decoder.decode(chunk, { stream: true });
+      if (!isTold && text.length >= lokiBeginning) {
+        isTold = true;
+        if (isLokiAnswer(text)) loki = new LokiLines();
+      }
+      if (loki !== undefined) {
+        rest = "";
+        yield loki.push(text);
+        continue;
+      }
+      const lines = text.split("\n");
       rest = lines.pop() ?? "";
       if (rest.length > longestLine) {
         throw inputError(
@@ -71,6 +83,8 @@ async function* linesOf(stream: Readable, label: string, count: (chunk: Buffer) 
     const cut = code === "Z_BUF_ERROR" ? "the compressed file is cut off" : (error as Error).message;
     throw inputError(`${label}: ${cut}`);
   }
+  // half a document of Loki's is a line that is cut off
+  if (loki !== undefined && !loki.isWhole) yield ["{"];
   if (rest !== "") yield [rest];
 }
 

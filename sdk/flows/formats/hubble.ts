@@ -114,6 +114,14 @@ const denials: Readonly<Record<string, { readonly explicit: boolean }>> = {
   "181": { explicit: true },
 };
 
+/**
+ * Whether nothing but the policy of mode audit let it pass: its rule alone is for every peer and every port (match type 4),
+ * and it marks what it lets pass, declared flows too.
+ */
+function isOnlyAudited(flow: Fields): boolean {
+  return numberOf(field(flow, "policy_match_type")) === 4 && listOf(field(flow, "policy_log")).includes("would-deny");
+}
+
 interface Decided {
   readonly outcome: RecordedOutcome;
   readonly explicit: boolean;
@@ -124,7 +132,7 @@ function outcomeOf(flow: Fields): Decided | LineContent {
   switch (verdict) {
     case "FORWARDED":
     case "REDIRECTED":
-      return { outcome: "allowed", explicit: false };
+      return { outcome: isOnlyAudited(flow) ? "would-be-denied" : "allowed", explicit: false };
     case "AUDIT":
       return { outcome: "would-be-denied", explicit: false };
     case "DROPPED": {

@@ -1,6 +1,7 @@
 /** Every policy API that the planner writes. Adding one is its folder and one line here. */
 import { Dialect, PolicyMode } from "../declaration";
 import type { DraftDocument } from "../documents";
+import { withModes } from "../halves";
 import type { Model } from "../model";
 import type { Shortfalls } from "../unsupported";
 import { calico } from "./calico/writer";
@@ -42,12 +43,11 @@ export function networkDocuments(declared: Model, shortfalls: Shortfalls): reado
 
 /** An enforcer that only reports does so for every policy: each is written as if it were enforced. */
 export function asApplied(model: Model): Model {
-  return model.enforcerAudits ? asEnforced(model) : model;
+  const mayObserve = (mode: PolicyMode): PolicyMode => (mode === PolicyMode.Observe ? mode : PolicyMode.Enforce);
+  return model.enforcerAudits ? withModes(model, mayObserve) : model;
 }
 
 /** A declaration whose policies are all enforced. */
 export function asEnforced(model: Model): Model {
-  const mode = PolicyMode.Enforce;
-  const namespaces = new Map([...model.namespaces].map(([name, namespace]) => [name, { ...namespace, mode }]));
-  return { ...model, mode, namespaces };
+  return withModes(model, () => PolicyMode.Enforce);
 }

@@ -8,6 +8,7 @@ import type { ModelNamespace } from "../model";
 import { isDnsLabel, isLabelKey, isLabelValue } from "../names";
 import type { Expansion } from "../presets/index";
 import type { Reader } from "../reader";
+import { readRollout } from "./rollout";
 
 /** Reads labels and checks their syntax. */
 export function readLabels(
@@ -67,13 +68,14 @@ export function readNamespaces(
   const paths = new Map<string, PropertyPath>();
   reader.list(["namespaces"], declared).forEach((item, index) => {
     const path = ["namespaces", index];
-    const known = ["name", "tier", "existing", "mode", "labels"];
+    const known = ["name", "tier", "existing", "mode", "rollout", "labels"];
     const fields = reader.item(path, item, known, "is not a namespace", 'Write it as namespace("shop").');
     if (fields === undefined) return;
     const name = readNamespaceName(reader, problems, [...path, "name"], fields["name"]);
     const chosen = reader.choice([...path, "tier"], fields["tier"], Tier);
     const existing = reader.flag([...path, "existing"], fields["existing"]) ?? false;
     const mode = reader.choice([...path, "mode"], fields["mode"], PolicyMode) ?? defaultMode;
+    const rollout = readRollout(reader, problems, [...path, "rollout"], fields["rollout"], mode);
     const labels = readLabels(reader, problems, [...path, "labels"], fields["labels"]) ?? {};
     if (name === undefined) return;
     const first = paths.get(name);
@@ -92,7 +94,7 @@ export function readNamespaces(
     }
     const tier = exempt.has(name) ? Tier.Platform : (chosen ?? Tier.Applications);
     if (tier === Tier.Platform) exempt.add(name);
-    namespaces.set(name, { name, tier, existing, mode, labels });
+    namespaces.set(name, { name, tier, existing, mode, ...(rollout === undefined ? {} : { rollout }), labels });
   });
 
   for (const implied of expansions.flatMap((expansion) => expansion.namespaces)) {

@@ -1,6 +1,9 @@
 import type { PolicySource } from "../../../reachability";
 import { describeRef, isDryRun, isStagedKind } from "../../../reachability";
+import { PolicyMode } from "../../../plan";
+import { modeAnnotation } from "../../../plan/documents";
 import { controls } from "../../controls";
+import { mapOf } from "../../plain";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -11,9 +14,11 @@ export const stagedOnly: Rule = {
   severity: "high",
   why: "A staged or dry-run policy looks like protection, and only reports what it would do.",
   description:
-    "Every staged Calico policy has an enforced one of the same name beside it, and no AuthorizationPolicy is left in " +
-    "Istio's dry run.",
-  remediation: "Turn the staged policy into the enforced kind (or remove istio.io/dry-run) once its reports are clean.",
+    "Every staged Calico policy has an enforced one of the same name beside it, no AuthorizationPolicy is left in " +
+    "Istio's dry run, and no namespace in mode audit, in which audit-allow-all lets pass on Cilium what the others would deny.",
+  remediation:
+    "Turn the staged policy into the enforced kind (remove istio.io/dry-run, put the namespace into mode enforce) once " +
+    "its reports are clean.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkStaged,
 };
@@ -31,6 +36,11 @@ function isPerhapsStaged({ kind, object }: PolicySource): boolean {
   return kind === "AuthorizationPolicy" && typeof value !== "string" && isDryRun(object.metadata) === undefined;
 }
 
+/** The policy by which Cilium audits a namespace. */
+function isAuditOpening({ dialect, object }: PolicySource): boolean {
+  return dialect === "cilium" && mapOf(mapOf(object.metadata)["annotations"])[modeAnnotation] === PolicyMode.Audit;
+}
+
 const enforcedKinds: Readonly<Record<string, string>> = {
   StagedNetworkPolicy: "NetworkPolicy",
   StagedKubernetesNetworkPolicy: "NetworkPolicy",
@@ -45,6 +55,12 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
       certainty: "possible",
       message: `${describeRef(policy)} is possibly only staged or logged`,
       because: ["istio.io/dry-run is not known yet, or no string"],
+    });
+  }
+  for (const policy of policies.filter(isAuditOpening)) {
+    yield aboutPolicy(stagedOnly, policy, {
+      message: `${describeRef(policy)} lets everything pass that no explicit deny stops: the namespace is only audited`,
+      because: ["what its other policies would deny is marked in Hubble's flows, and passes"],
     });
   }
   for (const policy of policies.filter(isStaged)) {

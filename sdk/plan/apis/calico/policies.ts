@@ -13,7 +13,7 @@ import { PolicyMode } from "../../declaration";
 import { namespacesWithoutDns } from "../../dns-limits";
 import type { DraftDocument, Stage } from "../../documents";
 import type { Half, PolicyGroup, Subject } from "../../halves";
-import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, namespaceOf } from "../../halves";
+import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, namespaceOf, withModes } from "../../halves";
 import { metadataServices } from "../../metadata-services";
 import type { Model, ModelWorkload } from "../../model";
 import { closedNeighbours } from "../../tenants/neighbours";
@@ -27,7 +27,9 @@ import { allOf, allowRules, covered, namespaceLabel, noPods, portItem, quoted, s
 import { flowTier, guardTier, tier } from "./tiers";
 
 /** Writes the policies of a declaration for Calico. */
-export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+export function calicoDocuments(declared: Model, shortfalls: Shortfalls): readonly DraftDocument[] {
+  // what is staged acts on nothing, so a namespace may have it while it is only observed
+  const model = withModes(declared, (mode) => (mode === PolicyMode.Observe ? PolicyMode.Audit : mode));
   if (model.enforcerVersion !== undefined && !versionAtLeast(model.enforcerVersion, 3, 30)) {
     shortfalls.refuse(
       "enforcer-too-old",
@@ -39,7 +41,7 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
   const halves = halvesOf(model.flows).filter((half) => isSayable(model, half, shortfalls, "Open-source Calico"));
   const exceptions = metadataExceptions(halves);
   const allows = halves.filter((half) => half.peer.kind !== "metadata");
-  const modes = Object.values(PolicyMode);
+  const modes = writtenModes;
   return withStagedKinds(model, [
     tier(guardTier),
     { ...tier(flowTier), after: [guardTier.name] },
@@ -52,6 +54,9 @@ export function calicoDocuments(model: Model, shortfalls: Shortfalls): readonly 
     ...modes.flatMap((mode) => defaultDeny(model, mode)),
   ]);
 }
+
+/** Enforced and staged policies. */
+const writtenModes = [PolicyMode.Enforce, PolicyMode.Audit] as const;
 
 /** In the guard tier before the deny: the credential services that single workloads may reach. */
 function metadataExceptions(halves: readonly Half[]): readonly CalicoDraft[] {
@@ -189,7 +194,7 @@ function dnsDocuments(model: Model): readonly CalicoDraft[] {
       ingress: [...both({ source: { selector: noPods }, destination: { ports: [dns.port] } }), ...nodes],
     },
   );
-  const egress = Object.values(PolicyMode).flatMap((mode): CalicoDraft[] => {
+  const egress = writtenModes.flatMap((mode): CalicoDraft[] => {
     const own = coverage(model, mode, namespacesWithoutDns(model));
     if (own === undefined) return [];
     const draft = globalPolicy(

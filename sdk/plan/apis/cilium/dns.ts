@@ -57,6 +57,19 @@ export function dnsDocuments(model: Model): readonly DraftDocument[] {
   return documents;
 }
 
+/**
+ * Opens the DNS proxy to names that a namespace may not ask for, where its names are limited: the proxy refuses them
+ * otherwise, whatever else is allowed.
+ */
+export function everyName(model: Model, namespace: string): readonly Plain[] {
+  const { dns } = model;
+  if (!namespacesWithLimitedDns(model).includes(namespace)) return [];
+  const rules = { dns: [{ matchPattern: "*" }] };
+  const servers = { matchLabels: { [namespaceKey]: dns.namespace, ...prefixed(dns.labels) } };
+  const cache = dns.nodeLocalCache === undefined ? [] : [nodeLocalRule(rules)];
+  return [{ toEndpoints: [servers], toPorts: [{ ports: bothProtocols(dns.port), rules }] }, ...cache];
+}
+
 /** NodeLocal DNSCache listens on the node itself, which no CIDR rule reaches; its port there is always 53. */
 function nodeLocalRule(rules: Plain | undefined): Plain {
   const entry = { ports: bothProtocols(53) };

@@ -6,14 +6,14 @@ import type { Model, ModelFlow } from "../../model";
 import type { Shortfalls } from "../../unsupported";
 import { versionAtLeast } from "../../versions";
 
-/** Cilium audits agent by agent, not policy by policy: a deny cannot be staged, and what allows isolates nothing. */
+/** While a namespace is audited everything passes there that no explicit deny stops: never silent. */
 export function noteAudit(model: Model, shortfalls: Shortfalls): void {
   for (const namespace of heldNamespaces(model, PolicyMode.Audit)) {
-    shortfalls.lost(
-      "audit-unsupported",
+    shortfalls.note(
+      "audit-open",
       ["namespaces", namespace.name],
-      "Cilium has no staged policies: in mode audit only what allows is written, and every deny is left out.",
-      "Run the agents with policyAuditMode and say so in cluster.enforcerAudits; they then report what would be denied.",
+      "In mode audit everything passes but metadata endpoints: denyExternal and the boundaries of tenants wait for mode enforce.",
+      'Look at what passes with the match type "all", replay it, and enforce.',
     );
   }
 }

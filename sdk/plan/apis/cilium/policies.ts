@@ -7,15 +7,26 @@
  */
 import { metadataCidrs } from "../../addresses";
 import { flowAnnotations, reviewAnnotations } from "../../annotations";
-import { PolicyMode } from "../../declaration";
+import { DenyScope, PolicyMode } from "../../declaration";
 import type { DraftDocument } from "../../documents";
+import { modeAnnotation } from "../../documents";
 import type { Coverage, Half, PolicyGroup } from "../../halves";
-import { bySubject, coverage, externallyDenied, groupHalves, halvesOf, modeOf, namespaceOf } from "../../halves";
+import {
+  bySubject,
+  coverage,
+  externallyDenied,
+  groupHalves,
+  halvesOf,
+  heldNamespaces,
+  modeOf,
+  namespaceOf,
+} from "../../halves";
 import type { Model, ModelWorkload } from "../../model";
 import { closedNeighbours } from "../../tenants/neighbours";
 import type { Shortfalls } from "../../unsupported";
+import { versionAtLeast } from "../../versions";
 import type { Plain } from "../writer";
-import { dnsDocuments } from "./dns";
+import { dnsDocuments, everyName } from "./dns";
 import { noteAudit, noteHostNetwork, noteNewPatterns } from "./notes";
 import { clusterwide, namespaced } from "./objects";
 import { allows, allowSpec, covered, namespaceKey, ownLabels, subjectSelector } from "./rules";
@@ -29,18 +40,50 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
   noteNewPatterns(model, shortfalls);
   noteAudit(model, shortfalls);
   const groups = groupHalves(halvesOf(model.flows));
-  const held = coverage(model, PolicyMode.Enforce);
+  const held = heldCoverage(model);
   return [
     ...(held === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(held))]),
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
     ...groups.flatMap(groupDocuments),
     ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
+    ...heldNamespaces(model, PolicyMode.Audit).map((namespace) => auditAllowAll(model, namespace.name)),
     ...externallyDenied(model)
       .filter((workload) => modeOf(model, workload.namespace) === PolicyMode.Enforce)
       .map(externalDeny),
     ...(held === undefined ? [] : [clusterwide("default-deny", "default-deny-all", defaultDeny(held))]),
   ];
+}
+
+/** Namespaces that are enforced, and those that are audited: there `audit-allow-all` lets pass what nothing allows. */
+function heldCoverage(model: Model): Coverage | undefined {
+  const observed = heldNamespaces(model, PolicyMode.Observe).map(({ name }) => name);
+  if (model.mode === PolicyMode.Enforce) return coverage(model, undefined, observed);
+  // who is not declared has no such policy
+  return coverage({ ...model, denyScope: DenyScope.DeclaredNamespaces }, undefined, observed);
+}
+
+/**
+ * Lets everything pass that no explicit deny stops, and says so. What the default deny would drop has the match type "all",
+ * which no rule for a peer or a port has; the mark in Hubble's `policy_log` and the name in `egress_allowed_by` and
+ * `ingress_allowed_by` stand on every flow of the namespace, declared ones too (measured on Cilium 1.20.2).
+ */
+function auditAllowAll(model: Model, namespace: string): DraftDocument {
+  const spec = {
+    description: "Mode audit: lets pass what no other policy allows, and marks it",
+    endpointSelector: {},
+    enableDefaultDeny: allows,
+    ...(canLog(model) ? { log: { value: "would-deny" } } : {}),
+    ingress: [{ fromEntities: ["all"] }],
+    egress: [{ toEntities: ["all"] }, ...everyName(model, namespace)],
+  };
+  const draft = namespaced("flows", namespace, "audit-allow-all", { [modeAnnotation]: PolicyMode.Audit }, spec);
+  return { ...draft, servesFlows: false };
+}
+
+/** Rules have `log.value`, and flows `policy_log`, from Cilium 1.18 on. */
+function canLog({ enforcerVersion }: Model): boolean {
+  return enforcerVersion === undefined || versionAtLeast(enforcerVersion, 1, 18);
 }
 
 /** An explicit deny is final: no allow of any other policy opens a metadata endpoint again. Isolates nothing itself. */
@@ -82,7 +125,7 @@ function externalDeny(workload: ModelWorkload): DraftDocument {
 
 /** Final: no policy that a tenant writes opens its namespace to another tenant, or reaches into one. */
 function tenantBoundary(model: Model, namespace: string): readonly DraftDocument[] {
-  if (modeOf(model, namespace) === PolicyMode.Audit) return [];
+  if (modeOf(model, namespace) !== PolicyMode.Enforce) return [];
   const values = closedNeighbours(model, namespace);
   if (values.length === 0) return [];
   const neighbours = [{ matchExpressions: [{ key: namespaceKey, operator: "In", values }] }];

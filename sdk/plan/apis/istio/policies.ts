@@ -45,7 +45,7 @@ export function istioDocuments(model: Model, shortfalls: Shortfalls): readonly D
     else own.push(workload);
   }
   return mesh.namespaces.flatMap((name) => {
-    const isAudit = modeOf(model, name) === PolicyMode.Audit;
+    const isAudit = modeOf(model, name) !== PolicyMode.Enforce;
     const namespace = { name, isAudit, workloads: workloads.get(name) ?? [] };
     return namespaceDocuments(mesh, namespace, homes.get(name) ?? [], shortfalls);
   });
@@ -225,7 +225,7 @@ function noteRunningPods(model: Model, mesh: ModelMesh, shortfalls: Shortfalls):
   if (mesh.mode !== MeshMode.Sidecar) return;
   for (const name of mesh.namespaces) {
     const namespace = model.namespaces.get(name);
-    if (namespace?.existing !== true || namespace.mode === PolicyMode.Audit) continue;
+    if (namespace?.existing !== true || namespace.mode !== PolicyMode.Enforce) continue;
     shortfalls.note(
       "mesh-needs-restart",
       ["namespaces", name],

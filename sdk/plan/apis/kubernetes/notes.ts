@@ -51,7 +51,7 @@ export function noteLimits(model: Model, shortfalls: Shortfalls): void {
 /** Workloads are told apart by labels only where the dialect knows no service accounts. */
 export function noteServiceAccounts(model: Model, shortfalls: Shortfalls, enforcer: string): void {
   for (const workload of model.workloads.values()) {
-    if (workload.serviceAccount === undefined || modeOf(model, workload.namespace) === PolicyMode.Audit) continue;
+    if (workload.serviceAccount === undefined || modeOf(model, workload.namespace) !== PolicyMode.Enforce) continue;
     shortfalls.lost(
       "service-account-unsupported",
       ["workloads", workload.id],
