@@ -72,9 +72,28 @@ describe("enforcement: a cluster between two enforcers", () => {
     await on?.cluster.removePods(pods);
   });
 
+  /** The ways that connect. Silence is doubted once where an answer may come: the machine may have been busy. */
+  async function connecting(mayAnswer: (way: Way) => boolean): Promise<readonly Way[]> {
+    const answering = async (some: readonly Way[], timeout: number): Promise<readonly Way[]> => {
+      const outcomes = await on.cluster.probe(
+        some.map(({ probe }) => probe),
+        { timeout },
+      );
+      return some.filter((_way, index) => outcomes[index]?.verdict === "allowed");
+    };
+    const first = await answering(ways, 1000);
+    return [
+      ...first,
+      ...(await answering(
+        ways.filter((way) => mayAnswer(way) && !first.includes(way)),
+        5000,
+      )),
+    ];
+  }
+
   it("pods of both nodes reach each other where no policy is", async () => {
-    const outcomes = await on.cluster.probe(ways.map(({ probe }) => probe));
-    const failed = ways.filter((_way, index) => outcomes[index]?.verdict !== "allowed");
+    const passing = await connecting(() => true);
+    const failed = ways.filter((way) => !passing.includes(way));
     assert.deepEqual(
       failed.map(({ probe }) => describeProbe(probe)),
       [],
@@ -88,9 +107,9 @@ describe("enforcement: a cluster between two enforcers", () => {
   ): Promise<readonly Way[]> {
     try {
       await on.cluster.apply(policies);
-      const outcomes = await on.cluster.probe(ways.map(({ probe }) => probe));
+      const passing = await connecting(({ isDeclared }) => isDeclared);
       await meanwhile?.();
-      return ways.filter((_way, index) => outcomes[index]?.verdict === "allowed");
+      return passing;
     } finally {
       await on.cluster.remove(policies);
     }
@@ -123,7 +142,10 @@ describe("enforcement: a cluster between two enforcers", () => {
         ];
       });
       const passing = await passingUnder(apis.flatMap(planned), async () => {
-        const seen = await on.cluster.probe(outside.map(({ probe }) => probe));
+        const seen = await on.cluster.probe(
+          outside.map(({ probe }) => probe),
+          { timeout: 3000 },
+        );
         const wrong = outside.filter(({ opens }, index) => (seen[index]?.verdict === "allowed") !== opens);
         assert.deepEqual(
           wrong.map(({ probe }) => describeProbe(probe)),
