@@ -8,8 +8,8 @@ import type { CalicoMode, EnforcerName } from "./datapath/index";
 import { DatapathError, datapathProblem, datapathStatus } from "./datapath/index";
 import { StoryError } from "./start/stage";
 import { elapsed } from "./toolchain/progress";
-import type { ExampleName } from "./whole-way/example-names";
-import { exampleNames, isExampleName } from "./whole-way/example-names";
+import type { ExampleName } from "./examples/names";
+import { exampleNames, isExampleName } from "./examples/names";
 import type { TableEntry } from "./whole-way/index";
 
 type MakeCommand = (name: string, description: string) => Command;
@@ -90,8 +90,8 @@ async function deployExamples(names: readonly ExampleName[], options: Options): 
   refuseWhereNoneCanRun();
   const sample = sampleOf(options);
   // every example and with it Pulumi's SDKs: other commands of the lab do without
-  const { dialectsOf, examplesTable, loadExample, openExamplesLab, problemsOf, runWholeWay } =
-    await import("./whole-way/index.js");
+  const { loadExample } = await import("./examples/index.js");
+  const { dialectsOf, examplesTable, openExamplesLab, problemsOf, runWholeWay } = await import("./whole-way/index.js");
   const { cni, calicoMode } = options;
   const dialect = dialectFor(options, dialectsOf[cni]);
   const interrupted = new AbortController();

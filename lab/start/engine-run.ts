@@ -8,7 +8,7 @@ export interface StackOptions {
   /** Folder that holds bin/pulumi. */
   readonly engineRoot: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly config: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, string>>;
 }
 
 /** The name of the stack in every project that `npm start` runs. */
@@ -20,7 +20,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     { stackName, projectName: options.project, program: options.program },
     { envVars: { ...options.env }, pulumiCommand: await PulumiCommand.get({ root: options.engineRoot }) },
   );
-  for (const [key, value] of Object.entries(options.config)) await stack.setConfig(key, { value });
+  for (const [key, value] of Object.entries(options.config ?? {})) await stack.setConfig(key, { value });
   return stack;
 }
 

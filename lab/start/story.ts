@@ -3,14 +3,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import pc from "picocolors";
-import { program as insecure } from "../../examples/insecure/program";
-import { program as zeroTrustTiers } from "../../examples/zero-trust-tiers/program";
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../../sdk/cluster/index";
 import { markdownReport, textComparison, textSummary } from "../../sdk/reports/index";
 import type { SourcedObject } from "../../sdk/reachability/index";
-import { labContext } from "../control-plane/index";
+import { apiClient, labContext } from "../control-plane/index";
 import { installCrds } from "../crds/index";
-import { exampleConfig } from "../example-config";
+import { exampleProgram, loadExample, makeNamespaces } from "../examples/index";
 import { openLab, prepareEngine } from "../index";
 import { provideTools } from "../toolchain/index";
 import { openStack, report } from "./engine-run";
@@ -47,19 +45,17 @@ export async function tellInLab(options: LabStory): Promise<void> {
       await bundlePack();
     });
     signal.throwIfAborted();
-    const open = (project: string, program: () => Promise<object>): Promise<Stack> =>
-      openStack({
-        project,
-        program: async () => ({ ...(await program()) }),
-        engineRoot: lab.engine.root,
-        env: lab.env,
-        config: exampleConfig,
-      });
+    const open = async (name: "insecure" | "zero-trust-tiers"): Promise<Stack> => {
+      const { program, expects } = await loadExample(name);
+      const client = apiClient(lab.controlPlane);
+      await makeNamespaces(client, expects).finally(() => client.close());
+      return openStack({ project: name, program: program(), engineRoot: lab.engine.root, env: lab.env });
+    };
     await stages.run("An insecure stack: what the policy pack reports in preview", async () =>
-      showBlocked(await open("insecure", insecure), signal),
+      showBlocked(await open("insecure"), signal),
     );
     await stages.run("The secure stack: up, under the same pack", async () =>
-      showDeployed(await open("zero-trust-tiers", zeroTrustTiers), signal),
+      showDeployed(await open("zero-trust-tiers"), signal),
     );
     await stages.run("What is reachable now", async () => {
       const objects = await liveObjects({ context: labContext, kubeconfig: lab.controlPlane.kubeconfigPath });
@@ -105,7 +101,8 @@ export async function tellOnCluster(options: ClusterStory): Promise<void> {
   await bundlePack();
   const stack = await openStack({
     project: "zero-trust-tiers",
-    program: async () => ({ ...(await zeroTrustTiers()) }),
+    // the cluster has its own workloads; who asks for the removal of the stack agrees to what that uncovers
+    program: exampleProgram("zero-trust-tiers", { standIns: false, allowRemoval: options.down }),
     engineRoot: engine.root,
     env: engine.env,
     config: { "kubernetes:context": context },
@@ -188,7 +185,7 @@ function bundlePack(): Promise<void> {
 
 const howToKeep = [
   "The lab's cluster stops now. To look around in it:  npm start -- --keep",
-  "To try a change: edit examples/zero-trust-tiers/declaration.ts and run npm start again.",
+  "To try a change: edit examples/zero-trust-tiers/index.ts and run npm start again.",
 ].join("\n");
 
 function howToLookAround(kubeconfig: string): string {

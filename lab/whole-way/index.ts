@@ -1,4 +1,3 @@
-export { loadExample } from "./examples";
 export { dialectsOf, openExamplesLab, type ExamplesLab } from "./lab";
 export { problemsOf, runWholeWay, type WholeWayResult } from "./whole-way";
 export { examplesTable, type TableEntry } from "./table";

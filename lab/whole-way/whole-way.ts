@@ -14,7 +14,8 @@ import { apiClient } from "../control-plane/index";
 import { computedReachability, LabExecutor, world } from "../datapath/index";
 import { objectPath } from "../datapath/objects";
 import type { LabObject, LabCluster } from "../datapath/index";
-import { exampleConfig } from "../example-config";
+import type { Example } from "../examples/index";
+import { makeNamespaces, removeNamespaces } from "../examples/index";
 import type { Lab } from "../index";
 import type { Report } from "../start/engine-run";
 import { openStack, report } from "../start/engine-run";
@@ -23,7 +24,6 @@ import type { Drift, PolicyThatMatters } from "./by-hand";
 import { driftOf, policyThatMatters } from "./by-hand";
 import type { ToldDrops } from "./drops";
 import { dropsToldByHubble } from "./drops";
-import type { DeployableExample } from "./examples";
 import { expectedReachability, liveObjects } from "./expected";
 import type { LiveReport } from "./live-probes";
 import { LiveProbes } from "./live-probes";
@@ -74,7 +74,7 @@ export interface RemovalByHand {
 }
 
 /** Deploys, verifies and destroys one example. @throws StoryError where the engine fails */
-export async function runWholeWay(example: DeployableExample, options: WholeWayOptions): Promise<WholeWayResult> {
+export async function runWholeWay(example: Example, options: WholeWayOptions): Promise<WholeWayResult> {
   const client = apiClient(options.lab.controlPlane);
   try {
     return await new WholeWay(example, options, client).run();
@@ -115,7 +115,7 @@ class WholeWay {
   private readonly plan;
 
   constructor(
-    private readonly example: DeployableExample,
+    private readonly example: Example,
     private readonly options: WholeWayOptions,
     private readonly client: ApiClient,
   ) {
@@ -126,13 +126,13 @@ class WholeWay {
   async run(): Promise<WholeWayResult> {
     const begun = Date.now();
     const { lab, cluster, hubble, signal, dialect } = this.options;
-    const { name, program } = this.example;
+    const { name, program, expects } = this.example;
+    await makeNamespaces(this.client, expects);
     const stack = await openStack({
       project: `whole-way-${name}${dialect === undefined ? "" : `-${dialect}`}`,
-      program: async () => ({ ...(await program()) }),
+      program: program(dialect === undefined ? {} : { dialect }),
       engineRoot: lab.engine.root,
       env: lab.env,
-      config: { ...exampleConfig, ...(dialect === undefined ? {} : { "clusterSecurity:dialect": dialect }) },
     });
     this.stage("preview");
     const expected = await expectedReachability(stack, lab.controlPlane, signal);
@@ -170,6 +170,7 @@ class WholeWay {
       });
       this.stage("destroy");
       const destroy = await this.probing(certain, (options) => stack.destroy(options));
+      await removeNamespaces(this.client, expects);
       await cluster.untilEmpty();
       const milliseconds = Date.now() - begun;
       const hubbles = told === undefined ? {} : { hubble: told };
@@ -179,6 +180,7 @@ class WholeWay {
       if (signal.aborted) throw error;
       // the next example needs an empty cluster; what went wrong first is what counts
       await report(new AbortController().signal, (options) => stack.destroy(options)).catch(() => undefined);
+      await removeNamespaces(this.client, expects);
       throw error;
     }
   }

@@ -1,11 +1,13 @@
 /** What the cost of enforcement is measured on: the web application's example and a flow that it declares. */
-import * as webApp from "../../examples/web-app/declaration";
 import type { EnforcerName, LabCluster, LabObject, LabProbe } from "../../lab/datapath/index";
 import { dialectsOf } from "../../lab/whole-way/index";
+import { declaredBy } from "../../lab/examples/index";
 import { declaredWorld } from "../enforcement/declared";
 import { putUp } from "../enforcement/world";
 import type { Variant } from "./enforcement-costs";
 import { manyPolicies } from "./enforcement-costs";
+
+const [webApp] = declaredBy("web-app");
 
 /** A declared flow between two pods of one node. */
 export const measuredFlow: LabProbe = { from: "app/frontend", to: "app/backend-api", port: 3000, protocol: "tcp" };

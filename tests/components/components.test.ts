@@ -3,8 +3,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { program as insecure } from "../../examples/insecure/program";
-import { program as zeroTrustTiers } from "../../examples/zero-trust-tiers/program";
 import {
   ChartValuesError,
   CiliumCni,
@@ -19,7 +17,7 @@ import {
   tcp,
   workload,
 } from "../../sdk/index";
-import { exampleConfig } from "../../lab/example-config";
+import { exampleProgram } from "../../lab/examples/index";
 import type { ClusterSecurityArgs } from "../../sdk/index";
 import type { Registration } from "./monitor";
 import { register, standsBefore } from "./monitor";
@@ -41,13 +39,11 @@ function find(registrations: readonly Registration[], name: string): Registratio
 }
 
 const isPolicy = ({ type }: Registration): boolean => /NetworkPolicy$/.test(type);
-const lab = exampleConfig;
+const zeroTrustTiers = exampleProgram("zero-trust-tiers");
 
 describe("ClusterSecurity", () => {
   it("S3-16 S3-11 puts Hubble, metadata deny, DNS, tier 1, flows and default deny in this order, workloads last", async () => {
-    const all = await register(zeroTrustTiers, {
-      config: { ...lab, "clusterSecurity:cni": "install", "clusterSecurity:ciliumVersion": "1.18.5" },
-    });
+    const all = await register(exampleProgram("zero-trust-tiers", { cni: { version: "1.18.5" } }));
     const order = [
       "zero-trust-cni-release",
       "zero-trust-deny-cloud-metadata",
@@ -70,7 +66,7 @@ describe("ClusterSecurity", () => {
   });
 
   it("S3-16 makes every workload wait for every policy, so that destroying takes the workloads first", async () => {
-    const all = await register(zeroTrustTiers, { config: lab });
+    const all = await register(zeroTrustTiers);
     const policies = all.filter(isPolicy);
     const workloads = all.filter(({ type }) => type === "kubernetes:apps/v1:Deployment");
     assert.ok(policies.length > 15 && workloads.length > 10);
@@ -90,7 +86,7 @@ describe("ClusterSecurity", () => {
   });
 
   it("S3-18 S3-19 writes enableDefaultDeny on every Cilium policy and k8s: on every label key", async () => {
-    const all = await register(zeroTrustTiers, { config: lab });
+    const all = await register(zeroTrustTiers);
     const policies = all.filter(({ type }) => type.startsWith("kubernetes:cilium.io/v2:"));
     assert.ok(policies.length > 15);
     for (const { name, inputs } of policies) {
@@ -189,8 +185,8 @@ describe("ClusterSecurity", () => {
 
   it("has stable URNs (write them anew with UPDATE_SNAPSHOTS=1 only together with aliases)", async () => {
     const urns: string[] = [];
-    for (const example of [zeroTrustTiers, insecure]) {
-      const all = await register(example, { config: { ...lab, "clusterSecurity:cni": "install" } });
+    for (const example of [exampleProgram("zero-trust-tiers", { cni: {} }), exampleProgram("insecure")]) {
+      const all = await register(example);
       urns.push(...all.map(({ urn }) => urn).sort());
     }
     const file = path.join(__dirname, "urns.snapshot.json");

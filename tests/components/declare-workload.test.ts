@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import * as k8s from "@pulumi/kubernetes";
 import * as kx from "@pulumi/kubernetesx";
 import * as pulumi from "@pulumi/pulumi";
-import { program } from "../../examples/kubernetesx/program";
-import { exampleConfig } from "../../lab/example-config";
+import { exampleProgram } from "../../lab/examples/index";
 import { DeclarationError, declareWorkload, plan } from "../../sdk/index";
 import { register } from "./monitor";
 
@@ -97,7 +96,7 @@ describe("declareWorkload", () => {
   });
 
   it("is what examples/kubernetesx is made of: workloads after policies, same labels", async () => {
-    const all = await register(program, { config: exampleConfig });
+    const all = await register(exampleProgram("kubernetesx"));
     const policy = all.find(({ name }) => name === "kubernetesx-kx-demo/allow-web-to-cache");
     const deployment = all.find(({ name, type }) => name === "cache" && type === "kubernetes:apps/v1:Deployment");
     assert.deepEqual((policy?.inputs["spec"] as Record<string, unknown>)["endpointSelector"], {

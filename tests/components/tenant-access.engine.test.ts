@@ -4,12 +4,14 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { declaration } from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
 import { provideTools } from "../../lab/toolchain/index";
 import type { PlannedObject } from "../../sdk/plan/index";
 import { Dialect, allOf, bypass, plan } from "../../sdk/plan/index";
+
+const [{ declaration }] = declaredBy("tenants");
 
 interface Answer {
   readonly status: number;

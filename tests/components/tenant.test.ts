@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import * as k8s from "@pulumi/kubernetes";
-import { declaration } from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type { TenantDeclaration } from "../../sdk/index";
 import { ClusterSecurity, DeclarationError, Dialect, Tenant, flow, namespace, tcp, workload } from "../../sdk/index";
 import type { Registration } from "./monitor";
 import { register, standsBefore } from "./monitor";
 
+const [{ declaration }] = declaredBy("tenants");
 const { tenants = [], ...rest } = declaration;
 const [acme, globex, initech] = tenants as [TenantDeclaration, TenantDeclaration, TenantDeclaration];
 const token = "pulumi-cluster-security:index:Tenant";

@@ -7,7 +7,7 @@ const examples = path.join(repository, "examples", "languages");
 
 /** The program of the example, by the language of a block of code. */
 const programs: Readonly<Record<string, string>> = {
-  typescript: "typescript/program.ts",
+  typescript: "typescript/index.ts",
   yaml: "yaml/Pulumi.yaml",
   python: "python/__main__.py",
   go: "go/main.go",

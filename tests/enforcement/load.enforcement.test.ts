@@ -1,15 +1,16 @@
 /** A thousand users of the shop at once, while its policies are changed. */
 import assert from "node:assert/strict";
-import * as shop from "../../examples/shop/declaration";
 import type { EnforcerName, LabObject, LabProbe } from "../../lab/datapath/index";
 import { crowd } from "../../lab/datapath/index";
 import { dialectsOf } from "../../lab/whole-way/index";
 import { skipWithoutCalico } from "./calico";
+import { declaredBy } from "../../lab/examples/index";
 import { declaredWorld } from "./declared";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 import { putUp } from "./world";
 
+const [shop] = declaredBy("shop");
 const users = 1000;
 
 /** From the edge to the database, as the shop declares it. */

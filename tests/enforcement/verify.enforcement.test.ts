@@ -6,14 +6,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Verification } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, verify } from "../../sdk/cluster/index";
-import * as shop from "../../examples/shop/declaration";
-import * as tiers from "../../examples/zero-trust-tiers/declaration";
-import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
 import { plan } from "../../sdk/index";
 import type { ClusterSecurityDeclaration, Dialect } from "../../sdk/index";
 import type { EnforcerName, LabObject } from "../../lab/datapath/index";
 import { computedReachability, LabExecutor } from "../../lab/datapath/index";
 import { dialectsOf } from "../../lab/whole-way/index";
+import { declaredBy } from "../../lab/examples/index";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
 import type { Ran } from "../cli/command";
@@ -25,6 +23,8 @@ import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 import { applications, declarationIn, podsOf } from "./shop";
 
+const [shop] = declaredBy("shop");
+const [tiers] = declaredBy("zero-trust-tiers");
 const pods = podsOf(applications);
 
 const suiteOn = (cni: EnforcerName) => (): void => {
@@ -255,7 +255,10 @@ const suiteOn = (cni: EnforcerName) => (): void => {
 
     it("S3-24, S3-25, S3-26, S3-27: the checklist of the tiers as one run with TAP", async function () {
       this.timeout(400_000);
-      const wishes = [...tiers.applications, ...tiers.observabilityWorkloads, ...platformWorkloads].map(podOf);
+      const wishes = [
+        ...tiers.applications,
+        ...tiers.platform.filter(({ namespace: home }) => !/^(kube|flux)-system$/.test(home)),
+      ].map(podOf);
       const spaces = [...new Set(wishes.map(({ namespace: home }) => home))];
       for (const name of spaces) await on.cluster.namespace(name);
       const documents = plan(inApi(tiers.declaration)).documents.map(({ object }) => object as unknown as LabObject);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { program } from "../../examples/zero-trust-tiers/program";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
 import { ciliumChart } from "../../lab/crds/index";
-import { exampleConfig } from "../../lab/example-config";
+import { exampleProgram, loadExample, makeNamespaces, removeNamespaces } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
@@ -39,13 +38,11 @@ describe("Cilium installed and upgraded as a Helm release by the secure stack, o
     const { metadata, spec } = await read("/apis/apps/v1/namespaces/kube-system/daemonsets/cilium");
     return { image: spec?.template?.spec?.containers?.[0]?.image ?? "", uid: metadata?.uid ?? "" };
   };
+  let expects: readonly string[];
+  let program: () => Promise<Record<string, unknown>>;
   const choose = async (version: string): Promise<void> => {
-    await stack.setAllConfig({
-      ...Object.fromEntries(Object.entries(exampleConfig).map(([key, value]) => [key, { value }])),
-      "clusterSecurity:cni": { value: "install" },
-      "clusterSecurity:ciliumVersion": { value: version },
-      "clusterSecurity:ciliumChart": { value: await ciliumChart(version) },
-    });
+    const chart = await ciliumChart(version);
+    program = exampleProgram("zero-trust-tiers", { cni: { version, chart } });
   };
 
   before(async () => {
@@ -55,8 +52,10 @@ describe("Cilium installed and upgraded as a Helm release by the secure stack, o
       project: "release",
       stack: "test",
       lab,
-      program: async () => ({ ...(await program()) }),
+      program: () => program(),
     });
+    ({ expects } = await loadExample("zero-trust-tiers"));
+    await makeNamespaces(client, expects);
     await choose(older);
     created = await operate(stack, "up", { policyPacks: [pack] });
     assert.equal(created.error, undefined);
@@ -67,9 +66,9 @@ describe("Cilium installed and upgraded as a Helm release by the secure stack, o
   });
 
   after(async () => {
-    client.close();
     const destroyed = await operate(stack, "destroy");
     assert.equal(destroyed.error, undefined);
+    await removeNamespaces(client, expects).finally(() => client.close());
   });
 
   it("renders WireGuard, Hubble and the enforcement mode into the agent's configuration, in both versions", async () => {

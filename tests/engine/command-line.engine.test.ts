@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import path from "node:path";
-import { exampleConfig } from "../../lab/example-config";
+import { apiClient } from "../../lab/control-plane/index";
+import { loadExample, makeNamespaces, removeNamespaces } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import { pack, repository, run, sharedLab } from "./shared-lab";
 
@@ -22,8 +23,7 @@ describe("plain pulumi from the command line, on a real engine and a real API se
     forget(folder);
     const made = await pulumi(folder, "stack", "init", "command-line");
     assert.equal(made.code, 0, made.output);
-    const settings = Object.entries(exampleConfig).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
-    const set = ["config", "set-all", ...settings, "--stack", "command-line"];
+    const set = ["config", "set", "allowRemoval", "true", "--stack", "command-line"];
     // the settings of both programs go into a file outside the checkout
     const configured = await pulumi(folder, ...set, "--config-file", configFile());
     assert.equal(configured.code, 0, configured.output);
@@ -43,6 +43,9 @@ describe("plain pulumi from the command line, on a real engine and a real API se
   });
 
   it("runs the root program: preview, up and destroy under the policy pack", async () => {
+    const client = apiClient(lab.controlPlane);
+    const { expects } = await loadExample("zero-trust-tiers");
+    await makeNamespaces(client, expects);
     await prepare(".");
     const preview = await operate(".", "preview", "--policy-pack", pack);
     assert.equal(preview.code, 0, preview.output);
@@ -51,6 +54,7 @@ describe("plain pulumi from the command line, on a real engine and a real API se
     assert.equal(up.code, 0, up.output);
     const destroy = await operate(".", "destroy", "--yes", "--skip-preview");
     assert.equal(destroy.code, 0, destroy.output);
+    await removeNamespaces(client, expects).finally(() => client.close());
   });
 
   it("blocks the insecure program in preview with a non-zero exit code", async () => {

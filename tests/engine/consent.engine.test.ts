@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { deploy } from "../../examples/support/workloads";
+import { deploy } from "../../lab/examples/index";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import type { Lab } from "../../lab/index";

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { program as fleetProgram } from "../../examples/fleet/program";
-import { clusters } from "../../examples/fleet/declaration";
-import { exampleConfig } from "../../lab/example-config";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient, labContext } from "../../lab/control-plane/index";
+import { declaredBy, makeNamespaces, removeNamespaces } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import { plan } from "../../sdk/plan/index";
 import type { Example } from "../support/examples";
@@ -13,8 +11,6 @@ import { openStack, operate, outputsOf } from "./automation";
 import { assertDeclared, assertPassed, reachabilityOf } from "./judge";
 import { liveObjects, pack, secondLab, sharedLab } from "./shared-lab";
 import { wipe } from "./wipe";
-
-const config = exampleConfig;
 
 describe("the examples under the mandatory policy pack, on a real engine and a real API server", () => {
   let lab: Lab;
@@ -31,33 +27,28 @@ describe("the examples under the mandatory policy pack, on a real engine and a r
 
   const find = (name: string): Example => all.find((one) => one.name === name) ?? assert.fail(`no example ${name}`);
 
-  // shop last: it has a namespace in common with web-app, which is gone by then; zero-trust-tiers is in order.engine.test.ts
+  // zero-trust-tiers is in order.engine.test.ts
   for (const name of ["web-app", "service-identity", "tenants", "kubernetesx", "shop"]) {
     const rows = name === "shop" ? "S1-27 S0-02 S4-13" : "S1-27 S0-02";
     it(`${rows} ${name}: what the API server holds allows the declared flows and nothing else`, async () => {
       const example = find(name);
-      const program = example.program ?? assert.fail(`${name} has no program`);
-      const stack = await openStack({
-        project: `example-${name}`,
-        stack: "test",
-        lab,
-        program: async () => ({ ...(await program()) }),
-        config,
-      });
+      await makeNamespaces(client, example.expects);
+      const stack = await openStack({ project: `example-${name}`, stack: "test", lab, program: example.program() });
       const operation = await operate(stack, "up", { policyPacks: [pack] });
       try {
         assertPassed(operation);
         const planned = plan(example.declaration);
-        const posture = outputsOf(operation)["posture"] as { exemptNamespaces: string[]; policies: string[] };
-        assert.deepEqual(posture.exemptNamespaces, planned.exemptNamespaces);
+        const outputs = outputsOf(operation);
+        assert.deepEqual(outputs["exemptNamespaces"], planned.exemptNamespaces);
         assert.deepEqual(
-          posture.policies,
+          outputs["policies"],
           planned.documents.map(({ logicalName }) => logicalName),
         );
         assertDeclared(await reachabilityOf(lab, planned), planned, example);
         if (name === "shop") await assertSeventeen();
       } finally {
         await wipe(client, operation);
+        await removeNamespaces(client, example.expects);
       }
     });
   }
@@ -85,24 +76,31 @@ describe("the examples under the mandatory policy pack, on a real engine and a r
       name,
       { context: labContext, kubeconfig: controlPlane.kubeconfigPath },
     ]);
+    const example = find("fleet");
+    for (const { controlPlane } of Object.values(labs)) {
+      const to = apiClient(controlPlane);
+      await makeNamespaces(to, example.expects).finally(() => to.close());
+    }
     const stack = await openStack({
       project: "example-fleet",
       stack: "test",
       // the default provider leads nowhere: only the explicit ones can have made what stands
       lab: { engine: { ...lab.engine, env: { ...lab.env, KUBECONFIG: "/nonexistent" } } },
-      program: async () => ({ ...(await fleetProgram()) }),
-      config: { ...config, "clusterSecurity:clusters": JSON.stringify(Object.fromEntries(access)) },
+      program: example.program(),
+      config: { clusters: JSON.stringify(Object.fromEntries(access)) },
     });
     const operation = await operate(stack, "up", { policyPacks: [pack] });
     assertPassed(operation);
-    const example = find("fleet");
-    for (const [name, facts] of Object.entries(clusters)) {
-      const planned = plan({ ...example.declaration, cluster: facts });
-      assertDeclared(await reachabilityOf(labs[name] ?? lab, planned), planned, example);
+    for (const { name, declaration } of declaredBy("fleet")) {
+      const planned = plan(declaration);
+      const at = labs[name.replace("fleet-", "")] ?? assert.fail(name);
+      assertDeclared(await reachabilityOf(at, planned), planned, example);
     }
     const destroyed = await operate(stack, "destroy");
     assert.equal(destroyed.error, undefined);
     for (const one of Object.values(labs)) {
+      const to = apiClient(one.controlPlane);
+      await removeNamespaces(to, example.expects).finally(() => to.close());
       const left = (await liveObjects(one)).filter(({ object }) => object.apiVersion.startsWith("cilium.io"));
       assert.deepEqual(left, []);
     }

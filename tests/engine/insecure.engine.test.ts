@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import * as k8s from "@pulumi/kubernetes";
-import { program as insecure } from "../../examples/insecure/program";
-import { program as secure } from "../../examples/zero-trust-tiers/program";
-import { exampleConfig } from "../../lab/example-config";
+import { exampleProgram } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import { prepareEngine } from "../../lab/index";
 import { provideTools } from "../../lab/toolchain/index";
@@ -12,8 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-const config = exampleConfig;
-const program = async (): Promise<Record<string, unknown>> => ({ ...(await insecure()) });
+const program = exampleProgram("insecure");
 
 describe("the insecure stack under the policy pack, on a real engine and a real API server", () => {
   let lab: Lab;
@@ -24,7 +21,7 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
 
   it("S0-01 S0-08 S3-08 is blocked in preview, each hole named with its reason and its fix, and nothing is created", async () => {
     const before = await liveObjects(lab);
-    const stack = await openStack({ project: "insecure", stack: "preview", lab, program, config });
+    const stack = await openStack({ project: "insecure", stack: "preview", lab, program });
     const operation = await operate(stack, "preview", { policyPacks: [pack] });
     assert.ok(operation.error, "the preview passed");
     const mandatory = violations(operation).filter((violation) => violation.level === "mandatory");
@@ -44,7 +41,7 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
   });
 
   it("has the object that opens a hole stopped at its own registration in an up that skips the preview", async () => {
-    const stack = await openStack({ project: "insecure", stack: "up", lab, program, config });
+    const stack = await openStack({ project: "insecure", stack: "up", lab, program });
     const operation = await operate(stack, "up", { policyPacks: [pack] });
     try {
       assert.ok(operation.error, "the update passed");
@@ -82,12 +79,11 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
         project: "offline",
         stack: "good",
         lab: { engine },
-        program: async () => ({ ...(await secure()) }),
-        config,
+        program: exampleProgram("zero-trust-tiers"),
       });
       const passed = await operate(good, "preview", { policyPacks: [pack] });
       assert.equal(passed.error, undefined);
-      const bad = await openStack({ project: "offline", stack: "bad", lab: { engine }, program, config });
+      const bad = await openStack({ project: "offline", stack: "bad", lab: { engine }, program });
       const blocked = await operate(bad, "preview", { policyPacks: [pack] });
       assert.ok(blocked.error);
       assert.ok(violations(blocked).some(({ level }) => level === "mandatory"));
@@ -107,7 +103,6 @@ describe("the insecure stack under the policy pack, on a real engine and a real 
       project: "late",
       stack: "test",
       lab,
-      config,
       program: unknownProvider(async (provider) => {
         new k8s.core.v1.Namespace("open", { metadata: { name: "open" } }, { provider });
         new k8s.networking.v1.NetworkPolicy(

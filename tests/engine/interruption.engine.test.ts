@@ -6,7 +6,7 @@ import type { ClusterSecurityDeclaration, WorkloadDeclaration } from "../../sdk/
 import { ClusterSecurity, flow, namespace, plan, tcp, udp, workload } from "../../sdk/index";
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
-import { deploy } from "../../examples/support/workloads";
+import { deploy } from "../../lab/examples/index";
 import { compareWithDeclaration, podsThatReachMetadata } from "../support/declared";
 import { finished, openStack, operate } from "./automation";
 import { Cutter } from "./cut";

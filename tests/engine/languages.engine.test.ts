@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { program as bookshop } from "../../examples/languages/typescript/program";
+import { exampleProgram } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import type { Language } from "../../lab/languages";
 import { allowedIn } from "./allowed";
@@ -70,7 +70,7 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
   before(async () => {
     lab = await sharedLab();
     workshop = await LanguageWorkshop.open(lab);
-    const stack = await openStack({ ...project, lab, program: bookshop });
+    const stack = await openStack({ ...project, lab, program: exampleProgram("languages/typescript") });
     inTypeScript = registered(await operate(stack, "preview"));
   });
 

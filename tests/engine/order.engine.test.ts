@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { program } from "../../examples/zero-trust-tiers/program";
-import { exampleConfig } from "../../lab/example-config";
+import { apiClient } from "../../lab/control-plane/index";
+import { makeNamespaces, removeNamespaces } from "../../lab/examples/index";
 import type { Plan } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
 import type { Reachability, SourcedObject } from "../../sdk/reachability/index";
@@ -42,19 +42,16 @@ describe("the secure stack on a real engine and a real API server", () => {
     const lab = await sharedLab();
     example = (await examples()).find(({ name }) => name === "zero-trust-tiers") ?? assert.fail("no such example");
     planned = plan(example.declaration);
-    stack = await openStack({
-      project: "order",
-      stack: "test",
-      lab,
-      program: async () => ({ ...(await program()) }),
-      config: exampleConfig,
-    });
+    const client = apiClient(lab.controlPlane);
+    await makeNamespaces(client, example.expects);
+    stack = await openStack({ project: "order", stack: "test", lab, program: example.program() });
     created = await operate(stack, "up", { policyPacks: [pack] });
     assert.equal(created.error, undefined);
     live = await reachabilityOf(lab, planned);
     standing = [...worlds(created)].at(-1)?.objects ?? new Map();
     destroyed = await operate(stack, "destroy");
     assert.equal(destroyed.error, undefined);
+    await removeNamespaces(client, example.expects).finally(() => client.close());
   });
 
   it("S1-27 passes the mandatory policy pack without an exemption; the API server holds what is declared, nothing else", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { deploy } from "../../examples/support/workloads";
+import { deploy } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import type { TrafficSet } from "../../sdk/reachability/index";
 import { EgressPolicy, Tenant, flow, namespace, tcp, workload } from "../../sdk/index";

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import * as serviceIdentity from "../../examples/service-identity/declaration";
-import * as shop from "../../examples/shop/declaration";
-import * as webApp from "../../examples/web-app/declaration";
-import * as tiers from "../../examples/zero-trust-tiers/declaration";
-import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
-import type { ClusterSecurityDeclaration, Plan, PolicyDocument, WorkloadDeclaration } from "../../sdk/plan/index";
+import type { DeclaredExample } from "../../lab/examples/index";
+import { declaredBy } from "../../lab/examples/index";
+import type { Plan, PolicyDocument, WorkloadDeclaration } from "../../sdk/plan/index";
 import { Dialect, flow, tcp } from "../../sdk/plan/index";
 import type { Flow, KubeObject, Peer } from "../../sdk/reachability/index";
 import { diff } from "../../sdk/reachability/index";
@@ -20,13 +17,12 @@ const nothing = "No Connections";
 const address = (text: string): Peer => ({ kind: "address", address: text });
 const fresh = (namespace: string): Peer => ({ kind: "freshPod", namespace });
 
-interface Parts {
-  readonly declaration: ClusterSecurityDeclaration;
-  readonly applications: readonly WorkloadDeclaration[];
-  readonly platform: readonly WorkloadDeclaration[];
-}
+const [serviceIdentity] = declaredBy("service-identity");
+const [shop] = declaredBy("shop");
+const [webApp] = declaredBy("web-app");
+const [tiers] = declaredBy("zero-trust-tiers");
 
-function worldIn(example: Parts, dialect: Dialect): World {
+function worldIn(example: DeclaredExample, dialect: Dialect): World {
   const workloads = [...example.applications, ...example.platform];
   return worldOf({ ...example.declaration, dialect }, { workloads });
 }
@@ -455,7 +451,7 @@ describe("examples/shop, the three slips of its troubleshooting guide", () => {
 
 describe("examples/zero-trust-tiers, rows", () => {
   it("S3-25 lets nothing pass between namespaces of tier 2 but what is declared", () => {
-    const workloads = [...(tiers.declaration.workloads ?? []), ...platformWorkloads];
+    const workloads = [...tiers.platform, ...tiers.applications];
     const world = worldOf(tiers.declaration, { workloads });
     const crossing = tiers.applications.flatMap((source) =>
       tiers.applications

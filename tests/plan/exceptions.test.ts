@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import * as example from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, PolicyLayout, documentedExceptions, exceptionAnnotation, plan } from "../../sdk/plan/index";
 
+const [example] = declaredBy("tenants");
 const { declaration } = example;
 
 /** The example, its exception with this reason. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { declaration as shop } from "../../examples/shop/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import {
   DeclarationError,
   Dialect,
@@ -12,6 +12,8 @@ import {
   tcp,
   workload,
 } from "../../sdk/plan/index";
+
+const [{ declaration: shop }] = declaredBy("shop");
 
 describe("policyNames", () => {
   for (const dialect of Object.values(Dialect)) {

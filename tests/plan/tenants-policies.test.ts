@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { applications, declaration, platform } from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type { ClusterSecurityDeclaration, TenantDeclaration } from "../../sdk/plan/index";
 import { DeclarationError, Dialect, plan } from "../../sdk/plan/index";
 import type { KubeObject, Peer } from "../../sdk/reachability/index";
 import { open, pod, worldOf } from "./world";
 import { printed } from "../support/problems";
 
+const [{ declaration, applications, platform }] = declaredBy("tenants");
 const nothing = "No Connections";
 const facts = { apiServer: { cidrs: ["10.0.0.1/32"] }, nodeCidrs: ["192.168.0.0/16"], podCidrs: ["10.244.0.0/16"] };
 const metadataName = (name: string): object => ({ matchLabels: { "kubernetes.io/metadata.name": name } });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { applications, declaration, platform } from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type { Plan, TenantDeclaration } from "../../sdk/plan/index";
 import { Dialect, plan, planTenant } from "../../sdk/plan/index";
 import type { KubeObject, Peer, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, metadataEndpoints, profileFor } from "../../sdk/reachability/index";
 import { deploymentOf, pod } from "./world";
 
+const [{ declaration, applications, platform }] = declaredBy("tenants");
 const nothing = "No Connections";
 const { tenants = [], ...rest } = declaration;
 const cluster = { apiServer: { cidrs: ["10.0.0.1/32"] }, nodeCidrs: ["192.168.0.0/16"], podCidrs: ["10.244.0.0/16"] };

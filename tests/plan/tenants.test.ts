@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import * as example from "../../examples/tenants/declaration";
+import { declaredBy } from "../../lab/examples/index";
 import type {
   ClusterSecurityDeclaration,
   FlowDeclaration,
@@ -25,6 +25,7 @@ import type { World } from "./world";
 import { open, pod, worldOf } from "./world";
 import { printed } from "../support/problems";
 
+const [example] = declaredBy("tenants");
 const { declaration } = example;
 const workloads = [...example.applications, ...example.platform];
 const tenantOf = (namespace: string): string => namespace.slice(0, namespace.indexOf("-"));

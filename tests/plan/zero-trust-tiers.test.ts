@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { declaration } from "../../examples/zero-trust-tiers/declaration";
-import { platformWorkloads } from "../../examples/zero-trust-tiers/program";
+import { declaredBy } from "../../lab/examples/index";
 import type { Flow, KubeObject, Peer } from "../../sdk/reachability/index";
 import { metadataEndpoints } from "../../sdk/reachability/index";
 import type { WorkloadDeclaration } from "../../sdk/plan/index";
@@ -8,6 +7,7 @@ import { plan } from "../../sdk/plan/index";
 import type { World } from "./world";
 import { open, pod, worldOf } from "./world";
 
+const [{ declaration, applications, platform }] = declaredBy("zero-trust-tiers");
 const address = (text: string): Peer => ({ kind: "address", address: text });
 const name = (text: string): Peer => ({ kind: "fqdn", name: text });
 const fresh = (namespace: string): Peer => ({ kind: "freshPod", namespace });
@@ -41,7 +41,7 @@ const expected: Readonly<Record<string, string>> = {
 
 describe("examples/zero-trust-tiers, computed", () => {
   let world: World;
-  const workloads = [...(declaration.workloads ?? []), ...platformWorkloads];
+  const workloads = [...platform, ...applications];
   const pods = workloads.filter(({ hostNetwork }) => hostNetwork !== true);
   const isTier0 = (namespace: string): boolean => ["kube-system", "flux-system"].includes(namespace);
 

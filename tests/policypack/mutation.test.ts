@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { exampleConfig } from "../../lab/example-config";
 import type { GuardSettings } from "../../policypack/settings";
 import { settingsFrom } from "../../policypack/settings";
 import type { ObservedResource } from "../../policypack/snapshot-from-resources";
@@ -85,8 +84,9 @@ describe("mutation: one field of a good example changed", function () {
     let [caught, shownAsChange, missed] = [0, 0, 0];
     const found = { opening: new Set<string>(), without: new Set<string>() };
     for (const { name, program } of await examples()) {
-      if (program === undefined) continue;
-      const resources = await captureProgram(program, exampleConfig);
+      // two clusters in one stack: mocks cannot tell their providers apart
+      if (name === "fleet") continue;
+      const resources = await captureProgram(program());
       const known = new Set(judge(resources).map(textOf));
       const before = reachabilityOf(resources);
       const withState = knowing(name, resources);

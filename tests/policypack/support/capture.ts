@@ -1,11 +1,8 @@
-/** Registers a program of `examples/` under Pulumi's mocks and returns what it registered, in order of registration. */
+/** Registers an example's program under Pulumi's mocks and returns what it registered, in order of registration. */
 import * as pulumi from "@pulumi/pulumi";
 import type { TestResource } from "../../../policypack/testing";
 
-export async function captureProgram(
-  program: () => Promise<unknown>,
-  config: Readonly<Record<string, string>> = {},
-): Promise<TestResource[]> {
+export async function captureProgram(program: () => Promise<unknown>): Promise<TestResource[]> {
   const resources: TestResource[] = [];
   await pulumi.runtime.setMocks(
     {
@@ -19,7 +16,7 @@ export async function captureProgram(
     "test",
     false,
   );
-  pulumi.runtime.setAllConfig({ ...config });
+  pulumi.runtime.setAllConfig({});
   await program();
   // waits until no registration is outstanding
   await pulumi.runtime.disconnect();

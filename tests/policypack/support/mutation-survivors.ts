@@ -32,5 +32,7 @@ export const survivors: {
       "every pod of the selected namespace fits the selector before and after",
     "NetworkPolicy.spec.ingress[].from[].podSelector: selector removed":
       "every pod of the selected namespace fits the selector before and after",
+    "NetworkPolicy.spec.policyTypes[]: removed":
+      "a policy without egress rules: no type means Ingress, which is what it had",
   },
 };

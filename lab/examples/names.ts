@@ -8,7 +8,11 @@ export const exampleNames = [
   "kubernetesx",
 ] as const;
 
+/** An example that the lab deploys onto a cluster of one kind. */
 export type ExampleName = (typeof exampleNames)[number];
+
+/** Every example in TypeScript: its folder in examples/. */
+export type ExampleFolder = ExampleName | "fleet" | "insecure" | "languages/typescript";
 
 export function isExampleName(text: string): text is ExampleName {
   return (exampleNames as readonly string[]).includes(text);
