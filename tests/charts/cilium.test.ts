@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import Ajv from "ajv";
 import fc from "fast-check";
@@ -16,10 +16,10 @@ import {
 import type { ChartValues } from "../../sdk/charts/index";
 import type { CiliumChartOptions } from "../../sdk/charts/cilium";
 import { ciliumAbsentKeys } from "../../sdk/charts/cilium-keys";
+import { fixture } from "../support/fixtures";
 import { isListed } from "./published";
 
-const charts = path.resolve(__dirname, "..", "..", "..", "shared", "charts");
-const versions = ["1.17.18", "1.18.5", "1.18.12", "1.19.6", "1.20.0"];
+const versions = ["1.17.6", "1.17.18", "1.18.5", "1.18.12", "1.19.6", "1.20.0"];
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -59,9 +59,9 @@ const commentedKeys = new Set(["policyAuditMode", "socketLB.hostNamespaceOnly"])
 
 describe("Cilium chart values", () => {
   for (const version of versions) {
-    const folder = path.join(charts, `cilium-${version}`);
+    const folder = fixture(`charts/cilium-${version}`);
     it(`S3-20 writes only keys that chart ${version} has, with values its schema takes`, function () {
-      if (!existsSync(folder)) return this.skip();
+      if (folder === undefined) return this.skip();
       const schema = JSON.parse(readFileSync(path.join(folder, "values.schema.json"), "utf8")) as Schema;
       const text = readFileSync(path.join(folder, "values.yaml"), "utf8");
       const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
@@ -81,13 +81,14 @@ describe("Cilium chart values", () => {
     });
   }
 
-  for (const [index, newer] of versions.slice(1).entries()) {
-    const older = versions[index] ?? "";
-    it(`refuses every key that went away between the charts ${older} and ${newer}`, function () {
-      const file = (version: string): string => path.join(charts, `cilium-${version}`, "values.schema.json");
-      if (!existsSync(file(older))) return this.skip();
-      const keys = (version: string): ReadonlySet<string> =>
-        new Set(schemaKeys(JSON.parse(readFileSync(file(version), "utf8")) as Schema));
+  const present = versions.filter((version) => fixture(`charts/cilium-${version}`) !== undefined);
+  for (const [index, newer] of present.slice(1).entries()) {
+    const older = present[index] ?? "";
+    it(`refuses every key that went away between the charts ${older} and ${newer}`, () => {
+      const keys = (version: string): ReadonlySet<string> => {
+        const file = path.join(fixture(`charts/cilium-${version}`) ?? "", "values.schema.json");
+        return new Set(schemaKeys(JSON.parse(readFileSync(file, "utf8")) as Schema));
+      };
       const [before, after] = [keys(older), keys(newer)];
       const listed = new Set(
         ciliumAbsentKeys.filter(({ versions: range }) => semver.satisfies(newer, range)).map(({ key }) => key),

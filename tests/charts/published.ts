@@ -1,16 +1,16 @@
-/** What the charts publish, beside the checkout; tests that need it are skipped where it is absent. */
-import { existsSync, readFileSync } from "node:fs";
+/** What the charts publish; tests that need it are skipped where it is absent (`npm run fixtures`). */
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { load } from "js-yaml";
-
-export const charts = path.resolve(__dirname, "..", "..", "..", "shared", "charts");
+import { fixture } from "../support/fixtures";
 
 export type Values = Readonly<Record<string, unknown>>;
 
 /** The chart's values.yaml; undefined where the charts are absent. Istio keeps its own below a key of their own. */
 export function publishedValues(chart: string): Values | undefined {
-  const file = path.join(charts, chart, "values.yaml");
-  if (!existsSync(file)) return undefined;
+  const folder = fixture(`charts/${chart}`);
+  if (folder === undefined) return undefined;
+  const file = path.join(folder, "values.yaml");
   const values = load(readFileSync(file, "utf8")) as Values;
   return isMap(values["_internal_defaults_do_not_set"]) ? values["_internal_defaults_do_not_set"] : values;
 }

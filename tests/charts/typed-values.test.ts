@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
-import { charts, publishedAt, publishedValues } from "./published";
+import { fixture } from "../support/fixtures";
+import { publishedAt, publishedValues } from "./published";
 
 const room = path.resolve(__dirname, "..", "..", "sdk", "charts");
 /** Keys of the chart that its values.yaml only mentions in a comment, and that its schema does not list. */
@@ -123,14 +124,17 @@ import { calicoChart, ciliumChart, istioChart } from "./index";\n`;
   });
 
   for (const [name, version] of [
+    ["cilium117", "1.17.6"],
     ["cilium117", "1.17.18"],
+    ["cilium118", "1.18.5"],
     ["cilium118", "1.18.12"],
     ["cilium119", "1.19.6"],
     ["cilium120", "1.20.0"],
   ] as const) {
     it(`spell out keys that the Cilium ${version} chart has, and bar those that it has not`, function () {
-      const file = path.join(charts, `cilium-${version}`, "values.schema.json");
-      if (!existsSync(file)) return this.skip();
+      const folder = fixture(`charts/cilium-${version}`);
+      if (folder === undefined) return this.skip();
+      const file = path.join(folder, "values.schema.json");
       interface Schema {
         readonly properties?: Readonly<Record<string, Schema>>;
       }

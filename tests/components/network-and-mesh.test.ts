@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import { contentsByCluster } from "../../policypack/snapshot-from-resources";
@@ -27,10 +27,9 @@ import {
 } from "../../sdk/index";
 import { buildSnapshot, compile } from "../../sdk/reachability/index";
 import { assertValid } from "../plan/crd-schema";
+import { fixture } from "../support/fixtures";
 import type { Registration } from "./monitor";
 import { register, standsBefore } from "./monitor";
-
-const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds");
 
 const shop: ClusterSecurityArgs = {
   namespaces: [namespace("shop")],
@@ -104,8 +103,8 @@ describe("CalicoCni", () => {
   });
 
   it("writes a FelixConfiguration that Calico's published definition takes, without an unknown field", async function () {
-    const folder = path.join(crds, "calico-3.32.1");
-    if (!existsSync(folder)) return this.skip();
+    const folder = fixture("crds/calico");
+    if (folder === undefined) return this.skip();
     const all = await register(
       () =>
         new CalicoCni("cni", {
@@ -369,11 +368,14 @@ describe("ClusterSecurity with a CNI and a mesh", () => {
   });
 
   it("registers only what the published definitions of Calico, Istio and ClusterNetworkPolicy take", async function () {
-    if (!existsSync(crds)) return this.skip();
+    const [calico, istio, clusterNetworkPolicy] = ["calico", "istio", "network-policy-api"].map((name) =>
+      fixture(`crds/${name}`),
+    );
+    if (calico === undefined || istio === undefined || clusterNetworkPolicy === undefined) return this.skip();
     const folders: readonly [group: RegExp, folder: string][] = [
-      [/^projectcalico\.org\//, "calico-3.32.1"],
-      [/^security\.istio\.io\//, "istio-1.30.3"],
-      [/^policy\.networking\.k8s\.io\//, "network-policy-api"],
+      [/^projectcalico\.org\//, calico],
+      [/^security\.istio\.io\//, istio],
+      [/^policy\.networking\.k8s\.io\//, clusterNetworkPolicy],
     ];
     const cluster = { apiServer: { cidrs: ["192.0.2.1/32"] }, nodeCidrs: ["192.0.2.0/24"] };
     const seen = new Set<string>();
@@ -387,7 +389,7 @@ describe("ClusterSecurity with a CNI and a mesh", () => {
         const object = inputs as unknown as { apiVersion?: string; kind: string };
         const folder = folders.find(([group]) => group.test(object.apiVersion ?? ""))?.[1];
         if (folder === undefined) continue;
-        assertValid(path.join(crds, folder), { ...object, apiVersion: object.apiVersion ?? "" });
+        assertValid(folder, { ...object, apiVersion: object.apiVersion ?? "" });
         seen.add(object.kind);
       }
     }

@@ -10,7 +10,8 @@ import {
   type Peer,
   type Reachability,
 } from "../../sdk/reachability";
-import { hasConformanceFile, objectsOf, readConformanceText, type World } from "./support";
+import { measuredForms, measuredSets } from "./measured";
+import { objectsOf, type World } from "./support";
 
 /** The agent that was measured: cilium-agent 1.20.2 with ClusterNetworkPolicy enabled. */
 const profile: EnforcerProfile = { ...profileFor("cilium@1.20"), clusterNetworkPolicy: true };
@@ -57,18 +58,7 @@ function report(compared: number, mismatches: readonly string[]): void {
 
 describe("conformance: Cilium 1.20.2 (measured)", () => {
   it("decides the documented forms as the agent did", function () {
-    if (!hasConformanceFile("cilium.json")) {
-      this.test!.title += " (skipped: ../shared/conformance/cilium.json is not there)";
-      this.skip();
-    }
-    const data = JSON.parse(readConformanceText("cilium.json")) as {
-      world: World;
-      cases: readonly {
-        case: string;
-        policies: readonly KubeObject[];
-        expected: readonly { from: string; to: string; port: number; protocol: FlowProtocol; allowed: boolean }[];
-      }[];
-    };
+    const data = measuredForms<KubeObject>();
     const mismatches: string[] = [];
     let compared = 0;
     for (const each of data.cases) {
@@ -93,36 +83,14 @@ describe("conformance: Cilium 1.20.2 (measured)", () => {
   });
 
   it("decides 90 random sets of policies as the agent did", function () {
-    if (!hasConformanceFile("cilium-random.json") || !hasConformanceFile("cilium-random-measured.jsonl")) {
-      this.test!.title += " (skipped: ../shared/conformance/cilium-random.json is not there)";
-      this.skip();
-    }
     this.timeout(60_000);
-    const data = JSON.parse(readConformanceText("cilium-random.json")) as {
-      world: World & { ports: readonly (readonly [FlowProtocol, number])[] };
-      cases: readonly { id: string; policies: readonly KubeObject[] }[];
-    };
-    const measured = new Map(
-      readConformanceText("cilium-random-measured.jsonl")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map(
-          (line) =>
-            JSON.parse(line) as { id: string; refused: readonly number[]; probes: number; allowed: readonly string[] },
-        )
-        .map((each) => [each.id, each]),
-    );
-    const probes = probesOf(data.world);
+    const { world, probes, cases } = measuredSets<KubeObject>();
     const mismatches: string[] = [];
     let compared = 0;
-    for (const each of data.cases) {
-      const result = measured.get(each.id);
-      assert.ok(result !== undefined, each.id);
-      assert.equal(probes.length, result.probes, each.id);
-      const accepted = each.policies.filter((_policy, index) => !result.refused.includes(index));
-      const reachability = judge(data.world, accepted, [nodeAddress]);
-      const allowed = new Set(result.allowed);
-      for (const probe of allowed) assert.ok(probes.includes(probe), `${each.id}: ${probe} is no known probe`);
+    for (const each of cases) {
+      const accepted = each.policies.filter((_policy, index) => !each.refused.includes(index));
+      const reachability = judge(world, accepted, [nodeAddress]);
+      const { allowed } = each;
       for (const probe of probes) {
         const [from = "", to = "", port, protocol = ""] = probe.split(" ");
         const got = reachability.verdict({
@@ -140,20 +108,3 @@ describe("conformance: Cilium 1.20.2 (measured)", () => {
     assert.ok(compared >= 19_530, "all verdicts were compared");
   });
 });
-
-/** What was tried in every random case, in the notation of the measurements: `FROM TO PORT PROTO`. */
-function probesOf(world: World & { ports: readonly (readonly [FlowProtocol, number])[] }): string[] {
-  const probes: string[] = [];
-  const pods = world.pods.map((pod) => `${pod.namespace}/${pod.name}`);
-  for (const from of pods) {
-    for (const to of pods) {
-      if (from === to) continue;
-      for (const [protocol, port] of world.ports) probes.push(`${from} ${to} ${port} ${protocol.toLowerCase()}`);
-    }
-    for (const to of ["169.254.169.254", "198.51.100.10", "10.99.0.10", "node"]) probes.push(`${from} ${to} 80 tcp`);
-  }
-  for (const to of pods) {
-    probes.push(`world:198.51.100.10 ${to} 80 tcp`, `world:10.99.0.10 ${to} 8080 tcp`, `node ${to} 80 tcp`);
-  }
-  return probes;
-}

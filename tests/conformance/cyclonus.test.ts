@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import {
   buildSnapshot,
   compile,
@@ -7,7 +8,8 @@ import {
   type KubeObject,
   type Peer,
 } from "../../sdk/reachability";
-import { hasConformanceFile, objectsOf, readConformanceText, type World } from "./support";
+import { fixture } from "../support/fixtures";
+import { objectsOf, type World } from "./support";
 
 interface CyclonusCase {
   readonly id: string;
@@ -20,12 +22,10 @@ interface CyclonusCase {
 
 describe("conformance: Kubernetes NetworkPolicy (cyclonus)", () => {
   it("decides every pod pair, protocol and port as the truth tables say", function () {
-    if (!hasConformanceFile("cyclonus.json")) {
-      this.test!.title += " (skipped: ../shared/conformance/cyclonus.json is not there)";
-      this.skip();
-    }
+    const file = fixture("conformance/cyclonus.json");
+    if (file === undefined) return this.skip();
     this.timeout(120_000);
-    const data = JSON.parse(readConformanceText("cyclonus.json")) as {
+    const data = JSON.parse(readFileSync(file, "utf8")) as {
       worlds: Readonly<Record<string, World>>;
       cases: readonly CyclonusCase[];
       extraCases: readonly CyclonusCase[];

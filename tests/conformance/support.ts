@@ -1,18 +1,5 @@
-/** Access to the conformance data, which lies beside the checkout and is not part of the repository. */
-import fs from "node:fs";
-import path from "node:path";
+/** The world of a conformance case, as Kubernetes objects. */
 import type { KubeObject } from "../../sdk/reachability";
-
-const folder = path.join(__dirname, "..", "..", "..", "shared", "conformance");
-
-/** Whether a file of the data is there; tests name themselves as skipped where it is not. */
-export function hasConformanceFile(name: string): boolean {
-  return fs.existsSync(path.join(folder, name));
-}
-
-export function readConformanceText(name: string): string {
-  return fs.readFileSync(path.join(folder, name), "utf8");
-}
 
 export interface PodOfWorld {
   readonly namespace: string;

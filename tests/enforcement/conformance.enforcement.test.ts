@@ -4,15 +4,14 @@
  */
 import assert from "node:assert/strict";
 import type { LabObject, LabProbe } from "../../lab/datapath/index";
-import { hasConformanceFile, readConformanceText, type World } from "../conformance/support";
+import { measuredForms, measuredSets } from "../conformance/measured";
+import type { World } from "../conformance/support";
 import type { CompareOptions } from "./agreement";
 import { compareOnDatapath, describeDisagreements } from "./agreement";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 import type { LabWorld } from "./world";
 import { describeProbe, putUp, takeDown } from "./world";
-
-type Protocol = "TCP" | "UDP";
 
 const metadataAddress = "169.254.169.254";
 
@@ -49,18 +48,7 @@ describe("enforcement: the conformance data on the lab's own datapath", () => {
 
   it("S0-10, S0-11: every documented form is enforced as it was measured", async function () {
     this.timeout(600_000);
-    if (!hasConformanceFile("cilium.json")) {
-      this.test!.title += " (skipped: ../shared/conformance/cilium.json is not there)";
-      this.skip();
-    }
-    const data = JSON.parse(readConformanceText("cilium.json")) as {
-      world: World;
-      cases: readonly {
-        case: string;
-        policies: readonly LabObject[];
-        expected: readonly { from: string; to: string; port: number; protocol: Protocol; allowed: boolean }[];
-      }[];
-    };
+    const data = measuredForms<LabObject>();
     const world = worldOf(data.world);
     await putUp(on.cluster, world);
     const wrong: string[] = [];
@@ -89,32 +77,15 @@ describe("enforcement: the conformance data on the lab's own datapath", () => {
 
   it("S0-11, S0-12: random sets that were measured elsewhere are enforced alike here", async function () {
     this.timeout(900_000);
-    if (!hasConformanceFile("cilium-random.json") || !hasConformanceFile("cilium-random-measured.jsonl")) {
-      this.test!.title += " (skipped: ../shared/conformance/cilium-random.json is not there)";
-      this.skip();
-    }
-    const data = JSON.parse(readConformanceText("cilium-random.json")) as {
-      world: World & { ports: readonly (readonly [Protocol, number])[] };
-      cases: readonly { id: string; policies: readonly LabObject[] }[];
-    };
-    const results = new Map(
-      readConformanceText("cilium-random-measured.jsonl")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as { id: string; allowed: readonly string[]; probes: number })
-        .map((result) => [result.id, result]),
-    );
+    const data = measuredSets<LabObject>();
     const step = process.env["ENFORCEMENT_CONFORMANCE"] === "all" ? 1 : 9;
     const chosen = data.cases.filter((_each, index) => index % step === 0);
     const world = worldOf(data.world);
-    const probes = probesOf(data.world);
+    const probes = data.probes.map(probeOf);
     await putUp(on.cluster, world);
     const wrong: string[] = [];
     try {
-      for (const { id, policies } of chosen) {
-        const result = results.get(id) ?? assert.fail(id);
-        assert.equal(result.probes, probes.length, id);
-        const allowed = new Set(result.allowed);
+      for (const { id, policies, allowed } of chosen) {
         const differs = await replay(
           policies,
           probes.map((probe) => ({ probe, allowed: allowed.has(notation(probe)) })),
@@ -136,28 +107,7 @@ function notation({ from, to, port, protocol }: LabProbe): string {
   return `${from} ${to} ${port} ${protocol}`;
 }
 
-/** What was tried in every random case, as the data's own description says. */
-function probesOf(world: World & { ports: readonly (readonly [Protocol, number])[] }): LabProbe[] {
-  const pods = world.pods.map((pod) => `${pod.namespace}/${pod.name}`);
-  const tcp = (from: string, to: string, port: number): LabProbe => ({ from, to, port, protocol: "tcp" });
-  return [
-    ...pods.flatMap((from) => [
-      ...pods
-        .filter((to) => to !== from)
-        .flatMap((to) =>
-          world.ports.map(([protocol, port]): LabProbe => ({
-            from,
-            to,
-            port,
-            protocol: protocol === "UDP" ? "udp" : "tcp",
-          })),
-        ),
-      ...["169.254.169.254", "198.51.100.10", "10.99.0.10", "node"].map((to) => tcp(from, to, 80)),
-    ]),
-    ...pods.flatMap((to) => [
-      tcp("world:198.51.100.10", to, 80),
-      tcp("world:10.99.0.10", to, 8080),
-      tcp("node", to, 80),
-    ]),
-  ];
+function probeOf(text: string): LabProbe {
+  const [from = "", to = "", port, protocol] = text.split(" ");
+  return { from, to, port: Number(port), protocol: protocol === "udp" ? "udp" : "tcp" };
 }

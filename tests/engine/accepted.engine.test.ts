@@ -3,8 +3,6 @@
  * included: as a dry run, so that hundreds of objects leave nothing behind.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import path from "node:path";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
 import { installCrdFiles, installCrds } from "../../lab/crds/index";
@@ -13,10 +11,11 @@ import { DenyScope, Dialect, MeshMode, PolicyLayout, PolicyMode, plan } from "..
 import type { KubeObject } from "../../sdk/reachability/index";
 import { buildSnapshot, profileFor } from "../../sdk/reachability/index";
 import { examples } from "../support/examples";
-import { repository, secondLab } from "./shared-lab";
+import { fixture } from "../support/fixtures";
+import { secondLab } from "./shared-lab";
 
 /** Calico's own API (`projectcalico.org/v3`) is in no module that Go's proxies keep. */
-const calicoDefinitions = path.join(repository, "..", "shared", "crds", "calico-3.32.1");
+const calicoDefinitions = fixture("crds/calico");
 
 /** One namespace for all: which one it is says nothing about an object's shape, and it need not be made for each example. */
 const home = "accepted";
@@ -72,7 +71,7 @@ describe("objects put to a real API server with the published definitions", () =
     const { controlPlane } = await secondLab();
     client = apiClient(controlPlane);
     await installCrds(controlPlane, ["cluster-network-policy", "istio"]);
-    if (existsSync(calicoDefinitions)) await installCrdFiles(controlPlane, [calicoDefinitions]);
+    if (calicoDefinitions !== undefined) await installCrdFiles(controlPlane, [calicoDefinitions]);
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: home } };
     const { status, body } = await client.call("POST", "/api/v1/namespaces", namespace);
     assert.equal(status, 201, JSON.stringify(body));
@@ -86,7 +85,7 @@ describe("objects put to a real API server with the published definitions", () =
   describe("every example in every dialect and mode", () => {
     for (const [dialect, expected] of Object.entries(kinds) as [Dialect, readonly string[]][]) {
       it(`${dialect}: every object is accepted, with no field that its definition does not know`, async function () {
-        if (dialect === Dialect.Calico && !existsSync(calicoDefinitions)) return this.skip();
+        if (dialect === Dialect.Calico && calicoDefinitions === undefined) return this.skip();
         const seen = new Map<string, PlannedObject>();
         for (const example of await examples()) {
           for (const variant of Object.values(variants)) {

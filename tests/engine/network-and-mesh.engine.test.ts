@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import type { ApiClient } from "../../lab/control-plane/index";
@@ -10,7 +9,8 @@ import { CalicoCni, ClusterSecurity, MeshMode, flow, namespace, tcp, workload } 
 import type { Operation } from "./automation";
 import { finished, openStack, operate } from "./automation";
 import { plannedChanges } from "./changes";
-import { repository, sharedLab } from "./shared-lab";
+import { fixture } from "../support/fixtures";
+import { sharedLab } from "./shared-lab";
 
 interface KubeObject {
   readonly metadata: { readonly deletionTimestamp?: string; readonly finalizers?: readonly string[] };
@@ -18,7 +18,7 @@ interface KubeObject {
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
-const calicoCrds = path.join(repository, "..", "shared", "crds", "calico-3.32.1", "felixconfigurations.yaml");
+const calicoDefinitions = fixture("crds/calico");
 
 /** Names of what an operation created or deleted, in the order in which it did. */
 function names(operation: Operation, op: string): string[] {
@@ -155,10 +155,10 @@ describe("Calico by its operator, on a real engine and a real API server", () =>
 
   before(async function () {
     // the API of Calico's own resources, which its API server would serve
-    if (!existsSync(calicoCrds)) return this.skip();
+    if (calicoDefinitions === undefined) return this.skip();
     lab = await sharedLab();
     client = apiClient(lab.controlPlane);
-    await installCrdFiles(lab.controlPlane, [calicoCrds]);
+    await installCrdFiles(lab.controlPlane, [path.join(calicoDefinitions, "felixconfigurations.yaml")]);
     const operatorChart = await calicoOperatorChart();
     const program = async (): Promise<void> => {
       new CalicoCni("calico", { version: "3.28.5", operatorChart, skipAwait: true });

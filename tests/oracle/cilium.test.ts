@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
+import type { MeasuredWorld } from "../conformance/measured";
+import { measuredForms, measuredSets } from "../conformance/measured";
 import { ciliumAllows, stockCilium } from "./cilium";
 import { ciliumAccepts, isCiliumPolicy } from "./cilium-rules";
-import type { OracleCluster, OracleFlow, OraclePod, Party, PolicyObject, Protocol } from "./cluster";
-
-const folder = path.join(__dirname, "..", "..", "..", "shared", "conformance");
-const present = existsSync(path.join(folder, "cilium.json"));
-
-interface MeasuredWorld {
-  readonly namespaces: readonly { readonly name: string; readonly labels?: Record<string, string> }[];
-  readonly pods: readonly {
-    readonly namespace: string;
-    readonly name: string;
-    readonly labels: Record<string, string>;
-    readonly serviceAccount?: string;
-  }[];
-}
+import type { OracleCluster, OracleFlow, Party, PolicyObject, Protocol } from "./cluster";
 
 function clusterOf(world: MeasuredWorld): OracleCluster {
   return {
@@ -48,23 +35,11 @@ function partyOf(cluster: OracleCluster, text: string, metadataOnNode: boolean):
 
 describe("oracle: Cilium", function () {
   this.timeout(120_000);
-  if (!present) {
-    it.skip("skipped: ../shared/conformance/cilium.json is not beside the checkout");
-    return;
-  }
   let compared = 0;
   after(() => console.log(`      ${compared} verdicts compared with a measured cilium-agent`));
 
-  it("agrees with every measured form in cilium.json", () => {
-    const data = JSON.parse(readFileSync(path.join(folder, "cilium.json"), "utf8")) as {
-      world: MeasuredWorld;
-      cases: {
-        case: string;
-        state: string;
-        policies: PolicyObject[];
-        expected: { from: string; to: string; port: number; protocol: Protocol; allowed: boolean }[];
-      }[];
-    };
+  it("agrees with every measured form", () => {
+    const data = measuredForms<PolicyObject>();
     const cluster = clusterOf(data.world);
     const wrong: string[] = [];
     for (const one of data.cases) {
@@ -89,65 +64,30 @@ describe("oracle: Cilium", function () {
     assert.equal(wrong.length, 0, wrong.join("\n"));
   });
 
-  it("agrees with every probe of the 90 random policy sets in cilium-random", () => {
-    const data = JSON.parse(readFileSync(path.join(folder, "cilium-random.json"), "utf8")) as {
-      world: MeasuredWorld & { ports: [Protocol, number][] };
-      cases: { id: string; policies: PolicyObject[] }[];
-    };
-    const measured = readFileSync(path.join(folder, "cilium-random-measured.jsonl"), "utf8")
-      .trim()
-      .split("\n")
-      .map(
-        (line) =>
-          JSON.parse(line) as { id: string; refused: number[]; states: string[]; probes: number; allowed: string[] },
-      );
+  it("agrees with every probe of the 90 random policy sets", () => {
+    const data = measuredSets<PolicyObject>();
     const cluster = clusterOf(data.world);
     const wrong: string[] = [];
     for (const one of data.cases) {
-      const result = measured.find((line) => line.id === one.id);
-      assert.ok(result, one.id);
-      const policies = one.policies.filter((_, index) => !result.refused.includes(index));
+      const policies = one.policies.filter((_, index) => !one.refused.includes(index));
       one.policies.forEach((policy, index) => {
-        const enforced = result.states.includes(`${index}:enforced`);
+        const enforced = one.states.includes(`${index}:enforced`);
         if (isCiliumPolicy(policy) && ciliumAccepts(policy) !== enforced)
           wrong.push(`${one.id}: policy ${index} enforced ${enforced}`);
       });
-      const allowed = new Set(result.allowed);
-      const probes = probesOf(cluster.pods, data.world.ports);
-      assert.equal(probes.length, result.probes, one.id);
-      for (const [from, to, port, protocol] of probes) {
+      for (const text of data.probes) {
+        const [from = "", to = "", port, protocol = ""] = text.split(" ");
         const flow: OracleFlow = {
           source: partyOf(cluster, from, false),
           destination: partyOf(cluster, to, false),
-          protocol,
-          port,
+          protocol: protocol.toUpperCase() as Protocol,
+          port: Number(port),
         };
-        const text = `${from} ${to} ${port} ${protocol.toLowerCase()}`;
         compared++;
-        if (ciliumAllows(cluster, policies, flow, stockCilium) !== allowed.has(text))
-          wrong.push(`${one.id}: ${text} measured ${allowed.has(text)}`);
+        if (ciliumAllows(cluster, policies, flow, stockCilium) !== one.allowed.has(text))
+          wrong.push(`${one.id}: ${text} measured ${one.allowed.has(text)}`);
       }
     }
     assert.equal(wrong.length, 0, wrong.join("\n"));
   });
 });
-
-/** What the rig tried in every case (conformance/README.md). */
-function probesOf(
-  pods: readonly OraclePod[],
-  ports: readonly [Protocol, number][],
-): [string, string, number, Protocol][] {
-  const name = (pod: OraclePod): string => `${pod.namespace}/${pod.name}`;
-  const probes: [string, string, number, Protocol][] = [];
-  for (const from of pods) {
-    for (const to of pods) {
-      if (from !== to) for (const [protocol, port] of ports) probes.push([name(from), name(to), port, protocol]);
-    }
-    for (const address of ["169.254.169.254", "198.51.100.10", "10.99.0.10", "node"])
-      probes.push([name(from), address, 80, "TCP"]);
-    probes.push(["world:198.51.100.10", name(from), 80, "TCP"]);
-    probes.push(["world:10.99.0.10", name(from), 8080, "TCP"]);
-    probes.push(["node", name(from), 80, "TCP"]);
-  }
-  return probes;
-}

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import path from "node:path";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, allOf, cidr, flow, fqdn, internet, namespace, plan, tcp, workload } from "../../sdk/plan/index";
@@ -10,9 +8,10 @@ import { clusterNetworkPolicyAllows } from "../oracle/cluster-network-policy";
 import { assertValid } from "./crd-schema";
 import { assertAsDeclared, oracleClusterOf } from "./oracle-world";
 import { commonDeclaration } from "./random-declarations";
+import { fixture } from "../support/fixtures";
 import { open, pod, worldOf } from "./world";
 
-const crds = path.resolve(__dirname, "..", "..", "..", "shared", "crds", "network-policy-api");
+const crds = fixture("crds/network-policy-api");
 const dialect = Dialect.ClusterNetworkPolicy;
 const nothing = "No Connections";
 const because = "needed";
@@ -135,14 +134,14 @@ describe("cluster-network-policy dialect", function () {
       const wanted = [...ports.map(({ port }) => port), 9000 + index].sort().join();
       assert.equal(open(world, pod("shop/hub"), pod(`shop/${name}`)), `TCP ${wanted}`);
     });
-    if (!existsSync(crds)) return this.skip();
+    if (crds === undefined) return this.skip();
     for (const { object } of plan(declaration).documents) {
       if (object.kind === "ClusterNetworkPolicy") assertValid(crds, object);
     }
   });
 
   it("writes what the published CRDs take, without an unknown field", function () {
-    if (!existsSync(crds)) return this.skip();
+    if (crds === undefined) return this.skip();
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {
         for (const { object } of plan({ ...declaration, dialect }).documents) {
