@@ -1,4 +1,3 @@
-import type { SemVer } from "semver";
 import semver from "semver";
 import type { PropertyPath } from "../property-path";
 import type { ChartProblem } from "./errors";
@@ -16,7 +15,7 @@ export interface AbsentKey {
 }
 
 /** Whether a version of the chart lacks the key. */
-export function isAbsent({ versions }: AbsentKey, version: SemVer): boolean {
+export function isAbsent({ versions }: AbsentKey, version: string): boolean {
   return semver.satisfies(version, versions, { includePrerelease: true });
 }
 
@@ -29,7 +28,7 @@ export function isAbsent({ versions }: AbsentKey, version: SemVer): boolean {
 export function absentKeyProblems(
   keys: readonly AbsentKey[],
   values: ChartValues,
-  version: SemVer,
+  version: string,
   path: PropertyPath = ["values"],
 ): ChartProblem[] {
   return keys

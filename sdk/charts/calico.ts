@@ -156,12 +156,12 @@ export function calicoPlan(options: CalicoOptions, overrides: CalicoOverrides = 
     ...ownedKeyProblems(values),
     ...absentKeyProblems(absentKeys, values, version),
   ];
-  if (problems.length > 0) throw new ChartValuesError(`Calico ${version.version}`, problems);
+  if (problems.length > 0) throw new ChartValuesError(`Calico ${version}`, problems);
   const crds = crdsFor(options, version);
   const felixSpec = mergeValues(felixOf(options), felix);
   return {
-    version: version.version,
-    chartVersion: `v${version.version}`,
+    version,
+    chartVersion: `v${version}`,
     operatorValues: mergeValues(operatorValues(crds, version), values),
     crdChart: crds === CalicoCrds.Chart,
     installation: operatorResource("Installation", mergeValues(installationOf(options), installation)),
@@ -176,7 +176,7 @@ function operatorResource(kind: string, spec: ChartValues): CalicoResource {
   return { apiVersion: "operator.tigera.io/v1", kind, name: "default", spec };
 }
 
-function operatorValues(crds: CalicoCrds, version: semver.SemVer): ChartValues {
+function operatorValues(crds: CalicoCrds, version: string): ChartValues {
   const off = { enabled: false };
   const values: ChartValues = { installation: off, apiServer: off, defaultFelixConfiguration: off };
   if (!hasFlows(version)) return values;
@@ -205,7 +205,7 @@ function felixOf(options: CalicoOptions): ChartValues {
   return spec;
 }
 
-function observabilityOf(options: CalicoOptions, version: semver.SemVer): CalicoResource[] {
+function observabilityOf(options: CalicoOptions, version: string): CalicoResource[] {
   const goldmane = options.goldmane ?? hasFlows(version);
   const whisker = options.whisker ?? goldmane;
   return [
@@ -216,15 +216,15 @@ function observabilityOf(options: CalicoOptions, version: semver.SemVer): Calico
 }
 
 /** Goldmane and Whisker came with 3.30. */
-function hasFlows(version: semver.SemVer): boolean {
+function hasFlows(version: string): boolean {
   return semver.gte(version, "3.30.0");
 }
 
-function crdsFor(options: CalicoOptions, version: semver.SemVer): CalicoCrds {
+function crdsFor(options: CalicoOptions, version: string): CalicoCrds {
   return options.crds ?? (semver.gte(version, "3.32.0") ? CalicoCrds.Chart : CalicoCrds.Operator);
 }
 
-function optionProblems(options: CalicoOptions, version: semver.SemVer): ChartProblem[] {
+function optionProblems(options: CalicoOptions, version: string): ChartProblem[] {
   const problems: ChartProblem[] = [];
   const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
     if (condition) problems.push({ path, message });
@@ -259,7 +259,7 @@ function ownedKeyProblems(values: ChartValues): ChartProblem[] {
     }));
 }
 
-function warningsFor(options: CalicoOptions, version: semver.SemVer, felix: ChartValues): string[] {
+function warningsFor(options: CalicoOptions, version: string, felix: ChartValues): string[] {
   const warnings = versionWarnings(calicoSupport, version);
   if (felix["wireguardEnabled"] !== true || felix["wireguardEnabledV6"] !== true) {
     warnings.push("WireGuard is not on for both address families: traffic between nodes can be read on the way.");

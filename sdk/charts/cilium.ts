@@ -136,11 +136,11 @@ export function ciliumValues(options: CiliumChartOptions, userValues: ChartValue
     ...absentKeyProblems(ciliumAbsentKeys, userValues, version),
     ...(options.istio === true ? coexistenceProblems(values) : []),
   ];
-  if (problems.length > 0) throw new ChartValuesError(`Cilium ${version.version}`, problems);
-  return { version: version.version, values, warnings: warningsFor(version, options, values) };
+  if (problems.length > 0) throw new ChartValuesError(`Cilium ${version}`, problems);
+  return { version, values, warnings: warningsFor(version, options, values) };
 }
 
-function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartValues {
+function baseValues(options: CiliumChartOptions, version: string): ChartValues {
   const hubble = options.hubble ?? {};
   const hubbleEnabled = hubble.enabled ?? true;
   const values: ChartValues = {
@@ -173,7 +173,7 @@ function baseValues(options: CiliumChartOptions, version: semver.SemVer): ChartV
   return values;
 }
 
-function encryptionValues(options: CiliumChartOptions, version: semver.SemVer): ChartValues {
+function encryptionValues(options: CiliumChartOptions, version: string): ChartValues {
   const type = options.encryption ?? CiliumEncryption.WireGuard;
   if (type === CiliumEncryption.None) return { enabled: false };
   const values: ChartValues = { enabled: true, type };
@@ -185,7 +185,7 @@ function encryptionValues(options: CiliumChartOptions, version: semver.SemVer): 
   return values;
 }
 
-function optionProblems(options: CiliumChartOptions, version: semver.SemVer): ChartProblem[] {
+function optionProblems(options: CiliumChartOptions, version: string): ChartProblem[] {
   const problems: ChartProblem[] = [];
   const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
     if (condition) problems.push({ path, message });
@@ -242,7 +242,7 @@ function coexistenceProblems(values: ChartValues): ChartProblem[] {
   return problems;
 }
 
-function warningsFor(version: semver.SemVer, options: CiliumChartOptions, values: ChartValues): string[] {
+function warningsFor(version: string, options: CiliumChartOptions, values: ChartValues): string[] {
   const warnings = versionWarnings(ciliumSupport, version);
   if (values["policyEnforcementMode"] === "never") {
     warnings.push("policyEnforcementMode is never: no policy is enforced on any endpoint.");

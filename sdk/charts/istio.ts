@@ -127,9 +127,9 @@ export function istioPlan(options: IstioOptions, overrides: IstioOverrides = {})
     ...optionProblems(options, version),
     ...overrideProblems(releases, overrides, version),
   ];
-  if (problems.length > 0) throw new ChartValuesError(`Istio ${version.version}`, problems);
+  if (problems.length > 0) throw new ChartValuesError(`Istio ${version}`, problems);
   return {
-    version: version.version,
+    version,
     releases,
     warnings: [...versionWarnings(istioSupport, version), ...valueWarnings(releases)],
   };
@@ -167,7 +167,7 @@ function istiodValues(options: IstioOptions, namespace: string, nodes: string, p
   return values;
 }
 
-function optionProblems(options: IstioOptions, version: semver.SemVer): ChartProblem[] {
+function optionProblems(options: IstioOptions, version: string): ChartProblem[] {
   const problems: ChartProblem[] = [];
   const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
     if (condition) problems.push({ path, message });
@@ -187,7 +187,7 @@ function optionProblems(options: IstioOptions, version: semver.SemVer): ChartPro
 function overrideProblems(
   releases: readonly IstioRelease[],
   overrides: IstioOverrides,
-  version: semver.SemVer,
+  version: string,
 ): ChartProblem[] {
   return istioCharts.flatMap((chart) => {
     const values = overrides[chart];

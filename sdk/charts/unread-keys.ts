@@ -14,6 +14,6 @@ export function ciliumKeysAbsentIn(version: string, values: ChartValues): { key:
   const parsed = semver.parse(version);
   if (parsed === null) return [];
   return ciliumAbsentKeys
-    .filter((absent) => hasKey(values, absent.key) && isAbsent(absent, parsed))
+    .filter((absent) => hasKey(values, absent.key) && isAbsent(absent, parsed.version))
     .map(({ key, instead }) => ({ key, instead: instead ?? "nothing: the key has no successor" }));
 }

@@ -18,39 +18,39 @@ export interface VersionSupport {
 }
 
 /**
- * Reads a version such as `1.20.2` or `v3.32.1`; without one, the recommended version.
+ * Reads a version such as `1.20.2` or `v3.32.1`; without one, the recommended version. Returns it without a leading "v".
  *
  * @throws ChartValuesError for a text that is no version.
  */
-export function readVersion(support: VersionSupport, text: string | undefined): semver.SemVer {
+export function readVersion(support: VersionSupport, text: string | undefined): string {
   const version = semver.parse(text ?? support.recommended);
   if (version === null) {
     const message = `is not a version. Write it as ${support.recommended}.`;
     throw new ChartValuesError(support.product, [{ path: ["version"], message }]);
   }
-  return version;
+  return version.version;
 }
 
 /** Why a version is refused; nothing where it is not. */
-export function versionProblems(support: VersionSupport, version: semver.SemVer): ChartProblem[] {
+export function versionProblems(support: VersionSupport, version: string): ChartProblem[] {
   if (semver.gte(version, support.oldest)) return [];
   const message = `is older than ${support.oldest}. Use a maintained version, such as ${support.recommended}.`;
   return [{ path: ["version"], message }];
 }
 
 /** What to know about a version that is taken: out of support, or not one whose chart was read. */
-export function versionWarnings(support: VersionSupport, version: semver.SemVer): string[] {
+export function versionWarnings(support: VersionSupport, version: string): string[] {
   const { product, recommended, oldestMaintained, checkedFrom, checkedTo } = support;
-  const minor = `${version.major}.${version.minor}.0`;
+  const minor = `${semver.major(version)}.${semver.minor(version)}.0`;
   const warnings: string[] = [];
   if (semver.lt(version, oldestMaintained)) {
-    warnings.push(`${product} ${version.version} no longer gets security fixes; use ${recommended}.`);
+    warnings.push(`${product} ${version} no longer gets security fixes; use ${recommended}.`);
   }
   if (semver.gt(minor, `${checkedTo}.0`)) {
-    warnings.push(`${product} ${version.version} is newer than the charts this package knows (up to ${checkedTo}).`);
+    warnings.push(`${product} ${version} is newer than the charts this package knows (up to ${checkedTo}).`);
   }
   if (semver.lt(minor, `${checkedFrom}.0`)) {
-    warnings.push(`${product} ${version.version} is older than the charts this package knows (from ${checkedFrom}).`);
+    warnings.push(`${product} ${version} is older than the charts this package knows (from ${checkedFrom}).`);
   }
   return warnings;
 }

@@ -32,7 +32,7 @@ export function adopt(
   ];
   if (problems.length > 0) throw new ChartValuesError(`${support.product} ${args.version ?? ""}`.trim(), problems);
   return {
-    version: version?.version ?? "unknown",
+    version: version ?? "unknown",
     warnings: version === undefined ? [] : versionWarnings(support, version),
   };
 }

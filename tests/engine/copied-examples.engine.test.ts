@@ -1,6 +1,6 @@
 /** Each example's one file, copied alone into a new project that has the package as it is published. */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { exampleNames } from "../../lab/examples/names";
@@ -26,6 +26,21 @@ const tsconfig = {
   },
 };
 
+/** What npm installs for a user: all but what only the development of this package needs. */
+function installed(): string[] {
+  const modules = path.join(repository, "node_modules");
+  const { devDependencies, peerDependencies } = JSON.parse(
+    readFileSync(path.join(repository, "package.json"), "utf8"),
+  ) as Record<string, Record<string, string>>;
+  const ofUsers = new Set([...Object.keys(peerDependencies ?? {}), "typescript", "@types/node"]);
+  const ofOurs = new Set(Object.keys(devDependencies ?? {}).filter((name) => !ofUsers.has(name)));
+  return readdirSync(modules)
+    .flatMap((name) =>
+      name.startsWith("@") ? readdirSync(path.join(modules, name)).map((inner) => `${name}/${inner}`) : [name],
+    )
+    .filter((name) => !ofOurs.has(name) && !name.startsWith(".") && !name.startsWith("pulumi-cluster-security"));
+}
+
 describe("an example's file, copied into a project of its own", function () {
   this.timeout(600_000);
   let folder: string;
@@ -47,8 +62,8 @@ describe("an example's file, copied into a project of its own", function () {
       cpSync(path.join(repository, file), path.join(modules, "pulumi-cluster-security", file));
     }
     // what npm would install beside it
-    for (const entry of readdirSync(path.join(repository, "node_modules"))) {
-      if (entry.startsWith("pulumi-cluster-security")) continue;
+    for (const entry of installed()) {
+      mkdirSync(path.dirname(path.join(modules, entry)), { recursive: true });
       symlinkSync(path.join(repository, "node_modules", entry), path.join(modules, entry));
     }
     for (const name of copied) {
