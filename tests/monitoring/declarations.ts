@@ -1,5 +1,5 @@
-import { exampleNames } from "../../lab/whole-way/example-names";
-import { loadExample } from "../../lab/whole-way/examples";
+import { exampleNames } from "../../lab/examples/names";
+import { loadExample } from "../../lab/examples/index";
 import type { MonitoringDeclaration, MonitoringPlan } from "../../sdk/monitoring/index";
 import { planMonitoring } from "../../sdk/monitoring/index";
 import type { ClusterSecurityDeclaration, Plan } from "../../sdk/plan/index";
