@@ -1,5 +1,6 @@
 /** Resource options on a component, and operations on a part of it, on Pulumi's own Kubernetes provider. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -147,6 +148,133 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
     assert.ok(changes(replaced).some((step) => step.includes("replace")));
     assert.deepEqual(await names("hooked"), before);
     assert.ok(ran.includes(`${before.length} policies`));
+  });
+
+  it("deletedWith: children are deleted with the component, and left to the other resource where that goes too", async () => {
+    const home = "together";
+    await call("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: home } });
+    const args = { ...declare(home), namespaces: [namespace(home, { existing: true })] };
+    let isDeclared = true;
+    const stack = await stackOf(home, () => {
+      // stands for a cluster: what lies in it needs no call of its own once it is gone
+      const cluster = new k8s.core.v1.ConfigMap("cluster", { metadata: { name: "cluster", namespace: home } });
+      if (isDeclared) new ClusterSecurity("z", args, { deletedWith: cluster });
+    });
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined, said(created));
+    const before = await names(home);
+    assert.ok(before.includes("default-deny-all"));
+    isDeclared = false;
+    const without = await operate(stack, "up");
+    assert.equal(without.error, undefined, said(without));
+    assert.deepEqual(await names(home), []);
+    isDeclared = true;
+    assert.equal((await operate(stack, "up")).error, undefined);
+    const destroyed = await operate(stack, "destroy");
+    assert.equal(destroyed.error, undefined, said(destroyed));
+    assert.deepEqual(await names(home), before);
+    await call("DELETE", `/api/v1/namespaces/${home}`);
+  });
+
+  it("hooks: those of the component stay with it, and those that a transform sets on a child run beside its own", async () => {
+    const home = "hooks";
+    await call("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: home } });
+    await call("POST", `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies?fieldManager=kubectl-create`, {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "default-deny-all" },
+      spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+    });
+    const ran = { component: [] as string[], child: [] as string[] };
+    const args = { ...declare(home), namespaces: [namespace(home, { existing: true })] };
+    const stack = await stackOf(home, () => {
+      const note = (list: string[], name: string): pulumi.ResourceHook =>
+        new pulumi.ResourceHook(name, ({ name: of }) => void list.push(of));
+      const transform: pulumi.ResourceTransform = ({ type, props, opts }) => {
+        if (!type.endsWith(":NetworkPolicy")) return undefined;
+        const hooks = (opts as pulumi.CustomResourceOptions).hooks;
+        const afterCreate = [...(hooks?.afterCreate ?? []), childHook];
+        return { props, opts: { ...opts, hooks: { ...hooks, afterCreate } } };
+      };
+      const childHook = note(ran.child, "of-the-child");
+      const hooks = { afterCreate: [note(ran.component, "of-the-component")] };
+      new ClusterSecurity("z", args, { hooks, transforms: [transform] });
+    });
+    const refused = await operate(stack, "up");
+    // its own hook saw that the policy was there before
+    assert.match(said(refused), /default-deny-all was there before this stack, made by kubectl-create/);
+    assert.deepEqual(
+      ran.child.filter((name) => !name.startsWith(`z-${home}/`)),
+      [],
+    );
+    assert.deepEqual(ran.child.length, (await names(home)).length);
+    assert.ok(!ran.component.some((name) => name.includes("/")), ran.component.join(", "));
+  });
+
+  it("replaceOnChanges and ignoreChanges on the component leave its children to change in place", async () => {
+    const home = "inplace";
+    let port = 5432;
+    const stack = await stackOf(home, () => {
+      const workloads = [workload(`${home}/web`), workload(`${home}/db`, { ports: [tcp(5432), tcp(9187)] })];
+      const flows = [flow("web").to("db").on(tcp(port)).because("pages").ownedBy("web")];
+      const options = { replaceOnChanges: ["*", "spec"], ignoreChanges: ["spec", "flows"] };
+      new ClusterSecurity("z", { ...declare(home), workloads, flows }, options);
+    });
+    const created = await operate(stack, "up");
+    assert.equal(created.error, undefined, said(created));
+    port = 9187;
+    const changed = await operate(stack, "up");
+    assert.equal(changed.error, undefined, said(changed));
+    const steps = changes(changed);
+    assert.ok(steps.length > 0 && steps.every((step) => step.startsWith("update ")), steps.join(", "));
+  });
+
+  it("pulumi import brings a live policy and its namespace under the component, and the next update adopts them", async () => {
+    const home = "adopted";
+    await call("POST", "/api/v1/namespaces?fieldManager=kubectl-create", {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: home },
+    });
+    await call("POST", `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies?fieldManager=kubectl-create`, {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "default-deny-all" },
+      spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+    });
+    const stack = await stackOf(home, () => void new ClusterSecurity("z", declare(home)));
+    const cwd = stack.workspace.workDir;
+    const pulumiProgram = path.join(lab.engine.root, "bin", "pulumi");
+    const importFile = path.join(cwd, "import.json");
+    writeFileSync(
+      importFile,
+      JSON.stringify({
+        resources: [
+          { type: "pulumi-cluster-security:index:ClusterSecurity", name: "z", component: true },
+          { type: "kubernetes:core/v1:Namespace", name: `z-${home}`, id: home, parent: "z" },
+          {
+            type: "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+            name: `z-${home}/default-deny-all`,
+            id: `${home}/default-deny-all`,
+            parent: "z",
+          },
+        ],
+      }),
+    );
+    const flags = ["--yes", "--non-interactive", "--skip-preview", "--generate-code=false", "--protect=false"];
+    const imported = await run(pulumiProgram, ["import", "--file", importFile, "--stack", home, ...flags], {
+      cwd,
+      env: { ...process.env, ...lab.engine.env },
+    });
+    assert.equal(imported.code, 0, imported.output);
+    const adopted = await operate(stack, "up");
+    assert.equal(adopted.error, undefined, said(adopted));
+    const steps = changes(adopted);
+    for (const name of [`z-${home}`, `z-${home}/default-deny-all`]) assert.ok(steps.includes(`update ${name}`), name);
+    assert.ok(!steps.some((step) => /delete|replace/.test(step)), steps.join(", "));
+    const again = await operate(stack, "up", { refresh: true });
+    assert.equal(again.error, undefined, said(again));
+    assert.deepEqual(changes(again), []);
   });
 
   it("imports what is live, and changes only its labels and annotations", async () => {
