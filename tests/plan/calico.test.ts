@@ -31,8 +31,6 @@ function calicoPolicies(declaration: ClusterSecurityDeclaration): PolicyObject[]
 const crds = fixture("crds/calico");
 
 describe("calico dialect", function () {
-  this.timeout(120_000);
-
   it("S0-07 allows exactly the declared flows, as the oracle for Calico reads it", () => {
     fc.assert(
       fc.property(commonDeclaration, (declaration) => {

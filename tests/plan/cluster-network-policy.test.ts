@@ -37,8 +37,6 @@ const shop: ClusterSecurityDeclaration = {
 };
 
 describe("cluster-network-policy dialect", function () {
-  this.timeout(120_000);
-
   it("allows exactly the declared flows, as the oracle for ClusterNetworkPolicy reads it, CIDRs matching pods or not", () => {
     fc.assert(
       fc.property(commonDeclaration, fc.boolean(), (base, cidrMatchesPods) => {

@@ -69,8 +69,6 @@ function policiesOf(declaration: ClusterSecurityDeclaration): PolicyObject[] {
 const cluster = { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"] };
 
 describe("mesh policies", function () {
-  this.timeout(60_000);
-
   it("S0-16 network and mesh together allow exactly the declared flows", () => {
     fc.assert(
       fc.property(meshDeclaration, (declaration) => {

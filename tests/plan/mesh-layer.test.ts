@@ -67,8 +67,6 @@ function fromOf({ from }: FlowDeclaration): string {
 }
 
 describe("the mesh as a layer of its own", function () {
-  this.timeout(120_000);
-
   it("S0-04 S0-12 S0-16 tells members apart exactly as declared, and opens to strangers the ports that strangers use", () => {
     fc.assert(
       fc.property(meshFlows, fc.constantFrom(...Object.values(MeshMode)), (flows, mode) => {

@@ -116,8 +116,6 @@ function nothingIsCut(
 }
 
 describe("the order of a plan", function () {
-  this.timeout(300_000);
-
   it("S3-16 cuts no declared flow of pods that run already, wherever it stops, on the way up and on the way down", () => {
     fc.assert(
       fc.property(running, anyDialect, fc.array(fc.nat(), { maxLength: 4 }), (base, dialect, picks) => {
@@ -237,7 +235,6 @@ describe("the order of a plan", function () {
 });
 
 describe("mode audit", function () {
-  this.timeout(120_000);
   const outside: readonly Peer[] = [
     "8.8.8.8",
     "10.1.5.5",

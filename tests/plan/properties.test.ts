@@ -70,8 +70,6 @@ function earlierOf(planned: Plan): Map<string, Set<string>> {
 const anyDialect = fc.constantFrom(...Object.values(Dialect));
 
 describe("plans of random declarations", function () {
-  this.timeout(120_000);
-
   for (const dialect of Object.values(Dialect)) {
     it(`allow exactly the declared flows, in both directions (${dialect})`, () => {
       fc.assert(

@@ -35,8 +35,6 @@ function statementsOf({ object, home }: PolicyDocument): readonly string[] {
 }
 
 describe("a plan of 500 namespaces and 5,000 flows", function () {
-  this.timeout(120_000);
-
   for (const dialect of Object.values(Dialect)) {
     it(`says nothing in two policies that one of them could say alone (${dialect})`, () => {
       const { documents } = plan({ ...large, dialect, mesh: { mode: MeshMode.Ambient } });
@@ -70,7 +68,6 @@ describe("a plan of 500 namespaces and 5,000 flows", function () {
 });
 
 describe("no allow of a plan is superfluous", function () {
-  this.timeout(120_000);
   const dns = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
   /** Flows between two pods that are both held, each with a port of its own: no flow makes another one needless. */
   const distinct = commonDeclaration.map((declaration) => ({

@@ -39,8 +39,6 @@ function problemsOf(changed: ClusterSecurityDeclaration): readonly { path: strin
 }
 
 describe("policies that tenants write", function () {
-  this.timeout(120_000);
-
   const harmless: Readonly<Record<string, KubeObject>> = {
     "between its own pods": networkPolicy("acme-web", {
       podSelector: { matchLabels: { app: "web" } },
