@@ -17,13 +17,7 @@ import { labelsOf, metricsOf } from "./queries";
 
 const published = path.resolve(__dirname, "../../../shared/schemas/grafana-dashboard.jsonschema.json");
 
-/** Metrics of a real agent with their labels, as the suite on the datapath saw them. */
-const scraped = JSON.parse(readFileSync(path.join(__dirname, "scraped.snapshot.json"), "utf8")) as Record<
-  string,
-  string[]
->;
-
-/** What was not provoked there, from the sources of Cilium 1.20, Calico 3.32, ztunnel and Istio 1.30. */
+/** Metrics with their labels, from the sources of Cilium 1.20, Calico 3.32, ztunnel and Istio 1.30. */
 const documented: Readonly<Record<string, readonly string[]>> = {
   hubble_lost_events_total: ["source"],
   hubble_drop_total: ["reason", "protocol", "source_namespace", "source", "destination_namespace", "destination"],
@@ -93,7 +87,7 @@ function unknownIn(expr: string, recorded: ReadonlySet<string>): string[] {
   const known = new Set<string>(ofTarget);
   const unknown: string[] = [];
   for (const { metric, labels } of metricsOf(expr)) {
-    const own = recorded.has(metric) ? ofRecordings : (scraped[metric] ?? documented[metric]);
+    const own = recorded.has(metric) ? ofRecordings : documented[metric];
     if (own === undefined) unknown.push(metric);
     for (const label of own ?? []) known.add(label);
     for (const label of labels)

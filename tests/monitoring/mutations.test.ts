@@ -49,9 +49,6 @@ function replaced(rules: RuleFile, from: string, to: string): RuleFile {
   return JSON.parse(JSON.stringify(rules).replaceAll(from, to)) as RuleFile;
 }
 
-/** Recordings for dashboards, which no alert stands on; `recordings.test.ts` judges their values. */
-const forPanels = /connection_success|policy_change_success/;
-
 describe("monitoring: the tests of the rules notice each broken rule (with MONITORING_MUTATIONS=1)", function () {
   this.timeout(0);
   before(async function () {
@@ -84,7 +81,6 @@ describe("monitoring: the tests of the rules notice each broken rule (with MONIT
     ];
     const survivors: string[] = [];
     for (const [{ title, about, rules: broken }, scenarios] of all) {
-      if (forPanels.test(title)) continue;
       const own = scenarios.filter((scenario) => about === undefined || scenario.about.includes(about));
       if ((await testRules(judge, broken, own)) === "") survivors.push(title);
     }

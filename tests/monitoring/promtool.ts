@@ -29,6 +29,8 @@ export interface Scenario {
   readonly interval?: string;
   /** Time between two evaluations of the rules. Default 1m: what takes many minutes needs no more. */
   readonly evaluation?: string;
+  /** Groups of rules that it takes; all where absent. Evaluating those that a scenario is not about is most of its time. */
+  readonly groups?: readonly string[];
   readonly series: readonly InputSeries[];
   readonly moments: readonly Moment[];
   /** A recording rule, and its value at the last moment, as promtool prints a sample: `{}` or labels. */
@@ -57,15 +59,24 @@ function testOf({ interval = "15s", series, moments, records = {} }: Scenario): 
 
 /** What promtool says about rules: a text, empty where everything is as it has to be. */
 export async function testRules(judge: RuleJudge, rules: RuleFile, scenarios: readonly Scenario[]): Promise<string> {
-  return await inFolder([rules], async (folder, rule_files) => {
-    const intervals = [...new Set(scenarios.map(({ evaluation = "1m" }) => evaluation))];
-    const files = intervals.map((evaluation_interval) => {
-      const tests = scenarios.filter(({ evaluation = "1m" }) => evaluation === evaluation_interval).map(testOf);
-      const name = path.join(folder, `tests-${evaluation_interval}.yaml`);
-      writeFileSync(name, dump({ rule_files, evaluation_interval, tests }, { noRefs: true, lineWidth: -1 }));
-      return name;
+  const sets = new Map<string, Scenario[]>();
+  for (const scenario of scenarios) {
+    const key = JSON.stringify([scenario.evaluation ?? "1m", scenario.groups ?? null]);
+    sets.set(key, [...(sets.get(key) ?? []), scenario]);
+  }
+  const parts = [...sets.values()];
+  const files = parts.map(([first]) => ({
+    groups: rules.groups.filter(({ name }) => first?.groups?.includes(name) ?? true),
+  }));
+  return await inFolder(files, async (folder, names) => {
+    const tests = parts.map((part, index) => {
+      const file = path.join(folder, `tests-${index}.yaml`);
+      const evaluation_interval = part[0]?.evaluation ?? "1m";
+      const content = { rule_files: [names[index]], evaluation_interval, tests: part.map(testOf) };
+      writeFileSync(file, dump(content, { noRefs: true, lineWidth: -1 }));
+      return file;
     });
-    return await complaintOf(judge, ["test", "rules", ...files]);
+    return await complaintOf(judge, ["test", "rules", ...tests]);
   });
 }
 

@@ -144,7 +144,49 @@ export function flowOwners({ pairs }: MonitoringPlan, { source, destination }: D
 
 /** What has to fire, and what must not, on Cilium with enforced policies. */
 export function ciliumScenarios(example: Watched): readonly Scenario[] {
-  return [...denialScenarios(example), ...budgetScenarios(), ...agentScenarios(), ...absentScenarios(example)];
+  return [
+    ...denialScenarios(example),
+    successScenario(example),
+    ...within(["budget"], budgetScenarios()),
+    ...within(["cilium", "watch"], agentScenarios()),
+    ...within(["watch"], absentScenarios(example)),
+  ];
+}
+
+/** Scenarios of some groups of rules alone. */
+function within(groups: readonly string[], scenarios: readonly Scenario[]): readonly Scenario[] {
+  return scenarios.map((scenario) => ({ ...scenario, groups: groups.map((name) => `cluster-security-${name}`) }));
+}
+
+/** How many connections and changes come about. */
+function successScenario({ monitoring }: Watched): Scenario {
+  const { source, destination } = pairOf(monitoring);
+  const home = monitoring.owners.get(source.namespace) ?? "platform";
+  const value = (expr: string, of: number, labels = "{}") => [`round(${expr}, 0.01)`, [{ labels, value: of }]] as const;
+  return {
+    title: "S2-16 success of connections and of changes",
+    about: ["cluster_security:connection_success:ratio5m", "cluster_security:policy_change_success:ratio1h"],
+    series: [
+      ...healthy(40, "cilium_policy_change_total"),
+      // beside ten a step that pass elsewhere
+      ...passes(source, destination, counter([6, 40])),
+      drops(source, destination, counter([4, 40])),
+      policyChanges(counter([3, 40])),
+      policyChanges(counter([1, 40]), "fail"),
+    ],
+    moments: [
+      { at: "30m", firing: [`DeclaredPairPartlyDenied ${home} warning`, "PolicyImportFailed platform critical"] },
+    ],
+    records: Object.fromEntries([
+      value("cluster_security:connection_success:ratio5m", 0.8),
+      value(
+        `cluster_security:connection_success:by_namespace:ratio5m{namespace="${source.namespace}"}`,
+        0.6,
+        `{namespace="${source.namespace}"}`,
+      ),
+      value("cluster_security:policy_change_success:ratio1h", 0.75),
+    ]),
+  };
 }
 
 /** The part of it that depends on what is declared. */
@@ -525,7 +567,13 @@ function agentScenarios(): readonly Scenario[] {
 
 /** Each metric that alerts stand on, gone. */
 function absentScenarios({ monitoring }: Watched): readonly Scenario[] {
-  return monitoring.alerts
+  const there: Scenario = {
+    title: "every metric is there",
+    about: ["PolicyMetricsAbsent"],
+    series: healthy(30),
+    moments: ["15m", "29m"].map((at) => ({ at, firing: [] })),
+  };
+  const gone = monitoring.alerts
     .filter(({ name }) => name === "PolicyMetricsAbsent")
     .map(({ labels }): Scenario => {
       const metric = labels?.["metric"] ?? "";
@@ -539,42 +587,46 @@ function absentScenarios({ monitoring }: Watched): readonly Scenario[] {
         ],
       };
     });
+  return [there, ...gone];
 }
 
 /** What ends by declaration, with a clock that begins on 1970-01-01. */
 export function declarationScenarios(): readonly Scenario[] {
   const hours = (count: number): string => `${count}h`;
-  return [
-    {
-      title: "bypass, exceptions and reviews on the day before and after their end",
-      about: ["BypassOverdue", "ExceptionOverdue", "ReviewOverdue"],
-      evaluation: "10m",
-      interval: "1m",
-      series: healthy(60 * 14),
-      moments: [
-        { at: hours(23), firing: [] },
-        {
-          at: hours(25),
-          firing: [
-            "BypassOverdue shop critical",
-            "ExceptionOverdue bank warning",
-            "ExceptionOverdue shop warning",
-            "ReviewOverdue shop warning",
-          ],
-        },
-        {
-          at: hours(49),
-          firing: [
-            "BypassOverdue shop critical",
-            "ExceptionOverdue bank warning",
-            "ExceptionOverdue shop warning",
-            "ReviewOverdue security warning",
-            "ReviewOverdue shop warning",
-          ],
-        },
-      ],
-    },
-  ];
+  return within(
+    ["declaration"],
+    [
+      {
+        title: "bypass, exceptions and reviews on the day before and after their end",
+        about: ["BypassOverdue", "ExceptionOverdue", "ReviewOverdue"],
+        evaluation: "10m",
+        interval: "1m",
+        series: healthy(60 * 14),
+        moments: [
+          { at: hours(23), firing: [] },
+          {
+            at: hours(25),
+            firing: [
+              "BypassOverdue shop critical",
+              "ExceptionOverdue bank warning",
+              "ExceptionOverdue shop warning",
+              "ReviewOverdue shop warning",
+            ],
+          },
+          {
+            at: hours(49),
+            firing: [
+              "BypassOverdue shop critical",
+              "ExceptionOverdue bank warning",
+              "ExceptionOverdue shop warning",
+              "ReviewOverdue security warning",
+              "ReviewOverdue shop warning",
+            ],
+          },
+        ],
+      },
+    ],
+  );
 }
 
 const felixNode = { instance: "10.0.0.1:9091" };
