@@ -149,7 +149,7 @@ flows:
       [denied],
       [],
       4,
-      /only denied flows were recorded, so nobody can say what has to be declared/,
+      /only denied flows were recorded, so what has to be declared is not known/,
     ],
     ["a file without flows", ["hello"], [], 4, /none of 1 lines is a flow/],
     ["a part to hold out that is none", days, ["--holdout", "half"], 2, /--holdout: "half" is no share/],

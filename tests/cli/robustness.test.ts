@@ -76,7 +76,7 @@ describe("cluster-security: broken input", () => {
     const ran = await ask({ "shop.yaml": join(workloads, defaultDeny, frontendEgress), "twice.yaml": twice });
     assert.match(ran.stdout, /^allowed/, ran.stderr);
     assert.equal(ran.code, 3);
-    assert.match(ran.stderr, /twice\.yaml:\d+: the key "port" stands twice in one map/);
+    assert.match(ran.stderr, /twice\.yaml:\d+: the key "port" is twice in one map/);
   });
 
   it("10,000 levels of nesting, as YAML and as JSON", async () => {

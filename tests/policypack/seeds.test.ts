@@ -67,7 +67,7 @@ describe("the seeds' raw documents through the pack", () => {
     );
     const { shown } = await shownIn(documents);
     for (const name of ["allow-frontend-to-backend", "allow-backend-to-database", "allow-backend-to-cache"]) {
-      assert.match(shown, new RegExp(`NetworkPolicy app/${name} allows what the other side does not let pass`));
+      assert.match(shown, new RegExp(`NetworkPolicy app/${name} allows what the other side of the flow denies`));
     }
   });
 });
