@@ -1,4 +1,4 @@
-/** What enforcement costs on a real Cilium or Calico: connections, throughput, memory, and the time until a change takes effect. */
+/** What enforcement costs on a real Cilium: connections, throughput, memory, and the time until a change takes effect. */
 import type { LabCluster, LabObject, LabProbe } from "../../lab/datapath/index";
 import { agentMemory, handshakeTimes, pulse, throughput } from "../../lab/datapath/index";
 

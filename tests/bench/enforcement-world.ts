@@ -1,6 +1,5 @@
 /** What the cost of enforcement is measured on: the web application's example and a flow that it declares. */
-import type { EnforcerName, LabCluster, LabObject, LabProbe } from "../../lab/datapath/index";
-import { dialectsOf } from "../../lab/whole-way/index";
+import type { LabCluster, LabObject, LabProbe } from "../../lab/datapath/index";
 import { declaredBy } from "../../lab/examples/index";
 import { declaredWorld } from "../enforcement/declared";
 import { putUp } from "../enforcement/world";
@@ -22,9 +21,9 @@ export const closingPolicy: LabObject = {
   spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
 };
 
-/** `many` policies on top of the example's, which are in the enforcer's own API. */
-export function variants(cni: EnforcerName, many: number): readonly [Variant, Variant, Variant] {
-  const { policies } = declaredWorld({ ...webApp.declaration, dialect: dialectsOf[cni][0] }, webApp.applications);
+/** `many` policies on top of the example's. */
+export function variants(many: number): readonly [Variant, Variant, Variant] {
+  const { policies } = declaredWorld(webApp.declaration, webApp.applications);
   const more = manyPolicies(many, { namespace: "app", labels: { app: "backend-api" }, port: 3000 });
   return [
     { name: "no policies", policies: [] },

@@ -1,8 +1,7 @@
-/** `npm run bench:enforcement`: the cost of enforcement on a real Cilium or Calico (root on Linux). */
+/** `npm run bench:enforcement`: the cost of enforcement on a real Cilium (root on Linux). */
 import { cpus } from "node:os";
 import Table from "cli-table3";
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { EnforcerName } from "../../lab/datapath/index";
+import { Command, InvalidArgumentError } from "commander";
 import { datapathProblem } from "../../lab/datapath/index";
 import { closeSharedDatapath, sharedDatapath } from "../enforcement/shared-datapath";
 import type { Cost, MemoryPerPolicy, Propagation } from "./enforcement-costs";
@@ -10,7 +9,6 @@ import { budget, measureCosts, measureMemory, measurePropagation, overBudget, qu
 import { closingPolicy, measuredFlow, pulsedFlow, putUpMeasured, variants } from "./enforcement-world";
 
 interface Arguments {
-  readonly cni: EnforcerName;
   readonly policies: number;
   readonly rounds: number;
   readonly connections: number;
@@ -30,10 +28,7 @@ interface Report {
 
 function readArguments(): Arguments {
   return new Command("npm run bench:enforcement --")
-    .description(
-      "What enforcement costs on a real Cilium or Calico: connections, throughput, memory, time until a change works.",
-    )
-    .addOption(new Option("--cni <name>", "who enforces").choices(["cilium", "calico"]).default("cilium"))
+    .description("What enforcement costs on a real Cilium: connections, throughput, memory, time until a change works.")
     .option("--policies <count>", "policies on top of the example's", positive, 1000)
     .option("--rounds <count>", "times that each variant is measured", positive, 5)
     .option("--connections <count>", "connections of a round", positive, 2000)
@@ -51,9 +46,9 @@ function positive(text: string): number {
 }
 
 async function measured(wanted: Arguments): Promise<Report> {
-  const { cluster } = await sharedDatapath({ cni: wanted.cni });
+  const { cluster } = await sharedDatapath();
   await putUpMeasured(cluster);
-  const [plain, example, many] = variants(wanted.cni, wanted.policies);
+  const [plain, example, many] = variants(wanted.policies);
   // memory first: what the agent has once taken it keeps for a while
   const memoryPerPolicy = await measureMemory(cluster, many.policies);
   const alone = await measurePropagation(cluster, pulsedFlow, closingPolicy, wanted.changes);
@@ -74,16 +69,11 @@ async function measured(wanted: Arguments): Promise<Report> {
   };
 }
 
-const enforcers: Readonly<Record<EnforcerName, string>> = {
-  cilium: "cilium-agent 1.20.2 with its BPF datapath",
-  calico: "calico-felix 3.31.0 with nftables",
-};
-
 const method = (wanted: Arguments): string => `
-Method: two pods of one node, one ${enforcers[wanted.cni]}. The variants take turns in one run,
+Method: two pods of one node, one cilium-agent 1.20.2 with its BPF datapath. The variants take turns in one run,
 ${wanted.rounds} rounds of ${wanted.connections} connections and a stream of ${wanted.seconds} s each, after a warm-up. A connection's time is that of
 connect(2) alone. The many policies all select the server and each admit one more label and one more address.
-Memory is the growth of the agent's anonymous memory and of its BPF tables, if it has any, divided by the policies. A change's time
+Memory is the growth of the agent's anonymous memory and of its BPF tables, divided by the policies. A change's time
 runs from the request to the API server to the first packet that fares accordingly, one being sent every millisecond.
 Budgets: less than ${budget.addedMicros / 1000} ms more for a connection, ${budget.throughputLeft * 100} % of the throughput left, ${budget.memoryPerPolicy / 1024 / 1024} MiB for each policy.`;
 
@@ -101,8 +91,9 @@ function print(wanted: Arguments, { machine, costs, memoryPerPolicy, propagation
   }
   console.log(`${machine}\n${table.toString()}`);
   const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
-  const tables = wanted.cni === "cilium" ? `, ${kib(memoryPerPolicy.maps)} of tables` : "";
-  console.log(`memory for each policy: ${kib(memoryPerPolicy.process)} of the agent${tables}`);
+  console.log(
+    `memory for each policy: ${kib(memoryPerPolicy.process)} of the agent, ${kib(memoryPerPolicy.maps)} of tables`,
+  );
   const changes = [
     ["where nothing else is enforced", propagation.alone],
     ["among the many", propagation.amongMany],

@@ -2,45 +2,40 @@
 import assert from "node:assert/strict";
 import { budget, measureCosts, measureMemory, measurePropagation } from "../bench/enforcement-costs";
 import { closingPolicy, measuredFlow, pulsedFlow, putUpMeasured, variants } from "../bench/enforcement-world";
-import type { EnforcerName } from "../../lab/datapath/index";
-import { skipWithoutCalico } from "./calico";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 
 const micros = (value: number): string => `${value.toFixed(0)} µs`;
 
-const suiteOn = (cni: EnforcerName) => (): void => {
+describe("enforcement: what it costs", () => {
   let on: SharedDatapath;
 
   before(async function () {
     this.timeout(300_000);
-    if (cni === "calico") await skipWithoutCalico(this);
-    on = await sharedDatapath({ cni });
+    on = await sharedDatapath();
     await putUpMeasured(on.cluster);
   });
 
   after(async function () {
     this.timeout(120_000);
-    await on?.cluster.removeNamespaces(["app", "pulse", "ingress-nginx", "monitoring"]);
+    await on.cluster.removeNamespaces(["app", "pulse", "ingress-nginx", "monitoring"]);
   });
 
   it("S4-15: a thousand policies on one pod take no more than 2 MiB of memory each", async function () {
     this.timeout(300_000);
-    const [, , many] = variants(cni, 1000);
+    const [, , many] = variants(1000);
     const { process, maps } = await measureMemory(on.cluster, many.policies);
     console.log(
       `      ${many.policies.length} policies: ${(process / 1024).toFixed(1)} KiB of the agent for each, ${maps.toFixed(0)} bytes of tables`,
     );
-    assert.ok(process > 0, "policies take room");
-    // Felix's rules are the kernel's own: no process holds them
-    if (cni === "cilium") assert.ok(maps > 0, "policies take room in tables");
+    assert.ok(process > 0 && maps > 0, "policies take room");
     assert.ok(process + maps <= budget.memoryPerPolicy, `${process + maps} bytes`);
   });
 
   it("S1-26, S4-15: connections and throughput of a declared flow, without policies, with an example's and with 300 more", async function () {
     this.timeout(300_000);
     const wishes = { rounds: 2, connections: 300, streamMillis: 500 };
-    const costs = await measureCosts(on.cluster, measuredFlow, variants(cni, 300), wishes);
+    const costs = await measureCosts(on.cluster, measuredFlow, variants(300), wishes);
     for (const { name, p50, p99, throughput } of costs) {
       console.log(
         `      ${name}: ${micros(p50)} a connection (p99 ${micros(p99)}), ${(throughput / 1e9).toFixed(2)} GB/s`,
@@ -59,7 +54,7 @@ const suiteOn = (cni: EnforcerName) => (): void => {
   });
 
   it("S1-26: what is measured is enforcement: the same measurement of an undeclared flow does not come about", async () => {
-    const [, example] = variants(cni, 1);
+    const [, example] = variants(1);
     const undeclared = { ...measuredFlow, from: "app/worker" };
     const wishes = { rounds: 1, connections: 10, streamMillis: 100 };
     await assert.rejects(measureCosts(on.cluster, undeclared, [example], wishes), /connection 1: /);
@@ -73,6 +68,4 @@ const suiteOn = (cni: EnforcerName) => (): void => {
     assert.deepEqual([closing.length, opening.length], [3, 3]);
     for (const each of [...closing, ...opening]) assert.ok(each > -2, "not before it was asked for");
   });
-};
-
-for (const cni of ["cilium", "calico"] as const) describe(`enforcement: what it costs, with ${cni}`, suiteOn(cni));
+});
