@@ -64,7 +64,7 @@ export interface PolicyObservabilityArgs extends ObservabilityArgs {
   declaration: ClusterSecurityDeclaration;
 }
 
-/** What a `PolicyObservability` stands for. */
+/** Summary of a `PolicyObservability`. */
 export interface ObservabilityPosture {
   /** Namespace of the rules and the dashboards. */
   namespace: string;
@@ -74,7 +74,7 @@ export interface ObservabilityPosture {
   dashboards: string[];
   /** Owners whom alerts reach. */
   owners: string[];
-  /** Declared pairs that denied connections are held against. */
+  /** Declared pairs that denied connections are compared with. */
   declaredPairs: number;
   /** About how many series the metrics have. */
   series: number;
@@ -116,8 +116,7 @@ function observed(planned: Plan, args: ObservabilityArgs): MonitoringPlan {
     return planMonitoring(planned, readMonitoringDeclaration(given));
   } catch (error) {
     if (!(error instanceof MonitoringError)) throw error;
-    const problems = error.problems.map(({ path, message }) => ({ path: [path], kind: "setting", message, fix: "" }));
-    throw new DeclarationError(problems);
+    throw new DeclarationError(error.problems);
   }
 }
 

@@ -1,18 +1,15 @@
-/** One thing that is wrong with the settings of monitoring. */
-export interface MonitoringProblem {
-  /** Where: `mutes[0].until`. */
-  readonly path: string;
-  /** What is wrong, and what to do. */
-  readonly message: string;
-}
+import type { DeclarationProblem } from "../plan";
+import { describeProblem } from "../plan/errors";
 
 /** Settings of monitoring that are refused, with everything that is wrong with them. */
 export class MonitoringError extends Error {
   /** Everything that is wrong. */
-  readonly problems: readonly MonitoringProblem[];
+  readonly problems: readonly DeclarationProblem[];
 
-  constructor(problems: readonly MonitoringProblem[]) {
-    super(`The monitoring is refused:\n${problems.map(({ path, message }) => `  ${path}: ${message}`).join("\n")}`);
+  constructor(problems: readonly DeclarationProblem[]) {
+    super(
+      ["The settings of monitoring are refused:", ...problems.map((each) => `  ${describeProblem(each)}`)].join("\n"),
+    );
     this.name = "MonitoringError";
     this.problems = problems;
   }

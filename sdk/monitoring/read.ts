@@ -1,75 +1,61 @@
 /** Settings out of a file: everything in it is known, and of the right kind. */
-import type { MonitoringProblem } from "./errors";
+import type { PropertyPath } from "../property-path";
+import { ProblemCollector } from "../plan/errors";
+import type { Fields } from "../plan/reader";
+import { Reader } from "../plan/reader";
 import { MonitoringError } from "./errors";
 import type { MonitoringDeclaration } from "./settings";
 import { MonitoredEnforcer } from "./settings";
 
-type Check = (value: unknown) => string | undefined;
+type Check = (reader: Reader, path: PropertyPath, value: unknown) => unknown;
 
-const text: Check = (value) => (typeof value === "string" ? undefined : "is no string");
-const number: Check = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "is no number");
-const flag: Check = (value) => (typeof value === "boolean" ? undefined : "is neither true nor false");
-const enforcer: Check = (value) =>
-  Object.values(MonitoredEnforcer).some((each) => each === value)
-    ? undefined
-    : `is none of ${Object.values(MonitoredEnforcer).join(", ")}`;
+const text: Check = (reader, path, value) => reader.text(path, value);
+const optionalText: Check = (reader, path, value) => reader.optionalText(path, value);
+const number: Check = (reader, path, value) => reader.number(path, value);
+const flag: Check = (reader, path, value) => reader.flag(path, value);
+const enforcer: Check = (reader, path, value) => reader.choice(path, value, MonitoredEnforcer);
 
-/** Each field, or the fields of each item of a list. */
-const fields: Readonly<Record<keyof MonitoringDeclaration, Check | Readonly<Record<string, Check>>>> = {
-  appLabels: { workload: text, app: text },
+/** A list of objects with these fields and no others. */
+function listOf(checks: Readonly<Record<string, Check>>): Check {
+  const known = Object.keys(checks);
+  return (reader, path, value) => {
+    for (const [index, item] of reader.list(path, value).entries()) {
+      const at = [...path, index];
+      const fields = reader.item(at, item, known, "is not an object", `Give ${known.join(", ")}.`);
+      if (fields === undefined) continue;
+      for (const [key, check] of Object.entries(checks)) check(reader, [...at, key], fields[key]);
+    }
+  };
+}
+
+const checks: Readonly<Record<keyof MonitoringDeclaration, Check>> = {
+  appLabels: listOf({ workload: text, app: text }),
   encrypted: flag,
   enforcer,
   leastTraffic: number,
   maxSeries: number,
-  mutes: { alert: text, owner: text, from: text, until: text, reason: text },
-  namespaceOwners: { namespace: text, owner: text },
+  mutes: listOf({ alert: optionalText, owner: optionalText, from: text, until: text, reason: text }),
+  namespaceOwners: listOf({ namespace: text, owner: text }),
   objective: number,
-  platformOwner: text,
+  platformOwner: optionalText,
   podLabels: flag,
-  runbookBase: text,
+  runbookBase: optionalText,
   scrapeInterval: number,
-  securityOwner: text,
+  securityOwner: optionalText,
 };
-const optional = new Set(["mutes.alert", "mutes.owner"]);
 
 /** @throws MonitoringError with everything that is wrong. */
 export function readMonitoringDeclaration(value: unknown): MonitoringDeclaration {
-  if (!isObject(value)) throw new MonitoringError([{ path: "settings", message: "is no map of settings" }]);
-  const problems: MonitoringProblem[] = [];
-  const known: Readonly<Record<string, Check | Readonly<Record<string, Check>>>> = fields;
-  for (const [key, given] of Object.entries(value)) {
-    const check = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (check === undefined) {
-      problems.push({ path: key, message: `is no setting; there are ${Object.keys(known).join(", ")}` });
-    } else if (typeof check === "function") {
-      const wrong = check(given);
-      if (wrong !== undefined) problems.push({ path: key, message: wrong });
-    } else problems.push(...itemProblems(key, given, check));
-  }
-  if (problems.length > 0) throw new MonitoringError(problems);
-  return value;
-}
-
-function itemProblems(key: string, given: unknown, checks: Readonly<Record<string, Check>>): MonitoringProblem[] {
-  if (!Array.isArray(given)) return [{ path: key, message: "is no list" }];
-  return given.flatMap((item: unknown, index): MonitoringProblem[] => {
-    const path = `${key}[${index}]`;
-    if (!isObject(item)) return [{ path, message: `is no map with ${Object.keys(checks).join(", ")}` }];
-    const unknown = Object.keys(item).filter((name) => !Object.hasOwn(checks, name));
-    return [
-      ...unknown.map((name) => ({
-        path: `${path}.${name}`,
-        message: `is no setting; there are ${Object.keys(checks).join(", ")}`,
-      })),
-      ...Object.entries(checks).flatMap(([name, check]): MonitoringProblem[] => {
-        if (item[name] === undefined && optional.has(`${key}.${name}`)) return [];
-        const wrong = item[name] === undefined ? "is missing" : check(item[name]);
-        return wrong === undefined ? [] : [{ path: `${path}.${name}`, message: wrong }];
-      }),
-    ];
-  });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const problems = new ProblemCollector();
+  const reader = new Reader(problems);
+  const fields: Fields | undefined = reader.item(
+    ["settings"],
+    value,
+    Object.keys(checks),
+    "is not an object",
+    `Give any of ${Object.keys(checks).join(", ")}.`,
+  );
+  for (const [key, check] of Object.entries(checks)) check(reader, [key], fields?.[key]);
+  if (problems.problems.length > 0) throw new MonitoringError(problems.problems);
+  return fields ?? {};
 }

@@ -69,9 +69,7 @@ export function refuseTooMany({ total, counts }: SeriesEstimate, { maxSeries, po
   const drop = podLabels
     ? "Set `podLabels` to false: pods are then named by their app label alone"
     : "Drop the context `source_namespace,destination_namespace` of the largest metric, declare fewer pairs by naming namespaces in place of workloads, or raise `maxSeries`";
-  const what =
-    largest === undefined ? "" : ` The largest is ${largest.metric} with ${largest.series} (${largest.because}).`;
-  throw new MonitoringError([
-    { path: "maxSeries", message: `the metrics would have about ${total} series, above ${maxSeries}.${what} ${drop}.` },
-  ]);
+  const what = largest === undefined ? "" : `, most of them ${largest.metric}: ${largest.series} (${largest.because})`;
+  const message = `is ${maxSeries}, and the metrics would have about ${total} series${what}`;
+  throw new MonitoringError([{ path: ["maxSeries"], kind: "number", message, fix: `${drop}.` }]);
 }

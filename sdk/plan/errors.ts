@@ -22,15 +22,18 @@ export class DeclarationError extends Error {
 
   /** @param outcome What did not happen because of it. Defaults to `nothing was registered`. */
   constructor(problems: readonly DeclarationProblem[], outcome = "nothing was registered") {
-    const lines = problems.map(
-      (problem) => `  ${formatPath(problem.path)}: ${problem.message} (found: ${problem.kind}). ${problem.fix}`,
-    );
+    const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super([`The declaration has ${count}; ${outcome}.`, ...lines].join("\n"));
     this.name = "DeclarationError";
     this.problems = problems;
     this.outcome = outcome;
   }
+}
+
+/** One line: where, what is wrong, what to write instead. */
+export function describeProblem({ path, kind, message, fix }: DeclarationProblem): string {
+  return `${formatPath(path)}: ${message} (found: ${kind}). ${fix}`;
 }
 
 /** Names the kind of a value without showing it. */

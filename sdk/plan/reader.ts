@@ -134,6 +134,14 @@ export class Reader {
     return undefined;
   }
 
+  /** A finite number; missing is undefined. */
+  number(path: PropertyPath, value: unknown): number | undefined {
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    this.wrongKind(path, value, "a number");
+    return undefined;
+  }
+
   /** One of an enum's values; missing is undefined. */
   choice<T extends string>(path: PropertyPath, value: unknown, choices: Readonly<Record<string, T>>): T | undefined {
     if (value === undefined || value === null) return undefined;

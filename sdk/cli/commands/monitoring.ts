@@ -73,7 +73,7 @@ function summary(planned: MonitoringPlan, folder: string | undefined): string {
   const lines = [
     `rules        ${count} in ${rules.groups.length} groups`,
     `alerts       ${severities.join(", ")}`,
-    `declared     ${pairs.length} pairs that denied connections are held against`,
+    `declared     ${pairs.length} pairs that denied connections are compared with`,
     `series       about ${series.total} (${settings.maxSeries} at most)`,
     ...[...series.counts]
       .sort((a, b) => b.series - a.series)
