@@ -66,7 +66,15 @@ function noted(example: ExampleFolder, found: readonly Noted[]): [DeclaredExampl
 
 /** The arguments without what is about the component alone. */
 function declarationOf(args: ClusterSecurityArgs): ClusterSecurityDeclaration {
-  const { cni: _cni, istio: _istio, defaultDeny: _deny, others: _others, liveCheck: _check, ...declaration } = args;
+  const {
+    cni: _cni,
+    istio: _istio,
+    observability: _observability,
+    defaultDeny: _deny,
+    others: _others,
+    liveCheck: _check,
+    ...declaration
+  } = args;
   return declaration;
 }
 
