@@ -142,7 +142,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B02",
     finding: "half-open-flow",
-    says: /egress at the other end/,
+    says: /egress on the other side/,
     before: pod("api-gateway", "shop") + pod("frontend", "shop") + deny + ciliumFrom(""),
     after:
       pod("api-gateway", "shop") +
@@ -337,7 +337,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B24",
     finding: "half-open-flow",
-    says: /ingress at the other end/,
+    says: /ingress on the other side/,
     before:
       pod("external-secrets", "shop") +
       pod("connect", "shop") +
@@ -434,7 +434,7 @@ const inObjects: readonly Defect[] = [
   {
     id: "B41",
     finding: "half-open-flow",
-    says: /ingress at the other end/,
+    says: /ingress on the other side/,
     before:
       pod("pgbouncer", "shop") +
       pod("postgres", "shop") +
