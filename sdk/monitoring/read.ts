@@ -1,7 +1,6 @@
 /** Settings out of a file: everything in it is known, and of the right kind. */
 import type { PropertyPath } from "../property-path";
-import { ProblemCollector } from "../plan/errors";
-import type { Fields } from "../plan/reader";
+import { ProblemCollector, kindOf } from "../plan/errors";
 import { Reader } from "../plan/reader";
 import { MonitoringError } from "./errors";
 import type { MonitoringDeclaration } from "./settings";
@@ -48,13 +47,10 @@ const checks: Readonly<Record<keyof MonitoringDeclaration, Check>> = {
 export function readMonitoringDeclaration(value: unknown): MonitoringDeclaration {
   const problems = new ProblemCollector();
   const reader = new Reader(problems);
-  const fields: Fields | undefined = reader.item(
-    ["settings"],
-    value,
-    Object.keys(checks),
-    "is not an object",
-    `Give any of ${Object.keys(checks).join(", ")}.`,
-  );
+  const known = Object.keys(checks);
+  if (kindOf(value) !== "object")
+    problems.add(["settings"], value, "is not an object", `Give any of ${known.join(", ")}.`);
+  const fields = kindOf(value) === "object" ? reader.fields([], value, known) : undefined;
   for (const [key, check] of Object.entries(checks)) check(reader, [key], fields?.[key]);
   if (problems.problems.length > 0) throw new MonitoringError(problems.problems);
   return fields ?? {};
