@@ -1,12 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type {
-  AppLabelDeclaration,
-  MonitoredEnforcer,
-  MonitoringPlan,
-  MuteDeclaration,
-  NamespaceOwnerDeclaration,
-} from "../monitoring/index";
+import type { MonitoringDeclaration, MonitoringPlan } from "../monitoring/index";
 import { MonitoringError, planMonitoring, prometheusRule, readMonitoringDeclaration } from "../monitoring/index";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { DeclarationError, plan } from "../plan/index";
@@ -19,7 +13,7 @@ import { lateFields, readPlan } from "./late-values";
 import { typeToken } from "./type-tokens";
 
 /** How a declaration is watched. */
-export interface ObservabilityArgs {
+export interface ObservabilityArgs extends MonitoringDeclaration {
   /** Namespace of the rules and the dashboards, which exists. Defaults to `monitoring`. */
   namespace?: string;
   /** Labels by which Prometheus finds its rules and monitors, such as `release: kube-prometheus-stack`. Defaults to none. */
@@ -30,32 +24,6 @@ export interface ObservabilityArgs {
   monitors?: boolean;
   /** The dashboards, as ConfigMaps with the label `grafana_dashboard: "1"`. Defaults to true. */
   dashboards?: boolean;
-  /** What enforces the policies. Defaults to what reads the dialect; none for the dialects that several read. */
-  enforcer?: MonitoredEnforcer;
-  /** Owner of alerts about what must stay closed and about enforcement as a whole. Defaults to `security`. */
-  securityOwner?: string;
-  /** Owner of alerts about the CNI, and of namespaces that nobody else owns. Defaults to `platform`. */
-  platformOwner?: string;
-  /** Owners of namespaces. Defaults to the owner of most flows into the namespace. */
-  namespaceOwners?: NamespaceOwnerDeclaration[];
-  /** Workloads whose pods carry other app labels than the declaration states. Defaults to none. */
-  appLabels?: AppLabelDeclaration[];
-  /** Address of the runbooks, before `/<alert>.md`. Defaults to `runbooks`. */
-  runbookBase?: string;
-  /** Traffic between nodes is to be encrypted: an agent that does not is an alert. Defaults to false: only agents that differ are. */
-  encrypted?: boolean;
-  /** Share of policy verdicts in percent that are not to be denials. Defaults to 99.9. */
-  objective?: number;
-  /** Verdicts a second below which the share tells nothing. Defaults to 0.1. */
-  leastTraffic?: number;
-  /** Seconds between two scrapes, 30 at most. Defaults to 15. */
-  scrapeInterval?: number;
-  /** The most series that the enforcer's metrics may have. Defaults to 50000. */
-  maxSeries?: number;
-  /** Pods and addresses as labels of Hubble's metrics; a series for each. Defaults to false. */
-  podLabels?: boolean;
-  /** Alerts that are not sent for some days. Defaults to none. */
-  mutes?: MuteDeclaration[];
 }
 
 /** Arguments of `PolicyObservability`. */
