@@ -71,8 +71,6 @@ export interface CiliumPeers {
 const entities = [
   "all",
   "world",
-  "world-ipv4",
-  "world-ipv6",
   "cluster",
   "host",
   "remote-node",

@@ -101,11 +101,13 @@ function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, s
   return { kind: "cidr", set: groups.subtract(AddressSet.of(...exceptions)) };
 }
 
+/**
+ * The entities that the CRD lists (Cilium: pkg/policy/api/entity.go). The agent knows world-ipv4 and world-ipv6, too, which
+ * the API server refuses.
+ */
 const entities: ReadonlySet<string> = new Set<Entity>([
   "all",
   "world",
-  "world-ipv4",
-  "world-ipv6",
   "cluster",
   "host",
   "remote-node",
@@ -119,6 +121,13 @@ const entities: ReadonlySet<string> = new Set<Entity>([
 
 function readEntity(value: unknown, path: string): PeerTerm {
   const name = required(readString(value, path), path);
+  if (name === "cluster-mesh") {
+    throw new NotReadable(
+      path,
+      `${path}: which pods of other clusters cluster-mesh matches is not known`,
+      "unsupported",
+    );
+  }
   if (!entities.has(name)) {
     throw new Refused(`the API server refuses the policy: ${path} is not an entity: ${JSON.stringify(name)}`);
   }
