@@ -3,12 +3,11 @@
  * Keys and defaults were read from the published charts 3.30 to 3.32; fields of the resources from `operator.tigera.io/v1`
  * and `projectcalico.org/v3`.
  */
-import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import type { AbsentKey } from "./absent-keys";
 import { absentKeyProblems } from "./absent-keys";
 import type { ChartProblem } from "./errors";
-import { ChartValuesError } from "./errors";
+import { ChartValuesError, collectProblems } from "./errors";
 import type { ChartValues } from "./values";
 import { hasKey, mergeValues, valueAt } from "./values";
 import type { VersionSupport } from "./versions";
@@ -225,10 +224,7 @@ function crdsFor(options: CalicoOptions, version: string): CalicoCrds {
 }
 
 function optionProblems(options: CalicoOptions, version: string): ChartProblem[] {
-  const problems: ChartProblem[] = [];
-  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
-    if (condition) problems.push({ path, message });
-  };
+  const { problems, refuse } = collectProblems();
   refuse(options.goldmane === true && !hasFlows(version), ["goldmane"], "needs Calico 3.30 or newer.");
   refuse(options.whisker === true && !hasFlows(version), ["whisker"], "needs Calico 3.30 or newer.");
   refuse(options.whisker === true && options.goldmane === false, ["whisker"], "needs Goldmane. Turn goldmane on.");

@@ -2,12 +2,11 @@
  * Values of the Cilium chart, by version. Keys and defaults were read from the published charts 1.17 to 1.20
  * (`values.yaml`, `values.schema.json`); the tests check every key that is written against those schemas.
  */
-import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import { absentKeyProblems } from "./absent-keys";
 import { ciliumAbsentKeys } from "./cilium-keys";
 import type { ChartProblem } from "./errors";
-import { ChartValuesError } from "./errors";
+import { ChartValuesError, collectProblems } from "./errors";
 import type { ChartValues } from "./values";
 import { mergeValues, valueAt } from "./values";
 import type { VersionSupport } from "./versions";
@@ -186,10 +185,7 @@ function encryptionValues(options: CiliumChartOptions, version: string): ChartVa
 }
 
 function optionProblems(options: CiliumChartOptions, version: string): ChartProblem[] {
-  const problems: ChartProblem[] = [];
-  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
-    if (condition) problems.push({ path, message });
-  };
+  const { problems, refuse } = collectProblems();
   const isWireGuard = (options.encryption ?? CiliumEncryption.WireGuard) === CiliumEncryption.WireGuard;
   const { hubble } = options;
   refuse(

@@ -20,3 +20,17 @@ export class ChartValuesError extends Error {
     this.problems = problems;
   }
 }
+
+/** Collects the problems of conditions that hold. */
+export function collectProblems(): {
+  readonly problems: ChartProblem[];
+  readonly refuse: (condition: boolean, path: PropertyPath, message: string) => void;
+} {
+  const problems: ChartProblem[] = [];
+  return {
+    problems,
+    refuse: (condition, path, message) => {
+      if (condition) problems.push({ path, message });
+    },
+  };
+}

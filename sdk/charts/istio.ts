@@ -2,12 +2,11 @@
  * Istio, sidecar or ambient: values of its charts base, istiod, cni and ztunnel. Keys and defaults were read from the
  * published charts 1.29 and 1.30, whose files keep them under `_internal_defaults_do_not_set`; they are set at top level.
  */
-import type { PropertyPath } from "../property-path";
 import semver from "semver";
 import type { AbsentKey } from "./absent-keys";
 import { absentKeyProblems } from "./absent-keys";
 import type { ChartProblem } from "./errors";
-import { ChartValuesError } from "./errors";
+import { ChartValuesError, collectProblems } from "./errors";
 import type { ChartValues } from "./values";
 import { hasKey, mergeValues, valueAt } from "./values";
 import type { VersionSupport } from "./versions";
@@ -168,10 +167,7 @@ function istiodValues(options: IstioOptions, namespace: string, nodes: string, p
 }
 
 function optionProblems(options: IstioOptions, version: string): ChartProblem[] {
-  const problems: ChartProblem[] = [];
-  const refuse = (condition: boolean, path: PropertyPath, message: string): void => {
-    if (condition) problems.push({ path, message });
-  };
+  const { problems, refuse } = collectProblems();
   const ambient = options.ambient ?? false;
   refuse(ambient && options.cni === false, ["cni"], "ambient mode needs it. Leave it out.");
   refuse(

@@ -3,6 +3,7 @@ import type { PropertyPath } from "../property-path";
 import { formatPath } from "../property-path";
 import { ChartValuesError } from "../charts/index";
 import type { DeclarationProblem } from "../plan/index";
+import { describeReason } from "../plan/errors";
 import { DeclarationError } from "../plan/index";
 import { isConstructedForAnotherLanguage } from "./engine";
 
@@ -69,8 +70,8 @@ export function readArguments<T>(read: () => T, pathOf = (path: PropertyPath): P
   }
 }
 
-function asProperty({ path, kind, message, fix }: DeclarationProblem): PropertyProblem {
-  return { propertyPath: formatPath(path), reason: `${message} (found: ${kind}). ${fix}` };
+function asProperty(problem: DeclarationProblem): PropertyProblem {
+  return { propertyPath: formatPath(problem.path), reason: describeReason(problem) };
 }
 
 /**

@@ -91,13 +91,16 @@ function observed(planned: Plan, args: ObservabilityArgs): MonitoringPlan {
 /** A plan, and what watches it. */
 interface Observed {
   readonly planned: Plan;
-  /** Refuses wrong settings before anything is registered. */
+  /** What watches the plan; made before anything is registered, so that wrong settings are refused. */
   readonly monitoring: MonitoringPlan;
+  /** The same of the plan with other values of its outputs. */
+  readonly monitoringOf: (plan: Plan) => MonitoringPlan;
 }
 
 /** Plans what watches a plan, so that wrong settings are refused before anything is registered. */
 export function observe(planned: Plan, args: ObservabilityArgs): Observed {
-  return { planned, monitoring: readArguments(() => observed(planned, args)) };
+  const monitoring = readArguments(() => observed(planned, args));
+  return { planned, monitoring, monitoringOf: (one) => (one === planned ? monitoring : observed(one, args)) };
 }
 
 /**
@@ -107,7 +110,7 @@ export function observe(planned: Plan, args: ObservabilityArgs): Observed {
  */
 export function registerObservability(
   name: string,
-  { planned, monitoring }: Observed,
+  { planned, monitoring, monitoringOf }: Observed,
   args: ObservabilityArgs,
   options: pulumi.CustomResourceOptions,
 ): pulumi.Resource[] {
@@ -122,7 +125,7 @@ export function registerObservability(
       labels,
     });
     // the table has owners and reasons, which may be outputs
-    const { spec } = lateFields(planned, (one) => ({ spec: observed(one, args).rules }), true);
+    const { spec } = lateFields(planned, (one) => ({ spec: monitoringOf(one).rules }), true);
     resources.push(
       new k8s.apiextensions.CustomResource(
         `${name}-rules`,
@@ -201,7 +204,7 @@ export class PolicyObservability extends pulumi.ComponentResource {
     const watched = observe(planned, settings);
     super(typeToken("PolicyObservability"), name, args, opts);
     registerObservability(name, watched, settings, { parent: this });
-    const posture = lateFields(planned, (one) => postureOf(observed(one, settings), settings), true);
+    const posture = lateFields(planned, (one) => postureOf(watched.monitoringOf(one), settings), true);
     const whole = pulumi.output(posture) as unknown as pulumi.Output<ObservabilityPosture>;
     this.posture = whole;
     this.alerts = whole.alerts;

@@ -32,8 +32,13 @@ export class DeclarationError extends Error {
 }
 
 /** One line: where, what is wrong, what to write instead. */
-export function describeProblem({ path, kind, message, fix }: DeclarationProblem): string {
-  return `${formatPath(path)}: ${message} (found: ${kind}). ${fix}`;
+export function describeProblem(problem: DeclarationProblem): string {
+  return `${formatPath(problem.path)}: ${describeReason(problem)}`;
+}
+
+/** The same without the place. */
+export function describeReason({ kind, message, fix }: DeclarationProblem): string {
+  return `${message} (found: ${kind}). ${fix}`;
 }
 
 /** Names the kind of a value without showing it. */

@@ -33,7 +33,7 @@ export { clusterDnsOf, kubeDns, nodeLocalDnsAddress, openShiftDns } from "./mode
 /** The policies in rule form, for rooms that judge policies themselves. */
 export type { CompiledPolicy, DnsPattern, PeerTerm, Rule as PolicyRule } from "./model/rules";
 export type { Condition, Lookup, Test } from "./model/selectors/conditions";
-export { evaluate as evaluateCondition } from "./model/selectors/conditions";
+export { evaluate as evaluateCondition, isAboutNamespaceName } from "./model/selectors/conditions";
 export { labelOf } from "./model/selectors/labels";
 /** What a kind is, for rooms that meet objects before the engine does. */
 export { isClusterwide, isPolicy, isStagedKind, policyKindOf, shapesPolicies } from "./snapshot/kinds";

@@ -1,5 +1,5 @@
 /** Pods that selectors fit: made from what a selector asks for, where nobody runs such a pod yet. */
-import type { Condition, Test } from "../model/selectors/conditions";
+import { isAboutNamespaceName, type Condition, type Test } from "../model/selectors/conditions";
 
 /** A pod as a selector asks for it, and nothing else of it. */
 export interface PodDraft {
@@ -15,7 +15,6 @@ const mostValues = 16;
 /** As many pods as one selector gets: two `In` with as many values as are gone through. */
 const mostPods = mostValues * mostValues;
 
-const namespaceNameLabel = "kubernetes.io/metadata.name";
 const nothingAsked: PodDraft = { namespaceLabels: {}, labels: {} };
 
 /**
@@ -52,7 +51,7 @@ function withValues(draft: PodDraft, test: Test): readonly PodDraft[] {
   const { field, key, operator } = test;
   const named = valuesFor(test);
   if (named.length === 0) return [draft];
-  if (field === "namespace" || (field === "namespaceLabel" && key === namespaceNameLabel)) {
+  if (isAboutNamespaceName(test)) {
     return operator === "in" ? named.map((namespace) => ({ ...draft, namespace })) : [draft];
   }
   if (field === "label") return named.map((value) => ({ ...draft, labels: { ...draft.labels, [key]: value } }));

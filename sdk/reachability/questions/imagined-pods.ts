@@ -1,5 +1,11 @@
 /** Pods that may exist somewhere: one of each kind that conditions tell apart. */
-import { evaluate as evaluateCondition, type Condition, type Lookup, type Test } from "../model/selectors/conditions";
+import {
+  evaluate as evaluateCondition,
+  isAboutNamespaceName,
+  type Condition,
+  type Lookup,
+  type Test,
+} from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
 import { isUnknown } from "../model/unknown";
 
@@ -19,8 +25,6 @@ const mostKinds = 20_000;
 
 /** A namespace that no policy names: what a policy does there, it does wherever nobody thought of. */
 const elsewhere = "a-namespace-that-nobody-names";
-
-const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 /**
  * Every kind of pod that conditions can tell apart: each combination of the values that they test for, of any other value
@@ -69,8 +73,7 @@ function domainsOf(conditions: readonly Condition[]): readonly Domain[] | undefi
   for (const test of conditions.flatMap(testsOf)) {
     if (!telling.has(test.field)) continue;
     // a namespace's name is a label as well
-    const isName = test.field === "namespaceLabel" && test.key === namespaceNameLabel;
-    const seen: Test = isName ? { ...test, field: "namespace", key: "" } : test;
+    const seen: Test = isAboutNamespaceName(test) ? { ...test, field: "namespace", key: "" } : test;
     const name = JSON.stringify([seen.field, seen.key]);
     byField.set(name, [...(byField.get(name) ?? []), seen]);
   }
@@ -138,7 +141,7 @@ function asPod(traits: readonly Trait[]): ImaginedPod {
   const values = new Map(traits.map(({ field, key, value }) => [`${field} ${key}`, value]));
   const namespace = values.get("namespace ") ?? elsewhere;
   const lookup: Lookup = (field, key) => {
-    if (field === "namespace" || (field === "namespaceLabel" && key === namespaceNameLabel)) return namespace;
+    if (isAboutNamespaceName({ field, key })) return namespace;
     if (field === "serviceAccount") return values.get(`${field} ${key}`) ?? "an-account-that-nobody-names";
     if (field === "cluster") return "default";
     return values.get(`${field} ${key}`);

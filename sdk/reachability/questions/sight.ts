@@ -2,7 +2,7 @@
 import type { ObjectRef, SourcedObject } from "../model/objects";
 import { describeRef } from "../model/objects";
 import { isUnknown } from "../model/unknown";
-import type { Condition } from "../model/selectors/conditions";
+import { isAboutNamespaceName, type Condition } from "../model/selectors/conditions";
 import type { Snapshot } from "../model/snapshot";
 
 /** Whether the pods that a selector can mean are in the snapshot. */
@@ -43,11 +43,8 @@ export function describeSight({ seen, makers }: Sight): string {
 export function namespacesIn(where: Condition): string[] | undefined {
   for (const condition of where.op === "and" ? where.of : [where]) {
     if (condition.op !== "test" || condition.operator !== "in") continue;
-    const byName =
-      condition.field === "namespace" ||
-      (condition.field === "namespaceLabel" && condition.key === "kubernetes.io/metadata.name");
     const values = condition.values.filter((value): value is string => typeof value === "string");
-    if (byName && values.length === condition.values.length) return values;
+    if (isAboutNamespaceName(condition) && values.length === condition.values.length) return values;
   }
   return undefined;
 }

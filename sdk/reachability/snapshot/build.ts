@@ -11,7 +11,7 @@ import { ServiceTable } from "../readers/services";
 import { tierTable } from "../readers/tiers";
 import type { CompiledPolicy } from "../model/rules";
 import { tiers } from "../model/rules";
-import { all, always, perhaps } from "../model/selectors/conditions";
+import { all, always, namespaceNameLabel, perhaps } from "../model/selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData } from "./cluster-data";
@@ -37,9 +37,6 @@ export interface SnapshotOptions {
 
 /** So many places of copies stand in a message. */
 const shownPlaces = 3;
-
-/** The label that the API server puts on every namespace. */
-const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 /** Reads objects into a snapshot, all but the problems that only a question to the engine finds. */
 export function readSnapshot(objects: Iterable<SourcedObject>, options: SnapshotOptions = {}): Snapshot {

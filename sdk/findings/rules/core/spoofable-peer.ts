@@ -1,5 +1,5 @@
 import type { PeerTerm } from "../../../reachability";
-import { describeRef } from "../../../reachability";
+import { describeRef, isAboutNamespaceName } from "../../../reachability";
 import { controls } from "../../controls";
 import { policyObjects, policySubject, testsIn, understoodRulesOf } from "../../policy-rules";
 import { list } from "../../subjects";
@@ -52,8 +52,8 @@ function* checkPeers(context: RuleContext): Iterable<Finding> {
 
 function usesSettableNamespaceLabel(peer: PeerTerm): boolean {
   const tests = testsOf(peer);
-  const named = tests.some((test) => isName(test.field, test.key) && test.operator === "in");
-  return !named && tests.some((test) => test.field === "namespaceLabel" && !isName(test.field, test.key));
+  const named = tests.some((test) => isAboutNamespaceName(test) && test.operator === "in");
+  return !named && tests.some((test) => test.field === "namespaceLabel" && !isAboutNamespaceName(test));
 }
 
 /** Pods by their labels alone, whatever their namespace. Every pod of the cluster (no labels) is another matter. */
@@ -64,10 +64,6 @@ function isAnywhere(peer: PeerTerm): boolean {
 
 /** What says whose pod it is. */
 const restrictsHome: ReadonlySet<string> = new Set(["namespace", "namespaceLabel", "serviceAccount"]);
-
-function isName(field: string, key: string): boolean {
-  return field === "namespace" || (field === "namespaceLabel" && key === "kubernetes.io/metadata.name");
-}
 
 function testsOf(peer: PeerTerm) {
   return peer.kind === "pods" || peer.kind === "identities" ? testsIn(peer.where) : [];

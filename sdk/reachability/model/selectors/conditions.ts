@@ -71,6 +71,14 @@ export function test(field: Field, key: string, operator: Operator, ...values: L
   return { op: "test", field, key, operator, values };
 }
 
+/** The label that the API server puts on every namespace. */
+export const namespaceNameLabel = "kubernetes.io/metadata.name";
+
+/** Whether a test is about the name of the namespace, as such or as the label that every namespace has. */
+export function isAboutNamespaceName({ field, key }: Pick<Test, "field" | "key">): boolean {
+  return field === "namespace" || (field === "namespaceLabel" && key === namespaceNameLabel);
+}
+
 /** Pods of one namespace. */
 export function inNamespace(namespace: LabelValue): Condition {
   return test("namespace", "", "in", namespace);
