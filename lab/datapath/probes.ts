@@ -5,7 +5,7 @@ import type { RawOutcome, RawProbe } from "./helper";
 import { helper } from "./helper";
 import type { LabNode } from "./layout";
 import { podNamespace, world } from "./layout";
-import { judgeSentinels, sentinelProbes } from "./sentinel";
+import { checkSentinels, judgeSentinels, sentinelProbes } from "./sentinel";
 
 /** A pod that runs in the lab. */
 export interface LabPod {
@@ -111,8 +111,9 @@ export class Prober {
   async try(probes: readonly LabProbe[], options: ProbeOptions = {}): Promise<readonly RawOutcome[]> {
     const raw = probes.map((probe) => this.raw(probe));
     if (raw.length === 0) return [];
+    // rules that Felix puts back during the round would hide that its first probes met none
+    await checkSentinels(this.nodes);
     const sentinels = sentinelProbes(this.nodes);
-    // first in the line: what they find is found early
     const outcomes = await helper.probe([...sentinels, ...raw], options.timeout ?? 1000, options.parallel ?? 128);
     judgeSentinels(this.nodes, outcomes);
     return outcomes.slice(sentinels.length);
