@@ -46,7 +46,7 @@ module.exports = {
     {
       name: "sdk-never-imports-lab",
       severity: "error",
-      from: { path: "^(sdk|policypack|index\\.ts)" },
+      from: { path: "^(sdk|policypack|plugin\\.ts)" },
       to: { path: "^(lab|examples|tests)/" },
     },
     {

@@ -4,7 +4,7 @@ import path from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { getPulumiComponents } from "@pulumi/pulumi/provider/experimental/provider";
-import * as entry from "../../index";
+import * as entry from "../../sdk/index";
 import type { Registration } from "./monitor";
 import { register } from "./monitor";
 
