@@ -13,6 +13,7 @@ const tests: Readonly<Record<string, string>> = {
   "docs/presets.md": "tests/plan/presets-docs.test.ts",
   "docs/cli.md": "tests/cli/docs.test.ts",
   "docs/api/*.md": "tests/docs/api.test.ts",
+  "schema.json": "tests/components/schema.test.ts",
   "examples/*/README.md": "tests/reports/flow-diagram.test.ts",
 };
 
