@@ -51,6 +51,7 @@ const base = [namespace("shop"), namespace("data"), pod("shop/client", { app: "c
 const client: Peer = { kind: "workload", id: "shop/client[Pod]" };
 
 function endOf(text: string): Peer {
+  if (text.endsWith("]")) return { kind: "workload", id: text };
   return /^[\d.]+$|^[\da-f:]+$/.test(text) ? { kind: "address", address: text } : { kind: "fqdn", name: text };
 }
 
@@ -397,6 +398,21 @@ describe("addresses that the snapshot knows", () => {
       assert.equal(asked("calico", egressTo({ ipBlock: { cidr: range } })), "allowed");
       assert.equal(asked("calico", egressTo({ namespaceSelector: {} })), "denied");
     }
+  });
+
+  it("a pod of unknown address may lie in a range that could be the range of pods, and in no other", () => {
+    const web = pod("shop/web", { app: "web" });
+    const asked = (...blocks: object[]): Verdict =>
+      ask("kubernetes", [web, egressTo(...blocks.map((ipBlock) => ({ ipBlock })))], "shop/web[Pod]", 8080);
+    const everywhere = ["0.0.0.0/0", "10.0.0.0/8", "10.244.0.0/16", "192.168.0.0/16", "100.64.0.0/10", "fd00:244::/56"];
+    for (const cidr of everywhere) assert.equal(asked({ cidr }), "unknown", cidr);
+    assert.equal(asked({ cidr: "0.0.0.0/0", except: ["10.0.0.0/8"] }), "unknown");
+    assert.equal(asked({ cidr: "0.0.0.0/1" }), "unknown");
+    for (const cidr of ["10.20.30.0/24", "203.0.113.0/24", "8.0.0.0/8", "2001:db8::/32", "fd00:20::/112"]) {
+      assert.equal(asked({ cidr }), "denied", cidr);
+    }
+    const internet = { cidr: "0.0.0.0/0", except: ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"] };
+    assert.equal(asked(internet), "denied");
   });
 
   it("the explanation names the object, and the port that policies see", () => {

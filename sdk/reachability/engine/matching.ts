@@ -44,6 +44,18 @@ const ordinaryAddresses: Readonly<Record<"4" | "6" | "46", AddressSet>> = {
   46: ordinaryV4.union(ordinaryV6),
 };
 
+/** Where installers and clouds put pods: RFC 1918, RFC 6598 (shared), RFC 4193 (unique local). */
+const privateAddresses = AddressSet.ofCidrs(
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "fc00::/7",
+);
+
+/** How many addresses the smallest range of pods has that a whole cluster gets in practice: a /16, a /64. */
+const smallestPodRange: Readonly<Record<4 | 6, bigint>> = { 4: 1n << 16n, 6: 1n << 64n };
+
 /** Where a node or a pod may have its address, in the families that the cluster uses as far as is known. */
 function ordinary({ families }: MatchContext): AddressSet {
   return ordinaryAddresses[families ?? "46"];
@@ -185,8 +197,18 @@ function podWithin(set: AddressSet, context: MatchContext): Tri {
   const range = podRange(context);
   const found = within(range, set);
   if (found !== MAYBE || context.podAddresses !== undefined) return found;
-  if (context.profile.unknownPodAddresses !== "in-whole-ranges") return found;
-  return [ordinaryV4, ordinaryV6].some((family) => family.isSubsetOf(set)) ? MAYBE : NO;
+  return context.profile.unknownPodAddresses !== "in-wide-ranges" || isWide(set) ? found : NO;
+}
+
+/**
+ * Whether a set holds a block of private addresses that could be the range of a cluster's pods, or a whole family: a database's
+ * subnet or a partner's addresses are no such block.
+ */
+function isWide(set: AddressSet): boolean {
+  const blocks = set.intersect(privateAddresses).ranges;
+  return (
+    blocks.some(({ family, from, to }) => to - from + 1n >= smallestPodRange[family]) || ordinaryV6.isSubsetOf(set)
+  );
 }
 
 /** Where a pod has its address that the snapshot does not state. */

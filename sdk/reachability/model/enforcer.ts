@@ -11,10 +11,10 @@ export interface EnforcerSettings extends EnforcerTraits {
   /** A CIDR rule also matches the addresses of nodes. Cilium: `policy-cidr-match-mode` contains `nodes`. */
   readonly cidrMatchesNodes: boolean;
   /**
-   * What a CIDR rule does with a pod whose address the snapshot does not state: leave it out, leave it out unless the ranges
-   * cover every address that a pod can have (where the range of pods is not known either), or weigh it.
+   * What a CIDR rule does with a pod whose address the snapshot does not state (where the range of pods is not known
+   * either): leave it out, leave it out unless the ranges hold a block that could be the range of pods, or weigh it.
    */
-  readonly unknownPodAddresses: "outside-cidrs" | "in-whole-ranges" | "possible";
+  readonly unknownPodAddresses: "outside-cidrs" | "in-wide-ranges" | "possible";
   /** Traffic from a pod's own node always arrives (kubelet probes). Cilium: an explicit deny still stops it. */
   readonly localNodeAlwaysAllowed: boolean;
   /** Cilium's `policyEnforcementMode`. */

@@ -5,6 +5,7 @@ import { isolators, policyOf, policySubject, selectsPod } from "../../policy-rul
 import { findingOf } from "../../report";
 import { describeWorkload, list, workloadSubject } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
+import { egressIsolatorsOfProxy, proxyIsolators } from "./ingress-proxy-cut";
 
 /** What comes through a proxy carries the proxy's identity, not the client's. */
 export const entranceCut: Rule = {
@@ -24,9 +25,10 @@ function* checkEntrances(context: RuleContext): Iterable<Finding> {
   const { reachability } = context;
   const { snapshot } = reachability;
   const groups = new Map<string, ClosedEntrance[]>();
+  const proxyIsCut = proxyIsolators(snapshot).some(({ closed }) => closed.includes("egress"));
   for (const entrance of closedEntrances(reachability)) {
-    // what isolates Cilium's proxy itself is the finding ingress-proxy-cut
-    if (entrance.proxy === "cilium" && entrance.closedFor !== "ingress") continue;
+    // what cuts Cilium's proxy from everybody is the finding ingress-proxy-cut
+    if (entrance.proxy === "cilium" && entrance.closedFor !== "ingress" && proxyIsCut) continue;
     const key = JSON.stringify([entrance.workloadId, entrance.proxy, entrance.closedFor]);
     groups.set(key, [...(groups.get(key) ?? []), entrance]);
   }
@@ -60,7 +62,8 @@ function* checkEntrances(context: RuleContext): Iterable<Finding> {
 function closingPolicies({ reachability }: RuleContext, { workloadId, proxy, closedFor }: ClosedEntrance): ObjectRef[] {
   const { snapshot } = reachability;
   if (closedFor === "ingress") return isolators(snapshot, { kind: "workload", id: workloadId }, "ingress");
-  if (closedFor === "mesh" || proxy === "cilium") return [];
+  if (closedFor === "mesh") return [];
+  if (proxy === "cilium") return egressIsolatorsOfProxy(snapshot);
   const proxies = snapshot.workloads.filter(({ id }) => proxy.includes(id));
   const all = proxies.flatMap(({ id }) => isolators(snapshot, { kind: "workload", id }, "egress"));
   return [...new Map(all.map((ref) => [describeRef(ref), ref])).values()];
@@ -93,6 +96,8 @@ function fixFor(
   ports: string,
   closing: readonly ObjectRef[],
 ): string {
+  if (closedFor === "egress" && proxy === "cilium")
+    return `Allow it egress to the pods behind it on ${ports}, in a policy whose endpointSelector is \`reserved:ingress\`.`;
   if (closedFor === "egress") return `Allow the proxy egress to the pods behind it on ${ports}.`;
   if (closedFor === "mesh") return "Allow the proxy's service account in the AuthorizationPolicy of these pods.";
   if (proxy !== "cilium") return `Allow ingress from the proxy's pods on ${ports}.`;

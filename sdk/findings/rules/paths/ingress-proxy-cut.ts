@@ -1,4 +1,12 @@
-import type { CompiledPolicy, Direction, Lookup, PeerTerm, PolicyRule, Snapshot } from "../../../reachability";
+import type {
+  CompiledPolicy,
+  Direction,
+  Lookup,
+  PeerTerm,
+  PolicyRule,
+  PolicySource,
+  Snapshot,
+} from "../../../reachability";
 import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
@@ -24,25 +32,49 @@ export const ingressProxyCut: Rule = {
   check: checkProxy,
 };
 
+/** A policy that isolates Cilium's proxy in directions in which no policy lets anybody through. */
+interface ProxyIsolator {
+  readonly origin: PolicySource;
+  readonly closed: readonly Direction[];
+}
+
+/** The policies that isolate Cilium's proxy for egress. */
+export function egressIsolatorsOfProxy(snapshot: Snapshot): PolicySource[] {
+  return partsAboutProxy(snapshot)
+    .filter(({ parts }) => parts.some((part) => part.egress?.isolates === 2))
+    .map(({ origin }) => origin);
+}
+
+/** The policies that cut Cilium's proxy from everybody. */
+export function proxyIsolators(snapshot: Snapshot): ProxyIsolator[] {
+  const about = partsAboutProxy(snapshot);
+  const all = about.flatMap(({ parts }) => parts);
+  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => letsThrough(part, direction)));
+  return about.flatMap(({ origin, parts }) => {
+    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
+    return closed.length === 0 ? [] : [{ origin, closed }];
+  });
+}
+
+function partsAboutProxy(snapshot: Snapshot): { origin: PolicySource; parts: CompiledPolicy[] }[] {
+  const lookup = proxyLookup(snapshot);
+  return policyObjects(snapshot).map(({ origin, parts }) => ({
+    origin,
+    parts: parts.filter((part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2),
+  }));
+}
+
 function* checkProxy(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   if (!snapshot.profile.servesIngress) return;
   const served = usesProxy(snapshot);
   if (served === "no") return;
-  const lookup = proxyLookup(snapshot);
-  const about = policyObjects(snapshot).map(({ origin, parts }) => ({
-    origin,
-    parts: parts.filter((part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2),
-  }));
-  const all = about.flatMap(({ parts }) => parts);
-  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => letsThrough(part, direction)));
-  const closing = about.flatMap(({ origin, parts }) => {
-    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
-    return closed.length === 0 ? [] : [{ origin, closed }];
-  });
+  const closing = proxyIsolators(snapshot);
   const [first] = closing;
   if (first === undefined) return;
-  const directions = cut.filter((direction) => closing.some(({ closed }) => closed.includes(direction)));
+  const directions = (["ingress", "egress"] as const).filter((direction) =>
+    closing.some(({ closed }) => closed.includes(direction)),
+  );
   yield findingOf(ingressProxyCut, {
     subject: policySubject(first.origin),
     certainty: served === "yes" ? "definite" : "possible",

@@ -8,7 +8,7 @@ export const kubernetes: Enforcer = {
     title: "Kubernetes",
     cidrMatchesPods: true,
     cidrMatchesNodes: true,
-    unknownPodAddresses: "in-whole-ranges",
+    unknownPodAddresses: "in-wide-ranges",
     clusterNetworkPolicy: true,
     adminNetworkPolicy: true,
     namesNeedDnsRule: false,
