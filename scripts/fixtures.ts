@@ -1,12 +1,25 @@
 /**
- * `npm run fixtures` fetches what suites read of other projects into the cache, out of their Go modules, each held against
- * its checksum. A clone has then all that can be had; what cannot is named at the end, with the tests that do without.
+ * `npm run fixtures` fetches what suites read of other projects into the cache: definitions and charts out of their Go
+ * modules, each held against its checksum, and the programs that judge reports, at pinned versions, from npm and PyPI. A clone has then all that can be had; what cannot is named at the end, with the tests that do without.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { dump, loadAll } from "js-yaml";
 import type { CrdSetName } from "../lab/crds/index";
 import { calicoDefinitions, ciliumChart, crdFolder, istioCharts } from "../lab/crds/index";
+import { copyWritable, pinFolder } from "../lab/crds/manifests";
+import { downloadGoModule } from "../lab/toolchain/go-modules";
 import { ToolchainError } from "../lab/toolchain/index";
 import { fixture, fixturesFolder } from "../tests/support/fixtures";
 
@@ -29,9 +42,42 @@ const definitionsOf =
     }
   };
 
+/** What a program installs into a folder. Its own words tell what is wrong where it fails. */
+const installedBy =
+  (program: string, args: (folder: string) => readonly string[]): Fetch =>
+  (folder) => {
+    mkdirSync(folder, { recursive: true });
+    try {
+      execFileSync(program, args(folder), { stdio: ["ignore", "ignore", "pipe"], cwd: folder });
+    } catch (error) {
+      const words = String((error as { stderr?: Buffer }).stderr ?? error).trim();
+      return Promise.reject(new ToolchainError("no-way", `${program}: ${words.split("\n").at(-1) ?? ""}`));
+    }
+    return Promise.resolve();
+  };
+
+const npmPackage = (name: string): Fetch =>
+  installedBy("npm", (folder) => ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", name]);
+
+const pythonPackage = (name: string): Fetch =>
+  installedBy("python3", (folder) => ["-m", "pip", "install", "--quiet", "--target", folder, name]);
+
 const fixtures: Readonly<Record<string, Fetch>> = {
   "crds/istio": definitionsOf("istio"),
   "crds/network-policy-api": definitionsOf("cluster-network-policy"),
+  "crds/policyreport": async (folder) =>
+    copyWritable(
+      path.join(await downloadGoModule("github.com/kyverno/kyverno", "1.19.1", pinFolder), "config/crds/policyreport"),
+      folder,
+    ),
+  "npm/sarif-multitool": async (folder) => {
+    await npmPackage("@microsoft/sarif-multitool@5.7.0")(folder);
+    // its install script would do this, and install scripts are not run
+    for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      if (path.basename(file) === "Sarif.Multitool") chmodSync(path.join(folder, file), 0o755);
+    }
+  },
+  "python/compliance-trestle": pythonPackage("compliance-trestle==5.2.0"),
   "crds/calico": async (folder) => asServed(path.join(await calicoDefinitions(), "crd"), folder),
   ...Object.fromEntries(
     ["1.17.6", "1.18.5", "1.19.6", "1.20.0"].map((version) => [
@@ -54,6 +100,7 @@ const without: Readonly<Record<string, string>> = {
   "charts/tigera-operator-*": "values of Calico's operator 3.30 to 3.32: tests/charts",
   "charts/*-1.29.6, charts/*-1.30.3": "values of Istio's charts: tests/charts. Those of 1.31 are compared instead",
   "conformance/cyclonus.json": "truth tables of cyclonus: tests/conformance, tests/oracle",
+  "schemas/junit-10.xsd": "the schema of Jenkins' xUnit plugin: tests/reports",
   seeds: "documents of users, whom they belong to: tests/findings, tests/policypack",
   cases: "manifests as people have them, with the right answers: tests/cases",
 };

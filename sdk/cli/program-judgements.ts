@@ -49,6 +49,7 @@ Examples:
   cluster-security check manifests/
   cluster-security check stack.json --fail-on critical --exemptions exemptions.yaml
   cluster-security check manifests/ --format sarif --output check.sarif     for code scanning
+  cluster-security check --context prod --format policyreport | kubectl apply -f -
   cluster-security check --context prod -n shop --rule namespace-default-deny
 
 ${exitCodesHelp("no violation of --fail-on's severity or worse", "there are such violations; where none is certain, 3")}`,

@@ -1,5 +1,7 @@
 /** A verification as a table, TAP, JUnit and JSON. */
 import Table from "cli-table3";
+import type { JunitCase, JunitOutcome } from "../reports";
+import { junitDocument } from "../reports";
 import { describeProbe, describeProbeEnd } from "./verify-probes";
 import type { Verification, VerifiedProbe } from "./verify";
 
@@ -112,45 +114,22 @@ function tap(verification: Verification): string {
 function junit(verification: Verification): string {
   const { canary, policies, probes, unprobed } = verification;
   const canaryHolds = canary.connectsBefore && canary.blockedAfter;
-  const cases = [
-    testCase("canary", "a deny-all blocks", canaryHolds ? undefined : { kind: "error", text: canaryText(canary) }),
+  const cases: JunitCase[] = [
+    testCase("canary", "a deny-all blocks", canaryHolds ? undefined : { kind: "error", message: canaryText(canary) }),
     ...policies.declared.map((policy) => {
-      const text = "it is declared, and the cluster does not have it";
-      return testCase("policy", policy, policies.missing.includes(policy) ? { kind: "failure", text } : undefined);
+      const message = "it is declared, and the cluster does not have it";
+      return testCase("policy", policy, policies.missing.includes(policy) ? { kind: "failure", message } : undefined);
     }),
     ...probes.map(({ probe, outcome, holds }) => {
-      const text = `must be ${probe.expected}, is ${outcome.outcome}: ${outcome.detail ?? probe.reason}`;
-      const problem = holds === true ? undefined : ({ kind: holds === undefined ? "error" : "failure", text } as const);
-      return testCase(probe.group, describeProbe(probe), problem);
+      const message = `must be ${probe.expected}, is ${outcome.outcome}: ${outcome.detail ?? probe.reason}`;
+      const kind = holds === undefined ? "error" : "failure";
+      return testCase(probe.group, describeProbe(probe), holds === true ? undefined : { kind, message });
     }),
-    ...unprobed.map(({ what, why }) => testCase("unprobed", what, { kind: "skipped", text: why })),
+    ...unprobed.map(({ what, why }) => testCase("unprobed", what, { kind: "skipped", message: why })),
   ];
-  const failures = probes.filter(({ holds }) => holds === false).length + policies.missing.length;
-  const errors = probes.filter(({ holds }) => holds === undefined).length + (canaryHolds ? 0 : 1);
-  const counts = `tests="${cases.length}" failures="${failures}" errors="${errors}" skipped="${unprobed.length}"`;
-  const name = escape(`cluster-security verify (${verification.executor})`);
-  return (
-    `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${counts}>\n` +
-    `  <testsuite name="${name}" ${counts}>\n${cases.join("")}  </testsuite>\n</testsuites>\n`
-  );
+  return junitDocument([{ name: `cluster-security verify (${verification.executor})`, cases }]);
 }
 
-interface Problem {
-  readonly kind: "failure" | "error" | "skipped";
-  readonly text: string;
-}
-
-function testCase(group: string, name: string, problem: Problem | undefined): string {
-  const head = `    <testcase classname="${escape(group)}" name="${escape(name)}"`;
-  return problem ? `${head}><${problem.kind} message="${escape(problem.text)}"/></testcase>\n` : `${head}/>\n`;
-}
-
-/** Control characters cannot be written in XML 1.0 at all. */
-function escape(text: string): string {
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+function testCase(group: string, name: string, outcome: JunitOutcome | undefined): JunitCase {
+  return { group, name, ...(outcome === undefined ? {} : { outcome }) };
 }

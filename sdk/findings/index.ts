@@ -2,6 +2,7 @@
  * What is wrong in a cluster, decided by computed reachability. Each rule stands in a file of its own with its severity,
  * explanation, fix and controls. Pure: no Pulumi, no cluster, no file system.
  */
+export type { ControlRef } from "./controls";
 export { controls, describeControl } from "./controls";
 export { evaluate, isViolation, sortFindings } from "./evaluate";
 export type { Exemption } from "./exemptions";

@@ -34,6 +34,7 @@ export function sarifLog(input: SarifInput): unknown {
           driver: {
             name: "cluster-security",
             semanticVersion: version,
+            informationUri: packageUri(version),
             rules: rules.map(ruleOf),
           },
         },
@@ -52,6 +53,11 @@ export function sarifLog(input: SarifInput): unknown {
       },
     ],
   };
+}
+
+/** Where the tool comes from: the URL of a package (purl), which names it and needs no page. */
+function packageUri(version: string): string {
+  return `pkg:npm/pulumi-cluster-security@${encodeURIComponent(version)}`;
 }
 
 const levels: Readonly<Record<Severity, "error" | "warning" | "note">> = {

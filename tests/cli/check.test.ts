@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { loadAll } from "js-yaml";
 import { folderWith, run } from "./command";
 import { defaultDeny, deployment, join, namespace, shop } from "./fixtures";
 
@@ -200,4 +202,45 @@ describe("cluster-security check", () => {
       /^severity,rule,state,subject,source,message,fix\ncritical,metadata-endpoints-closed,violation,/,
     );
   });
+
+  it("S1-22: policyreport is what kubectl applies: a report for each namespace that was judged", async () => {
+    const { code, stdout } = await check("open.yaml", "shop.yaml", "--format", "policyreport");
+    assert.equal(code, 1);
+    const reports = loadAll(stdout) as { kind: string; metadata: { namespace?: string }; results: Result[] }[];
+    const names = reports.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}`);
+    assert.deepEqual(names, ["ClusterPolicyReport ", "PolicyReport open", "PolicyReport shop"]);
+    const about = reports[1]?.results.flatMap(({ resources = [] }) => resources) ?? [];
+    assert.ok(about.some(({ apiVersion, kind }) => apiVersion === "v1" && kind === "Namespace"));
+    const narrowed = await check("open.yaml", "shop.yaml", "-n", "shop", "--format", "policyreport");
+    assert.equal(
+      (loadAll(narrowed.stdout) as unknown[]).length,
+      2,
+      "a report of a namespace that was not judged stays",
+    );
+  });
+
+  it("S1-22: oscal names every file with its checksum, and is satisfied with nothing that is not known", async () => {
+    const oscal = async (...args: string[]): Promise<Assessment> => {
+      const { stdout } = await check(...args, "--format", "oscal");
+      return (JSON.parse(stdout) as { "assessment-results": Assessment })["assessment-results"];
+    };
+    const whole = await oscal("shop.yaml");
+    const hashes = whole["back-matter"].resources.flatMap(({ rlinks = [] }) => rlinks);
+    assert.deepEqual(hashes, [
+      { href: "shop.yaml", hashes: [{ algorithm: "SHA-256", value: createHash("sha256").update(shop).digest("hex") }] },
+    ]);
+    const statesOf = ({ results: [{ findings }] }: Assessment) =>
+      new Set(findings.map(({ target }) => target.status.state));
+    assert.ok(statesOf(whole).has("satisfied"));
+    assert.deepEqual([...statesOf(await oscal("shop.yaml", "strange.yaml", "--allow-problems"))], ["not-satisfied"]);
+  });
 });
+
+interface Result {
+  readonly resources?: { readonly apiVersion?: string; readonly kind: string }[];
+}
+
+interface Assessment {
+  readonly results: [{ readonly findings: { readonly target: { readonly status: { readonly state: string } } }[] }];
+  readonly "back-matter": { readonly resources: { readonly rlinks?: unknown[] }[] };
+}

@@ -18,6 +18,7 @@ import { readExemptions } from "../exemptions-file";
 import { coloursFor } from "../print/colours";
 import type { CheckFormat } from "../print/formats";
 import { countsOf, printCheck } from "../print/check";
+import { apiVersionsIn, inputsOf } from "../inputs";
 import { exitCodeOf, load, note, type Loaded } from "../snapshot";
 import { outputOf, sourcesOf, type CommonOptions } from "./options";
 
@@ -43,7 +44,8 @@ export async function check(positional: readonly string[], options: CheckOptions
   const exemptions = options.exemptions === undefined ? [] : readExemptions(options.exemptions, ids);
   const loaded = await load(sourcesOf(positional, options), options);
   const shown = filterOf(options, loaded.snapshot);
-  const today = new Date().toISOString().slice(0, "YYYY-MM-DD".length);
+  const time = Date.now();
+  const today = new Date(time).toISOString().slice(0, "YYYY-MM-DD".length);
   const found = evaluate(loaded.reachability, {
     rules,
     today,
@@ -63,6 +65,10 @@ export async function check(positional: readonly string[], options: CheckOptions
     problems: loaded.problems,
     fails: (finding) => isAtLeast(finding.severity, options.failOn),
     version: options.version,
+    time,
+    namespaces: judgedNamespaces(options, loaded.snapshot),
+    apiVersionOf: apiVersionsIn(loaded.objects),
+    inputs: () => inputsOf(loaded.objects),
   });
   output.write(text);
   await output.end();
@@ -90,6 +96,15 @@ function filterOf(options: CheckOptions, snapshot: Snapshot): (finding: Finding)
   return ({ subject: { kind, namespace, name } }) =>
     namespaces.includes(namespace ?? (kind === "Namespace" ? name : "")) ||
     workloads.some((each) => each.kind === kind && each.namespace === namespace && each.name === name);
+}
+
+/** All namespaces, or those that the filters name. */
+function judgedNamespaces(options: CheckOptions, snapshot: Snapshot): string[] {
+  const named = [
+    ...options.namespace.map((name) => knownNamespace(name, snapshot)),
+    ...options.workload.map((name) => knownWorkload(name, snapshot).namespace),
+  ];
+  return named.length > 0 ? [...new Set(named)] : [...snapshot.namespaces.keys()];
 }
 
 /** What is certainly wrong fails. What is only possibly wrong, or could not be read, leaves it open. */

@@ -1,14 +1,25 @@
 import * as path from "node:path";
+import { dump } from "js-yaml";
 import { describeControl, isViolation, severities } from "../../findings";
 import type { Finding, Severity } from "../../findings";
 import type { Problem, Source } from "../../reachability";
-import { describeSubject, junitReport, markdownFindings, sarifLog } from "../../reports";
+import {
+  assessmentResults,
+  computedControls,
+  describeSubject,
+  junitReport,
+  markdownFindings,
+  policyReports,
+  sarifLog,
+} from "../../reports";
+import type { PolicyReportInput } from "../../reports";
 import type { RuleDescription } from "../../reports";
 import { printable } from "../output";
 import type { Colours } from "./colours";
 import type { CheckFormat } from "./formats";
 import { printList } from "./list";
 import { placeOf } from "./place";
+import type { InputDigest } from "../inputs";
 
 export interface CheckPrinting {
   readonly format: CheckFormat;
@@ -20,6 +31,13 @@ export interface CheckPrinting {
   /** Whether a violation counts for the exit code. */
   readonly fails: (finding: Finding) => boolean;
   readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** The namespaces that were judged. */
+  readonly namespaces: readonly string[];
+  readonly apiVersionOf: NonNullable<PolicyReportInput["apiVersionOf"]>;
+  /** What was read, for formats that name it. */
+  readonly inputs: () => readonly InputDigest[];
 }
 
 /** Findings in the format asked for. */
@@ -30,6 +48,12 @@ export function printCheck(printing: CheckPrinting): string {
       return `${JSON.stringify(sarifLog({ findings, rules, problems, version, uriOf: fromHere }), null, 2)}\n`;
     case "junit":
       return junitReport({ findings, rules, fails });
+    case "policyreport":
+      return policyReports(printing)
+        .map((report) => dump(report, { noRefs: true, lineWidth: -1 }))
+        .join("---\n");
+    case "oscal":
+      return `${JSON.stringify(oscalOf(printing), null, 2)}\n`;
     case "md":
       return markdownFindings(findings);
     case "json":
@@ -38,6 +62,18 @@ export function printCheck(printing: CheckPrinting): string {
     case "table":
       return asText(printing);
   }
+}
+
+function oscalOf({ findings, rules, problems, version, time, inputs }: CheckPrinting): object {
+  const incomplete = problems.some(({ affectsVerdicts }) => affectsVerdicts);
+  return assessmentResults({
+    title: "Findings of cluster-security",
+    at: new Date(time).toISOString(),
+    version,
+    findings,
+    controls: computedControls({ findings, rules, incomplete }),
+    inputs: inputs(),
+  });
 }
 
 /** Code scanning wants paths of the repository; the command is run in it. */

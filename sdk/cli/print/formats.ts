@@ -9,7 +9,7 @@ export const listFormats = ["table", "json", "csv", "md"] as const;
 export type ListFormat = (typeof listFormats)[number];
 
 /** Of findings. */
-export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit"] as const;
+export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit", "policyreport", "oscal"] as const;
 export type CheckFormat = (typeof checkFormats)[number];
 
 /** Of declarations. */

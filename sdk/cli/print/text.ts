@@ -1,14 +1,6 @@
 /** Escapes for the formats that the commands print. */
 
-/** A field of CSV (RFC 4180). */
-export function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** A cell of a Markdown table. */
-export function markdownCell(text: string): string {
-  return text.replaceAll("|", "\\|").replace(/\r?\n/g, " ");
-}
+export { csvField, markdownCell } from "../../reports/cells";
 
 /** A quoted string of Graphviz' DOT language. */
 export function dotString(text: string): string {
