@@ -22,8 +22,10 @@ export async function makeSentinel(ip: string, node: LabNode): Promise<void> {
   const link = calicoLink("", namespace);
   const address = sentinelAddress(node);
   await connectPod(ip, node, { namespace, link, address });
-  // else Felix's check of source addresses would drop its packets, whatever becomes of the rules of policies
-  await runIp(ip, ["-n", node.namespace, "route", "replace", address, "dev", link, "scope", "link"]);
+  // else Felix's check of source addresses would drop its packets, whatever becomes of the rules of policies; it removes
+  // routes of the protocol `boot` that are not its own, which is the default here
+  const route = ["route", "replace", address, "dev", link, "scope", "link", "proto", "static"];
+  await runIp(ip, ["-n", node.namespace, ...route]);
 }
 
 const port = 9;
