@@ -66,6 +66,10 @@ export interface ControlPlane extends ApiAccess {
   stopApiServer(): Promise<void>;
   /** Starts it again on the same port and data, and waits until it is ready. */
   startApiServer(): Promise<void>;
+  /** Stops kube-controller-manager alone. */
+  stopControllers(): Promise<void>;
+  /** Starts it again; it works once it has read the cluster. */
+  startControllers(): Promise<void>;
   /** Lets it outlive this process; `stopControlPlane(dataDir)` ends it. */
   detach(): Promise<void>;
   /** Throws where one of its programs has ended by itself. */
@@ -166,13 +170,17 @@ export function attachControlPlane(dataDir: string): ControlPlane {
     throw new ControlPlaneError("not-possible", `no control plane runs on ${folder}`);
   }
   const refuse = (): Promise<void> =>
-    Promise.reject(new ControlPlaneError("not-possible", "only the process that started the API server can do that"));
+    Promise.reject(
+      new ControlPlaneError("not-possible", "only the process that started the control plane can do that"),
+    );
   return handleFor(layout, prepareCredentials(folder), port, {
     hasControllerManager: "kube-controller-manager" in state.processes,
     startedIn: 0,
     stop: async () => void (await stopControlPlane(folder)),
     stopApiServer: refuse,
     startApiServer: refuse,
+    stopControllers: refuse,
+    startControllers: refuse,
     detach: () => Promise.resolve(),
     check: () => {
       if (!isAlive(state.supervisor)) throw new ControlPlaneError("ended", `the control plane on ${folder} has ended`);
@@ -213,6 +221,8 @@ class Starting {
       stop: () => this.supervised.endAll(),
       stopApiServer: () => this.supervised.ask({ do: "stop", name: "kube-apiserver" }),
       startApiServer: () => this.startApiServer(Date.now() + (this.options.readyWithin ?? 300_000)),
+      stopControllers: () => this.supervised.ask({ do: "stop", name: "kube-controller-manager" }),
+      startControllers: () => this.startControllers(),
       detach: () => this.supervised.stay(),
       check: () => this.supervised.check(),
     });
@@ -254,22 +264,11 @@ class Starting {
   private async startManagers(): Promise<void> {
     const server = serverAt(this.port);
     const { certificateAuthority } = this.layout;
-    const { adminToken, managerToken } = this.credentials;
+    const { adminToken } = this.credentials;
     writeKubeconfig(this.layout.kubeconfig, { server, certificateAuthority, user: "lab-admin", token: adminToken });
     const { nodeProgram } = this.options;
     if (nodeProgram !== undefined) await this.run(nodeCommand(nodeProgram, this.layout));
-    const manager = this.options.tools["kube-controller-manager"];
-    if (manager) {
-      const user = "kube-controller-manager";
-      writeKubeconfig(this.layout.managerKubeconfig, { server, certificateAuthority, user, token: managerToken });
-      await this.run(
-        controllerManagerCommand(manager.path, this.layout, {
-          credentials: this.credentials,
-          serviceCidr: this.serviceCidr,
-        }),
-      );
-      return;
-    }
+    if (this.options.tools["kube-controller-manager"] !== undefined) return await this.startControllers();
     await this.run({
       name: "namespace-finisher",
       path: process.execPath,
@@ -283,6 +282,16 @@ class Starting {
       log: path.join(this.layout.logs, "namespace-finisher.log"),
       restart: true,
     });
+  }
+
+  private async startControllers(): Promise<void> {
+    const manager = this.options.tools["kube-controller-manager"];
+    if (manager === undefined) throw new ControlPlaneError("not-possible", "there is no kube-controller-manager");
+    const { certificateAuthority, managerKubeconfig } = this.layout;
+    const [server, user, token] = [serverAt(this.port), "kube-controller-manager", this.credentials.managerToken];
+    writeKubeconfig(managerKubeconfig, { server, certificateAuthority, user, token });
+    const settings = { credentials: this.credentials, serviceCidr: this.serviceCidr };
+    await this.run(controllerManagerCommand(manager.path, this.layout, settings));
   }
 
   /** The controllers work once the first thing that they make is there: the default service account. */
@@ -328,10 +337,7 @@ function handleFor(
   layout: Layout,
   credentials: Credentials,
   port: number,
-  rest: Pick<
-    ControlPlane,
-    "hasControllerManager" | "startedIn" | "stop" | "stopApiServer" | "startApiServer" | "detach" | "check"
-  >,
+  rest: Omit<ControlPlane, "dataDir" | "kubeconfigPath" | "certificateAuthority" | "server" | "env" | "token">,
 ): ControlPlane {
   const handle = {
     dataDir: layout.dataDir,

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
-import { Tier } from "../plan/index";
+import { durationText, Tier } from "../plan/index";
 import { isRealEngine } from "./engine";
 import { declaredByAnnotation } from "./declared-by";
 import type { ExceptionRecord } from "./exceptions";
@@ -39,6 +39,8 @@ export interface SecurityPosture {
   metadataAccess: string[];
   /** Pods whose policies are lifted while they carry a label: `shop/api: <label>, open, reason (owner)`. */
   bypasses: string[];
+  /** Who may open bypasses in an emergency: `oncall: shop/api, at most 8h, for sre, reason (owner)`. */
+  breakGlass: string[];
   /**
    * Workloads in namespaces that are not declared, which the clusterwide default deny covers all the same, as
    * `namespace/name[Kind]`. Absent unless `defaultDeny.context` names a cluster that could be read.
@@ -63,6 +65,10 @@ export function postureOf(plan: Plan): SecurityPosture {
     }),
     bypasses: plan.bypasses.map(
       ({ of, label, state, reason, owner }) => `${of}: ${label}, ${state}, ${reason} (${owner})`,
+    ),
+    breakGlass: plan.breakGlass.map(
+      ({ name, of, grantedTo, maxSeconds, reason, owner }) =>
+        `${name}: ${of.join(", ")}, at most ${durationText(maxSeconds)}, for ${grantedTo.join(", ")}, ${reason} (${owner})`,
     ),
   };
 }

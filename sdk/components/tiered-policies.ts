@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkArguments } from "./arguments";
 import type {
+  BreakGlassDeclaration,
   BypassDeclaration,
   ClusterFacts,
   DenyScope,
@@ -38,6 +39,8 @@ export interface TieredPoliciesArgs {
   platform?: PlatformDeclaration;
   /** Pods whose policies may be lifted for a time. Defaults to none. */
   bypasses?: BypassDeclaration[];
+  /** Who may open bypasses in an emergency, which the cluster itself ends. Defaults to none. */
+  breakGlass?: BreakGlassDeclaration[];
   /**
    * The day it is, `2027-03-31`: bypasses that ended before it are closed. Defaults to the current day.
    */

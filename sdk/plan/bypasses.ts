@@ -3,15 +3,15 @@
  * everything to pods with a label does, in every policy API, and leaves explicit denies in force. The label decides, so an
  * admission policy limits who may set it.
  */
-import { namespaceNameLabel } from "./apis/kubernetes/network-policy";
 import { meshWriter, networkWriters } from "./apis/registry";
-import type { BypassPolicy } from "./apis/writer";
+import type { BypassPolicy, BypassRequest } from "./apis/writer";
 import { bypassLabel, bypassLabelPrefix } from "./bypass-label";
 import { PolicyMode } from "./declaration";
 import type { DraftDocument, PlannedBypass, PlannedObject, Stage } from "./documents";
 import { logicalNameOf, managedByLabel } from "./documents";
 import { describePeer, modeOf } from "./halves";
 import type { Model, ModelBypass } from "./model";
+import { labelGuard } from "./label-guard";
 import { homeOfBypass } from "./resolve/bypasses";
 import type { Shortfalls } from "./unsupported";
 
@@ -26,7 +26,9 @@ export function bypassDocuments(model: Model, drafts: readonly DraftDocument[]):
   return [
     ...homes.flatMap((home) => {
       const [first] = open.filter((one) => homeOfBypass(one) === home);
-      return first === undefined ? [] : labelGuard(home, first.grantedTo);
+      return first === undefined
+        ? []
+        : labelGuard(`protect-bypass-label-in-${home}`, home, bypassLabel, first.grantedTo);
     }),
     ...open.flatMap((bypass) => {
       const home = homeOfBypass(bypass);
@@ -36,7 +38,7 @@ export function bypassDocuments(model: Model, drafts: readonly DraftDocument[]):
         // in mode audit nothing is denied that a bypass could open
         ...(isHeld ? [networkDocument(model, bypass, flows)] : []),
         ...(model.mesh?.namespaces.includes(home) === true
-          ? [document(bypass, "mesh", nameOf(bypass, "to"), meshWriter.bypass(model, bypass))]
+          ? [document(bypass, "mesh", nameOf(bypass, "to"), meshWriter.bypass(model, requestOf(bypass)))]
           : []),
       ];
     }),
@@ -87,8 +89,12 @@ function nameOf({ subject }: ModelBypass, side: "of" | "to" = "of"): string {
   return `allow-bypass-${side}-${subject.kind === "workload" ? subject.workload.name : "namespace"}`;
 }
 
+function requestOf({ subject, expires }: ModelBypass): BypassRequest {
+  return { subject, label: [bypassLabel, expires] };
+}
+
 function networkDocument(model: Model, bypass: ModelBypass, flows: readonly DraftDocument[]): DraftDocument {
-  const policy = networkWriters[model.dialect].bypass(model, bypass);
+  const policy = networkWriters[model.dialect].bypass(model, requestOf(bypass));
   const draft = document(bypass, "flows", nameOf(bypass), policy);
   return policy.isolates ? { ...draft, after: flows.map(logicalNameOf) } : draft;
 }
@@ -108,58 +114,4 @@ function document(bypass: ModelBypass, stage: Stage, derivedName: string, policy
     spec,
   };
   return { stage, derivedName, object };
-}
-
-/**
- * ValidatingAdmissionPolicy: nobody but the groups puts the label on a pod of the namespace, or changes it there. Pods are
- * labelled in more ways than one: when they are made, through their subresources, and when the scheduler binds them.
- */
-function labelGuard(namespace: string, groups: readonly string[]): readonly DraftDocument[] {
-  const name = `protect-bypass-label-in-${namespace}`;
-  const apiVersion = "admissionregistration.k8s.io/v1";
-  const label = (object: string): string => `${object}.metadata.labels['${bypassLabel}']`;
-  const has = (object: string): string =>
-    `has(${object}.metadata.labels) && '${bypassLabel}' in ${object}.metadata.labels`;
-  const policy: PlannedObject = {
-    apiVersion,
-    kind: "ValidatingAdmissionPolicy",
-    metadata: { name, labels: managedByLabel },
-    spec: {
-      failurePolicy: "Fail",
-      matchConstraints: {
-        namespaceSelector: { matchLabels: { [namespaceNameLabel]: namespace } },
-        resourceRules: [
-          {
-            apiGroups: [""],
-            apiVersions: ["*"],
-            operations: ["CREATE", "UPDATE"],
-            resources: ["pods", "pods/*", "bindings"],
-          },
-        ],
-      },
-      matchConditions: [
-        {
-          name: "not-granted",
-          expression: `!request.userInfo.groups.exists(group, group in [${groups.map((group) => JSON.stringify(group)).join(", ")}])`,
-        },
-      ],
-      validations: [
-        {
-          expression: `!(${has("object")}) || (oldObject != null && ${has("oldObject")} && ${label("oldObject")} == ${label("object")})`,
-          message:
-            "This label exempts a pod from its policies. Only the groups that a bypass is granted to may set it, on a running pod.",
-        },
-      ],
-    },
-  };
-  const binding: PlannedObject = {
-    apiVersion,
-    kind: "ValidatingAdmissionPolicyBinding",
-    metadata: { name: `${name}-binding`, labels: managedByLabel },
-    spec: { policyName: name, validationActions: ["Deny"] },
-  };
-  return [
-    { stage: "platform", object: policy },
-    { stage: "platform", object: binding, after: [name] },
-  ];
 }

@@ -247,6 +247,34 @@ export interface BypassDeclaration {
   grantedTo: string[];
 }
 
+/**
+ * Who may open a bypass in an emergency, without a change of the declaration: a grant. `cluster-security bypass open` opens
+ * one and the cluster itself ends it: a Job whose deadline it is owns the policy. Admission policies (Kubernetes 1.30 and
+ * newer) refuse every other bypass, and every timer that would not end in time.
+ *
+ * An open bypass lifts the policies of pods as {@link BypassDeclaration} does: metadata endpoints, `denyExternal` and the
+ * boundaries of tenants stay closed.
+ */
+export interface BreakGlassDeclaration {
+  /** Name of the grant, unique: a DNS label of at most 32 characters. Timers are named after it. */
+  name: string;
+  /**
+   * Groups whose members may open a bypass, at least one. In the granted namespaces they write no policies but bypasses,
+   * unless they may change admission policies or edit the policies of the tenant.
+   */
+  grantedTo: string[];
+  /** Declared workloads whose pods may be opened: `name`, or `namespace/name` where the name is ambiguous. */
+  workloads?: string[];
+  /** Declared namespaces, any pod of which may be opened. */
+  namespaces?: string[];
+  /** Longest time that a bypass stays open: `30m`, `8h`, at most `168h`. Defaults to `8h`. */
+  maxDuration?: string;
+  /** Why there is such a grant. */
+  reason: Input<string>;
+  /** Who answers for it. */
+  owner: Input<string>;
+}
+
 /** One end of a flow. Exactly one of `workload`, `namespace`, `cidr`, `fqdn` and `entity` is given. */
 export interface PeerDeclaration {
   /** A declared workload: `name`, or `namespace/name` where the name alone is ambiguous. */
@@ -552,6 +580,8 @@ export interface ClusterSecurityDeclaration {
   tenants?: TenantDeclaration[];
   /** Pods whose policies may be lifted for a time. Defaults to none. */
   bypasses?: BypassDeclaration[];
+  /** Who may open bypasses in an emergency, which the cluster itself ends. Defaults to none. */
+  breakGlass?: BreakGlassDeclaration[];
   /** Istio, if workloads have mesh identities: strict mutual TLS, and who may call whom by service account. */
   mesh?: MeshDeclaration;
   /** Names of policies that are to differ from the derived ones: derived name → wanted name. */

@@ -218,6 +218,18 @@ export interface PlannedBypass {
   readonly state: Exclude<ExceptionState, "overdue">;
 }
 
+/** Who may open bypasses in an emergency. */
+export interface PlannedBreakGlass {
+  readonly name: string;
+  /** `namespace/name` of workloads, or `namespace shop`. */
+  readonly of: readonly string[];
+  readonly grantedTo: readonly string[];
+  /** Longest time that a bypass stays open, in seconds. */
+  readonly maxSeconds: number;
+  readonly reason: string;
+  readonly owner: string;
+}
+
 /** Everything to register, in a safe order. */
 export interface Plan {
   readonly dialect: Dialect;
@@ -246,6 +258,8 @@ export interface Plan {
   readonly metadataAccess: readonly PlannedMetadataAccess[];
   /** Whose policies are lifted for a time, those that ended included. */
   readonly bypasses: readonly PlannedBypass[];
+  /** Who may open bypasses in an emergency, of whom, and for how long. */
+  readonly breakGlass: readonly PlannedBreakGlass[];
 }
 
 /** A document before its dependencies are known. */

@@ -32,6 +32,7 @@ function alone(model: Model, home: string): Model {
     dnsNames: new Map([...model.dnsNames].filter(([name]) => name === home)),
     tenants: [],
     bypasses: [],
+    breakGlass: [],
   };
 }
 

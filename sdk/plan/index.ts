@@ -35,3 +35,8 @@ export type { EgressDeclaration, EgressHost, EgressRange } from "./egress";
 export { planEgress } from "./egress";
 export type { TenantPlanDeclaration } from "./tenants/plan";
 export { planTenant } from "./tenants/plan";
+export { bypassAnnotations, timerLabel } from "./bypass-label";
+export { durationText, secondsOf } from "./break-glass/duration";
+export type { Grant, NamespaceGrants } from "./break-glass/grants";
+export { readGrants } from "./break-glass/grants";
+export { bypassPolicy, timerJob, timerName } from "./break-glass/objects";

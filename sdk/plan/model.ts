@@ -123,6 +123,17 @@ export interface ModelBypass {
   readonly isEnded: boolean;
 }
 
+/** Who may open bypasses in an emergency. */
+export interface ModelBreakGlass {
+  readonly name: string;
+  /** Sorted. */
+  readonly grantedTo: readonly string[];
+  readonly subjects: readonly ModelBypass["subject"][];
+  readonly maxSeconds: number;
+  readonly reason: string;
+  readonly owner: string;
+}
+
 export interface ModelService {
   readonly name: string;
   readonly dependsOn: readonly string[];
@@ -189,6 +200,7 @@ export interface Model {
   readonly endedExceptions: readonly EndedException[];
   /** Bypasses, those that ended included. */
   readonly bypasses: readonly ModelBypass[];
+  readonly breakGlass: readonly ModelBreakGlass[];
   readonly mesh?: ModelMesh;
   /** Derived name of a policy → the name it gets. */
   readonly policyNames: ReadonlyMap<string, string>;

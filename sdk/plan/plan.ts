@@ -1,6 +1,7 @@
 /** From a declaration to the policies that say it. */
 import { withReviewDay } from "./annotations";
 import { asEnforced, meshWriter, networkDocuments, policyName } from "./apis/registry";
+import { breakGlassDocuments, breakGlassOf } from "./break-glass/documents";
 import { bypassDocuments, bypassesOf, noteBypasses } from "./bypasses";
 import type { ClusterSecurityDeclaration } from "./declaration";
 import { PolicyLayout, Tier } from "./declaration";
@@ -82,7 +83,7 @@ function wholeDocuments(model: Model, shortfalls: Shortfalls): readonly DraftDoc
     ...meshWriter.policies(model, shortfalls),
     ...tenantAccess(model),
   ];
-  return [...drafts, ...bypassDocuments(model, drafts)];
+  return [...drafts, ...bypassDocuments(model, drafts), ...breakGlassDocuments(model)];
 }
 
 /** Writes the policies of a declaration that was read, and says what it could not. */
@@ -132,6 +133,7 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
     exceptions: exceptionsOf(model),
     metadataAccess: metadataAccessOf(model),
     bypasses: bypassesOf(model),
+    breakGlass: breakGlassOf(model),
   };
 }
 

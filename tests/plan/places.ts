@@ -221,6 +221,18 @@ export const places: readonly Place[] = [
     }),
   },
   {
+    name: "reason and owner of a grant of break glass, and labels of the workload that it is about",
+    declare: (leaf) => ({
+      ...base,
+      namespaces: [namespace("shop")],
+      workloads: [workload("shop/web", { labels: { app: leaf("web") } })],
+      flows: [],
+      breakGlass: [
+        { name: "oncall", grantedTo: ["g"], workloads: ["shop/web"], reason: leaf('at "night"'), owner: leaf("ops") },
+      ],
+    }),
+  },
+  {
     name: "hosts of a preset",
     declare: (leaf) => ({
       ...base,

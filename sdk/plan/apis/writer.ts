@@ -17,15 +17,24 @@ export interface PolicyWriter {
   /** The policies of a declaration; what the API cannot express is reported in `shortfalls`. */
   policies(model: Model, shortfalls: Shortfalls): readonly DraftDocument[];
   /** A policy that allows everything to the pods that carry the label of a bypass, and leaves explicit denies in force. */
-  bypass(model: Model, bypass: ModelBypass): BypassPolicy;
+  bypass(model: Model, bypass: BypassRequest): BypassPolicy;
   /** The name of an object as the API accepts it. Absent: it accepts every name of a Kubernetes object. */
   objectName?(object: PlannedObject): string;
+}
+
+/** Whose policies are lifted, and by which label. */
+export interface BypassRequest {
+  readonly subject: ModelBypass["subject"];
+  /** Key and value that a pod carries for its policies to be lifted. */
+  readonly label: readonly [string, string];
 }
 
 /** The policy of a bypass; its labels and annotations are the same in every API. */
 export interface BypassPolicy {
   readonly apiVersion: string;
   readonly kind: string;
+  /** Plural name in the API. */
+  readonly resource: string;
   /** What the API puts before the name, with its dot: a tier. Absent: nothing. */
   readonly namePrefix?: string;
   readonly spec: Plain;

@@ -65,19 +65,35 @@ function readSubject(
   const at = [...path, key];
   const peer = readPeer(reader, problems, directory, path, { [key]: fields[key] });
   if (peer?.kind !== "workload" && peer?.kind !== "namespace") return undefined;
-  const tier = peer.kind === "workload" ? peer.workload.tier : peer.namespace.tier;
-  if (tier === Tier.Platform) {
-    problems.add(at, fields[key], "is of tier 0, where no policy is enforced", "Leave the bypass out.");
-    return undefined;
-  }
-  if (peer.kind === "workload" && peer.workload.hostNetwork) {
-    problems.add(at, fields[key], "is on the host network, where no pod policy is enforced", "Leave the bypass out.");
-    return undefined;
-  }
-  return peer;
+  return hasPolicies(problems, at, fields[key], peer) ? peer : undefined;
 }
 
-function stated(problems: ProblemCollector, path: PropertyPath, given: unknown, fix: string): string | undefined {
+/** Whether policies are enforced for the pods of a subject at all; if not, that is a problem. */
+export function hasPolicies(
+  problems: ProblemCollector,
+  at: PropertyPath,
+  given: unknown,
+  peer: ModelBypass["subject"],
+): boolean {
+  const tier = peer.kind === "workload" ? peer.workload.tier : peer.namespace.tier;
+  if (tier === Tier.Platform) {
+    problems.add(at, given, "is of tier 0, where no policy is enforced", "Leave the bypass out.");
+    return false;
+  }
+  if (peer.kind === "workload" && peer.workload.hostNetwork) {
+    problems.add(at, given, "is on the host network, where no pod policy is enforced", "Leave the bypass out.");
+    return false;
+  }
+  return true;
+}
+
+/** Words that have to be there; they may come from an output. */
+export function stated(
+  problems: ProblemCollector,
+  path: PropertyPath,
+  given: unknown,
+  fix: string,
+): string | undefined {
   const value = known(given, standIns.text);
   if (typeof value === "string" && value.trim() !== "") return value.trim();
   problems.add(path, value, "is missing", fix);

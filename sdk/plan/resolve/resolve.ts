@@ -18,6 +18,7 @@ import type {
 import { isDnsSubdomain } from "../names";
 import type { Expansion } from "../presets/index";
 import { Reader } from "../reader";
+import { readBreakGlass } from "./break-glass";
 import { readBypasses } from "./bypasses";
 import { readCluster } from "./cluster";
 import { readFlows } from "./flows";
@@ -47,6 +48,7 @@ const declarationFields = [
   "asOf",
   "reviewBy",
   "bypasses",
+  "breakGlass",
   "mesh",
   "policyNames",
   "unsupported",
@@ -95,6 +97,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     tenants,
     endedExceptions: ended,
     bypasses: readBypasses(reader, problems, top["bypasses"], directory, settings.asOf),
+    breakGlass: readBreakGlass(reader, problems, top["breakGlass"], directory),
     ...(mesh === undefined ? {} : { mesh }),
     policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),

@@ -2,7 +2,7 @@ import type { KubeObject, ObjectRef, Snapshot, Source, Workload } from "../../..
 import { describeRef, isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
 import type { Fields } from "../../plain";
-import { isDate, mapOf, textOf } from "../../plain";
+import { isDate, listOf, mapOf, textOf } from "../../plain";
 import { aboutObject } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -16,7 +16,9 @@ export const bypassUndocumented: Rule = {
     "A workload with the label policy-bypass.pulumi-cluster-security/until, or a policy whose name says bypass or " +
     "break-glass, has a last day (`until`, YYYY-MM-DD) that is a date and has not passed, and the annotations " +
     "policy-bypass.pulumi-cluster-security/owner and /reason. For a pod that carries nothing but the label, a policy of its " +
-    "namespace with the same day may say them.",
+    "namespace with the same day may say them. A bypass of break glass (a policy with the label " +
+    "policy-bypass.pulumi-cluster-security/timer) may state a moment (2026-11-30T18:00:00Z) in place of a day, and is owned by " +
+    "the Job of the name in its label, which ends it; a pod with that label alone is not opened by it.",
   remediation: "State the owner, the reason and the last day of the bypass, or remove it.",
   controls: [controls.nistChangeControl, controls.pciReview, controls.soc2Change],
   check: checkBypasses,
@@ -30,7 +32,7 @@ function* checkBypasses(context: RuleContext): Iterable<Finding> {
   const documents = documentedDays(snapshot);
   for (const workload of snapshot.workloads) {
     const stated = statedBy(templateMetadata(workload), mapOf(workload.object.metadata));
-    if (stated === undefined) continue;
+    if (stated === undefined || isOfTimer(workload, stated)) continue;
     // a label is all that a pod gets: the policy that it turns on says the rest
     const documented = documents.find(
       (each) => each.namespace === workload.namespace && each.until === stated["until"],
@@ -41,8 +43,21 @@ function* checkBypasses(context: RuleContext): Iterable<Finding> {
   for (const policy of snapshot.policies) {
     const stated = statedBy(mapOf(policy.object.metadata));
     if (stated === undefined && !bypassName.test(policy.name)) continue;
-    yield* judge(context, policy, stated ?? {}, "is a bypass");
+    yield* judge(context, policy, stated ?? {}, "is a bypass", timerFault(policy.object, stated?.["timer"]));
   }
+}
+
+/** The timer of a bypass of break glass, or a pod that carries its label: the policy that the timer owns says everything. */
+function isOfTimer({ kind, name }: Workload, stated: Fields): boolean {
+  return kind === "Job" ? stated["timer"] === name : Object.keys(stated).every((key) => key === "timer");
+}
+
+/** A bypass of break glass ends because its timer owns it; without that nothing ends it. */
+function timerFault({ metadata }: KubeObject, timer: unknown): string[] {
+  if (timer === undefined) return [];
+  const owners = listOf(mapOf(metadata)["ownerReferences"]).map(mapOf);
+  const isOwned = owners.length === 1 && owners[0]?.["kind"] === "Job" && owners[0]["name"] === timer;
+  return isOwned ? [] : ["its timer does not own it, so nothing ends it"];
 }
 
 /** Days until which a policy of a namespace is a bypass that says its owner and its reason. */
@@ -59,6 +74,7 @@ function* judge(
   object: ObjectRef & { readonly source?: Source },
   stated: Fields,
   what: string,
+  furtherFaults: readonly string[] = [],
 ): Iterable<Finding> {
   const { apiVersion, kind, namespace, name, source } = object;
   const ref = { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
@@ -67,6 +83,7 @@ function* judge(
   const faults = [
     ...["owner", "reason"].filter((key) => isMissing(stated[key])).map((key) => `it does not state its ${key}`),
     ...endFault(until, context.today),
+    ...furtherFaults,
   ];
   if (faults.length > 0) {
     const unclear = ["owner", "reason", "until"].some((key) => isUnknown(stated[key]));
@@ -87,8 +104,14 @@ function* judge(
 
 function endFault(until: unknown, today: string | undefined): string[] {
   if (isMissing(until)) return ["it does not state its end"];
-  if (!isDate(until)) return ["its end is not a date of the form YYYY-MM-DD"];
+  if (!isDate(until) && !isMoment(until)) return ["its end is not a date of the form YYYY-MM-DD"];
   return today !== undefined && until < today ? [`it ended on ${until}`] : [];
+}
+
+/** A moment of a day in UTC, as the timers of break glass end. */
+function isMoment(text: unknown): text is string {
+  if (typeof text !== "string" || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text)) return false;
+  return isDate(text.slice(0, 10)) && !Number.isNaN(Date.parse(text));
 }
 
 function isMissing(value: unknown): boolean {

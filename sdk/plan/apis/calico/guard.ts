@@ -1,11 +1,10 @@
 /** Guards and bypasses in Calico's API. */
-import { bypassLabel } from "../../bypass-label";
 import type { DraftDocument } from "../../documents";
 import { namespaceOf } from "../../halves";
-import type { Model, ModelBypass } from "../../model";
+import type { Model } from "../../model";
 import type { Shortfalls } from "../../unsupported";
 import { guardDraft, guardParts, policyTypes } from "../guard-parts";
-import type { BypassPolicy, GuardRequest } from "../writer";
+import type { BypassPolicy, BypassRequest, GuardRequest } from "../writer";
 import { calicoDocuments } from "./policies";
 import { subjectSelector } from "./rules";
 import { flowTier, nameInTier } from "./tiers";
@@ -31,16 +30,17 @@ export function calicoGuard(model: Model, shortfalls: Shortfalls, request: Guard
 }
 
 /** In the tier of the flows, behind the guard tier with its denies. */
-export function calicoBypass(_model: Model, { subject, expires }: ModelBypass): BypassPolicy {
+export function calicoBypass(_model: Model, { subject, label: [key, value] }: BypassRequest): BypassPolicy {
   return {
     apiVersion: "projectcalico.org/v3",
     kind: "NetworkPolicy",
+    resource: "networkpolicies",
     namePrefix: nameInTier(flowTier.name, ""),
     isolates: false,
     spec: {
       tier: flowTier.name,
       order: 100,
-      selector: `${subjectSelector(subject, false)} && ${bypassLabel} == '${expires}'`,
+      selector: `${subjectSelector(subject, false)} && ${key} == '${value}'`,
       types: ["Ingress", "Egress"],
       ingress: [{ action: "Allow" }],
       egress: [{ action: "Allow" }],

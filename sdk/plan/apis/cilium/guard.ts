@@ -1,12 +1,11 @@
 /** Guards and bypasses in Cilium's API. */
-import { bypassLabel } from "../../bypass-label";
 import type { DraftDocument } from "../../documents";
 import type { Direction } from "../../halves";
 import { namespaceOf } from "../../halves";
-import type { Model, ModelBypass } from "../../model";
+import type { Model } from "../../model";
 import type { Shortfalls } from "../../unsupported";
 import { guardDraft, guardParts } from "../guard-parts";
-import type { BypassPolicy, GuardRequest, Plain } from "../writer";
+import type { BypassPolicy, BypassRequest, GuardRequest, Plain } from "../writer";
 import { ciliumDocuments } from "./policies";
 import { subjectSelector } from "./rules";
 
@@ -30,15 +29,16 @@ export function ciliumGuard(model: Model, shortfalls: Shortfalls, request: Guard
 }
 
 /** `all` includes the nodes and the API server; explicit denies of other policies come first. */
-export function ciliumBypass(_model: Model, { subject, expires }: ModelBypass): BypassPolicy {
+export function ciliumBypass(_model: Model, { subject, label: [key, value] }: BypassRequest): BypassPolicy {
   const own = subjectSelector(subject, false) as { matchLabels?: Plain };
   return {
     apiVersion: "cilium.io/v2",
     kind: "CiliumNetworkPolicy",
+    resource: "ciliumnetworkpolicies",
     isolates: false,
     spec: {
       description: "Lifts the policies of labelled pods for a time; explicit denies stay",
-      endpointSelector: { matchLabels: { ...own.matchLabels, [`k8s:${bypassLabel}`]: expires } },
+      endpointSelector: { matchLabels: { ...own.matchLabels, [`k8s:${key}`]: value } },
       enableDefaultDeny: { ingress: false, egress: false },
       ingress: [{ fromEntities: ["all"] }],
       egress: [{ toEntities: ["all"] }],

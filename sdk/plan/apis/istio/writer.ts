@@ -1,5 +1,4 @@
 /** Istio's policy API, for the planner. */
-import { bypassLabel } from "../../bypass-label";
 import type { PolicyWriter } from "../writer";
 import { istioDocuments } from "./policies";
 
@@ -9,13 +8,14 @@ export const istio: PolicyWriter = {
   tenantKinds: { AuthorizationPolicy: "authorizationpolicies", PeerAuthentication: "peerauthentications" },
   policies: istioDocuments,
   // every source may call; that calls are mutually authenticated stays
-  bypass: (_model, { subject, expires }) => ({
+  bypass: (_model, { subject, label: [key, value] }) => ({
     apiVersion: "security.istio.io/v1",
     kind: "AuthorizationPolicy",
+    resource: "authorizationpolicies",
     isolates: false,
     spec: {
       selector: {
-        matchLabels: { ...(subject.kind === "workload" ? subject.workload.labels : {}), [bypassLabel]: expires },
+        matchLabels: { ...(subject.kind === "workload" ? subject.workload.labels : {}), [key]: value },
       },
       action: "ALLOW",
       rules: [{}],

@@ -1,13 +1,12 @@
 /** Guards and bypasses as NetworkPolicies. */
 import { rangeWithout } from "../../addresses";
-import { bypassLabel } from "../../bypass-label";
 import type { DraftDocument } from "../../documents";
 import { namespaceOf } from "../../halves";
-import type { Model, ModelBypass } from "../../model";
+import type { Model } from "../../model";
 import { closedNeighbours } from "../../tenants/neighbours";
 import type { Shortfalls } from "../../unsupported";
 import { guardDraft, guardParts, policyTypes } from "../guard-parts";
-import type { BypassPolicy, GuardRequest, Plain } from "../writer";
+import type { BypassPolicy, BypassRequest, GuardRequest, Plain } from "../writer";
 import { namespaceNameLabel, podSelectorOf } from "./network-policy";
 import { kubernetesDocuments } from "./policies";
 
@@ -29,9 +28,15 @@ export function kubernetesGuard(model: Model, shortfalls: Shortfalls, request: G
  * NetworkPolicy has no deny that would stay, so what has to stay closed is left out: metadata endpoints where no other
  * policy denies them, the namespaces of other tenants, and the outside of a workload that denies it.
  */
-export function kubernetesBypass(model: Model, { subject, expires }: ModelBypass): BypassPolicy {
+export function kubernetesBypass(model: Model, { subject, label: [key, value] }: BypassRequest): BypassPolicy {
   const pods = podSelectorOf(subject) as { matchLabels?: Plain };
-  const isExternallyDenied = subject.kind === "workload" && subject.workload.denyExternal;
+  // a selector of pods cannot leave a workload out: where one of a namespace denies the outside, all of it stays closed
+  const isExternallyDenied =
+    subject.kind === "workload"
+      ? subject.workload.denyExternal
+      : [...model.workloads.values()].some(
+          ({ namespace, denyExternal }) => denyExternal && namespace === subject.namespace.name,
+        );
   const closed = closedNeighbours(model, namespaceOf(subject));
   const others =
     closed.length === 0 ? {} : { matchExpressions: [{ key: namespaceNameLabel, operator: "NotIn", values: closed }] };
@@ -48,9 +53,10 @@ export function kubernetesBypass(model: Model, { subject, expires }: ModelBypass
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
+    resource: "networkpolicies",
     isolates: true,
     spec: {
-      podSelector: { matchLabels: { ...pods.matchLabels, [bypassLabel]: expires } },
+      podSelector: { matchLabels: { ...pods.matchLabels, [key]: value } },
       policyTypes: ["Ingress", "Egress"],
       ingress: [ingress],
       egress: [egress],

@@ -1,0 +1,108 @@
+/** The objects of an open bypass: its timer, and the policies that the timer owns. */
+import { bypassAnnotations, timerLabel } from "../bypass-label";
+import type { KubeObject } from "../../reachability";
+import { managedByLabel } from "../documents";
+import type { GrantedPolicy } from "./grants";
+import { timerPlaceholder, timerPrefix } from "./grants";
+
+/** What a bypass states about itself. */
+export interface BypassStatement {
+  /** Name of the timer. */
+  readonly timer: string;
+  readonly namespace: string;
+  /** Whose pods it is for: `shop/api`, or `namespace shop`. */
+  readonly of: string;
+  readonly owner: string;
+  readonly reason: string;
+  /** The user that opens it, as the API server knows them. */
+  readonly requester: string;
+}
+
+/** The name of a new timer. @param random 8 to 16 lower-case letters and digits */
+export function timerName(grant: string, random: string): string {
+  return `${timerPrefix}${grant}-${random}`;
+}
+
+/**
+ * The timer: a Job that runs no pod and fails at its deadline. Its deletion, at once by the TTL controller, takes the
+ * policies that it owns along. Nothing of ours has to run for that. The template is only there because a Job has one.
+ */
+export function timerJob(statement: BypassStatement, seconds: number): KubeObject {
+  const { timer, namespace, of, owner, reason, requester } = statement;
+  const restricted = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, readOnlyRootFilesystem: true };
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: {
+      name: timer,
+      namespace,
+      labels: { ...managedByLabel, [timerLabel]: timer },
+      annotations: {
+        [bypassAnnotations.of]: of,
+        [bypassAnnotations.owner]: owner,
+        [bypassAnnotations.reason]: reason,
+        [bypassAnnotations.requester]: requester,
+      },
+    },
+    spec: {
+      parallelism: 0,
+      activeDeadlineSeconds: seconds,
+      ttlSecondsAfterFinished: 0,
+      template: {
+        spec: {
+          restartPolicy: "Never",
+          automountServiceAccountToken: false,
+          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+          containers: [
+            {
+              name: "never-started",
+              image: "none.invalid/never-started:0",
+              resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { cpu: "1m", memory: "1Mi" } },
+              securityContext: restricted,
+            },
+          ],
+        },
+      },
+    },
+  };
+}
+
+/**
+ * A policy of an open bypass, owned by its timer.
+ *
+ * @param uid Of the timer.
+ * @param until When it ends, RFC 3339 in UTC with whole seconds.
+ */
+export function bypassPolicy(
+  { timer, namespace, of, owner, reason, requester }: BypassStatement,
+  { apiVersion, kind, namePrefix = "", spec }: GrantedPolicy,
+  uid: string,
+  until: string,
+): KubeObject {
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name: `${namePrefix}${timer}`,
+      namespace,
+      labels: { ...managedByLabel, [timerLabel]: timer },
+      annotations: {
+        [bypassAnnotations.of]: of,
+        [bypassAnnotations.until]: until,
+        [bypassAnnotations.owner]: owner,
+        [bypassAnnotations.reason]: reason,
+        [bypassAnnotations.requester]: requester,
+      },
+      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: timer, uid }],
+    },
+    spec: filled(spec, timer),
+  };
+}
+
+/** The data with the timer's name where it goes. */
+function filled<T>(value: T, timer: string): T {
+  if (typeof value === "string") return value.replaceAll(timerPlaceholder, timer) as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => filled(item, timer)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item as unknown, timer)])) as T;
+}
