@@ -12,9 +12,26 @@ import { inputError } from "./errors";
  * @throws CliError where it cannot be read, or with everything that is wrong with it.
  */
 export async function planOf(file: string): Promise<Plan> {
-  const declaration = await readDeclaration(file);
+  return planned(file, (await readDeclaration(file)) as ClusterSecurityDeclaration);
+}
+
+/**
+ * A declaration in a file as it holds today, and its plan: exceptions and bypasses that ended are over, unless the
+ * declaration states the day itself.
+ *
+ * @throws CliError as {@link planOf} does.
+ */
+export async function planOfToday(
+  file: string,
+): Promise<{ readonly declaration: ClusterSecurityDeclaration; readonly plan: Plan }> {
+  const read = (await readDeclaration(file)) as ClusterSecurityDeclaration;
+  const declaration = { ...read, asOf: read.asOf ?? new Date().toISOString().slice(0, 10) };
+  return { declaration, plan: planned(file, declaration) };
+}
+
+function planned(file: string, declaration: ClusterSecurityDeclaration): Plan {
   try {
-    return plan(declaration as ClusterSecurityDeclaration);
+    return plan(declaration);
   } catch (error) {
     if (error instanceof DeclarationError) throw inputError(`"${file}": ${error.message}`);
     throw error;

@@ -3,6 +3,7 @@ import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
 import { addFlows } from "./program-flows";
+import { addGitops } from "./program-gitops";
 import { addMonitoring } from "./program-monitoring";
 import { addJudgements } from "./program-judgements";
 import { addVerify } from "./program-verify";
@@ -64,6 +65,7 @@ cluster-security help COMMAND tells more about each.`,
   addFlows(program, outcome);
   addVerify(program, outcome);
   addMonitoring(program, outcome);
+  addGitops(program, outcome);
   addRbac(program, outcome);
 
   // Commander gives a subcommand these only at the moment it is made.

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
-import { durationText, Tier } from "../plan/index";
+import { durationText, namespaceLabels, Tier } from "../plan/index";
 import { isRealEngine } from "./engine";
 import { declaredByAnnotation } from "./declared-by";
 import type { ExceptionRecord } from "./exceptions";
@@ -13,9 +13,6 @@ import type { Late } from "./late-values";
 import { finalPlan, isLate, lateFields, refuseWrongValues } from "./late-values";
 import { isClusterwideDeny } from "./others";
 import { typeToken } from "./type-tokens";
-
-/** The label with which a created namespace states its tier. */
-const tierLabel = "pulumi-cluster-security/tier";
 
 /** Summary of what a component deployed; stack policies and other programs read it. */
 export interface SecurityPosture {
@@ -287,9 +284,9 @@ function registerNamespace(
 }
 
 /** What a namespace is labelled with; one that is created also says its tier. */
-function labelsOf(plan: Plan, { name, existing, tier }: PlannedNamespace): Record<string, string> {
-  const labels = plan.namespaces.find((namespace) => namespace.name === name)?.labels ?? {};
-  return existing ? { ...labels } : { ...labels, [tierLabel]: tier };
+function labelsOf(plan: Plan, namespace: PlannedNamespace): Record<string, string> {
+  const labels = plan.namespaces.find(({ name }) => name === namespace.name)?.labels ?? {};
+  return namespaceLabels({ ...namespace, labels });
 }
 
 function objectOf({ documents }: Plan, name: string): PlannedObject | undefined {

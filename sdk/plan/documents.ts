@@ -31,6 +31,8 @@ export interface PolicyDocument {
   readonly home?: string;
   /** Logical names of documents that must stand before this one; they come earlier in the plan. */
   readonly dependsOn: readonly string[];
+  /** Those of them without which it would cut or open something, or be refused, whatever their stages are. */
+  readonly after?: readonly string[];
 }
 
 /** Something that the policy API cannot express, or a decision that the user should know about. */

@@ -24,11 +24,15 @@ export type {
   WarningCode,
 } from "./documents";
 export { describePlannedPeer, reviewAnnotation, stages } from "./documents";
+export { bypassLabel } from "./bypass-label";
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";
 export type { DocumentedException, ExceptionPorts, ExceptionSide } from "./exceptions";
 export { documentedExceptions, exceptionAnnotation } from "./exceptions";
+export type { ImaginedCluster } from "./imagined-cluster";
+export { imaginedCluster } from "./imagined-cluster";
+export { namespaceLabels, namespaceObject } from "./namespace-objects";
 export { plan, planFlows, planMesh } from "./plan";
 export { exceptionRegister } from "./tenants/exceptions";
 export type { EgressDeclaration, EgressHost, EgressRange } from "./egress";

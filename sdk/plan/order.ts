@@ -35,7 +35,15 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
         ...new Set([...waits, ...(draft.after ?? []), ...serviceDependencies(draft, current, services)]),
       ];
       const logicalName = logicalNameOf(draft);
-      ordered.push({ logicalName, stage, object: draft.object, ...(home === undefined ? {} : { home }), dependsOn });
+      const { after, object } = draft;
+      ordered.push({
+        logicalName,
+        stage,
+        object,
+        ...(home === undefined ? {} : { home }),
+        dependsOn,
+        ...(after === undefined || after.length === 0 ? {} : { after }),
+      });
       const names = next.get(scope);
       if (names === undefined) next.set(scope, [logicalName]);
       else names.push(logicalName);

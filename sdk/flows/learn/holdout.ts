@@ -1,10 +1,8 @@
 /** What a learnt declaration would deny of the part of the recording that it was not learnt from. */
 import type { ClusterSecurityDeclaration } from "../../plan";
-import { Dialect, plan } from "../../plan";
-import { podOf } from "../../plan/imagined-pods";
-import { resolve } from "../../plan/resolve/resolve";
+import { imaginedCluster, plan } from "../../plan";
 import type { KubeObject } from "../../reachability";
-import { buildSnapshot, compile, profileFor } from "../../reachability";
+import { buildSnapshot, compile } from "../../reachability";
 import type { FlowClass } from "../classes";
 import type { ReplayedFlow } from "../replay";
 import { replay } from "../replay";
@@ -35,17 +33,8 @@ export function withLearned(
 export function judgeOf(
   declaration: ClusterSecurityDeclaration,
 ): (classes: readonly FlowClass[]) => readonly ReplayedFlow[] {
-  const { dialect, limits, namespaces, workloads } = resolve(declaration);
-  const objects: KubeObject[] = [
-    ...[...namespaces.values()].map(({ name, labels }) => ({
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name, labels: { ...labels } },
-    })),
-    ...[...workloads.values()].map(podOf),
-    ...plan(declaration).documents.map(({ object }) => object as unknown as KubeObject),
-  ];
-  const profile = { ...profileFor(enforcers[dialect]), ...limits.enforcedWith };
+  const { objects: imagined, profile } = imaginedCluster(declaration);
+  const objects = [...imagined, ...plan(declaration).documents.map(({ object }) => object as unknown as KubeObject)];
   const reachability = compile(
     buildSnapshot(
       objects.map((object) => ({ object })),
@@ -54,10 +43,3 @@ export function judgeOf(
   );
   return (classes) => replay(classes, reachability);
 }
-
-const enforcers: Readonly<Record<Dialect, string>> = {
-  [Dialect.Cilium]: "cilium",
-  [Dialect.Calico]: "calico",
-  [Dialect.Kubernetes]: "kubernetes",
-  [Dialect.ClusterNetworkPolicy]: "cilium",
-};

@@ -1,0 +1,130 @@
+/** A declaration for Flux: a folder of objects, and one Kustomization for each layer over it. */
+import { filesOf, marked, yamlOf, type RenderedFile } from "./files";
+import { layersOf, stageLabel } from "./layers";
+import type { Layer, RenderedObject } from "./objects";
+import type { RenderSettings } from "./settings";
+
+/** What happens to a layer that is not simply applied. */
+export interface FluxChange {
+  /** Objects that change their Kustomization with the next commit: Flux is told to leave them in place until then. */
+  readonly moving: ReadonlySet<string>;
+  /** The tree is taken down: every Kustomization gives its objects up, the last one first. */
+  readonly removing: boolean;
+}
+
+const applied: FluxChange = { moving: new Set(), removing: false };
+
+/** The layer that has the plain name and is the end of the chain, so that others may wait for it; written even if empty. */
+const lastLayer = "default-deny-clusterwide";
+
+/** Files of the tree, by their path below {@link RenderSettings.path}. */
+export function fluxFiles(
+  objects: readonly RenderedObject[],
+  settings: RenderSettings,
+  change: FluxChange = applied,
+): readonly RenderedFile[] {
+  const files = filesOf(objects);
+  return [
+    { file: "app/kustomization.yaml", text: yamlOf(kustomization([...files.values()])) },
+    ...objects.map((each) => ({
+      file: `app/${files.get(each) ?? ""}`,
+      text: yamlOf(marked(each, { labels: { [stageLabel]: each.layer.name }, annotations: kept(each, change) })),
+    })),
+    { file: "ks.yaml", text: yamlOf(...kustomizations(objects, settings, change)) },
+  ];
+}
+
+/** The Kustomization that a layer is applied by. */
+export function kustomizationNameOf({ name }: Pick<Layer, "name">, settings: RenderSettings): string {
+  return name === lastLayer ? settings.name : `${settings.name}-${name}`;
+}
+
+function kustomization(resources: readonly string[]): unknown {
+  return {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    resources: [...resources].sort().map((file) => `./${file}`),
+  };
+}
+
+/** With a namespace everything in it would go, and an object that moves must outlive the Kustomization it leaves. */
+function kept({ id, object }: RenderedObject, { moving }: FluxChange): Record<string, string> {
+  return object.kind === "Namespace" || moving.has(id) ? { "kustomize.toolkit.fluxcd.io/prune": "disabled" } : {};
+}
+
+function kustomizations(
+  objects: readonly RenderedObject[],
+  settings: RenderSettings,
+  { removing }: FluxChange,
+): readonly unknown[] {
+  const held = layersOf(objects).filter(({ name }) => name !== lastLayer);
+  const layers = [...held, { name: lastLayer, rank: Infinity, isClusterwide: true }];
+  return layers.map((layer, index) => {
+    const own = objects.filter((each) => each.layer.name === layer.name);
+    const neighbour = layers[removing ? index + 1 : index - 1];
+    return {
+      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+      kind: "Kustomization",
+      metadata: {
+        name: kustomizationNameOf(layer, settings),
+        namespace: "flux-system",
+        labels: { "app.kubernetes.io/part-of": settings.name },
+      },
+      spec: {
+        interval: "30m",
+        retryInterval: "1m",
+        timeout: "5m",
+        prune: true,
+        wait: true,
+        path: `./${settings.path}/app`,
+        sourceRef: { kind: "GitRepository", name: settings.source },
+        // it would be written into everything that has a namespace
+        ...(layer.isClusterwide ? { targetNamespace: settings.targetNamespace } : {}),
+        ...dependencies(neighbour, settings, removing),
+        patches: [removing ? dropped() : dropped(`${stageLabel}!=${layer.name}`)],
+        ...healthChecks(own),
+      },
+    };
+  });
+}
+
+/**
+ * Applying waits for the layer before, taking down for the layer after. There the usual readiness is not enough: a
+ * Kustomization that has not yet been changed itself is ready.
+ */
+function dependencies(neighbour: Layer | undefined, settings: RenderSettings, removing: boolean): object {
+  if (neighbour === undefined) {
+    return settings.dependsOn.length === 0 || removing
+      ? {}
+      : { dependsOn: settings.dependsOn.map((name) => ({ name })) };
+  }
+  const name = kustomizationNameOf(neighbour, settings);
+  return { dependsOn: [removing ? { name, readyExpr: hasNothing } : { name }] };
+}
+
+const hasNothing =
+  "dep.status.observedGeneration == dep.metadata.generation && (!has(dep.status.inventory) || !has(dep.status.inventory.entries) || size(dep.status.inventory.entries) == 0)";
+
+/** Takes objects out of what the Kustomization applies: those that the selector names, or all. */
+function dropped(labelSelector: string = stageLabel): unknown {
+  const patch = yamlOf({ $patch: "delete", apiVersion: "v1", kind: "Any", metadata: { name: "any" } }).slice(4);
+  return { target: { labelSelector }, patch };
+}
+
+/** Cilium reports whether it can enforce a policy; to Flux the object is ready as soon as it exists. */
+function healthChecks(objects: readonly RenderedObject[]): object {
+  const kinds = [...new Set(objects.map(({ object }) => object.kind))]
+    .filter((kind) => kind.startsWith("Cilium"))
+    .sort();
+  if (kinds.length === 0) return {};
+  const valid = (status: string): string =>
+    `status.conditions.exists(condition, condition.type == 'Valid' && condition.status == '${status}')`;
+  return {
+    healthCheckExprs: kinds.map((kind) => ({
+      apiVersion: "cilium.io/v2",
+      kind,
+      current: valid("True"),
+      failed: valid("False"),
+    })),
+  };
+}

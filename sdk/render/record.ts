@@ -1,0 +1,65 @@
+/** What a rendering leaves behind about itself, so that the next one knows which files are its own, and which objects move. */
+import type { RenderedObject } from "./objects";
+import type { RenderTarget } from "./settings";
+import { renderTargets } from "./settings";
+
+/** The file that holds the record, beside the others. */
+export const recordFile = ".cluster-security.json";
+
+/** Where a tree stands: in force, between two commits of a move, or between the two of its removal. */
+export type TreeState = "applied" | "moving" | "removing";
+
+/** What was rendered. */
+export interface RenderRecord {
+  readonly target: RenderTarget;
+  readonly state: TreeState;
+  /** File → hash of what was written. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Object → the layer it was given. */
+  readonly objects: ReadonlyMap<string, string>;
+}
+
+/** The record as text; the same rendering gives the same bytes. */
+export function writeRecord(record: RenderRecord): string {
+  const sorted = (map: ReadonlyMap<string, string>): Record<string, string> =>
+    Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const { target, state, files, objects } = record;
+  const value = {
+    writtenBy: "cluster-security render",
+    for: target,
+    state,
+    objects: sorted(objects),
+    files: sorted(files),
+  };
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** What a record's text states; nothing where it is none. */
+export function readRecord(text: string): RenderRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { for: named, state: stated, files, objects } = (value ?? {}) as Record<string, unknown>;
+  const target = renderTargets.find((one) => one === named);
+  const state = (["applied", "moving", "removing"] as const).find((one) => one === stated);
+  const [filesRead, objectsRead] = [textsOf(files), textsOf(objects)];
+  if (target === undefined || state === undefined || filesRead === undefined || objectsRead === undefined)
+    return undefined;
+  return { target, state, files: filesRead, objects: objectsRead };
+}
+
+function textsOf(value: unknown): ReadonlyMap<string, string> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const entries = Object.entries(value);
+  return entries.every((entry): entry is [string, string] => typeof entry[1] === "string")
+    ? new Map(entries)
+    : undefined;
+}
+
+/** Objects that would be applied by another Kustomization than before: Flux would delete them and make them again. */
+export function movedObjects(objects: readonly RenderedObject[], earlier: RenderRecord): readonly RenderedObject[] {
+  return objects.filter(({ id, layer }) => (earlier.objects.get(id) ?? layer.name) !== layer.name);
+}
