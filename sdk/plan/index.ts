@@ -24,7 +24,6 @@ export type {
   WarningCode,
 } from "./documents";
 export { describePlannedPeer, reviewAnnotation, stages } from "./documents";
-export { bypassLabel } from "./bypass-label";
 export type { DeclarationProblem } from "./errors";
 export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";

@@ -1,6 +1,6 @@
 /** What of a plan becomes a file, and in which layer of the rendering it stands. */
 import type { Plan, PlannedObject, PolicyDocument, Stage } from "../plan";
-import { bypassLabel, namespaceObject, stages } from "../plan";
+import { bypassAnnotations, namespaceObject, stages } from "../plan";
 import { groupOf } from "../reachability";
 import { RenderError } from "./errors";
 
@@ -46,7 +46,7 @@ const layersOfStage = 100;
  * @throws RenderError where an object is a Secret: no file in a repository holds one.
  */
 export function objectsOf({ documents, namespaces, bypasses }: Plan): RenderedObjects {
-  const written = documents.filter(({ object }) => object.metadata.annotations?.[bypassLabel] === undefined);
+  const written = documents.filter(({ object }) => object.metadata.annotations?.[bypassAnnotations.until] === undefined);
   const homes = namespaces.flatMap((namespace) => namespaceObject(namespace) ?? []);
   const depths = depthsOf(written);
   const placed = written.map((document) => placedAt(document, depths.get(document.logicalName) ?? 0));
