@@ -46,7 +46,9 @@ const layersOfStage = 100;
  * @throws RenderError where an object is a Secret: no file in a repository holds one.
  */
 export function objectsOf({ documents, namespaces, bypasses }: Plan): RenderedObjects {
-  const written = documents.filter(({ object }) => object.metadata.annotations?.[bypassAnnotations.until] === undefined);
+  const written = documents.filter(
+    ({ object }) => object.metadata.annotations?.[bypassAnnotations.until] === undefined,
+  );
   const homes = namespaces.flatMap((namespace) => namespaceObject(namespace) ?? []);
   const depths = depthsOf(written);
   const placed = written.map((document) => placedAt(document, depths.get(document.logicalName) ?? 0));
