@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
+import { addBypass } from "./program-bypass";
 import { addFlows } from "./program-flows";
 import { addGitops } from "./program-gitops";
 import { addMonitoring } from "./program-monitoring";
@@ -67,6 +68,7 @@ cluster-security help COMMAND tells more about each.`,
   addMonitoring(program, outcome);
   addGitops(program, outcome);
   addRbac(program, outcome);
+  addBypass(program, outcome);
 
   // Commander gives a subcommand these only at the moment it is made.
   for (const command of program.commands)
@@ -257,6 +259,8 @@ function addRbac(program: Command, outcome: Outcome): void {
     .option("--name <name>", "the name of the roles", "cluster-security-reader")
     .option("--service-account <ns/name>", "also bind the roles to this service account")
     .option("--verify", "also what verify needs: to make and delete Jobs and the canary's namespace", false)
+    .option("--bypass <namespace>", "also what bypass open needs in this namespace (repeatable, or a,b)", several, [])
+    .option("--group <name>", "with --bypass: also bind that role to this group (repeatable, or a,b)", several, [])
     .addOption(new Option("--format <format>", "how to print").choices(["yaml", "json"]).default("yaml"))
     .option("-o, --output <file>", outputHelp)
     .addHelpText(
@@ -264,7 +268,8 @@ function addRbac(program: Command, outcome: Outcome): void {
       `
 Examples:
   cluster-security rbac | kubectl apply -f -
-  cluster-security rbac --service-account ci/cluster-security | kubectl apply -f -`,
+  cluster-security rbac --service-account ci/cluster-security | kubectl apply -f -
+  cluster-security rbac --bypass shop --group sre | kubectl apply -f -`,
     )
     .action(async (options: RbacOptions) => {
       const command = await import("./commands/rbac.js");

@@ -1,7 +1,7 @@
 /** One run of the command line inside this process. */
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
-import { CommanderError } from "commander";
+import { CommanderError, type Command } from "commander";
 import { CliError } from "./errors";
 import { exitCodes } from "./exit-codes";
 import { OutputClosed, printable } from "./output";
@@ -28,7 +28,7 @@ function packageVersion(): string {
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const outcome: Outcome = { exitCode: exitCodes.ok };
   const program = createProgram(packageVersion(), outcome);
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of withCommands(program)) command.exitOverride();
   if (argv.length === 0) {
     program.outputHelp({ error: true });
     return exitCodes.usage;
@@ -39,6 +39,11 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return failure(error);
   }
+}
+
+/** A command and all below it: Commander hands nothing down to those that were made before. */
+function withCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withCommands)];
 }
 
 function failure(error: unknown): number {

@@ -81,7 +81,7 @@ interface Answer {
   readonly retryAfter?: number;
 }
 
-type Method = "GET" | "POST" | "DELETE";
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 async function send(
   connection: Connection,
@@ -97,7 +97,7 @@ async function send(
   const headers = {
     ...options.headers,
     Accept: "application/json",
-    ...(payload ? { "Content-Type": "application/json", "Content-Length": payload.length } : {}),
+    ...(payload ? { "Content-Type": contentTypeOf(method), "Content-Length": payload.length } : {}),
   };
   return new Promise((resolve, reject) => {
     const request = open(url, { ...options, method, headers }, (response) => {
@@ -121,16 +121,21 @@ async function send(
   });
 }
 
+/** A patch is a JSON merge patch (RFC 7386), which every kind takes. */
+function contentTypeOf(method: Method): string {
+  return method === "PATCH" ? "application/merge-patch+json" : "application/json";
+}
+
 /**
- * One request that changes the cluster, parsed. A deletion is tried again like a read: carried out twice it does the same.
- * Anything else only where the server says "later" (429): after a connection that broke nobody knows whether it was
+ * One request that changes the cluster, parsed. A deletion and a patch are tried again like a read: carried out twice they do the
+ * same. Anything else only where the server says "later" (429): after a connection that broke nobody knows whether it was
  * carried out.
  *
  * @throws ApiError for an answer that is not 2xx, ClusterError where no answer can be had.
  */
 export async function change(
   connection: Connection,
-  method: "POST" | "DELETE",
+  method: "POST" | "PATCH" | "DELETE",
   path: string,
   body: unknown,
   timeout = 60_000,
@@ -140,15 +145,19 @@ export async function change(
     try {
       const answer = await send(connection, method, path, body, timeout);
       if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
-      const mayPass = method === "DELETE" ? passing.has(answer.status) : answer.status === 429;
+      const mayPass = isRepeatable(method) ? passing.has(answer.status) : answer.status === 429;
       if (!mayPass || attempt >= 6) throw apiError(answer, path);
       if (answer.retryAfter !== undefined) wait = answer.retryAfter * 1000;
     } catch (error) {
       if (error instanceof ClusterError) throw error;
-      if (method !== "DELETE" || !isPassing(error) || attempt >= 6) throw unreachable(connection, error);
+      if (!isRepeatable(method) || !isPassing(error) || attempt >= 6) throw unreachable(connection, error);
     }
     await sleep(Math.min(wait, longestWait));
   }
+}
+
+function isRepeatable(method: Method): boolean {
+  return method !== "POST";
 }
 
 function unreachable(connection: Connection, error: unknown): ClusterError {

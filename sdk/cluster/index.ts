@@ -1,5 +1,10 @@
 /** Effects on a cluster: the client, the live snapshot's objects, and verification by packets through an executor. */
 export { ApiClient, ApiError, type Connection } from "./api-client";
+export { BreakGlassApi } from "./break-glass/api";
+export { closeBypass } from "./break-glass/close";
+export { bypassKinds, chooseGrant, grantsOf, type Choice } from "./break-glass/grants";
+export { listBypasses, type ListedBypass } from "./break-glass/list";
+export { openBypass } from "./break-glass/open";
 export { ClusterError } from "./errors";
 export { kindsToRead } from "./kinds";
 export { connect } from "./kubeconfig";
@@ -16,7 +21,7 @@ export { reportLimit, reportVariable, settingsVariable, type ProberSettings, typ
 export { proberScript } from "./prober/script";
 export { readLiveObjects } from "./live-objects";
 export { withoutOwned } from "./owners";
-export { readingRole, verifyingRole } from "./role";
+export { bypassRole, readingRole, verifyingRole } from "./role";
 export { formatVerification, summary, verificationFormats, type VerificationFormat } from "./verify-formats";
 export { describeProbe, probesFor, type Probe, type ProbeEnd } from "./verify-probes";
 export {

@@ -61,6 +61,59 @@ export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
   return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
 }
 
+/** Kinds that bypasses are written in; Calico asks for the right by tier. */
+const bypassResources: readonly (readonly [group: string, resources: readonly string[]])[] = [
+  ["networking.k8s.io", ["networkpolicies"]],
+  ["cilium.io", ["ciliumnetworkpolicies"]],
+  ["projectcalico.org", ["networkpolicies", "tier.networkpolicies"]],
+  ["security.istio.io", ["authorizationpolicies"]],
+];
+
+/** Whom a role of break glass is for. */
+export interface BypassRoleOptions extends RoleOptions {
+  /** Namespaces in which bypasses are granted. */
+  readonly namespaces: readonly string[];
+  /** Groups that are bound to the roles. */
+  readonly groups: readonly string[];
+}
+
+/**
+ * What opening a bypass needs besides {@link readingRole}: in each namespace to make and delete Jobs and policies and to label
+ * pods, and to read the admission policies that hold the grants. Whoever may make Jobs may use every service account of the
+ * namespace, and whoever may change pods may change their images. The admission policies of the grants limit the policies, not these.
+ */
+export function bypassRole(options: BypassRoleOptions): KubeObject[] {
+  const { name = "cluster-security-bypass", serviceAccount, namespaces, groups } = options;
+  const apiGroup = "rbac.authorization.k8s.io";
+  const apiVersion = `${apiGroup}/v1`;
+  const grants = { apiGroups: ["admissionregistration.k8s.io"], resources: ["validatingadmissionpolicies"] };
+  const rules: RoleRule[] = [
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create", "delete"] },
+    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "patch"] },
+    ...bypassResources.map(([group, resources]) => ({
+      apiGroups: [group],
+      resources,
+      verbs: ["get", "list", "create", "delete"],
+    })),
+  ];
+  const subjects = [
+    ...groups.map((group) => ({ apiGroup, kind: "Group", name: group })),
+    ...(serviceAccount === undefined ? [] : [{ kind: "ServiceAccount", ...serviceAccount }]),
+  ];
+  const bind = (kind: string, metadata: KubeObject["metadata"], roleKind: string): KubeObject[] =>
+    subjects.length === 0
+      ? []
+      : [{ apiVersion, kind, metadata, roleRef: { apiGroup, kind: roleKind, name }, subjects }];
+  return [
+    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: [{ ...grants, verbs: ["get", "list"] }] },
+    ...bind("ClusterRoleBinding", { name }, "ClusterRole"),
+    ...namespaces.flatMap((namespace) => [
+      { apiVersion, kind: "Role", metadata: { name, namespace }, rules },
+      ...bind("RoleBinding", { name, namespace }, "Role"),
+    ]),
+  ];
+}
+
 const ruleForCiliumConfig: RoleRule = {
   apiGroups: [""],
   resources: ["configmaps"],

@@ -29,6 +29,7 @@ const collections: Readonly<Record<string, string>> = {
   "v1 Namespace": "/api/v1/namespaces",
   "v1 Pod": "/api/v1/%/pods",
   "v1 ServiceAccount": "/api/v1/%/serviceaccounts",
+  "apps/v1 Deployment": "/apis/apps/v1/%/deployments",
   "batch/v1 Job": "/apis/batch/v1/%/jobs",
   "networking.k8s.io/v1 NetworkPolicy": "/apis/networking.k8s.io/v1/%/networkpolicies",
   "cilium.io/v2 CiliumNetworkPolicy": "/apis/cilium.io/v2/%/ciliumnetworkpolicies",

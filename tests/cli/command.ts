@@ -62,7 +62,11 @@ export function start(args: readonly string[], options: RunOptions = {}): ChildP
 
 /** Runs the command to its end. */
 export function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const child = start(args, options);
+  return finished(start(args, options), options.stdin);
+}
+
+/** Waits for the end of a command that has just been started. */
+export function finished(child: ChildProcess, stdin = ""): Promise<Ran> {
   return new Promise((resolve, reject) => {
     let stdout = "";
     let stderr = "";
@@ -72,7 +76,7 @@ export function run(args: readonly string[], options: RunOptions = {}): Promise<
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
     // a command that does not read its input has closed it
     child.stdin?.on("error", () => undefined);
-    child.stdin?.end(options.stdin ?? "");
+    child.stdin?.end(stdin);
   });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { kindsToRead, readingRole } from "../../sdk/cluster";
+import { bypassRole, kindsToRead, readingRole } from "../../sdk/cluster";
 
 interface Rule {
   apiGroups: string[];
@@ -62,5 +62,27 @@ describe("the role that reads a cluster", () => {
     for (const binding of bound.slice(2)) {
       assert.deepEqual(binding["subjects"], [{ kind: "ServiceAccount", namespace: "ci", name: "reader" }]);
     }
+  });
+
+  it("S3-29: lets a bypass be opened in the granted namespaces only, and reads no Secret", () => {
+    const objects = bypassRole({ namespaces: ["shop", "jobs"], groups: ["sre"] });
+    const clusterwide = objects.filter(({ kind }) => kind === "ClusterRole").flatMap(rulesOf);
+    assert.deepEqual(clusterwide, [
+      {
+        apiGroups: ["admissionregistration.k8s.io"],
+        resources: ["validatingadmissionpolicies"],
+        verbs: ["get", "list"],
+      },
+    ]);
+    const roles = objects.filter(({ kind }) => kind === "Role");
+    assert.deepEqual(
+      roles.map(({ metadata }) => metadata?.namespace),
+      ["shop", "jobs"],
+    );
+    for (const { resources, verbs } of roles.flatMap(rulesOf)) {
+      assert.ok(!resources.includes("secrets") && !resources.includes("*") && !verbs.includes("*"));
+    }
+    assert.equal(objects.filter(({ kind }) => kind.endsWith("Binding")).length, 3);
+    assert.equal(bypassRole({ namespaces: ["shop"], groups: [] }).length, 2);
   });
 });

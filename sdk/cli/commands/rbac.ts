@@ -1,5 +1,5 @@
 import { dump } from "js-yaml";
-import { readingRole, verifyingRole } from "../../cluster/role";
+import { bypassRole, readingRole, verifyingRole } from "../../cluster/role";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { outputOf } from "./options";
@@ -10,6 +10,10 @@ export interface RbacOptions {
   readonly serviceAccount?: string;
   /** Also what `verify` needs. */
   readonly verify: boolean;
+  /** Namespaces: also what opening a bypass there needs. */
+  readonly bypass: readonly string[];
+  /** Groups that are bound to the roles of bypasses. */
+  readonly group: readonly string[];
   readonly format: "yaml" | "json";
   readonly output?: string;
 }
@@ -20,7 +24,12 @@ export async function rbac(options: RbacOptions): Promise<ExitCode> {
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw usageError(`--name: "${name}" is no name of an object`);
   const bound = serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) };
   const verifying = options.verify ? verifyingRole({ name: `${name}-verify`, ...bound }) : [];
-  const objects = [...readingRole({ name, ...bound }), ...verifying];
+  if (options.group.length > 0 && options.bypass.length === 0) {
+    throw usageError("--group binds the role of bypasses: name their namespaces with --bypass");
+  }
+  const { bypass: namespaces, group: groups } = options;
+  const opening = namespaces.length > 0 ? bypassRole({ name: `${name}-bypass`, namespaces, groups, ...bound }) : [];
+  const objects = [...readingRole({ name, ...bound }), ...verifying, ...opening];
   const output = outputOf(options);
   output.write(
     format === "json"

@@ -37,7 +37,7 @@ export interface Grant {
 }
 
 /** Whose policies may be lifted. */
-interface GrantedSubject {
+export interface GrantedSubject {
   /** Name of the workload; absent: any pod of the namespace. */
   readonly workload?: string;
   /** Labels of its pods; none for any pod of the namespace. */
@@ -60,6 +60,11 @@ export interface GrantedPolicy {
 /** The labels of a subject's pods. */
 export function labelsOfSubject(subject: ModelBypass["subject"]): Readonly<Record<string, string>> {
   return subject.kind === "workload" ? subject.workload.labels : {};
+}
+
+/** How a subject is called: `shop/api`, or `namespace shop`. */
+export function describeSubject(namespace: string, workload: string | undefined): string {
+  return workload === undefined ? `namespace ${namespace}` : `${namespace}/${workload}`;
 }
 
 /**

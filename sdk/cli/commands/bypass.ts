@@ -1,0 +1,215 @@
+import { randomInt } from "node:crypto";
+import { createInterface } from "node:readline/promises";
+import {
+  ApiClient,
+  BreakGlassApi,
+  bypassKinds,
+  chooseGrant,
+  closeBypass,
+  ClusterError,
+  connect,
+  grantsOf,
+  listBypasses,
+  openBypass,
+  type Choice,
+  type ListedBypass,
+} from "../../cluster";
+import type { BypassStatement } from "../../plan";
+import { describeSubject, durationText, secondsOf, timerName } from "../../plan";
+import { CliError, inputError, usageError } from "../errors";
+import { exitCodes, type ExitCode } from "../exit-codes";
+import { printBypasses, type BypassFormat } from "../print/bypass";
+import { standardOutput } from "../output";
+import { load, note, type InputOptions } from "../snapshot";
+import { outputOf } from "./options";
+import { pathsOpened, podSelector, podsOf } from "./bypass-paths";
+
+/** What every `bypass` command is told. */
+interface BypassOptions {
+  readonly context: string;
+  readonly kubeconfig?: string;
+  readonly quiet: boolean;
+}
+
+export interface BypassOpenOptions extends BypassOptions {
+  readonly for: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly grant?: string;
+  /** Names of pods; none: all of the subject. */
+  readonly pod: readonly string[];
+  readonly yes: boolean;
+  readonly cni?: string;
+  readonly allowProblems: boolean;
+  /** Seconds. */
+  readonly startTimeout: string;
+}
+
+/** `cluster-security bypass open`: opens the paths of a workload or a namespace for a time that the cluster ends. */
+export async function bypassOpen(target: string, options: BypassOpenOptions): Promise<ExitCode> {
+  const { namespace, workload } = parseTarget(target);
+  const seconds = secondsOf(options.for);
+  if (seconds === undefined) throw usageError(`--for: "${options.for}" is no duration: write 30m, 2h or 1h30m`);
+  const owner = stated(options.owner, "--owner");
+  const reason = stated(options.reason, "--reason");
+  const startWithin = Number(options.startTimeout) * 1000;
+  if (!(startWithin > 0)) throw usageError(`--start-timeout: "${options.startTimeout}" is no number of seconds`);
+  return await onCluster(options, async (api) => {
+    const me = await api.whoAmI();
+    const wish = { namespace, seconds, groups: me.groups, ...(workload === undefined ? {} : { workload }) };
+    const named = options.grant === undefined ? {} : { grant: options.grant };
+    const choice = chooseGrant(await grantsOf(api), { ...wish, ...named });
+    if (typeof choice === "string") throw new CliError(choice, exitCodes.no);
+    const timer = timerName(choice.grant.name, randomPart());
+    const of = describeSubject(namespace, workload);
+    const statement: BypassStatement = { timer, namespace, of, owner, reason, requester: me.user };
+    const loaded = await load([`context=${options.context}`], inputOptionsOf(options));
+    const labels = podSelector(choice.subject, namespace, workload, loaded);
+    const pods = await podsOf(api, namespace, labels, options.pod);
+    if (pods.length === 0) throw new CliError(`${of} has no running pod that could be opened`, exitCodes.no);
+    await pathsOpened(loaded, choice.subject, statement, labels, standardOutput(), (text) => note(text, options));
+    note(intent(choice, statement, seconds, pods), options);
+    if (!options.yes && !(await confirmed())) {
+      note("nothing was opened", options);
+      return exitCodes.no;
+    }
+    const opened = await untilSignal((signal) =>
+      openBypass(api, { ...choice, statement, seconds, pods, startWithin, signal }),
+    );
+    note(`open until ${opened.until}, by timer ${namespace}/${timer}; pods: ${opened.pods.join(", ")}`, options);
+    note(
+      `close it before that: cluster-security bypass close ${namespace}/${timer} --context ${options.context}`,
+      options,
+    );
+    return exitCodes.ok;
+  });
+}
+
+export interface BypassCloseOptions extends BypassOptions {
+  readonly all: boolean;
+}
+
+/** So long the API server may take until a closed bypass is gone, in milliseconds. */
+const closeWithin = 15_000;
+
+/** `cluster-security bypass close`: ends bypasses before their time. */
+export async function bypassClose(target: string, options: BypassCloseOptions): Promise<ExitCode> {
+  const { namespace, workload } = parseTarget(target);
+  return await onCluster(options, async (api) => {
+    const kinds = bypassKinds(await grantsOf(api));
+    const of = describeSubject(namespace, workload);
+    const found = (await listBypasses(api, kinds, namespace)).filter(
+      (one) => options.all || one.of === of || one.timer === workload,
+    );
+    if (found.length === 0) throw new CliError(`there is no bypass of ${of}`, exitCodes.no);
+    for (const one of found) {
+      await closeBypass(api, one, kinds, closeWithin);
+      note(`closed: ${one.namespace}/${one.timer}${one.of === "" ? "" : `, of ${one.of}`}`, options);
+    }
+    return exitCodes.ok;
+  });
+}
+
+export interface BypassListOptions extends BypassOptions {
+  readonly namespace?: string;
+  readonly format: BypassFormat;
+  readonly output?: string;
+}
+
+/** `cluster-security bypass list`: what is open, until when, by whom, and what should be closed by now. */
+export async function bypassList(options: BypassListOptions): Promise<ExitCode> {
+  return await onCluster(options, async (api) => {
+    const output = outputOf(options);
+    const found: ListedBypass[] = await listBypasses(api, bypassKinds(await grantsOf(api)), options.namespace);
+    output.write(printBypasses(found, options.format));
+    await output.end();
+    return found.some(({ state }) => state === "overdue") ? exitCodes.no : exitCodes.ok;
+  });
+}
+
+/** Does the work with the cluster that the options name; what the cluster refuses is one sentence. */
+async function onCluster(
+  { context, kubeconfig }: BypassOptions,
+  work: (api: BreakGlassApi) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  try {
+    const connection = await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+    return await work(new BreakGlassApi(new ApiClient(connection), connection));
+  } catch (error) {
+    if (error instanceof ClusterError) throw inputError(error.message);
+    throw error;
+  }
+}
+
+/** `shop/api` or `shop`. */
+function parseTarget(text: string): { readonly namespace: string; readonly workload?: string } {
+  const [namespace = "", workload, ...rest] = text.split("/");
+  const isName = (name: string): boolean => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name);
+  if (!isName(namespace) || rest.length > 0 || (workload !== undefined && !isName(workload))) {
+    throw usageError(`"${text}" is no workload and no namespace: write shop/api or shop`);
+  }
+  return workload === undefined ? { namespace } : { namespace, workload };
+}
+
+function stated(text: string, option: string): string {
+  const words = text.trim();
+  if (words === "") throw usageError(`${option} is empty`);
+  if (/[\u0000-\u001f\u007f]/.test(words)) throw usageError(`${option} holds a control character`);
+  return words;
+}
+
+function randomPart(): string {
+  return Array.from({ length: 10 }, () => randomInt(36).toString(36)).join("");
+}
+
+function inputOptionsOf({ cni, kubeconfig, allowProblems, quiet }: BypassOpenOptions): InputOptions {
+  return {
+    as: "auto",
+    ...(cni === undefined ? {} : { cni }),
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    allowProblems,
+    allProblems: false,
+    quiet,
+    verbose: false,
+    exclude: [],
+    include: [],
+    render: false,
+  };
+}
+
+/** What will be created. */
+function intent(
+  { grant, subject }: Choice,
+  { of, timer }: BypassStatement,
+  seconds: number,
+  pods: readonly string[],
+): string {
+  const kinds = subject.policies.map(({ kind }) => kind).join(" and ");
+  return [
+    `To be created for ${durationText(seconds)}, by grant ${grant.name}: Job ${timer}, which owns ${kinds} ${timer};`,
+    `and its label on ${pods.length === 1 ? "pod" : `${pods.length} pods`} of ${of}: ${pods.join(", ")}`,
+  ].join("\n");
+}
+
+async function confirmed(): Promise<boolean> {
+  if (!process.stdin.isTTY) throw usageError("nothing was opened: nobody can be asked here, so add --yes");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question("Open these paths? (yes/no) ")).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Does work that a signal ends; it removes by itself what it made. */
+async function untilSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stop = (name: NodeJS.Signals): void => controller.abort(new ClusterError(`${name}: nothing was opened`));
+  for (const name of signals) process.once(name, stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of signals) process.removeListener(name, stop);
+  }
+}

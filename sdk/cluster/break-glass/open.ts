@@ -1,0 +1,111 @@
+/** Opens a bypass: the timer first, then what it owns, then the label that turns it on. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BypassStatement } from "../../plan";
+import { bypassPolicy, timerJob, timerLabel } from "../../plan";
+import { ApiError } from "../api-client";
+import { ClusterError } from "../errors";
+import type { BreakGlassApi, LiveObject } from "./api";
+import { jobs } from "./api";
+import { removeBypass } from "./close";
+import type { Choice } from "./grants";
+import { kindOf } from "./grants";
+
+/** What is opened, by whom and for how long. */
+export interface OpenRequest extends Choice {
+  readonly statement: BypassStatement;
+  readonly seconds: number;
+  /** Names of the pods that get the label. */
+  readonly pods: readonly string[];
+  /** Milliseconds until the timer must have started. */
+  readonly startWithin: number;
+  /** Ends the work; what was made is removed. */
+  readonly signal: AbortSignal;
+}
+
+/** An open bypass. */
+export interface OpenedBypass {
+  readonly timer: string;
+  readonly namespace: string;
+  /** When it ends, RFC 3339 in UTC. */
+  readonly until: string;
+  /** Labelled pods; those that were gone by then are left out. */
+  readonly pods: readonly string[];
+}
+
+/**
+ * Opens a bypass, and leaves nothing half made: where a step fails, everything before it is removed.
+ *
+ * @throws ClusterError with the reason, and with what could not be removed.
+ */
+export async function openBypass(api: BreakGlassApi, request: OpenRequest): Promise<OpenedBypass> {
+  const { namespace, timer } = request.statement;
+  const labelled: string[] = [];
+  let hasTimer = false;
+  try {
+    await api.create(jobs, namespace, timerJob(request.statement, request.seconds));
+    hasTimer = true;
+    const until = await openUnder(api, request, labelled);
+    return { timer, namespace, until, pods: labelled };
+  } catch (error) {
+    // refused: there is nothing yet; where no answer came, there may be
+    if (!hasTimer && error instanceof ApiError) throw error;
+    const kinds = request.subject.policies.map(kindOf);
+    const complaints = await removeBypass(api, { namespace, timer, pods: labelled, kinds });
+    if (complaints.length === 0) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ClusterError(`${reason}; left behind: ${complaints.join(", ")}`, { cause: error });
+  }
+}
+
+/** Opens what the timer owns. @param labelled Takes the pods that have the label. @returns when it ends */
+async function openUnder(api: BreakGlassApi, request: OpenRequest, labelled: string[]): Promise<string> {
+  const { statement, subject, seconds, signal } = request;
+  const { namespace, timer } = statement;
+  const job = await started(api, request);
+  const { uid = "", creationTimestamp = "" } = job.metadata;
+  // by the API server's clock, which judges the end, too; the timer starts a moment later
+  const until = new Date(Date.parse(creationTimestamp) + seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+  for (const policy of subject.policies) {
+    signal.throwIfAborted();
+    const made = await api.create(kindOf(policy), namespace, bypassPolicy(statement, policy, uid, until));
+    await refuseWithoutOwner(api, policy, made, uid);
+  }
+  for (const pod of request.pods) {
+    signal.throwIfAborted();
+    if (await api.label(namespace, pod, timerLabel, timer)) labelled.push(pod);
+  }
+  if (labelled.length === 0) throw new ClusterError("all pods are gone by now: nothing was opened, try again");
+  return until;
+}
+
+/** Waits until the timer runs. One that is held back (Kueue suspends Jobs) would never end. */
+async function started(api: BreakGlassApi, { statement, startWithin, signal }: OpenRequest): Promise<LiveObject> {
+  const { namespace, timer } = statement;
+  const deadline = Date.now() + startWithin;
+  for (;;) {
+    signal.throwIfAborted();
+    const job = await api.get(jobs, namespace, timer);
+    if (job === undefined) throw new ClusterError(`the timer ${namespace}/${timer} was deleted: nothing was opened`);
+    if (typeof job.status?.["startTime"] === "string" && job.spec?.["suspend"] !== true) return job;
+    if (Date.now() >= deadline) {
+      const why = job.spec?.["suspend"] === true ? "it is suspended" : "no controller of Jobs has started it";
+      throw new ClusterError(`the timer does not run (${why}), so nothing would end the bypass: nothing was opened`);
+    }
+    await sleep(200);
+  }
+}
+
+/** Calico's API dropped owners once (projectcalico/calico#5715, #9574); a bypass without its owner would stay. */
+async function refuseWithoutOwner(
+  api: BreakGlassApi,
+  policy: Parameters<typeof kindOf>[0],
+  made: LiveObject,
+  uid: string,
+): Promise<void> {
+  const { name, namespace } = made.metadata;
+  const stored = await api.get(kindOf(policy), namespace, name);
+  if (stored?.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true) return;
+  throw new ClusterError(
+    `the API server does not keep the owner of ${policy.kind} ${namespace}/${name}, so nothing would end the bypass: it was removed again`,
+  );
+}
