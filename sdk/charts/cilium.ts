@@ -2,6 +2,7 @@
  * Values of the Cilium chart, by version. Keys and defaults were read from the published charts 1.17 to 1.20
  * (`values.yaml`, `values.schema.json`); the tests check every key that is written against those schemas.
  */
+import { IPv4 } from "ipaddr.js";
 import semver from "semver";
 import { absentKeyProblems } from "./absent-keys";
 import { ciliumAbsentKeys } from "./cilium-keys";
@@ -39,16 +40,14 @@ export interface HubbleOptions {
   metrics?: string[];
 }
 
-/** What the chart is asked for. Every field has a secure default. */
-export interface CiliumChartOptions {
+/** What the chart is asked for, and is known in preview. Every field has a secure default. */
+export interface CiliumOptions {
   /** Chart version, 1.13.0 or newer. Defaults to 1.20.2. */
   version?: string;
   /** Defaults to WireGuard. */
   encryption?: CiliumEncryption;
   /** Encrypt traffic between the nodes themselves too (WireGuard only). Defaults to false. */
   nodeEncryption?: boolean;
-  /** Drop unencrypted traffic between pods of this IPv4 range (strict mode, WireGuard only). Defaults to off. */
-  strictEncryptionCidr?: string;
   /** Flow visibility; on unless turned off. */
   hubble?: HubbleOptions;
   /** Defaults to `default`. */
@@ -72,6 +71,12 @@ export interface CiliumChartOptions {
    * false; `ClusterSecurity` turns it on by itself where its declaration has a mesh.
    */
   istio?: boolean;
+}
+
+/** What the chart is asked for. */
+export interface CiliumChartOptions extends CiliumOptions {
+  /** Drop unencrypted traffic between pods of this IPv4 range (strict mode, WireGuard only). Defaults to off. */
+  strictEncryptionCidr?: string;
 }
 
 /** The Cilium version whose behaviour the reachability engine was measured against. */
@@ -197,6 +202,11 @@ function optionProblems(options: CiliumChartOptions, version: string): ChartProb
     options.strictEncryptionCidr !== undefined && (!isWireGuard || semver.lt(version, "1.16.0")),
     ["strictEncryptionCidr"],
     "needs WireGuard and Cilium 1.16 or newer.",
+  );
+  refuse(
+    options.strictEncryptionCidr !== undefined && !IPv4.isValidCIDRFourPartDecimal(options.strictEncryptionCidr),
+    ["strictEncryptionCidr"],
+    "is no IPv4 range. Write it as 10.0.0.0/8.",
   );
   refuse(hubble?.ui === true && hubble.relay === false, ["hubble", "ui"], "needs the relay. Turn hubble.relay on.");
   refuse(

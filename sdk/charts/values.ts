@@ -4,7 +4,7 @@ export interface ChartValues {
 }
 
 /** A plain object. Anything else, a Pulumi output for one, is a value that is not looked into. */
-function isMap(value: unknown): value is ChartValues {
+export function isChartValues(value: unknown): value is ChartValues {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
@@ -15,7 +15,7 @@ export function mergeValues(base: ChartValues, over: ChartValues): ChartValues {
   const merged: ChartValues = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = merged[key];
-    merged[key] = isMap(below) && isMap(value) ? mergeValues(below, value) : value;
+    merged[key] = isChartValues(below) && isChartValues(value) ? mergeValues(below, value) : value;
   }
   return merged;
 }
@@ -24,7 +24,7 @@ export function mergeValues(base: ChartValues, over: ChartValues): ChartValues {
 export function valueAt(values: ChartValues, dotted: string): unknown {
   let current: unknown = values;
   for (const key of dotted.split(".")) {
-    if (!isMap(current) || !Object.hasOwn(current, key)) return undefined;
+    if (!isChartValues(current) || !Object.hasOwn(current, key)) return undefined;
     current = current[key];
   }
   return current;
@@ -34,7 +34,7 @@ export function valueAt(values: ChartValues, dotted: string): unknown {
 export function hasKey(values: ChartValues, dotted: string): boolean {
   let current: unknown = values;
   for (const key of dotted.split(".")) {
-    if (!isMap(current) || !Object.hasOwn(current, key)) return false;
+    if (!isChartValues(current) || !Object.hasOwn(current, key)) return false;
     current = current[key];
   }
   return true;
@@ -43,6 +43,6 @@ export function hasKey(values: ChartValues, dotted: string): boolean {
 /** The plain dotted keys of all scalars and lists in the values. */
 export function leafKeys(values: ChartValues, prefix = ""): string[] {
   return Object.entries(values).flatMap(([key, value]) =>
-    isMap(value) ? leafKeys(value, `${prefix}${key}.`) : [`${prefix}${key}`],
+    isChartValues(value) ? leafKeys(value, `${prefix}${key}.`) : [`${prefix}${key}`],
   );
 }

@@ -1,15 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ArgumentCheck } from "./arguments";
 import { chartArguments, checkArguments, isAnything, isFlag, isText } from "./arguments";
-import type { CiliumChartOptions } from "../charts/index";
-import { chartSource, ciliumSupport, ciliumValues } from "../charts/index";
+import type { CiliumOptions } from "../charts/index";
+import { chartSource, ciliumSupport } from "../charts/index";
+import { readCiliumChart } from "./cilium-chart";
 import { chartRelease } from "./chart-release";
 import { readArguments } from "./errors";
 import { adopt } from "./existing";
 import { typeToken } from "./type-tokens";
 
 /** Arguments of `CiliumCni`. */
-export interface CiliumCniArgs extends CiliumChartOptions {
+export interface CiliumCniArgs extends CiliumOptions {
+  /**
+   * Drop unencrypted traffic between pods of this IPv4 range (strict mode, WireGuard only); a range that is not known yet is
+   * checked before the Release is created. Defaults to off.
+   */
+  strictEncryptionCidr?: pulumi.Input<string>;
   /** Cilium runs already, installed by something else: nothing is installed, policies rely on it. Defaults to false. */
   existing?: boolean;
   /** Namespace of the Release. Defaults to `kube-system`. */
@@ -43,7 +49,7 @@ export const ciliumArguments: Readonly<Record<keyof CiliumCniArgs, ArgumentCheck
   istio: isFlag,
   limitedDns: isFlag,
   nodeEncryption: isFlag,
-  strictEncryptionCidr: isText,
+  strictEncryptionCidr: isAnything,
 };
 
 /** Summary of a CNI component. */
@@ -80,7 +86,7 @@ export class CiliumCni extends pulumi.ComponentResource {
     checkArguments(args, opts, ciliumArguments, true);
     const existing = args.existing ?? false;
     const found = existing ? readArguments(() => adopt(ciliumSupport, args, ["namespace"])) : undefined;
-    const chart = existing ? undefined : readArguments(() => ciliumValues(args, args.values ?? {}));
+    const chart = existing ? undefined : readCiliumChart(args);
     const posture: CniPosture = {
       cni: "cilium",
       version: chart?.version ?? found?.version ?? "unknown",
@@ -93,6 +99,7 @@ export class CiliumCni extends pulumi.ComponentResource {
     for (const warning of chart?.warnings ?? found?.warnings ?? []) void pulumi.log.warn(warning, this);
     if (chart !== undefined) {
       const { version, values } = chart;
+      chart.refuseWrongRange(name, this);
       const repository = args.repository ?? "https://helm.cilium.io/";
       chartRelease(
         `${name}-release`,

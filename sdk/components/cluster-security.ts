@@ -61,7 +61,7 @@ type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned:
 
 /** Cilium with the metrics that the rules read; what the user sets comes last. */
 function observedCilium(args: CiliumCniArgs, { podLabels, scrapeInterval = 15 }: ObservabilityArgs): CiliumCniArgs {
-  const { version } = ciliumValues(args);
+  const { version } = ciliumValues({ version: args.version });
   const values = ciliumMonitoringValues(version, podLabels, `${scrapeInterval}s`);
   return { ...args, values: mergeValues(values, args.values ?? {}) };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSecurityArgs } from "../../sdk/index";
 import {
+  CiliumCni,
   ClusterSecurity,
   DeclarationError,
   Dialect,
@@ -274,3 +275,45 @@ function agreeing(early: unknown, late: unknown, path: string): number {
   assert.deepEqual(early, late, path);
   return 0;
 }
+
+describe("outputs among the values of a chart", () => {
+  const strictModeOf = (all: readonly Registration[]): unknown => {
+    const release = all.find(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+    const { encryption } = release?.inputs["values"] as { encryption: { strictMode: { egress: object } } };
+    return encryption.strictMode.egress;
+  };
+  const cni = (leaf: Leaf): CiliumCni => new CiliumCni("cni", { strictEncryptionCidr: leaf("10.4.0.0/16") });
+
+  it("a range that a cloud gives is in the release, and unknown in a preview that does not know it", async () => {
+    assert.deepEqual(strictModeOf(await deploy(cni)), { enabled: true, cidr: "10.4.0.0/16" });
+    assert.deepEqual(strictModeOf(await deploy(cni, { preview: true })), { enabled: true, cidr: unknown });
+    assert.deepEqual(strictModeOf(await deploy(cni, { preview: true, known: true })), {
+      enabled: true,
+      cidr: "10.4.0.0/16",
+    });
+  });
+
+  it("an output anywhere among further values is handed on as it is", async () => {
+    const program = (leaf: Leaf): CiliumCni =>
+      new CiliumCni("cni", {
+        values: { k8sServiceHost: leaf("10.0.0.1"), ipam: { operator: { pools: [leaf("a")] } } },
+      });
+    const valuesOf = (all: readonly Registration[]): Record<string, unknown> =>
+      all.find(({ type }) => type === "kubernetes:helm.sh/v3:Release")?.inputs["values"] as Record<string, unknown>;
+    const { k8sServiceHost, ipam } = valuesOf(await deploy(program));
+    assert.deepEqual({ k8sServiceHost, ipam }, { k8sServiceHost: "10.0.0.1", ipam: { operator: { pools: ["a"] } } });
+    assert.equal(valuesOf(await deploy(program, { preview: true }))["k8sServiceHost"], unknown);
+  });
+
+  it("a range that is none is refused with its path, as a literal and as an output", async () => {
+    const wrong = { strictEncryptionCidr: "fd00::/8" };
+    assert.throws(() => new CiliumCni("cni", wrong), /strictEncryptionCidr: is no IPv4 range/);
+    const late = (leaf: Leaf): CiliumCni => new CiliumCni("cni", { strictEncryptionCidr: leaf("fd00::/8") });
+    assert.match(String(await unheard(() => deploy(late), false)), /strictEncryptionCidr: is no IPv4 range/);
+  });
+
+  it("what else is wrong with the options is said at once, whatever the range will be", () => {
+    const args = { strictEncryptionCidr: pulumi.output("10.4.0.0/16"), version: "1.15.0" };
+    assert.throws(() => new CiliumCni("cni", args), /strictEncryptionCidr: needs WireGuard and Cilium 1.16/);
+  });
+});
