@@ -1,8 +1,7 @@
 /** The values of Cilium's chart, one of which may come from an output. */
 import * as pulumi from "@pulumi/pulumi";
-import type { ChartPlan, ChartValues } from "../charts/index";
+import type { ChartPlan, ChartValues, CiliumOptions } from "../charts/index";
 import { ciliumValues, isChartValues } from "../charts/index";
-import type { CiliumCniArgs } from "./cilium-cni";
 import { isRealEngine } from "./engine";
 import { readArguments } from "./errors";
 import { refuse } from "./refusal";
@@ -16,8 +15,14 @@ export interface ReadCiliumChart extends ChartPlan {
   readonly refuseWrongRange: (name: string, component: pulumi.Resource) => void;
 }
 
+/** What the component is told of the chart's values. */
+interface LateCiliumOptions extends CiliumOptions {
+  readonly strictEncryptionCidr?: pulumi.Input<string>;
+  readonly values?: pulumi.Inputs;
+}
+
 /** @throws ChartValuesError as Pulumi's input error */
-export function readCiliumChart({ strictEncryptionCidr: range, ...args }: CiliumCniArgs): ReadCiliumChart {
+export function readCiliumChart({ strictEncryptionCidr: range, ...args }: LateCiliumOptions): ReadCiliumChart {
   const read = (strictEncryptionCidr: string | undefined): ChartPlan =>
     readArguments(() =>
       ciliumValues(strictEncryptionCidr === undefined ? args : { ...args, strictEncryptionCidr }, args.values ?? {}),
