@@ -26,7 +26,7 @@ export function several(value: string, previous: readonly string[]): string[] {
 }
 
 /** Not split at commas: a file's name may hold one. */
-function repeatable(value: string, previous: readonly string[]): string[] {
+export function repeatable(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
 }
 

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
 import { formats } from "./print/formats";
+import { addAudit } from "./program-audit";
 import { addBypass } from "./program-bypass";
 import { addFlows } from "./program-flows";
 import { addGitops } from "./program-gitops";
@@ -36,6 +37,8 @@ export function createProgram(version: string, outcome: Outcome): Command {
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .showSuggestionAfterError(true)
+    // what comes after a command is the command's, also where a command has commands of its own
+    .enablePositionalOptions()
     .configureHelp({ optionDescription: describeOption })
     .showHelpAfterError("(cluster-security --help tells how)")
     .addHelpText(
@@ -63,6 +66,7 @@ cluster-security help COMMAND tells more about each.`,
   addDiff(program, outcome);
   addExposure(program, outcome);
   addJudgements(program, version, outcome);
+  addAudit(program, outcome);
   addFlows(program, outcome);
   addVerify(program, outcome);
   addMonitoring(program, outcome);
@@ -258,6 +262,7 @@ function addRbac(program: Command, outcome: Outcome): void {
     )
     .option("--name <name>", "the name of the roles", "cluster-security-reader")
     .option("--service-account <ns/name>", "also bind the roles to this service account")
+    .option("--audit", "also what audit reads: roles, bindings, admission policies and webhooks", false)
     .option("--verify", "also what verify needs: to make and delete Jobs and the canary's namespace", false)
     .option("--bypass <namespace>", "also what bypass open needs in this namespace (repeatable, or a,b)", several, [])
     .option("--group <name>", "with --bypass: also bind that role to this group (repeatable, or a,b)", several, [])

@@ -6,7 +6,7 @@ export { bypassKinds, chooseGrant, grantsOf, type Choice } from "./break-glass/g
 export { listBypasses, type ListedBypass } from "./break-glass/list";
 export { openBypass } from "./break-glass/open";
 export { ClusterError } from "./errors";
-export { kindsToRead } from "./kinds";
+export { auditedKinds, kindsToRead } from "./kinds";
 export { connect } from "./kubeconfig";
 export { LiveExecutor } from "./prober/executor";
 export {

@@ -90,6 +90,25 @@ export const kindsToRead: readonly KindToRead[] = [
   ...kinds("networking.gke.io", ["v1alpha1"], "verdicts", { fqdnnetworkpolicies: "FQDNNetworkPolicy" }),
 ];
 
+/**
+ * What an audit reads besides: guards of the API server, and who may change policies. No verdict depends on them, so no other
+ * command asks for them.
+ */
+export const auditedKinds: readonly KindToRead[] = [
+  ...kinds("admissionregistration.k8s.io", ["v1"], "details", {
+    validatingadmissionpolicies: "ValidatingAdmissionPolicy",
+    validatingadmissionpolicybindings: "ValidatingAdmissionPolicyBinding",
+    validatingwebhookconfigurations: "ValidatingWebhookConfiguration",
+    mutatingwebhookconfigurations: "MutatingWebhookConfiguration",
+  }),
+  ...kinds("rbac.authorization.k8s.io", ["v1"], "details", {
+    clusterroles: "ClusterRole",
+    clusterrolebindings: "ClusterRoleBinding",
+    roles: "Role",
+    rolebindings: "RoleBinding",
+  }),
+];
+
 function calicoKinds(): Record<string, string> {
   return {
     networkpolicies: "NetworkPolicy",

@@ -10,12 +10,18 @@ export interface LiveOptions {
   readonly concurrency?: number;
   /** How the cluster is called in problems and explanations. */
   readonly cluster: string;
+  /** Kinds that are read besides those that verdicts depend on. Default: none. */
+  readonly more?: readonly KindToRead[];
+  /** Keeps `metadata.managedFields`, which are half of most objects, of these kinds. Default: of none. */
+  readonly keepsManagers?: (kind: string) => boolean;
 }
 
 /** What was read of a cluster, and what could not be. */
 export interface LiveObjects {
   readonly objects: readonly SourcedObject[];
   readonly problems: readonly Problem[];
+  /** Kinds that the role may not list, or not all of. */
+  readonly unlisted: readonly { readonly apiVersion: string; readonly kind: string }[];
 }
 
 /**
@@ -26,15 +32,18 @@ export interface LiveObjects {
  */
 export async function readLiveObjects(client: ApiClient, options: LiveOptions): Promise<LiveObjects> {
   const served = await servedVersions(client);
-  const kinds = chooseKinds(kindsToRead, served);
+  const kinds = chooseKinds([...kindsToRead, ...(options.more ?? [])], served);
   const results = await inParallel(kinds, options.concurrency ?? 4, (chosen) => readKind(client, chosen, options));
   const config = await readCiliumConfig(client, served, options);
   // The order of `kindsToRead` and of the server, whatever came first.
   return {
     objects: [...results.flatMap((result) => result.objects), ...config.objects],
     problems: [...results.flatMap((result) => result.problems), ...config.problems],
+    unlisted: [...results.flatMap((result) => result.unlisted), ...config.unlisted],
   };
 }
+
+const nothing: LiveObjects = { objects: [], problems: [], unlisted: [] };
 
 interface ChosenKind {
   readonly kind: KindToRead;
@@ -89,15 +98,19 @@ async function readKind(client: ApiClient, { kind, version }: ChosenKind, option
     return {
       objects: items.map((item) => ({
         // Items of a list do not repeat their kind.
-        object: withoutBookkeeping({ ...item, apiVersion, kind: kind.kind }),
+        object: withoutBookkeeping({ ...item, apiVersion, kind: kind.kind }, options),
         source: { cluster: options.cluster },
       })),
       problems: hidden ? [forbidden(kind, options.cluster, " in every tier")] : [],
+      unlisted: hidden ? [{ apiVersion, kind: kind.kind }] : [],
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return { objects: [], problems: [] };
-    if (error.status === 403) return { objects: [], problems: [forbidden(kind, options.cluster)] };
+    if (error.status === 404) return nothing;
+    if (error.status === 403) {
+      const unlisted = [{ apiVersion, kind: kind.kind }];
+      return { objects: [], problems: [forbidden(kind, options.cluster)], unlisted };
+    }
     throw error;
   }
 }
@@ -143,32 +156,34 @@ export async function listAll(client: ApiClient, path: string, pageSize: number)
 }
 
 /** Without what only the server's own machinery needs; managedFields are half of most objects. */
-function withoutBookkeeping(object: KubeObject): KubeObject {
-  if (object.metadata === undefined) return object;
+function withoutBookkeeping(object: KubeObject, { keepsManagers }: LiveOptions): KubeObject {
+  if (object.metadata === undefined || keepsManagers?.(object.kind) === true) return object;
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
 }
 
 async function readCiliumConfig(client: ApiClient, served: Served, options: LiveOptions): Promise<LiveObjects> {
-  if (served !== undefined && !served.has("cilium.io")) return { objects: [], problems: [] };
+  if (served !== undefined && !served.has("cilium.io")) return nothing;
   const source = { cluster: options.cluster };
   try {
     const object = (await client.get(
       `/api/v1/namespaces/${ciliumConfig.namespace}/configmaps/${ciliumConfig.name}`,
     )) as KubeObject;
     return {
-      objects: [{ object: withoutBookkeeping({ ...object, apiVersion: "v1", kind: "ConfigMap" }), source }],
+      objects: [{ object: withoutBookkeeping({ ...object, apiVersion: "v1", kind: "ConfigMap" }, options), source }],
       problems: [],
+      unlisted: [],
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return { objects: [], problems: [] };
+    if (error.status === 404) return nothing;
     if (error.status !== 403) throw error;
     // Cilium's kinds may be there without its agent; only where they are does its configuration matter.
-    if (served === undefined) return { objects: [], problems: [] };
+    if (served === undefined) return nothing;
     const name = `${ciliumConfig.namespace}/${ciliumConfig.name}`;
     const message = `the role may not get ConfigMap ${name}, so Cilium's defaults are assumed: grant it, or name the enforcer (--cni cilium@VERSION)`;
-    return { objects: [], problems: [{ code: "unreadable", message, source, affectsVerdicts: false }] };
+    const unlisted = [{ apiVersion: "v1", kind: "ConfigMap" }];
+    return { objects: [], problems: [{ code: "unreadable", message, source, affectsVerdicts: false }], unlisted };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../reachability";
 import { grantedAs } from "./calico-tiers";
-import { ciliumConfig, kindsToRead } from "./kinds";
+import { auditedKinds, ciliumConfig, kindsToRead } from "./kinds";
 
 /** A rule of a role (rbac.authorization.k8s.io/v1 PolicyRule). */
 interface RoleRule {
@@ -15,6 +15,8 @@ export interface RoleOptions {
   readonly name?: string;
   /** Who is bound to the role. Default: nobody; the roles alone. */
   readonly serviceAccount?: { readonly namespace: string; readonly name: string };
+  /** Also what an audit reads: guards of the API server, roles and who is bound to them. Default: not. */
+  readonly audit?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export function readingRole(options: RoleOptions = {}): KubeObject[] {
   const apiVersion = "rbac.authorization.k8s.io/v1";
   const { namespace } = ciliumConfig;
   const roles: KubeObject[] = [
-    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: rulesForKinds() },
+    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: rulesForKinds(options.audit === true) },
     { apiVersion, kind: "Role", metadata: { name, namespace }, rules: [ruleForCiliumConfig] },
   ];
   if (serviceAccount === undefined) return roles;
@@ -121,9 +123,9 @@ const ruleForCiliumConfig: RoleRule = {
   verbs: ["get"],
 };
 
-function rulesForKinds(): RoleRule[] {
+function rulesForKinds(audit: boolean): RoleRule[] {
   const resources = new Map<string, Set<string>>();
-  for (const kind of kindsToRead) {
+  for (const kind of audit ? [...kindsToRead, ...auditedKinds] : kindsToRead) {
     const known = resources.get(kind.group) ?? new Set<string>();
     resources.set(kind.group, new Set([...known, ...grantedAs(kind)]));
   }

@@ -1,7 +1,7 @@
 /** How an object in the cluster differs from the one that is declared, who made the difference, and how to mend it. */
 import { isDeepStrictEqual } from "node:util";
 import type { EffectChange, KubeObject } from "../reachability";
-import { describeRef, effectOfChange, isStagedKind } from "../reachability";
+import { buildSnapshot, describeRef, effectOfChange, isStagedKind, profileFor } from "../reachability";
 import { isMap } from "../reachability/model/plain";
 
 /** What Kubernetes says about who set which fields (`metadata.managedFields`). */
@@ -39,8 +39,15 @@ export interface Drift {
   readonly mend: string;
 }
 
+/** What is different in a live object, before it is put into words. */
+export interface ObjectDifference {
+  readonly fields: readonly FieldDifference[];
+  /** What a policy of the network does differently by itself; undefined for an object that is none. */
+  readonly effect?: EffectChange;
+}
+
 /** One field of the live object that is not as declared. */
-interface FieldDifference {
+export interface FieldDifference {
   /** `spec.ingress[1]`. */
   readonly path: string;
   readonly kind: "added" | "changed" | "removed";
@@ -63,7 +70,16 @@ const serverDefaults = new Set([
   'scope="*"',
   'failurePolicy="Fail"',
   'apiGroup="rbac.authorization.k8s.io"',
+  // webhooks
+  "timeoutSeconds=10",
+  'reinvocationPolicy="Never"',
+  "port=443",
 ]);
+
+/** Written into objects by controllers that complete them: cert-manager's injector, the aggregation of roles. */
+function isCompleted(path: string, declared: DeclaredObject): boolean {
+  return /\.clientConfig\.caBundle$/.test(path) || (path === "rules" && declared["aggregationRule"] !== undefined);
+}
 
 /**
  * What was changed in a live object, by whom, what that opens, and how to mend it.
@@ -75,20 +91,35 @@ const serverDefaults = new Set([
  * @returns Undefined where it does what is declared.
  */
 export function driftOf(declared: DeclaredObject, live: LiveObject): Drift | undefined {
-  const differences = differencesOf(declared, live);
-  if (differences.length === 0) return undefined;
-  const effect = effectOf(declared, live);
+  const difference = differenceOf(declared, live);
+  if (difference === undefined) return undefined;
+  const { fields, effect } = difference;
   const isDecided = effect !== undefined && !effect.isUndecided;
-  if (isDecided && effect.opens.length + effect.closes.length === 0) return undefined;
-  const paths = differences.slice(0, 4).map(({ path, kind }) => `${path} was ${kind}`);
-  const owners = managersOf(live, differences);
+  const owners = managersOf(live, fields);
   const by = owners.length === 0 ? "" : ` by ${owners.join(", ")}`;
   return {
-    what: `${nameOf(declared)} is not what is declared: ${paths.join(", ")}${by}`,
+    what: `${nameOf(declared)} is not what is declared: ${describeFields(fields)}${by}`,
     effect: wordsOf(effect),
     opensNothing: isDecided && effect.opens.length === 0,
     mend: mend(declared),
   };
+}
+
+/** What {@link driftOf} tells, as data. */
+export function differenceOf(declared: DeclaredObject, live: LiveObject): ObjectDifference | undefined {
+  const fields = differencesOf(declared, live);
+  if (fields.length === 0) return undefined;
+  const effect = effectOf(declared, live);
+  if (effect !== undefined && !effect.isUndecided && effect.opens.length + effect.closes.length === 0) return undefined;
+  return { fields, ...(effect === undefined ? {} : { effect }) };
+}
+
+/** `spec.ingress was added, spec.egress[0] was changed`: at most four. */
+export function describeFields(fields: readonly FieldDifference[]): string {
+  return fields
+    .slice(0, 4)
+    .map(({ path, kind }) => `${path} was ${kind}`)
+    .join(", ");
 }
 
 /** What a policy of the network does differently; undefined for an object that is none. */
@@ -97,7 +128,23 @@ function effectOf(declared: DeclaredObject, live: LiveObject): EffectChange | un
   const { apiVersion, kind, metadata } = declared;
   const sections = Object.fromEntries(Object.entries(live).filter(([key]) => !isIdle(key)));
   const standing: KubeObject = { ...sections, apiVersion, kind, metadata };
+  if (readAlike({ ...declared }, standing)) return { opens: [], closes: [], isUndecided: false };
   return effectOfChange({ ...declared }, standing);
+}
+
+/** Whether two policies come to the same rules, whoever enforces them: most that differ do so by the server's defaults. */
+function readAlike(declared: KubeObject, standing: KubeObject): boolean {
+  let isRead = false;
+  const areSame = (["kubernetes", "cilium", "calico"] as const).every((cni) => {
+    const [meant, found] = [declared, standing].map((object) => {
+      const { rules, problems } = buildSnapshot([{ object }], { profile: profileFor(cni) });
+      const policies = rules.policies.map(({ origin: _, ...policy }) => policy);
+      return { policies, isClear: problems.every(({ affectsVerdicts }) => !affectsVerdicts) };
+    });
+    isRead ||= meant !== undefined && meant.policies.length > 0;
+    return meant?.isClear === true && found?.isClear === true && isDeepStrictEqual(meant.policies, found.policies);
+  });
+  return areSame && isRead;
 }
 
 function wordsOf(effect: EffectChange | undefined): string {
@@ -124,7 +171,9 @@ export function nameOf({ apiVersion, kind, metadata: { name, namespace } }: Decl
 
 function differencesOf(declared: DeclaredObject, live: LiveObject): readonly FieldDifference[] {
   const keys = new Set([...Object.keys(declared), ...Object.keys(live)].filter((key) => !isIdle(key)));
-  const sections = [...keys].flatMap((key) => compare(key, plain(declared[key]), plain(live[key])));
+  const sections = [...keys]
+    .flatMap((key) => compare(key, plain(declared[key]), plain(live[key])))
+    .filter(({ path }) => !isCompleted(path.replace(/\[\d+\]/g, ""), declared));
   const annotations = effectiveAnnotations.flatMap((key) =>
     compare(`metadata.annotations[${key}]`, declared.metadata.annotations?.[key], live.metadata?.annotations?.[key]),
   );
@@ -154,12 +203,21 @@ function compare(path: string, declared: unknown, live: unknown): readonly Field
 }
 
 /** Whoever owns the fields that differ; where nobody does, whoever wrote the object besides Pulumi. */
-function managersOf({ metadata }: LiveObject, differences: readonly FieldDifference[]): readonly string[] {
-  const entries = (metadata?.managedFields ?? []).filter(({ subresource }) => (subresource ?? "") === "");
-  const others = entries.filter((entry) => !isPulumi(entry));
-  const owning = others.filter(({ fieldsV1 }) => differences.some(({ path }) => owns(fieldsV1, path)));
+function managersOf(live: LiveObject, differences: readonly FieldDifference[]): readonly string[] {
+  const others = writersOf(live).filter((entry) => !isPulumi(entry));
+  const owning = others.filter((entry) => ownsSome(entry, differences));
   const named = (owning.length > 0 ? owning : others).map(({ manager }) => manager ?? "");
   return [...new Set(named.filter((manager) => manager !== ""))];
+}
+
+/** Whoever wrote an object, what reports its status left out. */
+export function writersOf({ metadata }: LiveObject): readonly FieldOwner[] {
+  return (metadata?.managedFields ?? []).filter(({ subresource }) => (subresource ?? "") === "");
+}
+
+/** Whether a writer owns one of these fields. */
+export function ownsSome({ fieldsV1 }: FieldOwner, fields: readonly Pick<FieldDifference, "path">[]): boolean {
+  return fields.some(({ path }) => owns(fieldsV1, path));
 }
 
 /** Applied by Pulumi's Kubernetes provider: each resource has a manager of its own. */

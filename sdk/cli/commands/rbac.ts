@@ -8,6 +8,8 @@ export interface RbacOptions {
   readonly name: string;
   /** `namespace/name` */
   readonly serviceAccount?: string;
+  /** Also what `audit` reads. */
+  readonly audit: boolean;
   /** Also what `verify` needs. */
   readonly verify: boolean;
   /** Namespaces: also what opening a bypass there needs. */
@@ -20,7 +22,7 @@ export interface RbacOptions {
 
 /** `cluster-security rbac`: the role that reading a live cluster needs, and the one for verifying it. Reads nothing. */
 export async function rbac(options: RbacOptions): Promise<ExitCode> {
-  const { name, serviceAccount, format } = options;
+  const { name, serviceAccount, format, audit } = options;
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw usageError(`--name: "${name}" is no name of an object`);
   const bound = serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) };
   const verifying = options.verify ? verifyingRole({ name: `${name}-verify`, ...bound }) : [];
@@ -29,7 +31,7 @@ export async function rbac(options: RbacOptions): Promise<ExitCode> {
   }
   const { bypass: namespaces, group: groups } = options;
   const opening = namespaces.length > 0 ? bypassRole({ name: `${name}-bypass`, namespaces, groups, ...bound }) : [];
-  const objects = [...readingRole({ name, ...bound }), ...verifying, ...opening];
+  const objects = [...readingRole({ name, ...bound, audit }), ...verifying, ...opening];
   const output = outputOf(options);
   output.write(
     format === "json"

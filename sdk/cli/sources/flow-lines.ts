@@ -1,13 +1,20 @@
-/** The lines of recordings: of files, rotated and compressed ones too, and of standard input. */
+/** The lines of recordings and logs: of files, rotated and compressed ones too, and of standard input. */
 import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { isLokiAnswer, lokiBeginning, LokiLines, type RecordingReader } from "../../flows/index";
+import { isLokiAnswer, lokiBeginning, LokiLines } from "../../flows/index";
 import { inputError } from "../errors";
 
 /** A line that is longer is a whole answer of an API, which would have to be held in memory. */
 const longestLine = 256 * 1024 * 1024;
+
+/** Takes lines one by one. */
+export interface LineReader {
+  line(text: string, file: string, number: number): void;
+  /** @param lines How many lines the file has. */
+  endOfFile(file: string, lines: number): void;
+}
 
 /**
  * Feeds every line of the named files to a reader. A folder stands for the files in it, in the order of their names.
@@ -17,7 +24,7 @@ const longestLine = 256 * 1024 * 1024;
  */
 export async function readFlowLines(
   names: readonly string[],
-  reader: RecordingReader,
+  reader: LineReader,
   progress: (bytes: number, file: string) => void,
 ): Promise<void> {
   let bytes = 0;

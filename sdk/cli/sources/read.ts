@@ -254,7 +254,8 @@ interface Read {
   readonly problems: readonly Problem[];
 }
 
-function readText(text: string, file: string | undefined, form: ReadOptions["form"]): SourceContent {
+/** What a text holds: manifests, a Pulumi state or preview. @param file Where it stands; standard input if undefined. */
+export function readText(text: string, file: string | undefined, form: ReadOptions["form"]): SourceContent {
   const where = file ?? "standard input";
   // A state and a preview are JSON objects; looking costs nothing where the text is not.
   if (form === "state" || form === "preview" || (form === "auto" && mayBePulumi(text))) {

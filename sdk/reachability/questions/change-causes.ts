@@ -2,16 +2,18 @@
 import type { Engine } from "../engine/engine";
 import type { Selected } from "../engine/policy-index";
 import type { ObjectRef } from "../model/objects";
+import { metadataEndpoints } from "../model/metadata-endpoints";
+import { formatAddress, parseAddress } from "../model/sets/addresses";
 import type { Workload } from "../model/snapshot";
-import type { Flow, Peer } from "../model/verdicts";
+import type { DirectionExplanation, Explanation, Flow, Peer } from "../model/verdicts";
 import type { Direction } from "../model/direction";
 import { ChangedObjects, type ChangedObject } from "./changed-objects";
 import { explainFlow } from "./explain";
-import type { ChangedPair } from "./path-changes";
+import { rangeOf, type ChangedPair } from "./path-changes";
 
 /**
  * Finds the objects that changed a pair. An end that appeared or is gone is the cause by itself; else the policies that
- * the explanations of a flow that changed name and that differ; else what the ends themselves are (labels, namespace);
+ * turned a side of the flow around and that differ; else those that its explanations name; else what the ends themselves are (labels, namespace);
  * else everything that is neither policy nor workload and differs (Services, network sets, the enforcer's settings).
  */
 export function causeFinder(before: Engine, after: Engine): (pair: ChangedPair) => readonly ChangedObject[] {
@@ -22,8 +24,11 @@ export function causeFinder(before: Engine, after: Engine): (pair: ChangedPair) 
     if (ends.length > 0) return ends;
     const only = suspects.only(pair);
     if (only !== undefined) return [only];
-    const flow = flowThatChanged(pair);
-    const policies = changed.of([...policiesNamed(before, flow), ...policiesNamed(after, flow)]);
+    const flows = [flowThatChanged(pair), ...flowsToMetadata(pair)];
+    const explained = flows.map((flow) => [explainFlow(before, flow), explainFlow(after, flow)] as const);
+    const deciding = changed.of(explained.flatMap(([was, is]) => decidersOf(was, is)));
+    if (deciding.length > 0) return deciding;
+    const policies = changed.of(explained.flat().flatMap(policiesNamed));
     if (policies.length > 0) return policies;
     const own = changed.ofEnds([pair.sourceId, pair.destinationId]);
     return own.length > 0 ? own : changed.others;
@@ -103,9 +108,44 @@ function flowThatChanged({ source, destination, before, after }: ChangedPair): F
   return { source, destination, protocol: "TCP" };
 }
 
-function policiesNamed(engine: Engine, flow: Flow): ObjectRef[] {
-  const { egress, ingress, mesh } = explainFlow(engine, flow);
-  return [egress, ingress, ...(mesh === undefined ? [] : [mesh])].flatMap((side) => [
+/** A range is explained by its first address; the credentials of a cloud that lie within may be denied by others. */
+function flowsToMetadata(pair: ChangedPair): Flow[] {
+  if (pair.destination.kind !== "address") return [];
+  const range = rangeOf(pair.destinationId);
+  return metadataAddresses.flatMap(({ family, value }) => {
+    const isWithin = family === range?.family && range.from < value && value <= range.to;
+    const destination: Peer = { kind: "address", address: formatAddress({ family, value }) };
+    return isWithin ? [flowThatChanged({ ...pair, destination })] : [];
+  });
+}
+
+const metadataAddresses = metadataEndpoints.flatMap(({ address, formOf }) => {
+  const parsed = formOf === undefined ? parseAddress(address) : undefined;
+  return parsed === undefined ? [] : [parsed];
+});
+
+/**
+ * The policies by which a side of a flow was turned around: what decides it now and what decided it before. Where no rule
+ * decides, those that isolate: before, where nothing does any more; now, where nothing did. A policy that isolates beside
+ * others changes nothing by going.
+ */
+function decidersOf(was: Explanation, is: Explanation): ObjectRef[] {
+  return sidesOf(was).flatMap(([name, before]) => {
+    const after = sidesOf(is).find(([other]) => other === name)?.[1];
+    if (after === undefined || before.verdict === after.verdict) return [];
+    const deciding = [before, after].flatMap((side) => (side.deciding === undefined ? [] : [side.deciding.policy]));
+    const isolating = after.verdict === "allowed" ? before : after;
+    const free = after.verdict === "allowed" ? after : before;
+    return [...deciding, ...(free.deciding === undefined ? isolating.isolatedBy : [])];
+  });
+}
+
+function sidesOf({ egress, ingress, mesh }: Explanation): readonly (readonly [string, DirectionExplanation])[] {
+  return [["egress", egress], ["ingress", ingress], ...(mesh === undefined ? [] : [["mesh", mesh] as const])];
+}
+
+function policiesNamed(explanation: Explanation): ObjectRef[] {
+  return sidesOf(explanation).flatMap(([, side]) => [
     ...(side.deciding === undefined ? [] : [side.deciding.policy]),
     ...side.isolatedBy,
     ...side.chain.filter(({ outcome }) => outcome !== "not-matched").map(({ rule }) => rule.policy),

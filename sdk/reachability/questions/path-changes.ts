@@ -62,7 +62,7 @@ function* groupsOf(entries: Iterable<MatrixEntry>): Iterable<Group> {
 }
 
 /** `a.b.c.d-e.f.g.h[External]` as numbers. */
-function rangeOf(id: string): Omit<RangeEntry, "entry"> | undefined {
+export function rangeOf(id: string): Omit<RangeEntry, "entry"> | undefined {
   if (!id.endsWith(external)) return undefined;
   const [first = "", last = ""] = id.slice(0, -external.length).split("-");
   const [from, to] = [parseAddress(first), parseAddress(last)];

@@ -1,0 +1,15 @@
+/** What has become of a baseline: differences by effect, who made them, and how that changed from run to run. Pure. */
+export { audit } from "./audit";
+export type {
+  AuditDrift,
+  AuditInput,
+  AuditPaths,
+  AuditResult,
+  AuditedRequest,
+  BaselineObject,
+  FieldManager,
+} from "./types";
+export { AuditLogReader } from "./audit-log";
+export { baselineOf } from "./baseline";
+export type { RecordedDrift, RecordedRun, RunsCompared } from "./history";
+export { compareRuns, hasWorsened, readRun, recordOf } from "./history";
