@@ -124,7 +124,7 @@ function describeRequest({ user, as, verb, time, addresses, userAgent }: Audited
 
 function asMarkdown({ drifts, verdict, gaps, compared }: AuditResult, { cluster, baseline, time }: AuditRun): string {
   const said = verdict === "clean" ? `no drift: ${describeCompared(compared)}` : describeDrifts(drifts);
-  const head = `**Audit of ${inline(cluster)}** against ${baseline.map(inline).join(", ")}, ${time}: ${said}\n`;
+  const head = `**Audit of ${cell(cluster)}** against ${baseline.map(cell).join(", ")}, ${time}: ${said}\n`;
   const rows = drifts.map((drift) =>
     [
       drift.severity,
@@ -152,13 +152,7 @@ function summary({ count, examples }: AuditPaths): string {
 
 /** A name with markup stays text. */
 function cell(text: string): string {
-  return markdownCell(printable(text)).replace(/[<>`*_[\]]/g, (sign) =>
-    sign === "<" ? "&lt;" : sign === ">" ? "&gt;" : `\\${sign}`,
-  );
-}
-
-function inline(text: string): string {
-  return cell(text);
+  return markdownCell(printable(text));
 }
 
 function describeCompared({ policies, namespaces, workloads }: AuditResult["compared"]): string {
