@@ -1,15 +1,25 @@
-/** Where objects lie after kustomize: the `namespace:` of a kustomization replaces that of all it takes in. */
+/** Where objects lie after kustomize, and their labels: the `namespace:` of a kustomization replaces that of all it takes in. */
 import * as path from "node:path";
 import { hasTemplate } from "../../cluster/owners";
 import { unknownValue } from "../../reachability";
 import type { KubeObject, SourcedObject } from "../../reachability";
 import type { Kustomization } from "./kustomize";
+import { withLabels, type AddedLabels } from "./kustomize-labels";
 
 /** A namespace by its name; `own`: what the object names, or none; `unknown`: it is filled in later. */
 type Place = { readonly name: string } | "own" | "unknown";
 
+/** What the kustomizations that take a file in do to its objects. */
+interface Setting {
+  readonly place: Place;
+  /** For objects that name no namespace then. */
+  readonly fallback: string | undefined;
+  /** The innermost first. */
+  readonly labels: readonly AddedLabels[];
+}
+
 /**
- * Objects with the namespaces that kustomizations give them. What several kustomizations take in lies in each of their
+ * Objects with the namespaces and labels that kustomizations give them. What several kustomizations take in lies in each of their
  * namespaces. A Namespace object gets the name as well (kustomize's namespace transformer), but only where a workload
  * that was read lies in it. What only components hold that nothing takes in lies in
  * no namespace that is known.
@@ -19,14 +29,16 @@ export function withNamespaces(
   kustomizations: readonly Kustomization[],
   isNamespaced: (object: KubeObject) => boolean,
 ): readonly SourcedObject[] {
-  const places = placesOf(kustomizations);
+  const places = settingsOf(kustomizations);
   if (places.size === 0) return objects;
   const isNamespace = ({ object }: SourcedObject): boolean => object.apiVersion === "v1" && object.kind === "Namespace";
   const inhabited = new Set<string>();
   const moved = objects.map((each): readonly SourcedObject[] => {
     const found = places.get(path.normalize(each.source?.file ?? ""));
-    if (found === undefined || isNamespace(each) || !isNamespaced(each.object)) return [each];
-    const all = [...found.values()].map((place) => inPlace(each, place));
+    if (found === undefined || isNamespace(each)) return [each];
+    const all = isNamespaced(each.object)
+      ? [...found.values()].map(({ place, fallback, labels }) => withLabels(inPlace(each, place, fallback), labels))
+      : [...found.values()].map(({ labels }) => withLabels(each, labels));
     if (each.object.kind === "Pod" || hasTemplate(each))
       for (const { object } of all) inhabited.add(String(object.metadata?.namespace ?? ""));
     return all;
@@ -34,7 +46,10 @@ export function withNamespaces(
   return moved.flatMap(([first, ...rest]) => {
     if (first === undefined || !isNamespace(first)) return first === undefined ? [] : [first, ...rest];
     const found = places.get(path.normalize(first.source?.file ?? ""));
-    return found === undefined ? first : [...found.values()].flatMap((place) => named(first, place, inhabited));
+    if (found === undefined) return first;
+    return [...found.values()].flatMap(({ place, labels }) =>
+      named(first, place, inhabited).map((each) => withLabels(each, labels)),
+    );
   });
 }
 
@@ -47,8 +62,11 @@ function named(each: SourcedObject, place: Place, inhabited: ReadonlySet<string>
   return [];
 }
 
-function inPlace(each: SourcedObject, place: Place): SourcedObject {
-  if (place === "own") return each;
+function inPlace(each: SourcedObject, place: Place, fallback: string | undefined): SourcedObject {
+  if (place === "own") {
+    const isOpen = fallback !== undefined && !each.object.metadata?.namespace;
+    return isOpen ? withMetadata(each, { namespace: fallback }) : each;
+  }
   if (place === "unknown") {
     return each.object.metadata?.namespace === undefined ? withMetadata(each, { namespace: unknownValue }) : each;
   }
@@ -59,29 +77,46 @@ function withMetadata(each: SourcedObject, fields: Readonly<Record<string, unkno
   return { ...each, object: { ...each.object, metadata: { ...each.object.metadata, ...fields } } };
 }
 
-/** For each file that a kustomization takes in, the places in which its objects come to lie, by their text. */
-function placesOf(kustomizations: readonly Kustomization[]): Map<string, Map<string, Place>> {
+/** For each file that a kustomization takes in, what becomes of its objects, by their text. */
+function settingsOf(kustomizations: readonly Kustomization[]): Map<string, Map<string, Setting>> {
   const byFolder = new Map(kustomizations.map((each) => [each.folder, each]));
-  const places = new Map<string, Map<string, Place>>();
+  const settings = new Map<string, Map<string, Setting>>();
   const taken = new Set(kustomizations.flatMap(({ resources }) => resources));
-  const visit = (each: Kustomization, outer: Place | undefined, above: readonly string[]): void => {
+  const add = (resource: string, setting: Setting): void => {
+    const known = settings.get(resource) ?? new Map<string, Setting>();
+    settings.set(resource, known.set(JSON.stringify(setting), setting));
+  };
+  const visit = (each: Kustomization, outer: Partial<Setting>, above: readonly string[]): void => {
     if (above.includes(each.folder)) return;
-    const place = outer ?? placeOf(each, byFolder);
+    const place = outer.place ?? placeOf(each, byFolder);
+    const fallback = outer.fallback ?? each.fallbackNamespace;
+    const labels = [...addedBy(each, byFolder), ...(outer.labels ?? [])];
+    const setting: Setting = { place: place ?? "own", fallback, labels };
     for (const resource of each.resources) {
       const inner = byFolder.get(resource);
-      if (inner !== undefined) visit(inner, place, [...above, each.folder]);
-      else
-        places.set(
-          resource,
-          (places.get(resource) ?? new Map<string, Place>()).set(keyOf(place ?? "own"), place ?? "own"),
-        );
+      if (inner === undefined) add(resource, setting);
+      else {
+        // what was rendered has what its own kustomization gives
+        add(`kustomize build ${resource}`, setting);
+        visit(inner, { ...(place === undefined ? {} : { place }), fallback, labels }, [...above, each.folder]);
+      }
     }
   };
   for (const each of kustomizations) {
     if (taken.has(each.folder)) continue;
-    visit(each, each.isComponent ? (placeOf(each, byFolder) ?? "unknown") : undefined, []);
+    const place = each.isComponent ? (placeOf(each, byFolder) ?? "unknown") : undefined;
+    visit(each, place === undefined ? {} : { place }, []);
   }
-  return places;
+  return settings;
+}
+
+/** The labels that a kustomization adds, and those of its components. */
+function addedBy(each: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): readonly AddedLabels[] {
+  const components = each.resources.flatMap((folder) => {
+    const inner = byFolder.get(folder);
+    return inner?.isComponent === true ? (inner.labels ?? []) : [];
+  });
+  return [...components, ...(each.labels ?? [])];
 }
 
 /** The namespace that a kustomization gives, or one of its components does. */
@@ -93,8 +128,4 @@ function placeOf(each: Kustomization, byFolder: ReadonlyMap<string, Kustomizatio
   const name = each.namespace ?? components.find(({ namespace }) => namespace !== undefined)?.namespace;
   if (name === undefined) return undefined;
   return /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) ? { name } : "unknown";
-}
-
-function keyOf(place: Place): string {
-  return typeof place === "string" ? place : `name ${place.name}`;
 }

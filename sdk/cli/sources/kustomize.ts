@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { isPolicy, readYaml, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { listOf, mapOf, type Fields } from "../../reachability/model/plain";
+import { labelsOf, type AddedLabels } from "./kustomize-labels";
 
 /** A kustomization file, read. */
 export interface Kustomization {
@@ -13,10 +14,15 @@ export interface Kustomization {
   readonly resources: readonly string[];
   readonly patches: readonly Patch[];
   readonly namespace?: string;
+  /** The namespace of what names none after all kustomizations. */
+  readonly fallbackNamespace?: string;
+  readonly labels?: readonly AddedLabels[];
+  /** The folder to build, where it is another: what Flux and Argo CD make of it. */
+  readonly built?: string;
 }
 
 /** A change to an object that lies elsewhere. */
-interface Patch {
+export interface Patch {
   /** The file it stands in; nothing where it stands in the kustomization. */
   readonly file?: string;
   readonly text?: string;
@@ -55,6 +61,7 @@ export function readKustomization(file: string, value: unknown): Kustomization {
     resources: ["resources", "bases", "components"].flatMap((key) => textsOf(fields[key])).map(at),
     patches: [...patches, ...textsOf(fields["patchesStrategicMerge"]).map(inline)],
     ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
+    labels: labelsOf(fields),
   };
 }
 
@@ -145,7 +152,7 @@ function changesOf(
     const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
     return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
       const by = file ?? kustomization.folder;
-      const root = kustomization.folder;
+      const root = kustomization.built ?? kustomization.folder;
       if (file !== undefined) placed.add(file);
       const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
       const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);

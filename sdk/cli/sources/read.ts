@@ -4,6 +4,7 @@ import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
+import { deploymentsIn } from "./gitops";
 import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
@@ -136,12 +137,13 @@ class Folders {
   overlay(content: SourceContent): SourceContent {
     // what was rendered has its patches and namespaces already
     const kustomizations = this.#kustomizations.map((each): Kustomization => {
-      const { namespace: _namespace, ...rest } = each;
+      const { namespace: _namespace, labels: _labels, ...rest } = each;
       return this.#rendered.has(each.folder) ? { ...rest, patches: [] } : each;
     });
+    const applied = [...kustomizations, ...deploymentsIn(content.objects, kustomizations)];
     const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
-    const { objects: whole, problems } = withoutPatches(content.objects, kustomizations);
-    const objects = withNamespaces(whole, kustomizations, isNamespaced);
+    const { objects: whole, problems } = withoutPatches(content.objects, applied);
+    const objects = withNamespaces(whole, applied, isNamespaced);
     const roots = rootsOf(kustomizations).filter((folder) => !this.#rendered.has(folder));
     const hints = [
       ...hint("Helm chart", [...this.#charts], "helm template", this.options.verbose),

@@ -78,7 +78,7 @@ function addObject(
   }
   const { apiVersion, kind, items } = value as { apiVersion?: unknown; kind?: unknown; items?: unknown };
   const metadata = (value as { metadata?: unknown }).metadata;
-  const isMeant = typeof metadata === "object" && metadata !== null && (apiVersion ?? kind) !== undefined;
+  const isMeant = typeof metadata === "object" && metadata !== null && isOfCluster(apiVersion, kind);
   if ((apiVersion === undefined || kind === undefined) && !isMeant) {
     return report("not-an-object", "a map without apiVersion and kind: no Kubernetes object", line);
   }
@@ -96,6 +96,21 @@ function addObject(
   const gaps = gapsIn(value as KubeObject);
   objects.push({ object: gaps.object, source });
   if (gaps.problem !== undefined) problems.push({ ...gaps.problem, source });
+}
+
+/** API groups and kinds of which an object may decide verdicts. */
+const clusterGroups =
+  /^(v\d\w*$|(apps|batch|extensions)\/|([a-z0-9.-]+\.)?(k8s|cilium|istio|antrea|ovn)\.(io|org)\/|([a-z0-9.-]+\.)?projectcalico\.org\/)/;
+const clusterKinds = /Policy$|^(Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|Job|CronJob|Namespace|Service)$/;
+
+/**
+ * Whether a document that has only one of the two was meant for a cluster: kubectl refuses it, but somebody may complete it.
+ * Other tools write maps of this form, too (`apiVersion: score.dev/v1b1` without a kind).
+ */
+function isOfCluster(apiVersion: unknown, kind: unknown): boolean {
+  if (typeof apiVersion === "string") return clusterGroups.test(apiVersion);
+  if (typeof kind === "string") return clusterKinds.test(kind);
+  return (apiVersion ?? kind) !== undefined;
 }
 
 function isTyped(value: unknown): boolean {
