@@ -9,7 +9,7 @@ export { isSomeValue, someValue } from "./model/unknown";
 export type { ServiceEntry } from "./model/services";
 export { isCiliumProxy } from "./model/services";
 export { isBeforeCalico } from "./model/calico-version";
-export { profileWithin, readersOf } from "./model/profile";
+export { isUnmodelled, profileWithin, readersOf } from "./model/profile";
 export type { HttpRule } from "./readers/http";
 export { httpRules, readHttp } from "./readers/http";
 export { isPortName } from "./readers/names";

@@ -137,6 +137,85 @@ spec:
     assert.equal((await answer(together)).verdict, "denied");
   });
 
+  const release = (spec: string): string => `apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: { name: cilium }
+spec: { ${spec} }
+`;
+  const source = `apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: { name: cilium }
+spec: { url: oci://example.com/charts/cilium, ref: { tag: 1.19.4 } }
+`;
+
+  it("the chart of a HelmRelease may stand in an OCIRepository, its values in a file that a kustomization makes a ConfigMap of", async () => {
+    const spec =
+      "chartRef: { kind: OCIRepository, name: cilium }, valuesFrom: [{ kind: ConfigMap, name: cilium-values, valuesKey: values.yaml }]";
+    const files = {
+      "x.yaml": join(workloads, backendDeny),
+      "cilium/release.yaml": join(source, release(spec)),
+      "cilium/kustomization.yaml":
+        "resources: [release.yaml]\nconfigMapGenerator: [{ name: cilium-values, files: [values.yaml=helm/values.yaml] }]\n",
+      "cilium/helm/values.yaml": "policyEnforcementMode: default\n",
+    };
+    const closed = await answer(files);
+    assert.equal(closed.verdict, "denied", closed.stderr);
+    assert.match(closed.stderr, /enforcer: cilium@1\.19/);
+    const never = await answer({ ...files, "cilium/helm/values.yaml": "policyEnforcementMode: never\n" });
+    assert.equal(never.verdict, "allowed", never.stderr);
+  });
+
+  it("of several versions of an enforcer the newest counts, whatever the order", async () => {
+    const of = (version: string): string =>
+      release(`chart: { spec: { chart: cilium, version: ${version} } }`).replace(
+        "name: cilium",
+        `name: c-${version.replaceAll(".", "-")}`,
+      );
+    for (const versions of [
+      ["1.17.3", "1.20.1"],
+      ["1.20.1", "1.17.3"],
+    ]) {
+      const { stderr } = await answer({
+        "x.yaml": workloads,
+        "a.yaml": of(versions[0] ?? ""),
+        "b.yaml": of(versions[1] ?? ""),
+      });
+      assert.match(stderr, /enforcer: cilium@1\.20/);
+    }
+  });
+
+  /** The findings not-understood of a folder, as text. */
+  async function notUnderstood(files: Readonly<Record<string, string>>): Promise<string> {
+    const { folder, remove } = folderWith(files);
+    try {
+      const ran = await run(["check", ".", "--rule", "not-understood"], { cwd: folder });
+      return ran.stdout;
+    } finally {
+      remove();
+    }
+  }
+
+  it("check says that a version is not modelled, what was not read, and what was not rendered once", async () => {
+    const old = release("chart: { spec: { chart: cilium, version: 1.12.1 } }");
+    assert.match(await notUnderstood({ "x.yaml": shop, "a.yaml": old }), /Cilium 1\.12 is not modelled/);
+    const toService = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: out, namespace: shop }
+spec: { endpointSelector: {}, egress: [{ toServices: [{ k8sService: { serviceName: gone, namespace: far } }] }] }
+`;
+    const unread = await notUnderstood({ "x.yaml": workloads, "a.yaml": toService });
+    assert.match(unread, /MEDIUM .*\n.*shop\/out: .* names an object that was not read/);
+    const template = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: ui
+  namespace: {{ .Release.Namespace }}
+spec: { podSelector: {} }
+`;
+    const once = await notUnderstood({ "x.yaml": workloads, "a.yaml": template });
+    assert.equal(once.split("\n").filter((line) => /NetworkPolicy .*ui/.test(line)).length, 1, once);
+  });
+
   it("a document without a kind, as other tools write it, is passed over", async () => {
     const score = "apiVersion: score.dev/v1b1\nmetadata: { name: web }\ncontainers: { app: { image: . } }\n";
     const { verdict, stderr } = await answer({ "x.yaml": workloads, "score.yaml": score });

@@ -17,6 +17,8 @@ export interface Kustomization {
   /** The namespace of what names none after all kustomizations. */
   readonly fallbackNamespace?: string;
   readonly labels?: readonly AddedLabels[];
+  /** ConfigMaps that it makes of files, by their keys. */
+  readonly configMaps?: readonly { readonly name: unknown; readonly files: ReadonlyMap<string, string> }[];
   /** The folder to build, where it is another: what Flux and Argo CD make of it. */
   readonly built?: string;
 }
@@ -62,6 +64,16 @@ export function readKustomization(file: string, value: unknown): Kustomization {
     patches: [...patches, ...textsOf(fields["patchesStrategicMerge"]).map(inline)],
     ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
     labels: labelsOf(fields),
+    configMaps: listOf(fields["configMapGenerator"]).map((each) => {
+      const { name, files } = mapOf(each);
+      // kustomize reads no file outside the kustomization's folder
+      const entries = textsOf(files).flatMap((text): [string, string][] => {
+        const [first = "", second = first] = text.split("=", 2);
+        const key = second === first ? path.basename(first) : first;
+        return path.normalize(second).startsWith("..") || path.isAbsolute(second) ? [] : [[key, at(second)]];
+      });
+      return { name, files: new Map(entries) };
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Reads sources: files, folders, standard input, live clusters. */
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
@@ -7,6 +8,7 @@ import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files"
 import { deploymentsIn } from "./gitops";
 import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
+import { withReleases } from "./helm-releases";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
 import { render, type Renderable } from "./render";
@@ -142,7 +144,10 @@ class Folders {
     });
     const applied = [...kustomizations, ...deploymentsIn(content.objects, kustomizations)];
     const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
-    const { objects: whole, problems } = withoutPatches(content.objects, applied);
+    const released = withReleases(content.objects, kustomizations, (file) =>
+      existsSync(file) ? textOf(file) : undefined,
+    );
+    const { objects: whole, problems } = withoutPatches(released, applied);
     const objects = withNamespaces(whole, applied, isNamespaced);
     const roots = rootsOf(kustomizations).filter((folder) => !this.#rendered.has(folder));
     const hints = [

@@ -8,6 +8,8 @@ export type ProblemCode =
   | "unsupported"
   /** The API server or the enforcing agent refuses the object: nothing of it is enforced. */
   | "not-enforced"
+  /** It names an object that is not in the snapshot: a Service, a group of ranges, a tier. */
+  | "not-read"
   /** The value is not known yet (a Pulumi output in preview). */
   | "unknown-value"
   /** The text is not YAML or JSON, or not a Kubernetes object. */

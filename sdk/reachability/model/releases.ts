@@ -2,6 +2,7 @@
 import type { KubeObject, SourcedObject } from "./objects";
 import { mapInText } from "./map-in-text";
 import { isMap, listOf, mapOf, type Fields } from "./plain";
+import { isOlder } from "./versions";
 
 /** The API group of an object; empty where the object does not state it. */
 export function apiGroupOf({ apiVersion }: KubeObject): string {
@@ -33,7 +34,8 @@ export function majorMinor(text: unknown): string | undefined {
 }
 
 /**
- * The `major.minor` of an enforcer: what objects say that runs counts more than what a release of its chart asks for.
+ * The `major.minor` of an enforcer: what objects say that runs counts more than what a release of its chart asks for. Of several
+ * versions the newest counts, whatever the order: older ones are what a cluster was made with, or another cluster's.
  *
  * @param running The version that an object says runs.
  */
@@ -42,14 +44,10 @@ export function versionIn(
   chart: string,
   running: (object: KubeObject) => string | undefined,
 ): string | undefined {
-  let released: string | undefined;
-  for (const { object } of objects) {
-    const version = running(object);
-    if (version !== undefined) return version;
-    const release = releaseOf(object, chart);
-    if (release !== undefined) released ??= majorMinor(release.version);
-  }
-  return released;
+  const newest = (found: readonly (string | undefined)[]): string | undefined =>
+    found.reduce((known, each) => (each === undefined || isOlder(each, known ?? "") ? known : each), undefined);
+  const agents = newest(objects.map(({ object }) => running(object)));
+  return agents ?? newest(objects.map(({ object }) => majorMinor(releaseOf(object, chart)?.version)));
 }
 
 interface HelmRelease {

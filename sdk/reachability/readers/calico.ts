@@ -94,7 +94,7 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
   const tierName = readString(spec["tier"], "spec.tier") || "default";
   const tier = context.tiers.named(tierName);
   if (tier === undefined) {
-    throw new NotReadable("spec.tier", `the Tier ${JSON.stringify(tierName)} is not in the snapshot`, "unsupported");
+    throw new NotReadable("spec.tier", `the Tier ${JSON.stringify(tierName)} is not in the snapshot`, "not-read");
   }
   const order = spec["order"];
   if (order !== undefined && order !== null && typeof order !== "number") {
@@ -446,7 +446,7 @@ function readService(
   if (entry === undefined) {
     if (namespace === "default" && name === "kubernetes")
       return { ...apiServer, terms: [...terms, ...apiServer.terms] };
-    scope.reader.report("unsupported", `${path}: Service ${namespace}/${name} is not in the snapshot`, path, true);
+    scope.reader.report("not-read", `${path}: Service ${namespace}/${name} is not in the snapshot`, path, true);
     return { terms: [...terms, uncertainPeer] };
   }
   const term = serviceTerm(entry);

@@ -95,7 +95,7 @@ function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, s
       : undefined;
   const groups = scope.context.cidrGroups(name, selector);
   if (groups === undefined) {
-    scope.reader.report("unsupported", `${path}: the CiliumCIDRGroup it names is not in the snapshot`, path, true);
+    scope.reader.report("not-read", `${path}: the CiliumCIDRGroup it names is not in the snapshot`, path, true);
     return somewhereInTheWorld;
   }
   return { kind: "cidr", set: groups.subtract(AddressSet.of(...exceptions)) };
@@ -149,7 +149,7 @@ function readService(value: unknown, path: string, scope: CiliumScope): PeerTerm
     const named = scope.context.services.named(namespace, name);
     if (named.length === 0) {
       const home = namespace === undefined ? "" : `${namespace}/`;
-      throw new NotReadable(path, `${path}: Service ${home}${name} is not in the snapshot`, "unsupported");
+      throw new NotReadable(path, `${path}: Service ${home}${name} is not in the snapshot`, "not-read");
     }
     return whoever(named, path, scope);
   }

@@ -1,5 +1,5 @@
-import type { Condition, PeerTerm, Problem, ProblemCode, Snapshot } from "../../../reachability";
-import { describeRef, isUnknown } from "../../../reachability";
+import type { Condition, ObjectRef, PeerTerm, Problem, ProblemCode, Snapshot } from "../../../reachability";
+import { describeRef, isUnknown, isUnmodelled } from "../../../reachability";
 import { controls } from "../../controls";
 import { mapOf, nameOf } from "../../plain";
 import { meshPolicyObjects, policyObjects, rulesOf, testsIn } from "../../policy-rules";
@@ -51,6 +51,12 @@ const wordings: Readonly<Record<ProblemCode, Wording>> = {
     because: "the cluster's enforcer does not read the kind, or rejects the object",
     fix: "Use a kind and fields that the cluster's enforcer reads, or take the object away.",
     certainty: "definite",
+  },
+  "not-read": {
+    message: "names an object that was not read, so what it stands for is not known",
+    because: "the input does not hold the object",
+    fix: "Read that object, too, or correct its name.",
+    certainty: "possible",
   },
   "unknown-value": {
     message: "is not known yet, so what depends on it cannot be decided",
@@ -110,7 +116,14 @@ function* checkProblems(context: RuleContext): Iterable<Finding> {
 
 /** Policies whose selectors hold a value that is not known yet: whom they are about is not known either. */
 function* unknownSelectors(snapshot: Snapshot): Iterable<Finding> {
+  // of a policy of which nothing can be read that is said already
+  const open = new Set(
+    snapshot.problems
+      .filter(({ code, path, object }) => code === "unknown-value" && object !== undefined && path === "spec")
+      .map(({ object }) => describeRef(object as ObjectRef)),
+  );
   for (const { origin, parts } of [...policyObjects(snapshot), ...meshPolicyObjects(snapshot)]) {
+    if (open.has(describeRef(origin))) continue;
     const subject = parts.some((part) => holdsUnknown(part.subject.where));
     const peers = parts.flatMap(rulesOf).filter((rule) => rule.peers.some(peerHoldsUnknown));
     if (!subject && peers.length === 0) continue;
@@ -208,7 +221,7 @@ function keyOf({ code, object, source, path, message }: Problem): string {
 
 function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Finding {
   const [problem] = problems as [Problem];
-  const wording = wordingOf(problem);
+  const wording = wordingOf(problem, snapshot);
   const name = problem.object === undefined ? "An object" : describeRef(problem.object);
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more like it)` : "";
   const where =
@@ -223,7 +236,10 @@ function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Find
       ...(problem.object?.namespace === undefined ? {} : { namespace: problem.object.namespace }),
       ...(problem.source === undefined ? {} : { source: problem.source }),
     },
-    message: `${where} ${wording.message}`,
+    message:
+      wording === wordings[problem.code] || problem.object !== undefined
+        ? `${where} ${wording.message}`
+        : wording.message,
     because: [`${wording.because}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`],
     fix: fixOf(problem, wording),
     controls: notUnderstood.controls,
@@ -258,7 +274,19 @@ const enforcedByWaypoint: Wording = {
   certainty: "possible",
 };
 
-function wordingOf({ code, path, object }: Problem): Wording {
+/** Nothing is read for an enforcer of which only newer versions are known. */
+function unmodelled({ profile }: Snapshot): Wording {
+  const { title, version = "", oldestModelled = "" } = profile;
+  return {
+    message: `${title} ${version} is not modelled: what its policies do is not known`,
+    because: `${oldestModelled} is the oldest version of ${title} that is modelled`,
+    fix: "Name the version that runs with --cni, or upgrade it.",
+    certainty: "possible",
+  };
+}
+
+function wordingOf({ code, path, object }: Problem, snapshot: Snapshot): Wording {
+  if (code === "unsupported" && object === undefined && isUnmodelled(snapshot.profile)) return unmodelled(snapshot);
   const istio = object?.apiVersion.startsWith("security.istio.io/") === true;
   if (istio && code === "unsupported" && path?.startsWith("spec.targetRef") === true) return enforcedByWaypoint;
   if (istio && code === "not-enforced") return refusedByIstiod;
@@ -273,7 +301,7 @@ function fixOf({ code, object }: Problem, { fix }: Wording): string {
 
 /** A policy that is not enforced protects nothing; what influences no verdict is only worth a note. */
 function severityOf(problem: Problem, snapshot: Snapshot): Severity {
-  if (wordingOf(problem) === partNotEnforced) return "medium";
+  if (wordingOf(problem, snapshot) === partNotEnforced || problem.code === "not-read") return "medium";
   if (problem.code === "not-enforced") return "high";
   if (!problem.affectsVerdicts) return "low";
   return isNoPolicy(problem, snapshot) ? "medium" : "high";
