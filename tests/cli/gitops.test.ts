@@ -214,6 +214,31 @@ spec: { podSelector: {} }
 `;
     const once = await notUnderstood({ "x.yaml": workloads, "a.yaml": template });
     assert.equal(once.split("\n").filter((line) => /NetworkPolicy .*ui/.test(line)).length, 1, once);
+    const open = template
+      .replace("{{ .Release.Namespace }}", '"{{ .Release.Namespace }}"')
+      .replace(
+        "podSelector: {}",
+        'podSelector: { matchLabels: { app: "{{ .app }}" } }, ingress: [{ ports: [{ port: "{{ .port }}" }] }]',
+      );
+    const grouped = await notUnderstood({ "x.yaml": workloads, "a.yaml": open });
+    assert.equal(grouped.split("\n").filter((line) => /NetworkPolicy .*ui/.test(line)).length, 1, grouped);
+    assert.match(grouped, /Render the template/);
+  });
+
+  it("a Deployment without selector and labels beside kustomizations is a patch, wherever it lies", async () => {
+    const patch =
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: backend, namespace: system }\nspec: { template: { spec: { containers: [{ name: main, image: x }] } } }\n";
+    const { folder, remove } = folderWith({
+      "app/x.yaml": shop,
+      "config/kustomization.yaml": "resources: []\n",
+      "config/coverage/patch.yaml": patch,
+    });
+    try {
+      const ran = await run(["check", ".", "--format", "json"], { cwd: folder });
+      assert.doesNotMatch(ran.stdout, /"system"/);
+    } finally {
+      remove();
+    }
   });
 
   it("a document without a kind, as other tools write it, is passed over", async () => {

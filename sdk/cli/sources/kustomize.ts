@@ -96,7 +96,9 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     if ("$patch" in object) return true;
     if (source?.file === undefined) return false;
     const file = path.normalize(source.file);
-    return parts.has(file) || (folders.has(path.dirname(file)) && !listed.has(file) && lacksSelector(object));
+    if (parts.has(file)) return true;
+    const isOdd = !listed.has(file) && lacksSelector(object);
+    return isOdd && (folders.has(path.dirname(file)) || (folders.size > 0 && lacksLabels(object)));
   };
   const optional = new Set(
     kustomizations.filter(({ isComponent }) => isComponent).flatMap(({ resources }) => resources),
@@ -182,6 +184,11 @@ function changesOf(
 /** The API server refuses such an object; beside a kustomization that does not list it, it is a patch that is switched off. */
 function lacksSelector({ apiVersion, kind, spec }: KubeObject): boolean {
   return apiVersion === "apps/v1" && kind !== "ControllerRevision" && !("selector" in mapOf(spec));
+}
+
+/** Pods without any label that no selector asks for: a patch, for whatever tool. */
+function lacksLabels({ spec }: KubeObject): boolean {
+  return Object.keys(mapOf(mapOf(mapOf(mapOf(spec)["template"])["metadata"])["labels"])).length === 0;
 }
 
 type Change = {

@@ -1,4 +1,4 @@
-import type { Condition, ObjectRef, PeerTerm, Problem, ProblemCode, Snapshot } from "../../../reachability";
+import type { Condition, PeerTerm, Problem, ProblemCode, Snapshot } from "../../../reachability";
 import { describeRef, isUnknown, isUnmodelled } from "../../../reachability";
 import { controls } from "../../controls";
 import { mapOf, nameOf } from "../../plain";
@@ -116,14 +116,10 @@ function* checkProblems(context: RuleContext): Iterable<Finding> {
 
 /** Policies whose selectors hold a value that is not known yet: whom they are about is not known either. */
 function* unknownSelectors(snapshot: Snapshot): Iterable<Finding> {
-  // of a policy of which nothing can be read that is said already
-  const open = new Set(
-    snapshot.problems
-      .filter(({ code, path, object }) => code === "unknown-value" && object !== undefined && path === "spec")
-      .map(({ object }) => describeRef(object as ObjectRef)),
-  );
+  // of what a file leaves open that is said already, once for the object
+  const open = new Set(snapshot.problems.filter(isOpenInFile).map(({ source }) => JSON.stringify(source)));
   for (const { origin, parts } of [...policyObjects(snapshot), ...meshPolicyObjects(snapshot)]) {
-    if (open.has(describeRef(origin))) continue;
+    if (open.has(JSON.stringify(origin.source))) continue;
     const subject = parts.some((part) => holdsUnknown(part.subject.where));
     const peers = parts.flatMap(rulesOf).filter((rule) => rule.peers.some(peerHoldsUnknown));
     if (!subject && peers.length === 0) continue;
@@ -139,6 +135,11 @@ function* unknownSelectors(snapshot: Snapshot): Iterable<Finding> {
       fix: wordings["unknown-value"].fix,
     });
   }
+}
+
+/** A placeholder of a template, or an encrypted value, and not the output of another resource. */
+function isOpenInFile({ code, source, path }: Problem): boolean {
+  return code === "unknown-value" && source?.file !== undefined && source.urn === undefined && path !== undefined;
 }
 
 function holdsUnknown(where: Condition): boolean {
@@ -216,6 +217,8 @@ function keyOf({ code, object, source, path, message }: Problem): string {
   if (code === "not-enforced" && isWhole && source?.file !== undefined && source.urn === undefined) {
     return JSON.stringify([code, object?.apiVersion, object?.kind, message]);
   }
+  if (isOpenInFile({ code, source, path, message, affectsVerdicts: true }))
+    return JSON.stringify([code, object, source]);
   return JSON.stringify([code, object, source, path?.replace(/\[\d+\]/g, "[]")]);
 }
 
@@ -274,6 +277,13 @@ const enforcedByWaypoint: Wording = {
   certainty: "possible",
 };
 
+const notFilledIn: Wording = {
+  message: "is not known yet, so what depends on it cannot be decided",
+  because: "it is filled in later, by a template engine or by whoever decrypts it",
+  fix: "Render the template or decrypt the file first, and check what comes of it.",
+  certainty: "possible",
+};
+
 /** Nothing is read for an enforcer of which only newer versions are known. */
 function unmodelled({ profile }: Snapshot): Wording {
   const { title, version = "", oldestModelled = "" } = profile;
@@ -285,7 +295,9 @@ function unmodelled({ profile }: Snapshot): Wording {
   };
 }
 
-function wordingOf({ code, path, object }: Problem, snapshot: Snapshot): Wording {
+function wordingOf(problem: Problem, snapshot: Snapshot): Wording {
+  const { code, path, object } = problem;
+  if (isOpenInFile(problem)) return notFilledIn;
   if (code === "unsupported" && object === undefined && isUnmodelled(snapshot.profile)) return unmodelled(snapshot);
   const istio = object?.apiVersion.startsWith("security.istio.io/") === true;
   if (istio && code === "unsupported" && path?.startsWith("spec.targetRef") === true) return enforcedByWaypoint;
