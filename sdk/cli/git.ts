@@ -15,11 +15,12 @@ type Answer =
  * Runs git in a folder. Neither hooks nor programs that the repository's configuration names are started by what is asked
  * here.
  */
-function git(folder: string, args: readonly string[]): Answer {
+function git(folder: string, args: readonly string[], input?: string): Answer {
   const done = spawnSync("git", ["-c", "core.fsmonitor=false", "-C", folder, ...args], {
     timeout: patience,
     maxBuffer: mostOutput,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    ...(input === undefined ? {} : { input }),
     env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" },
   });
   if ((done.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT")
@@ -37,8 +38,8 @@ function git(folder: string, args: readonly string[]): Answer {
 }
 
 /** What git answers, or an error that names what was asked for. @throws CliError */
-function gitOrFail(folder: string, args: readonly string[], what: string): Buffer {
-  const answer = git(folder, args);
+function gitOrFail(folder: string, args: readonly string[], what: string, input?: string): Buffer {
+  const answer = git(folder, args, input);
   if (answer.kind === "done") return answer.text;
   throw inputError(`${what}: ${answer.why}`);
 }
@@ -57,4 +58,51 @@ export function uncommitted(repository: string): readonly string[] {
     `${repository}: git status`,
   ).toString("utf8");
   return text.split("\0").flatMap((entry) => (entry === "" ? [] : [entry.slice(3)]));
+}
+
+/** Whether a text names a commit. What could be an option of git is none. */
+export function isRevision(repository: string, revision: string): boolean {
+  if (revision.startsWith("-") || /[\0\n]/.test(revision)) return false;
+  return (
+    git(repository, ["rev-parse", "--quiet", "--verify", "--end-of-options", `${revision}^{commit}`]).kind === "done"
+  );
+}
+
+/** A regular file of a revision, and the name of its content. */
+interface RevisionFile {
+  /** From the top of the repository, with `/`. */
+  readonly file: string;
+  readonly blob: string;
+}
+
+/** The regular files of a revision at a path or below it, by name. Links and submodules are none. */
+export function filesOfRevision(repository: string, revision: string, below: string): readonly RevisionFile[] {
+  const text = gitOrFail(
+    repository,
+    ["ls-tree", "-r", "-z", "--full-tree", `${revision}^{commit}`, ...(below === "" ? [] : ["--", below])],
+    `git ls-tree ${revision}`,
+  ).toString("utf8");
+  return text.split("\0").flatMap((entry): readonly RevisionFile[] => {
+    const [, mode = "", blob = "", file = ""] = /^(\d+) \w+ ([0-9a-f]+)\t([^]*)$/.exec(entry) ?? [];
+    const isInside = !file.split("/").some((part) => part === "" || part === "." || part === "..");
+    return mode.startsWith("100") && isInside ? [{ file, blob }] : [];
+  });
+}
+
+/** The contents of files of a revision. */
+export function contentsOf(
+  repository: string,
+  files: readonly RevisionFile[],
+): readonly { readonly file: string; readonly content: Buffer }[] {
+  const asked = files.map(({ blob }) => `${blob}\n`).join("");
+  const answer = gitOrFail(repository, ["cat-file", "--batch"], "git cat-file", asked);
+  let at = 0;
+  return files.map(({ file, blob }) => {
+    const end = answer.indexOf(10, at);
+    const [, size] = /^[0-9a-f]+ blob (\d+)$/.exec(answer.subarray(at, end).toString("latin1")) ?? [];
+    if (size === undefined) throw inputError(`git has no content ${blob} of "${file}": is the clone whole?`);
+    const content = answer.subarray(end + 1, end + 1 + Number(size));
+    at = end + 1 + Number(size) + 1;
+    return { file, content };
+  });
 }

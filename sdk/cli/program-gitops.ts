@@ -1,13 +1,19 @@
 /** Commands that write a declaration or a cluster's policies as files, and bring them back. */
 import { Option, type Command } from "commander";
+import type { ExportOptions } from "./commands/export";
 import type { RenderOptions } from "./commands/render";
+import type { RestoreOptions } from "./commands/restore";
+import type { RollbackOptions } from "./commands/rollback";
 import { exitCodesHelp } from "./exit-codes";
-import { outputHelp, several, type Outcome } from "./program-options";
+import { inputOptions, outputHelp, several, sourcesHelp, type Outcome } from "./program-options";
 import { defaultSettings, renderTargets } from "../render/settings";
 
 /** Adds the commands. */
 export function addGitops(program: Command, outcome: Outcome): void {
   addRender(program, outcome);
+  addExport(program, outcome);
+  addRestore(program, outcome);
+  addRollback(program, outcome);
 }
 
 function addRender(program: Command, outcome: Outcome): void {
@@ -66,5 +72,104 @@ ${exitCodesHelp("written, or nothing to write", "--check: the files are not what
     .action(async (options: RenderOptions) => {
       const { render } = await import("./commands/render.js");
       outcome.exitCode = await render(options);
+    });
+}
+
+function addExport(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("export")
+    .summary("the policies of a live cluster as files, for a backup")
+    .description(
+      "Writes the policies of a live cluster, and what policies refer to, into a folder: one file each, without what the server adds. Only reads. What belongs to another object (an open bypass does) is left out.",
+    )
+    .requiredOption("--context <name>", "the cluster: a context of your kubeconfig (in-cluster: the one this runs in)")
+    .requiredOption("--out <folder>", "an empty folder, or that of an earlier export")
+    .option("-n, --namespace <name>", "only policies of this namespace (repeatable, or a,b)", several, []);
+  inputOptions(command, [], { sources: false })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  cluster-security export --context prod --out backup/
+  cluster-security diff backup/ context=prod           what changed since
+
+${exitCodesHelp("written")}`,
+    )
+    .action(async (options: ExportOptions) => {
+      const { exportPolicies } = await import("./commands/export.js");
+      outcome.exitCode = await exportPolicies(options);
+    });
+}
+
+/** Options of what changes a cluster. */
+function changeOptions(command: Command): Command {
+  return inputOptions(
+    command
+      .requiredOption("--context <name>", "the cluster that is changed: a context of your kubeconfig; never guessed")
+      .option("--yes", "do not ask", false)
+      .option("--dry-run", "print what would happen, and change nothing", false),
+    [],
+    { sources: false },
+  );
+}
+
+function addRestore(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("restore")
+    .summary("policies of files into a live cluster, in a safe order")
+    .description(
+      "Applies the policies of files to a live cluster. Prints first which paths that opens and closes, asks, applies what allows before what denies, and looks at the cluster afterwards. Deletes nothing.",
+    )
+    .argument("<source>", "a folder of export, files, a Pulumi state, or git:REVISION:PATH");
+  changeOptions(command)
+    .addHelpText(
+      "after",
+      `
+${sourcesHelp}
+
+Examples:
+  cluster-security restore backup/ --context prod
+  cluster-security restore git:main:backup --context prod --dry-run
+
+${exitCodesHelp("done, or nothing to do", "not confirmed, or the cluster allows something else afterwards")}`,
+    )
+    .action(async (source: string, options: RestoreOptions) => {
+      const { restore } = await import("./commands/restore.js");
+      outcome.exitCode = await restore(source, options);
+    });
+}
+
+function addRollback(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("rollback")
+    .summary("the policies of a live cluster as they were")
+    .description(
+      "Brings the policies of a live cluster back to what a state, a git revision or an export holds: prints first which paths that opens and closes, asks, and changes them in a safe order, what denies last. Policies that were added since are deleted, if this package wrote them or --policy names them. Where Flux or Argo CD applies the policies, prints what to do, in order.",
+    )
+    .requiredOption(
+      "--to <source>",
+      "what the policies were: a Pulumi state, history:VERSION[@STACK] of it, git:REVISION:PATH, a folder of export",
+    )
+    .option(
+      "--policy <name>",
+      "only this policy: shop/allow-web, or default-deny-all (repeatable, or a,b)",
+      several,
+      [],
+    )
+    .option("--suspended", "the GitOps tool is suspended; without it that is looked up", false);
+  changeOptions(command)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  cluster-security rollback --to git:HEAD~1:backup --context prod
+  cluster-security rollback --to history:41 --context prod --policy shop/allow-web
+  cluster-security rollback --to state.json --context prod --dry-run
+
+${exitCodesHelp("done, or nothing to do", "not confirmed, a GitOps tool would interfere, or the cluster allows something else afterwards")}`,
+    )
+    .action(async (options: RollbackOptions) => {
+      const { rollback } = await import("./commands/rollback.js");
+      outcome.exitCode = await rollback(options);
     });
 }

@@ -17,6 +17,8 @@ export const sourcesHelp = `What can be read:
   -                             standard input: kubectl get ... -o yaml | cluster-security matrix -
   stack.json                    a Pulumi state: pulumi stack export > stack.json
   preview.json                  a Pulumi preview: pulumi preview --json --show-sames > preview.json
+  git:main, git:main:manifests  a revision of the git repository, or a folder or file of it
+  declaration.yaml              a declaration: the policies that it plans, and a pod for each workload
   --context NAME                a live cluster by the name of its context; only reads, and only if named`;
 
 export function several(value: string, previous: readonly string[]): string[] {
@@ -41,7 +43,10 @@ export function describeOption(this: Help, option: Option): string {
 }
 
 export function sourcesArgument(): Argument {
-  return new Argument("[sources...]", "files, folders, - for standard input, context=NAME for a live cluster");
+  return new Argument(
+    "[sources...]",
+    "files, folders, - for standard input, git:REVISION:PATH, context=NAME for a live cluster",
+  );
 }
 
 export function filterOptions(command: Command): Command {
@@ -58,10 +63,13 @@ export function filterOptions(command: Command): Command {
     .option("--no-external", "without the addresses outside the cluster");
 }
 
-/** @param sources False for a command whose sources have their places (diff). */
+/**
+ * @param known Values of --format; none: the command prints one way.
+ * @param sources False for a command whose sources have their places (diff).
+ */
 export function inputOptions(command: Command, known: readonly string[], { sources = true } = {}): Command {
   const format = new Option("--format <format>", "how to print").choices(known);
-  command.addOption(known.includes("table") ? format.default("table") : format);
+  if (known.length > 0) command.addOption(known.includes("table") ? format.default("table") : format);
   if (sources) sourceOptions(command);
   return command
     .option("-o, --output <file>", outputHelp)

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { endsHelp } from "./ends-help";
 import { exitCodesHelp } from "./exit-codes";
-import { formats } from "./print/formats";
+import { diffFormats, formats } from "./print/formats";
 import { addAudit } from "./program-audit";
 import { addBypass } from "./program-bypass";
 import { addFlows } from "./program-flows";
@@ -194,7 +194,7 @@ function addDiff(program: Command, outcome: Outcome): void {
     .description(
       "Compares what can be reached in two snapshots: paths opened, closed and changed, each with the objects that did it.",
     )
-    .argument("<before>", "a file, a folder, -, or context=NAME")
+    .argument("<before>", "a file, a folder, -, git:REVISION:PATH, or context=NAME")
     .argument("<after>", "the same; with --apply only what changes")
     .option("--apply", "lay <after> over <before>, as kubectl apply would", false)
     .addOption(
@@ -204,7 +204,7 @@ function addDiff(program: Command, outcome: Outcome): void {
         "any",
       ]),
     );
-  inputOptions(filterOptions(diff), formats, { sources: false })
+  inputOptions(filterOptions(diff), diffFormats, { sources: false })
     .addHelpText(
       "after",
       `
@@ -215,6 +215,8 @@ Examples:
   cluster-security diff context=prod new-policies/ --apply          before kubectl apply
   cluster-security diff stack.json preview.json --format md         before pulumi up
   cluster-security diff context=staging context=prod -n shop
+  cluster-security diff git:main:manifests manifests/ --format comment   for a pull request
+  cluster-security diff git:main:declaration.yaml declaration.yaml
 
 ${exitCodesHelp("answered; with --fail-on: there is no such change", "with --fail-on: there is such a change")}`,
     )

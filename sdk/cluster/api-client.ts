@@ -81,7 +81,8 @@ interface Answer {
   readonly retryAfter?: number;
 }
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+/** `APPLY`: server-side apply, which is a PATCH of its own content type. */
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "APPLY" | "DELETE";
 
 async function send(
   connection: Connection,
@@ -100,7 +101,7 @@ async function send(
     ...(payload ? { "Content-Type": contentTypeOf(method), "Content-Length": payload.length } : {}),
   };
   return new Promise((resolve, reject) => {
-    const request = open(url, { ...options, method, headers }, (response) => {
+    const request = open(url, { ...options, method: method === "APPLY" ? "PATCH" : method, headers }, (response) => {
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part));
       response.on("error", reject);
@@ -121,8 +122,9 @@ async function send(
   });
 }
 
-/** A patch is a JSON merge patch (RFC 7386), which every kind takes. */
+/** A patch is a JSON merge patch (RFC 7386), which every kind takes; what is applied is YAML, and JSON is. */
 function contentTypeOf(method: Method): string {
+  if (method === "APPLY") return "application/apply-patch+yaml";
   return method === "PATCH" ? "application/merge-patch+json" : "application/json";
 }
 
@@ -135,7 +137,7 @@ function contentTypeOf(method: Method): string {
  */
 export async function change(
   connection: Connection,
-  method: "POST" | "PATCH" | "DELETE",
+  method: "POST" | "PUT" | "PATCH" | "APPLY" | "DELETE",
   path: string,
   body: unknown,
   timeout = 60_000,

@@ -1,4 +1,5 @@
 /** Effects on a cluster: the client, the live snapshot's objects, and verification by packets through an executor. */
+export { applyObject, deleteObject } from "./apply";
 export { ApiClient, ApiError, type Connection } from "./api-client";
 export { BreakGlassApi } from "./break-glass/api";
 export { closeBypass } from "./break-glass/close";
@@ -22,6 +23,7 @@ export { proberScript } from "./prober/script";
 export { readLiveObjects } from "./live-objects";
 export { withoutOwned } from "./owners";
 export { bypassRole, readingRole, verifyingRole } from "./role";
+export { exportedPolicies, withoutServerFields } from "./policy-export";
 export { formatVerification, summary, verificationFormats, type VerificationFormat } from "./verify-formats";
 export { describeProbe, probesFor, type Probe, type ProbeEnd } from "./verify-probes";
 export {

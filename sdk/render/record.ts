@@ -11,7 +11,8 @@ export type TreeState = "applied" | "moving" | "removing";
 
 /** What was rendered. */
 export interface RenderRecord {
-  readonly target: RenderTarget;
+  /** `export`: policies of a cluster, not of a declaration. */
+  readonly target: RenderTarget | "export";
   readonly state: TreeState;
   /** File → hash of what was written. */
   readonly files: ReadonlyMap<string, string>;
@@ -25,7 +26,7 @@ export function writeRecord(record: RenderRecord): string {
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
   const { target, state, files, objects } = record;
   const value = {
-    writtenBy: "cluster-security render",
+    writtenBy: "cluster-security",
     for: target,
     state,
     objects: sorted(objects),
@@ -43,7 +44,7 @@ export function readRecord(text: string): RenderRecord | undefined {
     return undefined;
   }
   const { for: named, state: stated, files, objects } = (value ?? {}) as Record<string, unknown>;
-  const target = renderTargets.find((one) => one === named);
+  const target = ([...renderTargets, "export"] as const).find((one) => one === named);
   const state = (["applied", "moving", "removing"] as const).find((one) => one === stated);
   const [filesRead, objectsRead] = [textsOf(files), textsOf(objects)];
   if (target === undefined || state === undefined || filesRead === undefined || objectsRead === undefined)

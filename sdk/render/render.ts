@@ -57,7 +57,9 @@ export function render(
   const { objects, bypasses } = objectsOf(plan);
   if (earlier !== undefined && earlier.record.target !== target) {
     throw new RenderError(
-      `the folder was rendered for ${earlier.record.target}: render into another one, or remove that first`,
+      earlier.record.target === "export"
+        ? "the folder holds exported policies: render into another one"
+        : `the folder was rendered for ${earlier.record.target}: render into another one, or remove that first`,
     );
   }
   if (two?.change === "remove") return removed({ objects, bypasses, target, settings, earlier, commit: two.commit });

@@ -4,11 +4,12 @@ import { parsePortAndProtocol } from "../ends";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { printDiff } from "../print/diff";
+import type { DiffFormat } from "../print/formats";
 import { exitCodeOf, loadTwo, note } from "../snapshot";
 import { checkDirection, matrixOptions, type FilterOptions } from "./filters";
 import { outputOf, type CommonOptions } from "./options";
 
-export interface DiffOptions extends CommonOptions, FilterOptions {
+export interface DiffOptions extends CommonOptions<DiffFormat>, FilterOptions {
   /** The second source is laid over the first. */
   readonly apply: boolean;
   readonly failOn?: "opened" | "closed" | "any";
@@ -34,7 +35,8 @@ export async function diff(before: string, after: string, options: DiffOptions):
       yield each;
     }
   };
-  await printDiff(tally(), options.format, outputOf(options), (text) => note(text, options));
+  const incomplete = loaded.before.problems.length + loaded.after.problems.length > 0;
+  await printDiff(tally(), options.format, outputOf(options), (text) => note(text, options), incomplete);
   note(describeCounts(counts), options);
   return code;
 }

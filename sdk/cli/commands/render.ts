@@ -1,5 +1,5 @@
 import { imaginedCluster } from "../../plan";
-import type { OnTheWay, OrderProof, RenderSettings, RenderTarget, Rendering, TwoCommits } from "../../render";
+import type { OrderProof, RenderSettings, RenderTarget, Rendering, TwoCommits } from "../../render";
 import { defaultSettings, objectsOfEarlier, proveOrder, render as rendered, RenderError } from "../../render";
 import { planOfToday } from "../declaration-file";
 import { inputError, usageError } from "../errors";
@@ -13,6 +13,7 @@ import {
   type FolderChanges,
   type RenderedFolder,
 } from "../rendered-folder";
+import { proofLines } from "../print/order";
 import { outputOf } from "./options";
 
 export interface RenderOptions {
@@ -155,24 +156,6 @@ function filesLine(
   if (options.out === undefined) return `files     ${written.length}; nothing was written: name a folder with --out`;
   const [write, remove] = options.check ? ["to write", "to remove"] : ["written", "removed"];
   return `files     ${write} ${written.length}, ${remove} ${removed.length}, unchanged ${unchanged}: ${place}`;
-}
-
-/** So many paths of one kind are listed. */
-const shownPaths = 10;
-
-function proofLines({ checkedAfter, steps, found }: OrderProof): readonly string[] {
-  const checked = `order     checked after each ${checkedAfter === "object" ? `of ${steps} policies` : `step (${steps} policies are too many for a check after each)`}`;
-  if (found.length === 0) return [`${checked}: nothing opens or is cut on the way`];
-  const of = (what: OnTheWay["what"]): readonly string[] => {
-    const own = found.filter((one) => one.what === what);
-    const shown = own
-      .slice(0, shownPaths)
-      .map(
-        ({ path, since }) => `  ${what === "open" ? "open for a while" : "cut for a while"}: ${path}, from ${since} on`,
-      );
-    return own.length > shownPaths ? [...shown, `  and ${own.length - shownPaths} more`] : shown;
-  };
-  return [`${checked}:`, ...of("open"), ...of("cut")];
 }
 
 function nextLines(

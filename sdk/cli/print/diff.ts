@@ -1,19 +1,25 @@
 import type { PathDifference, Traffic } from "../../reachability";
 import { connections, describeTraffic } from "../../reports/connections";
 import { describeCauses } from "../../reports/diff";
+import { DiffComment } from "../../reports/diff-comment";
 import type { Output } from "../output";
-import type { Format } from "./formats";
+import type { DiffFormat } from "./formats";
 import { DotGraph, mermaidGraph, mermaidMaxEdges, type Edge } from "./graph";
 import { columns, csvField, markdownCell } from "./text";
 
-/** Prints the changes of reachability between two snapshots as they are found. */
+/**
+ * Prints the changes of reachability between two snapshots as they are found.
+ *
+ * @param incomplete Something was not understood: a comment, which stands alone, says so.
+ */
 export async function printDiff(
   differences: Iterable<PathDifference>,
-  format: Format,
+  format: DiffFormat,
   output: Output,
   note: (text: string) => void,
+  incomplete: boolean,
 ): Promise<void> {
-  for (const piece of piecesOf(differences, format, note)) {
+  for (const piece of piecesOf(differences, format, note, incomplete)) {
     output.write(piece);
     if (output.full) await output.ready();
   }
@@ -22,8 +28,9 @@ export async function printDiff(
 
 function* piecesOf(
   differences: Iterable<PathDifference>,
-  format: Format,
+  format: DiffFormat,
   note: (text: string) => void,
+  incomplete: boolean,
 ): Iterable<string> {
   switch (format) {
     case "json": {
@@ -43,6 +50,12 @@ function* piecesOf(
       yield "| change | src | dst | before | after | because of |\n|--------|-----|-----|--------|-------|------------|\n";
       for (const each of differences) yield `| ${rowOf(each).map(markdownCell).join(" | ")} |\n`;
       return;
+    case "comment": {
+      const comment = new DiffComment();
+      for (const each of differences) comment.add(each);
+      yield comment.text(incomplete);
+      return;
+    }
     case "dot": {
       const graph = new DotGraph();
       yield graph.begin;

@@ -4,6 +4,10 @@ import type { DeclarationForm } from "../../flows/index";
 export const formats = ["table", "json", "csv", "md", "dot", "mermaid"] as const;
 export type Format = (typeof formats)[number];
 
+/** Of the difference between two sources: also one comment of a pull request. */
+export const diffFormats = [...formats, "comment"] as const;
+export type DiffFormat = (typeof diffFormats)[number];
+
 /** Of answers that are lists of rules or differences and cannot be drawn. */
 export const listFormats = ["table", "json", "csv", "md"] as const;
 export type ListFormat = (typeof listFormats)[number];

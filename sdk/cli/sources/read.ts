@@ -6,6 +6,8 @@ import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
 import { deploymentsIn } from "./gitops";
+import { isDeclaration, isModule, readDeclarationFile } from "./declaration";
+import { isGitSource, readRevision } from "./git-revision";
 import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
 import { withReleases } from "./helm-releases";
@@ -55,10 +57,31 @@ export async function readSources(specs: readonly string[], options: ReadOptions
 
 async function readSource(spec: string, options: ReadOptions, folders: Folders): Promise<SourceContent> {
   if (spec === "") throw usageError("a source is empty: name a file or a folder");
-  if (spec === "-") return readText(await textOfStandardInput(), undefined, options.form);
+  if (spec === "-") {
+    if (options.form === "declaration") throw usageError("--as declaration: name the file, - is for manifests");
+    return readText(await textOfStandardInput(), undefined, options.form);
+  }
   if (spec.startsWith(contextPrefix)) return readCluster(spec.slice(contextPrefix.length), options);
+  if (isGitSource(spec)) {
+    return readRevision(spec, async (place) => {
+      // its files are gone afterwards, so patches and hints of its folders are dealt with at once
+      const own = new Folders(options);
+      return own.overlay(await readPlace(place, options, own));
+    });
+  }
+  return readPlace(spec, options, folders);
+}
+
+/** A file or a folder. */
+async function readPlace(spec: string, options: ReadOptions, folders: Folders): Promise<SourceContent> {
+  if (isModule(spec)) return readDeclarationFile(spec);
   const { files, hidden, ignored } = filesOf(spec, options.files);
-  if (files.length === 1 && files[0] === spec) return readText(textOf(spec), spec, options.form);
+  if (files.length === 1 && files[0] === spec) {
+    const text = textOf(spec);
+    if (options.form === "declaration" || (options.form === "auto" && isDeclaration(text)))
+      return readDeclarationFile(spec);
+    return readText(text, spec, options.form);
+  }
   folders.strays.add("hidden", ...hidden);
   folders.strays.add("ignored", ...ignored);
   if (files.length === 0) throw inputError(`there is no .yaml, .yml or .json file below "${spec}"`);

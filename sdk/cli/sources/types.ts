@@ -23,7 +23,7 @@ export function joinContents(contents: readonly SourceContent[]): SourceContent 
 }
 
 /** How the text of a file is understood. */
-export type TextForm = "manifests" | "state" | "preview";
+export type TextForm = "manifests" | "state" | "preview" | "declaration";
 
 /** The values of `--as`: by content, or as the user says. */
-export const textForms = ["auto", "manifests", "state", "preview"] as const;
+export const textForms = ["auto", "manifests", "state", "preview", "declaration"] as const;
