@@ -17,7 +17,7 @@ export async function printDiff(
   format: DiffFormat,
   output: Output,
   note: (text: string) => void,
-  incomplete: boolean,
+  incomplete = false,
 ): Promise<void> {
   for (const piece of piecesOf(differences, format, note, incomplete)) {
     output.write(piece);
