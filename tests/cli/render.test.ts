@@ -95,6 +95,26 @@ spec: { template: { metadata: { labels: { a: b } }, spec: { imagePullSecrets: [{
     assert.doesNotMatch(ran.stdout + ran.stderr, / system|manager|problem/);
   });
 
+  it("a chart in the same repository is rendered as its HelmRelease or Application says", async () => {
+    const chart = { "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n" };
+    const release =
+      "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: shop }\n" +
+      "spec: { chart: { spec: { chart: ./charts/web, sourceRef: { kind: GitRepository, name: x } } }, values: { closed: true } }\n";
+    const application =
+      "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: web, namespace: argocd }\n" +
+      "spec: { source: { path: charts/web, helm: { valuesObject: { closed: true } } }, destination: { namespace: shop } }\n";
+    const helm =
+      'cat web.yaml; case "$* $(cat)" in *"web charts/web --namespace shop --values - {\\"closed\\":true}") echo ---; cat deny;; esac';
+    for (const installed of [release, application]) {
+      const ran = await rendered(
+        { ...chart, "web.yaml": shop, deny: defaultDeny, "clusters/web.yaml": installed },
+        { helm },
+        ...["query", "203.0.113.7", "shop/web:80", "."],
+      );
+      assert.match(ran.stdout, /^denied/, ran.stderr);
+    }
+  });
+
   it("a library chart renders to nothing, and is not tried", async () => {
     const library = "apiVersion: v2\nname: common\ntype: library\nversion: 1.0.0\n";
     const ran = await rendered(

@@ -5,6 +5,7 @@ import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
+import { chartReleases } from "./chart-releases";
 import { deploymentsIn } from "./gitops";
 import { isDeclaration, isModule, readDeclarationFile } from "./declaration";
 import { isGitSource, readRevision } from "./git-revision";
@@ -109,7 +110,7 @@ class Folders {
       } else rest.push(file);
     }
     this.#kustomizations.push(...kustomizations);
-    const rendered = this.options.render ? this.#render(kustomizations) : undefined;
+    const rendered = this.options.render ? this.#render(kustomizations, rest) : undefined;
     const isRendered = (file: string): boolean => [...this.#rendered].some((folder) => isBelow(file, folder));
     this.strays.add("chart", ...chartFiles.filter((file) => !isRendered(file)));
     for (const file of files) {
@@ -133,10 +134,19 @@ class Folders {
     return { ...content, problems: content.problems.filter(({ code }) => code !== "not-an-object") };
   }
 
-  #render(kustomizations: readonly Kustomization[]): { content: SourceContent; covers(file: string): boolean } {
+  #render(
+    kustomizations: readonly Kustomization[],
+    files: readonly string[],
+  ): { content: SourceContent; covers(file: string): boolean } {
     const roots = rootsOf(kustomizations);
+    const releases = chartReleases(files, textOf, this.#charts);
     const targets: Renderable[] = [
-      ...[...this.#charts].filter(isInstallable).map((folder): Renderable => ({ tool: "helm", folder })),
+      ...[...this.#charts].filter(isInstallable).flatMap((folder): Renderable[] => {
+        const installed = releases.get(folder) ?? [];
+        return installed.length === 0
+          ? [{ tool: "helm", folder }]
+          : installed.map((release) => ({ tool: "helm", folder, release }));
+      }),
       ...roots.map((folder): Renderable => ({ tool: "kustomize", folder })),
     ];
     const done = targets.map((target) => ({ target, ...render(target) }));

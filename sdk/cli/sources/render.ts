@@ -1,10 +1,13 @@
 /** What Helm and kustomize make of a folder, where these programs are there. */
 import { spawnSync } from "node:child_process";
 import type { Problem } from "../../reachability";
+import type { ChartRelease } from "./chart-releases";
 
 export interface Renderable {
   readonly tool: "helm" | "kustomize";
   readonly folder: string;
+  /** How a chart is installed. Default: with its own values. */
+  readonly release?: ChartRelease;
 }
 
 /** Milliseconds that one chart or kustomization may take. */
@@ -22,16 +25,19 @@ const commands: Readonly<Record<Renderable["tool"], readonly (readonly string[])
 };
 
 /** The rendered text, or why there is none. Runs no shell, and fetches what the chart or the kustomization names. */
-export function render({ tool, folder }: Renderable): { text?: string; problem?: Problem } {
+export function render({ tool, folder, release }: Renderable): { text?: string; problem?: Problem } {
   const problem = (message: string): { problem: Problem } => ({
     problem: { code: "unreadable", message, source: { file: folder }, affectsVerdicts: false },
   });
-  for (const [program = "", ...args] of commands[tool]) {
-    const done = spawnSync(program, [...args, folder], {
+  for (const [program = "", ...given] of commands[tool]) {
+    const args = release?.name === undefined ? given : ["template", release.name];
+    const done = spawnSync(program, [...args, folder, ...optionsOf(release)], {
       encoding: "utf8",
       timeout: patience,
       maxBuffer: mostOutput,
-      stdio: ["ignore", "pipe", "pipe"],
+      ...(release === undefined
+        ? { stdio: ["ignore", "pipe", "pipe"] }
+        : { input: JSON.stringify(release.values), stdio: ["pipe", "pipe", "pipe"] }),
     });
     if ((done.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT") continue;
     if (done.status === 0) return { text: done.stdout };
@@ -39,6 +45,13 @@ export function render({ tool, folder }: Renderable): { text?: string; problem?:
     return problem(`${program} ${args.join(" ")} ${folder} failed: ${why}`);
   }
   return problem(`--render: there is no ${tool} on the PATH to render ${folder}`);
+}
+
+/** Helm's options for a release; its values come by standard input. */
+function optionsOf(release: ChartRelease | undefined): string[] {
+  if (release === undefined) return [];
+  const namespace = release.namespace === undefined ? [] : ["--namespace", release.namespace];
+  return [...namespace, ...[...release.files, "-"].flatMap((file) => ["--values", file])];
 }
 
 /** The error among the warnings that these programs print before it. */
