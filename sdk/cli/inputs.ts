@@ -27,7 +27,7 @@ export function inputsOf(objects: readonly SourcedObject[]): InputDigest[] {
 }
 
 /** sha256 of a file, in hex; undefined where there is no such file. */
-function fileDigest(file: string): string | undefined {
+export function fileDigest(file: string): string | undefined {
   return statSync(file, { throwIfNoEntry: false })?.isFile() === true ? sha256(readFileSync(file)) : undefined;
 }
 

@@ -8,6 +8,7 @@ import { addFlows } from "./program-flows";
 import { addGitops } from "./program-gitops";
 import { addMonitoring } from "./program-monitoring";
 import { addJudgements } from "./program-judgements";
+import { addReport } from "./program-report";
 import { addVerify } from "./program-verify";
 import {
   describeOption,
@@ -67,6 +68,7 @@ cluster-security help COMMAND tells more about each.`,
   addExposure(program, outcome);
   addJudgements(program, version, outcome);
   addAudit(program, outcome);
+  addReport(program, version, outcome);
   addFlows(program, outcome);
   addVerify(program, outcome);
   addMonitoring(program, outcome);

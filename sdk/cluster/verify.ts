@@ -66,6 +66,8 @@ interface EnforcementFinding {
 
 /** The result of a verification. */
 export interface Verification {
+  /** When it ended, RFC 3339; absent where nobody noted it. */
+  readonly at?: string;
   /**
    * "holds": every probe did what it must. "violated": one did not, or a declared policy is missing. "incomplete": some proved nothing. "no-evidence": the
    * canary was not blocked, so nothing was tried.

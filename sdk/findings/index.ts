@@ -17,6 +17,7 @@ export { enforcementOff } from "./rules/core/enforcement-off";
 export { fqdnTooBroad } from "./rules/core/fqdn-too-broad";
 export { metadataEndpointsClosed } from "./rules/core/metadata-endpoints-closed";
 export { namespaceDefaultDeny } from "./rules/core/namespace-default-deny";
+export { tenantsOf } from "./tenants";
 export type { DeclaredObject, Drift } from "./live-drift";
 export { driftOf } from "./live-drift";
 export { droppedValues, emptyPlaces, sharesValue } from "./dropped-values";

@@ -1,5 +1,5 @@
 /** Findings and reachability in words and in the formats of other tools. Pure: data in, text out. */
-export { computedControls } from "./evidence/computed";
+export { computedControls, incompleteness } from "./evidence/computed";
 export type { ControlEvidence } from "./evidence/types";
 export { describeCounts, describeDifference } from "./diff";
 export { junitReport } from "./junit";

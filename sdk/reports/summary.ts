@@ -2,7 +2,7 @@ import type { Finding } from "../findings";
 import { defaultTiers, evaluate, isViolation, metadataEndpointsClosed, namespaceDefaultDeny } from "../findings";
 import type { FindingOptions } from "../findings";
 import type { Peer, Reachability, TrafficSet, Workload } from "../reachability";
-import { metadataEndpoints } from "../reachability";
+import { metadataEndpoints, unknownNamespace } from "../reachability";
 
 /** How a question about a namespace was answered. */
 export type Status = "closed" | "open" | "unknown" | "exempt";
@@ -65,7 +65,7 @@ export function summarise(
     workloads: snapshot.workloads.length,
     policies: snapshot.policies.length,
     pairs: {
-      total: snapshot.workloads.length * (snapshot.workloads.length - 1),
+      total: snapshot.workloads.length ** 2 - snapshot.workloads.length,
       allowed: pairs.allowed,
       possible: pairs.possible,
     },
@@ -139,6 +139,8 @@ function totalOf(group: Group, members: ReadonlyMap<string, number>): number {
 
 /** A namespace's status is that of the worst finding about it or about one of its workloads. */
 function statusOf(findings: readonly Finding[], rule: string, namespace: string): Status {
+  // no rule says anything about a namespace that nobody can name
+  if (namespace === unknownNamespace) return "unknown";
   const about = findings.filter(
     ({ id, subject }) =>
       id === rule && (subject.namespace === namespace || (subject.kind === "Namespace" && subject.name === namespace)),

@@ -220,7 +220,7 @@ describe("reports under real validators: OSCAL by compliance-trestle", function 
     }
   };
 
-  const controls = computedControls({ findings, rules: asked, incomplete: true }).map(
+  const controls = computedControls({ findings, rules: asked, incomplete: strange }).map(
     (each, index): ControlEvidence => ({
       ...each,
       ...(index % 2 === 0 ? { observed: { state: "holds", text: strange, at: "2026-11-28T10:00:00Z" } } : {}),

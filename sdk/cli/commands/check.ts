@@ -11,6 +11,7 @@ import {
   type Severity,
 } from "../../findings";
 import type { Snapshot } from "../../reachability";
+import { incompleteness } from "../../reports";
 import { knownNamespace, knownWorkload } from "../ends";
 import { didYouMean, nearest, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
@@ -68,6 +69,7 @@ export async function check(positional: readonly string[], options: CheckOptions
     time,
     namespaces: judgedNamespaces(options, loaded.snapshot),
     apiVersionOf: apiVersionsIn(loaded.objects),
+    incomplete: incompleteness(loaded.snapshot, loaded.problems, loaded.holes),
     inputs: () => inputsOf(loaded.objects),
   });
   output.write(text);
@@ -115,6 +117,7 @@ function exitCodeFor(findings: readonly Finding[], loaded: Loaded, options: Chec
   return exitCodeOf([loaded], options);
 }
 
-function isAtLeast(severity: Severity, least: CheckOptions["failOn"]): boolean {
+/** Whether a severity is this one or worse. */
+export function isAtLeast(severity: Severity, least: CheckOptions["failOn"]): boolean {
   return least !== "none" && severities.indexOf(severity) <= severities.indexOf(least);
 }

@@ -77,7 +77,7 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
       for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
       return await verify(loaded.reachability, executor, { ...(declared ? { plan: declared } : {}), sample, only });
     });
-    output.write(formatVerification(verification, options.format));
+    output.write(formatVerification({ ...verification, at: new Date().toISOString() }, options.format));
     await output.end();
     const code = exitCodeOfVerdict[verification.verdict];
     return code === exitCodes.ok && loaded.holes ? exitCodes.incomplete : code;

@@ -16,5 +16,9 @@ export type ListFormat = (typeof listFormats)[number];
 export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit", "policyreport", "oscal"] as const;
 export type CheckFormat = (typeof checkFormats)[number];
 
+/** Of reports. */
+export const reportFormats = ["html", "md", "csv", "json", "oscal"] as const;
+export type ReportFormat = (typeof reportFormats)[number];
+
 /** Of declarations. */
 export const declarationForms: readonly DeclarationForm[] = ["yaml", "typescript", "json"];

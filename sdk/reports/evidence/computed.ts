@@ -1,5 +1,6 @@
 import type { ControlRef, Finding } from "../../findings";
 import { describeControl, isViolation } from "../../findings";
+import type { Problem, Snapshot } from "../../reachability";
 import type { RuleDescription } from "../sarif";
 import type { ControlEvidence, Evidence } from "./types";
 import { absent } from "./types";
@@ -9,8 +10,8 @@ export interface ComputedInput {
   readonly findings: readonly Finding[];
   /** The rules that were asked. */
   readonly rules: readonly RuleDescription[];
-  /** Something that affects verdicts could not be read or understood, so no rule was asked about everything. */
-  readonly incomplete: boolean;
+  /** Why no rule was asked about everything, in words: something could not be understood, or nothing was read. */
+  readonly incomplete?: string;
 }
 
 /**
@@ -52,8 +53,22 @@ function computedOf(control: ControlRef, { findings, rules, incomplete }: Comput
     return { state: "undecided", text: `possibly violated: something is not known (${ids})${exemptText}` };
   }
   if (asked === 0) return { state: "undecided", text: `no rule that bears on it was asked${exemptText}` };
-  if (incomplete) return { state: "undecided", text: `something of the input could not be understood${exemptText}` };
+  if (incomplete !== undefined) return { state: "undecided", text: `${incomplete}${exemptText}` };
   return { state: "holds", text: `${count(asked, "rule finds", "rules find")} no violation${exemptText}` };
+}
+
+/** Why the answer of rules is no answer about everything, in words; undefined where it is. */
+export function incompleteness(
+  snapshot: Pick<Snapshot, "workloads" | "namespaces">,
+  problems: readonly Problem[],
+  holes: boolean,
+): string | undefined {
+  if (holes || problems.some(({ affectsVerdicts }) => affectsVerdicts)) {
+    return "something of the input could not be understood";
+  }
+  return snapshot.workloads.length === 0 && snapshot.namespaces.size === 0
+    ? "no workload and no namespace was read"
+    : undefined;
 }
 
 function count(number: number, one: string, many: string): string {

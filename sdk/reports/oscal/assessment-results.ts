@@ -1,7 +1,8 @@
 import type { ControlRef, Finding } from "../../findings";
 import { describeControl, isViolation } from "../../findings";
 import { findingsOf } from "../evidence/computed";
-import type { ControlEvidence, Evidence, EvidenceState } from "../evidence/types";
+import type { ControlEvidence, Evidence } from "../evidence/types";
+import { controlVerdict } from "../evidence/verdict";
 import { describeSource, describeSubject, placeOfFinding } from "../source";
 import { uuidOf } from "./uuid";
 
@@ -153,7 +154,7 @@ function evidenceObservations({ control, declared, computed, observed }: Control
 function findingOf(each: ControlEvidence, findings: readonly Finding[]): object {
   const { control, declared, computed, observed } = each;
   const kinds = { declared, computed, observed };
-  const state = verdictOf(each);
+  const state = controlVerdict(each);
   const about = new Set(findingsOf(control, findings).map(observationUuid));
   return {
     uuid: uuidOf("control", describeControl(control)),
@@ -182,13 +183,6 @@ function findingOf(each: ControlEvidence, findings: readonly Finding[]): object 
       ...[...about].map((uuid) => ({ "observation-uuid": uuid })),
     ],
   };
-}
-
-/** What the three kinds come to: one that fails fails it, one that is undecided leaves it open; without any it is open. */
-function verdictOf({ declared, computed, observed }: ControlEvidence): Exclude<EvidenceState, "absent"> {
-  const states = [declared, computed, observed].map(({ state }) => state);
-  if (states.includes("fails")) return "fails";
-  return computed.state === "holds" && !states.includes("undecided") ? "holds" : "undecided";
 }
 
 /** One finding for each subject. */
