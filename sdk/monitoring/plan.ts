@@ -9,6 +9,7 @@ import { podMonitors } from "./monitors";
 import { budgetRules } from "./rules/budget";
 import { calicoRules } from "./rules/calico";
 import { ciliumRules } from "./rules/cilium";
+import { breakGlassRules } from "./rules/break-glass";
 import { declarationRules } from "./rules/declaration";
 import { denialRules } from "./rules/denials";
 import { istioRules } from "./rules/istio";
@@ -99,7 +100,12 @@ function ruleSets(plan: Plan, settings: MonitoringSettings): readonly RuleSet[] 
   }
   if (settings.enforcer === MonitoredEnforcer.Calico) sets.push(calicoRules(settings));
   if (plan.mesh !== undefined) sets.push(istioRules(plan, settings));
-  return [...sets, declarationRules(plan, settings), watchRules(plan, settings, canaryNamespace)];
+  return [
+    ...sets,
+    declarationRules(plan, settings),
+    breakGlassRules(plan),
+    watchRules(plan, settings, canaryNamespace),
+  ];
 }
 
 function groupOf({ name, interval, recordings, alerts }: RuleSet, settings: MonitoringSettings): RuleGroup[] {
@@ -125,7 +131,7 @@ function ownersOf(
   { securityOwner, platformOwner }: MonitoringSettings,
   namespaces: ReadonlyMap<string, string>,
 ): ReadonlySet<string> {
-  const flows = [...plan.flows, ...plan.exceptions, ...plan.bypasses, ...plan.metadataAccess];
+  const flows = [...plan.flows, ...plan.exceptions, ...plan.bypasses, ...plan.breakGlass, ...plan.metadataAccess];
   return new Set([securityOwner, platformOwner, ...namespaces.values(), ...flows.map(({ owner }) => owner)].sort());
 }
 

@@ -9,6 +9,7 @@ export type {
   ExceptionState,
   Plan,
   PlanWarning,
+  PlannedBreakGlass,
   PlannedBypass,
   PlannedException,
   PlannedDns,
@@ -41,6 +42,6 @@ export { planTenant } from "./tenants/plan";
 export { bypassAnnotations, timerLabel } from "./bypass-label";
 export { durationText, secondsOf } from "./break-glass/duration";
 export type { Grant, GrantedPolicy, GrantedSubject, NamespaceGrants } from "./break-glass/grants";
-export { describeSubject, grantsLabel, grantsLabelValue, readGrants } from "./break-glass/grants";
+export { describeSubject, grantsLabel, grantsLabelValue, readGrants, timerPrefix } from "./break-glass/grants";
 export type { BypassStatement } from "./break-glass/objects";
 export { bypassPolicy, timerJob, timerName } from "./break-glass/objects";

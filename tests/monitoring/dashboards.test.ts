@@ -71,13 +71,17 @@ const documented: Readonly<Record<string, readonly string[]>> = {
     "destination_workload_namespace",
   ],
   kube_job_status_failed: ["namespace", "job_name"],
+  kube_job_created: ["namespace", "job_name"],
+  kube_job_status_start_time: ["namespace", "job_name"],
+  kube_job_spec_active_deadline_seconds: ["namespace", "job_name"],
+  kube_networkpolicy_created: ["namespace", "networkpolicy"],
   up: [],
   ALERTS: ["alertname", "alertstate", "owner", "severity"],
 };
 
 const ofTarget = ["instance", "job"];
 const ofRecordings = [
-  ...["namespace", "owner", "tenant", "flow", "reason", "kind"],
+  ...["namespace", "owner", "tenant", "flow", "reason", "kind", "job_name"],
   ...["source_namespace", "source", "destination_namespace", "destination"],
   ...["source_workload", "source_workload_namespace", "destination_workload", "destination_workload_namespace"],
 ];

@@ -82,6 +82,10 @@ export const everything: ClusterSecurityDeclaration = {
   bypasses: [
     { workload: "shop/web", reason: "debugging", owner: "shop", expires: "1970-01-01", grantedTo: ["on-call"] },
   ],
+  breakGlass: [
+    { name: "nights", grantedTo: ["on-call"], workloads: ["shop/api"], reason: "nights", owner: "platform" },
+    { name: "nights-long", grantedTo: ["leads"], namespaces: ["data"], reason: "nights", owner: "data" },
+  ],
   reviewBy: "1970-01-02",
 };
 

@@ -67,6 +67,9 @@ const runbooksOf: Readonly<Record<string, readonly string[]>> = {
     "CanaryFailed",
     "BypassOpen",
     "BypassOverdue",
+    "BreakGlassOpen",
+    "BreakGlassLong",
+    "BreakGlassOverdue",
   ],
 };
 

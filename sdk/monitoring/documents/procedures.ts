@@ -1,6 +1,6 @@
 /** What to do in an incident, in an emergency and for a change, with the names of this declaration. */
 import type { Plan } from "../../plan";
-import { Tier } from "../../plan";
+import { durationText, Tier } from "../../plan";
 import type { MonitoringSettings } from "../settings";
 import type { MonitoringDocument } from "./runbooks";
 
@@ -55,7 +55,7 @@ function incident({ securityOwner, platformOwner }: MonitoringSettings): string 
   ]);
 }
 
-function emergency({ bypasses }: Plan, { securityOwner }: MonitoringSettings): string {
+function emergency({ bypasses, breakGlass }: Plan, { securityOwner }: MonitoringSettings): string {
   const open = bypasses.filter(({ state }) => state === "open");
   return text([
     "# Emergency procedure: policies cut what must work",
@@ -79,6 +79,12 @@ function emergency({ bypasses }: Plan, { securityOwner }: MonitoringSettings): s
             `   - ${of}: \`kubectl label pod POD ${label}\` (until ${expires}, ${owner})`,
         )),
     "",
+    ...breakGlass.map(
+      ({ name, of, grantedTo, maxSeconds, owner }) =>
+        `   - by grant ${name} (${owner}), for ${grantedTo.join(", ")}, at most ${durationText(maxSeconds)}: ` +
+        `\`cluster-security bypass open ${targetOf(of[0] ?? "")} --for 1h --owner TEAM --reason "…" --context CONTEXT\``,
+    ),
+    ...(breakGlass.length === 0 ? [] : [""]),
     "3. **Remove the default deny of the cluster,** and nothing else. Metadata endpoints stay closed, since their deny is explicit. The stack refuses to remove it until it is told to: see `defaultDeny` of `ClusterSecurity`.",
     "4. **Record what passes meanwhile,** so that what was missing can be declared:",
     "",
@@ -179,4 +185,9 @@ function guide({ namespaces, exemptNamespaces }: Plan, owners: ReadonlyMap<strin
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, tier]) => `| ${name} | ${tier} | ${owners.get(name) ?? ""} |`),
   ]);
+}
+
+/** A subject as the command line takes it. */
+function targetOf(subject: string): string {
+  return subject.replace(/^namespace /, "");
 }
