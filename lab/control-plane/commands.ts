@@ -14,6 +14,9 @@ export interface Layout {
   readonly managerKubeconfig: string;
   /** The port of the last run, so that kubeconfigs in other hands stay valid. */
   readonly portFile: string;
+  /** Requests by the API server's own account, JSON lines, where they are kept; and what is kept of them. */
+  readonly auditLog: string;
+  readonly auditPolicy: string;
 }
 
 export function layoutOf(dataDir: string): Layout {
@@ -26,6 +29,8 @@ export function layoutOf(dataDir: string): Layout {
     kubeconfig: path.join(dataDir, "kubeconfig"),
     managerKubeconfig: path.join(dataDir, "controller-manager.kubeconfig"),
     portFile: path.join(dataDir, "port"),
+    auditLog: path.join(dataDir, "logs", "audit.log"),
+    auditPolicy: path.join(dataDir, "audit-policy.json"),
   };
 }
 
@@ -65,6 +70,14 @@ export function etcdCommand(program: string, layout: Layout): Command {
   };
 }
 
+/** What the API server writes of requests: who, what, which object, with which answer; no bodies, which may hold secrets. */
+export const auditPolicy = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived"],
+  rules: [{ level: "Metadata" }],
+} as const;
+
 /** kube-apiserver on loopback: bearer tokens only, nothing anonymous, RBAC. */
 export function apiServerCommand(
   program: string,
@@ -74,6 +87,8 @@ export function apiServerCommand(
     credentials: Credentials;
     serviceCidr: string;
     hasControllerManager: boolean;
+    /** Every request is written to {@link Layout.auditLog}. */
+    auditLog: boolean;
     extraArgs: readonly string[];
   },
 ): Command {
@@ -100,6 +115,13 @@ export function apiServerCommand(
       "--profiling=false",
       // without its controller no namespace has the service account that this plugin gives to pods
       ...(options.hasControllerManager ? [] : ["--disable-admission-plugins=ServiceAccount"]),
+      ...(options.auditLog
+        ? [
+            `--audit-policy-file=${layout.auditPolicy}`,
+            `--audit-log-path=${layout.auditLog}`,
+            "--audit-log-mode=blocking",
+          ]
+        : []),
       ...options.extraArgs,
     ],
     env: bareEnvironment(),

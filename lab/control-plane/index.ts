@@ -7,6 +7,7 @@ import { apiClient } from "./api";
 import type { Layout } from "./commands";
 import {
   apiServerCommand,
+  auditPolicy,
   bareEnvironment,
   controllerManagerCommand,
   etcdCommand,
@@ -37,6 +38,8 @@ export interface ControlPlaneOptions {
   readonly fresh?: boolean;
   /** Addresses of Services. Default 10.96.0.0/16. */
   readonly serviceCidr?: string;
+  /** Keep an audit log of every request, in {@link ControlPlane.auditLog}. Default false. */
+  readonly auditLog?: boolean;
   /** Further arguments for kube-apiserver; they win over the lab's own. */
   readonly apiServerArgs?: readonly string[];
   /** A program for Node that runs beside the controllers, told `dataDir`: a node that is only simulated. Default: none. */
@@ -54,6 +57,8 @@ export interface ControlPlane extends ApiAccess {
   readonly server: string;
   /** The administrator's bearer token. Not enumerable, so that no log prints it by accident. */
   readonly token: string;
+  /** Where the API server writes its requests, JSON lines, if it was told to. */
+  readonly auditLog: string;
   /** What a child needs to reach it: KUBECONFIG. */
   readonly env: Readonly<Record<string, string>>;
   /** False where no kube-controller-manager was to be had: then only namespaces are cleared, by the lab itself. */
@@ -234,12 +239,14 @@ class Starting {
 
   /** Starts kube-apiserver and waits for its own word that it is ready. `onListening` runs at its first answer. */
   private async startApiServer(deadline: number, onListening?: () => Promise<void>): Promise<void> {
+    if (this.options.auditLog === true) writeFileSync(this.layout.auditPolicy, JSON.stringify(auditPolicy));
     await this.run(
       apiServerCommand(this.options.tools["kube-apiserver"].path, this.layout, {
         port: this.port,
         credentials: this.credentials,
         serviceCidr: this.serviceCidr,
         hasControllerManager: this.options.tools["kube-controller-manager"] !== undefined,
+        auditLog: this.options.auditLog === true,
         extraArgs: this.options.apiServerArgs ?? [],
       }),
     );
@@ -337,10 +344,14 @@ function handleFor(
   layout: Layout,
   credentials: Credentials,
   port: number,
-  rest: Omit<ControlPlane, "dataDir" | "kubeconfigPath" | "certificateAuthority" | "server" | "env" | "token">,
+  rest: Omit<
+    ControlPlane,
+    "dataDir" | "auditLog" | "kubeconfigPath" | "certificateAuthority" | "server" | "env" | "token"
+  >,
 ): ControlPlane {
   const handle = {
     dataDir: layout.dataDir,
+    auditLog: layout.auditLog,
     kubeconfigPath: layout.kubeconfig,
     certificateAuthority: layout.certificateAuthority,
     server: serverAt(port),

@@ -13,3 +13,5 @@ export { AuditLogReader } from "./audit-log";
 export { baselineOf } from "./baseline";
 export type { RecordedDrift, RecordedRun, RunsCompared } from "./history";
 export { compareRuns, hasWorsened, readRun, recordOf } from "./history";
+export type { ChecklistItem, CheckState } from "./checklist";
+export { checklist } from "./checklist";

@@ -1,6 +1,7 @@
 /** The command that proves with packets: verify. */
 import { Option, type Command } from "commander";
 import { outputHelp, several, type Outcome } from "./program-options";
+import type { ChecklistOptions } from "./commands/checklist";
 import type { VerifyCommandOptions } from "./commands/verify";
 
 const verifyHelp = `
@@ -16,6 +17,7 @@ Examples:
   cluster-security verify --context staging -d security.yaml                       what would be created
   cluster-security verify --context staging -d security.yaml --create-probe-pods
   cluster-security verify --context staging --create-probe-pods -n shop --all --format tap
+  cluster-security verify --context infra,apps --checklist --runbook docs/runbooks/policies.md
   cluster-security verify --context prod --create-probe-pods --probe-image registry.internal/node:22 \\
     --outside 198.51.100.10 --format junit --output verify.xml
 
@@ -51,6 +53,14 @@ export function addVerify(program: Command, outcome: Outcome): void {
       "yes, create these pods; without it nothing is created, and what would be is listed",
       false,
     )
+    .option(
+      "--checklist",
+      "fourteen questions to the cluster, answered by reading; creates nothing. --context infra,apps asks several",
+      false,
+    )
+    .option("--repository <folder>", "with --checklist: the folder of the policies")
+    .option("--runbook <file>", "with --checklist: the runbook")
+    .option("--verified <file>", "with --checklist: what an earlier verify --format json printed")
     .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
     .option("--all", "every undeclared path", false)
     .option("-n, --namespace <name>", "only paths with an end in this namespace (repeatable, or a,b)", several, [])
@@ -80,7 +90,12 @@ export function addVerify(program: Command, outcome: Outcome): void {
     .option("--all-problems", "print every problem, not one of each kind", false)
     .option("-q, --quiet", "no notes on stderr; problems are still printed", false)
     .addHelpText("after", verifyHelp)
-    .action(async (options: VerifyCommandOptions) => {
+    .action(async (options: VerifyCommandOptions & ChecklistOptions & { readonly checklist: boolean }) => {
+      if (options.checklist) {
+        const { checklistCommand } = await import("./commands/checklist.js");
+        outcome.exitCode = await checklistCommand(options);
+        return;
+      }
       const { verifyCommand } = await import("./commands/verify.js");
       outcome.exitCode = await verifyCommand(options);
     });

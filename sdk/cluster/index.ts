@@ -9,6 +9,7 @@ export { openBypass } from "./break-glass/open";
 export { ClusterError } from "./errors";
 export { auditedKinds, kindsToRead } from "./kinds";
 export { connect } from "./kubeconfig";
+export { readKustomizations } from "./kustomizations";
 export { LiveExecutor } from "./prober/executor";
 export {
   defaultProberImage,

@@ -53,6 +53,8 @@ export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
   const rules: RoleRule[] = [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["create", "delete"] },
     { apiGroups: [""], resources: ["events"], verbs: ["list"] },
+    // for the checklist
+    { apiGroups: ["kustomize.toolkit.fluxcd.io"], resources: ["kustomizations"], verbs: ["list"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "delete"] },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "delete"] },
   ];

@@ -27,6 +27,17 @@ describe("cluster-security verify: the command line", () => {
     });
   }
 
+  it("the checklist is a table or JSON, and needs contexts that have names", async () => {
+    const tap = await run([...cluster, "--checklist", "--format", "tap"]);
+    assert.equal(tap.code, 2);
+    assert.match(tap.stderr, /--checklist is printed as table or json/);
+    const empty = await run(["verify", "--context", "infra,", "--checklist"]);
+    assert.equal(empty.code, 2);
+    const absent = await run([...cluster, "--checklist", "--runbook", "/nonexistent/runbook.md"]);
+    assert.equal(absent.code, 4);
+    assert.match(absent.stderr, /there is no such file/);
+  });
+
   for (const [name, text, complaint] of [
     ["absent.yaml", undefined, /there is no such file/],
     ["broken.yaml", "a: [", /cannot be read/],
