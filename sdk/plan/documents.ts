@@ -31,8 +31,13 @@ export interface PolicyDocument {
   readonly home?: string;
   /** Logical names of documents that must stand before this one; they come earlier in the plan. */
   readonly dependsOn: readonly string[];
-  /** Those of them without which it would cut or open something, or be refused, whatever their stages are. */
+  /**
+   * Those of them without which it would cut or open something, or be refused, whatever their stages are. Empty where it would
+   * have some if more were declared.
+   */
   readonly after?: readonly string[];
+  /** See {@link DraftDocument.step}. */
+  readonly step?: number;
 }
 
 /** Something that the policy API cannot express, or a decision that the user should know about. */
@@ -281,6 +286,11 @@ export interface DraftDocument {
   readonly service?: string;
   /** Logical names of documents of the same or an earlier stage that stand first. */
   readonly after?: readonly string[];
+  /**
+   * Its place among the documents of its stage, the same whatever else is declared: GitOps tools apply it in a group, and
+   * would delete it on its way into another. Defaults to 0, and to 1 where it has `after`.
+   */
+  readonly step?: number;
 }
 
 /** How a source or destination is called in words: `shop/web`, `namespace shop`, `10.0.0.0/8`, `api.example.com`, `internet`. */

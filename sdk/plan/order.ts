@@ -35,14 +35,15 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
         ...new Set([...waits, ...(draft.after ?? []), ...serviceDependencies(draft, current, services)]),
       ];
       const logicalName = logicalNameOf(draft);
-      const { after, object } = draft;
+      const { after, step, object } = draft;
       ordered.push({
         logicalName,
         stage,
         object,
         ...(home === undefined ? {} : { home }),
         dependsOn,
-        ...(after === undefined || after.length === 0 ? {} : { after }),
+        ...(after === undefined ? {} : { after }),
+        ...(step === undefined ? {} : { step }),
       });
       const names = next.get(scope);
       if (names === undefined) next.set(scope, [logicalName]);

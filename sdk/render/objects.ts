@@ -99,14 +99,14 @@ function rankOf(stage: RenderStage): number {
   return order.indexOf(stage) * layersOfStage;
 }
 
-/** How many documents of its stage each one comes after, one after the other. */
+/** The step of each document in its stage: later than all that it comes after, and not earlier for having nothing before it. */
 function depthsOf(documents: readonly PolicyDocument[]): ReadonlyMap<string, number> {
   const byName = new Map(documents.map((document) => [document.logicalName, document]));
   const depths = new Map<string, number>();
   // a document comes later in the plan than what it comes after
-  for (const { logicalName, stage, after = [] } of documents) {
-    const earlier = after.filter((name) => byName.get(name)?.stage === stage);
-    depths.set(logicalName, Math.max(-1, ...earlier.map((name) => depths.get(name) ?? 0)) + 1);
+  for (const { logicalName, stage, after, step = after === undefined ? 0 : 1 } of documents) {
+    const earlier = (after ?? []).filter((name) => byName.get(name)?.stage === stage);
+    depths.set(logicalName, Math.max(step, ...earlier.map((name) => (depths.get(name) ?? 0) + 1)));
   }
   return depths;
 }

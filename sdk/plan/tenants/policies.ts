@@ -58,6 +58,7 @@ function documentOf(object: KubeObject, baseline: readonly DraftDocument[]): Dra
       ...sections,
     },
     after: flows.map(logicalNameOf),
+    step: 3,
   };
 }
 

@@ -79,6 +79,7 @@ export function clusterNetworkPolicyDocuments(model: Model, shortfalls: Shortfal
           stage: "flows",
           object,
           after: [...(accepted.get(namespace.name) ?? []), ...(after ?? [])],
+          ...(after === undefined ? {} : { step: 2 }),
         }),
       ),
       namespaceDeny(namespace.name),

@@ -76,13 +76,14 @@ function namespaceDocuments(
   const wide: Subject | undefined = shared[0]?.subject;
   const shares = wide === undefined ? [] : allowDocuments(mesh, wide, shared).map(after(allows));
   // allows nothing: what no other policy allows is denied, also for workloads that have none
-  const deny = after([...allows, ...shares])(
-    document("AuthorizationPolicy", namespace.name, "default-deny-mesh", {}, {}),
-  );
+  const deny = after([...allows, ...shares])({
+    ...document("AuthorizationPolicy", namespace.name, "default-deny-mesh", {}, {}),
+    step: 2,
+  });
   const authorization = [...allows, ...shares, deny];
   if (namespace.isAudit) {
     return [
-      document("PeerAuthentication", namespace.name, "default", {}, { mtls: { mode: "PERMISSIVE" } }),
+      after([])(document("PeerAuthentication", namespace.name, "default", {}, { mtls: { mode: "PERMISSIVE" } })),
       ...authorization.map(asDryRun),
     ];
   }

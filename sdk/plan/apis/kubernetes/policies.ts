@@ -61,7 +61,7 @@ export function kubernetesDocuments(model: Model, shortfalls: Shortfalls): reado
         const spec = { podSelector: { matchLabels: labels }, policyTypes: ["Ingress"] };
         const draft = networkPolicy("flows", namespace, `deny-external-to-${name}`, {}, spec);
         // it isolates, so every allow of the namespace stands first
-        return { ...draft, after: allows.filter((one) => isFlowOf(one, namespace)).map(logicalNameOf) };
+        return { ...draft, step: 2, after: allows.filter((one) => isFlowOf(one, namespace)).map(logicalNameOf) };
       }),
     ...enforced.map(({ name }) => namespaceDeny(name)),
   ];
