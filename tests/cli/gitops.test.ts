@@ -241,6 +241,21 @@ spec: { podSelector: {} }
     }
   });
 
+  it("a placeholder that a kustomization fills in is no problem, and kinds that are not read are one finding each", async () => {
+    const files = {
+      "shop/x.yaml": bare.replace("metadata: { name: shop }", "metadata: { name: _ }"),
+      "shop/kustomization.yaml": "namespace: shop\nresources: [x.yaml]\n",
+    };
+    const { verdict, stderr } = await answer(files);
+    assert.equal(verdict, "allowed", stderr);
+    assert.doesNotMatch(stderr, /problem/);
+    const firewall = (name: string): string =>
+      `apiVersion: k8s.ovn.org/v1\nkind: EgressFirewall\nmetadata: { name: default, namespace: ${name} }\nspec: { egress: [] }\n`;
+    const told = await notUnderstood({ "x.yaml": workloads, "a.yaml": firewall("shop"), "b.yaml": firewall("other") });
+    assert.equal(told.match(/EgressFirewall/g)?.length, 1, told);
+    assert.match(told, /and 1 more like it/);
+  });
+
   it("a document without a kind, as other tools write it, is passed over", async () => {
     const score = "apiVersion: score.dev/v1b1\nmetadata: { name: web }\ncontainers: { app: { image: . } }\n";
     const { verdict, stderr } = await answer({ "x.yaml": workloads, "score.yaml": score });

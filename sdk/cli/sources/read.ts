@@ -189,10 +189,18 @@ class Folders {
     ];
     return {
       objects,
-      problems: [...content.problems, ...problems],
+      problems: [...content.problems.filter((problem) => !isNamedNow(problem, objects)), ...problems],
       notes: [...content.notes, ...this.strays.lines(this.options.verbose), ...hints],
     };
   }
+}
+
+/** Whether a problem is that a Namespace has no name yet which a kustomization has given it. */
+function isNamedNow({ code, object, source, message }: Problem, objects: readonly SourcedObject[]): boolean {
+  if (code !== "unknown-value" || object?.kind !== "Namespace" || !message.startsWith("metadata.name is "))
+    return false;
+  const same = objects.filter((each) => each.source?.file === source?.file && each.source?.line === source?.line);
+  return same.every((each) => typeof each.object.metadata?.name === "string");
 }
 
 /** Charts and overlays that render the same object are variants of an installation. */

@@ -217,6 +217,10 @@ function keyOf({ code, object, source, path, message }: Problem): string {
   if (code === "not-enforced" && isWhole && source?.file !== undefined && source.urn === undefined) {
     return JSON.stringify([code, object?.apiVersion, object?.kind, message]);
   }
+  // a kind that is not read is one cause, however many there are of it
+  if (code === "unsupported" && isWhole && object !== undefined && source?.urn === undefined) {
+    return JSON.stringify([code, object.apiVersion, object.kind, message]);
+  }
   if (isOpenInFile({ code, source, path, message, affectsVerdicts: true }))
     return JSON.stringify([code, object, source]);
   return JSON.stringify([code, object, source, path?.replace(/\[\d+\]/g, "[]")]);
