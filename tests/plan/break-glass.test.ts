@@ -207,6 +207,13 @@ describe("break glass: what an open bypass opens", () => {
     );
   });
 
+  it("S3-29: is written as Calico's API server stores it, which is what its admission policy sees", () => {
+    const [policy] = opened(plan({ ...base, dialect: Dialect.Calico }));
+    const { ingress, egress } = policy?.spec as { ingress: unknown; egress: unknown };
+    const stored = [{ action: "Allow", source: {}, destination: {} }];
+    assert.deepEqual([ingress, egress], [stored, stored]);
+  });
+
   it("S3-29: is ended by a Job that starts no pod and deletes itself", () => {
     const job = timerJob(statement, 7200);
     const spec = job.spec as Record<string, unknown>;

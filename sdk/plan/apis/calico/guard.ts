@@ -29,6 +29,9 @@ export function calicoGuard(model: Model, shortfalls: Shortfalls, request: Guard
   ];
 }
 
+/** As Calico's API server stores a rule for everything: an admission policy compares what is written with it. */
+const everything = { action: "Allow", source: {}, destination: {} };
+
 /** In the tier of the flows, behind the guard tier with its denies. */
 export function calicoBypass(_model: Model, { subject, label: [key, value] }: BypassRequest): BypassPolicy {
   return {
@@ -42,8 +45,8 @@ export function calicoBypass(_model: Model, { subject, label: [key, value] }: By
       order: 100,
       selector: `${subjectSelector(subject, false)} && ${key} == '${value}'`,
       types: ["Ingress", "Egress"],
-      ingress: [{ action: "Allow" }],
-      egress: [{ action: "Allow" }],
+      ingress: [everything],
+      egress: [everything],
     },
   };
 }

@@ -1,0 +1,145 @@
+/** A bypass of break glass on a real Cilium: packets pass while it is open, and no longer. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ApiClient } from "../../lab/control-plane/index";
+import { apiClient } from "../../lab/control-plane/index";
+import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import { bypassRole } from "../../sdk/cluster/index";
+import type { PlannedObject } from "../../sdk/plan/index";
+import { Dialect, plan } from "../../sdk/plan/index";
+import type { Ran } from "../cli/command";
+import { run } from "../cli/command";
+import { makeVerifier, verifierContext } from "../cluster/verifier";
+import type { SharedDatapath } from "./shared-datapath";
+import { sharedDatapath } from "./shared-datapath";
+import { applications, declarationIn, podsOf } from "./shop";
+
+const pods = podsOf(applications);
+const home = "shop-back";
+
+/** "Gone at most 15 seconds after its end", with what packets need to notice. */
+const afterItsEnd = 15_000;
+
+const probe = (to: string, port: number, from = `${home}/api`): LabProbe => ({ from, to, port, protocol: "tcp" });
+const undeclared = [probe("world", 8443), probe(`${home}/api`, 9000, "world")] as const;
+const metadata = probe("169.254.169.254", 80);
+const declared = probe(`${home}/primary`, 5432);
+
+describe("enforcement: break glass with Cilium", () => {
+  let on: SharedDatapath;
+  let admin: ApiClient;
+  let folder: string;
+  let policies: LabObject[] = [];
+  let others: PlannedObject[] = [];
+
+  before(async function () {
+    this.timeout(300_000);
+    on = await sharedDatapath();
+    admin = apiClient(on.controlPlane);
+    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-glass-"));
+    for (const name of ["shop-front", home]) await on.cluster.namespace(name);
+    await on.cluster.addPods(pods);
+    await on.cluster.untilReadyIn("kube-system");
+    const grant = {
+      name: "nights",
+      grantedTo: ["system:serviceaccounts:default"],
+      workloads: [`${home}/api`],
+      reason: "nights",
+      owner: "ops",
+    };
+    const planned = plan({ ...declarationIn(Dialect.Cilium), breakGlass: [grant] }).documents.map(
+      ({ object }) => object,
+    );
+    const isGuard = ({ apiVersion }: PlannedObject): boolean => apiVersion.startsWith("admissionregistration.");
+    policies = planned.filter((object) => !isGuard(object)) as unknown as LabObject[];
+    others = planned.filter(isGuard);
+    for (const object of others) await create(object);
+    const states = await on.cluster.apply(policies);
+    assert.ok(states.every(({ state }) => state === "enforced"));
+    const serviceAccount = { namespace: "default", name: "eve" };
+    await makeVerifier(on.controlPlane, admin, { name: "eve", file: path.join(folder, "eve") });
+    for (const role of bypassRole({ name: "eve-opens", serviceAccount, namespaces: [home], groups: [] })) {
+      await create(role as unknown as PlannedObject);
+    }
+  });
+
+  after(async () => {
+    if (folder === undefined) return;
+    for (const { apiVersion, kind, metadata: about } of others) {
+      await admin.call("DELETE", `/apis/${apiVersion}/${kind.toLowerCase().replace(/y$/, "ie")}s/${about.name}`);
+    }
+    await on.cluster.remove(policies);
+    await on.cluster.removePods(pods);
+    admin.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function create(object: PlannedObject): Promise<void> {
+    const { apiVersion, kind, metadata: about } = object;
+    const place = about.namespace === undefined ? "" : `namespaces/${about.namespace}/`;
+    const plural = `${kind.toLowerCase().replace(/y$/, "ie")}s`;
+    const { status, body } = await admin.call("POST", `/apis/${apiVersion}/${place}${plural}`, object);
+    assert.ok(status < 300, `${kind} ${about.name}: ${JSON.stringify(body)}`);
+  }
+
+  const bypass = (...args: string[]): Promise<Ran> =>
+    run(["bypass", ...args, "--context", verifierContext, "--kubeconfig", path.join(folder, "eve")]);
+
+  async function verdicts(probes: readonly LabProbe[]): Promise<string[]> {
+    return (await on.cluster.probe(probes)).map(({ verdict }) => verdict);
+  }
+
+  async function until(wanted: string, probes: readonly LabProbe[], within: number): Promise<void> {
+    const begun = Date.now();
+    for (;;) {
+      const found = await verdicts(probes);
+      if (found.every((one) => one === wanted)) return;
+      assert.ok(Date.now() - begun < within, `${found.join()} in place of ${wanted} after ${within} ms`);
+      await sleep(200);
+    }
+  }
+
+  it("S3-29: passes while it is open, keeps metadata closed, and is denied again though nobody does anything", async function () {
+    this.timeout(180_000);
+    await until("denied", [...undeclared, metadata], 20_000);
+    await until("allowed", [declared], 20_000);
+    const opened = await bypass("open", `${home}/api`, "--for", "15s", "--owner", "o", "--reason", "r", "--yes");
+    assert.equal(opened.code, 0, `${opened.stdout}\n${opened.stderr}`);
+    const ends = Date.parse(/open until (\S+),/.exec(opened.stderr)?.[1] ?? "");
+    await until("allowed", undeclared, 10_000);
+    assert.deepEqual(await verdicts([metadata, declared]), ["denied", "allowed"]);
+    await sleep(Math.max(0, ends - Date.now()));
+    await until("denied", undeclared, afterItsEnd);
+    console.log(`      denied again ${((Date.now() - ends) / 1000).toFixed(1)} s after its end`);
+    assert.deepEqual(await verdicts([metadata, declared]), ["denied", "allowed"]);
+    // the label is left over: it opens nothing
+    const list = await bypass("list", "--format", "json");
+    assert.deepEqual(
+      (JSON.parse(list.stdout) as { state: string }[]).map(({ state }) => state),
+      ["closed"],
+      list.stderr,
+    );
+  });
+
+  it("S3-29: refuses what its grant does not say, in the API of the enforcer, too", async () => {
+    const [guard] = others.filter(({ metadata: { name } }) => name.includes("bypasses"));
+    assert.ok(guard !== undefined);
+    const object = {
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumNetworkPolicy",
+      metadata: {
+        name: "break-glass-nights-abcdefgh",
+        namespace: home,
+        labels: { "policy-bypass.pulumi-cluster-security/timer": "break-glass-nights-abcdefgh" },
+      },
+      spec: { endpointSelector: {}, egress: [{}] },
+    };
+    const at = `/apis/cilium.io/v2/namespaces/${home}/ciliumnetworkpolicies`;
+    const { status, body } = await admin.call("POST", at, object);
+    assert.equal(status, 422, JSON.stringify(body));
+    assert.match(JSON.stringify(body), /protect-break-glass-bypasses-in-shop-back/);
+  });
+});
