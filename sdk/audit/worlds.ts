@@ -1,4 +1,5 @@
 /** The cluster as it should be and as it is: the same workloads under the policies of the baseline, and under its own. */
+import { mapOf } from "../findings/plain";
 import type { EnforcerProfile, KubeObject, Reachability, SourcedObject } from "../reachability";
 import { buildSnapshot, compile, inferProfile, profileWithin, shapesPolicies } from "../reachability";
 import type { Candidate, Compared } from "./candidates";
@@ -115,10 +116,13 @@ function statedEnforcement(baseline: readonly SourcedObject[], is: EnforcerProfi
   return { mode: enforcementMode, audits: auditMode };
 }
 
-/** Where an enforcer's settings stand: its agents' ConfigMap, the values of its release. */
-export function isConfiguration({ apiVersion, kind, metadata }: KubeObject): boolean {
+/** Where Cilium's settings stand: its agents' ConfigMap, the values of its release. */
+export function isConfiguration({ apiVersion, kind, metadata, spec }: KubeObject): boolean {
   if (apiVersion === "v1" && kind === "ConfigMap") return metadata?.name === "cilium-config";
-  return kind === "Release" || kind === "HelmRelease";
+  if (kind !== "Release" && kind !== "HelmRelease") return false;
+  const { chart } = mapOf(spec);
+  const named = [metadata?.name, chart, mapOf(mapOf(chart)["spec"])["chart"]];
+  return named.some((name) => typeof name === "string" && /(^|[/-])cilium(-|$)/.test(name));
 }
 
 /** Prepares a world for questions. */

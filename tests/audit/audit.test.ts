@@ -113,6 +113,23 @@ describe("audit: what is no drift (S3-22)", () => {
     assert.equal(everyone.drifts[0]?.severity, "high");
   });
 
+  it("releases of other charts say nothing about how Cilium enforces", () => {
+    const release = (chart: string, values: object): KubeObject => ({
+      apiVersion: "helm.sh/v3",
+      kind: "Release",
+      metadata: { name: chart },
+      spec: { chart, version: "1.0.0", values },
+    });
+    const always = edited(cluster(), "ConfigMap kube-system/cilium-config", ({ data }) => {
+      data["enable-policy"] = "always";
+    });
+    const other = [...meant(), { object: release("grafana", {}) }];
+    assert.deepEqual(audited(always, { baseline: other }).drifts, []);
+    const own = [...meant(), { object: release("cilium", { policyEnforcementMode: "always" }) }];
+    assert.deepEqual(audited(always, { baseline: own }).drifts, []);
+    assert.deepEqual(kindsOf(audited(cluster(), { baseline: own })), ["enforcement-off ConfigMap cilium-config"]);
+  });
+
   it("a policy more that allows what passes anyway is low, and one staged says so", () => {
     const twin = cluster().find(({ object }) => nameOf(object) === toBackend)?.object;
     assert.ok(twin);

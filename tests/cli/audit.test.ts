@@ -154,6 +154,17 @@ describe("cluster-security audit (S3-22)", () => {
     assert.doesNotMatch(stdout, /no drift:/);
   });
 
+  it("files that hold no object of a kind say nothing about it: said, and never missing", async () => {
+    const guard = `apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: { name: guard }\nspec: {}\n`;
+    const { code, stdout, stderr } = await run(["audit", "--live", "shop.yaml", "--baseline", "-"], {
+      cwd: folder,
+      stdin: `${shop}---\n${guard}`,
+    });
+    assert.equal(code, 3, stdout);
+    assert.match(stderr, /not compared: shop\.yaml holds no ValidatingAdmissionPolicy/);
+    assert.doesNotMatch(stdout, /missing/);
+  });
+
   it("says what is missing on the command line", async () => {
     for (const [args, expected] of [
       [["--live", "shop.yaml"], /--baseline/],

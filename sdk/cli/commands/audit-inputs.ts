@@ -3,9 +3,10 @@ import { existsSync, statSync } from "node:fs";
 import * as path from "node:path";
 import { load } from "js-yaml";
 import { AuditLogReader, baselineOf, type BaselineObject } from "../../audit";
+import { auditedKinds } from "../../cluster/kinds";
 import { withoutOwned } from "../../cluster/owners";
 import { DeclarationError, plan, type ClusterSecurityDeclaration, type Plan } from "../../plan";
-import { isUnreadable, type KubeObject, type Problem, type SourcedObject } from "../../reachability";
+import { isPolicy, isUnreadable, type KubeObject, type Problem, type SourcedObject } from "../../reachability";
 import { planOf } from "../declaration-file";
 import { inputError, usageError } from "../errors";
 import { describeProblem } from "../problems";
@@ -150,13 +151,40 @@ export async function readLive(context: string, options: InputOptions): Promise<
   }
 }
 
-/** Files that stand for a cluster: `kubectl get … -o yaml --show-managed-fields`. */
-export async function readLiveFiles(specs: readonly string[], options: InputOptions): Promise<Live> {
+/**
+ * Files that stand for a cluster: `kubectl get … -o yaml --show-managed-fields`. They may have been made of some kinds only:
+ * where they hold no object of a kind besides policies, nothing is missing of it, and that is a gap.
+ */
+export async function readLiveFiles(
+  specs: readonly string[],
+  baseline: readonly SourcedObject[],
+  options: InputOptions,
+): Promise<Live> {
   const content = await readSources(specs, sourceOptions(options));
   for (const text of content.notes) note(`note: ${text}`, options);
   const side = sideOf(content);
   if (side.objects.length === 0) throw inputError(`there is no Kubernetes object to be read in ${specs.join(", ")}`);
-  return { ...side, objects: withoutOwned(side.objects), unlisted: [] };
+  const kinds = new Set(side.objects.map(({ object }) => object.kind));
+  const absent = new Map(
+    baseline
+      .filter(
+        ({ object }) => !isPolicy(object.apiVersion, object.kind) && isAudited(object.kind) && !kinds.has(object.kind),
+      )
+      .map(({ object }) => [object.kind, object]),
+  );
+  const gaps = [...absent.keys()].map(
+    (kind) => `${specs.join(", ")} holds no ${kind}: those of the baseline were not compared`,
+  );
+  return {
+    ...side,
+    gaps: [...side.gaps, ...gaps],
+    objects: withoutOwned(side.objects),
+    unlisted: [...absent.values()],
+  };
+}
+
+function isAudited(kind: string): boolean {
+  return kind === "Namespace" || auditedKinds.some((audited) => audited.kind === kind);
 }
 
 /** @throws CliError for a file that is not there, or that holds no audit event. */

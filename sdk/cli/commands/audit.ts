@@ -16,7 +16,15 @@ import { exitCodes, type ExitCode } from "../exit-codes";
 import { describeDrifts, printAudit, printComparison, type AuditFormat, type AuditRun } from "../print/audit";
 import { coloursFor } from "../print/colours";
 import { note, type InputOptions } from "../snapshot";
-import { nameOfSource, readAuditLogs, readBaseline, readLive, readLiveFiles, type Live } from "./audit-inputs";
+import {
+  nameOfSource,
+  readAuditLogs,
+  readBaseline,
+  readLive,
+  readLiveFiles,
+  type Baseline,
+  type Live,
+} from "./audit-inputs";
 import { outputOf } from "./options";
 
 export interface AuditOptions extends InputOptions {
@@ -42,7 +50,7 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
   checkOptions(options);
   const baseline = await readBaseline(specs, options);
   const requests = options.auditLog.length === 0 ? undefined : await readAuditLogs(options.auditLog, options);
-  const live = await liveOf(options);
+  const live = await liveOf(options, baseline);
   note("comparing", options);
   const result = auditOf({
     baseline: baseline.objects,
@@ -87,8 +95,9 @@ function checkOptions({ context, live, baseline, auditLog }: AuditOptions): void
   }
 }
 
-function liveOf(options: AuditOptions): Promise<Live> {
-  return options.context === undefined ? readLiveFiles(options.live, options) : readLive(options.context, options);
+function liveOf(options: AuditOptions, { objects }: Baseline): Promise<Live> {
+  const { context, live } = options;
+  return context === undefined ? readLiveFiles(live, objects, options) : readLive(context, options);
 }
 
 function summary({ verdict, drifts, gaps }: AuditResult): string {
