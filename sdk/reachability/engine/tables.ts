@@ -11,6 +11,7 @@ import {
   type RuleOf,
   type TierSelection,
 } from "./evaluate";
+import { PodStates, unnamed } from "./pod-states";
 import type { PodSet, PodUniverse } from "./pod-universe";
 import { everything, nothing, when, type TrafficRange } from "./traffic-range";
 
@@ -95,6 +96,14 @@ export function entryOf(table: PodTable, index: number): number {
   return table.base;
 }
 
+/** Whose table it is, of which rules. */
+interface Question {
+  readonly direction: Direction;
+  readonly subject: PodEndpoint;
+  readonly tiers: readonly TierSelection[];
+  readonly circumstances: Circumstances;
+}
+
 /** One rule with the pods among its peers. */
 interface Column {
   readonly of: RuleOf;
@@ -119,20 +128,17 @@ export class TableBuilder {
   table(direction: Direction, subject: PodEndpoint): PodTable {
     if (!this.engine.enforces()) return { base: this.registry.idOf(everything), listed: none, ranges: none };
     const tiers = this.engine.index.of(subject)[direction];
-    return this.#tableOf(direction, subject, tiers, this.engine.circumstances(subject, false));
+    return this.#tableOf({ direction, subject, tiers, circumstances: this.engine.circumstances(subject, false) });
   }
 
   /** What a pod's proxy lets in. */
   mesh(subject: PodEndpoint): PodTable {
-    return this.#tableOf("ingress", subject, this.engine.meshIndex.of(subject).ingress, meshCircumstances);
+    const tiers = this.engine.meshIndex.of(subject).ingress;
+    return this.#tableOf({ direction: "ingress", subject, tiers, circumstances: meshCircumstances });
   }
 
-  #tableOf(
-    direction: Direction,
-    subject: PodEndpoint,
-    tiers: readonly TierSelection[],
-    circumstances: Circumstances,
-  ): PodTable {
+  #tableOf(question: Question): PodTable {
+    const { direction, subject, tiers } = question;
     const usesNames = tiers.some((tier) => tier.rules.some(({ rule }) => namesPorts(rule)));
     const usesOwn = tiers.some((tier) => tier.rules.some(({ rule }) => rule.own !== undefined));
     const usesRequests = tiers.some((tier) => tier.rules.some(({ rule }) => rule.http !== undefined));
@@ -147,9 +153,65 @@ export class TableBuilder {
     }
     const known = shared.get(ports);
     if (known !== undefined) return known;
-    const built = this.#build(direction, subject, tiers, usesNames, circumstances);
+    const built = this.#build(question, usesNames);
     shared.set(ports, built);
     return built;
+  }
+
+  #build({ direction, subject, tiers, circumstances }: Question, usesNames: boolean): PodTable {
+    const columns: Column[] = [];
+    const states = new PodStates(this.#state);
+    for (const of of tiers.flatMap((tier) => tier.rules)) {
+      const set = this.universe.ofPeers(of.rule.peers);
+      for (let place = 0; place < set.listed.length; place++) {
+        states.move(set.listed[place] as number, columns.length, set.values[place] as Tri);
+      }
+      columns.push({ of, set });
+    }
+    if (usesNames && direction === "egress") this.#moveByPorts(states, columns);
+    const columnOf = new Map(columns.map(({ of }, column) => [of, column]));
+    const results = new Map<number, number>();
+    const resultOf = (state: number, pod: PodEndpoint | undefined): number => {
+      const known = results.get(state);
+      if (known !== undefined) return known;
+      const values = columns.map(({ set }) => set.base);
+      states.refine(state, values);
+      const destination = direction === "ingress" ? subject : (pod ?? blankPod);
+      const matchOf = (of: RuleOf): TrafficRange => {
+        const peer = values[columnOf.get(of) as number] as Tri;
+        const value = triAnd(peer, matchesOwn(of.rule, subject, this.engine.context));
+        return value === NO ? nothing : when(value, trafficNamed(of.rule, destination, this.engine.context));
+      };
+      const result = this.registry.idOf(evaluateRequests(tiers, matchOf, circumstances));
+      results.set(state, result);
+      return result;
+    };
+    const base = resultOf(unnamed, undefined);
+    const listed: number[] = [];
+    const ranges: number[] = [];
+    states.each((index, state) => {
+      const range = resultOf(state, this.universe.pods[index] as PodEndpoint);
+      if (range === base) return;
+      listed.push(index);
+      ranges.push(range);
+    });
+    return { base, listed: Int32Array.from(listed), ranges: Int32Array.from(ranges) };
+  }
+
+  /** The destination of egress resolves names of ports: pods that have the name differ from those that do not. */
+  #moveByPorts(states: PodStates, columns: readonly Column[]): void {
+    const names = [...new Set(columns.flatMap(({ of }) => namesOf(of.rule)))];
+    const portClasses = new Map<string, number>();
+    for (const index of this.#resolving(columns, names)) {
+      const text = portKey(this.universe.pods[index] as PodEndpoint, names);
+      if (text === "") continue;
+      let portClass = portClasses.get(text);
+      if (portClass === undefined) {
+        portClass = columns.length + portClasses.size;
+        portClasses.set(text, portClass);
+      }
+      states.move(index, portClass, YES);
+    }
   }
 
   /** Pods on which names of ports in rules have to be resolved: those among the peers of a rule that uses names. */
@@ -157,97 +219,6 @@ export class TableBuilder {
     const naming = columns.filter((column) => namesPorts(column.of.rule));
     if (naming.some((column) => column.set.base !== NO)) return this.universe.withPortNamed(names);
     return new Set(naming.flatMap((column) => Array.from(column.set.listed)));
-  }
-
-  #build(
-    direction: Direction,
-    subject: PodEndpoint,
-    tiers: readonly TierSelection[],
-    usesNames: boolean,
-    circumstances: Circumstances,
-  ): PodTable {
-    const columns: Column[] = [];
-    const states: { readonly parent: number; readonly column: number; readonly value: Tri }[] = [
-      { parent: -1, column: -1, value: NO },
-    ];
-    const transitions = new Map<number, number>();
-    const touched: number[] = [];
-    const state = this.#state;
-    const move = (index: number, column: number, value: Tri): void => {
-      const from = state[index] as number;
-      if (from === 0) touched.push(index);
-      const name = (from * 2 ** 20 + column) * 4 + value;
-      let to = transitions.get(name);
-      if (to === undefined) {
-        to = states.length;
-        states.push({ parent: from, column, value });
-        transitions.set(name, to);
-      }
-      state[index] = to;
-    };
-    const columnOf = new Map<RuleOf, number>();
-    for (const of of tiers.flatMap((tier) => tier.rules)) {
-      const set = this.universe.ofPeers(of.rule.peers);
-      const column = columns.length;
-      columns.push({ of, set });
-      columnOf.set(of, column);
-      for (let place = 0; place < set.listed.length; place++) {
-        move(set.listed[place] as number, column, set.values[place] as Tri);
-      }
-    }
-    // the destination of egress resolves port names: pods that have the name stand apart from those that do not
-    const portClasses = new Map<string, number>();
-    if (usesNames && direction === "egress") {
-      const names = [...new Set(tiers.flatMap((tier) => tier.rules.flatMap(({ rule }) => namesOf(rule))))];
-      for (const index of this.#resolving(columns, names)) {
-        const pod = this.universe.pods[index] as PodEndpoint;
-        const text = portKey(pod, names);
-        if (text === "") continue;
-        let portClass = portClasses.get(text);
-        if (portClass === undefined) {
-          portClass = columns.length + portClasses.size;
-          portClasses.set(text, portClass);
-        }
-        move(index, portClass, YES);
-      }
-    }
-    const results = new Map<number, number>();
-    const resultOf = (id: number, pod: PodEndpoint | undefined): number => {
-      const known = results.get(id);
-      if (known !== undefined) return known;
-      const values = columns.map((column) => column.set.base);
-      for (let at = id; at > 0; at = (states[at] as { parent: number }).parent) {
-        const { column, value } = states[at] as { column: number; value: Tri };
-        if (column < values.length) values[column] = value;
-      }
-      const destination = direction === "ingress" ? subject : (pod ?? blankPod);
-      const range = evaluateRequests(
-        tiers,
-        (of) => {
-          const value = triAnd(
-            values[columnOf.get(of) as number] as Tri,
-            matchesOwn(of.rule, subject, this.engine.context),
-          );
-          return value === NO ? nothing : when(value, trafficNamed(of.rule, destination, this.engine.context));
-        },
-        circumstances,
-      );
-      const result = this.registry.idOf(range);
-      results.set(id, result);
-      return result;
-    };
-    const base = resultOf(0, undefined);
-    touched.sort((a, b) => a - b);
-    const listed: number[] = [];
-    const ranges: number[] = [];
-    for (const index of touched) {
-      const range = resultOf(state[index] as number, this.universe.pods[index] as PodEndpoint);
-      state[index] = 0;
-      if (range === base) continue;
-      listed.push(index);
-      ranges.push(range);
-    }
-    return { base, listed: Int32Array.from(listed), ranges: Int32Array.from(ranges) };
   }
 }
 

@@ -2,26 +2,15 @@
 import { probeAddressOf, seenInTunnel, tunnelled } from "../engine/tunnel";
 import { isSamePod, type Endpoint } from "../engine/endpoints";
 import { trafficOfFlow, verdictOn, type Engine } from "../engine/engine";
-import { matchesOwn, trafficNamed, type RuleOf, type Selection, type TierSelection } from "../engine/evaluate";
-import { matchesAnyPeer } from "../engine/matching";
-import type { PolicyIndex } from "../engine/policy-index";
-import { directionOf } from "../engine/evaluate";
 import { contradicts, wantedOf, type Route } from "../engine/routes";
 import { describeRef, type ObjectRef } from "../model/objects";
-import type { CompiledPolicy, Rule } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
-import { NO, triAnd, YES, type Tri } from "../model/unknown";
-import type {
-  DirectionExplanation,
-  Explanation,
-  ExplanationStep,
-  FlipHint,
-  Flow,
-  RuleRef,
-  Verdict,
-} from "../model/verdicts";
+import { NO, YES, type Tri } from "../model/unknown";
+import type { DirectionExplanation, Explanation, FlipHint, Flow, RuleRef, Verdict } from "../model/verdicts";
 import type { Direction } from "../model/direction";
 import { describeEnd } from "./ends";
+import { describeRule } from "./rule-refs";
+import { missText, walkTiers, type Walk } from "./tier-walk";
 
 export function explainFlow(engine: Engine, flow: Flow): Explanation {
   const asked = trafficOfFlow(flow, engine.endpoints);
@@ -141,10 +130,11 @@ function explainDirection(
   if (ownNode && engine.context.profile.ownNodeBypassesDenies)
     return plain("the pod's own node always reaches it (probes)");
   const { closed, isolationLast } = engine.circumstances(subject, ownNode);
-  const walk = walkTiers(engine, engine.index, asked, direction, subject, peer, destination, isolationLast);
+  const side = { direction, subject, peer, asked };
+  const walk = walkTiers(engine, engine.index, side, isolationLast);
   if (subject.kind === "pod" && direction === "ingress" && engine.seesProbeAddress(subject, peer)) {
     const probe = engine.endpoints.world(probeAddressOf(subject));
-    const seen = walkTiers(engine, engine.index, asked, direction, subject, probe, destination, isolationLast);
+    const seen = walkTiers(engine, engine.index, { ...side, peer: probe }, isolationLast);
     const note = `in ambient mode TCP of the pod's own node comes from ${probe.name}, an address of the world to Cilium`;
     const by = seen.isolatedBy.length > 0 ? `isolated by ${list(seen.isolatedBy)}; ${noRule(seen)}` : "it passes";
     const told = finish(base, seen, by);
@@ -176,7 +166,8 @@ function explainMesh(engine: Engine, asked: TrafficSet, source: Endpoint, destin
     return { ...base, isolatedBy: [], reason, chain: [], notSelecting: [] };
   }
   const { client } = arrival;
-  const walk = walkTiers(engine, engine.meshIndex, asked, "ingress", destination, client, destination, false);
+  const side = { direction: "ingress", subject: destination, peer: client, asked } as const;
+  const walk = walkTiers(engine, engine.meshIndex, side, false);
   const outside = destination.kind !== "pod" || destination.mesh === undefined;
   const reason = outside
     ? "not in the mesh: its policies do not apply"
@@ -216,7 +207,8 @@ function pastWaypoint(
   source: Endpoint,
   destination: Endpoint,
 ): DirectionExplanation {
-  const walk = walkTiers(engine, engine.waypointIndex, asked, "ingress", destination, source, destination, false);
+  const side = { direction: "ingress", subject: destination, peer: source, asked } as const;
+  const walk = walkTiers(engine, engine.waypointIndex, side, false);
   const open = "no policy of the waypoint decides: it passes";
   const closed = `${list(walk.isolatedBy)} allow only what a rule names; none names this`;
   const atWaypoint = finish(told, walk, walk.isolatedBy.length > 0 ? closed : open);
@@ -256,204 +248,6 @@ function noRule({ unlearned }: Walk): string {
   return unlearned === undefined
     ? "no rule allows it"
     : `${describeRule(unlearned)} names it, but ${missText.unlearned} (add rules.dns to the rule that lets it ask DNS)`;
-}
-
-interface Walk {
-  readonly isolatedBy: readonly ObjectRef[];
-  readonly chain: readonly ExplanationStep[];
-  readonly notSelecting: readonly ExplanationStep[];
-  readonly deciding: RuleRef | undefined;
-  /** Two rules that disagree, of which nobody knows which counts. */
-  readonly disagreeing?: readonly RuleRef[];
-  /** A rule for the name, whose address the enforcer never learns. */
-  readonly unlearned?: RuleRef;
-}
-
-/** Goes through the tiers as the enforcer does, and notes what each rule did. */
-function walkTiers(
-  engine: Engine,
-  index: PolicyIndex,
-  asked: TrafficSet,
-  direction: Direction,
-  subject: Endpoint,
-  peer: Endpoint,
-  destination: Endpoint,
-  isolationLast: boolean,
-): Walk {
-  const chain: ExplanationStep[] = [];
-  const isolatedBy: ObjectRef[] = [];
-  let deciding: RuleRef | undefined;
-  let closed = false;
-  let disagreeing: readonly RuleRef[] | undefined;
-  let unlearned: RuleRef | undefined;
-  for (const tier of index.of(subject)[direction]) {
-    let passed: RuleRef | undefined;
-    const rivals =
-      tier.ties === undefined
-        ? noRivals
-        : rivalsIn(tier.ties, (of) => whyNot(engine, of, asked, subject, peer, destination) === undefined);
-    for (const of of tier.rules) {
-      const rule = ruleRef(of, direction);
-      const miss = whyNot(engine, of, asked, subject, peer, destination);
-      if (miss !== undefined) {
-        // nobody wrote it, so nothing is to be changed there
-        if (of.rule.implied === true) continue;
-        if (miss === "unlearned") unlearned ??= rule;
-        chain.push({ rule, outcome: "not-matched", because: miss, text: `${describeRule(rule)}: ${missText[miss]}` });
-        continue;
-      }
-      const rival = rivals.get(of);
-      if (rival !== undefined && deciding === undefined && passed === undefined && !closed) {
-        const other = ruleRef(rival, direction);
-        disagreeing ??= [rule, other];
-        const text = `${describeRule(rule)}: would ${rule.verdict} it, ${describeRule(other)} of the same priority would ${other.verdict} it`;
-        chain.push({ rule, outcome: "maybe-matched", text });
-        continue;
-      }
-      if (tier.tier.onTheWay === true) {
-        const text = `${describeRule(rule)}: may ${rule.verdict === "deny" ? "drop" : "let pass"} it on its way through a node`;
-        chain.push({ rule, outcome: "maybe-matched", text });
-        continue;
-      }
-      const before = deciding ?? passed;
-      if (before !== undefined || closed) {
-        const text = before === undefined ? "after the default deny" : `decided before by ${describeRule(before)}`;
-        const by = before === undefined ? {} : { shadowedBy: before };
-        chain.push({ rule, outcome: "shadowed", because: "shadowed", ...by, text: `${describeRule(rule)}: ${text}` });
-        continue;
-      }
-      if (!isCertain(engine, of, asked, subject, peer, destination)) {
-        chain.push({
-          rule,
-          outcome: "maybe-matched",
-          text: `${describeRule(rule)}: may ${rule.verdict} it, or some of it`,
-        });
-        continue;
-      }
-      if (rule.verdict === "pass") {
-        passed = rule;
-        chain.push({ rule, outcome: "passed", text: `${describeRule(rule)}: passes it on to the next tier` });
-        continue;
-      }
-      deciding = rule;
-      chain.push({
-        rule,
-        outcome: "decided",
-        text: `${describeRule(rule)}: ${verbOf[rule.verdict]} it`,
-      });
-    }
-    if (tier.isolated !== NO && deciding === undefined && passed === undefined) {
-      isolatedBy.push(...isolating(tier, direction));
-      if (!isolationLast && tier.isolated === YES) closed = true;
-    }
-  }
-  return {
-    isolatedBy,
-    chain,
-    deciding,
-    ...(disagreeing === undefined ? {} : { disagreeing }),
-    ...(unlearned === undefined ? {} : { unlearned }),
-    notSelecting: notSelecting(index, subject, direction),
-  };
-}
-
-const noRivals: ReadonlyMap<RuleOf, RuleOf> = new Map();
-
-/**
- * Rules that would decide by themselves, each with one of another policy of the same priority that would too, and says
- * otherwise.
- */
-function rivalsIn(ties: NonNullable<TierSelection["ties"]>, matches: (of: RuleOf) => boolean): Map<RuleOf, RuleOf> {
-  const rivals = new Map<RuleOf, RuleOf>();
-  for (const tied of ties) {
-    const firsts = tied.map((rules) => rules.find(matches)).filter((of) => of !== undefined);
-    for (const of of firsts) {
-      const rival = firsts.find((other) => other.rule.verdict !== of.rule.verdict);
-      if (rival !== undefined) rivals.set(of, rival);
-    }
-    if (firsts.length > 0) break;
-  }
-  return rivals;
-}
-
-const verbOf: Readonly<Record<RuleRef["verdict"], string>> = { allow: "allows", deny: "denies", pass: "passes" };
-
-const missText = {
-  subject: "its own side does not fit",
-  peer: "the other end is not among its peers",
-  unlearned: "no DNS rule lets the pod ask for this name through the DNS proxy, so its address is never learned",
-  port: "the port or protocol is not among its ports",
-} as const;
-
-/** What of a rule does not fit the flow; nothing where it fits, or may fit. */
-function whyNot(
-  engine: Engine,
-  { rule }: RuleOf,
-  asked: TrafficSet,
-  subject: Endpoint,
-  peer: Endpoint,
-  destination: Endpoint,
-): keyof typeof missText | undefined {
-  if (matchesOwn(rule, subject, engine.context, peer) === NO) return "subject";
-  const context = engine.contextFor(rule.direction, subject, peer);
-  if (matchesAnyPeer(rule.peers, peer, context) === NO) {
-    return matchesAnyPeer(rule.peers, peer, engine.context) === NO ? "peer" : "unlearned";
-  }
-  return trafficNamed(rule, destination, engine.context).may.intersect(asked).isEmpty() ? "port" : undefined;
-}
-
-function isCertain(
-  engine: Engine,
-  { selection, rule }: RuleOf,
-  asked: TrafficSet,
-  subject: Endpoint,
-  peer: Endpoint,
-  destination: Endpoint,
-): boolean {
-  const fits = triAnd(
-    triAnd(selection.selected, matchesOwn(rule, subject, engine.context, peer)),
-    matchesAnyPeer(rule.peers, peer, engine.contextFor(rule.direction, subject, peer)),
-  );
-  return fits === YES && asked.isSubsetOf(trafficNamed(rule, destination, engine.context).must);
-}
-
-function isolating(tier: TierSelection, direction: Direction): ObjectRef[] {
-  return tier.policies
-    .filter(({ policy }) => (directionOf(policy, direction)?.isolates ?? NO) !== NO)
-    .map((selection) => refOf(selection));
-}
-
-/** Policies that could be about the subject, and do not select it: their rules, once for every question about it. */
-const remembered = new WeakMap<PolicyIndex, Map<Endpoint, Map<Direction, readonly ExplanationStep[]>>>();
-
-function notSelecting(index: PolicyIndex, subject: Endpoint, direction: Direction): readonly ExplanationStep[] {
-  let bySubject = remembered.get(index);
-  if (bySubject === undefined) remembered.set(index, (bySubject = new Map()));
-  let byDirection = bySubject.get(subject);
-  if (byDirection === undefined) bySubject.set(subject, (byDirection = new Map()));
-  const known = byDirection.get(direction);
-  if (known !== undefined) return known;
-  const selected = new Set(index.of(subject)[direction].flatMap((tier) => tier.policies.map(({ policy }) => policy)));
-  const steps = index
-    .candidates(subject)
-    .filter((policy) => !selected.has(policy))
-    .flatMap((policy) =>
-      writtenRules(policy, direction).map((rule): ExplanationStep => {
-        const ref = ruleRef({ selection: { policy, selected: NO }, rule }, direction);
-        return {
-          rule: ref,
-          outcome: "not-matched",
-          because: "subject",
-          text: `${describeRule(ref)}: does not select it`,
-        };
-      }),
-    );
-  byDirection.set(direction, steps);
-  return steps;
-}
-
-function writtenRules(policy: CompiledPolicy, direction: Direction): readonly Rule[] {
-  return (directionOf(policy, direction)?.rules ?? []).filter(({ implied }) => implied !== true);
 }
 
 /** The smallest change of a rule or a policy that would turn the verdict around. */
@@ -549,28 +343,4 @@ function nameOf(endpoint: Endpoint): string {
 function list(refs: readonly ObjectRef[]): string {
   const names = [...new Set(refs.map(describeRef))];
   return names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
-}
-
-/** `NetworkPolicy a/web spec.ingress[0] (policies.yaml:12)`. */
-function describeRule(rule: RuleRef): string {
-  const { source } = rule;
-  const place =
-    source?.file === undefined ? "" : ` (${source.file}${source.line === undefined ? "" : `:${source.line}`})`;
-  return `${describeRef(rule.policy)} ${rule.path}${place}`;
-}
-
-function refOf({ policy }: Selection): ObjectRef {
-  const { apiVersion, kind, namespace, name } = policy.origin;
-  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
-}
-
-function ruleRef({ selection, rule }: RuleOf, direction: Direction): RuleRef {
-  const { source } = selection.policy.origin;
-  return {
-    policy: refOf(selection),
-    direction,
-    path: rule.path,
-    verdict: rule.verdict,
-    ...(source === undefined ? {} : { source }),
-  };
 }

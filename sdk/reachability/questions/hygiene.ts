@@ -13,6 +13,7 @@ import type { RuleRef } from "../model/verdicts";
 import type { Direction } from "../model/direction";
 import { Coverage, rulesBeside } from "./coverage";
 import { representatives } from "./representatives";
+import { refOf, ruleRef } from "./rule-refs";
 import { describeSight, sightOf, type Sight } from "./sight";
 
 /** Something about a policy or a rule that deserves a look. */
@@ -347,20 +348,4 @@ function reachesOutside(term: PeerTerm): boolean {
     default:
       return true;
   }
-}
-
-function refOf(policy: CompiledPolicy): ObjectRef {
-  const { apiVersion, kind, namespace, name } = policy.origin;
-  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
-}
-
-function ruleRef(policy: CompiledPolicy, rule: Rule, direction: Direction): RuleRef {
-  const { source } = policy.origin;
-  return {
-    policy: refOf(policy),
-    direction,
-    path: rule.path,
-    verdict: rule.verdict,
-    ...(source === undefined ? {} : { source }),
-  };
 }

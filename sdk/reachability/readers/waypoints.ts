@@ -3,7 +3,7 @@
  * Source: istio pilot/pkg/model/policyattachment.go, pilot/pkg/serviceregistry/ambient/waypoints.go; labels istio.io/use-waypoint, istio.io/use-waypoint-namespace and
  * istio.io/waypoint-for (istio/api label/labels.yaml).
  */
-import type { SourcedObject } from "../model/objects";
+import type { KubeObject, SourcedObject } from "../model/objects";
 import { dnsName, clusterNetworkPolicyPattern } from "./fqdn";
 import type { DnsPattern } from "../model/rules";
 import type { Waypoint, WaypointTable, WaypointUse } from "../model/waypoints";
@@ -36,89 +36,116 @@ interface GatewayObject {
   readonly admits: Condition;
 }
 
+/** Reads the waypoints of a snapshot, and what names them. */
 export function waypointsOf(objects: readonly SourcedObject[]): WaypointTable {
+  const named = readNamed(objects);
+  const services = objects
+    .filter(({ object }) => object.kind === "Service" && object.apiVersion === "v1")
+    .map(({ object }) => ({ key: keyOf(object), ...readService(object, named) }));
+  const byKey = new Map(services.map(({ key, where, uses }) => [key, { where, uses: uses.length > 0 }]));
+  return {
+    uses: [...services.flatMap(({ uses }) => uses), ...usesOfNamespaces(named), ...usesOfGateways(named)],
+    gateway: (namespace, name) => {
+      const found = named.gateways.get(`${namespace}/${name}`);
+      return found === undefined ? undefined : found.waypoint ? "waypoint" : "gateway";
+    },
+    service: (namespace, name) => byKey.get(`${namespace}/${name}`),
+    hosts: (namespace, name) => named.entries.get(`${namespace}/${name}`),
+  };
+}
+
+/** What others name, by `namespace/name`. */
+interface Named {
+  readonly gateways: ReadonlyMap<string, GatewayObject>;
+  /** Hosts of ServiceEntries. */
+  readonly entries: ReadonlyMap<string, readonly DnsPattern[]>;
+  /** Labels of namespaces, by name. */
+  readonly namespaces: ReadonlyMap<string, Labels>;
+}
+
+function readNamed(objects: readonly SourcedObject[]): Named {
   const gateways = new Map<string, GatewayObject>();
-  const services = new Map<string, { where: Condition; uses: boolean }>();
   const entries = new Map<string, readonly DnsPattern[]>();
   const namespaces = new Map<string, Labels>();
   const classes = gatewayClassesOf(objects);
   for (const { object } of objects) {
-    const name = textOf(object.metadata?.name);
-    const key = `${namespaceOf(object)}/${name}`;
     const group = object.apiVersion.split("/")[0];
     const spec = mapOf(object.spec);
     const labels = mapOf(object.metadata?.labels);
-    if (object.kind === "Namespace" && object.apiVersion === "v1") namespaces.set(name, labels);
+    if (object.kind === "Namespace" && object.apiVersion === "v1")
+      namespaces.set(textOf(object.metadata?.name), labels);
     if (object.kind === "Gateway" && group === "gateway.networking.k8s.io")
-      gateways.set(key, {
+      gateways.set(keyOf(object), {
         waypoint: classes.get(textOf(spec["gatewayClassName"])) === "waypoint",
         serves: labels["istio.io/waypoint-for"] ?? "service",
         admits: admittedBy(spec, namespaceOf(object)),
       });
-    if (object.kind === "ServiceEntry" && group === "networking.istio.io") entries.set(key, hostsOf(spec["hosts"]));
+    if (object.kind === "ServiceEntry" && group === "networking.istio.io")
+      entries.set(keyOf(object), hostsOf(spec["hosts"]));
   }
-  const gatewayOf = ({ namespace, name }: Waypoint): GatewayObject | undefined => gateways.get(`${namespace}/${name}`);
-  /** What a waypoint is for; for Services where it does not say, or is not in the snapshot. */
-  const serves = (waypoint: Waypoint, what: "service" | "workload"): boolean => {
-    const kind = gatewayOf(waypoint)?.serves ?? "service";
-    return kind === what || kind === "all" || isUnknown(kind);
-  };
-  const admits = (waypoint: Waypoint, namespace: string): boolean => {
-    const labels = namespaces.get(namespace);
-    const lookup: Lookup = (field, key) => {
-      if (field === "namespace") return namespace;
-      if (labels === undefined) return unknownValue;
-      const value = labels[key] ?? (key === "kubernetes.io/metadata.name" ? namespace : undefined);
-      return value === undefined || typeof value === "string" ? value : unknownValue;
-    };
-    return evaluate(gatewayOf(waypoint)?.admits ?? always, lookup) !== NO;
-  };
-  const uses: WaypointUse[] = [];
-  for (const { object } of objects) {
-    if (object.kind !== "Service" || object.apiVersion !== "v1") continue;
-    const namespace = namespaceOf(object);
-    const selector = Object.entries(mapOf(mapOf(object.spec)["selector"]));
-    const where = all(
-      inNamespace(namespace),
-      ...selector.map(([key, value]) => test("label", key, "in", typeof value === "string" ? value : unknownValue)),
-    );
-    const labels = mapOf(object.metadata?.labels);
-    const around = namespaces.get(namespace);
-    const fromGateways = isTrue(labels[ingressLabel] ?? around?.[ingressLabel]);
-    let passes = false;
-    // waypoints and the gateways between clusters have none themselves
-    const candidates = managed.has(labels["gateway.istio.io/managed"]) ? [] : usedBy(labels, around, namespace);
-    for (const waypoint of candidates) {
-      if (!serves(waypoint, "service") || !admits(waypoint, namespace) || selector.length === 0) continue;
-      uses.push({ waypoint, where, fromGateways });
-      passes = true;
-    }
-    services.set(`${namespace}/${textOf(object.metadata?.name)}`, { where, uses: passes });
-  }
-  for (const [namespace, labels] of namespaces) {
+  return { gateways, entries, namespaces };
+}
+
+/** The pods behind a Service, and the waypoints that it uses. */
+function readService(object: KubeObject, named: Named): { where: Condition; uses: readonly WaypointUse[] } {
+  const namespace = namespaceOf(object);
+  const selector = Object.entries(mapOf(mapOf(object.spec)["selector"]));
+  const where = all(
+    inNamespace(namespace),
+    ...selector.map(([key, value]) => test("label", key, "in", typeof value === "string" ? value : unknownValue)),
+  );
+  const labels = mapOf(object.metadata?.labels);
+  // waypoints and the gateways between clusters have none themselves
+  if (selector.length === 0 || managed.has(labels["gateway.istio.io/managed"])) return { where, uses: [] };
+  const around = named.namespaces.get(namespace);
+  const fromGateways = isTrue(labels[ingressLabel] ?? around?.[ingressLabel]);
+  const uses = usedBy(labels, around, namespace)
+    .filter((waypoint) => mayUse(named, waypoint, "service", namespace))
+    .map((waypoint) => ({ waypoint, where, fromGateways }));
+  return { where, uses };
+}
+
+/** Pods without a label of their own use the waypoint that their namespace names. */
+function usesOfNamespaces(named: Named): WaypointUse[] {
+  return [...named.namespaces].flatMap(([namespace, labels]): WaypointUse[] => {
     const waypoint = used(labels, namespace);
-    if (waypoint === undefined || waypoint === "none") continue;
-    if (!serves(waypoint, "workload") || !admits(waypoint, namespace)) continue;
+    if (waypoint === undefined || waypoint === "none" || !mayUse(named, waypoint, "workload", namespace)) return [];
     const where = all(inNamespace(namespace), test("label", useLabel, "doesNotExist"));
-    uses.push({ waypoint, where, fromGateways: false });
-  }
-  for (const [key, { waypoint: isWaypoint, serves: kind, admits: admitted }] of gateways) {
-    if (!isWaypoint || (kind !== "workload" && kind !== "all")) continue;
+    return [{ waypoint, where, fromGateways: false }];
+  });
+}
+
+/** Pods that name a waypoint themselves use it. */
+function usesOfGateways({ gateways }: Named): WaypointUse[] {
+  return [...gateways].flatMap(([key, { waypoint: isWaypoint, serves, admits }]): WaypointUse[] => {
+    if (!isWaypoint || (serves !== "workload" && serves !== "all")) return [];
     const slash = key.indexOf("/");
     const waypoint: Waypoint = { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
     const near = all(inNamespace(waypoint.namespace), test("label", namespaceLabel, "doesNotExist"));
     const place = any(near, test("label", namespaceLabel, "in", waypoint.namespace));
-    const where = all(test("label", useLabel, "in", waypoint.name), place, admitted);
-    uses.push({ waypoint, where, fromGateways: false });
-  }
-  return {
-    uses,
-    gateway: (namespace, name) => {
-      const found = gateways.get(`${namespace}/${name}`);
-      return found === undefined ? undefined : found.waypoint ? "waypoint" : "gateway";
-    },
-    service: (namespace, name) => services.get(`${namespace}/${name}`),
-    hosts: (namespace, name) => entries.get(`${namespace}/${name}`),
+    const where = all(test("label", useLabel, "in", waypoint.name), place, admits);
+    return [{ waypoint, where, fromGateways: false }];
+  });
+}
+
+/**
+ * Whether a waypoint serves what names it, and admits its namespace. One that does not say what it is for, or that is not in
+ * the snapshot, serves Services.
+ */
+function mayUse(named: Named, waypoint: Waypoint, what: "service" | "workload", namespace: string): boolean {
+  const gateway = named.gateways.get(`${waypoint.namespace}/${waypoint.name}`);
+  const serves = gateway?.serves ?? "service";
+  if (serves !== what && serves !== "all" && !isUnknown(serves)) return false;
+  return evaluate(gateway?.admits ?? always, lookupOf(namespace, named.namespaces.get(namespace))) !== NO;
+}
+
+/** What a condition about namespaces finds in one; its labels are unknown where the snapshot lacks it. */
+function lookupOf(namespace: string, labels: Labels | undefined): Lookup {
+  return (field, key) => {
+    if (field === "namespace") return namespace;
+    if (labels === undefined) return unknownValue;
+    const value = labels[key] ?? (key === "kubernetes.io/metadata.name" ? namespace : undefined);
+    return value === undefined || typeof value === "string" ? value : unknownValue;
   };
 }
 
@@ -178,11 +205,15 @@ function hostsOf(value: unknown): DnsPattern[] {
 /** Every name. */
 export const anyName: DnsPattern = { ...dnsName("*"), expression: /^.*$/, broad: true };
 
+function keyOf(object: KubeObject): string {
+  return `${namespaceOf(object)}/${textOf(object.metadata?.name)}`;
+}
+
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "(unknown)";
 }
 
-function namespaceOf({ metadata }: SourcedObject["object"]): string {
+function namespaceOf({ metadata }: KubeObject): string {
   const namespace = metadata?.namespace;
   return typeof namespace === "string" && namespace !== "" ? namespace : "default";
 }

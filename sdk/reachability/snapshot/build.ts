@@ -14,7 +14,7 @@ import { tiers } from "../model/rules";
 import { all, always, namespaceNameLabel, perhaps } from "../model/selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
-import { readClusterData } from "./cluster-data";
+import { readClusterData, type ClusterData } from "./cluster-data";
 import { withoutCopies, type Unique } from "./copies";
 import { isClusterwide, isPeerAuthentication, policyKindOf } from "./kinds";
 import { readUnread, unreadable, unreadKindOf } from "../readers/unread-policies";
@@ -110,42 +110,14 @@ class Builder {
 
   build(): Snapshot {
     const data = readClusterData(this.objects);
-    const waypoints = waypointsOf(this.objects);
-    const context: ReaderContext = {
-      profile: this.profile,
-      services: new ServiceTable(data.services),
-      cidrGroups: data.cidrGroups,
-      tiers: tierTable(this.profile, this.objects),
-      networkSets: networkSetsOf(this.objects),
-      selectsHostEndpoint: (where) => selectsHostEndpoint(this.objects, where),
-      waypoints,
-      waypointHosts: [],
-    };
-    const { title, version = "", oldestModelled = "" } = this.profile;
-    if (isUnmodelled(this.profile)) {
-      this.problems.push({
-        code: "unsupported",
-        message: `${title} ${version} is not modelled, ${oldestModelled} is the oldest version that is: what its policies do is not known`,
-        affectsVerdicts: true,
-      });
-    }
+    const context = this.#contextFrom(data);
+    this.#reportUnmodelled();
     this.#topology = mayLabelTopology(kubeletVersionsIn(this.objects));
     for (const each of this.objects) this.#addObject(each, context);
     this.#mesh.push(...readPeerAuthentications(this.#authentications, context));
     this.#nameVariants();
     this.#implyNamespaces();
-    const meshEgress = meshEgressOf(
-      this.objects,
-      data.services,
-      [...this.#namespaces.keys()],
-      this.profile.meshRootNamespace,
-      (problem) => this.problems.push(problem),
-    );
-    const families = familiesOf([
-      ...this.#nodes.flatMap(({ addresses, podCidrs }) => [...addresses, ...podCidrs]),
-      ...[...this.#workloads.values()].flatMap(({ addresses }) => addresses),
-      ...data.services.flatMap(({ clusterIps }) => clusterIps),
-    ]);
+    const families = this.#families(data);
     return {
       ...(families === undefined ? {} : { families }),
       namespaces: this.#namespaces,
@@ -155,14 +127,8 @@ class Builder {
       others: this.#others,
       profile: this.profile,
       problems: this.problems,
-      rules: {
-        policies: this.#compiled,
-        mesh: this.#mesh.filter(({ tier }) => tier.id !== tiers.waypoint.id),
-        waypoint: this.#mesh.filter(({ tier }) => tier.id === tiers.waypoint.id),
-        waypointHosts: context.waypointHosts,
-        ...(meshEgress.length === 0 ? {} : { meshEgress }),
-      },
-      waypoints,
+      rules: this.#rules(context, data),
+      waypoints: context.waypoints,
       installation: installationOf(this.objects),
       serviceAccounts: this.#serviceAccounts,
       podAddresses: data.podAddresses,
@@ -172,6 +138,56 @@ class Builder {
       redirects: redirectsOf(this.objects, this.profile),
       clusterDomains: data.clusterDomains,
     };
+  }
+
+  /** What policies refer to, and readers look up. */
+  #contextFrom({ services, cidrGroups }: ClusterData): ReaderContext {
+    return {
+      profile: this.profile,
+      services: new ServiceTable(services),
+      cidrGroups,
+      tiers: tierTable(this.profile, this.objects),
+      networkSets: networkSetsOf(this.objects),
+      selectsHostEndpoint: (where) => selectsHostEndpoint(this.objects, where),
+      waypoints: waypointsOf(this.objects),
+      waypointHosts: [],
+    };
+  }
+
+  #reportUnmodelled(): void {
+    if (!isUnmodelled(this.profile)) return;
+    const { title, version = "", oldestModelled = "" } = this.profile;
+    this.problems.push({
+      code: "unsupported",
+      message: `${title} ${version} is not modelled, ${oldestModelled} is the oldest version that is: what its policies do is not known`,
+      affectsVerdicts: true,
+    });
+  }
+
+  #rules({ waypointHosts }: ReaderContext, { services }: ClusterData): Snapshot["rules"] {
+    const meshEgress = meshEgressOf(
+      this.objects,
+      services,
+      [...this.#namespaces.keys()],
+      this.profile.meshRootNamespace,
+      (problem) => this.problems.push(problem),
+    );
+    return {
+      policies: this.#compiled,
+      mesh: this.#mesh.filter(({ tier }) => tier.id !== tiers.waypoint.id),
+      waypoint: this.#mesh.filter(({ tier }) => tier.id === tiers.waypoint.id),
+      waypointHosts,
+      ...(meshEgress.length === 0 ? {} : { meshEgress }),
+    };
+  }
+
+  /** The families of all addresses that are known. */
+  #families({ services }: ClusterData): Snapshot["families"] {
+    return familiesOf([
+      ...this.#nodes.flatMap(({ addresses, podCidrs }) => [...addresses, ...podCidrs]),
+      ...[...this.#workloads.values()].flatMap(({ addresses }) => addresses),
+      ...services.flatMap(({ clusterIps }) => clusterIps),
+    ]);
   }
 
   /** What is not known in an object that a patch changes has one cause, the patch. */
