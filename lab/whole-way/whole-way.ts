@@ -4,11 +4,13 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import type { Stack } from "@pulumi/pulumi/automation";
 import type { Probe, Verification } from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, verify } from "../../sdk/cluster/index";
 import { probesFor } from "../../sdk/cluster/verify-probes";
 import type { Dialect } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
+import type { Reachability } from "../../sdk/reachability/index";
 import type { ApiClient } from "../control-plane/index";
 import { apiClient } from "../control-plane/index";
 import { computedReachability, LabExecutor, world } from "../datapath/index";
@@ -125,17 +127,61 @@ class WholeWay {
 
   async run(): Promise<WholeWayResult> {
     const begun = Date.now();
-    const { lab, cluster, hubble, signal, dialect } = this.options;
-    const { name, program, expects } = this.example;
+    const { expects } = this.example;
     await makeNamespaces(this.client, expects);
-    const stack = await openStack({
+    const stack = await this.openStack();
+    try {
+      const found = await this.story(stack);
+      await removeNamespaces(this.client, expects);
+      await this.options.cluster.untilEmpty();
+      return { ...found, milliseconds: Date.now() - begun };
+    } catch (error) {
+      // interrupted: the cluster ends too
+      if (this.options.signal.aborted) throw error;
+      // the next example needs an empty cluster; what went wrong first is what counts
+      await report(new AbortController().signal, (options) => stack.destroy(options)).catch(() => undefined);
+      await removeNamespaces(this.client, expects);
+      throw error;
+    }
+  }
+
+  private async openStack(): Promise<Stack> {
+    const { lab, dialect } = this.options;
+    const { name, program } = this.example;
+    return await openStack({
       project: `whole-way-${name}${dialect === undefined ? "" : `-${dialect}`}`,
       program: program(dialect === undefined ? {} : { dialect }),
       engineRoot: lab.engine.root,
       env: lab.env,
     });
+  }
+
+  private async story(stack: Stack): Promise<Omit<WholeWayResult, "milliseconds">> {
+    const { lab, signal } = this.options;
     this.stage("preview");
-    const expected = await expectedReachability(stack, lab.controlPlane, signal);
+    const probes = this.certainProbes(await expectedReachability(stack, lab.controlPlane, signal));
+    this.stage("up");
+    const up = await this.probing(probes, (options) => stack.up(options));
+    this.stage("verify");
+    const { verification, reachability } = await this.verified();
+    const table = this.writeTable(verification);
+    const told = await this.dropsTold(verification, reachability);
+    this.stage("a policy deleted by hand");
+    const byHand = await this.removeByHand(verification, {
+      drift: () => driftOf(stack, lab.controlPlane),
+      restore: async () => {
+        this.stage("up --refresh");
+        succeeded(await report(signal, (options) => stack.up({ ...options, refresh: true })));
+      },
+    });
+    this.stage("destroy");
+    const destroy = await this.probing(probes, (options) => stack.destroy(options));
+    const hubble = told === undefined ? {} : { hubble: told };
+    return { example: this.example.name, up, verification, ...hubble, byHand, destroy, table };
+  }
+
+  /** Probes of which the declaration and the computed matrix say the same: where they differ, the verification tells. */
+  private certainProbes(expected: Reachability): readonly Probe[] {
     const { sample = 5 } = this.options;
     const { probes } = probesFor(expected, this.plan, {
       outside: world.addresses,
@@ -143,46 +189,16 @@ class WholeWay {
       // a round must be short: what passes for a moment is seen only while it passes
       sample: sample === "all" ? 5 : sample,
     });
-    // what the declaration and the computed matrix do not agree on is for the verification to tell
-    const certain = probes.filter(({ expected: wanted, computed }) => wanted === computed);
-    let up: LiveReport | undefined;
-    try {
-      this.stage("up");
-      up = await this.probing(certain, (options) => stack.up(options));
-      this.stage("verify");
-      const { verification, reachability } = await this.verified();
-      const table = this.writeTable(verification);
-      let told: ToldDrops | undefined;
-      if (hubble !== undefined) {
-        this.stage("hubble");
-        const blocked = verification.probes.flatMap(({ probe, outcome }) =>
-          outcome.outcome === "blocked" ? [probe] : [],
-        );
-        told = await dropsToldByHubble(cluster, hubble, reachability, blocked);
-      }
-      this.stage("a policy deleted by hand");
-      const byHand = await this.removeByHand(verification, {
-        drift: () => driftOf(stack, lab.controlPlane),
-        restore: async () => {
-          this.stage("up --refresh");
-          succeeded(await report(signal, (options) => stack.up({ ...options, refresh: true })));
-        },
-      });
-      this.stage("destroy");
-      const destroy = await this.probing(certain, (options) => stack.destroy(options));
-      await removeNamespaces(this.client, expects);
-      await cluster.untilEmpty();
-      const milliseconds = Date.now() - begun;
-      const hubbles = told === undefined ? {} : { hubble: told };
-      return { example: name, up, verification, ...hubbles, byHand, destroy, table, milliseconds };
-    } catch (error) {
-      // interrupted: the cluster ends too
-      if (signal.aborted) throw error;
-      // the next example needs an empty cluster; what went wrong first is what counts
-      await report(new AbortController().signal, (options) => stack.destroy(options)).catch(() => undefined);
-      await removeNamespaces(this.client, expects);
-      throw error;
-    }
+    return probes.filter(({ expected: wanted, computed }) => wanted === computed);
+  }
+
+  /** What Hubble tells of the probes that were blocked; nothing where there is none. */
+  private async dropsTold({ probes }: Verification, reachability: Reachability): Promise<ToldDrops | undefined> {
+    const { cluster, hubble } = this.options;
+    if (hubble === undefined) return undefined;
+    this.stage("hubble");
+    const blocked = probes.flatMap(({ probe, outcome }) => (outcome.outcome === "blocked" ? [probe] : []));
+    return await dropsToldByHubble(cluster, hubble, reachability, blocked);
   }
 
   private stage(name: string): void {
@@ -206,10 +222,7 @@ class WholeWay {
     return await live.stop();
   }
 
-  private async verified(): Promise<{
-    verification: Verification;
-    reachability: Awaited<ReturnType<typeof computedReachability>>;
-  }> {
+  private async verified(): Promise<{ verification: Verification; reachability: Reachability }> {
     const reachability = await computedReachability(this.options.lab.controlPlane);
     const executor = new LabExecutor(this.options.cluster, reachability);
     const { sample = 5 } = this.options;

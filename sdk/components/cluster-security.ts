@@ -59,6 +59,46 @@ const cniArguments = { kind: isAnything, ...ciliumArguments, ...calicoArguments 
 /** What enforces a declaration, and the plan of it. */
 type PlannedEnforcement = ReturnType<typeof enforcementOf> & { readonly planned: Plan };
 
+/** Reads and plans a declaration, parts of which may be known only late. */
+function planEnforced(
+  declared: ClusterSecurityDeclaration,
+  cni: CniArgs | undefined,
+  istio: IstioMeshArgs | undefined,
+): PlannedEnforcement {
+  return readDeclaration<ClusterSecurityDeclaration, PlannedEnforcement>(
+    declared,
+    (declaration) => {
+      const enforcement = enforcementOf(declaration, cni, istio);
+      const { declaration: whole } = enforcement;
+      return { ...enforcement, planned: plan({ ...whole, asOf: whole.asOf ?? today() }) };
+    },
+    ({ planned }) => planned,
+  );
+}
+
+/** The CNI, as a list: empty where none was asked for. */
+function registerCni(
+  name: string,
+  { cilium, calico }: PlannedEnforcement,
+  observability: ObservabilityArgs | undefined,
+  parent: pulumi.Resource,
+): pulumi.Resource[] {
+  if (calico !== undefined) return [new CalicoCni(name, calico, { parent })];
+  if (cilium === undefined) return [];
+  const isObserved = observability !== undefined && cilium.existing !== true;
+  return [new CiliumCni(name, isObserved ? observedCilium(cilium, observability) : cilium, { parent })];
+}
+
+/** The scope of each tenant, by its namespaces. */
+function tenantScopes(name: string, plan: Plan, parent: pulumi.Resource): ReadonlyMap<string, pulumi.Resource> {
+  return new Map(
+    plan.tenants.flatMap((tenant) => {
+      const scope = new TenantScope(`${name}-${tenant.name}`, plan, tenant, { parent });
+      return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);
+    }),
+  );
+}
+
 /** Cilium with the metrics that the rules read; what the user sets comes last. */
 function observedCilium(args: CiliumCniArgs, { podLabels, scrapeInterval = 15 }: ObservabilityArgs): CiliumCniArgs {
   const { version } = ciliumValues({ version: args.version });
@@ -103,29 +143,14 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       observability,
       ...declared
     } = args;
-    const read = readDeclaration<ClusterSecurityDeclaration, PlannedEnforcement>(
-      declared,
-      (declaration) => {
-        const enforcement = enforcementOf(declaration, cniArgs, istioArgs);
-        const { declaration: whole } = enforcement;
-        return { ...enforcement, planned: plan({ ...whole, asOf: whole.asOf ?? today() }) };
-      },
-      ({ planned }) => planned,
-    );
-    const { declaration, planned, cilium, calico, istio, warnings } = read;
+    const enforced = planEnforced(declared, cniArgs, istioArgs);
+    const { declaration, planned, istio, warnings } = enforced;
     const watched = observability === undefined ? undefined : observe(planned, observability);
     super(typeToken("ClusterSecurity"), name, args, opts);
 
     warnOfEmpty(this, declared, planned);
     for (const warning of warnings) void pulumi.log.warn(warning, this);
-    const after: pulumi.Resource[] = [];
-    if (cilium !== undefined) {
-      const isObserved = observability !== undefined && cilium.existing !== true;
-      after.push(
-        new CiliumCni(`${name}-cni`, isObserved ? observedCilium(cilium, observability) : cilium, { parent: this }),
-      );
-    }
-    if (calico !== undefined) after.push(new CalicoCni(`${name}-cni`, calico, { parent: this }));
+    const after = registerCni(`${name}-cni`, enforced, observability, this);
     if (watched !== undefined && observability !== undefined) {
       after.push(...registerObservability(name, watched, observability, { parent: this, dependsOn: [...after] }));
     }
@@ -134,12 +159,8 @@ export class ClusterSecurity extends pulumi.ComponentResource {
         ? undefined
         : (dependsOn: pulumi.Resource[]) => new IstioMesh(`${name}-istio`, istio, { parent: this, dependsOn });
     const others = coverOthers(name, this, planned, declaration.denyScope, defaultDenyOf(this, args));
-    const tenants = planned.tenants.flatMap((tenant) => {
-      const scope = new TenantScope(`${name}-${tenant.name}`, planned, tenant, { parent: this });
-      return tenant.namespaces.map((namespace): [string, pulumi.Resource] => [namespace, scope]);
-    });
     const { denyOptions } = others;
-    const scopes = new Map(tenants);
+    const scopes = tenantScopes(name, planned, this);
     const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, component: opts, liveCheck };
     const check = registerPlan(name, planned, this, after, settings);
     const outputs = outputsOf(withOthers(lateFields(planned, postureOf), others), check);
