@@ -1,5 +1,5 @@
-import type { Address, AddressRange } from "../sdk/reachability";
-import { isUnknown, metadataEndpoints, parseAddress, parseCidr } from "../sdk/reachability";
+import type { AddressRange } from "../sdk/reachability";
+import { isInRange, isUnknown, metadataEndpoints, parseAddress, parseCidr } from "../sdk/reachability";
 import { isMap, type Fields } from "../sdk/reachability/model/plain";
 
 /** One repair: the value that a field of an object gets. */
@@ -91,10 +91,10 @@ function exceptions(block: unknown, path: Path): Repair[] {
   if (range === undefined || range.from === range.to || !Array.isArray(except)) return [];
   const present = except.map(rangeOf);
   // an exception that is not known yet may hold anything, and one outside the block makes the object invalid
-  if (!present.every((each) => each !== undefined && holds(range, lowest(each)) && holds(range, highest(each))))
-    return [];
+  if (!present.every((each) => each !== undefined && isInRange(each, range))) return [];
   const missing = endpoints.filter(
-    ({ address }) => holds(range, address) && !present.some((each) => each !== undefined && holds(each, address)),
+    ({ address }) =>
+      isInRange(address, range) && !present.some((each) => each !== undefined && isInRange(address, each)),
   );
   if (missing.length === 0) return [];
   return [{ path: [...path, "except"], value: [...(except as unknown[]), ...missing.map((each) => each.block)] }];
@@ -102,18 +102,6 @@ function exceptions(block: unknown, path: Path): Repair[] {
 
 function rangeOf(cidr: unknown): AddressRange | undefined {
   return typeof cidr === "string" && !isUnknown(cidr) ? parseCidr(cidr) : undefined;
-}
-
-function holds(range: AddressRange, address: Address): boolean {
-  return range.family === address.family && range.from <= address.value && address.value <= range.to;
-}
-
-function lowest({ family, from }: AddressRange): Address {
-  return { family, value: from };
-}
-
-function highest({ family, to }: AddressRange): Address {
-  return { family, value: to };
 }
 
 function defaultDeny(spec: Fields, path: Path): Repair[] {

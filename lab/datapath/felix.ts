@@ -106,11 +106,7 @@ export class FelixApi {
 
   /** Whether Felix says that it works. False while it starts, and where it has ended. */
   async isReady(): Promise<boolean> {
-    try {
-      return (await helper.get(this.node.namespace, `127.0.0.1:${healthPort}`, "/readiness")).status === 200;
-    } catch {
-      return false;
-    }
+    return await helper.isWell(this.node.namespace, `127.0.0.1:${healthPort}`, "/readiness");
   }
 
   /** @throws DatapathError "failed" where Felix has ended, with its last words */

@@ -88,6 +88,14 @@ export const helper = {
   async get(namespace: string, address: string, path: string): Promise<{ status: number; text: string }> {
     return await ask("/get", { namespace, address, path }, 10_000);
   },
+  /** Whether an HTTP server inside a namespace answers that all is well (200). False where nobody answers. */
+  async isWell(namespace: string, address: string, path: string): Promise<boolean> {
+    try {
+      return (await helper.get(namespace, address, path)).status === 200;
+    } catch {
+      return false;
+    }
+  },
   /** Replaces what the DNS servers answer. */
   async names(records: Readonly<Record<string, readonly string[]>>): Promise<void> {
     await ask("/names", { records });

@@ -77,11 +77,7 @@ export class KubeProxyApi {
 
   /** Whether it has programmed the kernel at least once, and says that it works. False while it starts. */
   async isReady(): Promise<boolean> {
-    try {
-      return (await helper.get(this.node.namespace, `127.0.0.1:${healthPort}`, "/healthz")).status === 200;
-    } catch {
-      return false;
-    }
+    return await helper.isWell(this.node.namespace, `127.0.0.1:${healthPort}`, "/healthz");
   }
 
   /** Whether the kernel has all that it knows of Services and of the pods behind them. */

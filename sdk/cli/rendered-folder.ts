@@ -7,7 +7,6 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -16,6 +15,7 @@ import * as path from "node:path";
 import { readYaml } from "../reachability";
 import type { EarlierRendering, RenderedFile, RenderRecord } from "../render";
 import { readRecord, recordFile, writeRecord } from "../render";
+import { draftFor, targetOf } from "./draft-file";
 import { inputError, usageError } from "./errors";
 import { repositoryOf, uncommitted } from "./git";
 
@@ -112,7 +112,7 @@ export function writeFolder(folder: RenderedFolder, wanted: ReadonlyMap<string, 
   const finish = holdSignals();
   try {
     const drafts = changes.written.map((file) => draftOf(folder.place, file, wanted.get(file) ?? "", undo));
-    for (const { draft, target } of drafts) replace(folder, target, () => renameSync(draft, target), undo);
+    for (const { target, finish } of drafts) replace(folder, target, finish, undo);
     for (const file of changes.removed) {
       const target = path.join(folder.place, file);
       replace(folder, target, () => rmSync(target), undo);
@@ -193,14 +193,20 @@ function hashOf(text: string): string {
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
-function draftOf(place: string, file: string, text: string, undo: (() => void)[]): { draft: string; target: string } {
+function draftOf(
+  place: string,
+  file: string,
+  text: string,
+  undo: (() => void)[],
+): { readonly target: string; readonly finish: () => void } {
   const target = path.join(place, file);
   const made = mkdirSync(path.dirname(target), { recursive: true });
   if (made !== undefined) undo.push(() => rmSync(made, { recursive: true }));
-  const draft = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.part`);
-  undo.push(() => rmSync(draft, { force: true }));
-  writeFileSync(draft, text, { flag: "wx" });
-  return { draft, target };
+  // the place itself, wherever a link may have come from since the folder was read
+  const draft = draftFor({ ...targetOf(target), place: target });
+  undo.push(draft.forget);
+  writeFileSync(draft.place, text);
+  return { target, finish: draft.finish };
 }
 
 function replace({ place, texts }: RenderedFolder, target: string, change: () => void, undo: (() => void)[]): void {

@@ -1,6 +1,6 @@
 import type { Address, AddressRange, KubeObject, Snapshot } from "../reachability";
 import { internetRanges } from "../plan";
-import { formatAddress, parseCidr } from "../reachability";
+import { formatAddress, isInRange, parseCidr } from "../reachability";
 
 /**
  * "A random public address", made exact: the public address space is cut at every CIDR that some policy names, so that
@@ -49,7 +49,7 @@ function cut(space: AddressRange, excluded: readonly AddressRange[], named: read
   const pieces: AddressRange[] = [];
   for (let index = 0; index + 1 < sorted.length; index++) {
     const piece = { family: space.family, from: sorted[index] as bigint, to: (sorted[index + 1] as bigint) - 1n };
-    if (!excluded.some((range) => piece.from >= range.from && piece.to <= range.to)) pieces.push(piece);
+    if (!excluded.some((range) => isInRange(piece, range))) pieces.push(piece);
   }
   const size = (piece: AddressRange): bigint => piece.to - piece.from + 1n;
   const total = pieces.reduce((sum, piece) => sum + size(piece), 0n);

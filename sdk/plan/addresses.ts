@@ -1,7 +1,7 @@
 /** Address ranges in a declaration, and the ones that are never open. */
 import type { AddressRange } from "../reachability/index";
 import type { Origin } from "./deferred";
-import { formatAddress, metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
+import { formatAddress, isInRange, metadataEndpoints, parseAddress, parseCidr } from "../reachability/index";
 
 /** A CIDR with parts that are left out. */
 export interface CidrRange {
@@ -89,10 +89,6 @@ export function cidrProblem(text: string): { message: string; fix: string } | un
   return undefined;
 }
 
-function contains(outer: AddressRange, inner: AddressRange): boolean {
-  return outer.family === inner.family && outer.from <= inner.from && inner.to <= outer.to;
-}
-
 function rangeOf(cidr: string): AddressRange {
   const range = parseCidr(cidr);
   if (range === undefined) throw new RangeError("a range that was not checked before");
@@ -101,7 +97,7 @@ function rangeOf(cidr: string): AddressRange {
 
 /** Whether every address of `inner` lies in `outer`. Both are valid CIDRs. */
 export function cidrInside(inner: string, outer: string): boolean {
-  return contains(rangeOf(outer), rangeOf(inner));
+  return isInRange(rangeOf(inner), rangeOf(outer));
 }
 
 /** The first or last address of a range, as a range of its own; the text itself where it is none. */
@@ -131,11 +127,13 @@ export function rangeWithout(range: CidrRange, closed: readonly string[]): CidrR
   const whole = rangeOf(range.cidr);
   // two CIDRs are apart, or one holds the other
   const relevant = [...range.except.map(named), ...closedRanges, ...closed.map(named)].filter(
-    (other) => contains(whole, other.range) || contains(other.range, whole),
+    (other) => isInRange(other.range, whole) || isInRange(whole, other.range),
   );
-  if (relevant.some((other) => contains(other.range, whole))) return undefined;
+  if (relevant.some((other) => isInRange(whole, other.range))) return undefined;
   // an exception inside another exception says nothing
   const distinct = [...new Map(relevant.map((one) => [one.cidr, one])).values()];
-  const except = distinct.filter((one) => !distinct.some((other) => other !== one && contains(other.range, one.range)));
+  const except = distinct.filter(
+    (one) => !distinct.some((other) => other !== one && isInRange(one.range, other.range)),
+  );
   return { ...range, except: except.map(({ cidr }) => cidr).sort() };
 }

@@ -4,6 +4,7 @@
  */
 export * from "./public";
 /** What only the rooms of this package need. */
+export { isInRange } from "./model/sets/addresses";
 export { groupOf } from "./model/objects";
 export { isSomeValue, someValue } from "./model/unknown";
 export type { ServiceEntry } from "./model/services";

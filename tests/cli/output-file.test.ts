@@ -92,4 +92,27 @@ describe("cluster-security --output", () => {
       assert.match(stderr, reason);
     }
   });
+
+  it("monitoring --out replaces each file whole: links and permissions stay, and no draft is left", async () => {
+    const declaration = { dialect: "cilium", namespaces: [{ name: "shop" }], workloads: [], flows: [] };
+    writeFileSync(path.join(folder, "declaration.yaml"), JSON.stringify(declaration));
+    mkdirSync(path.join(folder, "watch"));
+    writeFileSync(path.join(folder, "real.yaml"), "before");
+    chmodSync(path.join(folder, "real.yaml"), 0o620);
+    symlinkSync("../real.yaml", path.join(folder, "watch", "rules.yaml"));
+    const { code, stderr } = await answer(["monitoring", "-d", "declaration.yaml"], "--out", "watch");
+    assert.equal(code, 0, stderr);
+    assert.ok(lstatSync(path.join(folder, "watch", "rules.yaml")).isSymbolicLink(), "still a link");
+    assert.match(readFileSync(path.join(folder, "real.yaml"), "utf8"), /groups:/);
+    assert.equal(statSync(path.join(folder, "real.yaml")).mode & 0o777, 0o620);
+    const left = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    assert.deepEqual(
+      left.filter((file) => file.includes(".part")),
+      [],
+    );
+    writeFileSync(path.join(folder, "runbooks"), "a file");
+    const refused = await answer(["monitoring", "-d", "declaration.yaml"], "--out", "runbooks");
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /cannot be written: /);
+  });
 });

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { load, YAMLException } from "js-yaml";
 import type { MonitoringDeclaration, MonitoringPlan } from "../../monitoring";
 import { MonitoringError, monitoringFiles, planMonitoring, readMonitoringDeclaration } from "../../monitoring";
 import { planOf } from "../declaration-file";
+import { explained, replaceFile } from "../draft-file";
 import { inputError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { outputOf } from "./options";
@@ -51,15 +52,8 @@ function attempted<T>(file: string, action: () => T): T {
 function writeAll(folder: string, planned: MonitoringPlan): void {
   for (const { file, text } of monitoringFiles(planned)) {
     const place = path.join(folder, file);
-    const draft = `${place}.${process.pid}.part`;
-    try {
-      mkdirSync(path.dirname(place), { recursive: true });
-      writeFileSync(draft, text);
-      renameSync(draft, place);
-    } catch (error) {
-      rmSync(draft, { force: true });
-      throw inputError(`"${place}" cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-    }
+    explained(place, () => mkdirSync(path.dirname(place), { recursive: true }));
+    replaceFile(place, text);
   }
 }
 

@@ -120,6 +120,12 @@ function readCidr(text: string): AddressRange | undefined {
   return { family: address.family, from, to: from | ((1n << hostBits) - 1n) };
 }
 
+/** Whether an address, or every address of a range, lies in a range. */
+export function isInRange(inner: Address | AddressRange, range: AddressRange): boolean {
+  const { from, to } = "value" in inner ? { from: inner.value, to: inner.value } : inner;
+  return range.family === inner.family && range.from <= from && to <= range.to;
+}
+
 type Ranges = readonly AddressRange[];
 
 function normalise(ranges: Ranges): AddressRange[] {
