@@ -12,6 +12,7 @@ const startParse = performance.now();
 const objects = (JSON.parse(readFileSync(file, "utf8")) as KubeObject[]).map((object) => ({ object }));
 const parseMs = since(startParse);
 
+const startCpu = process.cpuUsage();
 const startCompile = performance.now();
 const snapshot = buildSnapshot(objects, { profile: inferProfile(objects) });
 const reachability = compile(snapshot);
@@ -20,6 +21,7 @@ const compileMs = since(startCompile);
 const startTask = performance.now();
 const counted = task === "explain" ? explainAll() : countMatrix();
 const taskMs = since(startTask);
+const { user, system } = process.cpuUsage(startCpu);
 
 const maxRssMb = Math.round(process.resourceUsage().maxRSS / 1024);
 process.stdout.write(
@@ -29,6 +31,7 @@ process.stdout.write(
     compileMs,
     taskMs,
     totalMs: Math.round(compileMs + taskMs),
+    cpuMs: Math.round((user + system) / 1000),
     maxRssMb,
     ...counted,
     problems: snapshot.problems.length,

@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { dump } from "js-yaml";
 import { Dialect } from "../../sdk/plan";
 import type { KubeObject } from "../../sdk/reachability";
+import { compareWith, type Comparison } from "./against";
 import { benchObjects, sizes, type BenchOptions } from "./generator";
 import { measure, run, type Measurement } from "./measure";
 import { measurePack } from "./pack";
@@ -38,6 +39,8 @@ interface BenchArguments {
   readonly write?: string;
   readonly cli: boolean;
   readonly largest: boolean;
+  readonly against?: string;
+  readonly rounds: number;
 }
 
 type Size = readonly [workloads: number, policies: number];
@@ -52,6 +55,8 @@ function readArguments(): BenchArguments {
     .option("--seed <number>", "seed of the generated clusters", parseSeed, 1)
     .option("--largest", "also 20,000 x 10,000 (kubernetes only), for the growth beyond the budget", false)
     .option("--no-cli", "leave out the command line tool's own measurement")
+    .option("--against <commit>", "only the engine, beside that of an older commit: how much slower it is")
+    .option("--rounds <number>", "with --against: how often each is measured; the least time counts", parseRounds, 5)
     .addOption(new Option("--write <file>", "only write the last of the sizes as one YAML file"))
     .addHelpText(
       "after",
@@ -59,6 +64,7 @@ function readArguments(): BenchArguments {
 Examples:
   npm run bench
   npm run bench -- --sizes 400x200,1000x500 --dialects kubernetes --no-cli
+  npm run bench -- --against v0.1.0 --sizes 1000x500,4000x2000
   npm run bench -- --write cluster.yaml --sizes 10000x5000`,
     )
     .exitOverride((error) => {
@@ -80,6 +86,10 @@ async function main(): Promise<void> {
       ([workloads, policies]): BenchOptions => ({ workloads, policies, seed, dialects: dialect }),
     ),
   );
+  if (values.against !== undefined) {
+    printComparison(values, await compareWith(values.against, plan, values.rounds));
+    return;
+  }
   const rows: Row[] = [];
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-bench-"));
   try {
@@ -100,16 +110,48 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const about = {
+  const about = aboutRun(seed);
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ ...about, rows }, undefined, 2)}\n` : `${tableOf(about, rows)}\n`,
+  );
+}
+
+function aboutRun(seed: number): Record<string, unknown> {
+  return {
     date: new Date().toISOString(),
     node: process.version,
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     seed,
   };
-  process.stdout.write(
-    values.json ? `${JSON.stringify({ ...about, rows }, undefined, 2)}\n` : `${tableOf(about, rows)}\n`,
-  );
+}
+
+function printComparison({ json, against, seed }: BenchArguments, rows: readonly Comparison[]): void {
+  const about = { ...aboutRun(seed), against };
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...about, rows }, undefined, 2)}\n`);
+    return;
+  }
+  const head = [
+    "workloads × policies",
+    "dialects",
+    "measurement",
+    `${against} (CPU s)`,
+    "now (CPU s)",
+    "ratio",
+    "note",
+  ];
+  const table = new Table({ head, style: { head: [], border: [] } });
+  for (const { size, dialects, measurement, before, now, ratio, note = "" } of rows) {
+    table.push([size, dialects, measurement, before.toFixed(2), now.toFixed(2), ratio.toFixed(3), note]);
+  }
+  process.stdout.write(`${headline(about)}\n${table.toString()}\n`);
+}
+
+function headline(about: Record<string, unknown>): string {
+  return Object.entries(about)
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ");
 }
 
 async function measureSize(folder: string, options: BenchOptions, cli: boolean): Promise<Row[]> {
@@ -251,9 +293,7 @@ function tableOf(about: Record<string, unknown>, rows: readonly Row[]): string {
       row.note ?? "",
     ]);
   }
-  return `${Object.entries(about)
-    .map(([key, value]) => `${key} ${String(value)}`)
-    .join(", ")}\n${table.toString()}`;
+  return `${headline(about)}\n${table.toString()}`;
 }
 
 function writeYaml(file: string, objects: readonly KubeObject[]): void {
@@ -277,6 +317,11 @@ function parseDialects(text: string): readonly BenchOptions["dialects"][] {
 
 function parseSeed(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a whole number`);
+  return Number(text);
+}
+
+function parseRounds(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a number of rounds: 1 or more`);
   return Number(text);
 }
 

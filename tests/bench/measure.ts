@@ -9,6 +9,8 @@ export interface Measurement {
   readonly compileMs: number;
   readonly taskMs: number;
   readonly totalMs: number;
+  /** Computing time of compiling and the task, all threads. */
+  readonly cpuMs: number;
   readonly maxRssMb: number;
   readonly pairs: number;
   readonly characters: number;
