@@ -1,4 +1,4 @@
-/** `npm run lab -- examples`: each example the whole way on the datapath, with a table at the end. */
+/** `npm run lab -- examples`: each example end to end on the datapath, with a table at the end. */
 import path from "node:path";
 import type { Command } from "commander";
 import { Argument, Option } from "commander";

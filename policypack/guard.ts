@@ -244,7 +244,7 @@ function takes({ propertyDependencies }: PolicyResource): Record<string, readonl
   return Object.fromEntries(entries.map(([key, resources]) => [key, resources.map(({ urn }) => String(urn))]));
 }
 
-/** Repairs of an object outside tier 0, which is not held to account. */
+/** Repairs of an object outside tier 0, which is exempt. */
 function repairsFor(resource: { type: string; name: string; urn: string; props: unknown }, settings: GuardSettings) {
   const plain = toPlainWithoutSecrets(resource.props);
   const reading = readResource({ ...identity(resource), props: plain });

@@ -118,7 +118,7 @@ function readingOf(
   const type = member(resource, "type");
   const urn = member(resource, "urn");
   if (typeof type !== "string" || typeof urn !== "string" || member(resource, "delete") === true) return undefined;
-  // what is only read belongs to somebody else, or to a resource of the stack that stands beside it
+  // what is only read belongs to somebody else, or to another resource of the stack
   if (member(resource, "external") === true) return undefined;
   const name = urn.slice(urn.lastIndexOf("::") + 2);
   const outputs = member(resource, "outputs") ?? member(resource, "inputs");

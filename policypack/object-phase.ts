@@ -22,12 +22,12 @@ import { objectsOf } from "./snapshot-from-resources";
  * stack policy. What is judged here is what an object *opens*, under the assumption that every namespace is closed by
  * default (that it is so, the stack policy checks):
  *
- * - a policy opens a hole if, with it and the policies recorded before it, a fresh pod or a pod that it selects reaches a
- *   metadata endpoint, or a fresh pod exchanges traffic with somebody that no policy names;
+ * - a policy opens a hole if, with it and the policies recorded before it, a new pod or a pod that it selects reaches a
+ *   metadata endpoint, or a new pod exchanges traffic with a peer that no policy names;
  * - a policy is stopped if it closes tier 0 by default, or allows DNS names that anybody can register;
  * - a workload is stopped if policies recorded before it give it such a path;
  * - an object that the enforcer refuses, or that cannot be understood, is stopped before anybody relies on it;
- * - a policy is stopped if it opens the second half of a path between tenants, or lets pods of the mesh take plaintext;
+ * - a policy is stopped if it opens the second side of a path between tenants, or lets pods of the mesh take plaintext;
  * - a release that switches enforcement off or sets values that its chart does not read, a binding to cluster-admin, and a
  *   bypass that nobody documented are wrong by themselves.
  *

@@ -160,7 +160,7 @@ function judgeWithin(
           patched.objects,
         )),
   ];
-  // an update is judged when its objects stand already
+  // an update is judged when its objects exist already
   if (circumstances.operation === "update" || settings.levels["reachability-change"] === "disabled") return findings;
   const versus = settings.previousState === undefined ? "the cluster snapshot" : "the previous state";
   const was = reachabilityOf(before, settings, after);

@@ -69,7 +69,7 @@ export async function crdFolder(name: CrdSetName, options: ManifestOptions = {})
 
 /**
  * A local folder with Cilium's Helm chart, out of the released Cilium module of that version ("1.20.2"; default: the one
- * that the lab pins). Versions that the lab's go.sum knows: 1.20.2, 1.19.1, 1.18.6; others are held against the public
+ * that the lab pins). Versions that the lab's go.sum knows: 1.20.2, 1.19.1, 1.18.6; others are checked against the public
  * checksum database.
  * @throws ToolchainError where it cannot be had
  */

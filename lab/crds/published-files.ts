@@ -21,7 +21,7 @@ export function publishedAt(module: string, version: string): string | undefined
 }
 
 /**
- * Fetches files of a release into `folder`, each held against its sha256.
+ * Fetches files of a release into `folder`, each checked against its sha256.
  * @param answerWithin milliseconds that the publisher has for each file
  * @returns false where the publisher cannot be reached or has not all of them
  * @throws ToolchainError "checksum-mismatch"

@@ -1,4 +1,7 @@
-/** What the engine says about a probe: the same cluster, read as `audit` reads it, and the verdict for the same two ends. */
+/**
+ * What the engine says about a probe: the same cluster, read as `audit` reads it, and the verdict for the same source and
+ * destination.
+ */
 import { ApiClient, connect, readLiveObjects, withoutOwned } from "../../sdk/cluster/index";
 import type { Flow, KubeObject, Peer, Reachability, Verdict } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, inferProfile } from "../../sdk/reachability/index";
@@ -37,7 +40,10 @@ export class Expectation {
     }
   }
 
-  /** The verdict for a probe; undefined where it is no connection between two ends (a question to a DNS server). */
+  /**
+   * The verdict for a probe; undefined where it is no connection between a source and a destination (a question to a DNS
+   * server).
+   */
   verdict(probe: LabProbe): Verdict | undefined {
     const flow = this.flow(probe);
     return flow && this.reachability.verdict(flow);

@@ -1,4 +1,4 @@
-/** `npm start`: the whole way on this machine, from a declaration to what is reachable now. */
+/** `npm start`: end to end on this machine, from a declaration to what is reachable now. */
 import { Command } from "commander";
 import pc from "picocolors";
 import { ControlPlaneError, stopLab, ToolchainError } from "../index";

@@ -28,7 +28,7 @@ export interface LabStory {
 }
 
 /**
- * The whole way on the lab's own cluster.
+ * End to end on the lab's own cluster.
  *
  * @throws StoryError where a stage ends otherwise than the story says; ToolchainError, ControlPlaneError.
  */

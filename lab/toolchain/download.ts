@@ -42,7 +42,7 @@ export function checksumIn(text: string, name: string | undefined): string | und
 }
 
 /**
- * Fetches a release into `file` and holds it against `expected`. What an interrupted download left in `file` is
+ * Fetches a release into `file` and checks it against `expected`. What an interrupted download left in `file` is
  * continued, not fetched again. The file is removed when it is not what the publisher says.
  * @throws ToolchainError "checksum-mismatch"
  * @throws Error where the connection breaks (the part stays)

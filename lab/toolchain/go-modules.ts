@@ -6,7 +6,7 @@ import { findOnPath } from "./lookup";
 import { run } from "./run";
 
 /**
- * Downloads one Go module (not what it depends on) and returns the folder with its sources. Its content is held against
+ * Downloads one Go module (not what it depends on) and returns the folder with its sources. Its content is checked against
  * the go.sum of `pinFolder`, or against the public checksum database where go.sum does not know the version.
  * @throws ToolchainError "no-way" without Go or where the module cannot be fetched, "checksum-mismatch"
  */

@@ -1,4 +1,4 @@
-/** A policy that somebody deletes by hand: which one matters, and who notices. */
+/** A policy that is deleted out of band: which one matters, and what notices. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

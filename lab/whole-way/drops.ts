@@ -1,4 +1,7 @@
-/** Whether Hubble tells the drops that probes saw: the right two ends, the right port, and policy as the reason. */
+/**
+ * Whether Hubble tells the drops that probes saw: the right source and destination, the right port, and policy as the
+ * reason.
+ */
 import type { VerifiedProbe } from "../../sdk/cluster/index";
 import { describeProbe } from "../../sdk/cluster/index";
 import type { Reachability } from "../../sdk/reachability/index";

@@ -19,7 +19,7 @@ const head = [
   "time",
 ];
 
-/** An example that went the whole way, or why it did not. */
+/** An example that ran end to end, or why it did not. */
 export type TableEntry = WholeWayResult | { readonly example: string; readonly stopped: string };
 
 /** Example, probes that ended as they must, and what was seen when a policy went. */

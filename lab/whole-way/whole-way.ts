@@ -1,6 +1,7 @@
 /**
- * One example the whole way on the lab's datapath: previewed, deployed by a real engine, verified by packets, its drops
- * looked up in Hubble, a policy deleted by hand and restored, and destroyed again – with probes that run all the while.
+ * One example end to end on the lab's datapath: previewed, deployed by a real engine, verified by packets, its drops
+ * looked up in Hubble, a policy deleted behind the engine's back and restored, and destroyed again – with probes that run
+ * all the while.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

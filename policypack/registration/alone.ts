@@ -58,7 +58,7 @@ const stopFelix = {
 const rulesAlone: readonly Rule[] = [
   enforcementOff,
   clusterAdminBinding,
-  // what is rehearsed in Calico may have an enforced twin that is registered later; Istio's dry run has none
+  // what is staged in Calico may have an enforced twin that is registered later; Istio's dry run has none
   ...rulesNamed("enforcer-version", "chart-value-ignored", "bypass-undocumented", "staged-only"),
   ...rulesNamed("icmp-code-stops-felix", "two-protocols-stop-felix"),
 ];

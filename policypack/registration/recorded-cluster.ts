@@ -24,7 +24,7 @@ interface Recorded {
   readonly mayOpen: boolean;
 }
 
-/** Kinds that policies refer to, and what stands in a policy that does. */
+/** Kinds that policies refer to, and what a policy that does so contains. */
 const references: Readonly<Record<string, RegExp>> = {
   CiliumCIDRGroup: /"cidrGroup(Ref|Selector)"/,
   GlobalNetworkSet: /projectcalico\.org/,
@@ -48,7 +48,7 @@ export class RecordedCluster {
   /** Patches whose object was not registered before them, by its identity. */
   readonly #waiting = new Map<string, ObjectPatch[]>();
 
-  /** Whether an exemption stands on some namespace. */
+  /** Whether some namespace carries an exemption. */
   get hasExemptNamespace(): boolean {
     return this.#hasExemptNamespace;
   }

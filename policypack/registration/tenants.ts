@@ -17,7 +17,7 @@ const tenantRules = rulesNamed("cross-tenant-path");
 /** Most namespaces of other tenants that one policy is judged with; the stack phase judges with all. */
 const mostTenantNamespaces = 20;
 
-/** A policy that opens the second half of a path between tenants. The first half alone opens nothing. */
+/** A policy that opens the second side of a path between tenants. The first side alone opens nothing. */
 export function judgeTenants(
   policies: readonly SourcedObject[],
   recorded: RecordedCluster,

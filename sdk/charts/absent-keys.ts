@@ -23,7 +23,7 @@ export function isAbsent({ versions }: AbsentKey, version: string): boolean {
  * The keys among `values` that the version does not have, each with what takes its place. Helm itself would pass over
  * such a key in silence: encryption that was asked for would stay off.
  *
- * @param path Where the values stand in the arguments.
+ * @param path Where the values are in the arguments.
  */
 export function absentKeyProblems(
   keys: readonly AbsentKey[],

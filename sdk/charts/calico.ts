@@ -100,7 +100,7 @@ export interface CalicoPlan {
   readonly crdChart: boolean;
   /** `Installation`, which the operator turns into calico-node and its helpers. */
   readonly installation: CalicoResource;
-  /** `APIServer`: it serves `projectcalico.org/v3`, so it stands before everything of that API. */
+  /** `APIServer`: it serves `projectcalico.org/v3`, so it comes before everything of that API. */
   readonly apiServer: CalicoResource;
   /** `FelixConfiguration`: what the nodes do, encryption above all. */
   readonly felix: CalicoResource;

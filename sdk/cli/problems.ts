@@ -6,7 +6,7 @@ import { printable } from "./output";
 
 /** How many kinds of problems are printed unless the user wants all. */
 const shownKinds = 6;
-/** So many problems of one kind are printed each; of more, the first stands for all. */
+/** So many problems of one kind are printed each; of more, the first represents all. */
 const shownOfKind = 2;
 
 /** One problem in one line: `policies.yaml:12: NetworkPolicy shop/web: spec.ingress[0].from: is no list [invalid-value]`. */

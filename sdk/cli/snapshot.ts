@@ -165,7 +165,7 @@ function placeOf(source: Problem["source"]): string {
   return `${source?.file ?? ""}:${source?.line ?? ""}`;
 }
 
-/** So many kinds and names stand in a line. */
+/** So many kinds and names are printed in a line. */
 const shownUnseen = 6;
 
 /** Objects from which others make pods, which nobody has read. */

@@ -26,7 +26,7 @@ function kinds(
 
 /**
  * Every kind that is listed. Sources: the API groups' own documentation; the dialects as the engine's readers name them.
- * Kinds of enforcers that the engine has no reader for are listed too: what stands in the cluster and is not understood
+ * Kinds of enforcers that the engine has no reader for are listed too: what is in the cluster and is not understood
  * must become a problem, not silence.
  */
 export const kindsToRead: readonly KindToRead[] = [

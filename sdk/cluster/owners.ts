@@ -25,8 +25,9 @@ export const controllerLabels: ReadonlySet<string> = new Set([
 /**
  * A cluster holds each workload several times: the controller, what it made (ReplicaSets, Jobs), and the pods. This leaves
  * one of each: the outermost controller, with the labels that its pods really have (injectors add some), with their
- * addresses and names. Pods that differ from their siblings, in a rollout or relabelled by hand, stay pods of their own. Pods whose
- * controller is not among the objects (a custom kind) are one workload in its name. Pods that have ended are left out.
+ * addresses and names. Pods that differ from their siblings, in a rollout or relabelled out of band, stay pods of their
+ * own. Pods whose controller is not among the objects (a custom kind) are one workload in its name. Pods that have ended
+ * are left out.
  */
 export function withoutOwned(objects: readonly SourcedObject[]): readonly SourcedObject[] {
   if (!objects.some(({ object }) => ownerOf(object) !== undefined)) return objects;
@@ -83,7 +84,7 @@ function hasEnded(object: KubeObject): boolean {
 function rootOwner(object: KubeObject, byKey: ReadonlyMap<string, SourcedObject>): OwnerReference | undefined {
   const namespace = object.metadata?.namespace;
   let owner = ownerOf(object);
-  // Owners form no circle on an API server; a file can hold anything.
+  // Owners form no cycle on an API server; a file can hold anything.
   for (let steps = 0; owner !== undefined && steps < 10; steps++) {
     // Static pods belong to their node, which is no controller.
     if (owner.kind === "Node") return undefined;

@@ -94,7 +94,7 @@ class Derivation {
   private readonly workloads: readonly Workload[];
   /** A Deployment and a Job may have the same name. */
   private readonly byName = new Map<string, Workload[]>();
-  /** Flows of the plan between two ends, by what `keyOf` makes of them. */
+  /** Flows of the plan between a source and a destination, by what `keyOf` makes of them. */
   private readonly declared = new Map<string, Probe>();
   /** Connections that may or may not pass, by their content. */
   private readonly undecided = new Set<string>();
@@ -185,7 +185,7 @@ class Derivation {
     return end.kind === "workload" ? this.sends(end.id) : this.options.outsideOnlyAnswers !== true;
   }
 
-  /** Every pod that is held may ask the cluster's DNS: the plan opens it without a flow of its own. */
+  /** Every isolated pod may ask the cluster's DNS: the plan opens it without a flow of its own. */
   private declareDns({ port, closedTo, limitedFor }: PlannedDns): void {
     for (const namespace of limitedFor) {
       this.unprobed.push({ what: `DNS from namespace ${namespace}`, why: "it may ask for some names only" });
@@ -294,7 +294,7 @@ class Derivation {
     return paths;
   }
 
-  /** The workloads that a default deny holds; without a plan all of them. */
+  /** The workloads that a default deny isolates; without a plan all of them. */
   private held(): readonly Workload[] {
     const { plan } = this;
     if (!plan) return this.workloads;

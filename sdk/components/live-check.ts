@@ -1,8 +1,8 @@
 /**
- * The check at the end of an update: what stands in the cluster does what is declared, or the update fails.
+ * The check at the end of an update: what is in the cluster does what is declared, or the update fails.
  *
  * Why a check at all: Pulumi's Kubernetes provider compares the inputs of a resource with the same fields of the live
- * object. A field that no input names, or an item after the last of a list, is no difference to it: a hole made by hand
+ * object. A field that no input names, or an item after the last of a list, is no difference to it: a hole made out of band
  * (`kubectl patch`) is never repaired, refresh or not. And a provider older than pulumi-kubernetes#4278 (April 2026) takes
  * over objects that exist instead of refusing to create them.
  *

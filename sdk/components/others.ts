@@ -95,7 +95,7 @@ export function coverOthers(
   const deny = plan.documents.find(isClusterwideDeny);
   if (deny === undefined) return { denyOptions: {}, workloads: Promise.resolve(undefined) };
   const consented = args?.allowRemoval ?? false;
-  // the one that stands may cover more than the one that is declared now
+  // the one in place may cover more than the one that is declared now
   const guarded = !consented && isRealEngine();
   const hooks = guarded ? { hooks: { beforeUpdate: [refuseNarrowing(name, component, plan, args)] } } : {};
   if ((denyScope ?? DenyScope.Cluster) !== DenyScope.Cluster) {
@@ -157,7 +157,7 @@ function policyOf(inputs: Record<string, unknown> | undefined): KubeObject | und
   return inputs as unknown as KubeObject;
 }
 
-/** What stands in the cluster that was named; undefined where none was, or it cannot be read. */
+/** What is in the cluster that was named; undefined where none was, or it cannot be read. */
 async function othersIn(args: DefaultDenyArgs | undefined): Promise<readonly SourcedObject[] | undefined> {
   if (args?.context === undefined) return undefined;
   // who cannot be asked is taken for somebody who loses: the caller then goes by the policies alone

@@ -123,7 +123,7 @@ export interface RegistrationSettings {
   readonly scopes?: ReadonlyMap<string, pulumi.Resource>;
   /** Options of the component, as its user gave them: their aliases say what it was called. */
   readonly component?: pulumi.ComponentResourceOptions | undefined;
-  /** Whether the update ends with a look at what stands in the cluster. Defaults to true. */
+  /** Whether the update ends with a look at what is in the cluster. Defaults to true. */
   readonly liveCheck?: boolean | undefined;
 }
 
@@ -133,8 +133,8 @@ export interface RegistrationSettings {
  * Namespaces are literal strings with an explicit dependency, which keeps every input known in a preview that runs
  * before the cluster exists; nothing is made inside `apply`, which `dependsOn: [component]` would not wait for.
  *
- * @param after Resources that stand before the first policy, such as the CNI.
- * @returns The check of what was registered against what stands in the cluster, unless the settings switch it off.
+ * @param after Resources that come before the first policy, such as the CNI.
+ * @returns The check of what was registered against what is in the cluster, unless the settings switch it off.
  */
 export function registerPlan(
   name: string,

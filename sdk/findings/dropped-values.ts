@@ -34,7 +34,7 @@ function within(
 /** Shortest text by which a value is recognised as a part of another. */
 const shortest = 3;
 
-/** Whether a value of one thing stands in another: as it is, as a part of a text, or with a part of it. */
+/** Whether a value of one thing occurs in another: as it is, as a part of a text, or with a part of it. */
 export function sharesValue(a: unknown, b: unknown): boolean {
   const others = scalarsOf(b);
   return scalarsOf(a).some((one) =>

@@ -27,7 +27,7 @@ export interface Installation {
 }
 
 /**
- * The enforcer's installations in a snapshot. Where a release stands, Cilium's ConfigMap is left out: it is what the
+ * The enforcer's installations in a snapshot. Where there is a release, Cilium's ConfigMap is left out: it is what the
  * release renders, or an excerpt of it.
  */
 export function installations(snapshot: Snapshot): Installation[] {

@@ -92,7 +92,7 @@ export function testsIn(condition: Condition): Test[] {
 
 /**
  * Whether all that a part allows (or passes on) it allows to pods of namespaces that it names (or to the API server). Such a part opens
- * nothing to addresses, nodes or pods of namespaces that nobody named, whatever stands beside it. False says nothing.
+ * nothing to addresses, nodes or pods of namespaces that nobody named, whatever is beside it. False says nothing.
  */
 export function namesItsPeers(part: CompiledPolicy): boolean {
   return rulesOf(part).every((rule) => rule.verdict === "deny" || rule.peers.every(isNamed));

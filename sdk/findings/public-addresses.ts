@@ -5,7 +5,7 @@ import { formatAddress, isInRange, parseCidr } from "../reachability";
 /**
  * "A random public address", made exact: the public address space is cut at every CIDR that some policy names, so that
  * all addresses of a piece are treated alike. Asking one address of each piece, weighed by the piece's size, says how
- * much of the world is open. A fixed probe address could be evaded by an exception for that one address.
+ * much of the internet is open. A fixed probe address could be evaded by an exception for that one address.
  */
 
 /** One piece of the public space. */
@@ -68,7 +68,7 @@ function fraction(part: bigint, whole: bigint): number {
   return Number((part * 1_000_000n) / whole) / 1_000_000;
 }
 
-/** Every CIDR or address that stands anywhere in an object. Text that is none costs one failed parse. */
+/** Every CIDR or address anywhere in an object. Text that is none costs one failed parse. */
 function cidrsIn(object: KubeObject): AddressRange[] {
   const found: AddressRange[] = [];
   const walk = (value: unknown, depth: number): void => {

@@ -3,7 +3,7 @@ import { describeRef, unknownNamespace } from "../reachability";
 import { isClosedByDefault } from "./policy-rules";
 import type { Subject, Tiers } from "./types";
 
-/** A fresh pod: one that anybody who may create pods in the namespace can start, with no label to be selected by. */
+/** A new pod: one that anyone with the right to create pods in the namespace can start, with no label to be selected by. */
 export function freshPod(namespace: string): Peer {
   return { kind: "freshPod", namespace };
 }

@@ -16,7 +16,7 @@ export interface Coverage {
   readonly until?: string;
 }
 
-/** One end of a path. */
+/** The source or the destination of a path. */
 export interface PathEnd {
   readonly peer: Peer;
   readonly namespace: string;

@@ -52,7 +52,7 @@ export interface Finding {
 
 /** The tiers of the cluster. */
 export interface Tiers {
-  /** Tier 0: namespaces that no rule holds to account; each is reported as exempt. */
+  /** Tier 0: namespaces that are exempt from all rules; each is reported as exempt. */
   readonly exemptNamespaces: readonly string[];
   /**
    * Tier 1: shared services. A rule of theirs may name other pods of the cluster and the nodes for the whole namespace

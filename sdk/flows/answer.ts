@@ -1,4 +1,4 @@
-/** What policies say of a recorded flow, whoever its ends may have been. */
+/** What policies say of a recorded flow, whatever its source and destination may have been. */
 import type { DirectionExplanation, Explanation, Flow, Peer, Reachability, Verdict } from "../reachability";
 import { namesInRules } from "../reachability";
 import type { ResolvedEnd } from "./resolve";
@@ -8,19 +8,19 @@ export interface Answer {
   readonly verdict: Verdict;
   /** The deciding rule, what is missing, or what cannot be told. */
   readonly reason: string;
-  /** Of the ends, and the name, that decided. */
+  /** Of the source, the destination and the name that decided. */
   readonly explanation: Explanation;
   readonly from: Peer;
   readonly to: Peer;
 }
 
-/** The ends of a recorded flow, each as who it may have been. */
+/** Source and destination of a recorded flow, each as what it may have been. */
 export interface ResolvedEnds {
   readonly source: ResolvedEnd;
   readonly destination: ResolvedEnd;
 }
 
-/** Asks the engine about everybody that the ends may have been. */
+/** Asks the engine about everything that source and destination may have been. */
 export function answerOf(
   ends: ResolvedEnds,
   names: readonly string[],

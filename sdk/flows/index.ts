@@ -1,4 +1,4 @@
-/** Recorded flows: read from whatever recorded them, and held against policies. Pure: no file system, no cluster. */
+/** Recorded flows: read from whatever recorded them, and judged by policies. Pure: no file system, no cluster. */
 export type { AskedLine } from "./ask";
 export { askAboutLine } from "./ask";
 export type { FlowClass } from "./classes";

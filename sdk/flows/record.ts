@@ -29,7 +29,7 @@ interface RecordedAddress {
   readonly service?: string;
 }
 
-/** One end of a recorded flow. */
+/** Source or destination of a recorded flow. */
 export type RecordedEnd =
   | RecordedPod
   | RecordedAddress
@@ -40,7 +40,7 @@ export type RecordedEnd =
   /** Something that nobody can be asked about: a network without address, a pod without identity yet. */
   | { readonly kind: "unresolvable"; readonly name: string };
 
-/** One connection attempt as one of its ends recorded it. */
+/** One connection attempt as one of its two sides recorded it. */
 export interface FlowRecord {
   /** Milliseconds since 1970. */
   readonly time: number;

@@ -7,13 +7,13 @@ import type { FlowRecord, LineContent } from "./record";
 import type { Parts } from "./slices";
 import { TimeSlices } from "./slices";
 
-/** Where a line stands. */
+/** Where a line is. */
 interface LinePlace {
   readonly file: string;
   readonly line: number;
 }
 
-/** Lines of one kind that were not understood: how many, and where the first ten stand. */
+/** Lines of one kind that were not understood: how many, and where the first ten are. */
 interface Unread {
   readonly count: number;
   readonly places: readonly LinePlace[];

@@ -25,7 +25,7 @@ type ReplayEffect = (typeof replayEffects)[number];
 /** The judgement of one kind of flow. */
 export interface ReplayedFlow {
   readonly effect: ReplayEffect;
-  /** The ends as the engine knows them; as they were recorded where they are unresolved. */
+  /** Source and destination as the engine knows them; as they were recorded where they are unresolved. */
   readonly source: Peer | RecordedEnd;
   readonly destination: Peer | RecordedEnd;
   /** Names that the source had looked up for the destination. */

@@ -13,7 +13,7 @@ interface SeriesCount {
   readonly because: string;
 }
 
-/** An estimate, with the assumptions that it stands on. */
+/** An estimate, with the assumptions that it rests on. */
 export interface SeriesEstimate {
   readonly total: number;
   readonly counts: readonly SeriesCount[];

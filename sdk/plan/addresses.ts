@@ -61,7 +61,7 @@ export const internetRanges: readonly CidrRange[] = [
   { cidr: "2000::/3", except: ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"] },
 ];
 
-/** Why a text is no CIDR that can stand in a policy, or nothing if it is one. */
+/** Why a text is no CIDR that a policy can contain, or nothing if it is one. */
 export function cidrProblem(text: string): { message: string; fix: string } | undefined {
   const slash = text.indexOf("/");
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash));

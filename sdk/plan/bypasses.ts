@@ -18,7 +18,7 @@ import type { Shortfalls } from "./unsupported";
 /**
  * The policies of the bypasses that have not ended, and what guards their label.
  *
- * @param drafts The other policies of the plan. What isolates pods stands after their flows.
+ * @param drafts The other policies of the plan. What isolates pods comes after their flows.
  */
 export function bypassDocuments(model: Model, drafts: readonly DraftDocument[]): readonly DraftDocument[] {
   const open = model.bypasses.filter(({ isEnded }) => !isEnded);
@@ -82,8 +82,8 @@ export function bypassesOf(model: Model): readonly PlannedBypass[] {
 }
 
 /**
- * `allow-bypass-of-<workload>`, and in the mesh, where only the called end is held, `allow-bypass-to-<workload>`: by its
- * name, too, the pack knows that it has to say its owner, its reason and its end.
+ * `allow-bypass-of-<workload>`, and in the mesh, where only the destination is isolated, `allow-bypass-to-<workload>`: by
+ * its name, too, the pack knows that it has to say its owner, its reason and its end.
  */
 function nameOf({ subject }: ModelBypass, side: "of" | "to" = "of"): string {
   return `allow-bypass-${side}-${subject.kind === "workload" ? subject.workload.name : "namespace"}`;

@@ -15,7 +15,7 @@ export type Subject =
 
 export type Direction = "ingress" | "egress";
 
-/** One half of a flow: what one of its ends must allow. */
+/** One side of a flow (egress or ingress): what its source or its destination must allow. */
 export interface Half {
   readonly direction: Direction;
   readonly subject: Subject;
@@ -24,7 +24,7 @@ export interface Half {
   readonly flow: ModelFlow;
 }
 
-/** Halves that go into one policy. */
+/** Sides of flows that go into one policy. */
 export interface PolicyGroup {
   readonly name: string;
   /** The kind of flows it holds. */
@@ -50,7 +50,7 @@ function isHeld(peer: ModelPeer): peer is Subject {
   return peer.kind === "namespace" && peer.namespace.tier !== Tier.Platform;
 }
 
-/** Both halves of every flow, as far as policies hold its ends. */
+/** Both sides of every flow, as far as policies isolate its source and destination. */
 export function halvesOf(flows: readonly ModelFlow[]): readonly Half[] {
   return flows.flatMap((flow): Half[] => {
     const halves: Half[] = [];
@@ -76,7 +76,7 @@ export function groupHalves(halves: readonly Half[]): readonly PolicyGroup[] {
   return [...groups.values()];
 }
 
-/** The scraper's own half of scraping belongs to its service. */
+/** The scraper's own side of scraping belongs to its service. */
 function groupOf(half: Half): ModelFlow["group"] {
   const { group } = half.flow;
   return group.kind === "metrics" && half.direction === "egress" ? { kind: "service", service: group.service } : group;
@@ -155,7 +155,7 @@ export interface RuleDraft {
 }
 
 /**
- * The fewest rules for the halves of one subject in one direction: one peer once, with all its ports; peers with the
+ * The fewest rules for the sides of one subject in one direction: one peer once, with all its ports; peers with the
  * same ports together.
  *
  * @param kindOf Peers of different kinds are kept in different rules, where the dialect asks for it.
@@ -179,7 +179,7 @@ export function rulesOf(halves: readonly Half[], kindOf: (peer: ModelPeer) => st
   return [...rules.values()];
 }
 
-/** Halves by subject, in the order in which the subjects were declared. */
+/** Sides by subject, in the order in which the subjects were declared. */
 export function bySubject(halves: readonly Half[]): readonly { subject: Subject; halves: readonly Half[] }[] {
   const subjects = new Map<string, { subject: Subject; halves: Half[] }>();
   for (const half of halves) {
@@ -191,7 +191,7 @@ export function bySubject(halves: readonly Half[]): readonly { subject: Subject;
   return [...subjects.values()];
 }
 
-/** Halves by the namespace of their subject. */
+/** Sides by the namespace of their subject. */
 export function byNamespace(halves: readonly Half[]): ReadonlyMap<string, readonly Half[]> {
   const found = new Map<string, Half[]>();
   for (const half of halves) {

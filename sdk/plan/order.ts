@@ -7,7 +7,7 @@ import type { ModelService } from "./model";
 const clusterwide = "*";
 
 /**
- * Gives every document its dependencies: whatever concerns the same pods and belongs to an earlier stage stands first.
+ * Gives every document its dependencies: whatever concerns the same pods and belongs to an earlier stage comes first.
  *
  * A document for pods of several namespaces waits for everything before it. One for the pods of a namespace waits for
  * those and for the others of its namespace, so that the number of dependencies grows with the documents and not with their product.
@@ -56,8 +56,8 @@ export function orderDocuments(drafts: readonly DraftDocument[], services: reado
 }
 
 /**
- * What stands alone first, then what comes after others of the stage, then services in their order; by name within. What
- * a document comes after stands before it, whatever their names are.
+ * What depends on nothing first, then what comes after others of the stage, then services in their order; by name within.
+ * What a document comes after stands before it, whatever their names are.
  */
 function sortStage(drafts: readonly DraftDocument[], services: readonly ModelService[]): readonly DraftDocument[] {
   const rank = new Map(services.map((service, index) => [service.name, index]));

@@ -21,7 +21,7 @@ import { withTenantPolicies } from "./tenants/policies";
 import { Shortfalls } from "./unsupported";
 
 /**
- * Plans a declaration: checks it as a whole, derives both halves of every flow in the chosen dialect, and puts the
+ * Plans a declaration: checks it as a whole, derives both sides of every flow in the chosen policy API, and puts the
  * policies into an order in which nothing is cut off on the way and nothing is left open at the end.
  *
  * @throws DeclarationError with every problem at once; nothing has been registered then.

@@ -1,4 +1,4 @@
-/** Whom the ends of planned flows stand for. */
+/** Whom the peers of planned flows stand for. */
 import { isInRange, parseAddress, parseCidr } from "../reachability";
 import { internetRanges } from "./addresses";
 import { Entity } from "./declaration";

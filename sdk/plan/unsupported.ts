@@ -14,7 +14,7 @@ export class Shortfalls {
   >();
   private readonly critical = new Map<string, DeclarationProblem>();
 
-  /** A flow cannot be said, or not one half of it. A critical one is never lost: the declaration is refused. */
+  /** The policy API cannot express a flow, or one side of it. A critical one is never lost: the declaration is refused. */
   lostFlow(code: WarningCode, flow: ModelFlow, message: string, fix: string): void {
     if (flow.critical) {
       const cut = `${message} The flow is marked critical and must not be dropped.`;

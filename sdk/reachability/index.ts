@@ -1,5 +1,5 @@
 /**
- * The reachability engine: reads policies of every dialect into one rule form and says who can reach whom.
+ * The reachability engine: reads policies of every policy API into normalized rules and answers who can reach whom.
  * Pure: no file system, no cluster, no Pulumi.
  */
 export * from "./public";
@@ -31,7 +31,7 @@ export { podMakers } from "./questions/sight";
 export { isAllRead, namespacesIn } from "./questions/sight";
 export type { ClusterDns } from "./model/cluster-dns";
 export { clusterDnsOf, kubeDns, nodeLocalDnsAddress, openShiftDns } from "./model/cluster-dns";
-/** The policies in rule form, for rooms that judge policies themselves. */
+/** The policies as normalized rules, for rooms that judge policies themselves. */
 export type { CompiledPolicy, DnsPattern, PeerTerm, Rule as PolicyRule } from "./model/rules";
 export type { Condition, Lookup, Test } from "./model/selectors/conditions";
 export { evaluate as evaluateCondition, isAboutNamespaceName } from "./model/selectors/conditions";

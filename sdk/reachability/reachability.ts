@@ -40,7 +40,7 @@ export function compile(snapshot: Snapshot): Reachability {
 
 /**
  * The paths that `after` opens, closes or changes against `before`, each with the objects that did it: first by source,
- * then those from the world by destination. Paths come as they are found; `countPaths` counts them.
+ * then those from outside by destination. Paths come as they are found; `countPaths` counts them.
  */
 export function diff(before: Reachability, after: Reachability, options: DiffOptions = {}): Iterable<PathDifference> {
   return diffOf(engineOf(before), engineOf(after), options);
@@ -71,8 +71,8 @@ export function hygiene(reachability: Reachability): Iterable<HygieneIssue> {
 }
 
 /**
- * Whether two sets of policies let the same pass between all workloads, fresh pods, nodes, the API server and the world;
- * with options, between those that they name.
+ * Whether two sets of policies let the same pass between all workloads, new pods, nodes, the API server and what is
+ * outside; with options, between those that they name.
  */
 export function equivalent(a: Reachability, b: Reachability, options: EquivalenceOptions = {}): Equivalence {
   return equivalenceOf(engineOf(a), engineOf(b), options);

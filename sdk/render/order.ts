@@ -83,7 +83,7 @@ function reachabilityOf({ objects, profile }: ImaginedCluster, policies: readonl
   );
 }
 
-/** Two ends, and the namespaces whose policies have a say. */
+/** Source and destination, and the namespaces whose policies have a say. */
 interface Pair {
   readonly source: Peer;
   readonly destination: Peer;

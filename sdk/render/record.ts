@@ -6,7 +6,7 @@ import { renderTargets } from "./settings";
 /** The file that holds the record, beside the others. */
 export const recordFile = ".cluster-security.json";
 
-/** Where a tree stands: in force, between two commits of a move, or between the two of its removal. */
+/** The state of a tree: in force, between two commits of a move, or between the two of its removal. */
 export type TreeState = "applied" | "moving" | "removing";
 
 /** What was rendered. */

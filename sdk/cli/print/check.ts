@@ -117,7 +117,10 @@ function uniqueSources(sources: readonly Source[]): Source[] {
   return [...new Map(sources.map((source) => [JSON.stringify(source), source])).values()];
 }
 
-/** Counts, then what is wrong, worst first; findings of one rule with one remedy stand together, and say a common cause once. */
+/**
+ * Counts, then what is wrong, worst first; findings of one rule with one remedy are printed together, and say a common
+ * cause once.
+ */
 function asText({ findings, colours, fails }: CheckPrinting): string {
   const paint: Readonly<Record<Severity, (text: string) => string>> = {
     critical: colours.red,

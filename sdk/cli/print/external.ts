@@ -11,7 +11,7 @@ export interface Row {
 }
 
 const external = "[External]";
-/** So many ranges stand in a row. */
+/** So many ranges are printed in a row. */
 const shownRanges = 4;
 
 /** Rows in the order of the entries; ranges with the same traffic to or from one workload are one row. */

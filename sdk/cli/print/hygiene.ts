@@ -16,7 +16,7 @@ export function printHygiene(issues: readonly HygieneIssue[], format: ListFormat
   return printList({ titles, items: issues, cells, json: (issue) => asJson(issue, sources) }, format);
 }
 
-/** Where each policy stands, by `Kind namespace/name`. */
+/** Where each policy is written, by `Kind namespace/name`. */
 type PolicySources = ReadonlyMap<string, Source | undefined>;
 
 /** The message begins with what the columns before it say already. */

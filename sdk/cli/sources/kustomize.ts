@@ -25,7 +25,7 @@ export interface Kustomization {
 
 /** A change to an object that lies elsewhere. */
 export interface Patch {
-  /** The file it stands in; nothing where it stands in the kustomization. */
+  /** The file it is written in; nothing where it is written in the kustomization. */
   readonly file?: string;
   readonly text?: string;
   /** Which objects it is about; nothing where its own name says so. */
@@ -194,7 +194,7 @@ function lacksLabels({ spec }: KubeObject): boolean {
 type Change = {
   /** The folder of the kustomization to build. */
   readonly root: string;
-  /** Where it stands. */
+  /** Where it is written. */
   readonly by: string;
   /** The files whose objects it may be about. Default: any. */
   readonly reach: ReadonlySet<string> | undefined;

@@ -22,7 +22,7 @@ import { joinContents, type SourceContent, type TextForm } from "./types";
 const contextPrefix = "context=";
 
 export interface ReadOptions {
-  /** How texts are understood. `auto`: by what stands in them. */
+  /** How texts are understood. `auto`: by their content. */
   readonly form: TextForm | "auto";
   /** Default: `$KUBECONFIG`, then `~/.kube/config`. */
   readonly kubeconfig?: string;

@@ -16,7 +16,7 @@ const strayKinds = {
 
 export type StrayKind = keyof typeof strayKinds;
 
-/** So many names stand in a line, and so many characters of names, unless the user wants all. */
+/** So many names are printed in a line, and so many characters of names, unless the user wants all. */
 const shownNames = 5;
 const shownCharacters = 100;
 
@@ -43,7 +43,7 @@ export class Strays {
   }
 }
 
-/** The first names, as many as stand in a line; one in any case. */
+/** The first names, as many as fit into a line; one in any case. */
 function first(files: readonly string[]): readonly string[] {
   let length = 0;
   return files.slice(0, shownNames).filter((file, index) => {

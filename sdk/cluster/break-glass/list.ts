@@ -3,7 +3,7 @@ import { bypassAnnotations, timerLabel } from "../../plan";
 import type { BreakGlassApi, LiveObject, ObjectKind } from "./api";
 import { jobs, pods } from "./api";
 
-/** How a bypass stands. */
+/** The state of a bypass. */
 type BypassState =
   /** Its policy is in place, and its timer runs. */
   | "open"

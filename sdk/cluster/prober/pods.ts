@@ -62,7 +62,7 @@ export function proberContainer(
       { name: reportVariable, value: reportPath },
     ],
     ports: ports.map(({ name: portName, port, protocol }) => {
-      // a name may stand once in a container
+      // a name may occur once in a container
       const fresh = portName !== undefined && !named.has(portName);
       if (portName !== undefined) named.add(portName);
       return { ...(fresh ? { name: portName } : {}), containerPort: port, protocol };

@@ -186,8 +186,8 @@ function asWanted(how, wanted, outcome) {
 }
 
 /**
- * A new pod may not be held yet, or not be known yet. What is not as wanted is tried again for a while; and so is a block
- * in the first moments, which may only say that nobody knows the pod's way yet.
+ * A new pod may not be isolated yet, or not be known yet. What is not as wanted is tried again for a while; and so is a
+ * block in the first moments, which may only say that nobody knows the pod's way yet.
  */
 async function probe([how, address, port, wanted]) {
   let otherwise = false;

@@ -23,7 +23,7 @@ function beneathCalico(meshed: Meshed, calico: CalicoCniArgs): Enforcement {
   const isDeclared = (name: string): boolean => namespaces.some((one) => one.name === name);
   const exempt = new Set(declaration.exemptNamespaces ?? defaultExemptNamespaces);
   for (const name of calicoNamespaces) if (!isDeclared(name)) exempt.add(name);
-  // the operator is on the host network, which policies do not reach: its namespace is held like any other
+  // the operator is on the host network, which policies do not reach: its namespace is isolated like any other
   const home: NamespaceDeclaration = {
     name: calico.namespace ?? defaultCalicoNamespace,
     tier: Tier.SharedServices,

@@ -94,7 +94,7 @@ interface Candidate {
   readonly to: readonly End[];
 }
 
-/** A kind of flow between two ends that are both decided. */
+/** A kind of flow of which source and destination are decided. */
 interface Pair {
   readonly class: FlowClass;
   readonly from: End;
@@ -350,7 +350,7 @@ function byFlowAndPort(candidates: readonly Candidate[]): readonly (readonly Pai
   return grouped(pairs, ({ class: each, from, to }) => [from.peer, to.peer, each.port, each.protocol]);
 }
 
-/** Flows between the same two ends are one, with all their ports. */
+/** Flows of the same source and destination are one, with all their ports. */
 function flowsOf(pairs: readonly Pair[]): readonly LearnedFlow[] {
   const flows = grouped(pairs, ({ from, to }) => [from.peer, to.peer]).flatMap((group): LearnedFlow[] => {
     const [first] = group;

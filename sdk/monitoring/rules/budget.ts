@@ -1,4 +1,4 @@
-/** Denials as a share of all verdicts, held against an objective with several burn rates. */
+/** Denials as a share of all verdicts, compared with an objective at several burn rates. */
 import type { MonitoringSettings } from "../settings";
 import type { Alert, RecordingRule, RuleSet } from "../types";
 

@@ -6,7 +6,7 @@ import type { Known } from "../inputs";
 export interface Expansion {
   /** Policies are named `tier1-<name>`. */
   readonly name: string;
-  /** Where its options stand in the declaration. */
+  /** Where its options are in the declaration. */
   readonly path: PropertyPath;
   /** An application's own, in tier 2: its policies are named after its workloads, as if it were written by hand. */
   readonly isApplication?: boolean;

@@ -7,7 +7,7 @@ import type { Expansion } from "../presets/index";
 import { presetOwner } from "../presets/index";
 import type { Reader } from "../reader";
 
-/** Where the mesh stands in a declaration; flows that it brings have it as their preset. */
+/** Where the mesh is in a declaration; flows that it brings have it as their preset. */
 export const meshPath = "mesh";
 
 /** The source of kubelet probes in ambient mode (Istio: HOST_PROBE_SNAT_IP). */

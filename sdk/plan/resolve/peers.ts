@@ -31,7 +31,7 @@ export function peerDirectory(
   return { namespaces, workloads, byName };
 }
 
-/** Reads one end of a flow. */
+/** Reads a source or a destination of a flow. */
 export function readPeer(
   reader: Reader,
   problems: ProblemCollector,

@@ -1,4 +1,4 @@
-/** The way of a namespace from being watched to being held: no step without a replay. */
+/** The steps of a namespace from audit to isolation: none without a replay. */
 import type { PropertyPath } from "../../property-path";
 import { PolicyMode } from "../declaration";
 import type { ProblemCollector } from "../errors";

@@ -94,7 +94,7 @@ function readWebhooks(reader: Reader, path: PropertyPath, value: unknown): reado
 
 /**
  * Sorts services so that each comes after those it depends on, by name where that leaves a choice. Services that depend
- * on each other in a circle, or on one that is not declared, are refused: no order of registration would be safe.
+ * on each other in a cycle, or on one that is not declared, are refused: no order of registration would be safe.
  */
 export function orderServices(problems: ProblemCollector, all: readonly Expansion[]): readonly ModelService[] {
   const expansions = all.filter(({ isApplication }) => isApplication !== true);

@@ -135,7 +135,7 @@ function readPlacement(
 }
 
 /**
- * Two workloads of which one selects the pods of the other cannot be held apart: a flow of one would be a flow of both.
+ * Two workloads of which one selects the pods of the other cannot be told apart: a flow of one would be a flow of both.
  * Different service accounts hold them apart where the dialect knows identities.
  */
 function refuseSharedSelectors(

@@ -40,7 +40,7 @@ function documentOf(object: KubeObject, baseline: readonly DraftDocument[]): Dra
     labels?: Readonly<Record<string, string>>;
     annotations?: Readonly<Record<string, string>>;
   };
-  // what a tenant writes may isolate, so every flow of the namespace stands first
+  // what a tenant writes may isolate, so every flow of the namespace comes first
   const flows = baseline.filter(
     ({ stage, object: other }) => stage === "flows" && other.metadata.namespace === namespace,
   );

@@ -1,4 +1,4 @@
-/** The ends of flows as the enforcer sees them. */
+/** Sources and destinations of flows as the enforcer sees them. */
 import type { ClusterNode, Snapshot, Workload, WorkloadPort } from "../model/snapshot";
 import type { Lookup } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
@@ -45,7 +45,7 @@ export interface PodEndpoint {
 export interface NodeEndpoint {
   readonly kind: "node";
   readonly name: string;
-  /** The node that the other end runs on. */
+  /** The node that the peer runs on. */
   readonly local: boolean;
   readonly addresses: readonly Address[] | undefined;
   /** The address used, where it is known. */
@@ -142,7 +142,10 @@ function reservedLabel(endpoint: NodeEndpoint | WorldEndpoint | IngressEndpoint,
   return key === `world-ipv${endpoint.address.family}` ? "" : undefined;
 }
 
-/** Turns the ends that a caller names into endpoints. Several endpoints are possibilities, one of which is the case. */
+/**
+ * Turns the sources and destinations that a caller names into endpoints. Several endpoints are possibilities, one of which
+ * is the case.
+ */
 export class Endpoints {
   readonly #workloads = new Map<string, Workload>();
   readonly #pods = new Map<string, PodEndpoint>();
@@ -279,7 +282,7 @@ export class Endpoints {
     };
   }
 
-  /** The node that has an address: the one that the other end runs on, or another. */
+  /** The node that has an address: the one that the peer runs on, or another. */
   nodeAt(address: Address): readonly Endpoint[] {
     const key = `node ${formatAddress(address)}`;
     let nodes = this.#others.get(key);
@@ -428,7 +431,7 @@ export class Endpoints {
     return this.#apiServer;
   }
 
-  /** The node that the other end runs on, and another. */
+  /** The node that the peer runs on, and another. */
   anyNode(): readonly Endpoint[] {
     return this.#anyNodeEndpoints;
   }
@@ -516,7 +519,7 @@ function requiredAddress(text: string): Address {
   return address;
 }
 
-/** Whether both ends are one pod: it always reaches itself. */
+/** Whether source and destination are one pod: it always reaches itself. */
 export function isSamePod(source: Endpoint, destination: Endpoint): boolean {
   return source.kind === "pod" && source.single && destination.kind === "pod" && source.name === destination.name;
 }

@@ -15,7 +15,7 @@ import { PolicyIndex } from "./policy-index";
 import { contradicts, Routes, wantedOf, type Route, type RoutedPort } from "./routes";
 import { anything, eitherOf, everything, intersect, type TrafficRange } from "./traffic-range";
 
-/** Answers what passes between two ends of a snapshot. */
+/** Answers what passes from a source to a destination of a snapshot. */
 export class Engine {
   readonly endpoints: Endpoints;
   readonly index: PolicyIndex;
@@ -55,12 +55,12 @@ export class Engine {
     return verdictOn(this.traffic(flow.source, flow.destination), trafficOfFlow(flow, this.endpoints));
   }
 
-  /** What an address or a name is in the cluster; nothing where it lies outside, and for other ends. */
+  /** What an address or a name is in the cluster; nothing where it lies outside, and for other peers. */
   knownAs(peer: Peer): string | undefined {
     return peer.kind === "address" || peer.kind === "fqdn" ? this.routes.to(peer).known : undefined;
   }
 
-  /** What passes, over every possibility of what the two ends are. */
+  /** What passes, over every possibility of what source and destination are. */
   traffic(source: Peer, destination: Peer): TrafficRange {
     const route = this.routes.to(destination);
     let result: TrafficRange | undefined;
@@ -326,21 +326,21 @@ function isImpossible(source: Endpoint, { direct, ports, anyPort }: Route): bool
 
 export const meshCircumstances: Circumstances = { closed: false, ownNode: false, isolationLast: false };
 
-/** The traffic that a protocol and port name, whoever the ends are: ICMP is that of both families. */
+/** The traffic that a protocol and port name, whatever source and destination are: ICMP is that of both families. */
 export function trafficNamed({ protocol, port }: Pick<Flow, "protocol" | "port">): TrafficSet {
   if (protocol === "ICMPv6") return TrafficSet.icmp(6, port);
   if (protocol !== "ICMP") return TrafficSet.ports(protocol, port);
   return TrafficSet.icmp(4, port).union(TrafficSet.icmp(6, port));
 }
 
-/** The traffic that a flow asks about: ICMP is ICMPv6 where an end has IPv6 addresses only. */
+/** The traffic that a flow asks about: ICMP is ICMPv6 where the source or the destination has IPv6 addresses only. */
 export function trafficOfFlow(flow: Flow, endpoints: Endpoints): TrafficSet {
   if (flow.protocol !== "ICMP") return trafficNamed(flow);
   const ends = [...endpoints.resolve(flow.source), ...endpoints.resolve(flow.destination)];
   return TrafficSet.icmp(ends.some((end) => isOnlyOf(end, 6)) ? 6 : 4, flow.port);
 }
 
-/** Whether all addresses of an end are known, and of one family. */
+/** Whether all addresses of a peer are known, and of one family. */
 function isOnlyOf(end: Endpoint, family: 4 | 6): boolean {
   const addresses =
     end.kind === "ingress" ? [] : end.kind === "world" ? (end.address ? [end.address] : []) : (end.addresses ?? []);

@@ -16,7 +16,7 @@ export interface Selection {
   readonly selected: Tri;
 }
 
-/** A rule with the policy it stands in. */
+/** A rule with the policy that contains it. */
 export interface RuleOf {
   readonly selection: Selection;
   readonly rule: Rule;
@@ -33,7 +33,7 @@ export interface TierSelection {
   /** Which of the policies deny it. */
   readonly isolating: readonly { readonly selection: Selection; readonly isolates: Tri }[];
   /**
-   * Where policies of equal priority stand in the tier and the enforcer's order among them is not known: the rules by
+   * Where the tier has policies of equal priority and the enforcer's order among them is not known: the rules by
    * priority, and for each priority by policy. ClusterNetworkPolicy leaves open which of several equals counts.
    */
   readonly ties?: readonly TiedRules[];
@@ -95,7 +95,7 @@ export function matchesOwn(rule: Rule, subject: Endpoint, context: MatchContext,
   return rule.own === undefined ? YES : matchesPeer(rule.own, seenFrom(peer, subject, context), context);
 }
 
-/** An end as another sees it that has one address: by its addresses of the same family, where these count. */
+/** A pod as a peer sees it that has one address: by its addresses of the same family, where these count. */
 function seenFrom(peer: Endpoint | undefined, subject: Endpoint, { profile }: MatchContext): Endpoint {
   const address = peer?.kind === "world" || peer?.kind === "node" ? peer.address : undefined;
   if (address === undefined || subject.kind !== "pod" || profile.matchesByIdentity) return subject;
@@ -130,7 +130,7 @@ export function directionOf(policy: CompiledPolicy, direction: Direction): Direc
   return direction === "ingress" ? policy.ingress : policy.egress;
 }
 
-/** What is special about the two ends. */
+/** What is special about the source and the destination. */
 export interface Circumstances {
   /** The subject is isolated whatever selects it (Cilium's enforcement mode `always`). */
   readonly closed: boolean;
@@ -140,7 +140,7 @@ export interface Circumstances {
   readonly isolationLast: boolean;
 }
 
-/** What a rule says about the traffic between the two ends in question, if its policy selects the subject. */
+/** What a rule says about the traffic in question, if its policy selects the subject. */
 export type MatchRule = (of: RuleOf) => TrafficRange;
 
 /**
@@ -202,7 +202,7 @@ function evaluateOnce(
 ): TrafficRange {
   const onTheWay = tiers.filter(({ tier }) => tier.onTheWay === true);
   if (onTheWay.length === 0) return evaluateChain(tiers, matchOf, circumstances, after);
-  // whether traffic passes the node's interface depends on where the two ends run: what is dropped there may still pass
+  // what is dropped at the node's interface may still pass: that depends on where source and destination run
   const own = evaluateChain(
     tiers.filter(({ tier }) => tier.onTheWay !== true),
     matchOf,

@@ -37,7 +37,10 @@ export function seenInTunnel(asked: TrafficSet): TrafficSet {
   return asked.intersect(tcp).isEmpty() ? asked : asked.subtract(tcp).union(tunnelPort);
 }
 
-/** Whether ztunnel carries TCP between two ends. Sidecars may or may not speak HBONE (`PILOT_ENABLE_SENDING_HBONE`). */
+/**
+ * Whether ztunnel carries TCP from a source to a destination. Sidecars may or may not speak HBONE
+ * (`PILOT_ENABLE_SENDING_HBONE`).
+ */
 export function tunnelled(source: Endpoint, destination: Endpoint): Tri {
   if (source.kind !== "pod" || destination.kind !== "pod") return NO;
   return tunnelledModes(source.mesh, destination.mesh);
@@ -53,7 +56,7 @@ export function tunnelledModes(source: Mode, destination: Mode): Tri {
   return from === true && to === true ? YES : MAYBE;
 }
 
-/** Whether an end always speaks HBONE, or only where the mesh has sidecars and gateways do so; nothing where unknown. */
+/** Whether a peer always speaks HBONE, or only where the mesh has sidecars and gateways do so; nothing where unknown. */
 function speaksTunnel(mode: Exclude<Mode, undefined>): boolean | undefined {
   return isUnknown(mode) ? undefined : mode === "ambient" || mode === "waypoint";
 }

@@ -11,9 +11,9 @@ import { tcpOf } from "./tunnel";
 export interface Hops {
   readonly snapshot: Snapshot;
   readonly endpoints: Endpoints;
-  /** What network policies let pass between two ends, of what they see. */
+  /** What network policies let pass from a source to a destination, of what they see. */
   network(source: Endpoint, destination: Endpoint): TrafficRange;
-  /** What the mesh's policies let pass between two ends. */
+  /** What the mesh's policies let pass from a source to a destination. */
   mesh(source: Endpoint, destination: Endpoint): TrafficRange;
   /** What the policies of the waypoints before a destination let pass. */
   waypoint(source: Endpoint, destination: Endpoint): TrafficRange;

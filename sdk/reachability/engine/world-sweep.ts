@@ -1,6 +1,6 @@
 /**
- * What one side of a pod lets pass to addresses outside, asked in ascending order. From one piece of the world to the next
- * few rules change, so that only their tiers are evaluated anew: with many tiers of many ranges, all of them at each piece
+ * What one side of a pod lets pass to addresses outside, asked in ascending order. From one address range to the next
+ * few rules change, so that only their tiers are evaluated anew: with many tiers of many ranges, all of them at each range
  * would cost the square.
  */
 import type { Address, AddressSet } from "../model/sets/addresses";

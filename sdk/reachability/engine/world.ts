@@ -1,4 +1,4 @@
-/** The world outside the cluster, cut into the ranges that rules tell apart. */
+/** What is outside the cluster, cut into the address ranges that rules tell apart. */
 import { metadataEndpoints } from "../model/metadata-endpoints";
 import type { PeerTerm } from "../model/rules";
 import { AddressSet, type Address, type AddressRange } from "../model/sets/addresses";
@@ -9,7 +9,7 @@ import type { RangeRegistry } from "./tables";
 import { eitherOf, everything, type TrafficRange } from "./traffic-range";
 import { WorldSweep } from "./world-sweep";
 
-/** What passes between one end in the cluster and a range of addresses outside. */
+/** What passes between a peer in the cluster and a range of addresses outside. */
 export interface WorldEntry {
   readonly range: AddressRange;
   /** Number in the registry; never that of nothing. */
@@ -27,7 +27,7 @@ export class WorldTables {
     private readonly registry: RangeRegistry,
   ) {}
 
-  /** What passes between an end in the cluster (one of several possibilities) and the world. */
+  /** What passes between a peer in the cluster (one of several possibilities) and addresses outside. */
   of(direction: Direction, subjects: readonly Endpoint[]): readonly WorldEntry[] {
     const [first] = subjects;
     const tiers = first === undefined ? [] : this.engine.index.of(first)[direction];

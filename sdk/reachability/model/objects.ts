@@ -37,7 +37,7 @@ export interface SourcedObject {
   readonly source?: Source;
   /** Whether it is in the cluster is not known: a part that only some variants of an installation have. Default: it is. */
   readonly perhaps?: boolean;
-  /** It stands in one of several variants of an installation (overlays), of which one is applied. Default: in none. */
+  /** It is in one of several variants of an installation (overlays), of which one is applied. Default: in none. */
   readonly variant?: boolean;
   /** Files and folders with patches that change it; what they change is unknown in it. Default: none. */
   readonly patchedBy?: readonly string[];

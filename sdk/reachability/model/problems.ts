@@ -18,7 +18,7 @@ export type ProblemCode =
   | "not-an-object"
   /** The same object appears twice. */
   | "duplicate"
-  /** The object stands in several overlays that differ, or a patch changes it: variants of which one is applied. */
+  /** The object is in several overlays that differ, or a patch changes it: variants of which one is applied. */
   | "variants"
   /** The API leaves the outcome undefined (for example equal priorities in a tier). */
   | "ambiguous";
@@ -35,6 +35,6 @@ export interface Problem {
   /** The field's path inside the object, `spec.ingress[0].from`. */
   readonly path?: string;
   readonly affectsVerdicts: boolean;
-  /** Of variants: where they stand, or the patches that make them. */
+  /** Of variants: where they are, or the patches that make them. */
   readonly variants?: readonly Source[];
 }

@@ -1,4 +1,4 @@
-/** The rule form that every dialect is read into. */
+/** Normalized rules: what policies of every policy API are read into. */
 import type { PolicySource } from "./policy-source";
 import type { AddressSet } from "./sets/addresses";
 import type { PortProtocol, TrafficSet } from "./sets/ports";
@@ -22,7 +22,7 @@ export type Entity =
   | "unmanaged"
   | "none";
 
-/** What a rule says about the other end. */
+/** What a rule says about the peer. */
 export type PeerTerm =
   /** Everything, inside the cluster and outside. */
   | { readonly kind: "any" }
@@ -152,7 +152,7 @@ export interface DirectionRules {
   readonly rules: readonly Rule[];
 }
 
-/** A policy (or one `specs` entry of a Cilium policy) in rule form. */
+/** A policy (or one `specs` entry of a Cilium policy) as normalized rules. */
 export interface CompiledPolicy {
   readonly origin: PolicySource;
   readonly tier: Tier;
@@ -163,7 +163,7 @@ export interface CompiledPolicy {
   readonly egress?: DirectionRules;
 }
 
-/** Policies of a snapshot in rule form. */
+/** Policies of a snapshot as normalized rules. */
 export interface RuleBook {
   /** What the network enforces. */
   readonly policies: readonly CompiledPolicy[];

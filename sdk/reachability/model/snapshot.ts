@@ -19,7 +19,7 @@ export interface Namespace {
   /** The same labels with what is unknown about them. */
   readonly labelSet: LabelSet;
   readonly annotations: Readonly<Record<string, string>>;
-  /** No Namespace object stands in the snapshot; only objects that lie in it do. Its labels may be incomplete. */
+  /** No Namespace object is in the snapshot; only objects that lie in it do. Its labels may be incomplete. */
   readonly implied: boolean;
   readonly source?: Source;
 }
@@ -103,7 +103,7 @@ export interface Snapshot {
   readonly others: readonly SourcedObject[];
   readonly profile: EnforcerProfile;
   readonly problems: readonly Problem[];
-  /** The policies in rule form. */
+  /** The policies as normalized rules. */
   readonly rules: RuleBook;
   /** Labels of ServiceAccounts by `namespace/name`. */
   readonly serviceAccounts: ReadonlyMap<string, LabelSet>;

@@ -6,7 +6,7 @@ import type { TrafficSet } from "./sets/ports";
 /** What happens to a flow. "unknown": it depends on something that is not known or was not understood. */
 export type Verdict = "allowed" | "denied" | "unknown";
 
-/** One end of a flow. */
+/** Source or destination of a flow. */
 export type Peer =
   /** A workload of the snapshot, by its id `ns/name[Kind]`; one of its pods by the pod's name. */
   | { readonly kind: "workload"; readonly id: string; readonly pod?: string }
@@ -29,7 +29,7 @@ export type Peer =
    */
   | { readonly kind: "fqdn"; readonly name: string; readonly address?: string };
 
-/** ICMP between two ends that speak IPv6 alone is ICMPv6; elsewhere each is asked about by its name. */
+/** ICMP between two peers that speak IPv6 alone is ICMPv6; elsewhere each is asked about by its name. */
 export type FlowProtocol = "TCP" | "UDP" | "SCTP" | "ICMP" | "ICMPv6";
 
 /** A connection as its first packet shows it. Replies belong to the connection. */
@@ -99,12 +99,12 @@ export interface Explanation {
   readonly ingress: DirectionExplanation;
   /** The service mesh, where one takes part: its verdict is ANDed. */
   readonly mesh?: DirectionExplanation;
-  /** What would pass between the two ends on all protocols and ports. */
+  /** What would pass from source to destination on all protocols and ports. */
   readonly traffic: { readonly allowed: TrafficSet; readonly possible: TrafficSet };
   readonly flip: readonly FlipHint[];
 }
 
-/** What may pass between two ends. `allowed` ⊆ `possible`; they differ where something is unknown. */
+/** What may pass from a source to a destination. `allowed` ⊆ `possible`; they differ where something is unknown. */
 export interface Traffic {
   readonly allowed: TrafficSet;
   readonly possible: TrafficSet;
@@ -121,16 +121,16 @@ export interface MatrixEntry extends Traffic {
 
 /** Which pairs a matrix holds. Default: all of them, possible ones and address ranges included. */
 export interface MatrixOptions {
-  /** Keep pairs with one end in one of these namespaces. */
+  /** Keep pairs of which source or destination is in one of these namespaces. */
   readonly namespaces?: readonly string[];
   /** Keep pairs with one of these workload ids. */
   readonly workloads?: readonly string[];
-  /** With `namespaces` and `workloads`: which end they filter. Default: either. */
+  /** With `namespaces` and `workloads`: which of the two they filter. Default: either. */
   readonly end?: "source" | "destination";
   /** Keep what passes on this protocol and port. */
   readonly protocol?: FlowProtocol;
   readonly port?: number;
-  /** Include the world's address ranges. Default true. */
+  /** Include address ranges outside the cluster. Default true. */
   readonly external?: boolean;
   /** Also give pairs that are only possible (something is unknown). Default true. */
   readonly possible?: boolean;
@@ -140,12 +140,14 @@ export interface MatrixOptions {
 export interface Reachability {
   readonly snapshot: Snapshot;
   /**
-   * @throws RangeError when an end names a workload that the snapshot lacks, or is not an address.
+   * @throws RangeError when source or destination names a workload that the snapshot lacks, or is not an address.
    */
   verdict(flow: Flow): Verdict;
   explain(flow: Flow): Explanation;
   traffic(source: Peer, destination: Peer): Traffic;
-  /** What an address or a name is in the cluster (`Service shop/web`); nothing where it lies outside, and for other ends. */
+  /**
+   * What an address or a name is in the cluster (`Service shop/web`); nothing where it lies outside, and for other peers.
+   */
   knownAs(peer: Peer): string | undefined;
   matrix(options?: MatrixOptions): Iterable<MatrixEntry>;
 }

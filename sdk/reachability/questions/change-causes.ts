@@ -1,4 +1,4 @@
-/** Which of the objects that differ between two snapshots changed what passes between two ends. */
+/** Which of the objects that differ between two snapshots changed what passes from a source to a destination. */
 import type { Engine } from "../engine/engine";
 import type { Selected } from "../engine/policy-index";
 import type { ObjectRef } from "../model/objects";
@@ -12,9 +12,10 @@ import { explainFlow } from "./explain";
 import { rangeOf, type ChangedPair } from "./path-changes";
 
 /**
- * Finds the objects that changed a pair. An end that appeared or is gone is the cause by itself; else the policies that
- * turned a side of the flow around and that differ; else those that its explanations name; else what the ends themselves are (labels, namespace);
- * else everything that is neither policy nor workload and differs (Services, network sets, the enforcer's settings).
+ * Finds the objects that changed a pair. A peer that appeared or is gone is the cause by itself; else the policies that
+ * turned a side of the flow around and that differ; else those that its explanations name; else what source and destination
+ * themselves are (labels, namespace); else everything that is neither policy nor workload and differs (Services, network
+ * sets, the enforcer's settings).
  */
 export function causeFinder(before: Engine, after: Engine): (pair: ChangedPair) => readonly ChangedObject[] {
   const changed = new ChangedObjects(before.snapshot, after.snapshot);
@@ -36,12 +37,12 @@ export function causeFinder(before: Engine, after: Engine): (pair: ChangedPair) 
 }
 
 /**
- * Changed policies that select one of the ends of a pair. Where there is only one, and nothing else that could matter has
- * changed, it is the cause and no explanation is needed; that is most pairs of most changes.
+ * Changed policies that select the source or the destination of a pair. Where there is only one, and nothing else that
+ * could matter has changed, it is the cause and no explanation is needed; that is most pairs of most changes.
  */
 class Suspects {
   readonly #engines: readonly { readonly engine: Engine; readonly workloads: ReadonlyMap<string, Workload> }[];
-  /** By what the index says of an end: pods that the same policies select share one answer. */
+  /** By what the index says of a peer: pods that the same policies select share one answer. */
   readonly #known = new Map<unknown, readonly ChangedObject[]>();
   readonly #applies: boolean;
 
@@ -65,7 +66,7 @@ class Suspects {
     return others.length === 0 ? first : undefined;
   }
 
-  /** Nothing where other policies than those of pods may be about an end. */
+  /** Nothing where other policies than those of pods may be about a peer. */
   #of(end: Peer, direction: Direction): readonly ChangedObject[] | undefined {
     if (end.kind === "address") return [];
     if (end.kind !== "workload") return undefined;

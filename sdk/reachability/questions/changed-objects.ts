@@ -6,7 +6,7 @@ import { isUnknown } from "../model/unknown";
 /** An object that differs between two snapshots. */
 export interface ChangedObject extends ObjectRef {
   readonly change: "added" | "removed" | "changed";
-  /** Where it stands: in the later snapshot, or in the earlier one where it is gone. */
+  /** Where it is: in the later snapshot, or in the earlier one where it is gone. */
   readonly source?: Source;
 }
 
@@ -21,7 +21,7 @@ const bookkeeping: ReadonlySet<string> = new Set([
   "uid",
 ]);
 
-/** The objects that differ between two snapshots, each under the name by which an end or an explanation knows it. */
+/** The objects that differ between two snapshots, each under the name by which a flow or an explanation knows it. */
 export class ChangedObjects {
   readonly #policies: ReadonlyMap<string, ChangedObject>;
   /** Workloads by id, namespaces by name. */

@@ -11,7 +11,7 @@ import { evaluate } from "../model/selectors/conditions";
 import { NO, YES, type Tri } from "../model/unknown";
 import type { Direction } from "../model/direction";
 
-/** As many pieces as the world is cut into before a rule counts as not covered. */
+/** As many ranges as addresses outside the cluster are cut into before a rule counts as not covered. */
 const mostPieces = 256;
 
 /** What a rule is about that is no pod. */
@@ -227,7 +227,7 @@ export class Coverage {
         if (term.entity === "all" || term.entity === "world") return exactly(AddressSet.all);
         if (term.entity === "world-ipv4") return exactly(AddressSet.allV4);
         if (term.entity === "world-ipv6") return exactly(AddressSet.allV6);
-        // the API server may answer outside the cluster; it is looked at as an end of its own
+        // the API server may answer outside the cluster; it is looked at as a peer of its own
         return exactly(AddressSet.none);
       case "identities": {
         const world = evaluate(term.where, (field, key) => (field === "reserved" && key === "world" ? "" : undefined));

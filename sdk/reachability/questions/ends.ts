@@ -1,8 +1,8 @@
 import type { Peer } from "../model/verdicts";
 
 /**
- * An end of a flow as text, in the notation of the matrix and of the command line: `shop/web[Deployment]`, `new@shop`,
- * `203.0.113.7`, `node`, `local-node`, `kube-apiserver`, `api.example.com`.
+ * Source or destination of a flow as text, in the notation of the matrix and of the command line: `shop/web[Deployment]`,
+ * `new@shop`, `203.0.113.7`, `node`, `local-node`, `kube-apiserver`, `api.example.com`.
  */
 export function describeEnd(peer: Peer): string {
   switch (peer.kind) {

@@ -66,7 +66,7 @@ interface Pod {
   readonly id?: string;
 }
 
-/** Pairs beside those of the matrix: with fresh pods, nodes and the API server. */
+/** Pairs beside those of the matrix: with new pods, nodes and the API server. */
 function* otherPairs(a: Engine, b: Engine, options: EquivalenceOptions): Iterable<readonly [Peer, Peer]> {
   const ids = new Set(a.snapshot.workloads.map((each) => each.id));
   const workloads = b.snapshot.workloads
@@ -88,7 +88,7 @@ function* otherPairs(a: Engine, b: Engine, options: EquivalenceOptions): Iterabl
   }
 }
 
-/** Whether a pair counts: by the end that the options are about. */
+/** Whether a pair counts: by the source or destination that the options are about. */
 function keeperOf({
   namespaces,
   workloads,

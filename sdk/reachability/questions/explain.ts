@@ -87,7 +87,7 @@ function* arrivals(
   for (const endpoint of [...direct, ...(sole ? anyPort : [])]) yield [endpoint, asked];
 }
 
-/** What the ends are in the cluster, and what policies see; nothing where they are what they are called. */
+/** What source and destination are in the cluster, and what policies see; nothing where they are what they are called. */
 function resolutionOf(
   engine: Engine,
   flow: Flow,

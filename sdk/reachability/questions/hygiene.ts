@@ -27,7 +27,7 @@ export interface HygieneIssue {
     | "duplicate"
     /** Other rules already do all that this one does, or decide before it is reached. */
     | "shadowed"
-    /** The rule allows a flow that the other end's policies stop. */
+    /** The rule allows a flow that the other side's policies stop. */
     | "half-open";
   readonly policy: ObjectRef;
   readonly rule?: RuleRef;
@@ -37,7 +37,7 @@ export interface HygieneIssue {
   readonly coveredBy?: readonly RuleRef[];
   /** Not all pods that the selector can mean were read, so that one may exist after all. */
   readonly possible?: boolean;
-  /** For a half-open rule: the policies that close the other end. */
+  /** For a half-open rule: the policies that close the other side. */
   readonly closedBy?: readonly ObjectRef[];
   readonly message: string;
 }
@@ -288,7 +288,7 @@ function tiersNumber(tiers: readonly TierSelection[]): number {
   return number;
 }
 
-/** The policies that close the other end, where nothing of what a rule allows passes between any workloads it is about. */
+/** The policies that close the other side, where nothing of what a rule allows passes between any workloads it is about. */
 function closedAtOtherEnd(
   engine: Engine,
   rule: Rule,
@@ -308,7 +308,7 @@ function closedAtOtherEnd(
       const wanted = resolvePorts(rule.l4, destination).may;
       if (!engine.between(source, destination).may.intersect(wanted).isEmpty()) return undefined;
       const other = direction === "ingress" ? "egress" : "ingress";
-      // stopped on this side, by a rule before it: the other end has no part in it
+      // stopped on this side, by a rule before it: the other side has no part in it
       if (!engine.direction(other, source, destination).may.intersect(wanted).isEmpty()) continue;
       pairs++;
       if (closing.size >= mostClosing) continue;

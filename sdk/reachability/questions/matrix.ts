@@ -12,7 +12,7 @@ import { describeRange, formatAddress } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import type { MatrixEntry, MatrixOptions, Peer, Traffic } from "../model/verdicts";
 
-/** The pairs of a snapshot, in the order of their ids; first those from workloads, then those from the world. */
+/** The pairs of a snapshot, in the order of their ids; first those from workloads, then those from outside the cluster. */
 export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable<MatrixEntry> {
   const matrix = tablesOf(engine);
   const shape = shaper(matrix, options);
@@ -44,7 +44,7 @@ export function* matrixOf(engine: Engine, options: MatrixOptions = {}): Iterable
   }
 }
 
-/** A workload as an end of pairs. */
+/** A workload as source or destination of pairs. */
 export interface End {
   readonly workload: Workload;
   readonly peer: Peer;
@@ -117,7 +117,7 @@ export class Matrix {
     this.#worlds = new WorldTables(engine, this.registry);
   }
 
-  /** Every end that something passes to from one end, with the number of what passes, in the order of ids. */
+  /** Every destination that something passes to from one source, with the number of what passes, in the order of ids. */
   from(source: End): readonly (readonly [End, number])[] {
     const found: (readonly [End, number])[] = [];
     const { pod } = source;
@@ -175,7 +175,10 @@ export class Matrix {
     return { allowed: must, possible: may };
   }
 
-  /** What the policies of an end let in from pods, each different range once: from pods that no rule names, and others. */
+  /**
+   * What the policies of a destination let in from pods, each different range once: from pods that no rule names, and
+   * others.
+   */
   lettingIn(end: End): readonly Traffic[] {
     if (end.pod === undefined) return [{ allowed: TrafficSet.all(), possible: TrafficSet.all() }];
     const { base, ranges } = this.#ingress[end.pod] as PodTable;

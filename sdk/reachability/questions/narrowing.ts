@@ -23,18 +23,20 @@ import { namesOf } from "./named-peers";
 export interface Neighbourhood {
   /** Namespaces of the declaration: what happens there is the owners' own decision. */
   readonly own: ReadonlySet<string>;
-  /** What stands in the cluster. Undefined where it is not known: then every kind of pod that the policies tell apart may be. */
+  /**
+   * What is in the cluster. Undefined where it is not known: then every kind of pod that the policies tell apart may be.
+   */
   readonly objects?: readonly SourcedObject[];
 }
 
 /**
  * Who is protected by a clusterwide default deny as it stands and would not be after a change in place: pods that can then
  * be reached, or reach something, in a way that the policy alone has denied, and all of them where the policy is asked
- * after others that it came before. Each direction is judged by itself, because another policy may well open the other end.
- * Judged by the policies' rule form, not by the fields that changed, so that it holds in every dialect.
+ * after others that it came before. Each direction is judged by itself, because another policy may well open the other
+ * side. Judged by the policies' normalized rules, not by the fields that changed, so that it is right for every policy API.
  *
  * @returns `namespace/name[Kind]`, or `any pod in …` where the cluster is not known; sorted. Empty where nobody loses
- *   anything, or where the policy that stands was not clusterwide. What cannot be told counts as lost.
+ *   anything, or where the policy in place was not clusterwide. What cannot be told counts as lost.
  */
 export function lostProtection(
   standing: KubeObject,
@@ -168,7 +170,7 @@ function lookupOf({ namespace, labelSet, serviceAccount }: Workload, snapshot: S
 
 const directions = ["ingress", "egress"] as const;
 
-/** Stands for both ends: what a policy says about either is settled before the engine is asked. */
+/** Stands for source and destination: what a policy says about either is settled before the engine is asked. */
 const somePod: Peer = { kind: "freshPod", namespace: "some-namespace" };
 
 /** Compares what a policy does to pods before and after a change. */
@@ -176,7 +178,7 @@ class Comparison {
   /** What the two policies look at in the pods that they protect. */
   readonly subjectConditions: readonly Condition[];
   readonly #ends: readonly Peer[];
-  /** One pod of each kind that the policies tell apart at the other end; undefined where there are too many. */
+  /** One pod of each kind that the policies tell apart on the other side; undefined where there are too many. */
   readonly #peers: readonly ImaginedPod[] | undefined;
   readonly #isLater: boolean;
   readonly #answers = new Map<string, boolean>();
@@ -197,7 +199,7 @@ class Comparison {
     this.#isLater = places(after) > places(before);
   }
 
-  /** Whether the policy that stands denies a pod something, or may. */
+  /** Whether the policy in place denies a pod something, or may. */
   isHeld(pod: Lookup): boolean {
     return directions.some((direction) =>
       this.#traffic(this.before, direction, pod).some(({ allowed }) => !allowed.isAll()),
@@ -214,7 +216,7 @@ class Comparison {
     return answer;
   }
 
-  /** Whether every kind of pod at the other end can be gone through. */
+  /** Whether every kind of pod on the other side can be gone through. */
   get isDecidable(): boolean {
     return this.#peers !== undefined;
   }
@@ -253,7 +255,7 @@ class Comparison {
   }
 }
 
-/** What passes between a pod and one end, before and after. */
+/** What passes between a pod and a peer, before and after. */
 interface EndChange {
   readonly direction: Direction;
   readonly end: string;
@@ -320,15 +322,15 @@ function distinct(conditions: readonly Condition[]): readonly ImaginedPod[] | un
   return pods && [...new Map([...pods].reverse().map((pod) => [kindOf(conditions, pod.lookup), pod])).values()];
 }
 
-/** Where a policy stands among others: the later, the more of them decide before it. */
+/** Where a policy comes among others: the later, the more of them decide before it. */
 function places(snapshot: Snapshot): number {
   const [first] = policiesOf(snapshot);
   return first === undefined ? Infinity : first.tier.order;
 }
 
 /**
- * One direction of a policy as it is for one pod: what it says about the pod, and about the pod at the other end where there
- * is one, is replaced by whether it fits.
+ * One direction of a policy as it is for one pod: what it says about the pod, and about the pod on the other side where
+ * there is one, is replaced by whether it fits.
  */
 function settled(snapshot: Snapshot, direction: Direction, pod: Lookup, peer?: Lookup): Snapshot {
   const settle = (term: PeerTerm, of: Lookup | undefined): PeerTerm => (of === undefined ? term : withValues(term, of));

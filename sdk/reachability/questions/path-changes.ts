@@ -3,7 +3,7 @@ import { formatAddress, parseAddress } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import type { MatrixEntry, Peer, Traffic } from "../model/verdicts";
 
-/** Two ends, and what passes between them in each of two snapshots. */
+/** Source and destination, and what passes between them in each of two snapshots. */
 export interface ChangedPair {
   readonly source: Peer;
   readonly destination: Peer;

@@ -6,7 +6,7 @@ import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } 
 import { portProtocol } from "./l4";
 import { readPortName } from "./names";
 
-/** `ports` and `notPorts` of one end. */
+/** `ports` and `notPorts` of a source or destination. */
 export interface PortList {
   readonly given: boolean;
   readonly ports: readonly PortItem[] | undefined;

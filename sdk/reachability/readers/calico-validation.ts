@@ -1,6 +1,6 @@
 /**
  * What Calico's API refuses although each field by itself can be read. A policy that is refused is not there, so whatever
- * stands in it must not be taken for a rule, and least of all for one about everybody.
+ * is in it must not be taken for a rule, and least of all for one about everybody.
  * Source: libcalico-go lib/validator/v3/validator.go and the validation rules in api/pkg/apis/projectcalico/v3.
  */
 import type { EnforcerProfile } from "../model/profile";
@@ -11,7 +11,7 @@ import { readProtocol } from "./calico-traffic";
 import { isGiven, NotReadable, readBoolean, readInteger, readList, readMap, readString, readStrings } from "./fields";
 import type { Fields } from "./fields";
 
-/** Where a rule stands. */
+/** Where a rule is. */
 export interface RulePlace {
   readonly direction: Direction;
   /** In a GlobalNetworkPolicy. */
@@ -24,7 +24,7 @@ function refuse(path: string, reason: string): never {
 }
 
 /**
- * Checks what stands beside the rules.
+ * Checks what is beside the rules.
  *
  * @throws NotReadable where Calico refuses the policy.
  */

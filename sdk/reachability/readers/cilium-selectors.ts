@@ -86,7 +86,7 @@ export function withoutMatchLabel(selector: unknown, key: string): unknown {
   return { ...selector, matchLabels: Object.fromEntries(kept) };
 }
 
-/** How the agent spells the label of a pod's namespace, by where a selector stands. */
+/** How the agent spells the label of a pod's namespace, by where a selector is. */
 export const namespaceKey = {
   cilium: "k8s:io.kubernetes.pod.namespace",
   kubernetes: "io.kubernetes.pod.namespace",

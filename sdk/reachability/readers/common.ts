@@ -21,7 +21,7 @@ import { everyTraffic } from "./l4";
 import type { ServiceTable } from "./services";
 import type { TierTable } from "./tiers";
 
-/** The API server or the agent takes nothing of a policy: what stands in it has no effect. */
+/** The API server or the agent takes nothing of a policy: what it contains has no effect. */
 export class Refused extends Error {}
 
 /** What a reader of policies may consult. */
@@ -40,7 +40,7 @@ export interface ReaderContext {
   cidrGroups(name: string | undefined, selector: Condition | undefined): AddressSet | undefined;
 }
 
-/** Reads one object into rule form; nothing where the object is not enforced (it then says so). */
+/** Reads one object into normalized rules; nothing where the object is not enforced (it then says so). */
 export type PolicyReader = (
   origin: PolicySource,
   namespace: LabelValue,

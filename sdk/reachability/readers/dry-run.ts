@@ -1,4 +1,4 @@
-/** Istio's rehearsal of policies. */
+/** Istio's dry run of policies. */
 import { isUnknown } from "../model/unknown";
 
 const annotation = "istio.io/dry-run";

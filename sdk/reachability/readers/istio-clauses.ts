@@ -233,7 +233,7 @@ export function readOperation(fields: Fields, path: string, scope: ClauseScope):
 /** What a segment may hold beside a template (validLiteral). */
 const pathLiteral = /^[a-zA-Z0-9\-._~%!$&'()+,;=:@]+$/;
 
-/** Braces stand in a path only as the segments `{*}` and `{**}`, the latter last (CheckValidPathTemplate). */
+/** Braces occur in a path only as the segments `{*}` and `{**}`, the latter last (CheckValidPathTemplate). */
 function checkPath(text: string, path: string): void {
   const segments = text.replace(/^\/+|\/+$/g, "").split("/");
   const rest = segments.indexOf("{**}");

@@ -1,6 +1,7 @@
 /**
- * Istio's `outboundTrafficPolicy: REGISTRY_ONLY` in rule form: a sidecar lets out TCP to what it knows, and sends everything
- * else nowhere. Source: istio pilot/pkg/networking/core/listener_builder.go (buildOutboundCatchAllNetworkFiltersOnly).
+ * Istio's `outboundTrafficPolicy: REGISTRY_ONLY` as normalized rules: a sidecar lets out TCP to what it knows, and sends
+ * everything else nowhere. Source: istio pilot/pkg/networking/core/listener_builder.go
+ * (buildOutboundCatchAllNetworkFiltersOnly).
  */
 import type { ObjectRef, SourcedObject } from "../model/objects";
 import type { Problem } from "../model/problems";
@@ -59,7 +60,7 @@ export function meshEgressOf(
   return closing.flatMap((scope) => policiesOf(scope, grounds));
 }
 
-/** So many namespaces stand in a message. */
+/** So many namespaces appear in a message. */
 const shown = 5;
 
 function aboutUnread({ origin, path }: SidecarScope, unread: readonly string[]): Problem {

@@ -19,7 +19,7 @@ export interface MeshSubject {
   readonly hostNetwork: boolean;
 }
 
-/** A proxy of Istio's that stands in the pod's own specification. */
+/** A proxy of Istio's in the pod's own specification. */
 type PodProxy = "sidecar" | "gateway" | "waypoint";
 
 /** A subject that does not exist yet, of which only labels are known. */

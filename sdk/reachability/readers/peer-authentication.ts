@@ -19,7 +19,7 @@ import { refused } from "./istio-clauses";
 import { refusedByZtunnel, type ModesAbove, type MtlsMode } from "./ztunnel-mtls";
 import { mapOf } from "../model/plain";
 
-/** A PeerAuthentication as it stands in the snapshot. */
+/** A PeerAuthentication as it is in the snapshot. */
 export interface PeerAuthentication {
   readonly origin: PolicySource;
   readonly namespace: LabelValue;

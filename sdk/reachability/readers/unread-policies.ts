@@ -90,7 +90,7 @@ export function unreadKindOf(apiVersion: string, kind: string): UnreadKind | und
 
 /**
  * What stands for a policy that is not read: whatever the pods that it may select send or get is unknown. One that may open
- * may do so for the other end as well.
+ * may do so for the other side as well.
  *
  * @returns nothing at all where the object selects no pod for certain
  */

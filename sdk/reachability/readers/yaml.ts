@@ -5,11 +5,11 @@ import type * as YamlWithLines from "yaml";
 /** One document of a text. */
 export type ParsedDocument = { readonly line: number } & (
   | { readonly value: unknown; readonly doubledKey?: DoubledKey }
-  /** It cannot be parsed; `text` is what stands there. */
+  /** It cannot be parsed; `text` is what is there. */
   | { readonly error: string; readonly errorLine: number; readonly text: string }
 );
 
-/** A key that stands twice in one map: kubectl takes the last one. */
+/** A key that occurs twice in one map: kubectl takes the last one. */
 interface DoubledKey {
   readonly key: string;
   readonly line: number;
@@ -100,7 +100,7 @@ export function* parseDocuments(text: string): Iterable<ParsedDocument> {
   }
 }
 
-/** A byte order mark may stand in front of each document. */
+/** A byte order mark may precede each document. */
 function withoutMarks(text: string): string {
   return text.includes("\ufeff") ? text.replace(/^\ufeff+/gm, "") : text;
 }

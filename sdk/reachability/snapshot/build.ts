@@ -35,7 +35,7 @@ export interface SnapshotOptions {
   readonly problems?: readonly Problem[];
 }
 
-/** So many places of copies stand in a message. */
+/** So many places of copies appear in a message. */
 const shownPlaces = 3;
 
 /** Reads objects into a snapshot, all but the problems that only a question to the engine finds. */

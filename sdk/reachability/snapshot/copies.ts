@@ -5,10 +5,10 @@ import { podTemplateOf } from "../readers/workloads";
 import { identityOf } from "./identity";
 import { isPeerAuthentication, isPolicy } from "./kinds";
 
-/** An object, and where others of its name stand that differ from it. */
+/** An object, and where others of its name are that differ from it. */
 export interface Unique extends SourcedObject {
   readonly copies?: readonly Source[];
-  /** The copies stand in overlays, of which one is applied. */
+  /** The copies are in overlays, of which one is applied. */
   readonly areVariants?: boolean;
 }
 

@@ -130,7 +130,7 @@ function isTemplate(value: unknown): boolean {
 
 const templateHint = "; it looks like a template: render it first (helm template CHART | cluster-security matrix -)";
 
-/** Both have to stand in the text of an object, however it is written. */
+/** Both have to occur in the text of an object, however it is written. */
 const typeFields = [/(^|[\s{,"'])apiVersion["']?\s*:/, /(^|[\s{,"'])kind["']?\s*:/];
 
 function readBroken(

@@ -17,7 +17,7 @@ import type { Finding, Rule, RuleContext } from "../../types";
 
 /**
  * Ingress and egress are judged independently, so an allow on one side only lets nothing through. A rule is half open if it names workloads that exist and, of all that it allows,
- * nothing passes between any two of them. Where no workload of an end exists, a pod is imagined that its selector fits.
+ * nothing passes between any two of them. Where no workload of a side exists, a pod is imagined that its selector fits.
  */
 export const halfOpenFlow: Rule = {
   id: "half-open-flow",

@@ -19,7 +19,7 @@ import type { Certainty, Finding, Rule, RuleContext, Subject } from "../../types
 
 /**
  * Every address at which a cloud hands out metadata is closed, on every protocol and port, to every workload and to a
- * fresh pod of every namespace. Tier 0 and pods on the host network are exempt and reported as exempt: to every
+ * new pod of every namespace. Tier 0 and pods on the host network are exempt and reported as exempt: to every
  * enforcer a pod on the host network is the node.
  *
  * The address is closed as a whole because a metadata service may be proxied on any port (policy semantics 3f). The one
@@ -47,7 +47,7 @@ export const metadataEndpointsClosed: Rule = {
   check: checkMetadataEndpoints,
 };
 
-/** Workloads and fresh pods of one namespace that reach the same endpoints for the same cause. */
+/** Workloads and new pods of one namespace that reach the same endpoints for the same cause. */
 interface Group {
   readonly certainty: Certainty;
   readonly open: readonly OpenEndpoint[];

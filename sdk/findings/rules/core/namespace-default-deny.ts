@@ -11,10 +11,10 @@ import type { Certainty, Finding, Rule, RuleContext } from "../../types";
 /**
  * Every namespace outside tier 0 has a default deny, in both directions.
  *
- * What that means, exactly: a fresh pod of the namespace (no labels, account `default`) can exchange nothing, on any
- * protocol and port, with somebody that no policy knows:
+ * What that means, exactly: a new pod of the namespace (no labels, account `default`) can exchange nothing, on any
+ * protocol and port, with a peer that no policy knows:
  *
- * - a fresh pod of a foreign, unlabelled namespace,
+ * - a new pod of a foreign, unlabelled namespace,
  * - the public internet, IPv4 and IPv6: at most 1/256 of either address space is open, so that a namespace-wide rule may
  *   name an address range of its own but not the world (see `publicPieces`),
  * - another node of the cluster.
@@ -27,7 +27,8 @@ import type { Certainty, Finding, Rule, RuleContext } from "../../types";
  * that names everybody (`ingress: [{}]` in a NetworkPolicy leaves the pod "isolated" and open).
  *
  * Tier 1 (platform namespaces): a rule of theirs may name the other pods of the cluster and the nodes for egress, since
- * metrics are scraped everywhere. It is reported as exempt. Ingress and the world are held to the same as everywhere.
+ * metrics are scraped everywhere. It is reported as exempt. Ingress and what is outside the cluster are judged as
+ * everywhere.
  */
 export const namespaceDefaultDeny: Rule = {
   id: "namespace-default-deny",

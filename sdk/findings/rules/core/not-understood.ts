@@ -100,7 +100,7 @@ function* checkProblems(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   const variants: Problem[] = [];
   const alike = new Map<string, Problem[]>();
-  // that a rehearsed policy is not enforced is said by a rule of its own
+  // that a staged policy is not enforced is said by a rule of its own
   const staged = new Set(snapshot.policies.filter(isStaged).map(describeRef));
   for (const problem of snapshot.problems) {
     const rehearsed = problem.code === "not-enforced" && problem.object !== undefined;

@@ -8,9 +8,9 @@ import type { Finding, Rule, RuleContext } from "../../types";
 import { ask } from "../../world";
 
 /**
- * Tier 0 is unrestricted: a policy that is the first to select its pods closes them by default and
+ * Tier 0 is unrestricted: a policy that is the first to select its pods isolates them and
  * takes the cluster's DNS, webhooks and controllers away. An explicit deny, of cloud
- * metadata for example, is a decision and no accident; it closes nothing by default and is not reported.
+ * metadata for example, is a decision and no accident; it isolates nothing and is not reported.
  */
 export const tier0Restricted: Rule = {
   id: "tier0-restricted",

@@ -6,7 +6,7 @@ import { aboutPolicy } from "../../report";
 import { describeWorkload, list } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** One half of a flow that allows more than the other lets pass is an opening in waiting. */
+/** One side of a flow that allows more than the other lets pass is an opening in waiting. */
 export const widerThanOtherHalf: Rule = {
   id: "wider-than-other-half",
   title: "The two sides of a flow name different workloads",
@@ -21,7 +21,7 @@ export const widerThanOtherHalf: Rule = {
   check: checkHalves,
 };
 
-/** A rule for more pairs than this is for everybody, and not one half of a flow. */
+/** A rule for more pairs than this is for everybody, and not one side of a flow. */
 const maxPairs = 400;
 
 function* checkHalves(context: RuleContext): Iterable<Finding> {

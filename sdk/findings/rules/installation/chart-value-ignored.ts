@@ -76,7 +76,7 @@ function* checkValues(context: RuleContext): Iterable<Finding> {
   }
 }
 
-/** Whether a key stands in the map that it belongs to; its value may be unknown. */
+/** Whether a key is in the map that it belongs to; its value may be unknown. */
 function isSet(settings: unknown, path: string): boolean {
   const keys = path.split(".");
   const last = keys.pop() as string;

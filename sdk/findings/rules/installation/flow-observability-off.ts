@@ -4,7 +4,7 @@ import { agentSwitch, installations, switchAt } from "../../installations";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** Flows have to be seen before policies stand, and as long as they stand. */
+/** Flows have to be seen before policies are enforced, and as long as they are. */
 export const flowObservabilityOff: Rule = {
   id: "flow-observability-off",
   title: "Flows are not recorded",

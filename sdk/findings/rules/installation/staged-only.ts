@@ -7,7 +7,7 @@ import { mapOf } from "../../plain";
 import { aboutPolicy } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** A rehearsal is no protection (issue 6: staged-only). */
+/** A staged policy is no protection (issue 6: staged-only). */
 export const stagedOnly: Rule = {
   id: "staged-only",
   title: "A policy is only staged or logged, not enforced",
@@ -23,13 +23,13 @@ export const stagedOnly: Rule = {
   check: checkStaged,
 };
 
-/** Whether a policy is only rehearsed, by its kind or its annotation. */
+/** Whether a policy is only staged or in dry run, by its kind or its annotation. */
 export function isStaged({ apiVersion, kind, dialect, object }: PolicySource): boolean {
   if (dialect === "calico") return isStagedKind(apiVersion, kind);
   return kind === "AuthorizationPolicy" && isDryRun(object.metadata) === true;
 }
 
-/** Whether it is not known yet if a policy is only rehearsed. */
+/** Whether it is not known yet if a policy is only staged or in dry run. */
 function isPerhapsStaged({ kind, object }: PolicySource): boolean {
   // a text that is no truth value has the webhook refuse the policy
   const value: unknown = object.metadata?.annotations?.["istio.io/dry-run"];

@@ -111,7 +111,7 @@ function meetings(byScope: ReadonlyMap<string, Scope>): Map<PolicyParts, Set<Pol
   return result;
 }
 
-/** Policies that close, and those that allow, by namespace; clusterwide ones stand in every namespace they select. */
+/** Policies that close, and those that allow, by namespace; clusterwide ones count in every namespace they select. */
 function scopes(snapshot: Snapshot, direction: Direction): Map<string, Scope> {
   const result = new Map<string, Scope>();
   const at = (home: string): Scope => {

@@ -7,7 +7,7 @@ import { policyObjects, policySubject } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
-/** A section that nothing enforces: `policyTypes` leaves it out, or no rule stands behind `enableDefaultDeny`. */
+/** A section that nothing enforces: `policyTypes` leaves it out, or no rule backs `enableDefaultDeny`. */
 export const sectionWithoutEffect: Rule = {
   id: "section-without-effect",
   title: "A section of a policy has no effect",

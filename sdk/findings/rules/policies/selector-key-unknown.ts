@@ -67,7 +67,7 @@ function keysWritten(value: unknown, depth = 0): string[] {
   });
 }
 
-/** What may stand in a message as a label's key. */
+/** What may appear in a message as a label's key. */
 function isLabelKey(text: string): boolean {
   return text.length < 254 && /^([a-z0-9]+:)?[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$/.test(text);
 }
@@ -98,7 +98,7 @@ function keysIn(snapshot: Snapshot): Keys {
   return keys;
 }
 
-/** What should stand there instead of a key; nothing where the key may be meant as it is. */
+/** What should be there instead of a key; nothing where the key may be meant as it is. */
 function rightKey(
   test: Test,
   where: Condition,

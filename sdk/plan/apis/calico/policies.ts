@@ -3,7 +3,7 @@
  *
  * Two tiers of our own pass on whatever they do not decide, so an allow never isolates: the guard tier, before every
  * other, holds the deny of metadata endpoints; the flow tier, between the cluster's admin tier and `default`, holds the
- * allows. The default deny stands in `default`, last, so that policies of others still count beside ours.
+ * allows. The default deny is in `default`, last, so that policies of others still count beside ours.
  *
  * In mode `audit` every policy has its staged kind, which Calico evaluates and reports and does not enforce.
  */

@@ -18,7 +18,7 @@ const mostPorts = 40;
 export const allows = { ingress: false, egress: false };
 
 /**
- * The pods that are held: those of namespaces outside tier 0. `Exists` keeps out endpoints that have no namespace,
+ * The pods that are isolated: those of namespaces outside tier 0. `Exists` keeps out endpoints that have no namespace,
  * Cilium's health and ingress endpoints, which `NotIn` alone would select.
  */
 export function covered({ kind, names }: Coverage): Plain {

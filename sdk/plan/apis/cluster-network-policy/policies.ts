@@ -3,7 +3,7 @@
  * Baseline around NetworkPolicy.
  *
  * Declared flows are Accept rules of the Admin tier: final, and isolating nothing, so that no order can cut a flow. The
- * deny of metadata endpoints stands before them. What the API cannot say is left to NetworkPolicy: ranges with
+ * deny of metadata endpoints comes before them. What the API cannot say is left to NetworkPolicy: ranges with
  * exceptions, whatever comes from outside the cluster, and the default deny of the declared namespaces (an `ingress`
  * peer names namespaces and pods only). The Baseline tier holds what no NetworkPolicy selects: namespaces that this
  * declaration does not know.

@@ -113,7 +113,7 @@ function combinedSpec(
   };
 }
 
-/** Nothing but the deny of both directions stands in it. */
+/** It contains nothing but the deny of both directions. */
 export function namespaceDeny(namespace: string): DraftDocument {
   const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"] };
   return networkPolicy("default-deny", namespace, "default-deny-all", {}, spec);

@@ -60,7 +60,7 @@ export function kubernetesDocuments(model: Model, shortfalls: Shortfalls): reado
       .map(({ namespace, name, labels }) => {
         const spec = { podSelector: { matchLabels: labels }, policyTypes: ["Ingress"] };
         const draft = networkPolicy("flows", namespace, `deny-external-to-${name}`, {}, spec);
-        // it isolates, so every allow of the namespace stands first
+        // it isolates, so every allow of the namespace comes first
         return { ...draft, step: 2, after: allows.filter((one) => isFlowOf(one, namespace)).map(logicalNameOf) };
       }),
     ...enforced.map(({ name }) => namespaceDeny(name)),

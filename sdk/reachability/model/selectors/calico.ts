@@ -156,7 +156,7 @@ function checkLabel(name: string, at: number): void {
 /** How deep parentheses may be nested; far more than anyone writes, and less than the stack holds. */
 const deepest = 1000;
 
-/** What `all()` and `global()` mean where the selector stands. */
+/** What `all()` and `global()` mean in the place of the selector. */
 export interface SelectorFunctions {
   readonly all: Condition;
   readonly global: Condition;

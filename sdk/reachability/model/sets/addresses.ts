@@ -263,7 +263,7 @@ function containsValue(ranges: Ranges, value: bigint): boolean {
   return false;
 }
 
-/** `a.b.c.d-e.f.g.h`, also where both ends are the same address. */
+/** `a.b.c.d-e.f.g.h`, also where first and last are the same address. */
 export function describeRange(range: AddressRange): string {
   const from = formatAddress({ family: range.family, value: range.from });
   const to = formatAddress({ family: range.family, value: range.to });
