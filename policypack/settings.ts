@@ -223,7 +223,7 @@ export const configSchema: PolicyConfigSchema = {
       properties: { preview: level, update: level },
       additionalProperties: false,
     },
-    exemptNamespaces: { ...namespaceList, description: "Tier 0: namespaces that are not held to account" },
+    exemptNamespaces: { ...namespaceList, description: "Tier 0: namespaces that are exempt" },
     platformNamespaces: { ...namespaceList, description: "Tier 1: namespaces with controlled access" },
     enforcer: {
       type: "string",

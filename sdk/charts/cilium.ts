@@ -20,7 +20,7 @@ export enum CiliumEncryption {
   None = "none",
 }
 
-/** When Cilium closes an endpoint by default. */
+/** When Cilium isolates an endpoint. */
 export enum CiliumEnforcementMode {
   /** As soon as a policy selects it. */
   Default = "default",

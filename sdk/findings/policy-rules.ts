@@ -193,7 +193,7 @@ export function isolators(snapshot: Snapshot, pod: Peer, direction: Direction): 
     .map(({ origin }) => origin);
 }
 
-/** Whether some policy closes a pod by default in a direction. Cheaper than {@link isolators}. */
+/** Whether some policy isolates a pod in a direction. Cheaper than {@link isolators}. */
 export function isClosedByDefault(snapshot: Snapshot, pod: Peer, direction: Direction): boolean {
   const who = selectablePeer(pod, snapshot);
   if (who === undefined || snapshot.profile.enforcementMode === "never" || snapshot.profile.auditMode) return false;

@@ -212,7 +212,7 @@ const cases: readonly Case[] = [
     verdict: "allowed",
     side: "egress",
     passedOver: { policy: "deny", path: "spec.egressDeny[0]", because: /not among its peers/ },
-    reason: /no rule decides, and no policy closes egress by default: it passes/,
+    reason: /no rule decides, and no policy isolates it for egress: it passes/,
   },
   {
     title: "toPorts alone: any peer, metadata included",
@@ -285,7 +285,7 @@ spec:
     verdict: "allowed",
     side: "ingress",
     passedOver: { policy: "admin", path: "spec.ingress[1]", because: /decided before by ClusterNetworkPolicy admin/ },
-    reason: /no rule decides, and no policy closes ingress by default: it passes/,
+    reason: /no rule decides, and no policy isolates it for ingress: it passes/,
   },
 ];
 

@@ -331,7 +331,7 @@ export class Endpoints {
     const labels: LabelSet = { values: peer.labels ?? {}, complete: true };
     const created: PodEndpoint = {
       kind: "pod",
-      name: `fresh pod in ${peer.namespace}`,
+      name: `new pod in ${peer.namespace}`,
       namespace: peer.namespace,
       namespaceLabels: namespace?.labelSet ?? {
         values: { "kubernetes.io/metadata.name": peer.namespace },

@@ -66,7 +66,7 @@ export interface ExplanationStep {
 /** Why one side of a flow lets it pass or not. */
 export interface DirectionExplanation {
   readonly direction: Direction;
-  /** Whose policies these are: the id of a workload, `fresh pod in ns`, or `none` where no policy can apply. */
+  /** Whose policies these are: the id of a workload, `new pod in ns`, or `none` where no policy can apply. */
   readonly subject: string;
   readonly verdict: Verdict;
   /** Policies that isolate the subject in this direction. */

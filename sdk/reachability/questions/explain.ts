@@ -153,7 +153,7 @@ function explainDirection(
               ? "a node: policies for pods do not apply to it"
               : walk.chain.length === 0
                 ? `no policy selects it for ${direction}: everything passes`
-                : `no rule decides, and no policy closes ${direction} by default: it passes`;
+                : `no rule decides, and no policy isolates it for ${direction}: it passes`;
   return finish(base, walk, defaultReason);
 }
 
@@ -272,7 +272,7 @@ function flipHints(
       : [
           {
             direction: open.direction,
-            text: `add a policy that selects ${open.subject} and closes ${open.direction} by default`,
+            text: `add a policy that selects ${open.subject} and isolates it for ${open.direction}`,
           },
         ];
   }

@@ -28,7 +28,7 @@ const unread: Readonly<Record<string, string>> = {
   "policy.cilium.io/audit-mode": "policyAuditMode of the agent, or of one endpoint with cilium-dbg",
   "projectcalico.org/policy-action": "a rule with action Log before the one that denies, or Goldmane's flow logs",
   "projectcalico.org/log": "a rule with action Log before the one that denies",
-  "net.beta.kubernetes.io/network-policy": "a NetworkPolicy that closes the namespace by default",
+  "net.beta.kubernetes.io/network-policy": "a NetworkPolicy that isolates all pods of the namespace (default deny)",
 };
 
 function* checkAnnotations(context: RuleContext): Iterable<Finding> {
