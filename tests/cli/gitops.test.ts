@@ -256,6 +256,18 @@ spec: { podSelector: {} }
     assert.match(told, /and 1 more like it/);
   });
 
+  it("policies that Kyverno generates are contents that are not seen; its other policies are not named", async () => {
+    const kyverno = (rule: string): string =>
+      `apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: { name: new-namespaces }\nspec: { rules: [{ name: a, ${rule} }] }\n`;
+    const generate =
+      "generate: { apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, name: default-deny, data: {} }";
+    assert.match(
+      (await answer({ "x.yaml": shop, "k.yaml": kyverno(generate) })).stderr,
+      /contents not seen: ClusterPolicy/,
+    );
+    assert.doesNotMatch((await answer({ "x.yaml": shop, "k.yaml": kyverno("validate: {}") })).stderr, /ClusterPolicy/);
+  });
+
   it("a document without a kind, as other tools write it, is passed over", async () => {
     const score = "apiVersion: score.dev/v1b1\nmetadata: { name: web }\ncontainers: { app: { image: . } }\n";
     const { verdict, stderr } = await answer({ "x.yaml": workloads, "score.yaml": score });

@@ -1,9 +1,11 @@
 /** What was read of the pods that a selector can mean: whether "no pod" may be said of it. */
-import type { ObjectRef, SourcedObject } from "../model/objects";
+import type { KubeObject, ObjectRef, SourcedObject } from "../model/objects";
 import { describeRef } from "../model/objects";
 import { isUnknown } from "../model/unknown";
 import { isAboutNamespaceName, type Condition } from "../model/selectors/conditions";
+import { listOf, mapOf } from "../model/plain";
 import type { Snapshot } from "../model/snapshot";
+import { isPolicy } from "../snapshot/kinds";
 
 /** Whether the pods that a selector can mean are in the snapshot. */
 export interface Sight {
@@ -80,12 +82,16 @@ function makersOf(snapshot: Snapshot): readonly PodMaker[] {
 }
 
 function podMakerOf({ object }: SourcedObject): PodMaker[] {
-  if (!makesPods(object.apiVersion, object.kind)) return [];
+  const isGenerator = generatesPolicies(object);
+  if (!isGenerator && !makesPods(object.apiVersion, object.kind)) return [];
   const { name, namespace } = (object.metadata ?? {}) as Readonly<Record<string, unknown>>;
   // of a namespace that is not known yet, one cannot say that it is this one
   if (isUnknown(namespace)) return [];
   const own = typeof namespace === "string" && namespace !== "" ? namespace : undefined;
-  const home = (deploysElsewhere(object.kind) ? targetOf(object.spec) : undefined) ?? own ?? "default";
+  // which namespaces a generator fills is not looked at
+  const home = isGenerator
+    ? ""
+    : ((deploysElsewhere(object.kind) ? targetOf(object.spec) : undefined) ?? own ?? "default");
   return [
     {
       ref: {
@@ -97,6 +103,15 @@ function podMakerOf({ object }: SourcedObject): PodMaker[] {
       home,
     },
   ];
+}
+
+/** Whether a policy of Kyverno generates policies of the network, such as a default deny for every new namespace. */
+function generatesPolicies({ apiVersion, kind, spec }: KubeObject): boolean {
+  if (!/^kyverno\.io\//.test(apiVersion) || !/^(Cluster)?Policy$/.test(kind)) return false;
+  return listOf(mapOf(spec)["rules"]).some((rule) => {
+    const { apiVersion: version, kind: made } = mapOf(mapOf(rule)["generate"]);
+    return typeof version === "string" && typeof made === "string" && isPolicy(version, made);
+  });
 }
 
 /** API groups whose objects are configuration: nothing makes pods of them. A group stands for those below it as well. */
