@@ -30,6 +30,8 @@ function addCheck(program: Command, version: string, outcome: Outcome): void {
         .default("high"),
     )
     .option("--exemptions <file>", "findings that are accepted until a date: a list in YAML or JSON")
+    .option("--fix", "print a patch of what can be repaired for certain, in place of the findings", false)
+    .option("--write", "with --fix: write the repaired files", false)
     .option("--rule <id>", "only this rule (repeatable, or a,b)", several, [])
     .option("--tier0 <namespace>", "the namespaces that are exempt (repeatable, or a,b)", several, [])
     .option("--tier1 <namespace>", "the namespaces of shared services (repeatable, or a,b)", several, [])
@@ -50,6 +52,7 @@ Examples:
   cluster-security check stack.json --fail-on critical --exemptions exemptions.yaml
   cluster-security check manifests/ --format sarif --output check.sarif     for code scanning
   cluster-security check --context prod --format policyreport | kubectl apply -f -
+  cluster-security check manifests/ --fix | git apply
   cluster-security check --context prod -n shop --rule namespace-default-deny
 
 ${exitCodesHelp("no violation of --fail-on's severity or worse", "there are such violations; where none is certain, 3")}`,

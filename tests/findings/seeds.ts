@@ -6,7 +6,7 @@ import { load } from "js-yaml";
 const folder = path.resolve(__dirname, "..", "..", "..", "shared", "seeds");
 
 /** The YAML documents with a kind that a seed prints, as one stream; nothing where the seeds are not there. */
-function yamlOf(prefix: string): string | undefined {
+export function yamlOf(prefix: string): string | undefined {
   if (!existsSync(folder)) return undefined;
   const file = readdirSync(folder).find((name) => name.startsWith(prefix));
   if (file === undefined) return undefined;

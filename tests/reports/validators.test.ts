@@ -80,7 +80,7 @@ describe("reports under real validators: JUnit by the schema of Jenkins' xUnit p
     return errors.map(({ message }) => message);
   };
 
-  it("S1-19: findings: passed, failed, skipped and noted", async () => {
+  it("findings: passed, failed, skipped and noted", async () => {
     const xml = junitReport({ findings, rules: asked, fails });
     assert.deepEqual(await errorsOf(xml), []);
     for (const tag of ["failure", "skipped", "system-out"]) assert.ok(xml.includes(`<${tag}`), tag);

@@ -10,7 +10,7 @@ import {
   type Rule,
   type Severity,
 } from "../../findings";
-import type { Snapshot } from "../../reachability";
+import type { Reachability, Snapshot } from "../../reachability";
 import { incompleteness } from "../../reports";
 import { knownNamespace, knownWorkload } from "../ends";
 import { didYouMean, nearest, usageError } from "../errors";
@@ -34,12 +34,17 @@ export interface CheckOptions extends CommonOptions<CheckFormat> {
   /** Tiers 0 and 1 instead of the usual namespaces. */
   readonly tier0: readonly string[];
   readonly tier1: readonly string[];
+  /** Print a patch of what can be repaired for certain, in place of the findings. */
+  readonly fix: boolean;
+  /** With `fix`: write the repaired files. */
+  readonly write: boolean;
   /** The version of this package, for reports that name it. */
   readonly version: string;
 }
 
 /** `cluster-security check`: what is wrong, with reason, fix and controls. */
 export async function check(positional: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  if (options.write && !options.fix) throw usageError("--write is for --fix: it writes what that would print");
   const rules = rulesNamed(options.rule);
   const ids = [...allRules, exemptionOverdue].map(({ id }) => id);
   const exemptions = options.exemptions === undefined ? [] : readExemptions(options.exemptions, ids);
@@ -47,14 +52,22 @@ export async function check(positional: readonly string[], options: CheckOptions
   const shown = filterOf(options, loaded.snapshot);
   const time = Date.now();
   const today = new Date(time).toISOString().slice(0, "YYYY-MM-DD".length);
-  const found = evaluate(loaded.reachability, {
-    rules,
-    today,
-    ...(options.tier0.length > 0 ? { exemptNamespaces: options.tier0 } : {}),
-    ...(options.tier1.length > 0 ? { platformNamespaces: options.tier1 } : {}),
-  });
-  const applied = applyExemptions(found.filter(shown), exemptions, today);
-  const findings = sortFindings([...applied.findings, ...applied.overdue]);
+  const judge = (reachability: Reachability): Finding[] => {
+    const found = evaluate(reachability, {
+      // a repair for one rule must not be a fault to another
+      rules: options.fix ? allRules : rules,
+      today,
+      ...(options.tier0.length > 0 ? { exemptNamespaces: options.tier0 } : {}),
+      ...(options.tier1.length > 0 ? { platformNamespaces: options.tier1 } : {}),
+    });
+    const { findings, overdue } = applyExemptions(options.fix ? found : found.filter(shown), exemptions, today);
+    return sortFindings([...findings, ...overdue]);
+  };
+  if (options.fix) {
+    const wanted = (finding: Finding): boolean => shown(finding) && rules.some(({ id }) => id === finding.id);
+    return await printFix(loaded, judge, wanted, options);
+  }
+  const findings = judge(loaded.reachability);
   const code = exitCodeFor(findings, loaded, options);
   process.exitCode = code;
   const output = outputOf(options, { coloured: options.format === "table" });
@@ -77,6 +90,27 @@ export async function check(positional: readonly string[], options: CheckOptions
   if (loaded.holes) note("there may be more: something could not be read", options);
   note(countsOf(findings), options);
   return code;
+}
+
+/** The patch, or the repaired files. The exit code is that of what is left. */
+async function printFix(
+  loaded: Loaded,
+  judge: (reachability: Reachability) => Finding[],
+  wanted: (finding: Finding) => boolean,
+  options: CheckOptions,
+): Promise<ExitCode> {
+  const { fix, noteRepairs, patchOf, writeRepaired } = await import("./fix.js");
+  const { repairs, left, before } = fix(loaded, judge, wanted);
+  if (options.write) await writeRepaired(repairs, before);
+  else {
+    const output = outputOf(options);
+    output.write(patchOf(repairs, before));
+    await output.end();
+  }
+  noteRepairs(repairs, left, options);
+  const failing = left.filter((finding) => isViolation(finding) && isAtLeast(finding.severity, options.failOn));
+  if (failing.some(({ certainty }) => certainty === "definite")) return exitCodes.no;
+  return failing.length > 0 || loaded.holes ? exitCodes.incomplete : exitCodes.ok;
 }
 
 function rulesNamed(ids: readonly string[]): readonly Rule[] {

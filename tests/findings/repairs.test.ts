@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { evaluate, isViolation, type Finding } from "../../sdk/findings";
+import { repaired, unifiedDiff, type Repaired } from "../../sdk/findings/repairs";
+import { buildSnapshot, compile, readYaml } from "../../sdk/reachability";
+import { deployment, join, namespace } from "../cli/fixtures";
+import { yamlOf } from "./seeds";
+
+const file = "in.yaml";
+
+function find(text: string): Finding[] {
+  return evaluate(compile(buildSnapshot(readYaml(text, file).objects)));
+}
+
+function repair(text: string): Repaired & { readonly text: string } {
+  const result = repaired(new Map([[file, text]]), (changed) => find(changed.get(file) ?? text));
+  return { ...result, text: result.texts.get(file) ?? text };
+}
+
+const base = join(namespace("shop"), deployment("shop", "web", 8080), deployment("shop", "api", 9000));
+const policy = (spec: string): string =>
+  join(
+    base,
+    `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: allow-web, namespace: shop}\nspec:\n${spec}`,
+  );
+
+/** Lines that go and lines that come. */
+function changed(before: string, after: string): { readonly gone: string[]; readonly come: string[] } {
+  const lines = unifiedDiff(file, before, after).split("\n").slice(2);
+  const of = (mark: string): string[] =>
+    lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(1).trim());
+  return { gone: of("-"), come: of("+") };
+}
+
+const about = (findings: readonly Finding[], rule: string): number =>
+  findings.filter((finding) => finding.id === rule && isViolation(finding)).length;
+
+interface Case {
+  readonly title: string;
+  readonly rule: string;
+  readonly text: string;
+  readonly gone: readonly string[];
+  readonly come: readonly string[];
+}
+
+const cases: readonly Case[] = [
+  {
+    title: "a field in the wrong case",
+    rule: "not-understood",
+    text: policy("  podselector: {} # all\n  policyTypes: [Ingress]\n"),
+    gone: ["podselector: {} # all"],
+    come: ["podSelector: {} # all"],
+  },
+  {
+    title: "two letters of a field that changed places",
+    rule: "not-understood",
+    text: policy("  podSelector: {}\n  ingress:\n    - form:\n        - podSelector: {}\n"),
+    gone: ["- form:"],
+    come: ["- from:"],
+  },
+  {
+    title: "a range of ports in quotes",
+    rule: "not-understood",
+    text: policy('  podSelector: {}\n  ingress:\n    - ports:\n        - port: "8000-8090" # all of them\n'),
+    gone: ['- port: "8000-8090" # all of them'],
+    come: ["- port: 8000 # all of them", "endPort: 8090"],
+  },
+  {
+    title: "a namespace by a label that none has",
+    rule: "selector-key-unknown",
+    text: policy(
+      "  podSelector: {}\n  ingress:\n    - from:\n        - namespaceSelector:\n            matchLabels:\n              name: shop\n",
+    ),
+    gone: ["name: shop"],
+    come: ["kubernetes.io/metadata.name: shop"],
+  },
+  {
+    title: "metadata addresses in a range, block style",
+    rule: "metadata-endpoints-closed",
+    text: policy(
+      "  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n    - to:\n        - ipBlock:\n            cidr: 169.254.169.0/24 # metadata\n",
+    ),
+    gone: [],
+    come: ["except:", "- 169.254.169.254/32", "- 169.254.169.252/32", "- 169.254.169.250/32"],
+  },
+  {
+    title: "metadata addresses in a range, flow style, beside an exception",
+    rule: "metadata-endpoints-closed",
+    text: policy(
+      "  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n    - to: [{ipBlock: {cidr: 169.254.169.0/24, except: [169.254.169.248/30]}}]\n",
+    ),
+    gone: ["- to: [{ipBlock: {cidr: 169.254.169.0/24, except: [169.254.169.248/30]}}]"],
+    come: [
+      "- to: [{ipBlock: {cidr: 169.254.169.0/24, except: [169.254.169.248/30, 169.254.169.254/32, 169.254.169.252/32]}}]",
+    ],
+  },
+  {
+    title: "DNS over UDP alone",
+    rule: "dns-cut",
+    text: policy(
+      "  podSelector: {}\n  policyTypes: [Egress]\n  egress:\n    - to:\n        - namespaceSelector: {}\n      ports:\n        - protocol: UDP\n          port: 53 # DNS\n",
+    ),
+    gone: [],
+    come: ["- { protocol: TCP, port: 53 }"],
+  },
+  {
+    title: "a cluster-wide policy of Cilium that does not state whether it isolates",
+    rule: "explicit-default-deny",
+    text: join(
+      base,
+      "apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {name: default-deny-all}\nspec:\n  endpointSelector: {} # all\n  ingress: [{}]\n",
+    ),
+    gone: [],
+    come: ["enableDefaultDeny: { ingress: true }"],
+  },
+];
+
+describe("repairs that are certain", () => {
+  for (const { title, rule, text, gone, come } of cases) {
+    it(`${title}: less is found, nothing else changes, and a second run changes nothing`, () => {
+      const before = find(text);
+      assert.ok(about(before, rule) > 0, `${rule} is found before`);
+      const { text: after, repairs } = repair(text);
+      assert.deepEqual(changed(text, after), { gone, come });
+      assert.ok(repairs.every((each) => each.rule === rule));
+      assert.ok(about(find(after), rule) < about(before, rule), `${rule} is found less often`);
+      assert.deepEqual(repair(after).repairs, []);
+    });
+  }
+
+  it("line ends, a missing last one and every other character stay", () => {
+    const text = (cases[0]?.text ?? "").replaceAll("\n", "\r\n").trimEnd();
+    assert.equal(repair(text).text, text.replace("podselector", "podSelector"));
+  });
+
+  for (const [title, text] of [
+    [
+      "a label that a namespace has",
+      policy(
+        "  podSelector: {}\n  ingress:\n    - from:\n        - namespaceSelector: {matchLabels: {name: shop}}\n",
+      ).replace("{ name: shop }", "{ name: shop, labels: { name: shop } }"),
+    ],
+    ["a template", `# {{ .Values.x }}\n${cases[0]?.text ?? ""}`],
+    ["a document with anchors", policy("  podselector: &all {}\n  policyTypes: [Ingress]\n")],
+    ["two fields that one word may mean", policy("  podselector: {}\n  podSelector: {}\n")],
+    ["a range that is none", policy('  podSelector: {}\n  ingress:\n    - ports:\n        - port: "9000-8000"\n')],
+    ["a namespace that people have to decide on", base],
+  ] as const) {
+    it(`${title} is left to a person`, () => {
+      assert.equal(repair(text).text, text);
+    });
+  }
+
+  for (const seed of ["000", "001", "002", "003", "004"]) {
+    it(`the policies of document ${seed}: less is found, nothing new, and a second run is empty`, function () {
+      const text = yamlOf(seed);
+      if (text === undefined || text === "") return this.skip();
+      const before = find(text);
+      const { text: after, repairs } = repair(text);
+      const found = find(after);
+      if (repairs.length > 0) assert.ok(found.filter(isViolation).length <= before.filter(isViolation).length);
+      const keys = new Set(before.map(({ id, subject }) => `${id} ${subject.kind} ${subject.name}`));
+      if (!repairs.some(({ rule }) => rule === "not-understood")) {
+        assert.deepEqual(
+          found.filter((each) => !keys.has(`${each.id} ${each.subject.kind} ${each.subject.name}`)),
+          [],
+        );
+      }
+      assert.deepEqual(repair(after).repairs, []);
+    });
+  }
+});
+
+describe("patches", () => {
+  it("are what patch takes: a hunk for changes that are near, two for those that are far", () => {
+    const before = Array.from({ length: 30 }, (_, index) => `line ${index}`).join("\n");
+    const after = before.replace("line 2\n", "line two\n").replace("line 25\n", "line 25\nanother\n");
+    assert.equal(
+      unifiedDiff("a.yaml", `${before}\n`, `${after}\n`),
+      [
+        "--- a/a.yaml",
+        "+++ b/a.yaml",
+        "@@ -1,6 +1,6 @@",
+        " line 0",
+        " line 1",
+        "-line 2",
+        "+line two",
+        " line 3",
+        " line 4",
+        " line 5",
+        "@@ -24,6 +24,7 @@",
+        " line 23",
+        " line 24",
+        " line 25",
+        "+another",
+        " line 26",
+        " line 27",
+        " line 28",
+        "",
+      ].join("\n"),
+    );
+    assert.equal(unifiedDiff("a.yaml", before, before), "");
+  });
+});
