@@ -132,6 +132,20 @@ describe("repairs that are certain", () => {
     assert.equal(repair(text).text, text.replace("podselector", "podSelector"));
   });
 
+  it("exceptions are ranges that the API server takes: inside the range, none that is IPv4 in the form of IPv6", () => {
+    const { text } = repair(
+      policy('  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{to: [{ipBlock: {cidr: "::/0"}}]}]\n'),
+    );
+    const [, list = ""] = /except: \[([^\]]*)\]/.exec(text) ?? [];
+    const ranges = list.split(", ").map((range) => JSON.parse(range) as string);
+    assert.ok(ranges.includes("fd00:ec2::254/128") && ranges.length > 10, list);
+    assert.ok(!ranges.some((range) => range.startsWith("::ffff:")), list);
+    const whole = policy(
+      "  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{to: [{ipBlock: {cidr: 169.254.169.254/32}}]}]\n",
+    );
+    assert.equal(repair(whole).text, whole, "a range that is nothing else is for a person to take away");
+  });
+
   for (const [title, text] of [
     [
       "a label that a namespace has",

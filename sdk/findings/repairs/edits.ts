@@ -27,15 +27,16 @@ export function replaced(node: Placed, text: string): TextEdit[] {
 /**
  * Adds a line after a pair of a map in block style, or an entry after it in flow style.
  *
- * @param value what stands at the key: text of one line, or a list that is written as the map is
+ * @param given what stands at the key: text of one line, or a list that is written as the map is
  */
 export function addedAfter(
   text: string,
   map: YAMLMap,
   pair: Pair<Scalar<string>>,
   key: string,
-  value: string | readonly string[],
+  given: string | readonly string[],
 ): TextEdit[] {
+  const value = typeof given === "string" ? given : given.map(scalar);
   const end = endOf(pair.value) ?? pair.key.range?.[1];
   const begin = pair.key.range?.[0];
   if (end === undefined || begin === undefined) return [];
@@ -55,7 +56,8 @@ export function addedAfter(
 }
 
 /** Adds items at the end of a list, in its own style. */
-export function appended(text: string, list: YAMLSeq, items: readonly string[]): TextEdit[] {
+export function appended(text: string, list: YAMLSeq, given: readonly string[]): TextEdit[] {
+  const items = given.map(scalar);
   const end = endOf(list.items.at(-1));
   if (end === undefined || !list.range) return [];
   if (list.flow === true) return [{ from: end, to: end, text: items.map((item) => `, ${item}`).join("") }];
@@ -86,6 +88,11 @@ function insertedLines(text: string, after: number, lines: readonly string[]): T
 /** Spaces up to a column: the marks of a list before it (`- `) count as such. */
 function indentAt(text: string, offset: number): string {
   return " ".repeat(offset - (text.lastIndexOf("\n", offset - 1) + 1));
+}
+
+/** Text as a plain scalar where YAML takes it for one in every style: an IPv6 address needs quotes in some. */
+function scalar(text: string): string {
+  return text.includes("::") ? JSON.stringify(text) : text;
 }
 
 /** A key as YAML reads it without quotes, else with them. */

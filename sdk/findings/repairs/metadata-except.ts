@@ -1,5 +1,6 @@
 import { isMap, isSeq, type YAMLMap } from "yaml";
-import { metadataEndpoints, parseAddress, parseCidr } from "../../reachability";
+import { cidrInside, metadataCidrs } from "../../plan/addresses";
+import { parseCidr } from "../../reachability";
 import { addedAfter, appended, lineAt, pairOf } from "./edits";
 import type { Repairer } from "./types";
 import { mapsAt, specsOf, valueAt } from "./visit";
@@ -17,7 +18,7 @@ export const metadataExcept: Repairer = function* (each) {
       yield {
         line: lineAt(each.text, pair.key.range?.[0] ?? 0),
         rule: "metadata-endpoints-closed",
-        what: `leaves ${open.length} cloud metadata addresses out of ${cidr}`,
+        what: `leaves ${open.length} ranges of cloud metadata addresses out of ${cidr}`,
         edits:
           isSeq(list) && list.items.length > 0
             ? appended(each.text, list, open)
@@ -44,20 +45,12 @@ function exceptionsOf(block: YAMLMap): string[] {
   return isSeq(list) ? list.items.map((item) => String((item as { value?: unknown }).value)) : [];
 }
 
-/** The metadata addresses of a range that no exception of it holds, as ranges of one address. */
+/** The ranges that close metadata addresses within a range, without those that an exception of it closes already. */
 function metadataIn(cidr: string, except: readonly string[]): string[] {
-  return metadataEndpoints
-    .filter(({ address }) => holds(cidr, address) && !except.some((range) => holds(range, address)))
-    .map(({ address, family }) => `${address}/${family === 4 ? 32 : 128}`);
-}
-
-function holds(cidr: string, address: string): boolean {
-  const [range, point] = [parseCidr(cidr), parseAddress(address)];
-  return (
-    range !== undefined &&
-    point !== undefined &&
-    range.family === point.family &&
-    range.from <= point.value &&
-    point.value <= range.to
-  );
+  if (parseCidr(cidr) === undefined) return [];
+  const known = except.filter((range) => parseCidr(range) !== undefined);
+  // an exception is a part of its range: the API server refuses one that is the whole of it
+  return metadataCidrs
+    .filter((range) => cidrInside(range, cidr) && !cidrInside(cidr, range))
+    .filter((range) => !known.some((one) => cidrInside(range, one)));
 }
