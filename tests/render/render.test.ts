@@ -1,74 +1,26 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { rmSync } from "node:fs";
 import fc from "fast-check";
 import { load, loadAll } from "js-yaml";
-import type { ClusterSecurityDeclaration, Plan } from "../../sdk/plan/index";
-import { Dialect, imaginedCluster, MeshMode, namespaceObject, plan, PolicyLayout } from "../../sdk/plan/index";
-import type { RenderedFile, RenderTarget } from "../../sdk/render";
+import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
+import { Dialect, imaginedCluster, MeshMode, plan, PolicyLayout } from "../../sdk/plan/index";
+import type { RenderTarget } from "../../sdk/render";
 import { defaultSettings, proveOrder, render, renderTargets } from "../../sdk/render";
-import { isClusterwide } from "../../sdk/reachability/index";
 import { commonDeclaration } from "../plan/random-declarations";
 import { examples } from "../support/examples";
-
-interface Kube {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
-  spec?: unknown;
-}
-
-interface FluxKustomization extends Kube {
-  spec: {
-    path: string;
-    targetNamespace?: string;
-    dependsOn?: { name: string; readyExpr?: string }[];
-    patches: { target: { labelSelector: string }; patch: string }[];
-    healthCheckExprs?: { kind: string }[];
-  };
-}
-
-/** The objects that the component registers: those of the plan, and its namespaces. */
-function componentsObjects({ documents, namespaces }: Plan): Kube[] {
-  return [
-    ...documents.map(({ object }) => object as unknown as Kube),
-    ...namespaces.flatMap((one) => (namespaceObject(one) as Kube | undefined) ?? []),
-  ];
-}
-
-function objectsIn(files: readonly RenderedFile[]): Kube[] {
-  return files
-    .filter(({ file }) => !/(^|\/)(kustomization|ks|application|argocd-cm)\.yaml$/.test(file))
-    .flatMap(({ text }) => loadAll(text) as Kube[]);
-}
-
-/** Without the marks that tell a tool what to do with the object. */
-function unmarked(object: Kube): Kube {
-  const without = (map: Record<string, string> = {}): Record<string, string> =>
-    Object.fromEntries(
-      Object.entries(map).filter(
-        ([key]) =>
-          !/^(pulumi-cluster-security\/stage|argocd\.argoproj\.io\/.*|kustomize\.toolkit\.fluxcd\.io\/.*)$/.test(key),
-      ),
-    );
-  const { annotations, labels, ...metadata } = object.metadata;
-  const kept = without(annotations);
-  return {
-    ...object,
-    metadata: {
-      ...metadata,
-      labels: without(labels),
-      ...(Object.keys(kept).length === 0 ? {} : { annotations: kept }),
-    },
-  };
-}
-
-function byName(objects: readonly Kube[]): Kube[] {
-  const key = ({ kind, metadata }: Kube): string => `${metadata.namespace ?? ""}/${metadata.name} ${kind}`;
-  return [...objects].sort((a, b) => (key(a) < key(b) ? -1 : 1));
-}
+import type { Kube } from "./trees";
+import {
+  asServed,
+  builtOf,
+  byName,
+  componentsObjects,
+  hasKustomize,
+  kustomizationsOf,
+  kustomize,
+  objectsIn,
+  unmarked,
+  written,
+} from "./trees";
 
 const anyDialect = fc.constantFrom(...Object.values(Dialect));
 const anyMesh = fc.constantFrom(undefined, undefined, ...Object.values(MeshMode));
@@ -80,10 +32,6 @@ const declarations = fc
     const cluster = { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"] };
     return { ...base, cluster, dialect, layout, namespaces: existing, ...meshed };
   });
-
-function kustomizationsOf(files: readonly RenderedFile[]): FluxKustomization[] {
-  return loadAll(files.find(({ file }) => file === "ks.yaml")?.text ?? "") as FluxKustomization[];
-}
 
 describe("rendering a declaration", () => {
   it("S3-14 writes the objects of the component, for every example and tool", async () => {
@@ -307,13 +255,13 @@ describe("rendering a declaration", () => {
   });
 
   it("S3-15 real kustomize builds of every stage what the plan has, and nothing else", async function () {
-    if (spawnSync("kubectl", ["version", "--client"]).status !== 0) this.skip();
+    if (!hasKustomize()) this.skip();
     this.timeout(120_000);
     const chosen = (await examples()).filter(({ name }) => ["zero-trust-tiers", "tenants"].includes(name));
     for (const { name, declaration } of chosen) {
       const planned = plan(declaration);
       const { files } = render(planned, "flux", defaultSettings);
-      const built = kustomizationsOf(files).flatMap(({ spec }) => built1(files, spec));
+      const built = kustomizationsOf(files).flatMap(({ spec }) => builtOf(files, spec));
       const expected = componentsObjects(planned).map(unmarked);
       assert.deepEqual(byName(built.map(unmarked).map(asServed)), byName(expected), name);
       const plainly = render(planned, "kustomize", defaultSettings);
@@ -331,46 +279,3 @@ describe("rendering a declaration", () => {
     }
   });
 });
-
-/** What the API server keeps: it drops the namespace of an object that has none, and kustomize does not know the kinds. */
-function asServed(object: Kube): Kube {
-  if (!isClusterwide(object.apiVersion, object.kind)) return object;
-  const { namespace: _namespace, ...metadata } = object.metadata;
-  return { ...object, metadata };
-}
-
-/** What kustomize makes of one Flux Kustomization, as the controller asks it. */
-function built1(files: readonly RenderedFile[], spec: FluxKustomization["spec"]): Kube[] {
-  const folder = written(files);
-  try {
-    const own = path.join(folder, "built");
-    mkdirSync(own);
-    const { patches, targetNamespace } = spec;
-    writeFileSync(
-      path.join(own, "kustomization.yaml"),
-      JSON.stringify({
-        resources: ["../app"],
-        patches,
-        ...(targetNamespace === undefined ? {} : { namespace: targetNamespace }),
-      }),
-    );
-    return (loadAll(kustomize(own)) as (Kube | undefined | null)[]).filter((one) => one !== undefined && one !== null);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function written(files: readonly RenderedFile[]): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-render-"));
-  for (const { file, text } of files) {
-    mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
-    writeFileSync(path.join(folder, file), text);
-  }
-  return folder;
-}
-
-function kustomize(folder: string): string {
-  const done = spawnSync("kubectl", ["kustomize", folder], { encoding: "utf8" });
-  assert.equal(done.status, 0, done.stderr);
-  return done.stdout;
-}
