@@ -216,7 +216,8 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
         () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false, dnsNames: [] }),
       );
       const nobody = used.some((field) => !filled.includes(field) && !sayNothingEmpty.has(field));
-      const peers = nobody ? [] : readPeers(rule, path, filled, { verdict, restrictsPorts: traffic.restricted }, scope);
+      const about = { verdict, restrictsPorts: traffic.restricted };
+      const peers = nobody ? readNobody(rule, path, filled, about, scope) : readPeers(rule, path, filled, about, scope);
       return {
         direction,
         verdict,
@@ -257,6 +258,17 @@ function readPeers(
     }
     return everybodyOnPorts;
   });
+}
+
+/** An empty list beside another one selects nobody; what is refused in that refuses the policy all the same. */
+function readNobody(...[rule, path, filled, about, scope]: Parameters<typeof readPeers>): PeerTerm[] {
+  scope.reader.validate((reader) =>
+    reader.attempt(
+      () => readPeers(rule, path, filled, about, { ...scope, reader }),
+      () => [],
+    ),
+  );
+  return [];
 }
 
 /** The agent resolves Services for rules that allow, and for no others (measured; processRule in pkg/policy/k8s/service.go). */
