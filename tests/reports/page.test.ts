@@ -23,7 +23,7 @@ interface Violation {
 }
 
 describe("report: the page in Chromium", function () {
-  this.timeout(180_000);
+  this.timeout(900_000);
   let folder: string;
   let page: Page;
   const files = new Map<string, string>();

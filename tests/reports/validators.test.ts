@@ -99,7 +99,7 @@ describe("reports under real validators: JUnit by the schema of Jenkins' xUnit p
 });
 
 describe("reports under real validators: SARIF by Microsoft's SARIF Multitool", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const installed = fixture("npm/sarif-multitool");
   const program =
     installed === undefined
@@ -197,7 +197,7 @@ describe("reports under real validators: PolicyReport by its definition", () => 
 });
 
 describe("reports under real validators: OSCAL by compliance-trestle", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const packages = fixture("python/compliance-trestle");
   before(function () {
     if (packages === undefined) this.skip();
