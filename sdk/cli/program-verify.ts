@@ -30,8 +30,7 @@ Exit codes:
 
 /** Adds `verify`. */
 export function addVerify(program: Command, outcome: Outcome): void {
-  program
-    .command("verify")
+  checklistOptions(program.command("verify"))
     .summary("prove it with packets: what is declared passes, what is not does not")
     .description(
       "Sends packets in a live cluster from short-lived pods that carry the labels and service accounts of its workloads: " +
@@ -53,14 +52,6 @@ export function addVerify(program: Command, outcome: Outcome): void {
       "yes, create these pods; without it nothing is created, and what would be is listed",
       false,
     )
-    .option(
-      "--checklist",
-      "fourteen questions to the cluster, answered by reading; creates nothing. --context infra,apps asks several",
-      false,
-    )
-    .option("--repository <folder>", "with --checklist: the folder of the policies")
-    .option("--runbook <file>", "with --checklist: the runbook")
-    .option("--verified <file>", "with --checklist: what an earlier verify --format json printed")
     .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
     .option("--all", "every undeclared path", false)
     .option("-n, --namespace <name>", "only paths with an end in this namespace (repeatable, or a,b)", several, [])
@@ -99,4 +90,16 @@ export function addVerify(program: Command, outcome: Outcome): void {
       const { verifyCommand } = await import("./commands/verify.js");
       outcome.exitCode = await verifyCommand(options);
     });
+}
+
+function checklistOptions(command: Command): Command {
+  return command
+    .option(
+      "--checklist",
+      "fourteen questions to the cluster, answered by reading; creates nothing. --context infra,apps asks several",
+      false,
+    )
+    .option("--repository <folder>", "with --checklist: the folder of the policies")
+    .option("--runbook <file>", "with --checklist: the runbook")
+    .option("--verified <file>", "with --checklist: what an earlier verify --format json printed");
 }
