@@ -40,7 +40,7 @@ const withWholeRanges = networkPolicies(2).map(
 );
 
 dialectSuite({
-  title: "properties: pods whose addresses are not known, in ranges of a whole family only, engine against oracle",
+  title: "properties: pods whose addresses are not known, in wide ranges only, engine against oracle",
   share: 0.03,
   cluster: clusters({ podAddresses: false, hostNetwork: false }),
   policies: withWholeRanges,

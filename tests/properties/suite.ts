@@ -55,11 +55,22 @@ function openAddresses({ pods }: OracleCluster, policies: string): string[] {
   return known.length === 0 ? all : all.filter((address) => known.includes(address.includes(":")));
 }
 
-/** Where a pod without an address may be: anywhere, or in ranges of a whole family and in no smaller one. */
+/** A pod's address in each range that may be the cluster's range of pods: private, and wide enough for all of them. */
+const inWideRanges: Readonly<Record<string, string>> = {
+  "10.0.0.0/8": "10.77.0.7",
+  "10.1.0.0/16": "10.1.77.7",
+  "fd00:ec2::/32": "fd00:ec2:7::7",
+};
+
+/** Where a pod without an address may be: anywhere, or in a whole family and in ranges that may be that of the pods. */
 function podAddresses(cluster: OracleCluster, policies: string, { unknownPodAddresses }: EnforcerProfile): string[] {
   if (unknownPodAddresses === "outside-cidrs") return [];
   const addresses = openAddresses(cluster, policies);
-  return unknownPodAddresses === "possible" ? addresses : addresses.filter((address) => inNoCidr.includes(address));
+  if (unknownPodAddresses === "possible") return addresses;
+  const wide = Object.entries(inWideRanges).flatMap(([range, address]) =>
+    policies.includes(`"${range}"`) ? [address] : [],
+  );
+  return [...addresses.filter((address) => inNoCidr.includes(address)), ...wide];
 }
 
 const tally = new Tally();
