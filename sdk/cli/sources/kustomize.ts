@@ -131,24 +131,25 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     if (first === undefined) return each;
     const left = leftOpen(each.object, about);
     if (left === undefined) return each;
-    const { metadata, apiVersion, kind } = each.object;
-    const ref = {
-      apiVersion,
-      kind,
-      name: textOf(metadata?.name) ?? "(unknown)",
-      ...(textOf(metadata?.namespace) === undefined ? {} : { namespace: textOf(metadata?.namespace) as string }),
-    };
     const patches = [...new Set(about.map(({ by }) => by))].sort();
-    problems.push({
-      code: "variants",
-      message: `changed by a patch of a kustomization (${patches.join(", ")}): render it first (kustomize build ${first.root} | cluster-security matrix -)`,
-      object: ref,
-      ...(each.source === undefined ? {} : { source: each.source }),
-      affectsVerdicts: false,
-    });
+    problems.push(patchedProblem(each, patches, first.root));
     return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
+}
+
+/** What a patch may change of the object is seen only when its kustomization is rendered. */
+function patchedProblem({ object, source }: SourcedObject, patches: readonly string[], root: string): Problem {
+  const { metadata, apiVersion, kind } = object;
+  const namespace = textOf(metadata?.namespace);
+  const name = textOf(metadata?.name) ?? "(unknown)";
+  return {
+    code: "variants",
+    message: `changed by a patch of a kustomization (${patches.join(", ")}): render it first (kustomize build ${root} | cluster-security matrix -)`,
+    object: { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) },
+    ...(source === undefined ? {} : { source }),
+    affectsVerdicts: false,
+  };
 }
 
 /** A text; nothing for a placeholder that was not filled in. */
