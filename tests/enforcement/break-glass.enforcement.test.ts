@@ -1,4 +1,4 @@
-/** A bypass of break glass on a real Cilium: packets pass while it is open, and no longer. */
+/** A bypass of break glass on a real Cilium and a real Calico: packets pass while it is open, and no longer. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,13 +6,15 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiClient } from "../../lab/control-plane/index";
 import { apiClient } from "../../lab/control-plane/index";
-import type { LabObject, LabProbe } from "../../lab/datapath/index";
+import type { EnforcerName, LabObject, LabProbe } from "../../lab/datapath/index";
+import { dialectsOf } from "../../lab/whole-way/index";
 import { bypassRole } from "../../sdk/cluster/index";
 import type { PlannedObject } from "../../sdk/plan/index";
-import { Dialect, plan } from "../../sdk/plan/index";
+import { plan } from "../../sdk/plan/index";
 import type { Ran } from "../cli/command";
 import { run } from "../cli/command";
 import { makeVerifier, verifierContext } from "../cluster/verifier";
+import { skipWithoutCalico } from "./calico";
 import type { SharedDatapath } from "./shared-datapath";
 import { sharedDatapath } from "./shared-datapath";
 import { applications, declarationIn, podsOf } from "./shop";
@@ -28,7 +30,8 @@ const undeclared = [probe("world", 8443), probe(`${home}/api`, 9000, "world")] a
 const metadata = probe("169.254.169.254", 80);
 const declared = probe(`${home}/primary`, 5432);
 
-describe("enforcement: break glass with Cilium", () => {
+const suiteOn = (cni: EnforcerName) => (): void => {
+  const [dialect] = dialectsOf[cni];
   let on: SharedDatapath;
   let admin: ApiClient;
   let folder: string;
@@ -37,7 +40,8 @@ describe("enforcement: break glass with Cilium", () => {
 
   before(async function () {
     this.timeout(300_000);
-    on = await sharedDatapath();
+    if (cni === "calico") await skipWithoutCalico(this);
+    on = await sharedDatapath({ cni });
     admin = apiClient(on.controlPlane);
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-glass-"));
     for (const name of ["shop-front", home]) await on.cluster.namespace(name);
@@ -50,9 +54,7 @@ describe("enforcement: break glass with Cilium", () => {
       reason: "nights",
       owner: "ops",
     };
-    const planned = plan({ ...declarationIn(Dialect.Cilium), breakGlass: [grant] }).documents.map(
-      ({ object }) => object,
-    );
+    const planned = plan({ ...declarationIn(dialect), breakGlass: [grant] }).documents.map(({ object }) => object);
     const isGuard = ({ apiVersion }: PlannedObject): boolean => apiVersion.startsWith("admissionregistration.");
     policies = planned.filter((object) => !isGuard(object)) as unknown as LabObject[];
     others = planned.filter(isGuard);
@@ -124,22 +126,30 @@ describe("enforcement: break glass with Cilium", () => {
     );
   });
 
-  it("S3-29: refuses what its grant does not say, in the API of the enforcer, too", async () => {
+  it("S3-29: refuses what its grant does not say, in the API of this enforcer, too", async () => {
     const [guard] = others.filter(({ metadata: { name } }) => name.includes("bypasses"));
     assert.ok(guard !== undefined);
+    const at = { cilium: "cilium.io/v2", calico: "projectcalico.org/v3" }[cni];
+    const resource = cni === "cilium" ? "ciliumnetworkpolicies" : "networkpolicies";
+    const name = cni === "cilium" ? "break-glass-nights-abcdefgh" : "default.break-glass-nights-abcdefgh";
     const object = {
-      apiVersion: "cilium.io/v2",
-      kind: "CiliumNetworkPolicy",
+      apiVersion: at,
+      kind: cni === "cilium" ? "CiliumNetworkPolicy" : "NetworkPolicy",
       metadata: {
-        name: "break-glass-nights-abcdefgh",
+        name,
         namespace: home,
         labels: { "policy-bypass.pulumi-cluster-security/timer": "break-glass-nights-abcdefgh" },
       },
-      spec: { endpointSelector: {}, egress: [{}] },
+      spec:
+        cni === "cilium"
+          ? { endpointSelector: {}, egress: [{}] }
+          : { selector: "all()", egress: [{ action: "Allow" }] },
     };
-    const at = `/apis/cilium.io/v2/namespaces/${home}/ciliumnetworkpolicies`;
-    const { status, body } = await admin.call("POST", at, object);
+    const { status, body } = await admin.call("POST", `/apis/${at}/namespaces/${home}/${resource}`, object);
     assert.equal(status, 422, JSON.stringify(body));
     assert.match(JSON.stringify(body), /protect-break-glass-bypasses-in-shop-back/);
   });
-});
+};
+
+describe("enforcement: break glass with Cilium", suiteOn("cilium"));
+describe("enforcement: break glass with Calico", suiteOn("calico"));
