@@ -30,7 +30,8 @@ Exit codes:
 
 /** Adds `verify`. */
 export function addVerify(program: Command, outcome: Outcome): void {
-  checklistOptions(program.command("verify"))
+  const command = program
+    .command("verify")
     .summary("prove it with packets: what is declared passes, what is not does not")
     .description(
       "Sends packets in a live cluster from short-lived pods that carry the labels and service accounts of its workloads: " +
@@ -51,27 +52,8 @@ export function addVerify(program: Command, outcome: Outcome): void {
       "--create-probe-pods",
       "yes, create these pods; without it nothing is created, and what would be is listed",
       false,
-    )
-    .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
-    .option("--all", "every undeclared path", false)
-    .option("-n, --namespace <name>", "only paths with an end in this namespace (repeatable, or a,b)", several, [])
-    .option("-w, --workload <name>", "only paths with this workload: ns/name (repeatable, or a,b)", several, [])
-    .option(
-      "--outside <address>",
-      "an address outside the cluster that answers, to stand for the internet or a declared range (repeatable, or a,b)",
-      several,
-      [],
-    )
-    .option(
-      "--probe-image <image>",
-      "image of the pods: any with Node.js 18 or later, no shell needed (default: node:22-alpine)",
-    )
-    .option("--probe-command <program>", "the program in it (default: node)")
-    .option("--probe-pull-secret <name>", "secret for pulling it, in every namespace (repeatable, or a,b)", several, [])
-    .option("--max-pods <count>", "pods at the same time", "40")
-    .option("--timeout <seconds>", "silence that means blocked", "3")
-    .option("--settle <seconds>", "so long an outcome that is not as expected is tried again", "15")
-    .option("--start-timeout <seconds>", "so long a pod may take to start", "120")
+    );
+  withChecklist(withProbes(command))
     .option("--cni <enforcer>", "who enforces: cilium@1.20, calico@3.32, kubernetes (default: inferred)")
     .addOption(
       new Option("--format <format>", "how to print").choices(["table", "tap", "junit", "json"]).default("table"),
@@ -92,7 +74,32 @@ export function addVerify(program: Command, outcome: Outcome): void {
     });
 }
 
-function checklistOptions(command: Command): Command {
+/** What is sent, from what, and for how long an answer is waited for. */
+function withProbes(command: Command): Command {
+  return command
+    .option("--sample <count>", "undeclared paths that are tried from each workload", "5")
+    .option("--all", "every undeclared path", false)
+    .option("-n, --namespace <name>", "only paths with an end in this namespace (repeatable, or a,b)", several, [])
+    .option("-w, --workload <name>", "only paths with this workload: ns/name (repeatable, or a,b)", several, [])
+    .option(
+      "--outside <address>",
+      "an address outside the cluster that answers, to stand for the internet or a declared range (repeatable, or a,b)",
+      several,
+      [],
+    )
+    .option(
+      "--probe-image <image>",
+      "image of the pods: any with Node.js 18 or later, no shell needed (default: node:22-alpine)",
+    )
+    .option("--probe-command <program>", "the program in it (default: node)")
+    .option("--probe-pull-secret <name>", "secret for pulling it, in every namespace (repeatable, or a,b)", several, [])
+    .option("--max-pods <count>", "pods at the same time", "40")
+    .option("--timeout <seconds>", "silence that means blocked", "3")
+    .option("--settle <seconds>", "so long an outcome that is not as expected is tried again", "15")
+    .option("--start-timeout <seconds>", "so long a pod may take to start", "120");
+}
+
+function withChecklist(command: Command): Command {
   return command
     .option(
       "--checklist",
