@@ -142,7 +142,7 @@ export const rows: readonly RequirementRow[] = [
   row("S4-14", "an automated run of allowed and denied scenarios"),
   row("S4-15", "the overhead is measured"),
   row("S4-16", "policies are backed up and restored"),
-  row("S4-17", "a new service is added step by step", "the scaffold"),
+  row("S4-17", "a new service is added step by step"),
   row("S4-18", "failover keeps working"),
   row("S4-19", "it holds under load"),
   row("S4-20", "it is checked that the CNI enforces"),

@@ -29,7 +29,8 @@ export async function planOfToday(
   return { declaration, plan: planned(file, declaration) };
 }
 
-function planned(file: string, declaration: ClusterSecurityDeclaration): Plan {
+/** The plan of what a file holds. @throws CliError with everything that is wrong with it */
+export function planned(file: string, declaration: ClusterSecurityDeclaration): Plan {
   try {
     return plan(declaration);
   } catch (error) {
@@ -42,9 +43,14 @@ function planned(file: string, declaration: ClusterSecurityDeclaration): Plan {
 export async function readDeclaration(file: string): Promise<unknown> {
   if (!existsSync(file)) throw inputError(`"${file}": there is no such file`);
   if (/\.[cm]?[jt]s$/.test(file)) return await fromModule(file);
+  return declarationIn(file, () => readFileSync(file, "utf8"));
+}
+
+/** What a declaration's text holds. @param text The text, or what reads it. @throws CliError where it is none */
+export function declarationIn(file: string, text: string | (() => string)): unknown {
   let value: unknown;
   try {
-    value = load(readFileSync(file, "utf8"));
+    value = load(typeof text === "string" ? text : text());
   } catch (error) {
     const reason = error instanceof YAMLException ? error.reason : (error as NodeJS.ErrnoException).code;
     throw inputError(`"${file}" cannot be read: ${reason ?? "it is neither YAML nor JSON"}`);

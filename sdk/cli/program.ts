@@ -9,6 +9,7 @@ import { addGitops } from "./program-gitops";
 import { addMonitoring } from "./program-monitoring";
 import { addJudgements } from "./program-judgements";
 import { addReport } from "./program-report";
+import { addScaffolds } from "./program-scaffold";
 import { addVerify } from "./program-verify";
 import {
   describeOption,
@@ -75,6 +76,7 @@ cluster-security help COMMAND tells more about each.`,
   addGitops(program, outcome);
   addRbac(program, outcome);
   addBypass(program, outcome);
+  addScaffolds(program, version, outcome);
 
   // Commander gives a subcommand these only at the moment it is made.
   for (const command of program.commands)

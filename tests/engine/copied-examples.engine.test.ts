@@ -66,6 +66,14 @@ describe("an example's file, copied into a project of its own", function () {
       mkdirSync(path.dirname(path.join(modules, entry)), { recursive: true });
       symlinkSync(path.join(repository, "node_modules", entry), path.join(modules, entry));
     }
+    const { code, output } = await run(
+      process.execPath,
+      [path.join(repository, "bin/sdk/cli/main.js"), "init", "begun"],
+      {
+        cwd: folder,
+      },
+    );
+    assert.equal(code, 0, output);
     for (const name of copied) {
       const project = path.join(folder, name);
       mkdirSync(project, { recursive: true });
@@ -80,7 +88,7 @@ describe("an example's file, copied into a project of its own", function () {
 
   it("compiles, each example, under the settings of a new Pulumi project", async () => {
     const file = path.join(folder, "tsconfig.json");
-    writeFileSync(file, JSON.stringify({ ...tsconfig, files: copied.map((name) => `${name}/index.ts`) }));
+    writeFileSync(file, JSON.stringify({ ...tsconfig, files: [...copied, "begun"].map((name) => `${name}/index.ts`) }));
     const compiler = path.join(repository, "node_modules", "typescript", "bin", "tsc");
     const { code, output } = await run(process.execPath, [compiler, "--noEmit", "-p", file], { cwd: folder });
     assert.equal(code, 0, output);
@@ -89,6 +97,8 @@ describe("an example's file, copied into a project of its own", function () {
   for (const [name, planned] of [
     ["web-app", /web-app-app\/default-deny-all/],
     ["kubernetesx", /kubernetesx-default-deny-all/],
+    // what `cluster-security init` writes
+    ["begun", /security-demo\/default-deny-all|security-default-deny-all/],
   ] as const) {
     it(`runs: pulumi preview of ${name} plans its policies`, async () => {
       const lab: Lab = await sharedLab();
