@@ -1,3 +1,4 @@
+import { IPv6 } from "ipaddr.js";
 import { parseAddress, parseCidr } from "../reachability";
 import type { Flow, FlowProtocol, Peer, Snapshot, Workload } from "../reachability";
 import { didYouMean, nearest, usageError } from "./errors";
@@ -105,7 +106,7 @@ function parsePeer(text: string, snapshot: Snapshot, beforeGivingUp: () => void 
   if (text.startsWith("node@")) return nodeAt(text.slice("node@".length));
   if (text.startsWith("new@")) return freshPod(text.slice("new@".length), snapshot);
   const address = text.replace(/^\[([0-9A-Fa-f:.]+)\]$/, "$1");
-  if (parseAddress(address) !== undefined) return { kind: "address", address };
+  if (parseAddress(address) !== undefined) return { kind: "address", address: onTheWire(address) };
   if (parseCidr(text) !== undefined) {
     throw usageError(`"${text}" is a range: name one address of it, or ask "cluster-security matrix"`);
   }
@@ -117,9 +118,19 @@ function parsePeer(text: string, snapshot: Snapshot, beforeGivingUp: () => void 
   return { kind: "workload", id: oneWorkload(text, found, snapshot).id };
 }
 
+/**
+ * The address that packets carry. A socket that opens an IPv4-mapped address, `::ffff:10.0.0.5`, sends IPv4 (RFC 4291,
+ * 2.5.5.2; RFC 4038, 4.2).
+ */
+function onTheWire(address: string): string {
+  if (!IPv6.isValid(address)) return address;
+  const parsed = IPv6.parse(address);
+  return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : address;
+}
+
 function nodeAt(address: string): Peer {
   if (parseAddress(address) === undefined) throw usageError(`"${address}" is no address: write node@10.0.0.5`);
-  return { kind: "node", where: "remote", address };
+  return { kind: "node", where: "remote", address: onTheWire(address) };
 }
 
 /** `NAMESPACE[/ACCOUNT][,LABEL=VALUE…]` */

@@ -88,6 +88,12 @@ describe("ends of a flow", () => {
     refused("shop/frontend:80", "shop/backend:80", /only the destination has one: write "shop\/frontend"/);
   });
 
+  it("an IPv4-mapped address is the IPv4 address that its packets carry", () => {
+    assert.deepEqual(destination("[::ffff:10.0.0.5]:443"), { kind: "address", address: "10.0.0.5" });
+    assert.deepEqual(destination("::ffff:a00:5"), { kind: "address", address: "10.0.0.5" });
+    assert.deepEqual(destination("node@::ffff:10.0.0.5"), { kind: "node", where: "remote", address: "10.0.0.5" });
+  });
+
   it("addresses, IPv6 with its colons", () => {
     assert.deepEqual(destination("203.0.113.7:443"), { kind: "address", address: "203.0.113.7" });
     assert.deepEqual(destination("2001:db8::443"), { kind: "address", address: "2001:db8::443" });
