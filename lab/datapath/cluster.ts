@@ -174,9 +174,13 @@ export class LabCluster {
 
   /** Tries connections; outcomes are in the order of the probes. */
   async probe(probes: readonly LabProbe[], options?: ProbeOptions): Promise<readonly RawOutcome[]> {
-    const outcomes = await new Prober(this.nodes, await this.pods(), this.onNode).try(probes, options);
-    await this.enforcer.check();
-    return outcomes;
+    const prober = new Prober(this.nodes, await this.pods(), this.onNode);
+    try {
+      return await prober.try(probes, options);
+    } finally {
+      // an agent that has ended explains more than what it left behind
+      await this.enforcer.check();
+    }
   }
 
   /** Probes in addresses and network namespaces, for the measurements that the helper makes. */
