@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PolicyProviderResource } from "@pulumi/policy";
-import { isUnknown } from "../sdk/reachability/model/unknown";
-import { holdsUnknown, readProperty, toPlain } from "./plain-values";
+import { holdsUnknown, isUnknown } from "../sdk/reachability/model/unknown";
+import { readProperty, toPlain } from "./plain-values";
 
 /**
  * One program may speak to many clusters. Policies of one must not be credited to the pods of another, so every

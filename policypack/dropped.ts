@@ -2,7 +2,7 @@ import type { Finding } from "../sdk/findings";
 import { droppedValues, emptyPlaces, notUnderstood, sharesValue } from "../sdk/findings";
 import type { KubeObject, SourcedObject } from "../sdk/reachability";
 import { describeRef, isPolicy } from "../sdk/reachability";
-import { holdsUnknown } from "./plain-values";
+import { holdsUnknown } from "../sdk/reachability/model/unknown";
 import type { ObservedResource } from "./snapshot-from-resources";
 
 /** Sections of a policy in which values of other resources decide what it selects. */

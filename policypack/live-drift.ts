@@ -2,8 +2,8 @@ import type { DeclaredObject, Drift, Finding, RuleText } from "../sdk/findings";
 import { controls, driftOf } from "../sdk/findings";
 import type { KubeObject, SourcedObject } from "../sdk/reachability";
 import { describeRef, isPolicy, withPatches } from "../sdk/reachability";
+import { holdsUnknown } from "../sdk/reachability/model/unknown";
 import { isWhole, readResource } from "./kubernetes-objects";
-import { holdsUnknown } from "./plain-values";
 import type { ClusterContents, ObservedResource } from "./snapshot-from-resources";
 
 /** A policy in the cluster does something else than the program declares, and no update changes that. */

@@ -97,9 +97,3 @@ function copyObject(holder: object, depth: number): unknown {
   // fromEntries defines properties, so a key `__proto__` stays an ordinary key
   return Object.fromEntries(Object.keys(holder).map((key) => [key, copy(readProperty(holder, key), depth + 1)]));
 }
-
-/** Whether something in plain data is not known. */
-export function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
-}

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import type { KubeObject } from "../sdk/reachability";
 import { isClusterwide, readYaml } from "../sdk/reachability";
+import { holdsUnknown } from "../sdk/reachability/model/unknown";
 import type { HelmRelease } from "./kubernetes-objects";
-import { holdsUnknown } from "./plain-values";
 
 /** What `helm template` makes of a release, or why it was not asked or failed. */
 export type Rendered = { readonly objects: readonly KubeObject[] } | { readonly because: string };

@@ -5,6 +5,7 @@ import { load, YAMLException } from "js-yaml";
 import type { ClusterSecurityDeclaration, Plan } from "../plan";
 import { DeclarationError, plan } from "../plan";
 import { inputError } from "./errors";
+import { isModule } from "./module-file";
 
 /**
  * The plan of a declaration in a file: YAML, JSON, or a JavaScript module that exports it as `declaration`.
@@ -42,7 +43,7 @@ export function planned(file: string, declaration: ClusterSecurityDeclaration): 
 /** What a declaration's file holds, as it stands. @throws CliError where it cannot be read. */
 export async function readDeclaration(file: string): Promise<unknown> {
   if (!existsSync(file)) throw inputError(`"${file}": there is no such file`);
-  if (/\.[cm]?[jt]s$/.test(file)) return await fromModule(file);
+  if (isModule(file)) return await fromModule(file);
   return declarationIn(file, () => readFileSync(file, "utf8"));
 }
 

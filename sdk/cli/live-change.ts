@@ -1,10 +1,10 @@
 /** Changes the policies of a live cluster: shown as paths first, asked for, applied in a safe order, and looked at again. */
-import { createInterface } from "node:readline/promises";
 import type { PlannedObject } from "../plan";
 import type { KubeObject, PathDifference, Reachability, SourcedObject } from "../reachability";
-import { buildSnapshot, compile, countPaths, diff, isUnknown, shapesPolicies } from "../reachability";
+import { buildSnapshot, compile, countPaths, diff, holdsUnknown, shapesPolicies } from "../reachability";
 import { idOf, proveOrder, safeOrder, type Change, type OrderStep } from "../render";
 import { describeCounts, describeDifference } from "../reports/diff";
+import { ask } from "./ask";
 import { CliError, inputError, usageError } from "./errors";
 import { exitCodes, type ExitCode } from "./exit-codes";
 import type { Output } from "./output";
@@ -109,11 +109,6 @@ function refuseUnknown(changes: readonly Change[]): void {
   }
 }
 
-function holdsUnknown(value: unknown): boolean {
-  if (isUnknown(value)) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
-}
-
 function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
@@ -129,15 +124,8 @@ async function isConfirmed(count: number, { yes, context }: LiveChangeOptions): 
       "nobody can be asked here: add --yes to change the cluster, or --dry-run to see what would happen",
     );
   }
-  const asked = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await asked.question(
-      `Change ${count} ${count === 1 ? "object" : "objects"} in ${context}? (yes/no) `,
-    );
-    return answer.trim().toLowerCase() === "yes";
-  } finally {
-    asked.close();
-  }
+  const answer = await ask(`Change ${count} ${count === 1 ? "object" : "objects"} in ${context}? (yes/no) `);
+  return answer.toLowerCase() === "yes";
 }
 
 async function carryOut(

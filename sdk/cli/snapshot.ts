@@ -105,8 +105,9 @@ export async function loadTwo(
   };
 }
 
-async function read(specs: readonly string[], options: InputOptions): Promise<SourceContent> {
-  const content = await readSources(specs, {
+/** How sources are read, as the options say. */
+export function readOptionsOf(options: InputOptions): ReadOptions {
+  return {
     form: options.as,
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
     progress: (text) => note(text, options),
@@ -114,7 +115,11 @@ async function read(specs: readonly string[], options: InputOptions): Promise<So
     verbose: options.verbose,
     render: options.render,
     defaultNamespace: options.defaultNamespace,
-  });
+  };
+}
+
+async function read(specs: readonly string[], options: InputOptions): Promise<SourceContent> {
+  const content = await readSources(specs, readOptionsOf(options));
   for (const text of content.notes) note(`note: ${text}`, options);
   if (content.objects.length === 0) {
     report(content.problems, options, "");

@@ -1,18 +1,9 @@
 /** Policies of a live cluster as they would be written into files. */
 import type { KubeObject, SourcedObject } from "../reachability";
-import { groupOf, shapesPolicies } from "../reachability";
+import { groupOf, serverFields, shapesPolicies } from "../reachability";
 
-/** What the API server writes into every object; nobody who applies one does. */
-const serverFields = [
-  "creationTimestamp",
-  "deletionGracePeriodSeconds",
-  "deletionTimestamp",
-  "generation",
-  "managedFields",
-  "resourceVersion",
-  "selfLink",
-  "uid",
-];
+/** What the API server writes into objects, those that are being deleted among them; nobody who applies one does. */
+const unapplied: ReadonlySet<string> = new Set([...serverFields, "deletionGracePeriodSeconds", "deletionTimestamp"]);
 
 /** kubectl's copy of what was applied, which may be older than the object. */
 const bookkeeping = ["kubectl.kubernetes.io/last-applied-configuration"];
@@ -20,7 +11,7 @@ const bookkeeping = ["kubectl.kubernetes.io/last-applied-configuration"];
 /** An object without what the server writes: metadata that it alone sets, and the status. */
 export function withoutServerFields(object: KubeObject): KubeObject {
   const { metadata, status: _status, ...rest } = object as KubeObject & { status?: unknown };
-  const own = Object.fromEntries(Object.entries(metadata ?? {}).filter(([key]) => !serverFields.includes(key)));
+  const own = Object.fromEntries(Object.entries(metadata ?? {}).filter(([key]) => !unapplied.has(key)));
   const { annotations, ...others } = own as { annotations?: Record<string, string> };
   const kept = Object.entries(annotations ?? {}).filter(([key]) => !bookkeeping.includes(key));
   return {

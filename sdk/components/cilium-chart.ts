@@ -4,7 +4,7 @@ import type { ChartPlan, ChartValues, CiliumOptions } from "../charts/index";
 import { ciliumValues, isChartValues } from "../charts/index";
 import { isRealEngine } from "./engine";
 import { readArguments } from "./errors";
-import { refuse } from "./refusal";
+import { refuse, unlessRefused } from "./refusal";
 
 /** A range for documentation (RFC 5737): stands in for one that is not known yet, to check all other values. */
 const standIn = "192.0.2.0/24";
@@ -39,10 +39,7 @@ export function readCiliumChart({ strictEncryptionCidr: range, ...args }: LateCi
       }
     });
   });
-  // the engine ends the operation: an input that rejects would leave the program waiting for a URN that never comes
-  const usable = isRealEngine()
-    ? new Promise<string>((resolve) => void checked.then(resolve, () => undefined))
-    : checked;
+  const usable = unlessRefused(checked);
   const planned = read(standIn);
   return {
     ...planned,

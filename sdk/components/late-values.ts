@@ -21,7 +21,7 @@ import type { Plan } from "../plan/index";
 import { DeclarationError } from "../plan/index";
 import { isRealEngine } from "./engine";
 import { readArguments } from "./errors";
-import { refuse } from "./refusal";
+import { refuse, unlessRefused } from "./refusal";
 
 /** An output in a declaration. */
 interface LateValue {
@@ -42,10 +42,7 @@ interface LatePlan {
   readonly second: Plan | undefined;
   /** With the values, as far as they are known: in an update, all of them. Rejects where one is refused. */
   readonly checked: Promise<Plan>;
-  /**
-   * The same for what is registered. Where the engine itself refuses the update, it never settles: a resource whose inputs
-   * reject never gets a URN, and Pulumi's SDK waits for ever for the URN of what others depend on.
-   */
+  /** The same for what is registered. */
   readonly final: Promise<Plan>;
 }
 
@@ -91,7 +88,7 @@ export function readDeclaration<Declared extends object, Read>(
     first: planOf(first),
     second: attempted(() => planOf(standingIn("second"))),
     checked,
-    final: isRealEngine() ? new Promise((resolve) => void checked.then(resolve, () => undefined)) : checked,
+    final: unlessRefused(checked),
   });
   return first;
 }

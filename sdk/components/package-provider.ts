@@ -26,6 +26,8 @@ interface PackageSchema {
  * compiles the sources at each start, which takes longer than a small update.
  */
 export class PackageProvider implements provider.Provider {
+  readonly #resources: PackageSchema["resources"];
+
   /**
    * @param version Version of the package.
    * @param schema The package schema, JSON.
@@ -35,7 +37,9 @@ export class PackageProvider implements provider.Provider {
     readonly version: string,
     readonly schema: string,
     private readonly components: Readonly<Record<string, ComponentConstructor>>,
-  ) {}
+  ) {
+    this.#resources = (JSON.parse(schema) as PackageSchema).resources;
+  }
 
   /** @throws Error where the package has no such component, and whatever the component throws */
   construct(
@@ -44,12 +48,11 @@ export class PackageProvider implements provider.Provider {
     inputs: Inputs,
     options: ComponentResourceOptions,
   ): Promise<provider.ConstructResult> {
-    const { resources } = JSON.parse(this.schema) as PackageSchema;
-    const described = resources[type];
+    const described = this.#resources[type];
     const component = this.components[type.split(":").at(-1) ?? ""];
     if (described === undefined || component === undefined) {
       return Promise.reject(
-        new Error(`${type} is no component of this package; it has ${Object.keys(resources).join(", ")}`),
+        new Error(`${type} is no component of this package; it has ${Object.keys(this.#resources).join(", ")}`),
       );
     }
     const instance = new component(name, inputs, options);

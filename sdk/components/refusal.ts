@@ -1,5 +1,6 @@
 /** How a component fails an operation that is under way. */
 import * as pulumi from "@pulumi/pulumi";
+import { isRealEngine } from "./engine";
 import { typeToken } from "./type-tokens";
 
 /** Names of hooks have to differ within a stack. */
@@ -16,6 +17,14 @@ class Refusal extends pulumi.ComponentResource {
     const hooks = { beforeCreate: [hook] };
     super(typeToken("Refusal"), name, {}, parent === undefined ? { hooks } : { parent, hooks });
   }
+}
+
+/**
+ * A value for what is registered. Where the engine itself refuses the operation, it never settles: a resource whose inputs
+ * reject never gets a URN, and Pulumi's SDK waits for ever for the URN of what others depend on.
+ */
+export function unlessRefused<T>(checked: Promise<T>): Promise<T> {
+  return isRealEngine() ? new Promise((resolve) => void checked.then(resolve, () => undefined)) : checked;
 }
 
 /**

@@ -5,8 +5,8 @@
 export * from "./public";
 /** What only the rooms of this package need. */
 export { isInRange } from "./model/sets/addresses";
-export { groupOf } from "./model/objects";
-export { isSomeValue, someValue } from "./model/unknown";
+export { groupOf, serverFields } from "./model/objects";
+export { holdsUnknown, isSomeValue, someValue } from "./model/unknown";
 export type { ServiceEntry } from "./model/services";
 export { isCiliumProxy } from "./model/services";
 export { isBeforeCalico } from "./model/calico-version";

@@ -1,5 +1,6 @@
 import type { Finding, Severity } from "../findings";
 import { describeControl, isViolation } from "../findings";
+import { isDnsLabel } from "../plan/names";
 import type { Problem } from "../reachability";
 import type { RuleDescription } from "./sarif";
 import { describeSource, placeOfFinding } from "./source";
@@ -42,7 +43,7 @@ const sourceName = "cluster-security";
  */
 export function policyReports(input: PolicyReportInput): readonly object[] {
   const timestamp = { seconds: Math.floor(input.time / 1000), nanos: 0 };
-  const known = new Set(input.namespaces.filter(isNamespaceName));
+  const known = new Set(input.namespaces.filter(isDnsLabel));
   const homeOf = ({ subject: { kind, namespace, name } }: Finding): string | undefined => {
     const home = namespace ?? (kind === "Namespace" ? name : undefined);
     return home !== undefined && known.has(home) ? home : undefined;
@@ -146,9 +147,4 @@ function errorOf({ code, message, source }: Problem, timestamp: object): Result 
     message,
     ...(place === undefined ? {} : { properties: { place } }),
   };
-}
-
-/** A label of DNS (RFC 1123), as the API server wants it: a placeholder is no namespace that could hold a report. */
-function isNamespaceName(name: string): boolean {
-  return name.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name);
 }

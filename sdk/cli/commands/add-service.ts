@@ -9,6 +9,7 @@ import { exitCodes, type ExitCode } from "../exit-codes";
 import { readPeer, readPeerWithPort, readPort } from "../scaffold/ends";
 import type { NewService } from "../scaffold/service";
 import { withService } from "../scaffold/service";
+import { isModule } from "../module-file";
 import { outputOf } from "./options";
 
 export interface AddServiceOptions {
@@ -27,7 +28,7 @@ export interface AddServiceOptions {
 /** `cluster-security add service`: a workload and its flows, written into a declaration. */
 export async function addService(name: string, options: AddServiceOptions): Promise<ExitCode> {
   const { declaration: file } = options;
-  if (/\.[cm]?[jt]s$/.test(file)) {
+  if (isModule(file)) {
     throw usageError(
       `"${file}" is a program: write the workload and its flows there. A declaration in YAML is edited.`,
     );

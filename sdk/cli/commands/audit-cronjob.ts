@@ -1,7 +1,7 @@
-import { dump } from "js-yaml";
 import { auditCronJob } from "../../cluster/audit-cronjob";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { mayBeName, printObjects, type ObjectFormat } from "../print/objects";
 import { outputOf } from "./options";
 
 export interface CronJobCommandOptions {
@@ -11,7 +11,7 @@ export interface CronJobCommandOptions {
   readonly baselineConfigMap: string;
   readonly schedule: string;
   readonly failOn: string;
-  readonly format: "yaml" | "json";
+  readonly format: ObjectFormat;
   readonly output?: string;
 }
 
@@ -27,16 +27,12 @@ export async function cronjob(options: CronJobCommandOptions): Promise<ExitCode>
   }
   const objects = auditCronJob({ name, namespace: inNamespace, image, baselineConfigMap, schedule, failOn });
   const output = outputOf(options);
-  output.write(
-    format === "json"
-      ? `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 2)}\n`
-      : objects.map((object) => dump(object, { noRefs: true })).join("---\n"),
-  );
+  output.write(printObjects(objects, format));
   await output.end();
   return exitCodes.ok;
 }
 
 function checkName(option: string, name: string, longest: number): void {
-  if (/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name) && name.length <= longest) return;
+  if (mayBeName(name) && name.length <= longest) return;
   throw usageError(`${option}: "${name}" is no name of an object, or too long (${longest} characters at most)`);
 }

@@ -10,7 +10,8 @@ import { isPolicy, isUnreadable, type KubeObject, type Problem, type SourcedObje
 import { planOf } from "../declaration-file";
 import { inputError, usageError } from "../errors";
 import { describeProblem } from "../problems";
-import { note, type InputOptions } from "../snapshot";
+import { note, readOptionsOf, type InputOptions } from "../snapshot";
+import { isModule } from "../module-file";
 import { textOf, textOfStandardInput } from "../sources/files";
 import { readFlowLines } from "../sources/flow-lines";
 import { readSources, readText } from "../sources/read";
@@ -63,7 +64,7 @@ async function readOne(spec: string, options: InputOptions): Promise<Baseline> {
   if (spec.startsWith("context=")) {
     throw usageError("--baseline: name what the cluster should be, a state, a folder or a declaration; no cluster");
   }
-  if (/\.[cm]?[jt]s$/.test(spec)) return ofPlan(await planOf(spec), spec);
+  if (isModule(spec)) return ofPlan(await planOf(spec), spec);
   if (spec === "-") {
     const text = await textOfStandardInput();
     const declared = declarationIn(text);
@@ -73,7 +74,7 @@ async function readOne(spec: string, options: InputOptions): Promise<Baseline> {
   if (existsSync(spec) && statSync(spec).isFile() && declarationIn(textOf(spec)) !== undefined) {
     return ofPlan(await planOf(spec), spec);
   }
-  return ofContent(await readSources([spec], sourceOptions(options)), options);
+  return ofContent(await readSources([spec], readOptionsOf(options)), options);
 }
 
 /** Fields that only declarations begin with. */
@@ -160,7 +161,7 @@ export async function readLiveFiles(
   baseline: readonly SourcedObject[],
   options: InputOptions,
 ): Promise<Live> {
-  const content = await readSources(specs, sourceOptions(options));
+  const content = await readSources(specs, readOptionsOf(options));
   for (const text of content.notes) note(`note: ${text}`, options);
   const side = sideOf(content);
   if (side.objects.length === 0) throw inputError(`there is no Kubernetes object to be read in ${specs.join(", ")}`);
@@ -198,18 +199,6 @@ export async function readAuditLogs(files: readonly string[], options: InputOpti
   }
   if (reader.unread > 0) note(`note: ${reader.unread} lines of the audit log are no audit events`, options);
   return reader;
-}
-
-function sourceOptions(options: InputOptions): Parameters<typeof readSources>[1] {
-  return {
-    form: options.as,
-    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
-    progress: (text) => note(text, options),
-    files: { exclude: options.exclude, include: options.include },
-    verbose: options.verbose,
-    render: options.render,
-    defaultNamespace: options.defaultNamespace,
-  };
 }
 
 /** How the baseline is called in a line of the history. */

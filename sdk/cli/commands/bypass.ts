@@ -1,5 +1,4 @@
 import { randomInt } from "node:crypto";
-import { createInterface } from "node:readline/promises";
 import {
   ApiClient,
   BreakGlassApi,
@@ -16,8 +15,10 @@ import {
 } from "../../cluster";
 import type { BypassStatement } from "../../plan";
 import { describeSubject, durationText, secondsOf, timerName } from "../../plan";
+import { ask } from "../ask";
 import { CliError, inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { mayBeName } from "../print/objects";
 import { printBypasses, type BypassFormat } from "../print/bypass";
 import { standardOutput } from "../output";
 import { load, note, type InputOptions } from "../snapshot";
@@ -144,8 +145,7 @@ async function onCluster(
 /** `shop/api` or `shop`. */
 function parseTarget(text: string): { readonly namespace: string; readonly workload?: string } {
   const [namespace = "", workload, ...rest] = text.split("/");
-  const isName = (name: string): boolean => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name);
-  if (!isName(namespace) || rest.length > 0 || (workload !== undefined && !isName(workload))) {
+  if (!mayBeName(namespace) || rest.length > 0 || (workload !== undefined && !mayBeName(workload))) {
     throw usageError(`"${text}" is no workload and no namespace: write shop/api or shop`);
   }
   return workload === undefined ? { namespace } : { namespace, workload };
@@ -193,12 +193,7 @@ function intent(
 
 async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) throw usageError("nothing was opened: nobody can be asked here, so add --yes");
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question("Open these paths? (yes/no) ")).trim());
-  } finally {
-    terminal.close();
-  }
+  return /^y(es)?$/i.test(await ask("Open these paths? (yes/no) "));
 }
 
 /** Does work that a signal ends; it removes by itself what it made. */

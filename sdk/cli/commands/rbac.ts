@@ -1,7 +1,7 @@
-import { dump } from "js-yaml";
 import { bypassRole, readingRole, verifyingRole } from "../../cluster/role";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { mayBeName, printObjects, type ObjectFormat } from "../print/objects";
 import { outputOf } from "./options";
 
 export interface RbacOptions {
@@ -16,14 +16,14 @@ export interface RbacOptions {
   readonly bypass: readonly string[];
   /** Groups that are bound to the roles of bypasses. */
   readonly group: readonly string[];
-  readonly format: "yaml" | "json";
+  readonly format: ObjectFormat;
   readonly output?: string;
 }
 
 /** `cluster-security rbac`: the role that reading a live cluster needs, and the one for verifying it. Reads nothing. */
 export async function rbac(options: RbacOptions): Promise<ExitCode> {
   const { name, serviceAccount, format, audit } = options;
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name)) throw usageError(`--name: "${name}" is no name of an object`);
+  if (!mayBeName(name)) throw usageError(`--name: "${name}" is no name of an object`);
   const bound = serviceAccount === undefined ? {} : { serviceAccount: parseAccount(serviceAccount) };
   const verifying = options.verify ? verifyingRole({ name: `${name}-verify`, ...bound }) : [];
   if (options.group.length > 0 && options.bypass.length === 0) {
@@ -33,11 +33,7 @@ export async function rbac(options: RbacOptions): Promise<ExitCode> {
   const opening = namespaces.length > 0 ? bypassRole({ name: `${name}-bypass`, namespaces, groups, ...bound }) : [];
   const objects = [...readingRole({ name, ...bound, audit }), ...verifying, ...opening];
   const output = outputOf(options);
-  output.write(
-    format === "json"
-      ? `${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, null, 2)}\n`
-      : objects.map((object) => dump(object, { noRefs: true })).join("---\n"),
-  );
+  output.write(printObjects(objects, format));
   await output.end();
   return exitCodes.ok;
 }

@@ -7,11 +7,12 @@ import type {
   RecordedDrift,
   RunsCompared,
 } from "../../audit";
-import { severities, type Severity } from "../../findings";
+import type { Severity } from "../../findings";
 import { describeRef } from "../../reachability";
 import { describeSource } from "../../reports";
 import { printable } from "../output";
 import type { Colours } from "./colours";
+import { countsBySeverity, severityHead } from "./severity";
 import { markdownCell } from "./text";
 
 /** The values of `--format` of `audit`. */
@@ -42,10 +43,7 @@ export function printAudit(result: AuditResult, run: AuditRun, format: AuditForm
 
 /** `2 critical, 1 low`. */
 export function describeDrifts(drifts: readonly { readonly severity: Severity }[]): string {
-  const counts = severities.flatMap((severity) => {
-    const count = drifts.filter((drift) => drift.severity === severity).length;
-    return count === 0 ? [] : [`${count} ${severity}`];
-  });
+  const counts = countsBySeverity(drifts);
   return counts.length === 0 ? "no drift" : counts.join(", ");
 }
 
@@ -69,15 +67,8 @@ function asJson({ verdict, drifts, gaps, compared }: AuditResult, run: AuditRun)
 function asText({ drifts, verdict, compared }: AuditResult, colours: Colours): string {
   if (verdict === "clean") return `no drift: ${describeCompared(compared)}\n`;
   if (drifts.length === 0) return "no drift was found, and not everything could be compared\n";
-  const paint: Readonly<Record<Severity, (text: string) => string>> = {
-    critical: colours.red,
-    high: colours.red,
-    medium: colours.yellow,
-    low: colours.yellow,
-    info: colours.dim,
-  };
   const blocks = drifts.map((drift) => {
-    const head = `${colours.bold(paint[drift.severity](drift.severity.toUpperCase()))} ${colours.bold(drift.kind)}`;
+    const head = severityHead(drift.severity, drift.kind, colours);
     return `${[head, ...linesOf(drift).map((line) => `  ${printable(line)}`)].join("\n")}\n`;
   });
   return [`${describeDrifts(drifts)}\n`, ...blocks].join("\n");

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { dump } from "js-yaml";
 import { describeControl, isViolation, severities } from "../../findings";
-import type { Finding, Severity } from "../../findings";
+import type { Finding } from "../../findings";
 import type { Problem, Source } from "../../reachability";
 import {
   assessmentResults,
@@ -19,6 +19,7 @@ import type { Colours } from "./colours";
 import type { CheckFormat } from "./formats";
 import { printList } from "./list";
 import { placeOf } from "./place";
+import { countsBySeverity, severityHead } from "./severity";
 import type { InputDigest } from "../inputs";
 
 export interface CheckPrinting {
@@ -122,13 +123,6 @@ function uniqueSources(sources: readonly Source[]): Source[] {
  * cause once.
  */
 function asText({ findings, colours, fails }: CheckPrinting): string {
-  const paint: Readonly<Record<Severity, (text: string) => string>> = {
-    critical: colours.red,
-    high: colours.red,
-    medium: colours.yellow,
-    low: colours.yellow,
-    info: colours.dim,
-  };
   const blocks = groupsOf(findings.filter(isViolation)).map((group) => {
     const [first] = group;
     if (first === undefined) return "";
@@ -143,7 +137,7 @@ function asText({ findings, colours, fails }: CheckPrinting): string {
       return isOneCause ? [message] : [message, ...reasons(finding).map((reason) => `  ${reason}`)];
     });
     const lines = [
-      `${colours.bold(paint[severity](severity.toUpperCase()))} ${colours.bold(id)}${doubt}${below}`,
+      `${severityHead(severity, id, colours)}${doubt}${below}`,
       ...[
         ...messages,
         ...(isOneCause ? reasons(first) : []),
@@ -175,10 +169,7 @@ function groupsOf(findings: readonly Finding[]): readonly (readonly Finding[])[]
 /** `2 critical, 1 high (1 only possibly); 3 exempt`. */
 export function countsOf(findings: readonly Finding[]): string {
   const violations = findings.filter(isViolation);
-  const counts = severities.flatMap((severity) => {
-    const count = violations.filter((finding) => finding.severity === severity).length;
-    return count === 0 ? [] : [`${count} ${severity}`];
-  });
+  const counts = countsBySeverity(violations);
   const possible = violations.filter(({ certainty }) => certainty === "possible").length;
   const exempt = findings.filter((finding) => finding.exempt === true).length;
   const doubt = possible === 0 ? "" : ` (${possible === violations.length ? "all" : possible} only possibly)`;

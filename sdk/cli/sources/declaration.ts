@@ -3,11 +3,6 @@ import { load } from "js-yaml";
 import type { KubeObject, SourcedObject } from "../../reachability";
 import type { SourceContent } from "./types";
 
-/** Whether a file is a module, which may export a declaration and is no list of manifests. */
-export function isModule(file: string): boolean {
-  return /\.[cm]?[jt]s$/.test(file);
-}
-
 /** Whether a text is the declaration of a cluster: one document without a kind, with namespaces or workloads by name. */
 export function isDeclaration(text: string): boolean {
   if (!/["']?(workloads|namespaces)["']?\s*:/.test(text)) return false;

@@ -1,6 +1,7 @@
 /** The API of a cluster, as far as break glass uses it. */
 import type { KubeObject } from "../../reachability";
 import { ApiError, change, type ApiClient, type Connection } from "../api-client";
+import { listAll } from "../live-objects";
 
 /** A kind of objects in one namespace. */
 export interface ObjectKind {
@@ -67,17 +68,8 @@ export class BreakGlassApi {
     namespace: string | undefined,
     labelSelector: string,
   ): Promise<LiveObject[] | undefined> {
-    const items: LiveObject[] = [];
-    let token = "";
-    do {
-      const query = new URLSearchParams({ limit: String(pageSize), labelSelector, ...(token && { continue: token }) });
-      const path = `${pathOf(kind, namespace)}?${query.toString()}`;
-      const list = await unlessMissing(this.client.get(path) as Promise<ObjectList>);
-      if (list === undefined) return undefined;
-      items.push(...(list.items ?? []));
-      token = list.metadata?.continue ?? "";
-    } while (token !== "");
-    return items;
+    const path = `${pathOf(kind, namespace)}?${new URLSearchParams({ labelSelector }).toString()}`;
+    return await unlessMissing(listAll(this.client, path, pageSize) as Promise<unknown> as Promise<LiveObject[]>);
   }
 
   async create(kind: ObjectKind, namespace: string, object: KubeObject): Promise<LiveObject> {
@@ -103,11 +95,6 @@ export class BreakGlassApi {
     const kind = { apiVersion: "admissionregistration.k8s.io/v1", resource: "validatingadmissionpolicies" };
     return (await this.list(kind, undefined, labelSelector)) ?? [];
   }
-}
-
-interface ObjectList {
-  readonly items?: LiveObject[];
-  readonly metadata?: { readonly continue?: string };
 }
 
 function pathOf({ apiVersion, resource }: ObjectKind, namespace?: string, name?: string): string {

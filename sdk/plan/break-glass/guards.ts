@@ -6,6 +6,7 @@
  * changed, or deleted in a way that leaves what it owns; a bypass with another owner, with a finalizer, or changed later.
  * The end is computed from `creationTimestamp`, the one clock that CEL has: the API server sets it before it validates.
  */
+import { groupOf } from "../../reachability";
 import { admissionPolicy } from "../admission-policy";
 import { bypassAnnotations, timerLabel } from "../bypass-label";
 import type { DraftDocument } from "../documents";
@@ -220,8 +221,4 @@ function resourcesOf(
     ]),
   );
   return [...found.values()];
-}
-
-function groupOf(apiVersion: string): string {
-  return apiVersion.split("/")[0] ?? "";
 }

@@ -50,6 +50,12 @@ export function isUnknown(value: unknown): value is UnknownValue {
   return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[marker] === true;
 }
 
+/** Whether something in plain data is not known. */
+export function holdsUnknown(value: unknown): boolean {
+  if (isUnknown(value)) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
+}
+
 /** Three-valued truth: 0 is no, 1 is maybe, 2 is yes. The order makes "and" the minimum and "or" the maximum. */
 export type Tri = 0 | 1 | 2;
 export const NO = 0 as const;

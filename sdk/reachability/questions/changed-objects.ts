@@ -1,5 +1,6 @@
 /** Which objects differ between two snapshots. */
 import type { KubeObject, ObjectRef, Source, SourcedObject } from "../model/objects";
+import { serverFields } from "../model/objects";
 import type { Snapshot } from "../model/snapshot";
 import { isUnknown } from "../model/unknown";
 
@@ -11,15 +12,7 @@ export interface ChangedObject extends ObjectRef {
 }
 
 /** What the server keeps for itself in an object, and what says nothing about traffic. */
-const bookkeeping: ReadonlySet<string> = new Set([
-  "creationTimestamp",
-  "deletionTimestamp",
-  "generation",
-  "managedFields",
-  "resourceVersion",
-  "selfLink",
-  "uid",
-]);
+const bookkeeping: ReadonlySet<string> = new Set([...serverFields, "deletionTimestamp"]);
 
 /** The objects that differ between two snapshots, each under the name by which a flow or an explanation knows it. */
 export class ChangedObjects {

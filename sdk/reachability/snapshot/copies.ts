@@ -1,5 +1,6 @@
 /** One object that was read several times: equal copies are one, and of copies that differ nobody knows which is in force. */
 import type { KubeObject, Source, SourcedObject } from "../model/objects";
+import { serverFields } from "../model/objects";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { podTemplateOf } from "../readers/workloads";
 import { identityOf } from "./identity";
@@ -60,12 +61,9 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places, areVariants });
 }
 
-/** Set by the API server, or of no meaning for what the object does. */
-const ownFields = ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
-
 function comparable({ status: _status, metadata, ...rest }: KubeObject): unknown {
   const { annotations, ...fields } = { ...metadata } as Record<string, unknown>;
-  for (const field of ownFields) delete fields[field];
+  for (const field of serverFields) delete fields[field];
   const { "kubectl.kubernetes.io/last-applied-configuration": _last, ...others } = (annotations ?? {}) as Record<
     string,
     unknown
