@@ -108,7 +108,7 @@ function placeLanguageHost(home: string, pulumi: string, user: NodeJS.ProcessEnv
   }
   const program = {
     ...{ name: "language-host", entry: "language-host/main.ts", folders: ["language-host"] },
-    define: { loadedFirst: path.join(__dirname, "compile-cache.cjs") },
+    define: { loadedFirst: path.join(__dirname, "node-start.cjs") },
   };
   writeLauncher(path.join(folder, name), bundleOf(program));
   return "own";
