@@ -3,6 +3,7 @@ import type { Snapshot } from "./model/snapshot";
 import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
 import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
 import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
+import { differingPairs } from "./questions/differing-pairs";
 import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "./questions/equivalence";
 import { exposureOf, type Exposure, type ExposureOptions } from "./questions/exposure";
 import { hygieneOf, type HygieneIssue } from "./questions/hygiene";
@@ -76,6 +77,14 @@ export function hygiene(reachability: Reachability): Iterable<HygieneIssue> {
  */
 export function equivalent(a: Reachability, b: Reachability, options: EquivalenceOptions = {}): Equivalence {
   return equivalenceOf(engineOf(a), engineOf(b), options);
+}
+
+/**
+ * Whether two sets of policies over the same cluster may judge a pair differently. False is certain, and known without
+ * judging the pair.
+ */
+export function mayDiffer(a: Reachability, b: Reachability): (source: Peer, destination: Peer) => boolean {
+  return differingPairs(engineOf(a), engineOf(b));
 }
 
 const engines = new WeakMap<Reachability, Engine>();

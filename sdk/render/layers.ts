@@ -20,8 +20,8 @@ export function inOrder(
 }
 
 /**
- * How kustomize-controller sorts what it applies (fluxcd/pkg/ssa, `ReconcileOrder`): definitions, native kinds in a fixed
- * order, everything else by group and kind, then by namespace and name. Of native kinds only those that are rendered.
+ * How kustomize-controller sorts what it applies (fluxcd/pkg/ssa, `ReconcileOrder`): native kinds in a fixed order, everything
+ * else by group and kind, then by namespace and name. Of native kinds only those that are rendered.
  */
 export function compareAsFlux(a: RenderedObject, b: RenderedObject): number {
   return compareBy(a, b, fluxKinds, ({ object }) => [groupOf(object.apiVersion), object.kind]);
@@ -35,7 +35,7 @@ export function compareAsArgo(a: RenderedObject, b: RenderedObject): number {
   return compareBy(a, b, argoKinds, ({ object }) => [object.kind]);
 }
 
-const fluxKinds = ["Namespace", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"];
+const fluxKinds = ["Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 const argoKinds = ["Namespace", "NetworkPolicy", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 
 function compareBy(

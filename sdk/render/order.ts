@@ -2,7 +2,15 @@
 import type { ImaginedCluster, Plan, PlannedFlow, PlannedObject } from "../plan";
 import type { KubeObject, Peer, Reachability, Traffic } from "../reachability";
 import type { TrafficSet } from "../reachability";
-import { buildSnapshot, compile, describeEnd, metadataEndpoints, shapesPolicies } from "../reachability";
+import {
+  buildSnapshot,
+  compile,
+  describeEnd,
+  isPolicy,
+  mayDiffer,
+  metadataEndpoints,
+  shapesPolicies,
+} from "../reachability";
 import { idOf } from "./objects";
 
 /** One thing that a tool does to the cluster. */
@@ -52,17 +60,23 @@ export function proveOrder(
   const made = new Set(before.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
   const isNew = (name: string): boolean =>
     namespaces.some((one) => one.name === name && !one.existing) && !made.has(name);
-  const pairs = pairsOf(compiled(), cluster, flows, isNew);
+  const beginning = compiled();
+  const pairs = pairsOf(beginning, cluster, flows, isNew);
   const last = new Map(standing);
   for (const step of relevant) carryOut(last, step);
-  const first = new Course(pairs, compiled(), reachabilityOf(cluster, [...last.values()]));
+  const course = new Course(pairs, beginning, reachabilityOf(cluster, [...last.values()]));
   const each = relevant.length * pairs.length <= mostVerdicts;
-  for (const [index, step] of relevant.entries()) {
+  let onlyPolicies = true;
+  // after the last step everything is as it is to be
+  for (const [index, step] of relevant.slice(0, -1).entries()) {
     carryOut(standing, step);
+    onlyPolicies &&= isPolicy(step.object.apiVersion, step.object.kind);
     const isEnd = relevant[index + 1]?.layer !== step.layer;
-    if (each || isEnd) first.after(compiled(), idOf(step.object), each ? step.object.metadata.namespace : undefined);
+    if (!each && !isEnd) continue;
+    course.after(compiled(), idOf(step.object), onlyPolicies);
+    onlyPolicies = true;
   }
-  return { steps: relevant.length, checkedAfter: each ? "object" : "layer", found: first.found };
+  return { steps: relevant.length, checkedAfter: each ? "object" : "layer", found: course.found };
 }
 
 function carryOut(standing: Map<string, PlannedObject>, { does, object }: OrderStep): void {
@@ -83,12 +97,11 @@ function reachabilityOf({ objects, profile }: ImaginedCluster, policies: readonl
   );
 }
 
-/** Source and destination, and the namespaces whose policies have a say. */
+/** Source and destination. */
 interface Pair {
   readonly source: Peer;
   readonly destination: Peer;
   readonly name: string;
-  readonly namespaces: readonly string[];
   /** Its pods run while the tool is at work; what starts later, in a namespace that the tool makes, is not cut by it. */
   readonly runs: boolean;
 }
@@ -96,33 +109,37 @@ interface Pair {
 /** What passes while objects are applied, against what passed before and passes at the end. */
 class Course {
   readonly found: OnTheWay[] = [];
-  readonly #before: readonly Traffic[];
-  readonly #end: readonly Traffic[];
-  readonly #now: Traffic[];
+  // each worked out when it is first needed: most pairs are judged the same by most steps
+  readonly #before: (Traffic | undefined)[] = [];
+  readonly #end: (Traffic | undefined)[] = [];
+  readonly #now: (Traffic | undefined)[] = [];
   readonly #said = new Set<string>();
+  #last: Reachability;
 
   constructor(
     private readonly pairs: readonly Pair[],
-    before: Reachability,
-    end: Reachability,
+    private readonly before: Reachability,
+    private readonly end: Reachability,
   ) {
-    const all = (of: Reachability): Traffic[] =>
-      pairs.map(({ source, destination }) => of.traffic(source, destination));
-    this.#before = all(before);
-    this.#end = all(end);
-    this.#now = [...this.#before];
+    this.#last = before;
   }
 
-  /** @param namespace Of the object, if it has one: a policy of a namespace has no say elsewhere. */
-  after(reachability: Reachability, object: string, namespace: string | undefined): void {
+  /** @param onlyPolicies Nothing but policies has changed since the step before. */
+  after(reachability: Reachability, object: string, onlyPolicies: boolean): void {
+    const differs = onlyPolicies ? mayDiffer(this.#last, reachability) : () => true;
+    this.#last = reachability;
     for (const [index, pair] of this.pairs.entries()) {
-      if (namespace !== undefined && !pair.namespaces.includes(namespace)) continue;
-      const [was, before, end] = [this.#now[index], this.#before[index], this.#end[index]];
-      const now = reachability.traffic(pair.source, pair.destination);
-      if (was === undefined || before === undefined || end === undefined) continue;
-      this.#now[index] = now;
-      this.#say("open", pair, object, now.possible.subtract(was.possible).subtract(end.possible));
-      if (pair.runs) this.#say("cut", pair, object, before.allowed.intersect(end.allowed).subtract(now.allowed));
+      const { source, destination } = pair;
+      if (!differs(source, destination)) continue;
+      const before = (this.#before[index] ??= this.before.traffic(source, destination));
+      const was = this.#now[index] ?? before;
+      const now = (this.#now[index] = reachability.traffic(source, destination));
+      const opened = now.possible.subtract(was.possible);
+      const cut = pair.runs ? before.allowed.subtract(now.allowed) : undefined;
+      if (opened.isEmpty() && cut?.isEmpty() !== false) continue;
+      const end = (this.#end[index] ??= this.end.traffic(source, destination));
+      this.#say("open", pair, object, opened.subtract(end.possible));
+      if (cut !== undefined) this.#say("cut", pair, object, cut.intersect(end.allowed));
     }
   }
 
@@ -161,7 +178,7 @@ function pairsOf(
   const pairs: Pair[] = [];
   const add = (source: Peer, destination: Peer, ...namespaces: readonly string[]): void => {
     const name = `${describeEnd(source)} -> ${describeEnd(destination)}`;
-    pairs.push({ source, destination, name, namespaces, runs: !namespaces.some(isNew) });
+    pairs.push({ source, destination, name, runs: !namespaces.some(isNew) });
   };
   for (const one of inside) {
     for (const other of inside) if (one !== other) add(one.peer, other.peer, one.namespace, other.namespace);

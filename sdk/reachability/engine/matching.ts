@@ -102,15 +102,28 @@ export function matchesAnyPeer(terms: readonly PeerTerm[], endpoint: Endpoint, c
  * one, cover it together.
  */
 function matchesTogether(terms: readonly PeerTerm[], endpoint: Endpoint, context: MatchContext): Tri {
-  const ranges = terms.filter((term) => term.kind === "cidr");
-  const [first] = ranges;
-  if (first === undefined || ranges.length < 2 || addressIsKnown(endpoint)) return NO;
+  const together = rangesTogether(terms);
+  if (together === undefined || addressIsKnown(endpoint)) return NO;
   // each range is an identity, with exceptions of its own
   if (context.profile.matchesByIdentity && endpoint.kind !== "world") return NO;
-  if (ranges.some(({ literal }) => literal !== first.literal)) return NO;
-  const set = ranges.reduce((united, term) => united.union(term.set), AddressSet.none);
-  const { except: _, ...whole } = first;
-  return matchesCidr({ ...whole, set }, endpoint, context);
+  return matchesCidr(together, endpoint, context);
+}
+
+/** The ranges of a rule as one; a rule is asked about many ends, so what was found is kept. */
+const united = new WeakMap<readonly PeerTerm[], CidrTerm | undefined>();
+
+function rangesTogether(terms: readonly PeerTerm[]): CidrTerm | undefined {
+  if (united.has(terms)) return united.get(terms);
+  const ranges = terms.filter((term) => term.kind === "cidr");
+  const [first] = ranges;
+  const alike = first !== undefined && ranges.length > 1 && ranges.every(({ literal }) => literal === first.literal);
+  let together: CidrTerm | undefined;
+  if (alike) {
+    const { except: _, ...whole } = first;
+    together = { ...whole, set: AddressSet.of(...ranges.flatMap(({ set }) => set.ranges)) };
+  }
+  united.set(terms, together);
+  return together;
 }
 
 function addressIsKnown(endpoint: Endpoint): boolean {
