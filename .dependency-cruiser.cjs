@@ -1,5 +1,5 @@
-/** The arrows of the design: cli, cluster, components, policypack → audit, findings, flows, monitoring, render, reports → reachability, plan, charts. */
-const pure = "^sdk/(plan|charts|reachability|audit|findings|flows|monitoring|render|reports)/";
+/** The arrows of the design: cli, cluster, components, policypack → audit, findings, flows, monitoring, render, reports, scenarios → reachability, plan, charts. */
+const pure = "^sdk/(plan|charts|reachability|audit|findings|flows|monitoring|render|reports|scenarios)/";
 
 /** The floors of the engine, lowest first: a floor imports itself and what lies below it. `reachability.ts` is on top. */
 const floors = ["model", "readers", "snapshot", "engine", "questions"];
@@ -35,13 +35,13 @@ module.exports = {
       comment: "reachability and charts stand alone; plan may use reachability to prove itself.",
       severity: "error",
       from: { path: "^sdk/(reachability|charts)/" },
-      to: { path: "^sdk/(plan|audit|findings|flows|monitoring|render|reports)/" },
+      to: { path: "^sdk/(plan|audit|findings|flows|monitoring|render|reports|scenarios)/" },
     },
     {
       name: "reachability-and-plan-know-no-findings",
       severity: "error",
       from: { path: "^sdk/(reachability|plan|charts)/" },
-      to: { path: "^sdk/(audit|findings|flows|monitoring|render|reports)/" },
+      to: { path: "^sdk/(audit|findings|flows|monitoring|render|reports|scenarios)/" },
     },
     {
       name: "sdk-never-imports-lab",

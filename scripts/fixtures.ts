@@ -70,6 +70,13 @@ const fixtures: Readonly<Record<string, Fetch>> = {
       path.join(await downloadGoModule("github.com/kyverno/kyverno", "1.19.1", pinFolder), "config/crds/policyreport"),
       folder,
     ),
+  // the reader of netassert's tests, which is internal to its module
+  "go/netassert": async (folder) => {
+    const module = await downloadGoModule("github.com/controlplaneio/netassert/v2", "2.1.5", pinFolder);
+    mkdirSync(folder, { recursive: true });
+    for (const file of ["types.go", "read.go"])
+      cpSync(path.join(module, "internal/data", file), path.join(folder, file));
+  },
   "npm/sarif-multitool": async (folder) => {
     await npmPackage("@microsoft/sarif-multitool@5.7.0")(folder);
     // its install script would do this, and install scripts are not run

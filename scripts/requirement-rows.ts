@@ -59,7 +59,7 @@ export const rows: readonly RequirementRow[] = [
   row("S1-16", "policy logging with levels", "log rules and flow export"),
   row("S1-17", "violations can be analysed and explained"),
   row("S1-18", "a naming convention for policies"),
-  row("S1-19", "test scenarios for allowed and denied connections", "the scenario file"),
+  row("S1-19", "test scenarios for allowed and denied connections"),
   row("S1-20", "active policies are audited for effect", "dead rules in the audit (`hygiene` names them)"),
   row("S1-21", "changes of policy are tracked as changes of reachability"),
   row("S1-22", "compliance status and audit reports", "the report with control ids"),

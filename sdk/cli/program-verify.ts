@@ -17,6 +17,7 @@ Examples:
   cluster-security verify --context staging -d security.yaml                       what would be created
   cluster-security verify --context staging -d security.yaml --create-probe-pods
   cluster-security verify --context staging --create-probe-pods -n shop --all --format tap
+  cluster-security verify --context staging --scenarios scenarios.yaml --create-probe-pods --format junit
   cluster-security verify --context infra,apps --checklist --runbook docs/runbooks/policies.md
   cluster-security verify --context prod --create-probe-pods --probe-image registry.internal/node:22 \\
     --outside 198.51.100.10 --format junit --output verify.xml
@@ -25,7 +26,7 @@ Exit codes:
   0   every probe did what it must, and every declared policy exists
   1   one did not, or a policy is missing
   2   the command line was not understood, or --create-probe-pods is missing; nothing was created
-  3   some probes proved nothing; or the canary was not blocked, then nothing else was tried
+  3   some probes proved nothing, or a scenario could not be tried; or the canary was not blocked, then nothing else was tried
   4   the cluster could not be read, or refused what had to be created; or the file of --output not written`;
 
 /** Adds `verify`. */
@@ -47,6 +48,10 @@ export function addVerify(program: Command, outcome: Outcome): void {
       "-d, --declaration <file>",
       "who may talk to whom: the arguments of ClusterSecurity as YAML or JSON, or a module that exports `declaration` " +
         "(default: the cluster's own policies say what is expected)",
+    )
+    .option(
+      "--scenarios <file>",
+      "try these expected connections, in place of what is derived (cluster-security scenarios writes such a file)",
     )
     .option(
       "--create-probe-pods",

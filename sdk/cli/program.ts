@@ -10,6 +10,7 @@ import { addMonitoring } from "./program-monitoring";
 import { addJudgements } from "./program-judgements";
 import { addReport } from "./program-report";
 import { addScaffolds } from "./program-scaffold";
+import { addScenarios } from "./program-scenarios";
 import { addVerify } from "./program-verify";
 import {
   describeOption,
@@ -72,6 +73,7 @@ cluster-security help COMMAND tells more about each.`,
   addReport(program, version, outcome);
   addFlows(program, outcome);
   addVerify(program, outcome);
+  addScenarios(program, outcome);
   addMonitoring(program, outcome);
   addGitops(program, outcome);
   addRbac(program, outcome);

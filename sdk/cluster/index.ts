@@ -21,6 +21,7 @@ export {
 } from "./prober/pods";
 export { reportLimit, reportVariable, settingsVariable, type ProberSettings, type ProberTask } from "./prober/protocol";
 export { proberScript } from "./prober/script";
+export { type ScenarioFlow } from "./scenario-probes";
 export { readLiveObjects } from "./live-objects";
 export { withoutOwned } from "./owners";
 export { bypassRole, readingRole, verifyingRole } from "./role";
@@ -28,10 +29,12 @@ export { exportedPolicies, withoutServerFields } from "./policy-export";
 export { formatVerification, summary, verificationFormats, type VerificationFormat } from "./verify-formats";
 export { describeProbe, probesFor, type Probe, type ProbeEnd } from "./verify-probes";
 export {
+  plannedProbes,
   verify,
   type CanaryResult,
   type ProbeExecutor,
   type ProbeOutcome,
   type Verification,
   type VerifiedProbe,
+  type VerifyOptions,
 } from "./verify";

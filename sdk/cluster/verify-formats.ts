@@ -27,11 +27,13 @@ export function formatVerification(verification: Verification, format: Verificat
 export function summary({ verdict, canary, policies, probes, unprobed }: Verification): string {
   if (verdict === "no-evidence") return `no evidence: ${canaryText(canary)}; nothing else was tried`;
   const count = (holds: boolean | undefined): number => probes.filter((each) => each.holds === holds).length;
+  const wanted = unprobed.filter((each) => each.wanted === true);
   const parts = [
     `${probes.length} probes: ${count(true)} as they must be, ${count(false)} not`,
     ...(count(undefined) > 0 ? [`${count(undefined)} prove nothing`] : []),
+    ...(wanted.length > 0 ? [`${wanted.length} could not be tried`] : []),
     ...(policies.missing.length > 0 ? [`${policies.missing.length} declared policies missing`] : []),
-    ...(unprobed.length > 0 ? [`${unprobed.length} not to be probed here`] : []),
+    ...(unprobed.length > wanted.length ? [`${unprobed.length - wanted.length} not to be probed here`] : []),
   ];
   return `${verdict}: ${parts.join(", ")}`;
 }
@@ -80,7 +82,7 @@ function table(verification: Verification): string {
     `canary: ${canaryText(canary)}`,
     ...(said === undefined ? [] : [`policies: ${said}`]),
     ...(probes.length > 0 ? [rows.toString()] : []),
-    ...unprobed.map(({ what, why }) => `not probed: ${what} – ${why}`),
+    ...unprobed.map(({ what, why, wanted }) => `${wanted === true ? "no proof" : "not probed"}: ${what} – ${why}`),
     ...findings.map(({ severity, message }) => `${severity}: ${message}`),
     summary(verification),
     "",
@@ -92,7 +94,8 @@ function tap(verification: Verification): string {
   const { canary, policies, probes, unprobed } = verification;
   const said = verification.verdict === "no-evidence" ? undefined : policiesText(policies);
   const before = said === undefined ? 1 : 2;
-  const lines = ["TAP version 14", `1..${probes.length + before}`];
+  const wanted = unprobed.filter((each) => each.wanted === true);
+  const lines = ["TAP version 14", `1..${probes.length + wanted.length + before}`];
   const line = (number: number, ok: boolean, text: string): void => {
     lines.push(`${ok ? "ok" : "not ok"} ${number} - ${text.replaceAll("\\", "\\\\").replaceAll("#", "\\#")}`);
   };
@@ -106,7 +109,12 @@ function tap(verification: Verification): string {
     if (outcome.detail !== undefined) lines.push(`  detail: ${JSON.stringify(outcome.detail)}`);
     lines.push(`  reason: ${JSON.stringify(probe.reason)}`, "  ...");
   });
-  lines.push(...unprobed.map(({ what, why }) => `# not probed: ${what} – ${why}`), `# ${summary(verification)}`);
+  wanted.forEach(({ what, why }, index) => {
+    line(before + probes.length + index + 1, false, `scenario: ${what}`);
+    lines.push("  ---", '  outcome: "not tried"', `  detail: ${JSON.stringify(why)}`, "  ...");
+  });
+  const rest = unprobed.filter((each) => each.wanted !== true);
+  lines.push(...rest.map(({ what, why }) => `# not probed: ${what} – ${why}`), `# ${summary(verification)}`);
   if (verification.verdict === "no-evidence") lines.push("Bail out! no evidence");
   return `${lines.join("\n")}\n`;
 }
@@ -125,7 +133,11 @@ function junit(verification: Verification): string {
       const kind = holds === undefined ? "error" : "failure";
       return testCase(probe.group, describeProbe(probe), holds === true ? undefined : { kind, message });
     }),
-    ...unprobed.map(({ what, why }) => testCase("unprobed", what, { kind: "skipped", message: why })),
+    ...unprobed.map(({ what, why, wanted }) =>
+      wanted === true
+        ? testCase("scenario", what, { kind: "error", message: `it could not be tried: ${why}` })
+        : testCase("unprobed", what, { kind: "skipped", message: why }),
+    ),
   ];
   return junitDocument([{ name: `cluster-security verify (${verification.executor})`, cases }]);
 }

@@ -12,7 +12,9 @@ type ProbeGroup =
   /** A flow of the declaration (without one: a path that the policies open). */
   | "declared"
   /** A path that nobody declared (without a declaration: one that the policies close). */
-  | "undeclared";
+  | "undeclared"
+  /** A scenario of a file. */
+  | "scenario";
 
 /** One end of a probe: a workload of the cluster by its id, or an address outside. */
 export type ProbeEnd =
@@ -39,6 +41,8 @@ export interface Probe {
 export interface Unprobed {
   readonly what: string;
   readonly why: string;
+  /** It was asked for by name: where it is not tried, not all is proved. */
+  readonly wanted?: true;
 }
 
 export interface ProbeOptions {
@@ -339,7 +343,7 @@ function keyOf(probe: Probe): string {
 }
 
 /** The TCP and UDP ports that a workload declares; one that declares none is asked on the web's. */
-function pointsOf({ ports }: Workload): Point[] {
+export function pointsOf({ ports }: Workload): Point[] {
   const points = ports.flatMap(({ protocol, port }) =>
     protocol === "TCP" || protocol === "UDP" ? [{ protocol, port }] : [],
   );
@@ -352,6 +356,7 @@ function spread<T>(all: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, index) => all[Math.floor((index * all.length) / count)] as T);
 }
 
-function isMetadata(address: string): boolean {
+/** Whether an address is one at which a cloud hands out credentials. */
+export function isMetadata(address: string): boolean {
   return metadataEndpoints.some((endpoint) => endpoint.address === address);
 }

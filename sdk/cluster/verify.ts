@@ -5,7 +5,9 @@
 import type { Plan } from "../plan";
 import type { Reachability } from "../reachability";
 import { isPolicy } from "../reachability";
-import type { Probe, ProbeOptions, Unprobed } from "./verify-probes";
+import type { ScenarioFlow } from "./scenario-probes";
+import { scenarioProbes } from "./scenario-probes";
+import type { Probe, ProbeOptions, ProbePlan, Unprobed } from "./verify-probes";
 import { describeProbe, probesFor } from "./verify-probes";
 
 /** What came of a probe. */
@@ -87,6 +89,8 @@ export interface VerifyOptions {
   /** What is declared. Absent: the policies themselves say what is expected. */
   readonly plan?: Plan;
   readonly sample?: ProbeOptions["sample"];
+  /** These connections, in place of what is derived. */
+  readonly scenarios?: readonly ScenarioFlow[];
   /** Only these of the probes. Default: all. */
   readonly only?: (probe: Probe) => boolean;
 }
@@ -103,21 +107,35 @@ export async function verify(
   if (!canary.connectsBefore || !canary.blockedAfter) {
     return { ...about, verdict: "no-evidence", probes: [], unprobed: [], findings: [] };
   }
-  const { probes: all, unprobed } = probesFor(reachability, options.plan, {
-    outside: executor.outside,
-    outsideOnlyAnswers: executor.outsideOnlyAnswers ?? false,
-    present: await executor.present(),
-    ...(executor.sources ? { sources: await executor.sources() } : {}),
-    whyAbsent: (id) => executor.whyAbsent?.(id),
-    ...(options.sample === undefined ? {} : { sample: options.sample }),
-  });
-  const probes = all.filter(options.only ?? (() => true));
+  const { probes, unprobed } = await plannedProbes(reachability, executor, options);
   const outcomes = await executor.run(probes);
   const verified = probes.map((probe, index) =>
     judge(probe, outcomes[index] ?? { outcome: "failed", detail: "the executor told nothing about it" }),
   );
   const findings = [...policies.missing.map(missing), ...verified.flatMap(difference)];
-  return { ...about, verdict: verdictOf(verified, policies.missing), probes: verified, unprobed, findings };
+  const verdict = verdictOf(verified, policies.missing, unprobed);
+  return { ...about, verdict, probes: verified, unprobed, findings };
+}
+
+/** What would be tried through an executor, and what cannot be. */
+export async function plannedProbes(
+  reachability: Reachability,
+  executor: ProbeExecutor,
+  { plan, sample, scenarios, only = () => true }: VerifyOptions = {},
+): Promise<ProbePlan> {
+  const about: ProbeOptions = {
+    outside: executor.outside,
+    outsideOnlyAnswers: executor.outsideOnlyAnswers ?? false,
+    present: await executor.present(),
+    ...(executor.sources ? { sources: await executor.sources() } : {}),
+    whyAbsent: (id) => executor.whyAbsent?.(id),
+    ...(sample === undefined ? {} : { sample }),
+  };
+  const found =
+    scenarios === undefined
+      ? probesFor(reachability, plan, about)
+      : scenarioProbes(reachability, plan, scenarios, about);
+  return { probes: found.probes.filter(only), unprobed: found.unprobed };
 }
 
 /**
@@ -158,9 +176,14 @@ function holds(expected: Probe["expected"], outcome: ProbeOutcome["outcome"]): b
 }
 
 /** Nothing tried is nothing proved. */
-function verdictOf(probes: readonly VerifiedProbe[], missingPolicies: readonly string[]): Verification["verdict"] {
+function verdictOf(
+  probes: readonly VerifiedProbe[],
+  missingPolicies: readonly string[],
+  unprobed: readonly Unprobed[],
+): Verification["verdict"] {
   if (missingPolicies.length > 0 || probes.some((each) => each.holds === false)) return "violated";
-  return probes.length === 0 || probes.some((each) => each.holds === undefined) ? "incomplete" : "holds";
+  const open = probes.some((each) => each.holds === undefined) || unprobed.some(({ wanted }) => wanted === true);
+  return probes.length === 0 || open ? "incomplete" : "holds";
 }
 
 /** Where the packets say something else than the policies: the enforcer, or what was computed, is wrong. */

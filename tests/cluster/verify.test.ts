@@ -1,11 +1,18 @@
 /** Which probes are derived, and what their outcomes mean. The cluster is an executor that answers as it is told. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { CanaryResult, Probe, ProbeExecutor, ProbeOutcome } from "../../sdk/cluster/index";
+import type {
+  CanaryResult,
+  Probe,
+  ProbeExecutor,
+  ProbeOutcome,
+  ScenarioFlow,
+  Verification,
+} from "../../sdk/cluster/index";
 import { describeProbe, formatVerification, summary, verify } from "../../sdk/cluster/index";
 import type { Plan } from "../../sdk/index";
 import { cidr, Dialect, DnsProvider, flow, namespace, plan, sctp, tcp, udp, workload } from "../../sdk/index";
-import type { KubeObject, Reachability } from "../../sdk/reachability/index";
+import type { Flow, KubeObject, Reachability } from "../../sdk/reachability/index";
 import { buildSnapshot, compile, profileFor } from "../../sdk/reachability/index";
 import { literal } from "../plan/literal";
 
@@ -401,5 +408,92 @@ describe("verify: the cluster's DNS is where the declaration says", () => {
     const probes = await probed("own", closed);
     assert.ok(probes.length > 0 && probes.every(({ expected, computed }) => expected === computed));
     assert.ok(probes.every(({ expected }) => expected === "denied"));
+  });
+});
+
+describe("verify: scenarios in place of what is derived", () => {
+  const web = { kind: "workload", id: "a/web[Pod]" } as const;
+  const db = { kind: "workload", id: "a/db[Pod]" } as const;
+  const scenario = (flow: Partial<Flow>, expected: "allowed" | "denied" = "denied", packets = true): ScenarioFlow => ({
+    flow: { source: web, destination: db, protocol: "TCP", port: 5432, ...flow },
+    expected,
+    reason: "because",
+    text: `scenario ${JSON.stringify(flow)}`,
+    packets,
+  });
+  const tried = async (...scenarios: ScenarioFlow[]): Promise<{ cluster: Probe[]; result: Verification }> => {
+    const cluster = executor(asExpected);
+    const result = await verify(reachabilityOf(policies), cluster, { plan: planned, scenarios });
+    return { cluster: cluster.tried, result };
+  };
+
+  it("S1-19: exactly these connections are tried, and each format tells what was expected and what came of it", async () => {
+    const { cluster, result } = await tried(
+      scenario({}, "allowed"),
+      scenario({ source: db, destination: web, port: 80 }),
+      scenario({ destination: { kind: "address", address: "169.254.169.254" }, port: 80 }),
+    );
+    assert.deepEqual(cluster.map(describeProbe), [
+      "a/web[Pod] → a/db[Pod] TCP 5432",
+      "a/db[Pod] → a/web[Pod] TCP 80",
+      "a/web[Pod] → 169.254.169.254 TCP 80",
+    ]);
+    assert.equal(result.verdict, "holds");
+    assert.match(
+      formatVerification(result, "tap"),
+      /^ok 3 - scenario: a\/web\[Pod\] → a\/db\[Pod\] TCP 5432 is allowed$/m,
+    );
+  });
+
+  it("S1-19: a wrong outcome fails, in every format", async () => {
+    const result = await verify(
+      reachabilityOf(policies),
+      executor(() => "connected"),
+      { scenarios: [scenario({ source: db, destination: web, port: 80 })] },
+    );
+    assert.equal(result.verdict, "violated");
+    assert.match(formatVerification(result, "table"), /NOT OK │ scenario/);
+    assert.match(
+      formatVerification(result, "junit"),
+      /classname="scenario".+<failure message="must be denied, is connected/,
+    );
+  });
+
+  it("S1-19: without a port, each port of the destination is tried", async () => {
+    const { port: _none, ...flow } = scenario({}).flow;
+    const { cluster } = await tried({ ...scenario({}), flow });
+    assert.deepEqual(cluster.map(describeProbe), ["a/web[Pod] → a/db[Pod] TCP 5432"]);
+  });
+
+  for (const [what, flow] of Object.entries<Partial<Flow>>({
+    "a pod that nobody has started": { source: { kind: "freshPod", namespace: "a" } },
+    "a workload without a ready pod": { destination: { kind: "workload", id: "a/gone[Pod]" } },
+    "a name": { destination: { kind: "fqdn", name: "example.com" } },
+    "an address that is not known to answer": { destination: { kind: "address", address: "198.51.100.1" } },
+    "the API server": { destination: { kind: "kubeApiserver" } },
+    "an address that nothing is sent from": { source: { kind: "address", address: "198.51.100.1" } },
+    SCTP: { protocol: "SCTP", port: 7 },
+  })) {
+    it(`S1-19: ${what} cannot be tried: that is unknown, and never passes`, async () => {
+      const { result } = await tried(scenario({}, "allowed"), scenario(flow));
+      assert.equal(result.verdict, "incomplete");
+      const tap = formatVerification(result, "tap");
+      assert.equal(tap.match(/^not ok /gm)?.length, 1);
+      assert.equal(tap.match(/^(not )?ok /gm)?.length, Number(/^1\.\.(\d+)$/m.exec(tap)?.[1]));
+      assert.match(formatVerification(result, "junit"), /<error message="it could not be tried: /);
+      assert.match(formatVerification(result, "table"), /^no proof: scenario/m);
+      assert.match(summary(result), /1 could not be tried/);
+    });
+  }
+
+  it("S1-19: a scenario that wants no packets is named, and takes nothing from the verdict", async () => {
+    const { cluster, result } = await tried(scenario({}, "allowed"), scenario({ port: 1 }, "denied", false));
+    assert.equal(cluster.length, 1);
+    assert.equal(result.verdict, "holds");
+    assert.match(formatVerification(result, "tap"), /^# not probed: scenario .+ \(packets: false\)$/m);
+  });
+
+  it("S1-19: nothing tried is nothing proved", async () => {
+    assert.equal((await tried(scenario({}, "denied", false))).result.verdict, "incomplete");
   });
 });

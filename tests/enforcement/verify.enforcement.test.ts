@@ -1,6 +1,6 @@
 /** A declaration, its policies on a real Cilium and a real Calico, and the proof by packets that both say the same. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -183,6 +183,51 @@ const suiteOn = (cni: EnforcerName) => (): void => {
       assert.equal(code, 1, stdout);
       assert.match(stdout, /<failure message="must be denied, is connected/);
       assert.match(stdout, /<failure message="it is declared, and the cluster does not have it"/);
+    });
+
+    it("S1-19: a file of scenarios made of the declaration holds, with packets; one that is turned round does not", async () => {
+      const files = ["security.json", "scenarios.yaml", "turned.yaml"].map((name) => path.join(folder, name));
+      const [declaration = "", made = "", turned = ""] = files;
+      writeFileSync(declaration, JSON.stringify(declarationIn(api)));
+      const outside = ["--outside", "93.184.215.14,10.99.0.10"];
+      const making = await run(["scenarios", declaration, ...outside, "--overwrite", "--output", made]);
+      assert.equal(making.code, 0, making.stderr);
+      const text = readFileSync(made, "utf8");
+      const wrong = "to: shop-back/primary:5432/TCP\n    expect: denied";
+      assert.ok(text.includes(`from: shop-front/web\n    ${wrong}`), text);
+      writeFileSync(
+        turned,
+        text.replace(`from: shop-front/web\n    ${wrong}`, (found) => found.replace("denied", "allowed")),
+      );
+      await under(policies, async () => {
+        const holds = await verifyLive(declarationIn(api), "--scenarios", made, "--format", "tap");
+        assert.deepEqual(notOk(holds.stdout), []);
+        assert.equal(holds.code, 0, `${holds.stdout}\n${holds.stderr}`);
+        for (const wanted of [
+          "scenario: shop-front/web[Pod] → shop-back/api[Pod] TCP 9000 is allowed",
+          "scenario: shop-back/api[Pod] → 10.99.0.10 TCP 443 is allowed",
+          "scenario: shop-front/web[Pod] → 169.254.169.254 TCP 80 is denied",
+          "scenario: shop-front/web[Pod] → shop-back/primary[Pod] TCP 5432 is denied",
+        ]) {
+          assertOk(holds.stdout, wanted);
+        }
+        assert.doesNotMatch(holds.stdout, / - (declared|undeclared|metadata): /);
+        const fails = await verifyLive(declarationIn(api), "--scenarios", turned, "--format", "junit");
+        assert.equal(fails.code, 1, fails.stdout);
+        assert.equal(fails.stdout.match(/<failure /g)?.length, 1);
+        assert.match(fails.stdout, /<failure message="must be allowed, is blocked/);
+        console.log(`      ${/^# (holds: .+)$/m.exec(holds.stdout)?.[1]}`);
+      });
+    });
+
+    it("S1-19: a scenario about a workload that is not there is refused, and nothing is created", async () => {
+      const file = path.join(folder, "slip.yaml");
+      const slip = { from: "shop-front/web", to: "shop-back/apii:9000", expect: "denied", because: "a slip" };
+      writeFileSync(file, JSON.stringify({ scenarios: [slip] }));
+      const { code, stderr } = await verifyLive(declarationIn(api), "--scenarios", file);
+      assert.equal(code, 4);
+      assert.match(stderr, /slip\.yaml:1: scenarios\[0\]\.to there is no workload "shop-back\/apii".*Did you mean/);
+      assert.doesNotMatch(stderr, /canary/);
     });
 
     it("S4-20: a missing policy and what it closes are told apart from all that still holds", async () => {

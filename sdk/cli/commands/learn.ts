@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import {
   judgeOf,
   learn as learnFlows,
@@ -11,13 +10,12 @@ import {
 import { DeclarationError, type ClusterSecurityDeclaration } from "../../plan";
 import { resolve } from "../../plan/resolve/resolve";
 import { readDeclaration } from "../declaration-file";
-import { CliError, inputError, usageError } from "../errors";
+import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import { fileOutputAt } from "../output-file";
-import { standardOutput, type Output } from "../output";
 import { headLines, heldOutLines, leftOutLines, type HeldOut } from "../print/learn";
 import { recordingLines } from "../print/replay";
 import { load, note, type InputOptions } from "../snapshot";
+import { newOutputOf } from "./options";
 import { record, refuseHalfRecordings, shareOf, unreadOf } from "./recording";
 
 export interface LearnOptions extends InputOptions {
@@ -47,7 +45,7 @@ export async function learn(names: readonly string[], options: LearnOptions): Pr
     minCount: countOf(options.minCount, "--min-count"),
     minDays: countOf(options.minDays, "--min-days"),
   };
-  const output = outputOf(options);
+  const output = newOutputOf(options);
   const declared = options.declaration === undefined ? undefined : await declaredIn(options.declaration);
   const recording = await record(names, options, holdout);
   refuseHalfRecordings(recording, names, "what has to be declared");
@@ -99,17 +97,6 @@ async function declaredIn(
     if (error instanceof DeclarationError) throw inputError(`"${file}": ${error.message}`);
     throw error;
   }
-}
-
-function outputOf({ output, overwrite }: LearnOptions): Output {
-  if (output === undefined) return standardOutput();
-  if (existsSync(output) && !overwrite) {
-    throw new CliError(
-      `"${output}" exists: name another file for --output, or allow it with --overwrite`,
-      exitCodes.input,
-    );
-  }
-  return fileOutputAt(output);
 }
 
 function formOf({ format, output }: LearnOptions): DeclarationForm {

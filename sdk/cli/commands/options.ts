@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { inputError } from "../errors";
 import { standardOutput, type Output } from "../output";
 import { fileOutputAt } from "../output-file";
 import type { InputOptions } from "../snapshot";
@@ -16,6 +18,15 @@ export interface CommonOptions<F extends string = Format> extends InputOptions {
 /** Where a command's answer goes: the file of `--output`, else standard output. `coloured` as for {@link standardOutput}. */
 export function outputOf(options: Pick<CommonOptions, "output">, { coloured = false } = {}): Output {
   return options.output === undefined ? standardOutput({ coloured }) : fileOutputAt(options.output);
+}
+
+/** The same for a file that people edit: one that is there stays as it is. @throws CliError where it is there, and may not be written over. */
+export function newOutputOf(options: { readonly output?: string; readonly overwrite: boolean }): Output {
+  const { output, overwrite } = options;
+  if (output !== undefined && existsSync(output) && !overwrite) {
+    throw inputError(`"${output}" exists: name another file for --output, or allow it with --overwrite`);
+  }
+  return outputOf(options);
 }
 
 /** All sources of a command: by position, by `-f`, and the named cluster. */

@@ -5,24 +5,30 @@ import {
   defaultProberImage,
   formatVerification,
   LiveExecutor,
-  probesFor,
+  plannedProbes,
   verify,
   type Probe,
   type ProberImage,
+  type ScenarioFlow,
   type Verification,
+  type VerifyOptions,
 } from "../../cluster";
-import type { Plan } from "../../plan";
+import type { Flow, Peer } from "../../reachability";
 import { parseAddress } from "../../reachability";
+import { describeScenario } from "../../scenarios";
 import { planOf } from "../declaration-file";
 import { knownNamespace, knownWorkload } from "../ends";
 import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { foundScenarios, scenarioFile, type ScenarioFile } from "../scenarios-file";
 import { load, note, type InputOptions, type Loaded } from "../snapshot";
 import { outputOf } from "./options";
 
 export interface VerifyCommandOptions extends Omit<InputOptions, "as"> {
   readonly context: string;
   readonly declaration?: string;
+  /** A file of scenarios: these connections are tried, in place of what is derived. */
+  readonly scenarios?: string;
   /** Consent: without it nothing is created. */
   readonly createProbePods: boolean;
   readonly sample: string;
@@ -56,8 +62,15 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
   // opened first: what cannot be written is no reason to have created pods
   const output = outputOf(options);
   const declared = options.declaration === undefined ? undefined : await planOf(options.declaration);
+  const file = options.scenarios === undefined ? undefined : scenarioFile(options.scenarios);
   const loaded = await load([`context=${options.context}`], { ...options, as: "auto" });
   const only = filterOf(options, loaded);
+  const wanted: VerifyOptions = {
+    ...(declared ? { plan: declared } : {}),
+    ...(file === undefined ? {} : { scenarios: scenarioFlows(file, loaded).filter(({ flow }) => only(flow)) }),
+    sample,
+    only,
+  };
   const { context, kubeconfig } = options;
   const executor = new LiveExecutor(
     await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) }),
@@ -69,13 +82,13 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
     },
   );
   try {
-    for (const line of await intent(executor, loaded, declared, { sample, only })) note(line, options);
+    for (const line of await intent(executor, loaded, wanted)) note(line, options);
     if (!options.createProbePods) {
       throw usageError("nothing was created: add --create-probe-pods if this may be created in the cluster");
     }
     const verification = await ended(executor, options, async () => {
       for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
-      return await verify(loaded.reachability, executor, { ...(declared ? { plan: declared } : {}), sample, only });
+      return await verify(loaded.reachability, executor, wanted);
     });
     output.write(formatVerification({ ...verification, at: new Date().toISOString() }, options.format));
     await output.end();
@@ -106,22 +119,21 @@ async function ended<T>(executor: LiveExecutor, options: VerifyCommandOptions, w
   }
 }
 
+/** @throws CliError where an end of one is not in the cluster. */
+function scenarioFlows(file: ScenarioFile, { snapshot }: Loaded): ScenarioFlow[] {
+  return foundScenarios(file, snapshot).map(({ scenario, flow }) => ({
+    flow,
+    expected: scenario.expect,
+    reason: scenario.because,
+    text: describeScenario(scenario),
+    packets: scenario.packets ?? true,
+  }));
+}
+
 /** What will be created, a line each. */
-async function intent(
-  executor: LiveExecutor,
-  { reachability }: Loaded,
-  declared: Plan | undefined,
-  { sample, only }: { readonly sample: number | "all"; readonly only: (probe: Probe) => boolean },
-): Promise<string[]> {
+async function intent(executor: LiveExecutor, { reachability }: Loaded, wanted: VerifyOptions): Promise<string[]> {
   const sources = await executor.sources();
-  const { probes } = probesFor(reachability, declared, {
-    outside: executor.outside,
-    outsideOnlyAnswers: true,
-    present: await executor.present(),
-    sources,
-    sample,
-  });
-  const wanted = probes.filter(only);
+  const { probes } = await plannedProbes(reachability, executor, wanted);
   const perNamespace = new Map<string, { readonly listeners: Set<string>; readonly senders: Set<string> }>();
   const count = (end: Probe["source"], role: "listeners" | "senders"): void => {
     if (end.kind !== "workload" || !sources.has(end.id)) return;
@@ -130,12 +142,12 @@ async function intent(
     counts[role].add(end.id);
     perNamespace.set(namespace, counts);
   };
-  for (const { source, destination } of wanted) {
+  for (const { source, destination } of probes) {
     count(source, "senders");
     count(destination, "listeners");
   }
   return [
-    `${wanted.length} probes, with image ${executor.image}. Pods for a time, each in a Job of its own:`,
+    `${probes.length} probes, with image ${executor.image}. Pods for a time, each in a Job of its own:`,
     "  a namespace cluster-security-canary-… with 3 pods, an allow-all and a deny-all NetworkPolicy",
     ...[...perNamespace]
       .sort(([a], [b]) => a.localeCompare(b))
@@ -175,12 +187,14 @@ function positive(text: string, option: string, { whole }: { readonly whole: boo
   return value;
 }
 
+type Ends = Pick<Flow, "source" | "destination">;
+
 /** Paths with an end in one of the namespaces, or at one of the workloads. */
-function filterOf(options: VerifyCommandOptions, { snapshot }: Loaded): (probe: Probe) => boolean {
+function filterOf(options: VerifyCommandOptions, { snapshot }: Loaded): (flow: Ends) => boolean {
   const namespaces = options.namespace.map((name) => knownNamespace(name, snapshot));
   const workloads = options.workload.map((name) => knownWorkload(name, snapshot).id);
   if (namespaces.length === 0 && workloads.length === 0) return () => true;
-  const within = (end: Probe["source"]): boolean =>
+  const within = (end: Peer): boolean =>
     end.kind === "workload" && (workloads.includes(end.id) || namespaces.includes(end.id.split("/")[0] ?? ""));
   return ({ source, destination }) => within(source) || within(destination);
 }
