@@ -103,7 +103,7 @@ export const rows: readonly RequirementRow[] = [
   row("S3-06", "cert-manager reaches its ACME servers by name"),
   row("S3-07", "external-secrets reaches 1Password Connect"),
   row("S3-08", "tier 2 is closed but for explicit policies"),
-  row("S3-09", "Cilium's connectivity test passes with policies on", "the exemption for its namespaces"),
+  row("S3-09", "Cilium's connectivity test passes with policies on"),
   row("S3-10", "a bypass for one pod"),
   row("S3-11", "Hubble before policies"),
   row("S3-12", "Hubble's UI and command line"),

@@ -27,7 +27,7 @@ export { withoutOwned } from "./owners";
 export { bypassRole, readingRole, verifyingRole } from "./role";
 export { exportedPolicies, withoutServerFields } from "./policy-export";
 export { formatVerification, summary, verificationFormats, type VerificationFormat } from "./verify-formats";
-export { describeProbe, probesFor, type Probe, type ProbeEnd } from "./verify-probes";
+export { describeProbe, type Probe, type ProbeEnd } from "./verify-probes";
 export {
   plannedProbes,
   verify,

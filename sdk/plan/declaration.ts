@@ -10,6 +10,7 @@ import type {
   ApplicationPresets,
   ArgoCdService,
   CiliumGatewayService,
+  ConnectivityTestService,
   CoreDnsService,
   EnvoyGatewayService,
   FluxService,
@@ -551,6 +552,8 @@ export interface PlatformDeclaration {
   flux?: FluxService;
   /** Argo CD: policies `tier1-argo-cd`. */
   argoCd?: ArgoCdService;
+  /** The namespaces of `cilium connectivity test`, without a default deny until a day. */
+  connectivityTest?: ConnectivityTestService;
   /** Services without a preset. */
   services?: PlatformServiceDeclaration[];
 }

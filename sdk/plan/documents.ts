@@ -105,7 +105,11 @@ export type WarningCode =
   /** The last day of a bypass is over: it no longer has an effect. */
   | "bypass-ended"
   /** The day by which something was to be reviewed has passed. */
-  | "review-overdue";
+  | "review-overdue"
+  /** Namespaces have no default deny until a day. */
+  | "namespaces-open"
+  /** The last day of namespaces without a default deny is over: they are held like any other. */
+  | "namespaces-closed";
 
 /** A namespace that the stack creates, or whose labels it sets. */
 export interface PlannedNamespace {
@@ -225,6 +229,17 @@ export interface PlannedBypass {
   readonly state: Exclude<ExceptionState, "overdue">;
 }
 
+/** Namespaces without a default deny until a day; explicit denies stay in force there. */
+export interface PlannedUndenied {
+  readonly namespaces: readonly string[];
+  readonly reason: string;
+  readonly owner: string;
+  /** Last day. */
+  readonly expires: string;
+  /** `closed` when its last day is over: the default deny holds them. */
+  readonly state: Exclude<ExceptionState, "overdue">;
+}
+
 /** Who may open bypasses in an emergency. */
 export interface PlannedBreakGlass {
   readonly name: string;
@@ -267,6 +282,8 @@ export interface Plan {
   readonly bypasses: readonly PlannedBypass[];
   /** Who may open bypasses in an emergency, of whom, and for how long. */
   readonly breakGlass: readonly PlannedBreakGlass[];
+  /** Namespaces without a default deny until a day, those that ended included. */
+  readonly undenied: readonly PlannedUndenied[];
 }
 
 /** A document before its dependencies are known. */
@@ -334,6 +351,9 @@ export const ownersAnnotation = "pulumi-cluster-security/owners";
 
 /** Accepts, on the policy that opens it, that a metadata endpoint is open; the pack reads it. */
 export const metadataExemption = "exempt.pulumi-cluster-security/metadata-endpoints-closed";
+
+/** Accepts, on a namespace, that it has no default deny; the pack reads it. */
+export const undeniedExemption = "exempt.pulumi-cluster-security/namespace-default-deny";
 
 /** The step of a namespace's roll-out, and the replay that allows it. */
 export const rolloutAnnotation = "pulumi-cluster-security/rollout";

@@ -245,6 +245,19 @@ export function coverage(model: Model, mode?: PolicyMode, without: readonly stri
   return names.length === 0 ? undefined : { kind: "only", names };
 }
 
+/** The same with the namespaces that have no default deny until a day: what an explicit deny covers. */
+export function deniedCoverage(model: Model, held: Coverage | undefined): Coverage | undefined {
+  const open = new Set(openNamespaces(model));
+  if (open.size === 0) return held;
+  if (held?.kind === "all-but") return { kind: "all-but", names: held.names.filter((name) => !open.has(name)) };
+  return { kind: "only", names: [...new Set([...(held?.names ?? []), ...open])].sort() };
+}
+
+/** Namespaces without a default deny, whose last day is not over. */
+export function openNamespaces({ undenied }: Model): readonly string[] {
+  return undenied.flatMap(({ namespaces, isEnded }) => (isEnded ? [] : namespaces));
+}
+
 /** Workloads that nothing outside the cluster may reach, as far as policies hold them. */
 export function externallyDenied(model: Model): readonly ModelWorkload[] {
   return [...model.workloads.values()].filter((workload) => workload.denyExternal && workload.tier !== Tier.Platform);

@@ -123,6 +123,19 @@ export interface ModelBypass {
   readonly isEnded: boolean;
 }
 
+/** Namespaces without a default deny until a day. */
+export interface ModelUndenied {
+  readonly namespaces: readonly string[];
+  readonly existing: boolean;
+  readonly reason: string;
+  readonly owner: string;
+  /** Last day. */
+  readonly expires: string;
+  /** Its last day is over: the namespaces are held like any other. */
+  readonly isEnded: boolean;
+  readonly path: PropertyPath;
+}
+
 /** Who may open bypasses in an emergency. */
 export interface ModelBreakGlass {
   readonly name: string;
@@ -201,6 +214,8 @@ export interface Model {
   /** Bypasses, those that ended included. */
   readonly bypasses: readonly ModelBypass[];
   readonly breakGlass: readonly ModelBreakGlass[];
+  /** Those that ended included. */
+  readonly undenied: readonly ModelUndenied[];
   readonly mesh?: ModelMesh;
   /** Derived name of a policy → the name it gets. */
   readonly policyNames: ReadonlyMap<string, string>;

@@ -9,7 +9,7 @@ import { apiServerName, namespacesWithLimitedDns, namespacesWithoutDns, noteLimi
 import type { DraftDocument, Plan, PlannedDns, PlannedFlow, PlannedWorkload } from "./documents";
 import { logicalNameOf, rolloutAnnotation } from "./documents";
 import { flowId } from "./flow-id";
-import { plannedPeer } from "./halves";
+import { openNamespaces, plannedPeer } from "./halves";
 import type { Model, ModelWorkload } from "./model";
 import { metadataAccessOf, noteEndedExceptions, noteMetadataAccess, noteOverdueReviews } from "./notes";
 import { orderDocuments } from "./order";
@@ -18,6 +18,7 @@ import { resolve } from "./resolve/resolve";
 import { tenantAccess } from "./tenants/access";
 import { exceptionsOf } from "./tenants/exceptions";
 import { withTenantPolicies } from "./tenants/policies";
+import { noteUndenied, undeniedAnnotations, undeniedOf } from "./undenied";
 import { Shortfalls } from "./unsupported";
 
 /**
@@ -104,6 +105,7 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
   noteLimitedDns(model, shortfalls);
   noteEndedExceptions(model, shortfalls);
   noteBypasses(model, shortfalls);
+  noteUndenied(model, shortfalls);
   noteOverdueReviews(model, shortfalls);
   const warnings = shortfalls.settle(model.unsupported);
   refuseSharedNames(drafts);
@@ -113,14 +115,20 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
     documents: orderDocuments(drafts, model.services),
     warnings,
     namespaces: [...model.namespaces.values()]
-      .filter((namespace) => namespace.tier !== Tier.Platform || !namespace.existing || hasLabels(namespace))
+      .filter(
+        (namespace) =>
+          namespace.tier !== Tier.Platform ||
+          !namespace.existing ||
+          hasLabels(namespace) ||
+          openNamespaces(model).includes(namespace.name),
+      )
       .map(({ name, tier, existing, mode, labels, rollout }) => ({
         name,
         tier,
         existing,
         mode,
         labels,
-        annotations: rolloutAnnotations(rollout),
+        annotations: { ...rolloutAnnotations(rollout), ...undeniedAnnotations(model, name) },
       })),
     exemptNamespaces: model.exempt,
     flows: plannedFlows(model),
@@ -134,6 +142,7 @@ export function planModel(model: Model, write: Writer, whole?: (model: Model) =>
     metadataAccess: metadataAccessOf(model),
     bypasses: bypassesOf(model),
     breakGlass: breakGlassOf(model),
+    undenied: undeniedOf(model),
   };
 }
 

@@ -3,7 +3,7 @@ import { dump } from "js-yaml";
 import type { ScenarioGroup } from "./scenario";
 
 /** The schema of a file of scenarios, where a project that has this package installed keeps it. */
-export const schemaPlace = "./node_modules/pulumi-cluster-security/scenarios.schema.json";
+const schemaPlace = "./node_modules/pulumi-cluster-security/scenarios.schema.json";
 
 /** @param origin The file that they were made from. @param left What has no scenario, a line each. */
 export function scenariosText(groups: readonly ScenarioGroup[], origin: string, left: readonly string[]): string {

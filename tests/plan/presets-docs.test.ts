@@ -51,6 +51,7 @@ const fullOptions: Readonly<Record<string, object>> = {
     hosts: ["<host>"],
     flowerFrom: proxy,
   },
+  connectivityTest: { reason: "<reason>", owner: "<owner>", expires: "<last day>" },
   agentSandboxes: {
     namespace: "<namespace>",
     hosts: ["<host>"],
@@ -61,7 +62,7 @@ const fullOptions: Readonly<Record<string, object>> = {
   },
 };
 
-type Parts = Pick<Expansion, "workloads" | "flows"> & Partial<Pick<Expansion, "webhooks">>;
+type Parts = Pick<Expansion, "workloads" | "flows"> & Partial<Pick<Expansion, "webhooks" | "undenied">>;
 
 function section(field: string, title: string, version: string, sources: readonly string[], parts: Parts): string {
   const lines = [`## ${title}`, "", `\`${field}\`. Ports and labels: ${version}.`, ""];
@@ -73,7 +74,18 @@ function section(field: string, title: string, version: string, sources: readonl
   const webhooks = (parts.webhooks ?? []).map(
     ({ workload, port }) => `| kube-apiserver | ${code(workload)} | TCP ${port} | calls its webhook |`,
   );
-  lines.push("| from | to | ports | why |", "|---|---|---|---|", ...parts.flows.map(flowRow), ...webhooks, "");
+  if (parts.undenied !== undefined) {
+    const { namespaces, expires } = parts.undenied;
+    lines.push(
+      `No default deny in ${namespaces.map(code).join(", ")} until ${code(expires)}; metadata endpoints stay closed there, and what`,
+      "else is declared stays closed to them. Nothing is opened elsewhere. After that day the default deny holds them, `audit` and",
+      "`check` say that the exemption is over, and so does the alert `ExceptionOverdue` as long as it is declared. The test makes",
+      "Services and pods of its own in them; label them for pod security where the cluster enforces it.",
+      "",
+    );
+  }
+  const rows = [...parts.flows.map(flowRow), ...webhooks];
+  if (rows.length > 0) lines.push("| from | to | ports | why |", "|---|---|---|---|", ...rows, "");
   return lines.join("\n");
 }
 

@@ -15,8 +15,8 @@ export interface JudgedScenario {
   readonly result: "passed" | "failed" | "unknown";
 }
 
-export const scenarioFormats = ["table", "tap", "junit", "json"] as const;
-export type ScenarioFormat = (typeof scenarioFormats)[number];
+/** The values of `--format` that show what came of scenarios. */
+export type ScenarioFormat = "table" | "tap" | "junit" | "json";
 
 /** Ends with a newline. */
 export function printScenarios(judged: readonly JudgedScenario[], format: ScenarioFormat): string {

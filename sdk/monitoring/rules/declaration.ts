@@ -31,7 +31,7 @@ function bypasses(plan: Plan): RecordingRule[] {
   return plan.bypasses.map(({ of, owner, expires }) => ending("bypass", expires, { subject: of, owner }));
 }
 
-/** Those between tenants, and those that reach a metadata endpoint. */
+/** Those between tenants, those that reach a metadata endpoint, and namespaces without a default deny. */
 function exceptions(plan: Plan): RecordingRule[] {
   const betweenTenants = plan.exceptions
     .filter(({ state }) => state !== "closed")
@@ -39,7 +39,12 @@ function exceptions(plan: Plan): RecordingRule[] {
   const toMetadata = plan.metadataAccess.flatMap(({ workload, service, owner, expires }) =>
     expires === undefined ? [] : [ending("exception", expires, { subject: `${workload} → ${service}`, owner })],
   );
-  return [...betweenTenants, ...toMetadata];
+  const undenied = plan.undenied
+    .filter(({ state }) => state === "open")
+    .map(({ namespaces, owner, expires }) =>
+      ending("exception", expires, { subject: `no default deny in ${namespaces.join(", ")}`, owner }),
+    );
+  return [...betweenTenants, ...toMetadata, ...undenied];
 }
 
 /** Those of flows with a day of their own, and the one of all policies. */

@@ -5,6 +5,7 @@ import { argoCd } from "./argo-cd";
 import { celery } from "./celery";
 import { certManager } from "./cert-manager";
 import { ciliumGateway } from "./cilium-gateway";
+import { connectivityTest } from "./connectivity-test";
 import { coreDns } from "./core-dns";
 import type { ApplicationPresets } from "./declarations";
 import { envoyGateway } from "./envoy-gateway";
@@ -41,6 +42,7 @@ export const platformPresets: { readonly [Field in PlatformPreset]: Preset<Optio
   victoriaMetrics,
   flux,
   argoCd,
+  connectivityTest,
 };
 
 /** What applications bring with them, tier 2. */

@@ -18,6 +18,26 @@ export interface CoreDnsService {
   dependsOn?: string[];
 }
 
+/**
+ * The namespaces of `cilium connectivity test`: without a default deny until a day, after which they are held like any other.
+ * For the `cilium` dialect.
+ */
+export interface ConnectivityTestService {
+  /**
+   * Names of its namespaces. Defaults to `cilium-test-1`, `cilium-test-ccnp1` and `cilium-test-ccnp2`; a test with
+   * `--test-concurrency` or `--test-namespace` makes others, and older releases made `cilium-test`.
+   */
+  namespaces?: string[];
+  /** They are there already: the stack only annotates them. Defaults to false: it creates them, and the test uses them. */
+  existing?: boolean;
+  /** Why the test runs. Written onto the namespaces. */
+  reason: string;
+  /** Who answers for it. Written onto the namespaces. */
+  owner: string;
+  /** Last day, `2027-03-31`. */
+  expires: string;
+}
+
 /** ingress-nginx with its admission webhook. Its workload is `<namespace>/ingress-nginx`. */
 export interface IngressNginxService {
   /** Defaults to `ingress-nginx`. */

@@ -17,8 +17,20 @@ export interface Expansion {
   readonly dependsOn: readonly string[];
   /** The workload that scrapes every declared metrics port. */
   readonly scraper?: string;
+  /** Namespaces without a default deny until a day. */
+  readonly undenied?: UndeniedNamespaces;
   /** Namespaces whose pods may ask DNS for these names only. */
   readonly dnsNames?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Namespaces without a default deny until a day; explicit denies stay in force there. */
+interface UndeniedNamespaces {
+  readonly namespaces: readonly string[];
+  readonly existing: boolean;
+  readonly reason: string;
+  readonly owner: string;
+  /** Last day. */
+  readonly expires: string;
 }
 
 /** Who answers for what a preset declares. */

@@ -58,7 +58,7 @@ export interface PresetContext {
 
 /** What a preset declares; name and place are added by its reader. */
 type PresetParts = Pick<Expansion, "namespaces" | "workloads" | "flows"> &
-  Partial<Pick<Expansion, "webhooks" | "scraper" | "dnsNames">>;
+  Partial<Pick<Expansion, "webhooks" | "scraper" | "dnsNames" | "undenied">>;
 
 /** A service whose ports and peers are known: options in, the shapes that a user would write by hand out. */
 export interface Preset<Options extends object> {

@@ -4,11 +4,12 @@ import type { NamespaceDeclaration } from "../declaration";
 import { PolicyMode, Tier, defaultExemptNamespaces } from "../declaration";
 import type { ProblemCollector } from "../errors";
 import type { Known } from "../inputs";
-import type { ModelNamespace } from "../model";
+import type { ModelNamespace, ModelUndenied } from "../model";
 import { isDnsLabel, isLabelKey, isLabelValue } from "../names";
 import type { Expansion } from "../presets/index";
 import type { Reader } from "../reader";
 import { readRollout } from "./rollout";
+import { undeniedNamespaces } from "./undenied";
 
 /** Reads labels and checks their syntax. */
 export function readLabels(
@@ -59,6 +60,7 @@ export function readNamespaces(
   dnsNamespace: string,
   defaultMode: PolicyMode,
   expansions: readonly Expansion[],
+  undenied: readonly ModelUndenied[],
 ): { namespaces: Map<string, ModelNamespace>; exempt: string[] } {
   const exemptList = reader.texts(["exemptNamespaces"], exemptValue) ?? defaultExemptNamespaces;
   exemptList.forEach((name, index) => readNamespaceName(reader, problems, ["exemptNamespaces", index], name));
@@ -97,9 +99,11 @@ export function readNamespaces(
     namespaces.set(name, { name, tier, existing, mode, ...(rollout === undefined ? {} : { rollout }), labels });
   });
 
-  for (const implied of expansions.flatMap((expansion) => expansion.namespaces)) {
-    if (!namespaces.has(implied.name)) {
-      namespaces.set(implied.name, impliedNamespace(implied, exempt, defaultMode));
+  for (const name of undenied.flatMap((one) => (one.isEnded ? [] : one.namespaces))) exempt.add(name);
+  const implied = [...expansions.flatMap((expansion) => expansion.namespaces), ...undeniedNamespaces(undenied)];
+  for (const namespace of implied) {
+    if (!namespaces.has(namespace.name)) {
+      namespaces.set(namespace.name, impliedNamespace(namespace, exempt, defaultMode));
     }
   }
   for (const name of exempt) {

@@ -13,6 +13,7 @@ import type {
   ModelMesh,
   ModelNamespace,
   ModelPeer,
+  ModelUndenied,
   ModelWorkload,
 } from "../model";
 import { isDnsSubdomain } from "../names";
@@ -33,6 +34,7 @@ import { orderServices, readApplications, readServices } from "./services";
 import { refuseBeyondLimits } from "./tenant-limits";
 import type { TenantReading } from "./tenant-reading";
 import { endedExceptions, readTenants, refuseCrossings } from "./tenants";
+import { readUndenied, refuseOwnedNamespaces } from "./undenied";
 import { readWorkloads } from "./workloads";
 
 const declarationFields = [
@@ -76,9 +78,10 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
   const { limits } = networkWriters[dialect];
   const cluster = readCluster(reader, problems, top["cluster"], dialect, limits);
   const settings = readSettings(reader, top);
-  const members = readMembers(reader, problems, top, cluster.dns, settings.mode, limits);
-  const { namespaces, exempt, workloads, directory, expansions, mesh } = members;
+  const members = readMembers(reader, problems, top, cluster.dns, { dialect, ...settings }, limits);
+  const { namespaces, exempt, workloads, directory, expansions, mesh, undenied } = members;
   const tenants = readTenants(reader, problems, top["tenants"], namespaces);
+  refuseOwnedNamespaces(problems, undenied, declaredNames(top["namespaces"]), tenants);
   const { flows, ended } = readAllFlows(reader, problems, top["flows"], members, tenants, cluster, settings);
 
   const model: Model = {
@@ -98,6 +101,7 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
     endedExceptions: ended,
     bypasses: readBypasses(reader, problems, top["bypasses"], directory, settings.asOf),
     breakGlass: readBreakGlass(reader, problems, top["breakGlass"], directory),
+    undenied,
     ...(mesh === undefined ? {} : { mesh }),
     policyNames: readPolicyNames(reader, problems, top["policyNames"]),
     services: orderServices(problems, expansions),
@@ -107,6 +111,14 @@ export function resolve(declaration: ClusterSecurityDeclaration): Model {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Names under `namespaces`, for those that may stand in one place only. */
+function declaredNames(value: unknown): ReadonlySet<string> {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [];
+  return new Set(
+    list.map((one) => (one as { name?: unknown } | null)?.name).filter((name) => typeof name === "string"),
+  );
+}
 
 /** What is one value for the whole declaration. */
 type Settings = Pick<Model, "denyScope" | "unsupported" | "reviewBy" | "asOf" | "mode" | "layout">;
@@ -132,6 +144,7 @@ interface Members {
   readonly directory: PeerDirectory;
   readonly mesh: ModelMesh | undefined;
   readonly expansions: readonly Expansion[];
+  readonly undenied: readonly ModelUndenied[];
 }
 
 function readMembers(
@@ -139,7 +152,7 @@ function readMembers(
   problems: ProblemCollector,
   top: Fields,
   dns: ModelDns,
-  mode: PolicyMode,
+  settings: { readonly dialect: Dialect; readonly mode: PolicyMode; readonly asOf?: string },
   limits: PolicyApiLimits,
 ): Members {
   const meshOptions = readMesh(reader, top["mesh"]);
@@ -149,14 +162,16 @@ function readMembers(
   ];
   const hasOwnPlugin = declaresNodePlugin(top["workloads"], services);
   const expansions = meshOptions === undefined ? services : [...services, meshService(meshOptions, hasOwnPlugin)];
+  const undenied = readUndenied(reader, problems, services, settings);
   const { namespaces, exempt } = readNamespaces(
     reader,
     problems,
     top["namespaces"],
     top["exemptNamespaces"],
     dns.namespace,
-    mode,
+    settings.mode,
     expansions,
+    undenied,
   );
   const workloads = readWorkloads(reader, problems, top["workloads"], expansions, namespaces, limits);
   const mesh = meshOptions === undefined ? undefined : resolveMesh(problems, meshOptions, namespaces);
@@ -166,6 +181,7 @@ function readMembers(
     workloads,
     directory: peerDirectory(namespaces, workloads),
     mesh,
+    undenied,
     expansions: expansions.map((one) =>
       mesh !== undefined && formatPath(one.path) === meshPath ? { ...one, flows: meshFlows(mesh, hasOwnPlugin) } : one,
     ),

@@ -69,7 +69,7 @@ export interface ReportFlow {
 
 /** Something that is open, or accepted, by exception. */
 export interface ReportException {
-  readonly kind: "tenant exception" | "bypass" | "metadata access" | "exemption";
+  readonly kind: "tenant exception" | "bypass" | "no default deny" | "metadata access" | "exemption";
   readonly what: string;
   readonly owner: string;
   readonly reason: string;

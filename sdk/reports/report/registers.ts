@@ -25,7 +25,7 @@ export function reportExceptions(
   return [...planned, ...accepted];
 }
 
-function plannedExceptions({ exceptions, bypasses, metadataAccess }: Plan, today: string): ReportException[] {
+function plannedExceptions({ exceptions, bypasses, metadataAccess, undenied }: Plan, today: string): ReportException[] {
   return [
     ...exceptions.map(({ tenant, grantedTo, from, to, ports, owner, reason, expires, state }): ReportException => ({
       kind: "tenant exception",
@@ -38,6 +38,14 @@ function plannedExceptions({ exceptions, bypasses, metadataAccess }: Plan, today
     ...bypasses.map(({ of, grantedTo, owner, reason, expires, state }): ReportException => ({
       kind: "bypass",
       what: `${of}, by ${grantedTo.join(", ")}`,
+      owner,
+      reason,
+      expires,
+      state: state === "open" && expires < today ? "overdue" : state,
+    })),
+    ...undenied.map(({ namespaces, owner, reason, expires, state }): ReportException => ({
+      kind: "no default deny",
+      what: namespaces.join(", "),
       owner,
       reason,
       expires,

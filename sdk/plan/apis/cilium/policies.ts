@@ -14,6 +14,7 @@ import type { Coverage, Half, PolicyGroup } from "../../halves";
 import {
   bySubject,
   coverage,
+  deniedCoverage,
   externallyDenied,
   groupHalves,
   halvesOf,
@@ -41,8 +42,9 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
   noteAudit(model, shortfalls);
   const groups = groupHalves(halvesOf(model.flows));
   const held = heldCoverage(model);
+  const denied = deniedCoverage(model, held);
   return [
-    ...(held === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(held))]),
+    ...(denied === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(denied))]),
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
     ...groups.flatMap(groupDocuments),
