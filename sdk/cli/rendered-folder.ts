@@ -233,7 +233,7 @@ function attempt(action: () => void): void {
 }
 
 /** A signal that comes while files take their places does not end the process between two of them. */
-function holdSignals(): () => void {
+export function holdSignals(): () => void {
   const signals = ["SIGINT", "SIGTERM"] as const;
   const stop = (): void => undefined;
   for (const signal of signals) process.on(signal, stop);

@@ -38,12 +38,15 @@ export interface CheckOptions extends CommonOptions<CheckFormat> {
   readonly fix: boolean;
   /** With `fix`: write the repaired files. */
   readonly write: boolean;
+  /** With `write`: also where the git tree has changes that are not committed. */
+  readonly allowDirty: boolean;
   /** The version of this package, for reports that name it. */
   readonly version: string;
 }
 
 /** `cluster-security check`: what is wrong, with reason, fix and controls. */
 export async function check(positional: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  if (options.allowDirty && !options.write) throw usageError("--allow-dirty is for --write");
   if (options.write && !options.fix) throw usageError("--write is for --fix: it writes what that would print");
   const rules = rulesNamed(options.rule);
   const ids = [...allRules, exemptionOverdue].map(({ id }) => id);
@@ -65,7 +68,7 @@ export async function check(positional: readonly string[], options: CheckOptions
   };
   if (options.fix) {
     const wanted = (finding: Finding): boolean => shown(finding) && rules.some(({ id }) => id === finding.id);
-    return await printFix(loaded, judge, wanted, options);
+    return await printFix(loaded, judge, wanted, { ...options, sources: sourcesOf(positional, options) });
   }
   const findings = judge(loaded.reachability);
   const code = exitCodeFor(findings, loaded, options);
@@ -97,17 +100,18 @@ async function printFix(
   loaded: Loaded,
   judge: (reachability: Reachability) => Finding[],
   wanted: (finding: Finding) => boolean,
-  options: CheckOptions,
+  options: CheckOptions & { readonly sources: readonly string[] },
 ): Promise<ExitCode> {
-  const { fix, noteRepairs, patchOf, writeRepaired } = await import("./fix.js");
+  const { fix, noteRepairs, patchOf } = await import("./fix.js");
+  const { writeTogether } = await import("../repaired-files.js");
   const { repairs, left, before } = fix(loaded, judge, wanted);
-  if (options.write) await writeRepaired(repairs, before);
+  if (options.write) writeTogether(repairs.texts, before, options);
   else {
     const output = outputOf(options);
     output.write(patchOf(repairs, before));
     await output.end();
   }
-  noteRepairs(repairs, left, options);
+  noteRepairs(repairs, loaded.reachability, left, options);
   const failing = left.filter((finding) => isViolation(finding) && isAtLeast(finding.severity, options.failOn));
   if (failing.some(({ certainty }) => certainty === "definite")) return exitCodes.no;
   return failing.length > 0 || loaded.holes ? exitCodes.incomplete : exitCodes.ok;

@@ -18,7 +18,8 @@ export const metadataExcept: Repairer = function* (each) {
       yield {
         line: lineAt(each.text, pair.key.range?.[0] ?? 0),
         rule: "metadata-endpoints-closed",
-        what: `leaves ${open.length} ranges of cloud metadata addresses out of ${cidr}`,
+        what: `leaves ${open.length} ${open.length === 1 ? "range" : "ranges"} of cloud metadata addresses out of ${cidr}`,
+        mayClose: true,
         edits:
           isSeq(list) && list.items.length > 0
             ? appended(each.text, list, open)

@@ -1,81 +1,72 @@
-import { isMap, isPair, isScalar, isSeq, type Pair, type Scalar, type YAMLMap } from "yaml";
-import { lineAt, pairOf, renamed } from "./edits";
+import { isMisspelling } from "../spelling";
+import { lineAt, pairOf, renamed, startOf } from "./edits";
 import type { Repairer } from "./types";
+import { pairsBelow, specsOf } from "./visit";
 
-/**
- * The fields of a NetworkPolicy by the place that they stand in (`kubectl explain networkpolicy.spec`, networking.k8s.io/v1).
- * A list's items stand at the place of the list.
- */
+const selectors = ["matchLabels", "matchExpressions", "key", "operator", "values"];
+
+/** The fields of each policy API, wherever they stand: whether one may stand there is what the engine's readers know. */
 const fields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["podSelector", "policyTypes", "ingress", "egress"],
-  ingress: ["from", "ports"],
-  egress: ["to", "ports"],
-  from: ["podSelector", "namespaceSelector", "ipBlock"],
-  to: ["podSelector", "namespaceSelector", "ipBlock"],
-  ports: ["protocol", "port", "endPort"],
-  ipBlock: ["cidr", "except"],
-  podSelector: ["matchLabels", "matchExpressions"],
-  namespaceSelector: ["matchLabels", "matchExpressions"],
-  matchExpressions: ["key", "operator", "values"],
+  // kubectl explain networkpolicy.spec --recursive
+  "networking.k8s.io": [
+    ...["podSelector", "policyTypes", "ingress", "egress", "from", "to", "ports", "protocol", "port", "endPort"],
+    ...["namespaceSelector", "ipBlock", "cidr", "except", ...selectors],
+  ],
+  // pkg/policy/api of Cilium
+  "cilium.io": [
+    ...["endpointSelector", "nodeSelector", "ingress", "ingressDeny", "egress", "egressDeny", "enableDefaultDeny"],
+    ...["fromEndpoints", "fromCIDR", "fromCIDRSet", "fromEntities", "fromNodes", "fromGroups", "authentication"],
+    ...["toEndpoints", "toCIDR", "toCIDRSet", "toEntities", "toNodes", "toGroups", "toServices", "toFQDNs", "toPorts"],
+    ...["icmps", "fields", "family", "type", "ports", "port", "endPort", "protocol", "rules", "http", "dns", "kafka"],
+    ...["matchName", "matchPattern", "cidr", "except", "k8sService", "serviceName", "namespace", "description"],
+    ...["labels", "method", "path", "host", "headers", ...selectors],
+  ],
+  // api/pkg/apis/projectcalico/v3 of Calico
+  "projectcalico.org": [
+    ...["selector", "types", "order", "tier", "ingress", "egress", "action", "protocol", "notProtocol", "source"],
+    ...["destination", "nets", "notNets", "notSelector", "namespaceSelector", "ports", "notPorts", "domains", "icmp"],
+    ...["notICMP", "type", "code", "ipVersion", "serviceAccounts", "names", "services", "serviceAccountSelector"],
+    ...["applyOnForward", "doNotTrack", "preDNAT", "metadata", "annotations", "http", "methods", "paths", "name"],
+  ],
+  // security/v1 of Istio's API
+  "security.istio.io": [
+    ...["selector", "targetRef", "targetRefs", "action", "rules", "provider", "from", "to", "when", "source"],
+    ...["operation", "principals", "notPrincipals", "requestPrincipals", "notRequestPrincipals", "namespaces"],
+    ...["notNamespaces", "serviceAccounts", "notServiceAccounts", "ipBlocks", "notIpBlocks", "remoteIpBlocks"],
+    ...["notRemoteIpBlocks", "hosts", "notHosts", "ports", "notPorts", "methods", "notMethods", "paths", "notPaths"],
+    ...["key", "values", "notValues", "mtls", "mode", "portLevelMtls", "matchLabels", "name", "kind", "group"],
+  ],
 };
 
 /**
- * A field of a NetworkPolicy that differs from one known field of its place in case, a dash or an underscore, or in two letters that
- * changed places; only where that field is not there as well.
+ * A field of a policy that differs from one known field in case, a dash or an underscore, or by a slip of the fingers, where
+ * that field is not there as well.
  */
 export const misspeltField: Repairer = function* (each) {
-  if (each.kind !== "NetworkPolicy" || each.object["apiVersion"] !== "networking.k8s.io/v1") return;
-  const root: unknown = each.document.contents;
-  if (!isMap(root)) return;
-  const spec: unknown = root.get("spec", true);
-  if (!isMap(spec)) return;
-  for (const { pair, right } of misspeltIn(spec, "spec")) {
-    const offset = pair.key.range?.[0] ?? 0;
-    yield {
-      line: lineAt(each.text, offset),
-      rule: "not-understood",
-      what: `writes the field ${pair.key.value} as ${right}`,
-      edits: renamed(pair, right),
-    };
+  const known = fields[each.apiVersion.split("/")[0] ?? ""];
+  if (known === undefined) return;
+  for (const spec of specsOf(each)) {
+    for (const { map, pair } of pairsBelow(spec)) {
+      const key = pair.key.value;
+      if (known.includes(key)) continue;
+      const [right, ...others] = nearestOf(key, known);
+      if (right === undefined || others.length > 0 || pairOf(map, right) !== undefined) continue;
+      yield {
+        line: lineAt(each.text, startOf(pair)),
+        rule: "not-understood",
+        what: `writes the field ${key} as ${right}`,
+        mayOpen: true,
+        mayClose: true,
+        edits: renamed(each.text, pair, right),
+      };
+    }
   }
 };
 
-interface Misspelt {
-  readonly pair: Pair<Scalar<string>>;
-  readonly right: string;
-}
-
-function* misspeltIn(map: YAMLMap, place: string): Iterable<Misspelt> {
-  const known = fields[place];
-  if (known === undefined) return;
-  for (const pair of map.items) {
-    if (!isPair(pair) || !isScalar(pair.key) || typeof pair.key.value !== "string") continue;
-    const key = pair.key.value;
-    const named = pair as Pair<Scalar<string>>;
-    const alike = known.includes(key) ? [] : known.filter((field) => isAlike(key, field));
-    const [right] = alike;
-    if (right !== undefined && alike.length === 1 && pairOf(map, right) === undefined) yield { pair: named, right };
-    const next = known.includes(key) ? key : (right ?? "");
-    for (const inner of mapsOf(pair.value)) yield* misspeltIn(inner, next);
-  }
-}
-
-function mapsOf(value: unknown): YAMLMap[] {
-  if (isMap(value)) return [value];
-  return isSeq(value) ? value.items.filter((item) => isMap(item)) : [];
-}
-
-function isAlike(written: string, field: string): boolean {
-  if (plain(written) === plain(field)) return true;
-  if (written.length !== field.length) return false;
-  const differing = [...field].flatMap((letter, index) => (letter === written[index] ? [] : [index]));
-  const [first = 0, second = 0] = differing;
-  return (
-    differing.length === 2 &&
-    second === first + 1 &&
-    written[first] === field[second] &&
-    written[second] === field[first]
-  );
+/** The same but for case and dashes goes before a slip. */
+function nearestOf(key: string, known: readonly string[]): readonly string[] {
+  const alike = known.filter((field) => plain(key) === plain(field));
+  return alike.length > 0 ? alike : known.filter((field) => isMisspelling(key, field));
 }
 
 function plain(text: string): string {

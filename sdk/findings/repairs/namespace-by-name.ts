@@ -1,7 +1,26 @@
-import { isMap, isScalar } from "yaml";
-import { lineAt, pairOf, renamed } from "./edits";
-import type { Repairer } from "./types";
-import { mapsAt, specsOf } from "./visit";
+import { isMap, isScalar, type YAMLMap } from "yaml";
+import { lineAt, pairOf, renamed, startOf } from "./edits";
+import type { Repair, Repairer, YamlObject } from "./types";
+import { mapAt, mapsAt, specsOf } from "./visit";
+
+const nameLabel = "kubernetes.io/metadata.name";
+
+/** `podSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}`: it is a label of namespaces, and no pod has it. */
+function* asNamespace(each: YamlObject, peer: YAMLMap): Iterable<Omit<Repair, "file">> {
+  const [pods, labels] = [pairOf(peer, "podSelector"), mapAt(mapAt(peer, "podSelector"), "matchLabels")];
+  if (pods === undefined || labels === undefined || peer.items.length !== 1) return;
+  if (mapAt(peer, "podSelector")?.items.length !== 1 || labels.items.length !== 1 || !labels.has(nameLabel)) return;
+  yield {
+    line: lineAt(each.text, startOf(pods)),
+    rule: "selector-key-unknown",
+    what: `names the namespace ${String(labels.get(nameLabel))} with namespaceSelector`,
+    alone: true,
+    mayOpen: true,
+    mayClose: ({ source, destination }) =>
+      [source, destination].some((end) => end.kind === "freshPod" && Object.hasOwn(end.labels ?? {}, nameLabel)),
+    edits: renamed(each.text, pods, "namespaceSelector"),
+  };
+}
 
 /** `namespaceSelector: {matchLabels: {name: kube-system}}`: the label that every namespace has is kubernetes.io/metadata.name. */
 export const namespaceByName: Repairer = function* (each) {
@@ -12,9 +31,10 @@ export const namespaceByName: Repairer = function* (each) {
       ...mapsAt(spec, "egress").flatMap((rule) => mapsAt(rule, "to")),
     ];
     for (const peer of peers) {
+      yield* asNamespace(each, peer);
       const selector: unknown = peer.get("namespaceSelector", true);
       const labels: unknown = isMap(selector) ? selector.get("matchLabels", true) : undefined;
-      if (!isMap(labels) || labels.has("kubernetes.io/metadata.name")) continue;
+      if (!isMap(labels) || labels.has(nameLabel)) continue;
       const pair = pairOf(labels, "name");
       if (pair === undefined || !isScalar(pair.value)) continue;
       yield {
@@ -22,7 +42,8 @@ export const namespaceByName: Repairer = function* (each) {
         rule: "selector-key-unknown",
         what: `names the namespace ${String((pair.value as { value: unknown }).value)} by kubernetes.io/metadata.name`,
         alone: true,
-        edits: renamed(pair, "kubernetes.io/metadata.name"),
+        mayOpen: true,
+        edits: renamed(each.text, pair, nameLabel),
       };
     }
   }

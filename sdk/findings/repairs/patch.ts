@@ -8,41 +8,80 @@ type Change = readonly [mark: " " | "-" | "+", line: string];
 /** The patch of one file; empty where nothing changes. `name` is taken for both sides, after `a/` and `b/`. */
 export function unifiedDiff(name: string, before: string, after: string): string {
   if (before === after) return "";
-  const changes = changesOf(before.split("\n"), after.split("\n"));
-  const hunks = hunksOf(changes);
-  return `--- a/${name}\n+++ b/${name}\n${hunks.join("")}`;
+  // a name with a space ends where a tab stands
+  const end = /\s/.test(name) ? "\t" : "";
+  const hunks = hunksOf(changesOf(linesOf(before), linesOf(after)));
+  return `--- a/${name}${end}\n+++ b/${name}${end}\n${hunks.join("")}`;
 }
 
-/** Repairs change few lines that are far apart, so lines are matched from both ends, then by the nearest that is equal. */
+/** Lines with what ends them; one that nothing ends says so, as diff does. */
+function linesOf(text: string): string[] {
+  return text
+    .split(/(?<=\n)/)
+    .filter((line) => line !== "")
+    .map((line) => (line.endsWith("\n") ? line : `${line}\n\\ No newline at end of file\n`));
+}
+
+/**
+ * The fewest lines that go and come (E. W. Myers, An O(ND) Difference Algorithm, 1986), between what is equal at both ends.
+ */
 function changesOf(before: readonly string[], after: readonly string[]): Change[] {
-  const changes: Change[] = [];
-  let [left, right] = [0, 0];
-  while (left < before.length || right < after.length) {
-    if (left < before.length && before[left] === after[right]) {
-      changes.push([" ", before[left] ?? ""]);
-      left++;
-      right++;
-      continue;
-    }
-    const [removed, added] = nextEqual(before, after, left, right);
-    for (const end = left + removed; left < end; left++) changes.push(["-", before[left] ?? ""]);
-    for (const end = right + added; right < end; right++) changes.push(["+", after[right] ?? ""]);
-  }
-  return changes;
+  let [start, end] = [0, 0];
+  while (start < before.length && start < after.length && before[start] === after[start]) start++;
+  const rest = Math.min(before.length, after.length) - start;
+  while (end < rest && before[before.length - 1 - end] === after[after.length - 1 - end]) end++;
+  const kept = (line: string): Change => [" ", line];
+  return [
+    ...before.slice(0, start).map(kept),
+    ...shortest(before.slice(start, before.length - end), after.slice(start, after.length - end)),
+    ...before.slice(before.length - end).map(kept),
+  ];
 }
 
-/** How many lines to leave on both sides until the next three are equal. */
-function nextEqual(before: readonly string[], after: readonly string[], left: number, right: number): [number, number] {
-  const rest = before.length - left + after.length - right;
-  for (let distance = 1; distance < rest; distance++) {
-    for (let removed = 0; removed <= distance; removed++) {
-      const added = distance - removed;
-      if (left + removed > before.length || right + added > after.length) continue;
-      const same = [0, 1, 2].every((ahead) => before[left + removed + ahead] === after[right + added + ahead]);
-      if (same) return [removed, added];
+function shortest(before: readonly string[], after: readonly string[]): Change[] {
+  const trace: Map<number, number>[] = [];
+  let furthest = new Map<number, number>([[1, 0]]);
+  for (let distance = 0; distance <= before.length + after.length; distance++) {
+    trace.push(furthest);
+    const next = new Map(furthest);
+    for (let diagonal = -distance; diagonal <= distance; diagonal += 2) {
+      let left = isDown(furthest, diagonal, distance)
+        ? (furthest.get(diagonal + 1) ?? 0)
+        : (furthest.get(diagonal - 1) ?? 0) + 1;
+      while (left < before.length && left - diagonal < after.length && before[left] === after[left - diagonal]) left++;
+      next.set(diagonal, left);
+      if (left >= before.length && left - diagonal >= after.length) return walkedBack(trace, before, after);
     }
+    furthest = next;
   }
-  return [before.length - left, after.length - right];
+  return [];
+}
+
+function isDown(furthest: ReadonlyMap<number, number>, diagonal: number, distance: number): boolean {
+  if (diagonal === -distance) return true;
+  return diagonal !== distance && (furthest.get(diagonal - 1) ?? -1) < (furthest.get(diagonal + 1) ?? -1);
+}
+
+function walkedBack(
+  trace: readonly ReadonlyMap<number, number>[],
+  before: readonly string[],
+  after: readonly string[],
+): Change[] {
+  const changes: Change[] = [];
+  let [left, right] = [before.length, after.length];
+  for (let distance = trace.length - 1; distance >= 0; distance--) {
+    const furthest = trace[distance] ?? new Map<number, number>();
+    const diagonal = left - right;
+    const from = isDown(furthest, diagonal, distance) ? diagonal + 1 : diagonal - 1;
+    const [fromLeft, fromRight] = [furthest.get(from) ?? 0, (furthest.get(from) ?? 0) - from];
+    while (left > Math.max(fromLeft, 0) && right > Math.max(fromRight, 0)) {
+      changes.push([" ", before[--left] ?? ""]);
+      right--;
+    }
+    if (distance === 0) break;
+    changes.push(from === diagonal + 1 ? ["+", after[--right] ?? ""] : ["-", before[--left] ?? ""]);
+  }
+  return changes.reverse();
 }
 
 function hunksOf(changes: readonly Change[]): string[] {
@@ -62,12 +101,10 @@ function hunksOf(changes: readonly Change[]): string[] {
       if (changes[next]?.[0] !== " ") end = next;
     }
     const lines = changes.slice(start, Math.min(changes.length, end + around + 1));
-    // a text that ends with a line end has an empty last piece, which is no line
-    if (start + lines.length === changes.length && lines.at(-1)?.[0] === " " && lines.at(-1)?.[1] === "") lines.pop();
     const count = (mark: "-" | "+"): number => lines.filter(([each]) => each === " " || each === mark).length;
     const [oldStart, newStart] = [oldLine - (at - start), newLine - (at - start)];
     hunks.push(
-      `@@ -${oldStart},${count("-")} +${newStart},${count("+")} @@\n${lines.map(([mark, line]) => `${mark}${line}\n`).join("")}`,
+      `@@ -${oldStart},${count("-")} +${newStart},${count("+")} @@\n${lines.map(([mark, line]) => `${mark}${line}`).join("")}`,
     );
     for (const [mark] of changes.slice(at, start + lines.length)) {
       if (mark !== "+") oldLine++;

@@ -1,102 +1,193 @@
-import { isAlias, isMap, parseAllDocuments, visit, type Document } from "yaml";
+import type { Reachability, Source } from "../../reachability";
 import { isViolation } from "../evaluate";
 import type { Finding } from "../types";
-import { dnsOverTcp } from "./dns-over-tcp";
-import { applied } from "./edits";
+import { allowAlone } from "./allow-alone";
+import { defaultDenies } from "./default-deny";
+import { dnsPeers } from "./dns-peers";
+import { dnsProtocols } from "./dns-protocols";
+import { dnsProxy } from "./dns-proxy";
+import { applied, lineAt, overlap } from "./edits";
+import { changedPaths } from "./effects";
+import { hostNames } from "./host-names";
+import { labelKey } from "./label-key";
+import { meshPrincipals } from "./mesh-principals";
 import { metadataExcept } from "./metadata-except";
 import { misspeltField } from "./misspelt-field";
+import { misspeltHeader } from "./misspelt-header";
+import { namedDirection } from "./named-direction";
 import { namespaceByName } from "./namespace-by-name";
-import { rangeAsPort } from "./range-as-port";
+import { namespacedEndpoints } from "./namespaced-endpoints";
+import { objectsIn, sharedIn } from "./objects";
+import { ruleInPolicyTypes } from "./rule-in-policy-types";
 import { statedDefaultDeny } from "./stated-default-deny";
-import type { Repair, Repairer, YamlObject } from "./types";
+import type { ChangedPath, Permission, Repair, Repairer, YamlObject } from "./types";
+import { writtenValues } from "./written-values";
 
 const repairers: readonly Repairer[] = [
+  misspeltHeader,
   misspeltField,
-  rangeAsPort,
+  writtenValues,
+  ruleInPolicyTypes,
   namespaceByName,
-  dnsOverTcp,
+  dnsProtocols,
+  dnsPeers,
   metadataExcept,
+  namedDirection,
+  namespacedEndpoints,
+  dnsProxy,
+  allowAlone,
+  hostNames,
+  meshPrincipals,
   statedDefaultDeny,
 ];
 
 /** Texts of files by their names, as they were read. */
 export type Texts = ReadonlyMap<string, string>;
 
+/** What is found, and reachable, where files have some texts. */
+export interface Judged {
+  readonly findings: readonly Finding[];
+  readonly reachability: Reachability;
+}
+
 /** What {@link repaired} did. */
-export interface Repaired {
+export interface Repaired extends Judged {
   /** The files that change, with their new text. */
   readonly texts: Texts;
   readonly repairs: readonly Repair[];
-  /** What the rules find in the repaired files. */
-  readonly findings: readonly Finding[];
 }
 
 /** What the rules find where files have these texts; other files are as they were. */
-export type Judge = (texts: Texts) => readonly Finding[];
+export type Judge = (texts: Texts) => Judged;
 
-/** Rounds: a field that is read again may hold what can be repaired. */
-const mostRounds = 5;
+/** Rounds: what is read again may hold what can be repaired, and a repair may show another. */
+const mostRounds = 12;
 
 /**
  * Repairs what can be repaired for certain. Repairs are kept only where the rules, asked again about the repaired files, find
- * less of what they are for, and nothing that they did not find before, but in a policy that could not be understood until now.
+ * less of what they are for, and nothing that they did not find before, but in a policy that could not be understood until now;
+ * and where no path opens or closes but those that the finding is about.
  *
  * @param wanted the findings that are to be repaired; the others are only watched. Default: all.
  */
 export function repaired(texts: Texts, judge: Judge, wanted: (finding: Finding) => boolean = () => true): Repaired {
-  let state: State = { current: texts, findings: judge(new Map()), repairs: [] };
+  let state: State = { current: texts, judged: judge(new Map()), repairs: [] };
   const refused = new Set<string>();
   for (let round = 0; round < mostRounds; round++) {
-    const candidates = [...candidatesIn(state.current, state.findings.filter(wanted))].filter(
-      (each) => !refused.has(keyOfRepair(each)),
-    );
+    const all = candidatesIn(state, wanted).filter((each) => !refused.has(keyOfRepair(each)));
+    const early = all.filter(({ last }) => last !== true);
+    const candidates = early.length > 0 ? early : all;
     if (candidates.length === 0) break;
     // several may be needed before a finding is gone; what could change the meaning of another rule is tried by itself
     const together = candidates.filter(({ alone }) => alone !== true);
-    const all = together.length === 0 ? undefined : tried(texts, state, together, judge);
-    if (all !== undefined) {
-      state = all;
+    const next = together.length < 2 ? undefined : tried(texts, state, together, judge);
+    if (next !== undefined) {
+      state = next;
       continue;
     }
-    // each by itself, from the end of a file, so that the offsets of the others stay
-    for (const each of [...candidates].sort(fromTheEnd)) {
-      const next = tried(texts, state, [each], judge);
-      if (next === undefined) refused.add(keyOfRepair(each));
-      else state = next;
-    }
+    state = oneByOne(texts, state, candidates, judge, refused);
   }
   return {
     texts: changedOf(texts, state.current),
     repairs: [...state.repairs].sort(byPlace),
-    findings: state.findings,
+    ...state.judged,
   };
 }
 
 interface State {
   readonly current: Texts;
-  readonly findings: readonly Finding[];
+  readonly judged: Judged;
   readonly repairs: readonly Repair[];
+}
+
+/** Each by itself, from the end of a file, so that the offsets of the others stay. */
+function oneByOne(
+  texts: Texts,
+  start: State,
+  candidates: readonly Repair[],
+  judge: Judge,
+  refused: Set<string>,
+): State {
+  let state = start;
+  const before = new Map<string, number>();
+  for (const each of [...candidates].sort(fromTheEnd)) {
+    // what was repaired meanwhile may have moved or mended this place
+    if (firstOf(each) + lengthOf(each) > (before.get(each.file) ?? Number.POSITIVE_INFINITY)) continue;
+    const next = tried(texts, state, [each], judge);
+    if (next === undefined) {
+      refused.add(keyOfRepair(each));
+      continue;
+    }
+    state = next;
+    before.set(each.file, firstOf(each));
+  }
+  return state;
 }
 
 /** What comes of repairs; undefined where they are no improvement. */
 function tried(texts: Texts, state: State, repairs: readonly Repair[], judge: Judge): State | undefined {
   const current = new Map(state.current);
-  for (const file of new Set(repairs.map((each) => each.file))) {
-    const edits = repairs.filter((each) => each.file === file).flatMap((each) => each.edits);
+  const files = new Set(repairs.map((each) => each.file));
+  for (const file of files) {
+    const edits = uniqueEdits(repairs.filter((each) => each.file === file));
+    if (overlap(edits)) return undefined;
     current.set(file, applied(current.get(file) ?? "", edits));
   }
-  const findings = judge(changedOf(texts, current));
-  if (!repairs.every((each) => improves(each, state.findings, findings))) return undefined;
+  const judged = judge(changedOf(texts, current));
+  const { findings } = state.judged;
+  if (!repairs.every((each) => improves(each, findings, judged.findings))) return undefined;
   const understands = repairs.some(({ rule }) => rule === "not-understood");
-  const known = new Set(state.findings.map(keyOf));
-  const fresh = findings.filter((finding) => isViolation(finding) && !known.has(keyOf(finding)));
+  const fresh = freshAfter(findings, judged.findings, new Set(repairs.map(({ rule }) => rule)));
   // what was not understood hid what the policy does: to see it now is no harm that the repair does
   if (fresh.some(({ id }) => !understands || id === "not-understood")) return undefined;
-  return { current, findings, repairs: [...state.repairs, ...repairs] };
+  for (const path of changedPaths(state.judged.reachability, judged.reachability, files)) {
+    const may = (permission: "mayOpen" | "mayClose"): boolean =>
+      repairs.some((each) => permits(each[permission], path));
+    if ((path.opens && !may("mayOpen")) || (path.closes && !may("mayClose"))) return undefined;
+  }
+  return { current, judged, repairs: [...state.repairs, ...distinct(repairs)] };
+}
+
+/**
+ * What was not found before. A finding that names several objects is named for the first of them: where there are no more of
+ * the rule that is repaired, another name is no other finding.
+ */
+function freshAfter(before: readonly Finding[], after: readonly Finding[], repaired: ReadonlySet<string>): Finding[] {
+  const known = new Set(before.map(keyOf));
+  const count = (findings: readonly Finding[], id: string): number =>
+    findings.filter((finding) => finding.id === id && isViolation(finding)).length;
+  return after.filter(
+    (finding) =>
+      isViolation(finding) &&
+      !known.has(keyOf(finding)) &&
+      !(repaired.has(finding.id) && count(after, finding.id) <= count(before, finding.id)),
+  );
+}
+
+function permits(permission: Permission | undefined, path: ChangedPath): boolean {
+  return permission === true || permission?.(path) === true;
+}
+
+/** One edit may mend two findings. */
+function uniqueEdits(repairs: readonly Repair[]): Repair["edits"] {
+  return distinct(repairs).flatMap((each) => each.edits);
+}
+
+function distinct(repairs: readonly Repair[]): readonly Repair[] {
+  const keyOfEdits = ({ file, edits }: Repair): string => JSON.stringify([file, edits]);
+  return [...new Map([...repairs].reverse().map((each) => [keyOfEdits(each), each])).values()].reverse();
+}
+
+function firstOf({ edits }: Repair): number {
+  return Math.min(...edits.map(({ from }) => from));
+}
+
+function lengthOf(repair: Repair): number {
+  return Math.max(...repair.edits.map(({ to }) => to)) - firstOf(repair);
 }
 
 function fromTheEnd(a: Repair, b: Repair): number {
-  return a.file === b.file ? b.line - a.line : a.file < b.file ? -1 : 1;
+  return a.file === b.file ? firstOf(b) - firstOf(a) : a.file < b.file ? -1 : 1;
 }
 
 function byPlace(a: Repair, b: Repair): number {
@@ -111,49 +202,45 @@ function changedOf(texts: Texts, current: Texts): Map<string, string> {
   return new Map([...current].filter(([file, text]) => texts.get(file) !== text));
 }
 
-/** In files that a finding of their rule is about, the first of each file first. */
-function* candidatesIn(texts: Texts, findings: readonly Finding[]): Iterable<Repair> {
-  for (const [file, text] of texts) {
-    const rules = new Set(
-      findings
-        .filter(isViolation)
-        .filter((finding) => isIn(finding, file))
-        .map(({ id }) => id),
-    );
+/** For objects that a finding of their rule is about. */
+function candidatesIn({ current, judged }: State, wanted: (finding: Finding) => boolean): Repair[] {
+  const findings = judged.findings.filter(isViolation).filter(wanted);
+  const found: Repair[] = [];
+  for (const [file, text] of current) {
+    const near = findings.filter((finding) => anywhere.has(finding.id) || isIn(finding, file));
+    if (near.length === 0) continue;
+    const shared = sharedIn(text);
     for (const object of objectsIn(file, text)) {
-      for (const repairer of repairers) {
-        for (const repair of repairer(object)) {
-          if (rules.has(repair.rule) && repair.edits.length > 0) yield { ...repair, file };
-        }
+      const here = near.filter((finding) => anywhere.has(finding.id) || isAbout(finding, object));
+      const rules = new Set(here.map(({ id }) => id));
+      if (rules.size === 0) continue;
+      for (const repair of [...repairers.flatMap((each) => [...each(object)]), ...labelKey(object, here)]) {
+        const isShared = repair.edits.some(({ from }) => shared.some(([start, end]) => from >= start && from < end));
+        if (rules.has(repair.rule) && repair.edits.length > 0 && !isShared) found.push({ ...repair, file });
       }
     }
   }
+  return [...found, ...defaultDenies(current, findings, judged.reachability.snapshot)];
 }
 
-function isIn({ causes = [], subject }: Finding, file: string): boolean {
-  return [...causes, ...(subject.source === undefined ? [] : [subject.source])].some((source) => source.file === file);
+/** Rules whose findings are about workloads, wherever the policy lies that is to be repaired. */
+const anywhere: ReadonlySet<string> = new Set(["dns-cut"]);
+
+function sourcesOf({ causes = [], subject }: Finding): readonly Source[] {
+  return [...causes, ...(subject.source === undefined ? [] : [subject.source])];
 }
 
-/** Documents that hold one object, are valid, and share nothing by anchors. */
-function objectsIn(file: string, text: string): YamlObject[] {
-  if (!/\.ya?ml$/i.test(file) || text.includes("{{")) return [];
-  return parseAllDocuments(text, { keepSourceTokens: false }).flatMap((document): YamlObject[] => {
-    if (!("contents" in document) || document.errors.length > 0 || hasAliases(document)) return [];
-    const root: unknown = document.contents;
-    if (!isMap(root)) return [];
-    const object = document.toJS() as Readonly<Record<string, unknown>>;
-    const kind = object["kind"];
-    if (typeof kind !== "string") return [];
-    return [{ file, text, document, object, kind }];
-  });
+function isIn(finding: Finding, file: string): boolean {
+  return sourcesOf(finding).some((source) => source.file === file);
 }
 
-function hasAliases(document: Document.Parsed): boolean {
-  let found = false;
-  visit(document, (_key, node) => {
-    if (isAlias(node) || (node as { anchor?: unknown } | null)?.anchor !== undefined) found = true;
-  });
-  return found;
+/** Whether a finding names a line of an object, or its file alone. */
+function isAbout(finding: Finding, { file, text, within }: YamlObject): boolean {
+  const [from, to] = within.map((offset) => lineAt(text, offset));
+  return sourcesOf(finding).some(
+    (source) =>
+      source.file === file && (source.line === undefined || (source.line >= (from ?? 0) && source.line <= (to ?? 0))),
+  );
 }
 
 /** Less is found of what a repair is for, in its file, or with fewer reasons. */

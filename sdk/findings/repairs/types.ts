@@ -1,4 +1,5 @@
-import type { Document } from "yaml";
+import type { YAMLMap } from "yaml";
+import type { Peer } from "../../reachability";
 import type { RuleId } from "../rules";
 
 /** A piece of a file's text to be replaced. */
@@ -7,6 +8,20 @@ export interface TextEdit {
   readonly from: number;
   readonly to: number;
   readonly text: string;
+}
+
+/** What a repair may do to a path: anything, or what a condition lets pass. */
+export type Permission = true | ((path: ChangedPath) => boolean);
+
+/** A path that a repair changes, between workloads, new pods and addresses. */
+export interface ChangedPath {
+  readonly source: Peer;
+  readonly destination: Peer;
+  /** `ns/name[Kind]` of ends that were read. */
+  readonly sourceId?: string;
+  readonly destinationId?: string;
+  readonly opens: boolean;
+  readonly closes: boolean;
 }
 
 /** A repair of one object of a file. */
@@ -21,18 +36,27 @@ export interface Repair {
   readonly edits: readonly TextEdit[];
   /** It is tried by itself: only that shows that the finding is about this place. */
   readonly alone?: true;
+  /** It waits until no other repair is left. */
+  readonly last?: true;
+  /** The paths that it may open. Default: none. */
+  readonly mayOpen?: Permission;
+  /** The paths that it may close. Default: none. */
+  readonly mayClose?: Permission;
 }
 
-/** One YAML document of a file. */
+/** One Kubernetes object in a file: a document, or an item of a List. */
 export interface YamlObject {
   readonly file: string;
   /** The whole text of the file. */
   readonly text: string;
-  readonly document: Document.Parsed;
+  readonly root: YAMLMap;
+  /** Offsets of the document that holds it: findings name the line of a List for its items. */
+  readonly within: readonly [number, number];
   readonly object: Readonly<Record<string, unknown>>;
   /** Its kind: `NetworkPolicy`. */
   readonly kind: string;
+  readonly apiVersion: string;
 }
 
-/** Finds what it can repair in a document for certain. */
+/** Finds what it can repair in an object for certain. */
 export type Repairer = (each: YamlObject) => Iterable<Omit<Repair, "file">>;

@@ -76,8 +76,11 @@ export function isUnreadable({ apiVersion, metadata }: KubeObject): boolean {
   return apiVersion === unreadable.apiVersion && metadata?.namespace === undefined;
 }
 
-/** Kinds of any group that are named so allow or deny connections; those that audit say what others would do. */
-const namedLikeOne = /^(?!Audit).*NetworkPolic(y|ies)$/;
+/**
+ * Kinds of any group that are named so allow or deny connections, in any case: `Networkpolicy` is none, and whoever wrote it
+ * takes it for one. Those that audit say what others would do.
+ */
+const namedLikeOne = /^(?!Audit).*NetworkPolic(y|ies)$/i;
 
 /** A kind that may decide about traffic and that the engine does not read; nothing for every other kind. */
 export function unreadKindOf(apiVersion: string, kind: string): UnreadKind | undefined {

@@ -116,6 +116,19 @@ function rightKey(
   return otherKey(test, where, snapshot);
 }
 
+/** The key that a finding names as wrong, and the one that is right, where it says both. */
+export function rightKeyIn({
+  because: [first = ""],
+  fix,
+}: Finding): { readonly wrong: string; readonly right: string }[] {
+  const [, wrong] = / asks? for (\S+), (?:which|and) no /.exec(first) ?? [];
+  const [, right] =
+    /^(?:Use the key (\S+), under|Name the (?:namespace|service account) with (k8s:\S+)\.|Write the namespace's label as (\S+)\.|Separate the source of the label with a colon: (\S+)\.)/
+      .exec(fix)
+      ?.filter((each) => each !== undefined) ?? [];
+  return wrong === undefined || right === undefined ? [] : [{ wrong, right }];
+}
+
 /** Keys by which people name a namespace in one API, used in the pod selector of another. */
 function rightSpelling(key: string, { dialect }: PolicySource): string | undefined {
   const labelled =
@@ -125,6 +138,14 @@ function rightSpelling(key: string, { dialect }: PolicySource): string | undefin
   const plain =
     /^(?:k8s\.)?(kubernetes\.io\/metadata\.name|io\.kubernetes\.pod\.namespace|io\.kubernetes\.namespace|kubernetes\.io\/namespace|projectcalico\.org\/name)$/i;
   if (dialect === "cilium") {
+    // without the source of the label, any source fits
+    if (
+      /^io\.(kubernetes\.pod\.namespace|cilium\.k8s\.(namespace\.labels\..+|policy\.(serviceaccount|cluster)))$/.test(
+        key,
+      )
+    ) {
+      return undefined;
+    }
     if (labelled !== null)
       return `Write the namespace's label as k8s:io.cilium.k8s.namespace.labels.${String(labelled[1])}.`;
     if (plain.test(key)) return "Name the namespace with k8s:io.kubernetes.pod.namespace.";
