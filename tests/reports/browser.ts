@@ -105,6 +105,11 @@ export class Page {
     this.#events.length = 0;
   }
 
+  /** The colours that its user prefers. */
+  async prefer(scheme: "light" | "dark"): Promise<void> {
+    await this.call("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
   /** What an expression comes to, in the page's own world. */
   async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = await this.call<{

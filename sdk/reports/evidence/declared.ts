@@ -37,9 +37,12 @@ const statements: Readonly<Record<Topic, Statement>> = {
     const internet = flows.filter(({ from, to }) =>
       [from, to].some((end) => end.kind === "entity" && end.entity === "internet"),
     );
-    return holds(
-      `${count(out, "flow")} to named hosts or ranges, ${into} from ranges, ${internet.length} from or to the whole internet`,
-    );
+    const parts = [
+      ...(out === 0 ? [] : [`${count(out, "flow")} to named hosts or ranges`]),
+      ...(into === 0 ? [] : [`${count(into, "flow")} from ranges`]),
+      ...(internet.length === 0 ? [] : [`${count(internet.length, "flow")} from or to the whole internet`]),
+    ];
+    return holds(parts.length === 0 ? "no flow leaves the cluster or enters it" : parts.join(", "));
   },
   tenants: ({ tenants, exceptions }) => {
     if (tenants.length === 0) return undefined;

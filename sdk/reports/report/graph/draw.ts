@@ -18,7 +18,7 @@ function dotOf({ nodes, edges }: Graph): string {
   const ids = new Map(nodes.map(({ id }, index) => [id, `n${index}`]));
   return [
     "digraph {",
-    '  graph [rankdir=LR, nodesep=0.25, ranksep=0.7, bgcolor="transparent", pad=0.1]',
+    '  graph [rankdir=LR, nodesep=0.22, ranksep=0.35, bgcolor="transparent", pad=0.1]',
     '  node [shape=box, style="rounded,filled", fontname="Arial", fontsize=12, margin="0.16,0.09", fillcolor="#ffffff", color="#8a94a6"]',
     '  edge [fontname="Arial", fontsize=10, color="#64748b", arrowsize=0.7]',
     ...nodes.map((node) => nodeOf(node, ids.get(node.id) ?? "")),

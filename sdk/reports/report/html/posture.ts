@@ -92,7 +92,10 @@ function flowsTile(flows: NonNullable<ReportModel["flows"]>): Markup {
   const asked = flows.filter(({ computed }) => computed !== "not asked");
   const allowed = asked.filter(({ computed }) => computed === "allowed");
   const rest = flows.length - asked.length;
-  const more = rest === 0 ? "each with a reason and an owner" : `${rest} more have no counterpart to ask about`;
+  const more =
+    rest === 0
+      ? "each with a reason and an owner"
+      : `${rest} more ${rest === 1 ? "has" : "have"} an end that cannot be asked about`;
   return tile(`${allowed.length} of ${asked.length}`, "declared flows that the policies allow", more);
 }
 

@@ -1,7 +1,11 @@
 /** The style sheet of the page. Colours are those of Okabe and Ito, which most colour-blind people tell apart; none stands alone. */
 export const style = `
 :root{--ink:#1b2430;--quiet:#566273;--line:#d9dfe8;--ground:#fff;--soft:#f5f7fa;--link:#0b5394;--good:#006b50;--good-soft:#e3f4ee;
---bad:#a63c00;--bad-soft:#fdeee4;--open:#7a5200;--open-soft:#fdf4dc;--all:#0b5394;--all-soft:#dcebf8}
+--bad:#a63c00;--bad-soft:#fdeee4;--open:#7a5200;--open-soft:#fdf4dc;--all:#0b5394;--all-soft:#dcebf8;--some:#083d6d;--on-all:#fff;
+--frame:#8a94a6;--field:#7d8899;--box:#eef3fa;--edge:#64748b;--critical:#8f2d00;--low-soft:#e8ecf2;--low:#3b4654;color-scheme:light}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--quiet:#a3aebd;--line:#364152;--ground:#12171e;--soft:#1b232d;--link:#8ab9ec;
+--good:#66d1b0;--good-soft:#12362c;--bad:#f5a06b;--bad-soft:#43220f;--open:#f0c258;--open-soft:#3a2c0a;--all:#2f74b8;--all-soft:#17324d;
+--some:#c3dcf5;--on-all:#fff;--frame:#76839a;--field:#8793a5;--box:#1d2a3a;--edge:#93a1b5;--critical:#b23a00;--low-soft:#2b3543;--low:#c5cedb;color-scheme:dark}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;scroll-padding-top:3.5rem;-webkit-text-size-adjust:100%}
 body{margin:0;color:var(--ink);background:var(--ground);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -21,7 +25,7 @@ code{font:.875em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",m
 .skip:focus{left:0}
 .verdict{display:inline-block;margin-top:1rem;padding:.6rem 1rem;border-radius:6px;border-left:5px solid}
 .verdict.fails{background:var(--bad-soft);border-color:var(--bad)}
-.verdict.undecided{background:var(--open-soft);border-color:#b98500}
+.verdict.undecided{background:var(--open-soft);border-color:var(--open)}
 .verdict.holds{background:var(--good-soft);border-color:var(--good)}
 .notice{background:var(--open-soft);padding:.6rem 1rem;border-radius:6px}
 .empty{color:var(--quiet);background:var(--soft);padding:.7rem 1rem;border-radius:6px}
@@ -47,10 +51,10 @@ tbody tr:hover{background:var(--soft)}
 .badge.holds{background:var(--good-soft);color:var(--good)}
 .badge.fails{background:var(--bad-soft);color:var(--bad)}
 .badge.undecided{background:var(--open-soft);color:var(--open)}
-.severity{display:inline-block;min-width:4.6rem;text-align:center;font-size:.75rem;font-weight:700;text-transform:uppercase;letter-spacing:.04em;padding:.1rem .4rem;border-radius:4px;background:#e8ecf2;color:#3b4654}
-.severity.critical{background:#8f2d00;color:#fff}
-.severity.high{background:var(--bad-soft);color:#8f2d00;box-shadow:inset 0 0 0 1px #d9764a}
-.severity.medium{background:var(--open-soft);color:#6b4800}
+.severity{display:inline-block;min-width:4.6rem;text-align:center;font-size:.75rem;font-weight:700;text-transform:uppercase;letter-spacing:.04em;padding:.1rem .4rem;border-radius:4px;background:var(--low-soft);color:var(--low)}
+.severity.critical{background:var(--critical);color:#fff}
+.severity.high{background:var(--bad-soft);color:var(--bad);box-shadow:inset 0 0 0 1px var(--bad)}
+.severity.medium{background:var(--open-soft);color:var(--open)}
 .tag{font-size:.78rem;border:1px solid var(--line);border-radius:4px;padding:0 .35rem;white-space:nowrap}
 details{border:1px solid var(--line);border-radius:8px;margin:.6rem 0;padding:0 1rem}
 details[open]{padding-bottom:.6rem}
@@ -71,18 +75,20 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.5re
 dt{color:var(--quiet)}
 dd{margin:0}
 .search{display:flex;flex-wrap:wrap;gap:.3rem .8rem;align-items:center}
-input[type=search]{flex:1 1 16rem;max-width:32rem;padding:.45rem .7rem;font:inherit;border:1px solid #7d8899;border-radius:6px;background:var(--ground);color:var(--ink)}
+input[type=search]{flex:1 1 16rem;max-width:32rem;padding:.45rem .7rem;font:inherit;border:1px solid var(--field);border-radius:6px;background:var(--ground);color:var(--ink)}
 output{color:var(--quiet);font-size:.9rem}
-.picture{border:1px solid var(--line);border-radius:8px;padding:.8rem;max-height:42rem;overflow:auto;background:#fff}
+.picture{border:1px solid var(--line);border-radius:8px;padding:.8rem;max-height:42rem;overflow:auto;background:var(--ground)}
 .picture svg{display:block;margin:0 auto;font-family:Arial,"Liberation Sans","Helvetica Neue",sans-serif}
 .picture svg.whole{max-width:100%;height:auto}
-.picture .node path{stroke:#8a94a6}
-.picture .node.namespace path{fill:#eef3fa}
-.picture .node.open path{fill:#fdeee4;stroke:#a63c00;stroke-width:2.5}
-.picture .node.outside ellipse{fill:#fff;stroke-dasharray:4 3}
-.picture text{fill:#1b2430}
-.picture .edge text{fill:#445064;paint-order:stroke;stroke:#fff;stroke-width:3px}
-.picture a:hover path{fill:#dcebf8}
+.picture .node path{stroke:var(--frame);fill:var(--ground)}
+.picture .edge path{stroke:var(--edge)}
+.picture .edge polygon{stroke:var(--edge);fill:var(--edge)}
+.picture .node.namespace path{fill:var(--box)}
+.picture .node.open path{fill:var(--bad-soft);stroke:var(--bad);stroke-width:2.5}
+.picture .node.outside ellipse{fill:var(--ground);stroke:var(--frame);stroke-dasharray:4 3}
+.picture text{fill:var(--ink)}
+.picture .edge text{fill:var(--quiet);paint-order:stroke;stroke:var(--ground);stroke-width:3px}
+.picture a:hover path{fill:var(--all-soft)}
 .matrix{width:auto}
 .matrix th,.matrix td{padding:.15rem;border:1px solid var(--line);text-align:center}
 .matrix thead th{vertical-align:bottom;height:9.5rem;min-width:2.6rem;white-space:nowrap}
@@ -91,9 +97,9 @@ output{color:var(--quiet);font-size:.9rem}
 .matrix button{display:flex;flex-direction:column;align-items:center;width:100%;min-width:2.3rem;padding:.1rem 0;border:0;background:none;font:inherit;line-height:1.1;color:inherit;cursor:pointer}
 .matrix small{font-size:.68rem;font-variant-numeric:tabular-nums}
 .cell{color:var(--quiet)}
-.cell.all{background:var(--all);color:#fff}
-.cell.some{background:var(--all-soft);color:#083d6d}
-.cell.maybe{background:var(--open-soft);color:#6b4800}
+.cell.all{background:var(--all);color:var(--on-all)}
+.cell.some{background:var(--all-soft);color:var(--some)}
+.cell.maybe{background:var(--open-soft);color:var(--open)}
 .key .cell{display:inline-block;min-width:1.5rem;text-align:center;border-radius:3px;margin-left:.4rem}
 footer{max-width:76rem;margin:3rem auto 2rem;padding:1rem 1.5rem 0;border-top:1px solid var(--line);color:var(--quiet);font-size:.9rem}
 [hidden]{display:none!important}
