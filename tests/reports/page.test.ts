@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { evaluate, rules, tenantsOf } from "../../sdk/findings";
-import { plan } from "../../sdk/plan";
+import { Dialect, plan } from "../../sdk/plan";
 import { compile, buildSnapshot } from "../../sdk/reachability";
 import { buildReport, htmlReport, loadDraw } from "../../sdk/reports/report";
 import { benchObjects } from "../bench/generator";
@@ -57,7 +57,7 @@ describe("report: the page in Chromium", function () {
       files.set(name, file);
     };
     for (const { name, declaration: each, workloads } of await examples()) {
-      for (const dialect of [each.dialect ?? "cilium", "calico", "kubernetes"] as const) {
+      for (const dialect of [each.dialect ?? Dialect.Cilium, Dialect.Calico, Dialect.Kubernetes]) {
         const declaration = { ...each, dialect };
         if (files.has(`${name}-${dialect}`)) continue;
         write(`${name}-${dialect}`, {
