@@ -6,6 +6,7 @@ import { compareObjects } from "./candidates";
 import { editDrifts } from "./edit-rights";
 import { overdueBypasses, overdueExceptions, overdueExemptions, type OverdueException } from "./ends";
 import { enforcementDrift } from "./enforcement-drift";
+import { ineffectiveIn } from "./ineffective";
 import { compareNamespaces } from "./namespaces";
 import { openNamespaces } from "./open-namespaces";
 import { PathTally } from "./paths";
@@ -55,6 +56,7 @@ export function audit(input: AuditInput): AuditResult {
     verdict: drifts.length > 0 ? "drift" : gaps.length > 0 ? "inconclusive" : "clean",
     drifts: drifts.sort(worstFirst),
     gaps,
+    ...(input.effect === true ? { ineffective: ineffectiveIn(now) } : {}),
     compared: {
       policies: [...objects.baseline.values()].filter(({ object }) => isPolicy(object.apiVersion, object.kind)).length,
       namespaces: namespaces.meant.size,

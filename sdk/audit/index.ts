@@ -1,6 +1,8 @@
 /** What has become of a baseline: differences by effect, who made them, and how that changed from run to run. Pure. */
+export { auditFindings, auditRules } from "./as-findings";
 export { audit } from "./audit";
 export type {
+  Ineffective,
   AuditDrift,
   AuditInput,
   AuditPaths,

@@ -91,6 +91,16 @@ export interface AuditDrift {
  */
 export type AuditVerdict = "clean" | "drift" | "inconclusive";
 
+/** A policy of the cluster, or a rule of one, that does nothing: it selects nothing, matches nothing, or others do it all. */
+export interface Ineffective {
+  readonly kind: "unused" | "dead" | "shadowed" | "duplicate";
+  readonly object: ObjectRef;
+  /** What does nothing, and why, in one sentence. */
+  readonly message: string;
+  /** Not all pods were read that it may be about: it may have an effect after all. */
+  readonly possible: boolean;
+}
+
 /** The answer of an audit. */
 export interface AuditResult {
   readonly verdict: AuditVerdict;
@@ -98,6 +108,8 @@ export interface AuditResult {
   readonly drifts: readonly AuditDrift[];
   /** What could not be compared, one sentence each. */
   readonly gaps: readonly string[];
+  /** Policies and rules without effect, in the baseline or not: no drift. Absent unless asked for. */
+  readonly ineffective?: readonly Ineffective[];
   /** How much was compared. */
   readonly compared: { readonly policies: number; readonly namespaces: number; readonly workloads: number };
 }
@@ -132,6 +144,8 @@ export interface AuditInput {
   readonly holes?: { readonly baseline?: boolean; readonly live?: boolean };
   /** Write requests out of an audit log, by what they wrote. */
   readonly requests?: RequestIndex;
+  /** Whether policies and rules without effect are looked for. Default false. */
+  readonly effect?: boolean;
   /** So many paths of a drift are listed. Default 10. */
   readonly examples?: number;
 }

@@ -17,14 +17,15 @@ Examples:
   cluster-security audit --context prod --baseline stack.json
   pulumi stack export | cluster-security audit --context prod --baseline - --history audit.jsonl
   cluster-security audit --context prod --baseline security.yaml --audit-log /var/log/kubernetes/audit.log
-  cluster-security audit --live dump/ --baseline manifests/ --format md
+  cluster-security audit --live dump/ --baseline manifests/ --format md --effect
+  cluster-security audit --context prod --baseline stack.json --format policyreport | kubectl apply -f -
   cluster-security audit --compare audit.jsonl:-2 audit.jsonl:-1
   cluster-security audit cronjob --image registry.internal/cluster-security:1 --baseline-config-map baseline
 
 ${exitCodesHelp("no drift, or none that opens a path or is of --fail-on's severity", "there is such drift")}`;
 
 /** Adds `audit` and `audit cronjob`. */
-export function addAudit(program: Command, outcome: Outcome): void {
+export function addAudit(program: Command, version: string, outcome: Outcome): void {
   const command = program
     .command("audit")
     .summary("drift: what has become of a baseline in a cluster, and what that opens")
@@ -64,11 +65,16 @@ export function addAudit(program: Command, outcome: Outcome): void {
       repeatable,
       [],
     );
+  command.option(
+    "--effect",
+    "also policies and rules without effect: they select nothing, match nothing, or others do all of it; no drift",
+    false,
+  );
   inputOptions(command, auditFormats, { sources: false })
     .addHelpText("after", auditHelp)
-    .action(async (options: AuditOptions) => {
+    .action(async (options: Omit<AuditOptions, "version">) => {
       const { audit } = await import("./commands/audit.js");
-      outcome.exitCode = await audit(options);
+      outcome.exitCode = await audit({ ...options, version });
     });
   addCronJob(command, outcome);
 }

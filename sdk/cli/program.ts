@@ -69,7 +69,7 @@ cluster-security help COMMAND tells more about each.`,
   addDiff(program, outcome);
   addExposure(program, outcome);
   addJudgements(program, version, outcome);
-  addAudit(program, outcome);
+  addAudit(program, version, outcome);
   addReport(program, version, outcome);
   addFlows(program, outcome);
   addVerify(program, outcome);

@@ -254,7 +254,7 @@ export function deniedCoverage(model: Model, held: Coverage | undefined): Covera
 }
 
 /** Namespaces without a default deny, whose last day is not over. */
-export function openNamespaces({ undenied }: Model): readonly string[] {
+export function openNamespaces({ undenied }: Pick<Model, "undenied">): readonly string[] {
   return undenied.flatMap(({ namespaces, isEnded }) => (isEnded ? [] : namespaces));
 }
 

@@ -18,6 +18,8 @@ export interface PolicyReportInput {
   readonly namespaces: readonly string[];
   /** When it was judged: milliseconds since 1970. */
   readonly time: number;
+  /** Name of the reports: of two with one name in a namespace, the later takes the place of the other. Default `cluster-security`. */
+  readonly name?: string;
   /** The API version of a finding's subject, where it is known. */
   readonly apiVersionOf?: (subject: Finding["subject"]) => string | undefined;
 }
@@ -57,21 +59,26 @@ export function policyReports(input: PolicyReportInput): readonly object[] {
   const errors = input.problems.map((problem) => errorOf(problem, timestamp));
   const ofCluster = results.filter(({ home }) => home === undefined).map(({ result }) => result);
   return [
-    report("ClusterPolicyReport", undefined, [...ofCluster, ...errors, ...passed]),
+    report("ClusterPolicyReport", input.name, undefined, [...ofCluster, ...errors, ...passed]),
     ...[...known].sort().map((namespace) => {
       const own = results.filter(({ home }) => home === namespace).map(({ result }) => result);
-      return report("PolicyReport", namespace, own);
+      return report("PolicyReport", input.name, namespace, own);
     }),
   ];
 }
 
-function report(kind: string, namespace: string | undefined, results: readonly Result[]): object {
+function report(
+  kind: string,
+  name: string | undefined,
+  namespace: string | undefined,
+  results: readonly Result[],
+): object {
   const count = (outcome: Outcome): number => results.filter(({ result }) => result === outcome).length;
   return {
     apiVersion: "wgpolicyk8s.io/v1alpha2",
     kind,
     metadata: {
-      name: sourceName,
+      name: name ?? sourceName,
       ...(namespace === undefined ? {} : { namespace }),
       labels: { "app.kubernetes.io/managed-by": sourceName },
     },

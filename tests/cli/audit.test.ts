@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { loadAll } from "js-yaml";
-import { folderWith, run } from "./command";
+import { folderWith, run, type Ran } from "./command";
 import { backendIngress, defaultDeny, shop } from "./fixtures";
 
 const wide = backendIngress.replace(/ {4}- from:[^]*?(?= {6}ports:)/, "    - from: []\n");
@@ -243,5 +243,79 @@ describe("cluster-security audit (S3-22)", () => {
     assert.equal((JSON.parse(json.stdout) as { kind: string }).kind, "List");
     const wrong = await audit("cronjob", "--image", "x", "--baseline-config-map", "Base!");
     assert.equal(wrong.code, 2);
+  });
+
+  describe("S1-20: policies and rules without effect", () => {
+    const unused = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: allow-nobody, namespace: shop }
+spec: { podSelector: { matchLabels: { app: gone } }, policyTypes: [Ingress], ingress: [{}] }
+`;
+    const dead = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: allow-dead, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: backend } }
+  policyTypes: [Ingress]
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: gone } } }] }]
+`;
+    const again = backendIngress.replace("name: allow-frontend-to-backend", "name: allow-again");
+    const audited = async (extra: string, ...options: string[]): Promise<Ran> => {
+      const { folder: place, remove: away } = folderWith({ "live.yaml": `${shop}---\n${extra}` });
+      try {
+        return await run(["audit", "--live", "live.yaml", "--baseline", "live.yaml", ...options], { cwd: place });
+      } finally {
+        away();
+      }
+    };
+
+    for (const [what, policy, kind, name] of [
+      ["a policy that selects nothing", unused, "unused", "allow-nobody"],
+      ["a rule that matches nothing", dead, "dead", "allow-dead"],
+      ["a rule that another one makes superfluous", again, "duplicate", "allow-"],
+    ] as const) {
+      it(`${what} is named with --effect, and is no drift`, async () => {
+        const { code, stdout } = await audited(policy, "--effect", "--format", "json");
+        assert.equal(code, 0, stdout);
+        const { verdict, ineffective } = JSON.parse(stdout) as {
+          verdict: string;
+          ineffective: { kind: string; object: string; message: string }[];
+        };
+        assert.equal(verdict, "clean");
+        const found = ineffective.filter((each) => each.kind === kind);
+        assert.ok(
+          found.some(({ object }) => object.includes(name)),
+          stdout,
+        );
+      });
+    }
+
+    it("stands in every format, and not where nobody asked", async () => {
+      for (const [format, pattern] of [
+        ["table", /without effect: \d+\n(.*\n)* {2}unused: NetworkPolicy shop\/allow-nobody selects no workload/],
+        ["md", /Without effect:\n\n(- .*\n)*- unused: NetworkPolicy shop\/allow-nobody/],
+        ["policyreport", /policy: audit-ineffective\n {4}source: cluster-security\n(.*\n){2} {4}result: warn/],
+        ["oscal", /audit-ineffective/],
+      ] as const) {
+        const { stdout } = await audited(unused, "--effect", "--format", format);
+        assert.match(stdout, pattern);
+      }
+      assert.match((await audited(unused)).stdout, /^no drift: .+\n$/);
+    });
+  });
+
+  it("S1-22: as OSCAL, drift is an observation under a control for changes", async () => {
+    const { stdout, code } = await run(
+      ["audit", "--live", "opened.yaml", "--baseline", "baseline", "--format", "oscal"],
+      {
+        cwd: folder,
+      },
+    );
+    assert.equal(code, 1);
+    assert.match(stdout, /"oscal-version": "1.2.1"/);
+    assert.match(stdout, /audit-changed/);
+    assert.match(stdout, /cm-3/);
+    const compared = ["audit", "--compare", "a", "b", "--format", "oscal"];
+    assert.equal((await run(compared, { cwd: folder })).code, 4, "the runs are read first");
   });
 });

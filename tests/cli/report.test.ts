@@ -78,6 +78,15 @@ describe("cluster-security report", () => {
     assert.ok(controls.every(({ computed }) => computed.state !== "holds"));
   });
 
+  it("S1-22: every form names the controls with their ids, and what was computed for each", async () => {
+    for (const format of ["html", "md", "csv", "json", "oscal", "policyreport"]) {
+      const { code, stdout, stderr } = await report("open.yaml", "--format", format);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /SC-7\(5\)|sc-7\.5/, format);
+      assert.match(stdout, /5\.3\.2/, format);
+    }
+  });
+
   it("S1-21: --compare tells what opened since", async () => {
     await report("shop.yaml", "-o", "before.json");
     const { comparison } = await model("shop.yaml", "open.yaml", "--compare", "before.json");

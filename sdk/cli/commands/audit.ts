@@ -13,7 +13,14 @@ import {
 import { severities, type Severity } from "../../findings";
 import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import { describeDrifts, printAudit, printComparison, type AuditFormat, type AuditRun } from "../print/audit";
+import {
+  describeDrifts,
+  printAudit,
+  printComparison,
+  type AuditFormat,
+  type AuditReporting,
+  type AuditRun,
+} from "../print/audit";
 import { coloursFor } from "../print/colours";
 import { note, type InputOptions } from "../snapshot";
 import {
@@ -40,6 +47,10 @@ export interface AuditOptions extends InputOptions {
   readonly failOn: Exclude<Severity, "info"> | "none";
   readonly tier0: readonly string[];
   readonly policyEditor: readonly string[];
+  /** Also policies and rules without effect. */
+  readonly effect: boolean;
+  /** Of this package. */
+  readonly version: string;
   readonly output?: string;
 }
 
@@ -60,6 +71,7 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
     mayAudit: baseline.mayAudit,
     exemptNamespaces: [...baseline.exemptNamespaces, ...options.tier0],
     policyEditors: options.policyEditor,
+    effect: options.effect,
     unlisted: live.unlisted,
     gaps: [...baseline.gaps.map((gap) => `baseline: ${gap}`), ...live.gaps],
     holes: { baseline: baseline.holes, live: live.holes },
@@ -73,7 +85,14 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
     baseline: specs.map(nameOfSource),
   };
   const output = outputOf(options, { coloured: options.format === "table" });
-  output.write(printAudit(result, run, options.format, coloursFor(output)));
+  const reporting: AuditReporting = {
+    version: options.version,
+    namespaces: live.objects.flatMap(({ object: { kind, metadata } }) =>
+      kind === "Namespace" && metadata?.name !== undefined ? [metadata.name] : [],
+    ),
+    fails: (drift) => fails(drift, options.failOn),
+  };
+  output.write(printAudit(result, run, options.format, { colours: coloursFor(output), reporting }));
   await output.end();
   for (const gap of result.gaps) process.stderr.write(`not compared: ${gap}\n`);
   if (options.history !== undefined) append(options.history, recordOf(result, run));
@@ -138,6 +157,9 @@ async function compare(files: readonly string[], options: AuditOptions): Promise
   const [before, after] = [runIn(first, first === second ? 1 : 0), runIn(second, 0)];
   if (before.cluster !== after.cluster) {
     note(`note: the runs are of different clusters: ${before.cluster}, ${after.cluster}`, options);
+  }
+  if (options.format === "policyreport" || options.format === "oscal") {
+    throw usageError(`--format ${options.format} is of one run: leave out --compare`);
   }
   const runs = compareRuns(before, after);
   const output = outputOf(options);

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import * as path from "node:path";
+import { dump } from "js-yaml";
 import {
   applyExemptions,
   evaluate,
@@ -11,7 +12,7 @@ import {
   type Finding,
 } from "../../findings";
 import type { Plan } from "../../plan";
-import { assessmentResults } from "../../reports";
+import { assessmentResults, policyReports } from "../../reports";
 import {
   buildReport,
   csvOfReport,
@@ -33,7 +34,7 @@ import { planOf } from "../declaration-file";
 import { inputError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { readExemptions } from "../exemptions-file";
-import { fileDigest, inputsOf } from "../inputs";
+import { apiVersionsIn, fileDigest, inputsOf } from "../inputs";
 import type { ReportFormat } from "../print/formats";
 import { countsOf } from "../print/check";
 import { exitCodeOf, load, note, type Loaded } from "../snapshot";
@@ -64,7 +65,7 @@ export async function report(positional: readonly string[], options: ReportOptio
   const specs = sourcesOf(positional, options);
   const loaded = await load(specs, options);
   const built = reportOf(loaded, beside, specs, options);
-  const text = await written(built, format, options);
+  const text = await written(built, format, options, loaded);
   const output = outputOf(options);
   output.write(text);
   await output.end();
@@ -184,6 +185,7 @@ async function written(
   { model, findings }: BuiltReport,
   format: ReportFormat,
   options: ReportOptions,
+  { snapshot, problems, objects }: Loaded,
 ): Promise<string> {
   switch (format) {
     case "html":
@@ -194,6 +196,19 @@ async function written(
       return csvOfReport(model);
     case "json":
       return `${JSON.stringify(model, null, 1)}\n`;
+    case "policyreport":
+      return policyReports({
+        name: "cluster-security-report",
+        findings,
+        rules: [...rules, evidenceDisagrees],
+        problems,
+        fails: ({ severity }) => isAtLeast(severity, options.failOn),
+        namespaces: [...snapshot.namespaces.keys()],
+        time: Date.parse(model.at),
+        apiVersionOf: apiVersionsIn(objects),
+      })
+        .map((each) => dump(each, { noRefs: true, lineWidth: -1 }))
+        .join("---\n");
     case "oscal": {
       const { title, subject, at, controls, inputs } = model;
       const results = assessmentResults({

@@ -1,22 +1,25 @@
+import { dump } from "js-yaml";
 import type {
   AuditDrift,
   AuditedRequest,
   AuditPaths,
   AuditResult,
   FieldManager,
+  Ineffective,
   RecordedDrift,
   RunsCompared,
 } from "../../audit";
+import { auditFindings, auditRules } from "../../audit";
 import type { Severity } from "../../findings";
 import { describeRef } from "../../reachability";
-import { describeSource } from "../../reports";
+import { assessmentResults, computedControls, describeSource, policyReports } from "../../reports";
 import { printable } from "../output";
 import type { Colours } from "./colours";
 import { countsBySeverity, severityHead } from "./severity";
 import { markdownCell } from "./text";
 
 /** The values of `--format` of `audit`. */
-export const auditFormats = ["table", "json", "md"] as const;
+export const auditFormats = ["table", "json", "md", "policyreport", "oscal"] as const;
 export type AuditFormat = (typeof auditFormats)[number];
 
 /** What stands around the answer. */
@@ -26,12 +29,31 @@ export interface AuditRun {
   readonly baseline: readonly string[];
 }
 
+/** What reports for other programs say besides. */
+export interface AuditReporting {
+  /** Of this package. */
+  readonly version: string;
+  /** The namespaces of the cluster: each gets a PolicyReport. */
+  readonly namespaces: readonly string[];
+  /** Whether a drift fails the run. */
+  readonly fails: (drift: AuditDrift) => boolean;
+}
+
 /** So many paths of a drift stand in a text; JSON holds more. */
 const shownPaths = 3;
 
 /** An audit in the format asked for. */
-export function printAudit(result: AuditResult, run: AuditRun, format: AuditFormat, colours: Colours): string {
+export function printAudit(
+  result: AuditResult,
+  run: AuditRun,
+  format: AuditFormat,
+  { colours, reporting }: { readonly colours: Colours; readonly reporting: AuditReporting },
+): string {
   switch (format) {
+    case "policyreport":
+      return asPolicyReports(result, run, reporting);
+    case "oscal":
+      return `${JSON.stringify(asOscal(result, run, reporting), null, 2)}\n`;
     case "json":
       return `${JSON.stringify(asJson(result, run), null, 2)}\n`;
     case "md":
@@ -41,18 +63,61 @@ export function printAudit(result: AuditResult, run: AuditRun, format: AuditForm
   }
 }
 
+/** Reports of their own, beside those of `check`. */
+function asPolicyReports(result: AuditResult, { time }: AuditRun, reporting: AuditReporting): string {
+  const findings = auditFindings(result);
+  const failsAt = (index: number): boolean => {
+    const drift = result.drifts[index];
+    return drift !== undefined && reporting.fails(drift);
+  };
+  // drifts come first, in their order
+  const failing = new Set(findings.slice(0, result.drifts.length).filter((_, index) => failsAt(index)));
+  const reports = policyReports({
+    name: "cluster-security-audit",
+    findings,
+    rules: result.verdict === "inconclusive" ? [] : auditRules(result),
+    problems: result.gaps.map((gap) => ({
+      code: "unreadable",
+      message: `not compared: ${gap}`,
+      affectsVerdicts: true,
+    })),
+    fails: (finding) => failing.has(finding),
+    namespaces: reporting.namespaces,
+    time: Date.parse(time),
+  });
+  return reports.map((report) => dump(report, { noRefs: true, lineWidth: -1 })).join("---\n");
+}
+
+function asOscal(result: AuditResult, { cluster, baseline, time }: AuditRun, { version }: AuditReporting): object {
+  const findings = auditFindings(result);
+  const incomplete = result.gaps.length === 0 ? {} : { incomplete: "not everything could be compared" };
+  return assessmentResults({
+    title: `Audit of ${cluster} by cluster-security`,
+    at: time,
+    version,
+    findings,
+    controls: computedControls({ findings, rules: auditRules(result), ...incomplete }),
+    inputs: baseline.map((name) => ({ name })),
+  });
+}
+
 /** `2 critical, 1 low`. */
 export function describeDrifts(drifts: readonly { readonly severity: Severity }[]): string {
   const counts = countsBySeverity(drifts);
   return counts.length === 0 ? "no drift" : counts.join(", ");
 }
 
-function asJson({ verdict, drifts, gaps, compared }: AuditResult, run: AuditRun): unknown {
+function asJson({ verdict, drifts, gaps, compared, ineffective }: AuditResult, run: AuditRun): unknown {
   return {
     ...run,
     verdict,
     compared,
     gaps,
+    ineffective: ineffective?.map(({ object, ...each }) => ({
+      object: describeRef(object),
+      reference: object,
+      ...each,
+    })),
     drifts: drifts.map(({ kind, severity, object, source, ...drift }) => ({
       kind,
       severity,
@@ -64,7 +129,20 @@ function asJson({ verdict, drifts, gaps, compared }: AuditResult, run: AuditRun)
   };
 }
 
-function asText({ drifts, verdict, compared }: AuditResult, colours: Colours): string {
+function asText(result: AuditResult, colours: Colours): string {
+  const { ineffective } = result;
+  const head = driftText(result, colours);
+  if (ineffective === undefined) return head;
+  if (ineffective.length === 0) return `${head}every policy and rule has an effect\n`;
+  const lines = ineffective.map((each) => `  ${describeIneffective(each)}\n`);
+  return `${head}\nwithout effect: ${ineffective.length}\n${lines.map(printable).join("")}`;
+}
+
+function describeIneffective({ kind, message, possible }: Ineffective): string {
+  return `${possible ? `possibly ${kind}` : kind}: ${message}`;
+}
+
+function driftText({ drifts, verdict, compared }: AuditResult, colours: Colours): string {
   if (verdict === "clean") return `no drift: ${describeCompared(compared)}\n`;
   if (drifts.length === 0) return "no drift was found, and not everything could be compared\n";
   const blocks = drifts.map((drift) => {
@@ -113,7 +191,10 @@ function describeRequest({ user, as, verb, time, addresses, userAgent }: Audited
   return `user ${user}${acting}${from} (${[verb, time, userAgent].filter((each) => each !== undefined).join(", ")})`;
 }
 
-function asMarkdown({ drifts, verdict, gaps, compared }: AuditResult, { cluster, baseline, time }: AuditRun): string {
+function asMarkdown(
+  { drifts, verdict, gaps, compared, ineffective = [] }: AuditResult,
+  { cluster, baseline, time }: AuditRun,
+): string {
   const said = verdict === "clean" ? `no drift: ${describeCompared(compared)}` : describeDrifts(drifts);
   const head = `**Audit of ${cell(cluster)}** against ${baseline.map(cell).join(", ")}, ${time}: ${said}\n`;
   const rows = drifts.map((drift) =>
@@ -133,7 +214,11 @@ function asMarkdown({ drifts, verdict, gaps, compared }: AuditResult, { cluster,
       ? ""
       : `\n| severity | drift | what | opens | closes | who |\n|---|---|---|---|---|---|\n${rows.map((row) => `| ${row} |\n`).join("")}`;
   const open = gaps.length === 0 ? "" : `\nNot compared:\n\n${gaps.map((gap) => `- ${cell(gap)}\n`).join("")}`;
-  return `${head}${table}${open}`;
+  const idle =
+    ineffective.length === 0
+      ? ""
+      : `\nWithout effect:\n\n${ineffective.map((each) => `- ${cell(describeIneffective(each))}\n`).join("")}`;
+  return `${head}${table}${open}${idle}`;
 }
 
 function summary({ count, examples }: AuditPaths): string {
@@ -151,7 +236,7 @@ function describeCompared({ policies, namespaces, workloads }: AuditResult["comp
 }
 
 /** What became of the drifts between two runs. */
-export function printComparison(runs: RunsCompared, format: AuditFormat): string {
+export function printComparison(runs: RunsCompared, format: "table" | "json" | "md"): string {
   if (format === "json") return `${JSON.stringify(runs, null, 2)}\n`;
   const bullet = format === "md" ? "- " : "  ";
   const say = format === "md" ? cell : printable;

@@ -17,7 +17,7 @@ export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit", "po
 export type CheckFormat = (typeof checkFormats)[number];
 
 /** Of reports. */
-export const reportFormats = ["html", "md", "csv", "json", "oscal"] as const;
+export const reportFormats = ["html", "md", "csv", "json", "oscal", "policyreport"] as const;
 export type ReportFormat = (typeof reportFormats)[number];
 
 /** Of declarations. */

@@ -3,6 +3,7 @@ import { formatPath } from "../../property-path";
 import type { NamespaceDeclaration } from "../declaration";
 import { PolicyMode, Tier, defaultExemptNamespaces } from "../declaration";
 import type { ProblemCollector } from "../errors";
+import { openNamespaces } from "../halves";
 import type { Known } from "../inputs";
 import type { ModelNamespace, ModelUndenied } from "../model";
 import { isDnsLabel, isLabelKey, isLabelValue } from "../names";
@@ -99,12 +100,9 @@ export function readNamespaces(
     namespaces.set(name, { name, tier, existing, mode, ...(rollout === undefined ? {} : { rollout }), labels });
   });
 
-  for (const name of undenied.flatMap((one) => (one.isEnded ? [] : one.namespaces))) exempt.add(name);
-  const implied = [...expansions.flatMap((expansion) => expansion.namespaces), ...undeniedNamespaces(undenied)];
-  for (const namespace of implied) {
-    if (!namespaces.has(namespace.name)) {
-      namespaces.set(namespace.name, impliedNamespace(namespace, exempt, defaultMode));
-    }
+  for (const name of openNamespaces({ undenied })) exempt.add(name);
+  for (const implied of [...expansions.flatMap((each) => each.namespaces), ...undeniedNamespaces(undenied)]) {
+    if (!namespaces.has(implied.name)) namespaces.set(implied.name, impliedNamespace(implied, exempt, defaultMode));
   }
   for (const name of exempt) {
     if (!namespaces.has(name)) {
