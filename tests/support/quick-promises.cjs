@@ -1,15 +1,19 @@
-// Pulumi's SDK gives each promise the stack trace of where it was made, as a text. Here the sources are transpiled, and looking
-// up every line of every trace in the source maps takes longer than what is tested. Nobody reads these traces, so they are left
-// as they are; those of a failing test are looked up as ever.
+// Pulumi's SDK gives each promise a text that says where it was made, which nobody reads but whoever looks for promises that
+// never end, with PULUMI_DEBUG_PROMISE_LEAKS. Making these texts, each line looked up in the source maps of the transpiled
+// sources, is half of what a component's tests take. So they are made only for that.
 const debuggable = require("@pulumi/pulumi/runtime/debuggable");
 
 const { debuggablePromise } = debuggable;
 if (debuggablePromise === undefined) throw new Error("the promises of Pulumi's SDK are not made where they were");
-debuggable.debuggablePromise = function debuggablePromiseWithoutMaps(...args) {
-  process.setSourceMapsEnabled(false);
-  try {
-    return debuggablePromise(...args);
-  } finally {
-    process.setSourceMapsEnabled(true);
-  }
-};
+
+if (process.env.PULUMI_DEBUG_PROMISE_LEAKS === undefined) {
+  debuggable.debuggablePromise = function debuggablePromiseWithoutTrace(...args) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      return debuggablePromise(...args);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  };
+}
