@@ -61,12 +61,12 @@ describe("monitoring: rules, judged by promtool", function () {
     const examples = await watchedExamples(Dialect.Cilium);
     for (const judge of judges.slice(-1)) {
       for (const example of examples) {
-        const told = ["DeclaredFlowCut", "MetadataEndpointTried", "UndeclaredFlowDenied"];
-        const scenarios = told.flatMap((name) =>
-          denialScenarios(example)
-            .filter(({ about }) => about.includes(name))
-            .slice(0, 1),
+        const all = denialScenarios(example);
+        const told = ["DeclaredFlowCut", "MetadataEndpointTried", "UndeclaredFlowDenied"].map((name) =>
+          all.find(({ about }) => about.includes(name)),
         );
+        // one may be about two of them
+        const scenarios = [...new Set(told)].filter((scenario) => scenario !== undefined);
         assert.equal(await testRules(judge, example.monitoring.rules, scenarios), "", example.name);
       }
     }
