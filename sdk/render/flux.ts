@@ -10,12 +10,17 @@ export interface FluxChange {
   readonly moving: ReadonlySet<string>;
   /** The tree is taken down: every Kustomization gives its objects up, the last one first. */
   readonly removing: boolean;
+  /**
+   * Layers that hold nothing any more. Without its Kustomization Flux would delete what a layer held as soon as it has seen the
+   * new `ks.yaml`, whether or not earlier layers have been applied by then.
+   */
+  readonly emptied: readonly Layer[];
 }
 
-const applied: FluxChange = { moving: new Set(), removing: false };
+const applied: FluxChange = { moving: new Set(), removing: false, emptied: [] };
 
 /** The layer that has the plain name and is the end of the chain, so that others may wait for it; written even if empty. */
-const lastLayer = "default-deny-clusterwide";
+export const lastLayer = "default-deny-clusterwide";
 
 /** Files of the tree, by their path below {@link RenderSettings.path}. */
 export function fluxFiles(
@@ -55,10 +60,10 @@ function kept({ id, object }: RenderedObject, { moving }: FluxChange): Record<st
 function kustomizations(
   objects: readonly RenderedObject[],
   settings: RenderSettings,
-  { removing }: FluxChange,
+  { removing, emptied }: FluxChange,
 ): readonly unknown[] {
-  const held = layersOf(objects).filter(({ name }) => name !== lastLayer);
-  const layers = [...held, { name: lastLayer, rank: Infinity, isClusterwide: true }];
+  const held = [...layersOf(objects), ...emptied].filter(({ name }) => name !== lastLayer);
+  const layers = [...held.sort((a, b) => a.rank - b.rank), { name: lastLayer, rank: Infinity, isClusterwide: true }];
   return layers.map((layer, index) => {
     const own = objects.filter((each) => each.layer.name === layer.name);
     const neighbour = layers[removing ? index + 1 : index - 1];

@@ -18,17 +18,20 @@ export interface RenderRecord {
   readonly files: ReadonlyMap<string, string>;
   /** Object → the layer it was given. */
   readonly objects: ReadonlyMap<string, string>;
+  /** Flux: layers that have held objects and hold none now. Their Kustomizations stay, so that they come in their place. */
+  readonly emptied?: readonly string[];
 }
 
 /** The record as text; the same rendering gives the same bytes. */
 export function writeRecord(record: RenderRecord): string {
   const sorted = (map: ReadonlyMap<string, string>): Record<string, string> =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
-  const { target, state, files, objects } = record;
+  const { target, state, files, objects, emptied = [] } = record;
   const value = {
     writtenBy: "cluster-security",
     for: target,
     state,
+    ...(emptied.length === 0 ? {} : { emptied }),
     objects: sorted(objects),
     files: sorted(files),
   };
@@ -43,13 +46,20 @@ export function readRecord(text: string): RenderRecord | undefined {
   } catch {
     return undefined;
   }
-  const { for: named, state: stated, files, objects } = (value ?? {}) as Record<string, unknown>;
+  const { for: named, state: stated, files, objects, emptied: left } = (value ?? {}) as Record<string, unknown>;
   const target = ([...renderTargets, "export"] as const).find((one) => one === named);
   const state = (["applied", "moving", "removing"] as const).find((one) => one === stated);
   const [filesRead, objectsRead] = [textsOf(files), textsOf(objects)];
   if (target === undefined || state === undefined || filesRead === undefined || objectsRead === undefined)
     return undefined;
-  return { target, state, files: filesRead, objects: objectsRead };
+  const emptied = Array.isArray(left) ? left.filter((one): one is string => typeof one === "string") : [];
+  return {
+    target,
+    state,
+    files: filesRead,
+    objects: objectsRead,
+    ...(emptied.length === 0 ? {} : { emptied }),
+  };
 }
 
 function textsOf(value: unknown): ReadonlyMap<string, string> | undefined {

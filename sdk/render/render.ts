@@ -3,7 +3,7 @@ import type { Plan } from "../plan";
 import { argoFiles } from "./argocd";
 import { RenderError } from "./errors";
 import type { RenderedFile } from "./files";
-import { fluxFiles, kustomizationNameOf, type FluxChange } from "./flux";
+import { fluxFiles, kustomizationNameOf, lastLayer, type FluxChange } from "./flux";
 import { layersOf } from "./layers";
 import { kustomizeFiles, plainFiles } from "./manifests";
 import { idOf, layerNamed, objectsOf, type RenderedObject } from "./objects";
@@ -39,6 +39,8 @@ export interface Rendering {
   readonly bypasses: readonly string[];
   /** Objects that the tool does not delete by itself: what is to be deleted by hand, in this order. */
   readonly byHand: readonly string[];
+  /** Flux: names of layers that have held objects and hold none now. */
+  readonly emptied: readonly string[];
 }
 
 /**
@@ -69,11 +71,13 @@ export function render(
     return layer === undefined ? each : { ...each, layer };
   });
   const gone = earlier === undefined ? [] : goneFrom(earlier, placed);
+  const emptied = target === "flux" && earlier !== undefined ? emptiedOf(earlier.record, placed) : [];
   return {
     target,
     state: moving.size > 0 ? "moving" : "applied",
-    files: filesFor(target, placed, settings, { moving: new Set(moving.keys()), removing: false }),
+    files: filesFor(target, placed, settings, { moving: new Set(moving.keys()), removing: false, emptied }),
     objects: placed,
+    emptied: emptied.map(({ name }) => name),
     steps: stepsOf(target, placed, gone),
     layers: layerNames(target, placed, settings),
     bypasses,
@@ -119,6 +123,18 @@ function movesOf(
   return noMoves;
 }
 
+/** Layers of the earlier rendering that hold nothing any more. */
+function emptiedOf(
+  { objects: earlier, emptied = [] }: RenderRecord,
+  objects: readonly RenderedObject[],
+): readonly RenderedObject["layer"][] {
+  const held = new Set(objects.map(({ layer }) => layer.name));
+  return [...new Set([...earlier.values(), ...emptied])]
+    .filter((name) => name !== lastLayer && !held.has(name))
+    .flatMap((name) => layerNamed(name) ?? [])
+    .sort((a, b) => a.rank - b.rank);
+}
+
 function goneFrom(earlier: EarlierRendering, objects: readonly RenderedObject[]): readonly RenderedObject[] {
   const kept = new Set(objects.map(({ id }) => id));
   return objectsOfEarlier(earlier).filter(({ id }) => !kept.has(id));
@@ -152,12 +168,24 @@ function removed({ objects, bypasses, target, settings, earlier, commit }: Remov
         "the first commit of the removal is missing: render with --remove --commit 1, commit, and wait until Flux has applied it",
       );
     }
-    return { target, state: "removing", files: [], objects: [], steps: [], layers: [], bypasses: [], byHand: [] };
+    return {
+      target,
+      state: "removing",
+      files: [],
+      objects: [],
+      steps: [],
+      layers: [],
+      bypasses: [],
+      byHand: [],
+      emptied: [],
+    };
   }
   return {
     target,
     state: "removing",
-    files: fluxFiles(objects, settings, { moving: new Set(), removing: true }),
+    // what holds nothing already must not stand in for what comes after it
+    emptied: [],
+    files: fluxFiles(objects, settings, { moving: new Set(), removing: true, emptied: [] }),
     objects,
     steps: removalOf(target, objects),
     layers: [...layerNames(target, objects, settings)].reverse(),

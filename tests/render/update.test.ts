@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, imaginedCluster, MeshMode, plan, PolicyMode } from "../../sdk/plan/index";
-import type { EarlierRendering, RenderTarget } from "../../sdk/render";
-import { defaultSettings, proveOrder, render } from "../../sdk/render";
+import type { EarlierRendering, Rendering, RenderTarget } from "../../sdk/render";
+import { defaultSettings, proveOrder, readRecord, render, writeRecord } from "../../sdk/render";
 import { commonDeclaration } from "../plan/random-declarations";
+import { kustomizationsOf } from "./trees";
 
 function earlierOf(declaration: ClusterSecurityDeclaration, target: RenderTarget): EarlierRendering {
   const { objects } = render(plan(declaration), target, settings);
@@ -55,6 +56,35 @@ describe("a rendering over an earlier one", function () {
       { numRuns: 60 },
     );
     assert.ok(steps > 100);
+  });
+
+  it("S3-15 keeps the Kustomization of a step that holds nothing any more: what it held is deleted in its turn", () => {
+    const base: ClusterSecurityDeclaration = {
+      namespaces: [{ name: "shop", existing: true }],
+      workloads: ["web", "api"].map((name) => ({ namespace: "shop", name })),
+    };
+    const between = { from: { workload: "shop/web" }, to: { workload: "shop/api" } };
+    const flows = [{ ...between, ports: [{ port: 80 }], reason: "a", owner: "b" }];
+    const namesOf = (one: Rendering): string[] => kustomizationsOf(one.files).map(({ metadata }) => metadata.name);
+    const recorded = ({ objects, emptied }: Rendering): EarlierRendering => {
+      const record = { target: "flux", state: "applied", files: new Map(), emptied } as const;
+      const read = readRecord(
+        writeRecord({ ...record, objects: new Map(objects.map(({ id, layer }) => [id, layer.name])) }),
+      );
+      return { record: read ?? assert.fail(), objects: objects.map(({ object }) => object) };
+    };
+    const first = render(plan({ ...base, flows }), "flux", settings);
+    assert.ok(namesOf(first).includes("network-policies-flows"));
+    const second = render(plan(base), "flux", settings, recorded(first));
+    assert.deepEqual(namesOf(second), namesOf(first));
+    const flowsStep = kustomizationsOf(second.files).find(({ metadata }) => metadata.name === "network-policies-flows");
+    assert.equal(flowsStep?.spec.healthCheckExprs, undefined);
+    assert.deepEqual(second.emptied, ["flows"]);
+    const again = render(plan(base), "flux", settings, recorded(second));
+    assert.deepEqual(again.files, second.files, "and again");
+    const taken = render(plan(base), "flux", settings, recorded(second), { change: "remove", commit: 1 });
+    assert.ok(!namesOf(taken).includes("network-policies-flows"));
+    assert.deepEqual(render(plan({ ...base, flows }), "flux", settings, recorded(second)).files, first.files);
   });
 
   it("S3-15 keeps every object in its Kustomization when the first name is declared, or a namespace is enforced", () => {

@@ -56,6 +56,7 @@ export async function render(options: RenderOptions): Promise<ExitCode> {
     target: tree.target,
     state: tree.state,
     objects: new Map(tree.objects.map(({ id, layer }) => [id, layer.name])),
+    emptied: tree.emptied,
   });
   const changes = writes ? writeFolder(folder, wanted) : changesOf(folder, wanted);
   const output = outputOf(options);
