@@ -7,7 +7,7 @@ import { auditFormats } from "./print/audit";
 import { inputOptions, outputHelp, repeatable, several, type Outcome } from "./program-options";
 
 const auditHelp = `
-A baseline is what the cluster should be: a Pulumi state (pulumi stack export), manifests, or a declaration (the arguments
+A baseline is what the cluster should be: a Pulumi state (pulumi stack export), manifests, or a declaration (arguments
 of ClusterSecurity as YAML, JSON or a module). It is told apart by its content; several are one.
 
 Severity is the effect: a drift is as bad as the worst path that it opens. One that changes no path is low. What the API
@@ -23,6 +23,13 @@ Examples:
   cluster-security audit cronjob --image registry.internal/cluster-security:1 --baseline-config-map baseline
 
 ${exitCodesHelp("no drift, or none that opens a path or is of --fail-on's severity", "there is such drift")}`;
+
+const cronJobHelp = `
+Examples:
+  kubectl create configmap baseline -n cluster-security --from-file=policies.yaml
+  cluster-security audit cronjob --image IMAGE --baseline-config-map baseline | kubectl apply -f -
+
+${exitCodesHelp("printed")}`;
 
 /** Adds `audit` and `audit cronjob`. */
 export function addAudit(program: Command, version: string, outcome: Outcome): void {
@@ -98,6 +105,7 @@ function addCronJob(audit: Command, outcome: Outcome): void {
     )
     .addOption(new Option("--format <format>", "how to print").choices(["yaml", "json"]).default("yaml"))
     .option("-o, --output <file>", outputHelp)
+    .addHelpText("after", cronJobHelp)
     .action(async (options: CronJobCommandOptions) => {
       const { cronjob } = await import("./commands/audit-cronjob.js");
       outcome.exitCode = await cronjob(options);

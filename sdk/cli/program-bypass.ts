@@ -14,12 +14,13 @@ What it does, and undoes where a step fails or Ctrl-C ends it:
   4. creates the policy that the timer owns, and looks whether the API server kept the owner
   5. puts the timer's name as a label on the pods
 The cluster ends it: the Job fails at its deadline, is deleted at once, and the policy goes with it. Metadata endpoints,
-denyExternal and the boundaries of tenants stay closed. docs/break-glass.md tells more; cluster-security rbac --bypass prints
-the role.
+denyExternal and the boundaries of tenants stay closed. docs/break-glass.md tells more; cluster-security rbac --bypass
+prints the role.
 
 Examples:
   cluster-security bypass open shop/api --for 2h --owner shop --reason "incident 7" --context prod
-  cluster-security bypass open shop/api --pod api-7d4b9-x2x7p --for 30m --owner shop --reason "incident 7" --context prod
+  cluster-security bypass open shop/api --pod api-7d4b9-x2x7p --for 30m --owner shop --reason "incident 7" \\
+    --context prod
   cluster-security bypass open jobs --for 1h --owner batch --reason "incident 8" --context prod --yes
 
 Exit codes:

@@ -57,8 +57,8 @@ function addRender(program: Command, outcome: Outcome): void {
     .addHelpText(
       "after",
       `
-The folder belongs to render: it writes what differs, and refuses files of others, files that somebody edited, links, and a
-git tree with other changes. No Secret and no open bypass is written.
+The folder belongs to render: it writes what differs, and refuses files of others, files that somebody edited, links,
+and a git tree with other changes. No Secret and no open bypass is written.
 
 Examples:
   cluster-security render --for flux -d declaration.yaml --out .

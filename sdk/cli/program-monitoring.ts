@@ -22,11 +22,11 @@ export function addMonitoring(program: Command, outcome: Outcome): void {
     .addHelpText(
       "after",
       `
-Files: rules.yaml, prometheus-rule.yaml, alertmanager.yaml, values of the charts, scrape.yaml, dashboards/, runbooks/, and
-procedures for incidents, emergencies and changes.
+Files: rules.yaml, prometheus-rule.yaml, alertmanager.yaml, values of the charts, scrape.yaml, dashboards/, runbooks/,
+and procedures for incidents, emergencies and changes.
 
-Settings (all have defaults): enforcer, securityOwner, platformOwner, namespaceOwners, appLabels, runbookBase, encrypted,
-objective, leastTraffic, scrapeInterval, maxSeries, podLabels, mutes.
+Settings (all have defaults): enforcer, securityOwner, platformOwner, namespaceOwners, appLabels, runbookBase,
+encrypted, objective, leastTraffic, scrapeInterval, maxSeries, podLabels, mutes.
 
 Examples:
   cluster-security monitoring -d declaration.yaml

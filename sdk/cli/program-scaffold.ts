@@ -35,7 +35,19 @@ ${exitCodesHelp("written")}`,
       const { init } = await import("./commands/init.js");
       outcome.exitCode = await init(folder, version, options);
     });
-  addServiceCommand(program.command("add").summary("a service into a declaration"), outcome);
+  const add = program
+    .command("add")
+    .summary("a service into a declaration")
+    .description("Adds to a declaration in YAML; every other line stays as it is.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  cluster-security add service shop/orders -d security.yaml --port 8080 --from shop/backend
+
+${exitCodesHelp("added")}`,
+    );
+  addServiceCommand(add, outcome);
 }
 
 function addServiceCommand(add: Command, outcome: Outcome): void {
@@ -73,7 +85,8 @@ function addServiceCommand(add: Command, outcome: Outcome): void {
 Examples:
   cluster-security add service shop/orders -d security.yaml --port 8080 --from shop/backend --to shop/postgres:5432 \\
     --reason "the backend takes orders" --owner shop
-  cluster-security add service shop/mailer -d security.yaml --to fqdn:smtp.example.com:587 --reason receipts --owner shop
+  cluster-security add service shop/mailer -d security.yaml --to fqdn:smtp.example.com:587 \\
+    --reason receipts --owner shop
 
 ${exitCodesHelp("added")}`,
     )

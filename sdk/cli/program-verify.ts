@@ -26,7 +26,8 @@ Exit codes:
   0   every probe did what it must, and every declared policy exists
   1   one did not, or a policy is missing
   2   the command line was not understood, or --create-probe-pods is missing; nothing was created
-  3   some probes proved nothing, or a scenario could not be tried; or the canary was not blocked, then nothing else was tried
+  3   some probes proved nothing, or a scenario could not be tried; or the canary was not blocked, then nothing else
+      was tried
   4   the cluster could not be read, or refused what had to be created; or the file of --output not written`;
 
 /** Adds `verify`. */

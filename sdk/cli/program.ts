@@ -4,6 +4,7 @@ import { exitCodesHelp } from "./exit-codes";
 import { diffFormats, formats } from "./print/formats";
 import { addAudit } from "./program-audit";
 import { addBypass } from "./program-bypass";
+import { addCompletion } from "./program-completion";
 import { addFlows } from "./program-flows";
 import { addGitops } from "./program-gitops";
 import { addMonitoring } from "./program-monitoring";
@@ -79,11 +80,16 @@ cluster-security help COMMAND tells more about each.`,
   addRbac(program, outcome);
   addBypass(program, outcome);
   addScaffolds(program, version, outcome);
+  addCompletion(program, outcome);
 
   // Commander gives a subcommand these only at the moment it is made.
-  for (const command of program.commands)
-    command.showHelpAfterError(`(cluster-security ${command.name()} --help tells how)`);
+  for (const command of program.commands) pointToHelp(command, command.name());
   return program;
+}
+
+function pointToHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`(cluster-security ${words} --help tells how)`);
+  for (const each of command.commands) pointToHelp(each, `${words} ${each.name()}`);
 }
 
 function addMatrix(program: Command, outcome: Outcome): void {
@@ -282,7 +288,9 @@ function addRbac(program: Command, outcome: Outcome): void {
 Examples:
   cluster-security rbac | kubectl apply -f -
   cluster-security rbac --service-account ci/cluster-security | kubectl apply -f -
-  cluster-security rbac --bypass shop --group sre | kubectl apply -f -`,
+  cluster-security rbac --bypass shop --group sre | kubectl apply -f -
+
+${exitCodesHelp("printed")}`,
     )
     .action(async (options: RbacOptions) => {
       const command = await import("./commands/rbac.js");

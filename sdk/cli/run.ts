@@ -5,6 +5,7 @@ import { CommanderError, type Command } from "commander";
 import { CliError } from "./errors";
 import { exitCodes } from "./exit-codes";
 import { OutputClosed, printable } from "./output";
+import { endProgress, watchProgress } from "./progress";
 import { createProgram } from "./program";
 import type { Outcome } from "./program-options";
 
@@ -33,11 +34,14 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     program.outputHelp({ error: true });
     return exitCodes.usage;
   }
+  watchProgress(argv);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return outcome.exitCode;
   } catch (error) {
     return failure(error);
+  } finally {
+    endProgress();
   }
 }
 

@@ -23,7 +23,7 @@ export async function exposure(positional: readonly string[], options: ExposureO
   noteOtherWays(loaded, options);
   const output = outputOf(options);
   const text = printExposure(loaded.holes ? [...found].map(possibleOnly) : found, options.format);
-  if (text === "") note("none of these is exposed to anything", options);
+  if (text === "" && loaded.snapshot.workloads.length > 0) note("none of these is exposed to anything", options);
   output.write(text);
   await output.end();
   return exitCodeOf([loaded], options);

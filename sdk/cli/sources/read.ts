@@ -220,9 +220,11 @@ function hint(what: string, folders: readonly string[], command: string, verbose
   if (first === undefined) return [];
   const more =
     folders.length > 1 ? ` (and ${folders.length - 1} more${verbose ? `: ${folders.slice(1).join(", ")}` : ""})` : "";
-  return [
-    `${what} ${first}${more} is not rendered, its contents are not seen: ${command} ${first} | cluster-security matrix -, or --render`,
-  ];
+  // what a revision holds is not in the folder: there is nothing that helm or kustomize could read
+  const how = first.startsWith("git:")
+    ? "check the revision out, and use --render"
+    : `${command} ${first} | cluster-security COMMAND -, or --render`;
+  return [`${what} ${first}${more} is not rendered, its contents are not seen: ${how}`];
 }
 
 /** Kustomizations that no other one takes in. */

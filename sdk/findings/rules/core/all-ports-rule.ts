@@ -48,7 +48,9 @@ function* checkPorts(context: RuleContext): Iterable<Finding> {
       because: [
         ...(all.length === 0
           ? []
-          : [`${list(all)} names no ports, and a rule without ports allows every protocol and port`]),
+          : [
+              `${list(all)} ${all.length === 1 ? "names" : "name"} no ports, and a rule without ports allows every protocol and port`,
+            ]),
         ...(wide.length === 0 ? [] : [`${list(wide)} opens more than ${widest} ports of a protocol`]),
       ],
       fix: allPortsRule.remediation,

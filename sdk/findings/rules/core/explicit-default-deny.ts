@@ -35,7 +35,7 @@ function* checkCilium(context: RuleContext): Iterable<Finding> {
       certainty: "definite",
       subject: policySubject(origin),
       message: `${describeRef(origin)} does not state whether it isolates the pods that it selects`,
-      because: [`${list(missing)} is not set`],
+      because: [`${list(missing)} ${missing.length === 1 ? "is" : "are"} not set`],
       fix: explicitDefaultDeny.remediation,
       controls: explicitDefaultDeny.controls,
       ...(origin.source === undefined ? {} : { causes: [origin.source] }),
