@@ -1,8 +1,9 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
-import type { EngineEvent, InlineProgramArgs, ProjectSettings, PulumiFn, Stack } from "@pulumi/pulumi/automation";
-import { CommandError, LocalWorkspace, PulumiCommand, StackAlreadyExistsError } from "@pulumi/pulumi/automation";
+import type { EngineEvent, ProjectSettings, PulumiFn } from "@pulumi/pulumi/automation";
+import { CommandError, LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { EventsEnd, withoutQueries } from "../support/engine-stack";
+import { placeNewStack, projectOf } from "./new-stack";
 
 /** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
 export interface Operation {
@@ -50,24 +51,21 @@ function pulumiOf(root: string): Promise<PulumiCommand> {
 
 /** A stack of its own for one test, created when it is not there. */
 export async function openStack(settings: StackSettings): Promise<Stack> {
-  const args: InlineProgramArgs = {
-    stackName: settings.stack,
-    projectName: settings.project,
+  const { project, stack: name, lab } = settings;
+  const pulumiCommand = await pulumiOf(lab.engine.root);
+  const encryptionSalt = await placeNewStack({ project, name, engine: lab.engine, pulumiCommand });
+  const ofProject = (key: string): string => (key.includes(":") ? key : `${project}:${key}`);
+  const config = Object.entries(settings.config ?? {}).map(([key, value]) => [ofProject(key), value] as const);
+  const workspace = await LocalWorkspace.create({
+    envVars: { ...lab.engine.env, ...settings.env },
+    pulumiCommand,
     program: settings.program,
-  };
-  const options = {
-    envVars: { ...settings.lab.engine.env, ...settings.env },
-    pulumiCommand: await pulumiOf(settings.lab.engine.root),
-    ...(settings.plugin && { projectSettings: withPlugin(settings.project, settings.plugin) }),
-  };
-  // most are new: to ask first whether they are there would be one more process each
-  const stack = await LocalWorkspace.createStack(args, options).catch((error: unknown) => {
-    if (error instanceof StackAlreadyExistsError) return LocalWorkspace.selectStack(args, options);
-    throw error;
+    projectSettings: settings.plugin ? withPlugin(project, settings.plugin) : projectOf(project),
+    stackSettings: { [name]: { encryptionSalt, config: Object.fromEntries(config) } },
   });
-  const config = Object.entries(settings.config ?? {}).map(([key, value]) => [key, { value }] as const);
-  if (config.length > 0) await stack.setAllConfig(Object.fromEntries(config));
-  return withoutQueries(stack);
+  // it is there, and every operation names it
+  workspace.selectStack = () => Promise.resolve();
+  return withoutQueries(await Stack.select(name, workspace));
 }
 
 /** The types of the Automation API leave `plugins` out, which a Pulumi.yaml may have. */

@@ -65,7 +65,7 @@ async function mendState(stack: Stack): Promise<void> {
   const { name: project } = await stack.workspace.projectSettings();
   const folder = fileURLToPath(stack.workspace.envVars["PULUMI_BACKEND_URL"] ?? "");
   const file = path.join(folder, ".pulumi", "stacks", project, `${stack.name}.json.attrs`);
-  if (statSync(file).size === 0) rmSync(file);
+  if (statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file);
 }
 
 /** Processes that this one started to run the operation on this stack. */
