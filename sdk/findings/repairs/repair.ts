@@ -60,8 +60,8 @@ export interface Repaired extends Judged {
 /** What the rules find where files have these texts; other files are as they were. */
 export type Judge = (texts: Texts) => Judged;
 
-/** Rounds: what is read again may hold what can be repaired, and a repair may show another. */
-const mostRounds = 12;
+/** Rounds: what is read again may hold what can be repaired, and a repair may show another. Each repairs or refuses something. */
+const mostRounds = 1000;
 
 /**
  * Repairs what can be repaired for certain. Repairs are kept only where the rules, asked again about the repaired files, find
@@ -78,14 +78,12 @@ export function repaired(texts: Texts, judge: Judge, wanted: (finding: Finding) 
     const early = all.filter(({ last }) => last !== true);
     const candidates = early.length > 0 ? early : all;
     if (candidates.length === 0) break;
-    // several may be needed before a finding is gone; what could change the meaning of another rule is tried by itself
-    const together = candidates.filter(({ alone }) => alone !== true);
-    const next = together.length < 2 ? undefined : tried(texts, state, together, judge);
-    if (next !== undefined) {
-      state = next;
-      continue;
-    }
-    state = oneByOne(texts, state, candidates, judge, refused);
+    // several may be needed before a finding is gone: those of one place are tried together, others beside them
+    const batch = batchOf(candidates);
+    const next = tried(texts, state, batch, judge);
+    if (next !== undefined) state = next;
+    else if (batch.length === 1) batch.forEach((each) => refused.add(keyOfRepair(each)));
+    else state = apart(texts, state, batch, judge, refused);
   }
   return {
     texts: changedOf(texts, state.current),
@@ -100,27 +98,44 @@ interface State {
   readonly repairs: readonly Repair[];
 }
 
-/** Each by itself, from the end of a file, so that the offsets of the others stay. */
-function oneByOne(
-  texts: Texts,
-  start: State,
-  candidates: readonly Repair[],
-  judge: Judge,
-  refused: Set<string>,
-): State {
+/**
+ * The repairs that can be proved together: of what has to be tried by itself one of each rule in a file, for then the findings
+ * in that file show what it does.
+ */
+function batchOf(candidates: readonly Repair[]): readonly Repair[] {
+  const places = new Set<string>();
+  return candidates.filter((each) => {
+    if (each.alone !== true) return true;
+    const place = JSON.stringify([anywhere.has(each.rule) ? "" : each.file, each.rule]);
+    return !places.has(place) && places.add(place);
+  });
+}
+
+/** Halves of a batch that is no improvement, and halves of these: most repairs are good, so that few are tried alone. */
+function apart(texts: Texts, start: State, batch: readonly Repair[], judge: Judge, refused: Set<string>): State {
   let state = start;
-  const before = new Map<string, number>();
-  for (const each of [...candidates].sort(fromTheEnd)) {
-    // what was repaired meanwhile may have moved or mended this place
-    if (firstOf(each) + lengthOf(each) > (before.get(each.file) ?? Number.POSITIVE_INFINITY)) continue;
-    const next = tried(texts, state, [each], judge);
-    if (next === undefined) {
-      refused.add(keyOfRepair(each));
-      continue;
+  // from the end of a file, so that the offsets of the others stay
+  const sorted = [...batch].sort(fromTheEnd);
+  const edited = new Map<string, number>();
+  const run = (part: readonly Repair[]): void => {
+    const open = part.filter(
+      (each) => firstOf(each) + lengthOf(each) <= (edited.get(each.file) ?? Number.POSITIVE_INFINITY),
+    );
+    if (open.length === 0) return;
+    const next = tried(texts, state, open, judge);
+    if (next !== undefined) {
+      state = next;
+      for (const each of open) edited.set(each.file, Math.min(edited.get(each.file) ?? firstOf(each), firstOf(each)));
+    } else if (open.length === 1) open.forEach((each) => refused.add(keyOfRepair(each)));
+    else {
+      const half = Math.ceil(open.length / 2);
+      run(open.slice(0, half));
+      run(open.slice(half));
     }
-    state = next;
-    before.set(each.file, firstOf(each));
-  }
+  };
+  const half = Math.ceil(sorted.length / 2);
+  run(sorted.slice(0, half));
+  run(sorted.slice(half));
   return state;
 }
 
@@ -194,8 +209,9 @@ function byPlace(a: Repair, b: Repair): number {
   return a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1;
 }
 
-function keyOfRepair({ file, rule, what, line }: Repair): string {
-  return JSON.stringify([file, rule, what, line]);
+/** Not by the line: lines move. */
+function keyOfRepair({ file, rule, what, object = "", nth = 0 }: Repair): string {
+  return JSON.stringify([file, rule, what, object, nth]);
 }
 
 function changedOf(texts: Texts, current: Texts): Map<string, string> {
@@ -216,11 +232,21 @@ function candidatesIn({ current, judged }: State, wanted: (finding: Finding) => 
       if (rules.size === 0) continue;
       for (const repair of [...repairers.flatMap((each) => [...each(object)]), ...labelKey(object, here)]) {
         const isShared = repair.edits.some(({ from }) => shared.some(([start, end]) => from >= start && from < end));
-        if (rules.has(repair.rule) && repair.edits.length > 0 && !isShared) found.push({ ...repair, file });
+        if (!rules.has(repair.rule) || repair.edits.length === 0 || isShared) continue;
+        const own = nameOf(object);
+        const nth = found.filter(
+          (each) => each.file === file && each.object === own && each.what === repair.what,
+        ).length;
+        found.push({ ...repair, file, object: own, nth });
       }
     }
   }
   return [...found, ...defaultDenies(current, findings, judged.reachability.snapshot)];
+}
+
+function nameOf({ kind, object }: YamlObject): string {
+  const { name, namespace } = (object["metadata"] ?? {}) as { readonly name?: unknown; readonly namespace?: unknown };
+  return [kind, namespace, name].map(String).join("/");
 }
 
 /** Rules whose findings are about workloads, wherever the policy lies that is to be repaired. */
@@ -243,21 +269,20 @@ function isAbout(finding: Finding, { file, text, within }: YamlObject): boolean 
   );
 }
 
-/** Less is found of what a repair is for, in its file, or with fewer reasons. */
+/** Less is found of what a repair is for, in its file, or with fewer reasons: one of several faults of one object is gone. */
 function improves({ rule, file }: Repair, before: readonly Finding[], after: readonly Finding[]): boolean {
-  const weight = (findings: readonly Finding[]): number =>
-    findings.filter((finding) => finding.id === rule && isViolation(finding) && isIn(finding, file)).length;
-  return weight(after) < weight(before) || saysLess(rule, before, after);
+  const of = (findings: readonly Finding[]): readonly Finding[] =>
+    findings.filter(
+      (finding) => finding.id === rule && isViolation(finding) && (everywhere.has(rule) || isIn(finding, file)),
+    );
+  const words = (findings: readonly Finding[]): number =>
+    findings.reduce((sum, { because, message }) => sum + because.join("\n").length + message.length, 0);
+  const [was, is] = [of(before), of(after)];
+  return is.length < was.length || words(is) < words(was);
 }
 
-/** Findings of the rule give fewer reasons: one of several faults of one object is gone. */
-function saysLess(rule: string, before: readonly Finding[], after: readonly Finding[]): boolean {
-  const words = (findings: readonly Finding[]): number =>
-    findings
-      .filter((finding) => finding.id === rule && isViolation(finding))
-      .reduce((sum, { because, message }) => sum + because.join("\n").length + message.length, 0);
-  return words(after) < words(before);
-}
+/** Rules whose findings are not in the file that is repaired. */
+const everywhere: ReadonlySet<string> = new Set([...anywhere, "namespace-default-deny"]);
 
 /** By what it is about and the rule, not by the line: lines move. */
 function keyOf({ id, subject: { kind, namespace, name }, certainty }: Finding): string {

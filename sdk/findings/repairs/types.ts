@@ -27,6 +27,10 @@ export interface ChangedPath {
 /** A repair of one object of a file. */
 export interface Repair {
   readonly file: string;
+  /** `NetworkPolicy/shop/allow-web`; nothing for an object that is added. */
+  readonly object?: string;
+  /** Which of several that do the same in one object. */
+  readonly nth?: number;
   /** 1-based line that it changes first. */
   readonly line: number;
   /** The finding that goes with it. */
@@ -59,4 +63,4 @@ export interface YamlObject {
 }
 
 /** Finds what it can repair in an object for certain. */
-export type Repairer = (each: YamlObject) => Iterable<Omit<Repair, "file">>;
+export type Repairer = (each: YamlObject) => Iterable<Omit<Repair, "file" | "object" | "nth">>;
