@@ -70,7 +70,7 @@ export type {
   MonitoringValues,
   MuteDeclaration,
   NamespaceOwnerDeclaration,
-  PodMonitorDraft,
+  MonitorDraft,
   PrometheusRule,
   RecordingRule,
   Rule,

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
+import semver from "semver";
 import { ciliumValues, mergeValues } from "../charts/index";
-import { ciliumMonitoringValues } from "../monitoring/index";
+import { calicoPendingPolicies, ciliumMonitoringValues } from "../monitoring/index";
 import { checkArguments, isAnything, isObject } from "./arguments";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
+import type { CalicoCniArgs } from "./calico-cni";
 import { CalicoCni, calicoArguments } from "./calico-cni";
 import type { CiliumCniArgs } from "./cilium-cni";
 import { CiliumCni, ciliumArguments } from "./cilium-cni";
@@ -83,7 +85,10 @@ function registerCni(
   observability: ObservabilityArgs | undefined,
   parent: pulumi.Resource,
 ): pulumi.Resource[] {
-  if (calico !== undefined) return [new CalicoCni(name, calico, { parent })];
+  if (calico !== undefined) {
+    const isObserved = observability !== undefined && calico.existing !== true;
+    return [new CalicoCni(name, isObserved ? observedCalico(calico) : calico, { parent })];
+  }
   if (cilium === undefined) return [];
   const isObserved = observability !== undefined && cilium.existing !== true;
   return [new CiliumCni(name, isObserved ? observedCilium(cilium, observability) : cilium, { parent })];
@@ -104,6 +109,14 @@ function observedCilium(args: CiliumCniArgs, { podLabels, scrapeInterval = 15 }:
   const { version } = ciliumValues({ version: args.version });
   const values = ciliumMonitoringValues(version, podLabels, `${scrapeInterval}s`);
   return { ...args, values: mergeValues(values, args.values ?? {}) };
+}
+
+/** Calico with the metrics that the rules read, and flows with pending policies; what the user sets comes last. */
+function observedCalico(args: CalicoCniArgs): CalicoCniArgs {
+  // what is no version is refused where the charts are planned
+  const isOlder = semver.valid(args.version) !== null && semver.lt(args.version ?? "", "3.30.0");
+  const felix = args.goldmane === false || isOlder ? {} : calicoPendingPolicies;
+  return { metrics: true, ...args, felixConfiguration: mergeValues(felix, args.felixConfiguration ?? {}) };
 }
 
 /**

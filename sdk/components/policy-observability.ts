@@ -20,7 +20,7 @@ export interface ObservabilityArgs extends MonitoringDeclaration {
   labels?: { [key: string]: string };
   /** The rules, as a PrometheusRule; needs Prometheus' operator, 0.65 or newer. Defaults to true. */
   rules?: boolean;
-  /** What is scraped, as PodMonitors; needs Prometheus' operator. Defaults to true. */
+  /** What is scraped, as PodMonitors and, for Calico, a Service and its ServiceMonitor; needs Prometheus' operator. Defaults to true. */
   monitors?: boolean;
   /** The dashboards, as ConfigMaps with the label `grafana_dashboard: "1"`. Defaults to true. */
   dashboards?: boolean;
@@ -66,10 +66,12 @@ export const observabilityArguments: Readonly<Record<keyof ObservabilityArgs, Ar
   objective: isAnything,
   platformOwner: isAnything,
   podLabels: isFlag,
+  nodes: isAnything,
   rules: isFlag,
   runbookBase: isAnything,
   scrapeInterval: isAnything,
   securityOwner: isAnything,
+  ztunnelNamespace: isNamespace,
 };
 
 /**
@@ -135,14 +137,13 @@ export function registerObservability(
     );
   }
   if (args.monitors ?? true) {
-    for (const { name: own, spec } of monitoring.monitors) {
-      const object = {
-        apiVersion: "monitoring.coreos.com/v1",
-        kind: "PodMonitor",
-        metadata: { name: own, namespace, labels },
-        spec,
-      };
-      resources.push(new k8s.apiextensions.CustomResource(`${name}-${own}`, object, options));
+    for (const { apiVersion, kind, name: own, spec, ...place } of monitoring.monitors) {
+      const metadata = { name: own, namespace: place.namespace ?? namespace, labels: { ...labels, ...place.labels } };
+      resources.push(
+        kind === "Service"
+          ? new k8s.core.v1.Service(`${name}-${own}`, { metadata, spec: { ...spec } }, options)
+          : new k8s.apiextensions.CustomResource(`${name}-${own}`, { apiVersion, kind, metadata, spec }, options),
+      );
     }
   }
   if (args.dashboards ?? true) {

@@ -19,6 +19,8 @@ export interface FlowClass {
   /** Milliseconds since 1970. */
   readonly first: number;
   readonly last: number;
+  /** Ids of the declared flows whose rules let it pass, where the rules say them. */
+  readonly declared: ReadonlySet<string>;
   /** The days on which it was recorded (UTC), as days since 1970. */
   readonly days: ReadonlySet<number>;
 }
@@ -36,6 +38,7 @@ interface Building extends Omit<
   readonly either: Writable<Outcomes>;
   first: number;
   last: number;
+  readonly declared: Set<string>;
   readonly days: Set<number>;
 }
 
@@ -61,6 +64,7 @@ export class FlowClasses {
         either: none(),
         first: time,
         last: time,
+        declared: new Set(),
         days: new Set(),
       };
       this.classes.set(key, known);
@@ -70,6 +74,7 @@ export class FlowClasses {
     known.destination = moreNamed(known.destination, destination);
     known.first = Math.min(known.first, time);
     known.last = Math.max(known.last, time);
+    for (const id of record.declared ?? []) known.declared.add(id);
     known.days.add(Math.floor(time / day));
   }
 
@@ -90,6 +95,7 @@ export class FlowClasses {
       known.destination = moreNamed(known.destination, other.destination);
       known.first = Math.min(known.first, other.first);
       known.last = Math.max(known.last, other.last);
+      for (const id of other.declared) known.declared.add(id);
       for (const each of other.days) known.days.add(each);
     }
   }

@@ -56,6 +56,8 @@ export interface FlowRecord {
   readonly outcome: RecordedOutcome;
   /** An explicit deny decided. Default false: nothing allowed it. */
   readonly explicit?: boolean;
+  /** Ids of the declared flows whose rules let it pass, as those rules say; absent where none says one. */
+  readonly declared?: readonly string[];
   /** Tells repetitions of one attempt apart from others; absent where the record is a sum. */
   readonly attempt?: string;
   /** For how many attempts it stands. */

@@ -40,6 +40,8 @@ export interface ReplayedFlow {
   readonly last: number;
   /** An end was found by its name, because its labels are not recorded. */
   readonly byName: boolean;
+  /** Ids of the declared flows whose rules let it pass then, where the rules say them; sorted. */
+  readonly declared: readonly string[];
   /** Why: the deciding rule, what is missing, or what cannot be told. */
   readonly reason: string;
 }
@@ -70,6 +72,7 @@ function added(a: ReplayedFlow, b: ReplayedFlow): ReplayedFlow {
     first: Math.min(a.first, b.first),
     last: Math.max(a.last, b.last),
     byName: a.byName || b.byName,
+    declared: [...new Set([...a.declared, ...b.declared])].sort(),
   };
 }
 
@@ -77,7 +80,7 @@ function judge(each: FlowClass, reachability: Reachability): readonly ReplayedFl
   const { passed, denied } = attemptsOf(each);
   if (passed + denied === 0) return [];
   const { protocol, port, first, last } = each;
-  const base = { protocol, port, first, last };
+  const base = { protocol, port, first, last, declared: [...each.declared].sort() };
   const names = each.destination.kind === "address" ? each.destination.names : [];
   const source = resolveEnd(each.source, reachability.snapshot);
   const destination = resolveEnd(each.destination, reachability.snapshot);

@@ -35,6 +35,9 @@ export function checkSettings(settings: MonitoringSettings, plan: Plan): readonl
     "is not a whole number above 0",
     "Write a number such as 50000.",
   );
+  const { nodes } = settings;
+  const isCount = Number.isInteger(nodes) && nodes > 0;
+  refuse(!isCount, ["nodes"], nodes, "is not a whole number above 0", "Write how many nodes the cluster has.");
   for (const [path, text] of [
     [["securityOwner"], settings.securityOwner],
     [["platformOwner"], settings.platformOwner],

@@ -7,7 +7,7 @@ export type { PrometheusRule } from "./prometheus-rule";
 export { prometheusRule } from "./prometheus-rule";
 export type { Dashboard } from "./dashboards/panels";
 export type { MonitoringDocument } from "./documents/runbooks";
-export type { PodMonitorDraft } from "./monitors";
+export type { MonitorDraft } from "./monitors";
 export type { MonitoringFile } from "./files";
 export type { SeriesEstimate } from "./series";
 export type { MonitoringValues } from "./values";
@@ -22,4 +22,4 @@ export type { Alert, AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup } fr
 export { isRecording } from "./types";
 export { monitoringFiles } from "./files";
 export { readMonitoringDeclaration } from "./read";
-export { ciliumMonitoringValues } from "./values";
+export { calicoPendingPolicies, ciliumMonitoringValues } from "./values";

@@ -4,8 +4,8 @@ import { PolicyMode } from "../plan";
 import { alertmanagerFragment } from "./alertmanager";
 import type { AlertmanagerFragment } from "./alertmanager";
 import { MonitoringError } from "./errors";
-import type { PodMonitorDraft } from "./monitors";
-import { podMonitors } from "./monitors";
+import type { MonitorDraft } from "./monitors";
+import { monitorsFor } from "./monitors";
 import { budgetRules } from "./rules/budget";
 import { calicoRules } from "./rules/calico";
 import { ciliumRules } from "./rules/cilium";
@@ -49,7 +49,7 @@ export interface MonitoringPlan {
   /** Runbooks and procedures. */
   readonly documents: readonly MonitoringDocument[];
   /** What is scraped, for Prometheus' operator. */
-  readonly monitors: readonly PodMonitorDraft[];
+  readonly monitors: readonly MonitorDraft[];
   /** What charts and scrapers have to be told. */
   readonly values: readonly MonitoringValues[];
   /** What cannot be seen, and what somebody should look at. */
@@ -87,7 +87,7 @@ export function planMonitoring(plan: Plan, declared: MonitoringDeclaration = {})
     series,
     dashboards: dashboards(plan, settings, alerts),
     documents: [...runbooks(plan, alerts, pairs), ...procedures(plan, settings, owners)],
-    monitors: podMonitors(settings),
+    monitors: monitorsFor(plan, settings),
     values: monitoringValues(plan, settings, ciliumSupport.recommended),
     warnings: warningsOf(plan, settings),
   };

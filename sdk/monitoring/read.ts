@@ -34,6 +34,7 @@ const checks: Readonly<Record<keyof MonitoringDeclaration, Check>> = {
   leastTraffic: number,
   maxSeries: number,
   mutes: listOf({ alert: optionalText, owner: optionalText, from: text, until: text, reason: text }),
+  nodes: number,
   namespaceOwners: listOf({ namespace: text, owner: text }),
   objective: number,
   platformOwner: optionalText,
@@ -41,6 +42,7 @@ const checks: Readonly<Record<keyof MonitoringDeclaration, Check>> = {
   runbookBase: optionalText,
   scrapeInterval: number,
   securityOwner: optionalText,
+  ztunnelNamespace: optionalText,
 };
 
 /** @throws MonitoringError with everything that is wrong. */

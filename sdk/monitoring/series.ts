@@ -25,6 +25,8 @@ export interface SeriesEstimate {
 const nodesOfPair = 3;
 /** Pods of a workload that metrics tell apart where pods are labels, those of earlier versions included. */
 const podsOfWorkload = 6;
+/** Series of one Felix, those of the process included. */
+const felixSeries = 250;
 /** Undeclared pairs that are denied: as many as there are declared ones. */
 const undeclaredShare = 1;
 
@@ -35,13 +37,54 @@ export function estimateSeries(
   pairs: readonly DeclaredPair[],
 ): SeriesEstimate {
   const table = pairs.length + plan.namespaces.length;
-  if (settings.enforcer !== MonitoredEnforcer.Cilium) return { total: table, counts: [], table };
+  const counts = [...enforcerSeries(settings, pairs), ...meshSeries(plan)];
+  return { total: counts.reduce((sum, { series }) => sum + series, table), counts, table };
+}
+
+function enforcerSeries(settings: MonitoringSettings, pairs: readonly DeclaredPair[]): readonly SeriesCount[] {
+  if (settings.enforcer === MonitoredEnforcer.Cilium) return hubbleSeries(settings, pairs);
+  return settings.enforcer === MonitoredEnforcer.Calico ? calicoSeries(settings) : [];
+}
+
+/** Felix knows no pairs: what it counts grows with the nodes, and WireGuard with their square. */
+function calicoSeries({ nodes }: MonitoringSettings): readonly SeriesCount[] {
+  return [
+    { metric: "felix_*", series: felixSeries * nodes, because: `about ${felixSeries} of each of ${nodes} nodes` },
+    {
+      metric: "wireguard_*",
+      series: nodes + 3 * nodes * (nodes - 1),
+      because: `handshakes and bytes both ways of each of ${nodes} nodes with each other one`,
+    },
+    { metric: "goldmane_*", series: 20, because: "one aggregator for the cluster" },
+  ];
+}
+
+/** What proxies and ztunnels count of each pair of workloads, at both ends. */
+function meshSeries({ mesh, flows }: Plan): readonly SeriesCount[] {
+  if (mesh === undefined) return [];
+  const pairs = new Set(flows.map(({ from, to }) => JSON.stringify([from, to]))).size;
+  const ends = nodesOfPair * 2;
+  return [
+    {
+      metric: "istio_requests_total",
+      series: pairs * 4 * ends,
+      because: `${pairs} declared pairs × 4 response codes × 2 reporters, on ${nodesOfPair} nodes each`,
+    },
+    {
+      metric: "istio_tcp_*",
+      series: pairs * 6 * ends,
+      because: `${pairs} declared pairs × opened, closed, two ways to fail, bytes both ways × 2 reporters, on ${nodesOfPair} nodes each`,
+    },
+  ];
+}
+
+function hubbleSeries(settings: MonitoringSettings, pairs: readonly DeclaredPair[]): readonly SeriesCount[] {
   const own = new Set(pairs.map(({ source, destination }) => JSON.stringify([source, destination]))).size;
   const perPair = settings.podLabels ? podsOfWorkload * podsOfWorkload : 1;
   const declared = own * perPair;
   const denied = Math.ceil(own * undeclaredShare) * perPair;
   const labels = settings.podLabels ? ` × ${podsOfWorkload} × ${podsOfWorkload} pods` : "";
-  const counts: SeriesCount[] = [
+  return [
     {
       metric: "hubble_policy_verdicts_total",
       series: (declared * 4 + denied) * nodesOfPair,
@@ -59,16 +102,18 @@ export function estimateSeries(
     },
     { metric: "hubble_dns_*, hubble_tcp_*", series: 60 * nodesOfPair, because: "types and codes, without names" },
   ];
-  return { total: counts.reduce((sum, { series }) => sum + series, table), counts, table };
 }
 
 /** @throws MonitoringError above the limit, with what to leave out. */
 export function refuseTooMany({ total, counts }: SeriesEstimate, { maxSeries, podLabels }: MonitoringSettings): void {
   if (total <= maxSeries) return;
   const largest = [...counts].sort((a, b) => b.series - a.series)[0];
-  const drop = podLabels
-    ? "Set `podLabels` to false: pods are then named by their app label alone"
-    : "Drop the context `source_namespace,destination_namespace` of the largest metric, declare fewer pairs by naming namespaces in place of workloads, or raise `maxSeries`";
+  const drop =
+    largest?.metric.startsWith("hubble_") !== true
+      ? "Scrape that metric less, or raise `maxSeries`"
+      : podLabels
+        ? "Set `podLabels` to false: pods are then named by their app label alone"
+        : "Drop the context `source_namespace,destination_namespace` of the largest metric, declare fewer pairs by naming namespaces in place of workloads, or raise `maxSeries`";
   const what = largest === undefined ? "" : `, most of them ${largest.metric}: ${largest.series} (${largest.because})`;
   const message = `is ${maxSeries}, and the metrics would have about ${total} series${what}`;
   throw new MonitoringError([{ path: ["maxSeries"], kind: "number", message, fix: `${drop}.` }]);

@@ -64,6 +64,10 @@ export interface MonitoringDeclaration {
   maxSeries?: number;
   /** Pods and addresses as labels of Hubble's metrics; a series for each. Defaults to false. */
   podLabels?: boolean;
+  /** Nodes of the cluster, for the estimate of what agents on each of them export. Defaults to 10. */
+  nodes?: number;
+  /** Namespace of Istio's ztunnel, where the mesh is ambient. Defaults to `istio-system`. */
+  ztunnelNamespace?: string;
   /** Alerts that are not sent for some days. Defaults to none. */
   mutes?: MuteDeclaration[];
 }
@@ -83,6 +87,8 @@ export interface MonitoringSettings {
   readonly scrapeInterval: number;
   readonly maxSeries: number;
   readonly podLabels: boolean;
+  readonly nodes: number;
+  readonly ztunnelNamespace: string;
   readonly mutes: readonly MuteDeclaration[];
 }
 
@@ -106,6 +112,8 @@ export function monitoringSettings(declared: MonitoringDeclaration, plan: Pick<P
     scrapeInterval: declared.scrapeInterval ?? 15,
     maxSeries: declared.maxSeries ?? 50_000,
     podLabels: declared.podLabels ?? false,
+    nodes: declared.nodes ?? 10,
+    ztunnelNamespace: declared.ztunnelNamespace ?? "istio-system",
     mutes: declared.mutes ?? [],
   };
 }

@@ -4,6 +4,8 @@ import { hubbleMetrics } from "../charts";
 import type { MonitoringSettings } from "./settings";
 import { MonitoredEnforcer } from "./settings";
 import type { Plan } from "../plan";
+import { MeshMode } from "../plan";
+import { felixPort } from "./monitors";
 
 /** Values of one chart, or a part of a configuration. */
 export interface MonitoringValues {
@@ -77,14 +79,24 @@ export function monitoringValues(
           enabled: true,
           prometheusMetricsEnabled: true,
           prometheusWireGuardMetricsEnabled: true,
-          flowLogsPolicyEvaluationMode: "Continuous",
+          ...calicoPendingPolicies,
         },
       },
     });
-    jobs.push(podJob("felix", "calico-system", "calico-node", 9091, interval));
+    jobs.push(podJob("felix", "calico-system", "calico-node", felixPort, interval));
+  }
+  if (plan.mesh === MeshMode.Ambient) {
+    const { ztunnelNamespace } = settings;
+    jobs.push({ ...podJob("ztunnel", ztunnelNamespace, "ztunnel", 15020, interval, "app"), metrics_path: istioPath });
   }
   if (plan.mesh !== undefined) {
-    jobs.push({ ...podJob("istio", "istio-system", "ztunnel", 15020, interval), metrics_path: "/stats/prometheus" });
+    values.push({
+      file: "istiod-values.yaml",
+      about:
+        "Values of the istiod chart: requests and connections with the peers' workloads, the response and whether they were encrypted. They are its defaults.",
+      values: { telemetry: { enabled: true, v2: { enabled: true, prometheus: { enabled: true } } } },
+    });
+    jobs.push(proxyJob(interval));
   }
   if (jobs.length > 0) {
     values.push({
@@ -128,9 +140,34 @@ export function ciliumMonitoringValues(
   };
 }
 
+/** Field of Calico's FelixConfiguration (3.30 and newer): each flow also says what staged policies would do. */
+export const calicoPendingPolicies: Readonly<Record<string, unknown>> = { flowLogsPolicyEvaluationMode: "Continuous" };
+
+const istioPath = "/stats/prometheus";
+
+/** Every container that has the port of Envoy's statistics. */
+function proxyJob(interval: string): object {
+  return {
+    job_name: "istio-proxies",
+    scrape_interval: interval,
+    metrics_path: istioPath,
+    kubernetes_sd_configs: [{ role: "pod" }],
+    relabel_configs: [
+      { source_labels: ["__meta_kubernetes_pod_container_port_name"], regex: "http-envoy-prom", action: "keep" },
+      { source_labels: ["__meta_kubernetes_pod_node_name"], target_label: "node" },
+    ],
+  };
+}
+
 /** A job of Prometheus that scrapes one port of the pods of an app. */
-function podJob(name: string, namespace: string, app: string, port: number, interval: string): object {
-  const label = name === "istio" ? "app" : "k8s_app";
+function podJob(
+  name: string,
+  namespace: string,
+  app: string,
+  port: number,
+  interval: string,
+  label = "k8s_app",
+): object {
   return {
     job_name: name,
     scrape_interval: interval,

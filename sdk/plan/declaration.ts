@@ -378,6 +378,11 @@ export interface ClusterFacts {
    */
   enforcerAudits?: boolean;
   /**
+   * Each rule of a declared flow carries the flow's id (`log.value`, Cilium 1.18 and newer), which Hubble repeats on every
+   * flow that the rule decides (`policy_log`). Defaults to true where `enforcerVersion` is stated and has it.
+   */
+  flowIds?: boolean;
+  /**
    * ClusterNetworkPolicy of the experimental channel, read by the enforcer: DNS names can be said (Cilium 1.20; not
    * Calico). Defaults to false.
    */

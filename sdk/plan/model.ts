@@ -198,6 +198,8 @@ export interface Model {
   readonly podCidrs: readonly string[];
   readonly enforcerVersion?: string;
   readonly enforcerAudits: boolean;
+  /** Rules carry the ids of their flows. */
+  readonly flowIds: boolean;
   readonly experimentalPeers: boolean;
   /** Tier 0, sorted: the exempt namespaces and those declared as platform. */
   readonly exempt: readonly string[];

@@ -32,6 +32,12 @@ describe("cluster-security explain --flow", () => {
     assert.match(closed.stderr, /allowed at the source; it is no longer: these policies deny it/);
   });
 
+  it("S0-13 names the declared flow whose rule let it pass", async () => {
+    const marked = hubble({ reply: false, source, destination, more: { policy_log: ["a1b2c3d4e5"] } });
+    const { stderr } = await explain(marked, pods);
+    assert.match(stderr, /allowed at the source, by the rule of the declared flow a1b2c3d4e5; it still is/);
+  });
+
   it("refuses a line that is no flow, a pod that nobody knows, and no question at all", async () => {
     const reply = await explain(hubble({ reply: true }), pods);
     assert.deepEqual([reply.code, /--flow: the line is a reply/.test(reply.stderr)], [4, true], reply.stderr);

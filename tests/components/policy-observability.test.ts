@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { CniKind, ClusterSecurity, DeclarationError, Dialect, PolicyObservability } from "../../sdk/index";
-import type { ClusterSecurityDeclaration, ObservabilityArgs } from "../../sdk/index";
+import {
+  CniKind,
+  ClusterSecurity,
+  DeclarationError,
+  Dialect,
+  MeshMode,
+  MonitoredEnforcer,
+  PolicyObservability,
+} from "../../sdk/index";
+import type { ClusterSecurityArgs, ClusterSecurityDeclaration, ObservabilityArgs } from "../../sdk/index";
 import { flow, namespace, tcp, workload } from "../../sdk/index";
 import { ciliumValues } from "../../sdk/charts/index";
 import { ciliumMonitoringValues } from "../../sdk/monitoring/index";
@@ -115,6 +123,94 @@ describe("PolicyObservability", () => {
     // without it nothing of the kind is registered
     const without = await register(() => new ClusterSecurity("c", { ...declaration, cni: { kind: CniKind.Cilium } }));
     assert.ok(!without.some(({ type }) => type.startsWith("kubernetes:monitoring.coreos.com")));
+  });
+
+  describe("Calico and Istio", () => {
+    const observability: ObservabilityArgs = { namespace: "observability", labels: { release: "prometheus" } };
+    const calico = (cni: object, dialect = Dialect.Calico): ClusterSecurityArgs => ({
+      ...declaration,
+      dialect,
+      cni: { kind: CniKind.Calico, ...cni },
+      observability,
+    });
+    const felixOf = (all: Awaited<ReturnType<typeof register>>): Record<string, unknown> =>
+      (all.find(({ type }) => type.includes("FelixConfiguration"))?.inputs["spec"] ?? {}) as Record<string, unknown>;
+
+    it("S2-10 Calico's agents export metrics, and flows with pending policies, where the stack installs them", async () => {
+      const all = await register(() => new ClusterSecurity("c", calico({})));
+      const felix = felixOf(all);
+      assert.equal(felix["prometheusMetricsEnabled"], true);
+      assert.equal(felix["prometheusWireGuardMetricsEnabled"], true);
+      assert.equal(felix["flowLogsPolicyEvaluationMode"], "Continuous");
+      // what the user says comes last, and old versions lack the field
+      const own = { metrics: false, felixConfiguration: { flowLogsPolicyEvaluationMode: "None" } };
+      const stated = felixOf(await register(() => new ClusterSecurity("c", calico(own))));
+      assert.deepEqual(
+        [stated["prometheusMetricsEnabled"], stated["flowLogsPolicyEvaluationMode"]],
+        [undefined, "None"],
+      );
+      const old = felixOf(
+        await register(() => new ClusterSecurity("c", calico({ version: "3.29.1" }, Dialect.Kubernetes))),
+      );
+      assert.equal(old["flowLogsPolicyEvaluationMode"], undefined);
+      const without = await register(() => new ClusterSecurity("c", { ...declaration, cni: { kind: CniKind.Calico } }));
+      assert.equal(felixOf(without)["prometheusMetricsEnabled"], undefined);
+    });
+
+    it("S2-10 Felix is scraped by a Service of its own; the posture says that Calico counts no denials", async () => {
+      const all = await register(
+        () =>
+          new PolicyObservability("watch", {
+            ...observability,
+            declaration: { ...declaration, dialect: Dialect.Calico },
+          }),
+      );
+      const service = all.find(({ type }) => type === "kubernetes:core/v1:Service");
+      const monitor = all.find(({ type }) => type.endsWith(":ServiceMonitor"));
+      const meta = (one: typeof service): { namespace: string; labels: Record<string, string> } =>
+        one?.inputs["metadata"] as ReturnType<typeof meta>;
+      assert.equal(meta(service).namespace, "calico-system");
+      assert.equal(meta(monitor).namespace, "observability");
+      assert.equal(meta(monitor).labels["release"], "prometheus");
+      const { selector, namespaceSelector } = monitor?.inputs["spec"] as {
+        selector: { matchLabels: Record<string, string> };
+        namespaceSelector: object;
+      };
+      assert.deepEqual(namespaceSelector, { matchNames: ["calico-system"] });
+      for (const [key, value] of Object.entries(selector.matchLabels)) assert.equal(meta(service).labels[key], value);
+      const posture = all.find(({ name }) => name === "watch")?.outputs["posture"] as {
+        warnings: string[];
+        series: number;
+      };
+      assert.ok(posture.warnings.some((text) => text.startsWith("Calico counts no denied connections")));
+      assert.ok(posture.series > 1000, String(posture.series));
+    });
+
+    it("S2-10 ztunnel is scraped where the mesh has one, and every proxy in any mesh", async () => {
+      const monitors = async (mode: MeshMode): Promise<string[]> => {
+        const mesh = { mode, namespaces: ["shop"] };
+        const all = await register(
+          () =>
+            new PolicyObservability("watch", {
+              declaration: { ...declaration, mesh },
+              ztunnelNamespace: "kube-system",
+              enforcer: MonitoredEnforcer.Cilium,
+            }),
+        );
+        return all
+          .filter(({ type }) => type.endsWith(":PodMonitor"))
+          .map(({ inputs }) => {
+            const { namespaceSelector } = inputs["spec"] as { namespaceSelector: object };
+            return `${(inputs["metadata"] as { name: string }).name} ${JSON.stringify(namespaceSelector)}`;
+          })
+          .sort();
+      };
+      const cilium = 'cluster-security-cilium {"matchNames":["kube-system"]}';
+      const proxies = 'cluster-security-istio-proxies {"any":true}';
+      const ztunnel = 'cluster-security-ztunnel {"matchNames":["kube-system"]}';
+      assert.deepEqual(await monitors(MeshMode.Ambient), [cilium, proxies, ztunnel]);
+      assert.deepEqual(await monitors(MeshMode.Sidecar), [cilium, proxies]);
+    });
   });
 
   it("S2-13 writes values that every version of the chart reads, with bounded files", () => {

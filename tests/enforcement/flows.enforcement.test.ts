@@ -196,6 +196,7 @@ describe("enforcement: recorded flows on a real Cilium", () => {
         tcp("read/named", "read/db", port),
         tcp("read/named", "read/far", port),
       ]);
+      await untilPassing(listening.slice(0, 2), throughService.slice(0, 1));
       const outcomes = new Map<string, string[]>();
       const lines = await linesOf(async () => {
         await send(named);
@@ -260,6 +261,14 @@ describe("enforcement: recorded flows on a real Cilium", () => {
       await on.cluster.remove(policies);
       await takeDown(on.cluster, { namespaces: [], pods, objects: [service] });
     });
+
+    /** An agent knows a Service some time after its pods. @param opening Probes that open the ports of its pods. */
+    async function untilPassing(opening: readonly LabProbe[], through: readonly LabProbe[]): Promise<void> {
+      await send(opening, 300);
+      for (const end = Date.now() + 60_000; (await send(through)).includes("denied");) {
+        assert.ok(Date.now() < end, "the Service leads to no pod");
+      }
+    }
 
     /** Verdict events by verdict, reason, port and label, as we read them and as Hubble's own client filters them. */
     async function sameCounts(lines: readonly string[]): Promise<void> {
@@ -456,6 +465,48 @@ describe("enforcement: recorded flows on a real Cilium", () => {
         ({ effect }) => effect !== "still-allowed",
       );
       assert.deepEqual(denied, []);
+    });
+
+    it("S0-13: with marked rules each allowed flow names the flow that declares it, and no other", async function () {
+      this.timeout(120_000);
+      const cluster = { enforcerVersion: "1.20.2" };
+      const marked = plan({ ...at(PolicyMode.Enforce, PolicyMode.Enforce), cluster });
+      await enforced(asLabObjects(marked.documents));
+      let outcomes: string[] = [];
+      const lines = await linesOf(async () => {
+        await send(questions.slice(0, 1));
+        outcomes = await send(declared, 1500);
+        await send(undeclared);
+      });
+      assert.deepEqual(
+        outcomes,
+        declared.map(() => "allowed"),
+      );
+      const { classes } = recordingOf(lines);
+      const idOf = ({ from, to, port, protocol }: LabProbe): string | undefined =>
+        marked.flows.find((each) => {
+          const onPort = each.ports.some((range) => range.from === port && range.protocol.toLowerCase() === protocol);
+          const source = each.from.kind === "workload" && `${each.from.namespace}/${each.from.name}` === from;
+          const target =
+            each.to.kind === "workload"
+              ? `${each.to.namespace}/${each.to.name}` === to
+              : (each.to.kind === "fqdn") === to.startsWith("198.51.100.") && !to.includes("/");
+          return onPort && source && target;
+        })?.id;
+      const told = declared.map((probe) => {
+        const ids = classes.filter((each) => isOf(each, probe)).flatMap((each) => [...each.declared]);
+        return `${describeProbe(probe)}: ${[...new Set(ids)].join(", ")}`;
+      });
+      assert.deepEqual(
+        told,
+        declared.map((probe) => `${describeProbe(probe)}: ${idOf(probe) ?? "?"}`),
+      );
+      const others = undeclared.flatMap((probe) =>
+        classes.filter((each) => isOf(each, probe)).flatMap((each) => [...each.declared]),
+      );
+      assert.deepEqual(others, []);
+      console.log(`      ${told.length} of ${declared.length} declared probes name their flow`);
+      await on.cluster.remove(asLabObjects(marked.documents));
     });
 
     it("S3-28: audited beside enforced: nothing newly denied, metadata closed, and the list is that of the replay", async function () {

@@ -13,6 +13,7 @@ const base = {
   first: 1,
   last: 7,
   byName: false,
+  declared: [],
   reason: "",
 } as const;
 const web = { kind: "workload", id: "shop/web[Deployment]" } as const;

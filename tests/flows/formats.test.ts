@@ -46,6 +46,18 @@ describe("recorded flows: Hubble", () => {
     });
   });
 
+  it("S0-13 names the declared flows whose rules let it pass, and takes no other mark for one", () => {
+    const of = (policy_log: unknown): unknown => {
+      const [content] = readLine(hubble({ reply: false, more: { policy_log } }));
+      return content?.kind === "flow" ? content.record.declared : content;
+    };
+    assert.deepEqual(of(["b2c3d4e5f6", "a1b2c3d4e5", "b2c3d4e5f6", "would-deny", "ticket-17"]), [
+      "a1b2c3d4e5",
+      "b2c3d4e5f6",
+    ]);
+    for (const none of [undefined, [], ["would-deny"], "a1b2c3d4e5", [{}], [7]]) assert.equal(of(none), undefined);
+  });
+
   const outcomes: readonly [string, Parameters<typeof hubble>[0], string, boolean?][] = [
     ["redirected to the proxy", { verdict: "REDIRECTED", reply: false }, "allowed"],
     ["audited", { verdict: "AUDIT" }, "would-be-denied"],

@@ -7,6 +7,7 @@ import {
   Dialect,
   MeshMode,
   MetadataService,
+  Tier,
   allOf,
   flow,
   fqdn,
@@ -33,11 +34,14 @@ export function watched(
 }
 
 /** Every example, in a dialect. */
-export async function watchedExamples(dialect: Dialect): Promise<readonly Watched[]> {
+export async function watchedExamples(
+  dialect: Dialect,
+  settings: MonitoringDeclaration = {},
+): Promise<readonly Watched[]> {
   return await Promise.all(
     exampleNames.map(async (name) => {
       const { declaration } = await loadExample(name);
-      return watched(name, { ...declaration, dialect });
+      return watched(name, { ...declaration, dialect }, settings);
     }),
   );
 }
@@ -95,3 +99,35 @@ export const everythingInAmbientMesh: ClusterSecurityDeclaration = {
   ...everything,
   mesh: { mode: MeshMode.Ambient, namespaces: ["shop", "data"] },
 };
+
+export const everythingInSidecarMesh: ClusterSecurityDeclaration = {
+  ...everything,
+  mesh: { mode: MeshMode.Sidecar, namespaces: ["shop", "data"] },
+};
+
+/** Every example with its application namespaces in an ambient mesh. */
+export async function watchedExamplesInMesh(): Promise<readonly Watched[]> {
+  return await Promise.all(
+    exampleNames.map(async (name) => {
+      const { declaration } = await loadExample(name);
+      const own = plan({ ...declaration, dialect: Dialect.Cilium });
+      const namespaces = own.namespaces.filter(({ tier }) => tier === Tier.Applications).map((each) => each.name);
+      return watched(`${name} in a mesh`, {
+        ...declaration,
+        dialect: Dialect.Cilium,
+        mesh: { mode: MeshMode.Ambient, namespaces },
+      });
+    }),
+  );
+}
+
+/** A declaration whose days are the first ones of 1970, in the same order: promtool's clock begins there. */
+export function atTheBeginning(declaration: ClusterSecurityDeclaration): ClusterSecurityDeclaration {
+  const day = /"(\d{4}-\d{2}-\d{2})"/g;
+  const text = JSON.stringify(declaration);
+  const days = [...new Set([...text.matchAll(day)].map(([, each = ""]) => each))].sort();
+  const moved = text.replaceAll(day, (_, each: string) =>
+    JSON.stringify(new Date(days.indexOf(each) * 86_400_000).toISOString().slice(0, 10)),
+  );
+  return JSON.parse(moved) as ClusterSecurityDeclaration;
+}

@@ -57,26 +57,93 @@ function testOf({ interval = "15s", series, moments, records = {} }: Scenario): 
   };
 }
 
-/** What promtool says about rules: a text, empty where everything is as it has to be. */
-export async function testRules(judge: RuleJudge, rules: RuleFile, scenarios: readonly Scenario[]): Promise<string> {
-  const sets = new Map<string, Scenario[]>();
-  for (const scenario of scenarios) {
-    const key = JSON.stringify([scenario.evaluation ?? "1m", scenario.groups ?? null]);
-    sets.set(key, [...(sets.get(key) ?? []), scenario]);
+/** Rules, and what has to happen under them. */
+export interface Suite {
+  readonly name: string;
+  readonly rules: RuleFile;
+  readonly scenarios: readonly Scenario[];
+}
+
+/** Tests that share rules and an interval, and the suites they are of. */
+interface TestFile {
+  readonly rules: RuleFile;
+  readonly evaluation: string;
+  readonly tests: object[];
+  readonly suites: Set<string>;
+}
+
+/**
+ * The tests of suites as files. Rules that a scenario is not about are left out of its file; what is the same in two suites,
+ * rules and scenario, is judged once. @param apart Keeps suites in files of their own.
+ */
+function testFiles(suites: readonly Suite[], apart: boolean): readonly TestFile[] {
+  const files = new Map<string, TestFile>();
+  const seen = new Set<string>();
+  for (const { name, rules, scenarios } of suites) {
+    for (const scenario of scenarios) {
+      const { evaluation = "1m", groups } = scenario;
+      const own = { groups: rules.groups.filter((group) => groups?.includes(group.name) ?? true) };
+      const key = JSON.stringify([own, evaluation, apart ? name : ""]);
+      const test = testOf(scenario);
+      const file = files.get(key) ?? { rules: own, evaluation, tests: [], suites: new Set() };
+      files.set(key, file);
+      file.suites.add(name);
+      const told = key + JSON.stringify(test);
+      if (!seen.has(told)) file.tests.push(test);
+      seen.add(told);
+    }
   }
-  const parts = [...sets.values()];
-  const files = parts.map(([first]) => ({
-    groups: rules.groups.filter(({ name }) => first?.groups?.includes(name) ?? true),
-  }));
-  return await inFolder(files, async (folder, names) => {
-    const tests = parts.map((part, index) => {
+  return [...files.values()];
+}
+
+/** What promtool says about suites: a text, empty where everything is as it has to be. */
+export async function testRules(judge: RuleJudge, suites: readonly Suite[]): Promise<string> {
+  return await withTestFiles(testFiles(suites, false), async (names, files) => {
+    const said = await complaintOf(judge, ["test", "rules", ...names]);
+    return names.reduce((text, name, at) => text.replaceAll(name, [...(files[at]?.suites ?? [])].join(", ")), said);
+  });
+}
+
+/** Names of the suites of which promtool refuses something, all in one run. */
+export async function failingSuites(judge: RuleJudge, suites: readonly Suite[]): Promise<ReadonlySet<string>> {
+  if (suites.length === 0) return new Set();
+  return await withTestFiles(testFiles(suites, true), async (names, files) => {
+    const { stdout, stderr } = await run(judge.path, ["test", "rules", ...names], options);
+    // both versions name the file, and after it the success; failures go to another stream
+    const passed = new Set(
+      [...stdout.matchAll(/(?:Unit Testing|Processing test file): +(\S+)\n +SUCCESS/g)].map(([, name]) => name),
+    );
+    const tested = new Set(
+      [...stdout.matchAll(/(?:Unit Testing|Processing test file): +(\S+)/g)].map(([, name]) => name),
+    );
+    const silent = names.filter((name) => !tested.has(name));
+    if (silent.length > 0)
+      throw new Error(`promtool did not test ${silent.length} of ${names.length} files: ${stderr}`);
+    return new Set(names.flatMap((name, at) => (passed.has(name) ? [] : [...(files[at]?.suites ?? [])])));
+  });
+}
+
+async function withTestFiles<T>(
+  files: readonly TestFile[],
+  use: (names: readonly string[], files: readonly TestFile[]) => Promise<T>,
+): Promise<T> {
+  const rules = files.map((file) => file.rules);
+  return await inFolder(rules, async (folder, names) => {
+    const tests = files.map(({ evaluation, tests }, index) => {
       const file = path.join(folder, `tests-${index}.yaml`);
-      const evaluation_interval = part[0]?.evaluation ?? "1m";
-      const content = { rule_files: [names[index]], evaluation_interval, tests: part.map(testOf) };
+      const content = { rule_files: [names[index]], evaluation_interval: evaluation, tests };
       writeFileSync(file, dump(content, { noRefs: true, lineWidth: -1 }));
       return file;
     });
-    return await complaintOf(judge, ["test", "rules", ...tests]);
+    return await use(tests, files);
+  });
+}
+
+/** Which of several files hold rules that promtool can read. */
+export async function readableRules(judge: RuleJudge, files: readonly RuleFile[]): Promise<readonly boolean[]> {
+  return await inFolder(files, async (_, names) => {
+    const { stdout } = await run(judge.path, ["check", "rules", "--lint=none", ...names], options);
+    return names.map((name) => stdout.includes(`Checking ${name}\n  SUCCESS`));
   });
 }
 
@@ -104,9 +171,10 @@ async function inFolder<T>(
   }
 }
 
+/** The heap is small, and collecting it is a tenth of the time. */
+const options = { timeout: 600_000, outputLimit: 50_000_000, env: { ...process.env, GOGC: "400" } };
+
 async function complaintOf(judge: RuleJudge, args: readonly string[]): Promise<string> {
-  // it lives for seconds: collecting its garbage often costs more than it frees
-  const env = { ...process.env, GOGC: "400" };
-  const { code, stdout, stderr } = await run(judge.path, args, { timeout: 600_000, env });
+  const { code, stdout, stderr } = await run(judge.path, args, options);
   return code === 0 ? "" : `promtool ${judge.version} ended with ${code ?? "a signal"}\n${stdout}${stderr}`.trim();
 }

@@ -146,15 +146,22 @@ export function flowOwners({ pairs }: MonitoringPlan, { source, destination }: D
 export function ciliumScenarios(example: Watched): readonly Scenario[] {
   return [
     ...denialScenarios(example),
-    successScenario(example),
+    ...within(["table", "denials", "cilium"], [successScenario(example)]),
+    ...agentScenarios(example),
+  ];
+}
+
+/** The part of it that is not about single pairs. */
+export function agentScenarios(example: Watched): readonly Scenario[] {
+  return [
     ...within(["budget"], budgetScenarios()),
-    ...within(["cilium", "watch"], agentScenarios()),
+    ...within(["cilium", "watch"], troubles()),
     ...within(["watch"], absentScenarios(example)),
   ];
 }
 
 /** Scenarios of some groups of rules alone. */
-function within(groups: readonly string[], scenarios: readonly Scenario[]): readonly Scenario[] {
+export function within(groups: readonly string[], scenarios: readonly Scenario[]): readonly Scenario[] {
   return scenarios.map((scenario) => ({ ...scenario, groups: groups.map((name) => `cluster-security-${name}`) }));
 }
 
@@ -189,8 +196,13 @@ function successScenario({ monitoring }: Watched): Scenario {
   };
 }
 
-/** The part of it that depends on what is declared. */
+/** The part of it that depends on what is declared. Noise is held against every rule there is, the rest against its own. */
 export function denialScenarios(example: Watched): readonly Scenario[] {
+  const isNoise = ({ moments }: Scenario): boolean => moments.every(({ firing }) => firing.length === 0);
+  return denialsOf(example).flatMap((each) => (isNoise(each) ? [each] : within(["table", "denials"], [each])));
+}
+
+function denialsOf(example: Watched): readonly Scenario[] {
   const { monitoring, plan } = example;
   const pair = pairOf(monitoring);
   const { source, destination } = pair;
@@ -213,7 +225,7 @@ export function denialScenarios(example: Watched): readonly Scenario[] {
     {
       title: "a change of policies cuts a declared flow: its owner hears within two minutes",
       about: ["DeclaredFlowCut"],
-      evaluation: "15s",
+      evaluation: "30s",
       series: [
         ...healthy(40, "cilium_policy_change_total"),
         policyChanges(`${constant(7, 10)} ${constant(9, 30)}`),
@@ -231,7 +243,7 @@ export function denialScenarios(example: Watched): readonly Scenario[] {
     {
       title: "an explicit deny cuts it too",
       about: ["DeclaredFlowCut"],
-      evaluation: "15s",
+      evaluation: "30s",
       series: [
         ...healthy(20, "cilium_policy_change_total"),
         policyChanges(`${constant(7, 10)} ${constant(9, 10)}`),
@@ -257,7 +269,7 @@ export function denialScenarios(example: Watched): readonly Scenario[] {
     {
       title: "a roll-out whose new pods are denied for four minutes is silent, beside what passes and without it",
       about: ["DeclaredFlowCut", "DeclaredFlowDenied", "DeclaredPairPartlyDenied"],
-      evaluation: "15s",
+      evaluation: "30s",
       series: [
         ...healthy(40),
         ...passes(source, destination, counter([6, 10], [0, 4], [6, 26])),
@@ -435,7 +447,7 @@ function budgetScenarios(): readonly Scenario[] {
   ];
 }
 
-function agentScenarios(): readonly Scenario[] {
+function troubles(): readonly Scenario[] {
   const of = (metric: string, labels: Record<string, string>, values: string): InputSeries => ({
     series: labelled(metric, { ...agent, ...labels }),
     values,
@@ -754,7 +766,7 @@ export function calicoScenarios(): readonly Scenario[] {
     of("goldmane_aggr_received_flows_total", {}, counter([100, 60])),
     of("goldmane_aggr_dropped_flows_total", {}, counter([0, 10], [lost, 15], [0, 35])),
   ];
-  return [
+  const all = [
     scenario(
       "Felix knows no policy any more",
       "EnforcementOff security critical",
@@ -801,22 +813,24 @@ export function calicoScenarios(): readonly Scenario[] {
       ],
     })),
   ];
+  return within(["calico", "watch"], all);
 }
 
-/** What ztunnel and waypoints report. */
+/** What ztunnel and waypoints report, between two workloads of the plan. */
 export function meshScenarios(example: Watched): readonly Scenario[] {
+  const { from, to } = meshFlow(example);
   const ends = {
-    source_workload_namespace: "shop",
-    source_workload: "web",
-    destination_workload_namespace: "data",
-    destination_workload: "db",
+    source_workload_namespace: from.namespace,
+    source_workload: from.name,
+    destination_workload_namespace: to.namespace,
+    destination_workload: to.name,
   };
   const burst = (metric: string, labels: Record<string, string>, perStep: number): InputSeries => ({
     series: labelled(metric, { ...ends, ...labels }),
     values: counter([0, 10], [perStep, 20], [0, 30]),
   });
   const failed = "istio_tcp_connections_failed_total";
-  const owner = example.monitoring.owners.get("data") ?? "platform";
+  const owner = example.monitoring.owners.get(to.namespace) ?? "platform";
   const scenario = (title: string, alert: string, ...series: readonly InputSeries[]): Scenario => ({
     title,
     about: [alert.split(" ")[0] ?? ""],
@@ -834,7 +848,8 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     moments: ["20m", "40m"].map((at) => ({ at, firing: [] })),
   });
   const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
-  return [
+  const has = (name: string): boolean => example.monitoring.alerts.some((alert) => alert.name === name);
+  const all: readonly Scenario[] = [
     scenario("ztunnel denies", `MeshConnectionDenied ${owner} warning`, burst(failed, { response_flags: "DENY" }, 2)),
     silent("ztunnel fails for another reason", "MeshConnectionDenied", burst(failed, { response_flags: "CONNECT" }, 2)),
     scenario(
@@ -870,7 +885,22 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
       title: "the mesh's metrics are gone",
       about: ["PolicyMetricsAbsent"],
       series: healthy(30, "istio_tcp_connections_opened_total"),
+      groups: ["cluster-security-watch"],
       moments: [{ at: "15m", firing: ["PolicyMetricsAbsent platform critical"] }],
     },
   ];
+  // a mesh of sidecars has no ztunnel
+  return all
+    .filter(({ about }) => about.every(has))
+    .map((each) => ({ ...each, groups: each.groups ?? ["cluster-security-table", "cluster-security-istio"] }));
+}
+
+/** A declared flow between workloads: to another namespace where there is one. */
+function meshFlow({ plan }: Watched): Readonly<Record<"from" | "to", { namespace: string; name: string }>> {
+  const all = plan.flows.flatMap(({ from, to }) =>
+    from.kind === "workload" && to.kind === "workload" ? [{ from, to }] : [],
+  );
+  const found = all.find(({ from, to }) => from.namespace !== to.namespace) ?? all[0];
+  if (found === undefined) throw new Error("no declared flow between workloads");
+  return found;
 }

@@ -79,6 +79,15 @@ describe("plans of random declarations", function () {
     });
   }
 
+  it("allow exactly the declared flows, where each rule carries the id of its flow", () => {
+    fc.assert(
+      fc.property(commonDeclaration, (declaration) =>
+        sameAsDeclared(Dialect.Cilium, { ...declaration, cluster: { ...declaration.cluster, flowIds: true } }),
+      ),
+      { numRuns: 40 },
+    );
+  });
+
   it("S0-07 S0-12 tell pods apart by their service accounts alike, in the dialects that know accounts", () => {
     const accounts = fc.array(fc.constantFrom("default", "one", "two"), { minLength: 9, maxLength: 9 });
     fc.assert(

@@ -53,7 +53,7 @@ function readFlow(file: string): string {
 
 /** What was recorded, and whether it is still so. */
 function recordedThen({ record, answer: { verdict } }: AskedLine): string {
-  const { outcome, explicit, side, time } = record;
+  const { outcome, explicit, side, time, declared = [] } = record;
   const was =
     outcome === "denied"
       ? `denied (${explicit === true ? "explicitly" : "nothing allowed it"})`
@@ -68,7 +68,8 @@ function recordedThen({ record, answer: { verdict } }: AskedLine): string {
       : (verdict === "denied") === isDenied
         ? "it still is"
         : `it is no longer: these policies ${verdict === "allowed" ? "allow" : "deny"} it`;
-  return `recorded ${new Date(time).toISOString()}: ${was}${where}; ${now}`;
+  const by = declared.length === 0 ? "" : `, by the rule of the declared flow ${declared.join(", ")}`;
+  return `recorded ${new Date(time).toISOString()}: ${was}${where}${by}; ${now}`;
 }
 
 /** @param isOpen The record leaves open what no answer about its ends closes. */

@@ -2,6 +2,7 @@
  * Flows that Cilium's Hubble exports (`ExportEvent`), that `hubble observe -o json` prints (`GetFlowsResponse`), or the bare
  * flows of its older clients. Names and numbers are those of Cilium's `flow.proto`.
  */
+import { isFlowId } from "../../plan/flow-id";
 import type { FlowProtocol } from "../../reachability";
 import { isMap, listOf, mapOf, type Fields } from "../../reachability/model/plain";
 import type { FlowRecord, LineContent, RecordedEnd, RecordedOutcome } from "../record";
@@ -43,6 +44,7 @@ function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
   const side = sideOf(flow);
   const sum = sumOf(flow);
   const addresses = mapOf(flow["IP"]);
+  const declared = declaredIn(flow);
   const record: FlowRecord = {
     time,
     ...(node === undefined ? {} : { node }),
@@ -58,6 +60,7 @@ function readFlow(flow: Fields, envelopeNode: string | undefined): LineContent {
     ...(side === undefined ? {} : { side }),
     outcome: decided.outcome,
     ...(decided.explicit ? { explicit: true } : {}),
+    ...(declared.length === 0 ? {} : { declared }),
     ...(sum === undefined ? { attempt: attemptOf(addresses, traffic), count: 1 } : { count: sum }),
   };
   return { kind: "flow", record };
@@ -120,6 +123,12 @@ const denials: Readonly<Record<string, { readonly explicit: boolean }>> = {
  */
 function isOnlyAudited(flow: Fields): boolean {
   return numberOf(field(flow, "policy_match_type")) === 4 && listOf(field(flow, "policy_log")).includes("would-deny");
+}
+
+/** Ids of declared flows among the marks of the rules that decided (`log.value`); others write marks of their own. */
+function declaredIn(flow: Fields): readonly string[] {
+  const marks = listOf(field(flow, "policy_log")).filter((mark): mark is string => typeof mark === "string");
+  return [...new Set(marks.filter(isFlowId))].sort();
 }
 
 interface Decided {

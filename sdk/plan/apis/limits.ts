@@ -8,6 +8,8 @@ export interface PolicyApiLimits {
   readonly serviceAccounts: boolean;
   /** The DNS names that pods may ask for can be limited. */
   readonly limitsDnsNames: boolean;
+  /** The first version, major and minor, whose rules carry a mark that recorded flows repeat. Absent: none does. */
+  readonly marksFlowsSince?: readonly [major: number, minor: number];
   /** Every policy has a staged kind: evaluated and reported, not enforced. */
   readonly staged: boolean;
   /** One object that closes the metadata endpoints has room for a workload that may reach one of them. */

@@ -8,6 +8,7 @@ import { isUnknown, standIns } from "../deferred";
 import type { ProblemCollector } from "../errors";
 import type { Model } from "../model";
 import type { Reader } from "../reader";
+import { versionAtLeast } from "../versions";
 import { readDns } from "./dns";
 
 const clusterFields = [
@@ -17,13 +18,21 @@ const clusterFields = [
   "enforcerVersion",
   "podCidrs",
   "enforcerAudits",
+  "flowIds",
   "experimentalPeers",
 ];
 
 /** What a cluster is like, as far as policies depend on it. */
 type Cluster = Pick<
   Model,
-  "dns" | "apiServer" | "nodeCidrs" | "podCidrs" | "enforcerVersion" | "enforcerAudits" | "experimentalPeers"
+  | "dns"
+  | "apiServer"
+  | "nodeCidrs"
+  | "podCidrs"
+  | "enforcerVersion"
+  | "enforcerAudits"
+  | "flowIds"
+  | "experimentalPeers"
 >;
 
 /** The declared facts, with the defaults of those that are left out. */
@@ -32,7 +41,7 @@ export function readCluster(
   problems: ProblemCollector,
   value: unknown,
   dialect: Dialect,
-  { staged }: PolicyApiLimits,
+  { staged, marksFlowsSince }: PolicyApiLimits,
 ): Cluster {
   const cluster = reader.fields(["cluster"], value, clusterFields) ?? {};
   const dns = readDns(reader, problems, cluster["dns"]);
@@ -51,8 +60,31 @@ export function readCluster(
     podCidrs: readPodCidrs(reader, problems, cluster["podCidrs"]),
     ...(enforcerVersion === undefined ? {} : { enforcerVersion }),
     enforcerAudits,
+    flowIds: readFlowIds(reader, problems, cluster["flowIds"], dialect, enforcerVersion, marksFlowsSince),
     experimentalPeers: reader.flag(["cluster", "experimentalPeers"], cluster["experimentalPeers"]) ?? false,
   };
+}
+
+/** Whether rules carry the ids of their flows: where it is asked for, or the version is known to have it. */
+function readFlowIds(
+  reader: Reader,
+  problems: ProblemCollector,
+  value: unknown,
+  dialect: Dialect,
+  version: string | undefined,
+  since: PolicyApiLimits["marksFlowsSince"],
+): boolean {
+  const path = ["cluster", "flowIds"];
+  const asked = reader.flag(path, value);
+  const has = since !== undefined && version !== undefined && versionAtLeast(version, ...since);
+  if (asked !== true) return asked ?? has;
+  if (since === undefined) {
+    problems.add(path, asked, `has no meaning in the ${dialect} dialect`, "Leave it out: its rules have no mark.");
+  } else if (version !== undefined && !has) {
+    const fix = `Leave it out, or use ${since.join(".")} or newer: the API server refuses the field before.`;
+    problems.add(path, asked, `is not known to version ${version}`, fix);
+  }
+  return true;
 }
 
 /** Where the pods' range is not known it may be one of IPv6, too. */

@@ -25,9 +25,9 @@ import {
 import type { Model, ModelWorkload } from "../../model";
 import { closedNeighbours } from "../../tenants/neighbours";
 import type { Shortfalls } from "../../unsupported";
-import { versionAtLeast } from "../../versions";
 import type { Plain } from "../writer";
 import { dnsDocuments, everyName } from "./dns";
+import { byFlow, canLog, logged } from "./log";
 import { noteAudit, noteHostNetwork, noteNewPatterns } from "./notes";
 import { clusterwide, namespaced } from "./objects";
 import { allows, allowSpec, covered, namespaceKey, ownLabels, subjectSelector } from "./rules";
@@ -47,7 +47,7 @@ export function ciliumDocuments(model: Model, shortfalls: Shortfalls): readonly 
     ...(denied === undefined ? [] : [clusterwide("metadata-deny", "deny-cloud-metadata", metadataDeny(denied))]),
     ...dnsDocuments(model),
     clusterwide("platform", "allow-cilium-health", ciliumHealth()),
-    ...groups.flatMap(groupDocuments),
+    ...groups.flatMap((group) => groupDocuments(model, group)),
     ...model.tenants.flatMap((tenant) => tenant.namespaces.flatMap((namespace) => tenantBoundary(model, namespace))),
     ...heldNamespaces(model, PolicyMode.Audit).map((namespace) => auditAllowAll(model, namespace.name)),
     ...externallyDenied(model)
@@ -75,17 +75,12 @@ function auditAllowAll(model: Model, namespace: string): DraftDocument {
     description: "Mode audit: lets pass what no other policy allows, and marks it",
     endpointSelector: {},
     enableDefaultDeny: allows,
-    ...(canLog(model) ? { log: { value: "would-deny" } } : {}),
+    ...(canLog(model) ? logged("would-deny") : {}),
     ingress: [{ fromEntities: ["all"] }],
     egress: [{ toEntities: ["all"] }, ...everyName(model, namespace)],
   };
   const draft = namespaced("flows", namespace, "audit-allow-all", { [modeAnnotation]: PolicyMode.Audit }, spec);
   return { ...draft, servesFlows: false };
-}
-
-/** Rules have `log.value`, and flows `policy_log`, from Cilium 1.18 on. */
-function canLog({ enforcerVersion }: Model): boolean {
-  return enforcerVersion === undefined || versionAtLeast(enforcerVersion, 1, 18);
 }
 
 /** An explicit deny is final: no allow of any other policy opens a metadata endpoint again. Isolates nothing itself. */
@@ -159,52 +154,56 @@ function ciliumHealth(): Plain {
   };
 }
 
-function groupDocuments(group: PolicyGroup): readonly DraftDocument[] {
+function groupDocuments(model: Model, group: PolicyGroup): readonly DraftDocument[] {
   switch (group.group.kind) {
     case "service":
-      return [serviceDocument(group, group.group.service)];
+      return [serviceDocument(model, group, group.group.service)];
     case "metrics":
-      return metricsDocuments(group);
+      return metricsDocuments(model, group);
     case "application":
-      return [applicationDocument(group)];
+      return [applicationDocument(model, group)];
   }
 }
 
-function serviceDocument(group: PolicyGroup, service: string): DraftDocument {
-  const specs = bySubject(group.halves).map(({ subject, halves }) =>
-    allowSpec(`Tier 1: what ${service} needs`, subjectSelector(subject, true), halves),
+function serviceDocument(model: Model, group: PolicyGroup, service: string): DraftDocument {
+  const specs = bySubject(group.halves).flatMap(({ subject, halves }) =>
+    byFlow(model, halves, (own, mark) =>
+      allowSpec(`Tier 1: what ${service} needs`, subjectSelector(subject, true), own, mark),
+    ),
   );
   return { ...withAnnotations(clusterwide("platform", group.name, ...specs), group.halves), service };
 }
 
 /** Targets only, on their own ports: a selector for every pod would isolate tier 0. */
-function metricsDocuments(group: PolicyGroup): readonly DraftDocument[] {
+function metricsDocuments(model: Model, group: PolicyGroup): readonly DraftDocument[] {
   const description = "Declared scrapers reach declared metrics ports";
   const targets = bySubject(group.halves);
-  if (targets.length <= mostSpecs) {
-    const specs = targets.map(({ subject, halves }) => allowSpec(description, subjectSelector(subject, true), halves));
+  const specsOf = ({ subject, halves }: (typeof targets)[number], isClusterwide: boolean): readonly Plain[] =>
+    byFlow(model, halves, (own, mark) => allowSpec(description, subjectSelector(subject, isClusterwide), own, mark));
+  const specs = targets.flatMap((target) => specsOf(target, true));
+  if (specs.length <= mostSpecs) {
     return [withAnnotations(clusterwide("platform", group.name, ...specs), group.halves)];
   }
   const byNamespace = new Map<string, Plain[]>();
-  for (const { subject, halves } of targets) {
-    const home = namespaceOf(subject);
-    const specs = byNamespace.get(home) ?? [];
-    specs.push(allowSpec(description, subjectSelector(subject, false), halves));
-    byNamespace.set(home, specs);
+  for (const target of targets) {
+    const home = namespaceOf(target.subject);
+    byNamespace.set(home, [...(byNamespace.get(home) ?? []), ...specsOf(target, false)]);
   }
   const review = reviewAnnotations(group.halves);
-  return [...byNamespace].map(([namespace, specs]) => namespaced("platform", namespace, group.name, review, ...specs));
+  return [...byNamespace].map(([namespace, own]) => namespaced("platform", namespace, group.name, review, ...own));
 }
 
-function applicationDocument(group: PolicyGroup): DraftDocument {
+function applicationDocument(model: Model, group: PolicyGroup): DraftDocument {
   const [first] = group.halves;
   if (first === undefined) throw new RangeError("a policy group has at least one half");
-  const spec = allowSpec(describeGroup(group), subjectSelector(first.subject, false), group.halves);
-  return namespaced("flows", namespaceOf(first.subject), group.name, flowAnnotations(group.halves), spec);
+  const specs = byFlow(model, group.halves, (own, mark) =>
+    allowSpec(reasonsOf(own), subjectSelector(first.subject, false), own, mark),
+  );
+  return namespaced("flows", namespaceOf(first.subject), group.name, flowAnnotations(group.halves), ...specs);
 }
 
-function describeGroup(group: PolicyGroup): string {
-  const reasons = [...new Set(group.halves.map((half) => half.flow.reason))];
+function reasonsOf(halves: readonly Half[]): string {
+  const reasons = [...new Set(halves.map((half) => half.flow.reason))];
   const [first = "", ...rest] = reasons;
   return rest.length === 0 ? first : `${first}, and ${rest.length} more reasons`;
 }

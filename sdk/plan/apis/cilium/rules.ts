@@ -31,7 +31,12 @@ export function covered({ kind, names }: Coverage): Plain {
   };
 }
 
-export function allowSpec(description: string, endpointSelector: Plain, halves: readonly Half[]): Plain {
+export function allowSpec(
+  description: string,
+  endpointSelector: Plain,
+  halves: readonly Half[],
+  mark: Plain = {},
+): Plain {
   const ingress = rulesOf(
     halves.filter((half) => half.direction === "ingress"),
     ruleKind,
@@ -44,6 +49,7 @@ export function allowSpec(description: string, endpointSelector: Plain, halves: 
     description,
     endpointSelector,
     enableDefaultDeny: allows,
+    ...mark,
     ...(ingress.length > 0 ? { ingress } : {}),
     ...(egress.length > 0 ? { egress } : {}),
   };

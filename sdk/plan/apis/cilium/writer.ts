@@ -2,6 +2,7 @@
 import type { NetworkPolicyWriter } from "../writer";
 import { ciliumBypass, ciliumGuard } from "./guard";
 import { ciliumDocuments } from "./policies";
+import { logSince } from "./log";
 
 /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy (`cilium.io/v2`). */
 export const cilium: NetworkPolicyWriter = {
@@ -11,6 +12,7 @@ export const cilium: NetworkPolicyWriter = {
     finalDeny: true,
     serviceAccounts: true,
     limitsDnsNames: true,
+    marksFlowsSince: logSince,
     staged: false,
     // credential services are the node to Cilium, which no rule for addresses matches
     metadataAccessInGuard: true,
