@@ -56,7 +56,7 @@ export { firstVerdict } from "./first-verdict";
 export type { RawOutcome } from "./helper";
 export { world } from "./layout";
 export type { EnforcerName, LabNode } from "./layout";
-export { agentMemory, crowd, handshakeTimes, onTheWire, pulse, throughput } from "./measurements";
+export { agentMemory, agentProcess, crowd, handshakeTimes, onTheWire, pulse, throughput } from "./measurements";
 export type { LabObject } from "./objects";
 export type { PolicyState } from "./policies";
 export type { LabPod, LabProbe } from "./probes";

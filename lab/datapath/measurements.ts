@@ -91,6 +91,30 @@ export function agentMemory(node: LabNode): AgentMemory {
   return { process: Number(kilobytes) * 1024, maps: mapMemory(pid) };
 }
 
+/** A node's agent as a process. */
+interface AgentProcess {
+  /** Its root, seen from here. */
+  readonly root: string;
+  /** Seconds of processor time that it has used. */
+  cpuSeconds(): number;
+}
+
+/** @throws DatapathError "not-running" where the node has no agent */
+export function agentProcess(node: LabNode): AgentProcess {
+  const pid = readState(runtimeFolder)?.processes[agentName(node)]?.pid;
+  if (pid === undefined) throw new DatapathError("not-running", `no agent runs on ${node.name}`);
+  return {
+    root: `/proc/${pid}/root`,
+    cpuSeconds: () => {
+      // behind the name, which may have spaces: user and system time in hundredths of a second (proc_pid_stat(5))
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+  };
+}
+
 /** BPF_MAP_TYPE_LPM_TRIE (linux/bpf.h): the tables that grow with policies and addresses. Others have a fixed size. */
 const lpmTrie = "11";
 

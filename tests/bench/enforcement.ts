@@ -6,6 +6,8 @@ import { datapathProblem } from "../../lab/datapath/index";
 import { closeSharedDatapath, sharedDatapath } from "../enforcement/shared-datapath";
 import type { Cost, MemoryPerPolicy, Propagation } from "./enforcement-costs";
 import { budget, measureCosts, measureMemory, measurePropagation, overBudget, quantile } from "./enforcement-costs";
+import type { ExportCost } from "./hubble-export";
+import { exportOnDemand, measureExport } from "./hubble-export";
 import { closingPolicy, measuredFlow, pulsedFlow, putUpMeasured, variants } from "./enforcement-world";
 
 interface Arguments {
@@ -23,6 +25,7 @@ interface Report {
   readonly memoryPerPolicy: MemoryPerPolicy;
   /** Without other policies, and with many. */
   readonly propagation: Readonly<Record<"alone" | "amongMany", Propagation>>;
+  readonly flowExport: ExportCost;
   readonly overBudget: readonly string[];
 }
 
@@ -46,7 +49,7 @@ function positive(text: string): number {
 }
 
 async function measured(wanted: Arguments): Promise<Report> {
-  const { cluster } = await sharedDatapath();
+  const { cluster } = await sharedDatapath({ agentArgs: exportOnDemand });
   await putUpMeasured(cluster);
   const [plain, example, many] = variants(wanted.policies);
   // memory first: what the agent has once taken it keeps for a while
@@ -57,6 +60,9 @@ async function measured(wanted: Arguments): Promise<Report> {
     connections: wanted.connections,
     streamMillis: wanted.seconds * 1000,
   });
+  await cluster.apply(example.policies);
+  const { rounds, connections } = wanted;
+  const flowExport = await measureExport(cluster, measuredFlow, { rounds, connections });
   await cluster.apply(many.policies);
   const amongMany = await measurePropagation(cluster, pulsedFlow, closingPolicy, wanted.changes);
   const [cpu] = cpus();
@@ -65,6 +71,7 @@ async function measured(wanted: Arguments): Promise<Report> {
     costs,
     memoryPerPolicy,
     propagation: { alone, amongMany },
+    flowExport,
     overBudget: overBudget(costs, memoryPerPolicy),
   };
 }
@@ -77,7 +84,8 @@ Memory is the growth of the agent's anonymous memory and of its BPF tables, divi
 runs from the request to the API server to the first packet that fares accordingly, one being sent every millisecond.
 Budgets: less than ${budget.addedMicros / 1000} ms more for a connection, ${budget.throughputLeft * 100} % of the throughput left, ${budget.memoryPerPolicy / 1024 / 1024} MiB for each policy.`;
 
-function print(wanted: Arguments, { machine, costs, memoryPerPolicy, propagation, overBudget: over }: Report): void {
+function print(wanted: Arguments, report: Report): void {
+  const { machine, costs, memoryPerPolicy, propagation, flowExport, overBudget: over } = report;
   const [plain] = costs;
   const table = new Table({
     head: ["variant", "policies", "connect p50", "p99", "added p50", "GB/s", "ratio"],
@@ -103,6 +111,9 @@ function print(wanted: Arguments, { machine, costs, memoryPerPolicy, propagation
       `${name} ${quantile(times, 0.5).toFixed(0)} ms (${quantile(times, 0).toFixed(0)} to ${quantile(times, 1).toFixed(0)})`;
     console.log(`a change takes effect, ${where}: ${told("closing", closing)}, ${told("opening", opening)}`);
   }
+  const stateText = ({ cpu, p50, bytes }: ExportCost["on"]): string =>
+    `${cpu.toFixed(2)} s of the agent for 1,000 connections, connect ${p50.toFixed(1)} µs, ${bytes.toFixed(0)} bytes written for each`;
+  console.log(`export of flows off: ${stateText(flowExport.off)}\nexport of flows on: ${stateText(flowExport.on)}`);
   console.log(method(wanted));
   for (const each of over) console.log(`OVER BUDGET ${each}`);
 }

@@ -22,6 +22,7 @@ import {
   workload,
 } from "../../sdk/plan/index";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
+import { exportOnDemand, measureExport } from "../bench/hubble-export";
 import { clusters } from "../properties/arbitraries";
 import { cidrGroup, ciliumPolicies } from "../properties/cilium-policies";
 import { networkPolicies } from "../properties/network-policies";
@@ -63,7 +64,7 @@ describe("enforcement: recorded flows on a real Cilium", () => {
 
   before(async function () {
     this.timeout(300_000);
-    on = await sharedDatapath({ nodes: 2, agentArgs: exporting });
+    on = await sharedDatapath({ nodes: 2, agentArgs: [...exporting, ...exportOnDemand] });
     await on.cluster.untilReadyIn("kube-system");
   });
 
@@ -570,6 +571,21 @@ describe("enforcement: recorded flows on a real Cilium", () => {
         undeclared.map(() => "denied"),
       );
     });
+  });
+
+  it("S2-12: what the export costs the agent is measured, with and without it in one run", async function () {
+    this.timeout(180_000);
+    const pods: readonly PodWish[] = ["from", "to"].map((name) => ({ namespace: "cost", name, node: here }));
+    await putUp(on.cluster, { namespaces: [], pods });
+    const flowOfCost = tcp("cost/from", "cost/to", 7000);
+    const { off, on: exportedNow } = await measureExport(on.cluster, flowOfCost, { rounds: 2, connections: 500 });
+    await on.cluster.removePods(pods);
+    assert.equal(off.bytes, 0, "nothing is written while it is off");
+    assert.ok(exportedNow.bytes > 100, `${exportedNow.bytes} bytes for each connection`);
+    assert.ok(off.cpu > 0 && exportedNow.cpu > 0 && off.p50 > 0);
+    console.log(
+      `      1,000 connections: ${off.cpu.toFixed(2)} s of the agent, ${exportedNow.cpu.toFixed(2)} s with it`,
+    );
   });
 
   describe("replay against truth", () => {

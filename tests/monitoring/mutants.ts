@@ -5,6 +5,8 @@ import { isRecording } from "../../sdk/monitoring/index";
 /** A rule file with one rule broken. */
 export interface Mutant {
   readonly title: string;
+  /** Name of the rule. */
+  readonly rule: string;
   /** Alerts whose scenarios have to notice. */
   readonly about: readonly string[];
   readonly rules: RuleFile;
@@ -78,6 +80,7 @@ export function mutantsOf(name: string, rules: RuleFile): readonly Mutant[] {
       const about = decides(rules, own);
       const mutant = (how: string, broken: Rule): Mutant => ({
         title: `${name}: ${own}: ${how}`,
+        rule: own,
         about,
         rules: {
           groups: rules.groups.map((one, place) =>

@@ -26,8 +26,10 @@ function minutes(text: string): number {
 }
 
 /** The scenarios that have to notice a mutant, the quickest first. */
-function judgesOf({ about }: Mutant, scenarios: readonly Scenario[]): readonly Scenario[] {
-  const own = scenarios.filter((scenario) => about.length === 0 || about.some((name) => scenario.about.includes(name)));
+function judgesOf({ about, rule }: Mutant, scenarios: readonly Scenario[]): readonly Scenario[] {
+  const named = scenarios.filter((scenario) => scenario.about.includes(rule));
+  if (about.length === 0) return named;
+  const own = scenarios.filter((scenario) => about.some((name) => scenario.about.includes(name)));
   return [...own].sort((a, b) => costOf(a) - costOf(b));
 }
 

@@ -1,6 +1,6 @@
 /** What can happen to everything that a plan declares, all at once: scenarios out of the plan alone. */
 import type { Plan, PlannedPeer } from "../../sdk/plan/index";
-import { Entity } from "../../sdk/plan/index";
+import { Entity, Tier } from "../../sdk/plan/index";
 import type { MetricEnd } from "../../sdk/monitoring/table";
 import type { Watched } from "./declarations";
 import type { Scenario } from "./promtool";
@@ -38,6 +38,21 @@ interface Row {
 }
 
 function rowsOf(plan: Plan): readonly Row[] {
+  const { namespace, labels, closedTo } = plan.dns;
+  const key = appLabels.find((each) => labels[each] !== undefined);
+  const servers: MetricEnd = { namespace, name: key === undefined ? "*" : (labels[key] ?? "*") };
+  const asking = plan.namespaces.filter(({ name, tier }) => tier !== Tier.Platform && !closedTo.includes(name));
+  return [
+    ...flowRows(plan),
+    ...asking.map(({ name }) => ({
+      source: { namespace: name, name: "*" },
+      destination: servers,
+      owner: "platform",
+    })),
+  ];
+}
+
+function flowRows(plan: Plan): readonly Row[] {
   return plan.flows.flatMap(({ from, to, owner }) => {
     const [source, destination] = [endOf(plan, from), endOf(plan, to)];
     return source === undefined || destination === undefined ? [] : [{ source, destination, owner }];
