@@ -70,6 +70,7 @@ export const everything: ClusterSecurityDeclaration = {
     flow("api").to(fqdn("api.example.com")).on(tcp(443)).because("payments").ownedBy("shop"),
     flow(internet()).to("web").on(tcp(8443)).because("customers").ownedBy("shop"),
     flow("api").to(allOf("lab")).on(tcp(9000)).because("trials").ownedBy("research"),
+    flow(allOf("lab")).to(allOf("data")).on(tcp(9100)).because("measures").ownedBy("research"),
     flow(allOf("lab")).to("api").on(tcp(8080)).because("trials").ownedBy("research"),
   ],
   tenants: [

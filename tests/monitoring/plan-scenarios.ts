@@ -113,6 +113,7 @@ export function planScenarios(example: Watched): readonly Scenario[] {
     everyPairPartly(example),
     everyNamespaceTries(example),
     everyBoundary(example),
+    everyNeighbour(example),
     noiseEverywhere(example),
   ];
   return within(["table", "denials"], all);
@@ -167,12 +168,18 @@ function everyFlowDenied(example: Watched): Scenario {
   const { pairs, told, records } = cutPairs(example, "DeclaredFlowDenied");
   return {
     title: `${example.name}: nothing passes of each of ${pairs.length} declared pairs, and no policy was changed`,
-    about: ["DeclaredFlowDenied"],
+    about: ["DeclaredFlowDenied", "OtherTenantTried", "ClosedPathTried"],
     series: [
       ...healthy(20),
       ...pairs.flatMap(({ source, destination }) => [
         ...passes(source, destination, counter([6, 4], [0, 16])),
-        drops(source, destination, counter([0, 4], [4, 16])),
+        // between pods an explicit deny cuts like any other, and is no attempt
+        drops(
+          source,
+          destination,
+          counter([0, 4], [4, 16]),
+          destination.namespace === "" ? "POLICY_DENIED" : "POLICY_DENY",
+        ),
       ]),
     ],
     moments: [
@@ -246,7 +253,7 @@ function everyNamespaceTries({ name, plan, monitoring }: Watched): Scenario {
   const tried = "MetadataEndpointTried security critical";
   return {
     title: `${name}: a pod of each of ${names.length} namespaces tries what is undeclared, and a metadata endpoint`,
-    about: ["UndeclaredFlowDenied", "MetadataEndpointTried"],
+    about: ["UndeclaredFlowDenied", "MetadataEndpointTried", "OtherTenantTried", "ClosedPathTried"],
     series: [
       ...healthy(26),
       ...names.flatMap((namespace) => [
@@ -264,6 +271,45 @@ function everyNamespaceTries({ name, plan, monitoring }: Watched): Scenario {
       ),
       [firing("MetadataEndpointTried", "source_namespace, owner")]: names.map((namespace) =>
         sample({ owner: "security", source_namespace: namespace }),
+      ),
+    },
+  };
+}
+
+/** Pods beside those of declared pairs are denied explicitly: a row of the table stands for its own pods alone. */
+function everyNeighbour({ name, plan, monitoring }: Watched): Scenario {
+  const closed = monitoring.alerts.some((alert) => alert.name === "OtherTenantTried")
+    ? "OtherTenantTried"
+    : "ClosedPathTried";
+  const beside = (end: MetricEnd): MetricEnd => ({ ...end, name: "beside" });
+  const between = pairsOf(plan).filter(
+    ({ source, destination }) => source.namespace !== "" && destination.namespace !== "",
+  );
+  const all = between
+    .flatMap(({ source, destination }) => [
+      { source: beside(source), destination },
+      { source, destination: beside(destination) },
+      { source: beside(source), destination: beside(destination) },
+    ])
+    .filter((pair) => ownersOf(plan, pair).length === 0);
+  const pairs = [...new Map(all.map((pair) => [JSON.stringify(pair), pair])).values()];
+  return {
+    title: `${name}: ${pairs.length} pairs of pods beside declared ones are denied explicitly`,
+    about: [closed],
+    series: [
+      ...healthy(8),
+      ...pairs.map(({ source, destination }) => drops(source, destination, counter([4, 8]), "POLICY_DENY")),
+    ],
+    moments: [{ at: "5m", firing: pairs.length === 0 ? [] : [`${closed} security critical`] }],
+    records: {
+      [firing(closed, "source_namespace, source, destination_namespace, destination")]: pairs.map(
+        ({ source, destination }) =>
+          sample({
+            source_namespace: source.namespace,
+            source: source.name,
+            destination_namespace: destination.namespace,
+            destination: destination.name,
+          }),
       ),
     },
   };
@@ -345,7 +391,7 @@ export function endScenarios({ name, plan }: Watched): readonly Scenario[] {
         series: healthy(10),
         moments: [...new Set(known.map(({ over }) => over))]
           .sort((a, b) => a - b)
-          .flatMap((over) => [at(over - 1), at(over + 1)]),
+          .flatMap((over) => [at(over - 1), { ...at(over - 1), at: `${over}h` }, at(over + 1)]),
       },
     ],
   );

@@ -3,7 +3,7 @@ import type { MonitoringPlan } from "../../sdk/monitoring/index";
 import type { DeclaredPair, MetricEnd } from "../../sdk/monitoring/table";
 import { Tier } from "../../sdk/plan/index";
 import type { Watched } from "./declarations";
-import type { InputSeries, Scenario } from "./promtool";
+import type { InputSeries, Moment, Scenario } from "./promtool";
 
 /** Steps of 15 seconds. */
 const steps = (minutes: number): number => minutes * 4;
@@ -142,6 +142,16 @@ export function flowOwners({ pairs }: MonitoringPlan, { source, destination }: D
   return [...new Set(own.map(({ owner }) => owner))].sort();
 }
 
+/** An alert that fires from one minute to another, both included; it ends within two. */
+function between(alert: string, [first, last]: readonly [number, number]): Moment[] {
+  return [
+    { at: `${first - 1}m`, firing: [] },
+    { at: `${first}m`, firing: [alert] },
+    { at: `${last}m`, firing: [alert] },
+    { at: `${last + 2}m`, firing: [] },
+  ];
+}
+
 /** What has to fire, and what must not, on Cilium with enforced policies. */
 export function ciliumScenarios(example: Watched): readonly Scenario[] {
   return [
@@ -246,7 +256,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
     },
     {
       title: "an explicit deny cuts it too",
-      about: ["DeclaredFlowCut"],
+      about: ["DeclaredFlowCut", closed],
       evaluation: "30s",
       series: [
         ...healthy(20, "cilium_policy_change_total"),
@@ -380,22 +390,31 @@ function denialsOf(example: Watched): readonly Scenario[] {
           "POLICY_DENY",
         ),
       ],
-      moments: [
-        { at: "13m", firing: [] },
-        { at: "20m", firing: ["ClosedWorkloadTried security critical"] },
-        { at: "48m", firing: [] },
-      ],
+      moments: [...between("ClosedWorkloadTried security critical", [16, 40])],
     },
     ...falseFriends(example),
     {
       title: "an explicit deny between namespaces: security",
       about: [closed],
       series: [...healthy(60), drops(stranger, far, counter([0, 10], [4, 1], [0, 49]), "POLICY_DENY")],
-      moments: [
-        { at: "9m", firing: [] },
-        { at: "12m", firing: [`${closed} security critical`] },
-        { at: "50m", firing: [] },
+      moments: between(`${closed} security critical`, [11, 35]),
+    },
+    {
+      title: "few explicit denies between namespaces are silent",
+      about: [closed],
+      series: [...healthy(20), drops(stranger, far, counter([0, 10], [0.5, 1], [0, 9]), "POLICY_DENY")],
+      moments: ["11m", "12m", "15m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "one knock from outside, and what no policy allows after it, is nobody who keeps trying",
+      about: ["ClosedWorkloadTried"],
+      series: [
+        ...healthy(30),
+        drops(outside, hidden, counter([0, 10], [8, 1], [0, 19]), "POLICY_DENY"),
+        drops(outside, hidden, counter([0, 10], [4, 9], [0, 11])),
+        drops(outside, { ...hidden, name: "another" }, counter([0.05, 30]), "POLICY_DENY"),
       ],
+      moments: ["16m", "18m", "20m"].map((at) => ({ at, firing: [] })),
     },
   ];
 }
@@ -561,29 +580,35 @@ function troubles(): readonly Scenario[] {
     series: labelled(metric, { ...agent, ...labels }),
     values,
   });
-  const delays = (fast: number, slow: number): InputSeries[] => [
-    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "1" }, counter([fast, 60])),
-    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "10" }, counter([fast + slow, 60])),
-    of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "+Inf" }, counter([fast + slow, 60])),
-    of("cilium_policy_implementation_delay_count", { source: "k8s" }, counter([fast + slow, 60])),
-  ];
-  const events = (perStep: number): InputSeries => ({
+  const delays = (...parts: readonly (readonly [fast: number, slow: number, minutes: number])[]): InputSeries[] => {
+    const quick = counter(...parts.map(([fast, , minutes]) => [fast, minutes] as const));
+    const all = counter(...parts.map(([fast, slow, minutes]) => [fast + slow, minutes] as const));
+    return [
+      of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "1" }, quick),
+      of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "10" }, all),
+      of("cilium_policy_implementation_delay_bucket", { source: "k8s", le: "+Inf" }, all),
+      of("cilium_policy_implementation_delay_count", { source: "k8s" }, all),
+    ];
+  };
+  const events = (perStep: number, minutes = 20): InputSeries => ({
     series: labelled("hubble_lost_events_total", { ...hubble, source: "hubble_ring_buffer" }),
-    values: counter([0, 10], [perStep, 20], [0, 30]),
+    values: counter([0, 10], [perStep, minutes], [0, 50 - minutes]),
   });
-  const unencrypted = (perStep: number): InputSeries =>
+  const dropped = (reason: string, perStep: number, minutes = 20): InputSeries =>
     of(
       "cilium_drop_count_total",
-      { reason: "Traffic is unencrypted", direction: "EGRESS" },
-      counter([0, 10], [perStep, 20], [0, 30]),
+      { reason, direction: "EGRESS" },
+      counter([0, 10], [perStep, minutes], [0, 50 - minutes]),
     );
-  const encrypting = (instance: string, value: number): InputSeries => ({
+  const unencrypted = (perStep: number, minutes?: number): InputSeries =>
+    dropped("Traffic is unencrypted", perStep, minutes);
+  const encrypting = (instance: string, value: number | string): InputSeries => ({
     series: labelled("cilium_feature_adv_connect_and_lb_transparent_encryption", {
       instance,
       mode: "wireguard",
       node2node_enabled: "false",
     }),
-    values: constant(value, 60),
+    values: typeof value === "string" ? value : constant(value, 60),
   });
   const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
     title,
@@ -591,15 +616,16 @@ function troubles(): readonly Scenario[] {
     series: [...healthy(60), ...series],
     moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
   });
-  const fires = (title: string, alert: string, ...series: readonly InputSeries[]): Scenario => ({
+  const fires = (
+    title: string,
+    alert: string,
+    minutes: readonly [number, number],
+    ...series: readonly InputSeries[]
+  ): Scenario => ({
     title,
     about: [alert.split(" ")[0] ?? ""],
     series: [...healthy(60), ...series],
-    moments: [
-      { at: "9m", firing: [] },
-      { at: "25m", firing: [alert] },
-      { at: "59m", firing: [] },
-    ],
+    moments: between(alert, minutes),
   });
   return [
     {
@@ -610,45 +636,43 @@ function troubles(): readonly Scenario[] {
         enforcement("both", `${constant(12, 10)} ${constant(0, 20)} ${constant(12, 30)}`),
         enforcement("none", `${constant(5, 10)} ${constant(17, 20)} ${constant(5, 30)}`),
       ],
-      moments: [
-        { at: "10m", firing: [] },
-        { at: "15m", firing: ["EnforcementOff security critical"] },
-        { at: "45m", firing: [] },
-      ],
+      moments: between("EnforcementOff security critical", [13, 35]),
     },
     {
       title: "an agent audits",
       about: ["EnforcementAudited"],
       series: [...healthy(60), enforcement("audit-both", `${constant(0, 10)} ${constant(3, 20)} ${constant(0, 30)}`)],
-      moments: [
-        { at: "10m", firing: [] },
-        { at: "15m", firing: ["EnforcementAudited security critical"] },
-        { at: "45m", firing: [] },
-      ],
+      moments: between("EnforcementAudited security critical", [13, 35]),
     },
     {
       title: "a policy is refused by an agent",
       about: ["PolicyImportFailed"],
       series: [...healthy(60), policyChanges(`${constant(0, 10)} ${constant(1, 50)}`, "fail")],
-      moments: [
-        { at: "9m", firing: [] },
-        { at: "12m", firing: ["PolicyImportFailed platform critical"] },
-        { at: "50m", firing: [] },
+      moments: between("PolicyImportFailed platform critical", [11, 34]),
+    },
+    silent("policies are taken over", "PolicyImportFailed", policyChanges(counter([3, 60]), "success")),
+    {
+      title: "no pod is there yet",
+      about: ["EnforcementOff"],
+      series: [
+        ...healthy(60, "cilium_policy_endpoint_enforcement_status"),
+        enforcement("both", constant(0, 60)),
+        enforcement("none", constant(0, 60)),
       ],
+      moments: [{ at: "20m", firing: [] }],
     },
     {
       title: "policies take long",
       about: ["PolicyPropagationSlow"],
-      series: [...healthy(60), ...delays(9, 1)],
-      moments: [
-        { at: "5m", firing: [] },
-        { at: "30m", firing: ["PolicyPropagationSlow platform warning"] },
-      ],
+      series: [...healthy(60), ...delays([9, 1, 25], [10, 0, 35])],
+      moments: between("PolicyPropagationSlow platform warning", [11, 44]),
     },
-    silent("policies are quick", "PolicyPropagationSlow", ...delays(10, 0)),
+    silent("one policy took long, and there was no other", "PolicyPropagationSlow", ...delays([0, 0.001, 60])),
+    silent("policies are quick", "PolicyPropagationSlow", ...delays([10, 0, 60])),
     fires(
       "a policy map is almost full",
       "PolicyMapPressure platform warning",
+      [16, 45],
       of(
         "cilium_bpf_map_pressure",
         { map_name: "policy" },
@@ -660,22 +684,34 @@ function troubles(): readonly Scenario[] {
       "PolicyMapPressure",
       of("cilium_bpf_map_pressure", { map_name: "ct4_global" }, constant(0.99, 60)),
     ),
-    fires("Hubble loses events", "FlowEventsLost platform warning", events(50)),
+    fires("Hubble loses events", "FlowEventsLost platform warning", [16, 41], events(50)),
     silent("Hubble loses a few events", "FlowEventsLost", events(0.5)),
-    fires("traffic in the clear is dropped", "UnencryptedTrafficDropped platform warning", unencrypted(5)),
+    silent("Hubble loses many events for two minutes", "FlowEventsLost", events(200, 2)),
+    silent("Hubble loses less than one event a second", "FlowEventsLost", events(7)),
+    silent(
+      "Hubble loses few of many events",
+      "FlowEventsLost",
+      events(20),
+      verdicts("REDIRECTED", counter([20_000, 60])),
+    ),
+    silent("packets are dropped for another reason", "UnencryptedTrafficDropped", dropped("Invalid source ip", 5)),
+    silent("traffic in the clear for two minutes", "UnencryptedTrafficDropped", unencrypted(40, 2)),
+    silent("little traffic in the clear for six minutes", "UnencryptedTrafficDropped", unencrypted(2.25, 6)),
+    fires("traffic in the clear is dropped", "UnencryptedTrafficDropped platform warning", [19, 41], unencrypted(5)),
     silent("one packet in the clear", "UnencryptedTrafficDropped", unencrypted(0.1)),
     {
       title: "one agent encrypts and another does not",
       about: ["EncryptionOff"],
-      series: [...healthy(60), encrypting("10.0.0.1:9962", 1), encrypting("10.0.0.2:9962", 0)],
-      moments: [
-        { at: "5m", firing: [] },
-        { at: "20m", firing: ["EncryptionOff security critical"] },
+      series: [
+        ...healthy(60),
+        encrypting("10.0.0.1:9962", 1),
+        encrypting("10.0.0.2:9962", `${constant(0, 20)} ${constant(1, 40)}`),
       ],
+      moments: between("EncryptionOff security critical", [10, 30]),
     },
     silent("all agents encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 1), encrypting("10.0.0.2:9962", 1)),
     silent("no agent is to encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 0)),
-    fires("the canary failed", "CanaryFailed security critical", {
+    fires("the canary failed", "CanaryFailed security critical", [12, 40], {
       series: 'kube_job_status_failed{namespace="cluster-security-canary",job_name="deny-all-must-block-egress"}',
       values: `${constant(0, 10)} ${constant(1, 20)} ${constant(0, 30)}`,
     }),
@@ -727,6 +763,8 @@ function endScenarios(): readonly Scenario[] {
       series: healthy(60 * 14),
       moments: [
         { at: hours(23), firing: [] },
+        // what has just ended is given a minute
+        { at: hours(24), firing: [] },
         {
           at: hours(25),
           firing: [
@@ -779,7 +817,7 @@ function breakGlassScenarios(): readonly Scenario[] {
       series: timer(nights, 10, 7200, 120),
       moments: [
         { at: "20m", firing: [] },
-        { at: "69m", firing: [] },
+        { at: "71m", firing: [] },
         { at: "75m", firing: ["BreakGlassLong platform warning"] },
         { at: "140m", firing: [] },
       ],
@@ -807,6 +845,7 @@ function breakGlassScenarios(): readonly Scenario[] {
       series: timer(nights, 10, 3600, 180),
       moments: [
         { at: "69m", firing: ["BreakGlassLong platform warning"] },
+        { at: "71m", firing: [] },
         { at: "75m", firing: ["BreakGlassOverdue platform critical"] },
       ],
     },
@@ -814,8 +853,8 @@ function breakGlassScenarios(): readonly Scenario[] {
       ...shared,
       title: "S3-29 the policy of a bypass is there without its timer",
       about: ["BreakGlassOverdue"],
-      series: [policyOf(long)],
-      moments: [{ at: "10m", firing: ["BreakGlassOverdue data critical"] }],
+      series: [policyOf(long), policyOf(nights)],
+      moments: [{ at: "10m", firing: ["BreakGlassOverdue data critical", "BreakGlassOverdue platform critical"] }],
     },
     {
       ...shared,
@@ -845,16 +884,18 @@ export function calicoScenarios(): readonly Scenario[] {
       of("felix_cluster_num_policies", {}, constant(9, 60)),
       of("felix_active_local_endpoints", {}, constant(9, 60)),
       of("felix_int_dataplane_failures", {}, constant(3, 60)),
-    ].filter(({ series }) => !without.some((metric) => series.startsWith(`${metric}{`)));
-  const scenario = (title: string, alert: string, replaced: string, ...series: readonly InputSeries[]): Scenario => ({
+    ].filter(({ series }) => !without.some((metric) => series.startsWith(metric === "felix_" ? metric : `${metric}{`)));
+  const scenario = (
+    title: string,
+    alert: string,
+    minutes: readonly [number, number],
+    replaced: string,
+    ...series: readonly InputSeries[]
+  ): Scenario => ({
     title,
     about: [alert.split(" ")[0] ?? ""],
     series: [...well(replaced), ...series],
-    moments: [
-      { at: "9m", firing: [] },
-      { at: "25m", firing: [alert] },
-      { at: "59m", firing: [] },
-    ],
+    moments: between(alert, minutes),
   });
   const silent = (title: string, about: string, replaced: string, ...series: readonly InputSeries[]): Scenario => ({
     title,
@@ -862,13 +903,13 @@ export function calicoScenarios(): readonly Scenario[] {
     series: [...well(replaced), ...series],
     moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
   });
-  const apply = (seconds: number): InputSeries[] => [
+  const apply = (seconds: number, perStep = 1, quantile = "0.99"): InputSeries[] => [
     of(
       "felix_int_dataplane_apply_time_seconds",
-      { quantile: "0.99" },
+      { quantile },
       `${constant(0.2, 10)} ${constant(seconds, 20)} ${constant(0.2, 30)}`,
     ),
-    of("felix_int_dataplane_apply_time_seconds_count", {}, counter([1, 60])),
+    of("felix_int_dataplane_apply_time_seconds_count", {}, counter([perStep, 60])),
   ];
   const peer = { hostname: "node-1", peer_key: "key", public_key: "own" };
   const goldmane = (lost: number): InputSeries[] => [
@@ -879,12 +920,14 @@ export function calicoScenarios(): readonly Scenario[] {
     scenario(
       "Felix knows no policy any more",
       "EnforcementOff security critical",
+      [13, 35],
       "felix_cluster_num_policies",
       of("felix_cluster_num_policies", {}, `${constant(9, 10)} ${constant(0, 20)} ${constant(9, 30)}`),
     ),
     scenario(
       "the dataplane fails again and again",
       "FelixDataplaneFailing platform critical",
+      [16, 41],
       "felix_int_dataplane_failures",
       of("felix_int_dataplane_failures", {}, counter([0, 10], [1, 20], [0, 30])),
     ),
@@ -894,11 +937,33 @@ export function calicoScenarios(): readonly Scenario[] {
       "felix_int_dataplane_failures",
       of("felix_int_dataplane_failures", {}, `${constant(0, 10)} ${constant(1, 50)}`),
     ),
-    scenario("updates take long", "PolicyPropagationSlow platform warning", "", ...apply(9)),
+    silent(
+      "a cluster without pods has no policy",
+      "EnforcementOff",
+      "felix_",
+      of("felix_cluster_num_policies", {}, constant(0, 60)),
+      of("felix_active_local_endpoints", {}, constant(0, 60)),
+    ),
+    silent(
+      "the dataplane failed for two minutes",
+      "FelixDataplaneFailing",
+      "felix_int_dataplane_failures",
+      of("felix_int_dataplane_failures", {}, counter([0, 10], [1, 2], [0, 48])),
+    ),
+    silent(
+      "the dataplane fails now and then",
+      "FelixDataplaneFailing",
+      "felix_int_dataplane_failures",
+      of("felix_int_dataplane_failures", {}, counter([0.04, 60])),
+    ),
+    silent("one update took long, and there were few", "PolicyPropagationSlow", "", ...apply(9, 0.01)),
+    silent("the slowest update of all took long", "PolicyPropagationSlow", "", ...apply(9, 1, "1")),
+    scenario("updates take long", "PolicyPropagationSlow platform warning", [21, 40], "", ...apply(9)),
     silent("updates are quick", "PolicyPropagationSlow", "", ...apply(0.5)),
     scenario(
       "a WireGuard peer is silent while it is sent to",
       "WireGuardStale security critical",
+      [21, 40],
       "",
       of("wireguard_latest_handshake_seconds", peer, `0+15x${steps(10)} ${constant(600, 20)} 1800+15x${steps(30)}`),
       of("wireguard_bytes_sent", peer, counter([1000, 60])),
@@ -910,7 +975,7 @@ export function calicoScenarios(): readonly Scenario[] {
       of("wireguard_latest_handshake_seconds", peer, constant(0, 60)),
       of("wireguard_bytes_sent", peer, constant(1000, 60)),
     ),
-    scenario("Goldmane loses flows", "FlowEventsLost platform warning", "", ...goldmane(10)),
+    scenario("Goldmane loses flows", "FlowEventsLost platform warning", [17, 43], "", ...goldmane(10)),
     silent("Goldmane loses a few flows", "FlowEventsLost", "", ...goldmane(0.2)),
     ...["felix_cluster_num_policies", "felix_active_local_endpoints"].map((metric): Scenario => ({
       title: `${metric} is gone`,
@@ -934,21 +999,22 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     destination_workload_namespace: to.namespace,
     destination_workload: to.name,
   };
-  const burst = (metric: string, labels: Record<string, string>, perStep: number): InputSeries => ({
+  const burst = (metric: string, labels: Record<string, string>, perStep: number, minutes = 20): InputSeries => ({
     series: labelled(metric, { ...ends, ...labels }),
-    values: counter([0, 10], [perStep, 20], [0, 30]),
+    values: counter([0, 10], [perStep, minutes], [0, 50 - minutes]),
   });
   const failed = "istio_tcp_connections_failed_total";
   const owner = example.monitoring.owners.get(to.namespace) ?? "platform";
-  const scenario = (title: string, alert: string, ...series: readonly InputSeries[]): Scenario => ({
+  const scenario = (
+    title: string,
+    alert: string,
+    minutes: readonly [number, number],
+    ...series: readonly InputSeries[]
+  ): Scenario => ({
     title,
     about: [alert.split(" ")[0] ?? ""],
     series: [...healthy(60), ...series],
-    moments: [
-      { at: "9m", firing: [] },
-      { at: "28m", firing: [alert] },
-      { at: "58m", firing: [] },
-    ],
+    moments: between(alert, minutes),
   });
   const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
     title,
@@ -959,16 +1025,58 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
   const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
   const has = (name: string): boolean => example.monitoring.alerts.some((alert) => alert.name === name);
   const all: readonly Scenario[] = [
-    scenario("ztunnel denies", `MeshConnectionDenied ${owner} warning`, burst(failed, { response_flags: "DENY" }, 2)),
+    scenario(
+      "ztunnel denies",
+      `MeshConnectionDenied ${owner} warning`,
+      [21, 44],
+      burst(failed, { response_flags: "DENY" }, 2),
+    ),
     silent("ztunnel fails for another reason", "MeshConnectionDenied", burst(failed, { response_flags: "CONNECT" }, 2)),
     scenario(
       "a network policy blocks the tunnel",
       "MeshTunnelBlocked platform critical",
+      [13, 35],
       burst(failed, { response_flags: "NETWORK_POLICY" }, 2),
+    ),
+    silent("ztunnel fails to connect", "MeshTunnelBlocked", burst(failed, { response_flags: "CONNECT" }, 2)),
+    silent(
+      "the tunnel is blocked for a minute",
+      "MeshTunnelBlocked",
+      burst(failed, { response_flags: "NETWORK_POLICY" }, 4, 1),
+    ),
+    silent(
+      "the tunnel is blocked now and then",
+      "MeshTunnelBlocked",
+      burst(failed, { response_flags: "NETWORK_POLICY" }, 0.25),
+    ),
+    silent(
+      "a client says that its requests are forbidden",
+      "MeshRequestForbidden",
+      burst("istio_requests_total", { ...request, reporter: "source" }, 2),
+    ),
+    silent(
+      "a client says that it sends plaintext",
+      "PlaintextAccepted",
+      burst(
+        "istio_requests_total",
+        { reporter: "source", response_code: "200", connection_security_policy: "none" },
+        2,
+      ),
+    ),
+    silent(
+      "requests and connections are encrypted",
+      "PlaintextAccepted",
+      burst("istio_requests_total", { ...request, response_code: "200" }, 2),
+      burst(
+        "istio_tcp_connections_opened_total",
+        { reporter: "destination", connection_security_policy: "mutual_tls" },
+        2,
+      ),
     ),
     scenario(
       "requests are forbidden",
       `MeshRequestForbidden ${owner} warning`,
+      [21, 44],
       burst("istio_requests_total", request, 2),
     ),
     silent(
@@ -979,6 +1087,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     scenario(
       "plaintext is accepted",
       "PlaintextAccepted security critical",
+      [16, 44],
       burst(
         "istio_requests_total",
         { reporter: "destination", response_code: "200", connection_security_policy: "none" },
@@ -988,6 +1097,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     scenario(
       "plaintext connections are accepted",
       "PlaintextAccepted security critical",
+      [16, 44],
       burst("istio_tcp_connections_opened_total", { reporter: "destination", connection_security_policy: "none" }, 2),
     ),
     {
