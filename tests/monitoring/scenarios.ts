@@ -665,7 +665,7 @@ function troubles(): readonly Scenario[] {
       title: "policies take long",
       about: ["PolicyPropagationSlow"],
       series: [...healthy(60), ...delays([9, 1, 25], [10, 0, 35])],
-      moments: between("PolicyPropagationSlow platform warning", [11, 44]),
+      moments: between("PolicyPropagationSlow platform warning", [11, 42]),
     },
     silent("one policy took long, and there was no other", "PolicyPropagationSlow", ...delays([0, 0.001, 60])),
     silent("policies are quick", "PolicyPropagationSlow", ...delays([10, 0, 60])),
