@@ -124,7 +124,7 @@ export const rows: readonly RequirementRow[] = [
   row("S3-27", "rules for names need the DNS proxy"),
   row("S3-28", "monitor first, then enforce step by step"),
   row("S3-29", "roll back one policy"),
-  row("S3-30", "both clusters, and a runbook with its checks", "the runbook"),
+  row("S3-30", "both clusters, and a runbook with its checks"),
 
   row("S4-01", "nginx to Django"),
   row("S4-02", "Django to PostgreSQL; replication and Patroni between its pods"),

@@ -2,9 +2,10 @@
 import type { ApiClient } from "../cluster";
 import type { KubeObject } from "../reachability";
 
-/** A Flux Kustomization or an Argo CD Application. */
+/** A Kustomization or HelmRelease of Flux, or an Argo CD Application. */
 export interface GitopsOwner {
   readonly tool: "flux" | "argocd";
+  readonly kind: "kustomization" | "helmrelease" | "application";
   readonly name: string;
   readonly namespace: string;
 }
@@ -14,7 +15,7 @@ export function ownersIn(objects: readonly KubeObject[]): readonly GitopsOwner[]
   const owners = new Map<string, GitopsOwner>();
   for (const object of objects) {
     const owner = ownerOf(object);
-    if (owner !== undefined) owners.set(`${owner.tool} ${owner.namespace}/${owner.name}`, owner);
+    if (owner !== undefined) owners.set(`${owner.kind} ${owner.namespace}/${owner.name}`, owner);
   }
   return [...owners.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -24,12 +25,21 @@ function ownerOf({ metadata }: KubeObject): GitopsOwner | undefined {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
   };
-  const flux = labels["kustomize.toolkit.fluxcd.io/name"];
-  if (flux !== undefined) {
-    return { tool: "flux", name: flux, namespace: labels["kustomize.toolkit.fluxcd.io/namespace"] ?? "flux-system" };
+  for (const [kind, group] of [
+    ["kustomization", "kustomize.toolkit.fluxcd.io"],
+    ["helmrelease", "helm.toolkit.fluxcd.io"],
+  ] as const) {
+    const name = labels[`${group}/name`];
+    if (name !== undefined) {
+      return { tool: "flux", kind, name, namespace: labels[`${group}/namespace`] ?? "flux-system" };
+    }
   }
   const argo = annotations["argocd.argoproj.io/tracking-id"]?.split(":")[0] ?? labels["argocd.argoproj.io/instance"];
-  return argo === undefined ? undefined : { tool: "argocd", name: argo, namespace: "argocd" };
+  if (argo === undefined) return undefined;
+  // an Application outside Argo CD's own namespace is called by both; no name of an object has a low line
+  const [first = "", second] = argo.split("_");
+  const [namespace, name] = second === undefined ? ["argocd", first] : [first, second];
+  return { tool: "argocd", kind: "application", name, namespace };
 }
 
 /** Those that are not known to be suspended. */
@@ -38,14 +48,21 @@ export async function unsuspended(owners: readonly GitopsOwner[], client: ApiCli
   return owners.filter((_, index) => states[index] !== true);
 }
 
-async function isSuspended({ tool, name, namespace }: GitopsOwner, client: ApiClient): Promise<boolean> {
-  const kinds = { flux: "kustomize.toolkit.fluxcd.io/v1", argocd: "argoproj.io/v1alpha1" };
-  const plural = { flux: "kustomizations", argocd: "applications" };
+async function isSuspended({ kind, name, namespace }: GitopsOwner, client: ApiClient): Promise<boolean> {
+  const [group, plural] = (
+    {
+      kustomization: ["kustomize.toolkit.fluxcd.io/v1", "kustomizations"],
+      helmrelease: ["helm.toolkit.fluxcd.io/v2", "helmreleases"],
+      application: ["argoproj.io/v1alpha1", "applications"],
+    } as const
+  )[kind];
   try {
     const object = (await client.get(
-      `/apis/${kinds[tool]}/namespaces/${encodeURIComponent(namespace)}/${plural[tool]}/${encodeURIComponent(name)}`,
-    )) as { spec?: { suspend?: unknown; syncPolicy?: { automated?: unknown } } };
-    return tool === "flux" ? object.spec?.suspend === true : object.spec?.syncPolicy?.automated === undefined;
+      `/apis/${group}/namespaces/${encodeURIComponent(namespace)}/${plural}/${encodeURIComponent(name)}`,
+    )) as { spec?: { suspend?: unknown; syncPolicy?: { automated?: { enabled?: unknown } | null } } };
+    if (kind !== "application") return object.spec?.suspend === true;
+    const automated = object.spec?.syncPolicy?.automated;
+    return automated === undefined || automated === null || automated.enabled === false;
   } catch {
     // it may not be read, or is not there: nobody knows
     return false;
@@ -61,14 +78,14 @@ export function stepsWith(
   { to, context }: { to: string; context: string },
 ): readonly string[] {
   const tools = [...new Set(owners.map(({ tool }) => (tool === "flux" ? "Flux" : "Argo CD")))].join(" and ");
-  const pause = ({ tool, name, namespace }: GitopsOwner): string =>
-    tool === "flux"
-      ? `flux suspend kustomization ${name} --namespace ${namespace} --context ${context}`
-      : `argocd app set ${name} --sync-policy none`;
-  const goOn = ({ tool, name, namespace }: GitopsOwner): string =>
-    tool === "flux"
-      ? `flux resume kustomization ${name} --namespace ${namespace} --context ${context}`
-      : `argocd app set ${name} --sync-policy automated --auto-prune --self-heal`;
+  const pause = (owner: GitopsOwner): string =>
+    owner.tool === "flux"
+      ? `flux suspend ${owner.kind} ${owner.name} --namespace ${owner.namespace} --context ${context}`
+      : `argocd app set ${owner.namespace}/${owner.name} --sync-policy none`;
+  const goOn = (owner: GitopsOwner): string =>
+    owner.tool === "flux"
+      ? `flux resume ${owner.kind} ${owner.name} --namespace ${owner.namespace} --context ${context}`
+      : `argocd app set ${owner.namespace}/${owner.name} --sync-policy automated --auto-prune --self-heal`;
   return [
     `${tools} applies these policies and would bring back what is changed here. Nothing was changed.`,
     "1. Keep it from interfering. This alone changes nothing: policies that are applied stay enforced.",

@@ -1,6 +1,8 @@
 import { strict as assert } from "node:assert";
 import type { Command } from "commander";
+import { checklist } from "../../sdk/audit/index";
 import { createProgram } from "../../sdk/cli/program";
+import { buildSnapshot, compile } from "../../sdk/reachability/index";
 import { findTools, silentProgress } from "../../lab/toolchain/index";
 import { run } from "../../lab/toolchain/run";
 import { Dialect } from "../../sdk/plan/index";
@@ -28,7 +30,7 @@ function ownFlags(...names: readonly string[]): Set<string> | undefined {
   let command: Command | undefined = createProgram("0", { exitCode: 0 } as never);
   for (const name of names) {
     // what follows a command without commands is its argument
-    if (command.commands.length === 0) break;
+    if (command.commands.length === 0 || name.startsWith("-")) break;
     command = command.commands.find((each: Command) => each.name() === name);
     if (command === undefined) return undefined;
   }
@@ -81,6 +83,32 @@ describe("monitoring: runbooks and procedures", () => {
         const place = file.startsWith("runbooks/") ? `runbooks/${target}` : target;
         assert.ok(files.includes(place), `${file}: ${target}`);
       }
+    }
+  });
+
+  it("S3-30 the runbook has the fourteen questions of the checklist, a command for each, and passes its last one", () => {
+    const bare = buildSnapshot([]);
+    const questions = checklist({ objects: [], reachability: compile(bare) });
+    for (const declaration of [everything, everythingOnCalico]) {
+      const { monitoring, plan } = watched("x", declaration);
+      const text = monitoring.documents.find(({ file }) => file === "policy-verification.md")?.text ?? "";
+      const rows = [...text.matchAll(/^\| (\d+) \| (.+) \| `(.+)` \|$/gm)];
+      assert.deepEqual(
+        rows.map(([, number]) => Number(number)),
+        questions.map(({ number }) => number),
+      );
+      for (const [index, [, , question = "", command = ""]] of rows.entries()) {
+        const words = (questions[index]?.question ?? "").split(/[, (]/).slice(0, 3).join(" ");
+        assert.ok(question.startsWith(words), `${question}: ${words}`);
+        const [program, ...names] = command.split(" ");
+        if (program !== "cluster-security") continue;
+        const flags = ownFlags(...names);
+        assert.ok(flags, command);
+        for (const word of names.filter((each) => /^-/.test(each))) assert.ok(flags.has(word), `${command}: ${word}`);
+      }
+      for (const name of plan.exemptNamespaces) assert.ok(text.includes(`\`${name}\``), name);
+      const answered = checklist({ objects: [], reachability: compile(bare), runbook: text });
+      assert.deepEqual([answered.at(-1)?.state, questions.at(-1)?.state], ["pass", "open"]);
     }
   });
 

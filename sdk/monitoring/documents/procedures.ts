@@ -3,6 +3,7 @@ import type { Plan } from "../../plan";
 import { durationText, Tier } from "../../plan";
 import type { MonitoringSettings } from "../settings";
 import type { MonitoringDocument } from "./runbooks";
+import { verification } from "./verification";
 
 /** The procedures that go with the runbooks. */
 export function procedures(
@@ -15,6 +16,7 @@ export function procedures(
     { file: "emergency-procedure.md", text: emergency(plan, settings) },
     { file: "change-workflow.md", text: change() },
     { file: "user-guide.md", text: guide(plan, owners) },
+    verification(plan, settings),
   ];
 }
 
