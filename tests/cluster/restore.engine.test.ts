@@ -236,6 +236,10 @@ describe("export, restore and rollback on a real API server", function () {
   });
 
   it("S2-21 rolls back to a Pulumi state: what the server wrote into it is left out", async () => {
+    const deny = named("default-deny-all");
+    const marks = { "kustomize.toolkit.fluxcd.io/name": null, "kustomize.toolkit.fluxcd.io/namespace": null };
+    const bare = await plane.call("PATCH", placeOf(deny, "default-deny-all"), { metadata: { labels: marks } });
+    assert.equal(bare.status, 200, bare.body);
     const before = await allStanding();
     const outputs = await Promise.all(
       policies.map(
@@ -253,6 +257,35 @@ describe("export, restore and rollback on a real API server", function () {
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /^applied CiliumClusterwideNetworkPolicy default-deny-all /m);
     assert.deepEqual(await allStanding(), before);
+  });
+
+  it("S2-06 rolls back to a version of the stack's history, which pulumi is asked for by its number", async () => {
+    // the lab's engine keeps no versions: this stands for one that does
+    const bin = path.join(folder, "bin");
+    mkdirSync(bin);
+    const wanted = "stack export --non-interactive --version 12 --stack shop/prod";
+    const script = `#!/bin/sh\n[ "$*" = "${wanted}" ] || { echo "error: $*" >&2; exit 1; }\ncat "${path.join(folder, "stack.json")}"\n`;
+    writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+    const before = await allStanding();
+    await remove(named("default-deny-all"));
+    const ask = (to: string): Promise<Ran> =>
+      run(
+        [
+          ...["rollback", "--to", to, "--yes", "--cni", "cilium", "--context", labContext],
+          ...["--kubeconfig", plane.controlPlane.kubeconfigPath],
+        ],
+        { cwd: folder, env: { PATH: `${bin}:${process.env["PATH"] ?? ""}` } },
+      );
+    const done = await ask("history:12@shop/prod");
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.match(done.stderr, /rollback took \d+\.\d s/);
+    assert.deepEqual(await allStanding(), before);
+    const none = await ask("history:13");
+    assert.equal(none.code, 4);
+    assert.match(
+      none.stderr,
+      /pulumi stack export --version 13 failed: error: stack export --non-interactive --version 13/,
+    );
   });
 
   it("S3-29 goes on by itself once the Kustomization is suspended, and the Application without automatic sync", async function () {

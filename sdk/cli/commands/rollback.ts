@@ -133,7 +133,11 @@ async function withHistory(text: string, then: (file: string) => Promise<ExitCod
   if (done.status !== 0) {
     const missing = (done.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
     const why = missing ? "there is no pulumi on the PATH" : (done.stderr ?? "").split("\n")[0];
-    throw inputError(`pulumi stack export --version ${version} failed: ${why || "it gives no reason"}`);
+    // only Pulumi Cloud keeps versions to export; a backend of files keeps each as a checkpoint
+    const remedy = /export previous deployments/.test(why ?? "")
+      ? "; with a backend of files, name the checkpoint in its folder, --to .pulumi/history/PROJECT/STACK/….checkpoint.json"
+      : "";
+    throw inputError(`pulumi stack export --version ${version} failed: ${why || "it gives no reason"}${remedy}`);
   }
   const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-history-"));
   try {
