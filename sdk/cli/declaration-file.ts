@@ -35,10 +35,12 @@ export function planned(file: string, declaration: ClusterSecurityDeclaration): 
   try {
     return plan(declaration);
   } catch (error) {
-    if (error instanceof DeclarationError) throw inputError(`"${file}": ${error.message}`);
+    if (error instanceof DeclarationError) throw inputError(`${named(file)}: ${error.message}`);
     throw error;
   }
 }
+
+const named = (file: string): string => (file === "-" ? "standard input" : `"${file}"`);
 
 /** What a declaration's file holds, as it stands. @throws CliError where it cannot be read. */
 export async function readDeclaration(file: string): Promise<unknown> {

@@ -345,6 +345,13 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
     const created = await operate(stack, "up", { parallel: 1 });
     assert.equal(created.error, undefined, said(created));
     const before = await names(home);
+    // one at a time is an order of its own: still every allow, then the default deny, then what depends on the component
+    const order = changes(created)
+      .filter((step) => /networkpolicies|\/|workload/.test(step))
+      .map((step) => step.replace(/^create z-/, ""));
+    const deny = order.indexOf(`${home}/default-deny-all`);
+    assert.equal(order.length, before.length + 1, order.join(", "));
+    assert.deepEqual(order.slice(deny), [`${home}/default-deny-all`, "create workload"], order.join(", "));
     release = 2;
     const targeted = await operate(stack, "up", { target: [workloadUrn] });
     assert.equal(targeted.error, undefined, said(targeted));

@@ -1,17 +1,17 @@
 /** Reads what an audit compares: the baseline, the cluster, the API server's log. */
 import { existsSync, statSync } from "node:fs";
 import * as path from "node:path";
-import { load } from "js-yaml";
 import { AuditLogReader, baselineOf, type BaselineObject } from "../../audit";
 import { auditedKinds } from "../../cluster/kinds";
 import { withoutOwned } from "../../cluster/owners";
-import { DeclarationError, plan, type ClusterSecurityDeclaration, type Plan } from "../../plan";
+import type { Plan } from "../../plan";
 import { isPolicy, isUnreadable, type KubeObject, type Problem, type SourcedObject } from "../../reachability";
-import { planOf } from "../declaration-file";
+import { planned, planOf } from "../declaration-file";
 import { inputError, usageError } from "../errors";
 import { describeProblem } from "../problems";
 import { note, readOptionsOf, type InputOptions } from "../snapshot";
 import { isModule } from "../module-file";
+import { declarationFrom } from "../sources/declaration";
 import { textOf, textOfStandardInput } from "../sources/files";
 import { readFlowLines } from "../sources/flow-lines";
 import { readSources, readText } from "../sources/read";
@@ -67,41 +67,14 @@ async function readOne(spec: string, options: InputOptions): Promise<Baseline> {
   if (isModule(spec)) return ofPlan(await planOf(spec), spec);
   if (spec === "-") {
     const text = await textOfStandardInput();
-    const declared = declarationIn(text);
-    if (declared !== undefined) return ofPlan(planned(declared, "standard input"), "standard input");
+    const declared = declarationFrom(text);
+    if (declared !== undefined) return ofPlan(planned(spec, declared), "standard input");
     return ofContent(readText(text, undefined, options.as), options);
   }
-  if (existsSync(spec) && statSync(spec).isFile() && declarationIn(textOf(spec)) !== undefined) {
+  if (existsSync(spec) && statSync(spec).isFile() && declarationFrom(textOf(spec)) !== undefined) {
     return ofPlan(await planOf(spec), spec);
   }
   return ofContent(await readSources([spec], readOptionsOf(options)), options);
-}
-
-/** Fields that only declarations begin with. */
-const declaring = ["namespaces", "workloads", "flows", "tenants", "presets", "dialect"];
-
-/** A text that is the arguments of `ClusterSecurity`, and no Kubernetes object. */
-function declarationIn(text: string): Readonly<Record<string, unknown>> | undefined {
-  // several documents, or an object: no declaration, and no need to parse it whole
-  if (/^(---|["']?apiVersion["']?:)/m.test(text.replace(/^---[^\n]*\n/, ""))) return undefined;
-  try {
-    const value = load(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    const fields = value as Readonly<Record<string, unknown>>;
-    const isOther = fields["apiVersion"] !== undefined || fields["deployment"] !== undefined || "kind" in fields;
-    return !isOther && declaring.some((field) => field in fields) ? fields : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function planned(declaration: unknown, where: string): Plan {
-  try {
-    return plan(declaration as ClusterSecurityDeclaration);
-  } catch (error) {
-    if (error instanceof DeclarationError) throw inputError(`${where}: ${error.message}`);
-    throw error;
-  }
 }
 
 function ofPlan(found: Plan, file: string): Baseline {

@@ -1,25 +1,34 @@
 /** A declaration as a source: what its policies do, in a cluster of its workloads. */
 import { load } from "js-yaml";
+import type { ClusterSecurityDeclaration } from "../../plan";
+import { declarationFields } from "../../plan/declaration-fields";
 import type { KubeObject, SourcedObject } from "../../reachability";
 import type { SourceContent } from "./types";
 
-/** Whether a text is the declaration of a cluster: one document without a kind, with namespaces or workloads by name. */
-export function isDeclaration(text: string): boolean {
-  if (!/["']?(workloads|namespaces)["']?\s*:/.test(text)) return false;
+/** Lists of a declaration that no other YAML file is likely to hold beside further fields of one. */
+const lists = ["namespaces", "workloads", "flows", "tenants", "applications"];
+
+/**
+ * The declaration that a text holds, whatever is wrong with it: one document without a kind, with a list that declarations
+ * have, and with at least as many of a declaration's fields as of others (a misspelt field is the planner's to name).
+ *
+ * @returns `undefined` for manifests, states and values of charts.
+ */
+export function declarationFrom(text: string): ClusterSecurityDeclaration | undefined {
+  // several documents, or an object: no declaration, and no need to parse it whole
+  if (/^(---|["']?apiVersion["']?:)/m.test(text.replace(/^---[^\n]*\n/, ""))) return undefined;
   let value: unknown;
   try {
     value = load(text);
   } catch {
-    return false;
+    return undefined;
   }
-  if (typeof value !== "object" || value === null || "kind" in value || "apiVersion" in value) return false;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const fields = new Map<string, unknown>(Object.entries(value));
-  return ["namespaces", "workloads"].some((name) => isNamed(fields.get(name)));
-}
-
-function isNamed(list: unknown): boolean {
-  if (!Array.isArray(list) || list.length === 0) return false;
-  return list.every((one: unknown) => typeof (one as { name?: unknown } | null)?.name === "string");
+  if (["kind", "apiVersion", "deployment"].some((other) => fields.has(other))) return undefined;
+  if (!lists.some((name) => Array.isArray(fields.get(name)))) return undefined;
+  const known = declarationFields.filter((name) => fields.has(name));
+  return known.length * 2 >= fields.size ? (value as ClusterSecurityDeclaration) : undefined;
 }
 
 /** The policies of a declaration as it holds today, its namespaces, and one pod for each workload. @throws CliError */

@@ -8,7 +8,7 @@ import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files"
 import { chartReleases } from "./chart-releases";
 import { deploymentsIn } from "./gitops";
 import { isModule } from "../module-file";
-import { isDeclaration, readDeclarationFile } from "./declaration";
+import { declarationFrom, readDeclarationFile } from "./declaration";
 import { isGitSource, readRevision } from "./git-revision";
 import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
@@ -80,7 +80,7 @@ async function readPlace(spec: string, options: ReadOptions, folders: Folders): 
   const { files, hidden, ignored } = filesOf(spec, options.files);
   if (files.length === 1 && files[0] === spec) {
     const text = textOf(spec);
-    if (options.form === "declaration" || (options.form === "auto" && isDeclaration(text)))
+    if (options.form === "declaration" || (options.form === "auto" && declarationFrom(text) !== undefined))
       return readDeclarationFile(spec);
     return readText(text, spec, options.form);
   }

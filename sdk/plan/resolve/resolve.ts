@@ -23,6 +23,7 @@ import { readBreakGlass } from "./break-glass";
 import { readBypasses } from "./bypasses";
 import { readCluster } from "./cluster";
 import { readFlows } from "./flows";
+import { declarationFields } from "../declaration-fields";
 import { refuseSpoofableSources } from "./identity";
 import { declaresNodePlugin, hbonePort, meshFlows, meshService, readMesh, resolveMesh, meshPath } from "./mesh";
 import { readNamespaces } from "./namespaces";
@@ -36,28 +37,6 @@ import type { TenantReading } from "./tenant-reading";
 import { endedExceptions, readTenants, refuseCrossings } from "./tenants";
 import { readUndenied, refuseOwnedNamespaces } from "./undenied";
 import { readWorkloads } from "./workloads";
-
-const declarationFields = [
-  "dialect",
-  "cluster",
-  "exemptNamespaces",
-  "namespaces",
-  "workloads",
-  "flows",
-  "platform",
-  "applications",
-  "tenants",
-  "asOf",
-  "reviewBy",
-  "bypasses",
-  "breakGlass",
-  "mesh",
-  "policyNames",
-  "unsupported",
-  "denyScope",
-  "mode",
-  "layout",
-];
 
 /**
  * Checks a declaration as a whole and resolves it.
