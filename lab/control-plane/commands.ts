@@ -161,17 +161,21 @@ const controllers = [
   "certificatesigningrequest-cleaner-controller",
 ] as const;
 
+/** A controller that the lab's kube-controller-manager runs. */
+export type Controller = (typeof controllers)[number];
+
+/** kube-controller-manager. `without`: controllers that it does not run. */
 export function controllerManagerCommand(
   program: string,
   layout: Layout,
-  options: { credentials: Credentials; serviceCidr: string },
+  options: { credentials: Credentials; serviceCidr: string; without: readonly Controller[] },
 ): Command {
   return {
     name: "kube-controller-manager",
     path: program,
     args: [
       `--kubeconfig=${layout.managerKubeconfig}`,
-      `--controllers=${controllers.join(",")}`,
+      `--controllers=${controllers.filter((one) => !options.without.includes(one)).join(",")}`,
       "--leader-elect=false",
       // it serves nobody
       "--secure-port=0",

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { ProvidedTools } from "../toolchain/index";
 import type { ApiAccess, ApiClient } from "./api";
 import { apiClient } from "./api";
-import type { Layout } from "./commands";
+import type { Controller, Layout } from "./commands";
 import {
   apiServerCommand,
   auditPolicy,
@@ -71,10 +71,10 @@ export interface ControlPlane extends ApiAccess {
   stopApiServer(): Promise<void>;
   /** Starts it again on the same port and data, and waits until it is ready. */
   startApiServer(): Promise<void>;
-  /** Stops kube-controller-manager alone. */
-  stopControllers(): Promise<void>;
-  /** Starts it again; it works once it has read the cluster. */
-  startControllers(): Promise<void>;
+  /** Stops kube-controller-manager alone: asked to end, or killed (SIGKILL). Default: asked. */
+  stopControllers(how?: "asked" | "killed"): Promise<void>;
+  /** Starts it again; it works once it has read the cluster. @param without Controllers that it does not run. Default: none. */
+  startControllers(without?: readonly Controller[]): Promise<void>;
   /** Lets it outlive this process; `stopControlPlane(dataDir)` ends it. */
   detach(): Promise<void>;
   /** Throws where one of its programs has ended by itself. */
@@ -226,8 +226,9 @@ class Starting {
       stop: () => this.supervised.endAll(),
       stopApiServer: () => this.supervised.ask({ do: "stop", name: "kube-apiserver" }),
       startApiServer: () => this.startApiServer(Date.now() + (this.options.readyWithin ?? 300_000)),
-      stopControllers: () => this.supervised.ask({ do: "stop", name: "kube-controller-manager" }),
-      startControllers: () => this.startControllers(),
+      stopControllers: (how = "asked") =>
+        this.supervised.ask({ do: "stop", name: "kube-controller-manager", kill: how === "killed" }),
+      startControllers: (without) => this.startControllers(without),
       detach: () => this.supervised.stay(),
       check: () => this.supervised.check(),
     });
@@ -291,14 +292,14 @@ class Starting {
     });
   }
 
-  private async startControllers(): Promise<void> {
+  private async startControllers(without: readonly Controller[] = []): Promise<void> {
     const manager = this.options.tools["kube-controller-manager"];
     if (manager === undefined) throw new ControlPlaneError("not-possible", "there is no kube-controller-manager");
     const { certificateAuthority, managerKubeconfig } = this.layout;
     const [server, user, token] = [serverAt(this.port), "kube-controller-manager", this.credentials.managerToken];
     writeKubeconfig(managerKubeconfig, { server, certificateAuthority, user, token });
     const settings = { credentials: this.credentials, serviceCidr: this.serviceCidr };
-    await this.run(controllerManagerCommand(manager.path, this.layout, settings));
+    await this.run(controllerManagerCommand(manager.path, this.layout, { ...settings, without }));
   }
 
   /** The controllers work once the first thing that they make is there: the default service account. */

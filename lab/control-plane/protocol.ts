@@ -15,7 +15,8 @@ export interface Command {
 /** What the owner asks of the supervisor. */
 export type Request = { readonly id: number } & (
   | { readonly do: "start"; readonly command: Command }
-  | { readonly do: "stop"; readonly name: string }
+  /** Ends it, or kills it at once, as what crashes ends. */
+  | { readonly do: "stop"; readonly name: string; readonly kill?: boolean }
   /** Outlive the owner. */
   | { readonly do: "stay" }
   | { readonly do: "end" }

@@ -96,11 +96,11 @@ function mayRestart(entry: Running): boolean {
 }
 
 /** Ends one process: asked first, killed when it has not gone after its grace. */
-async function stop(name: string): Promise<void> {
+async function stop(name: string, kill = false): Promise<void> {
   const entry = running.get(name);
   if (!entry) return;
   entry.expectedToEnd = true;
-  entry.child.kill("SIGTERM");
+  entry.child.kill(kill ? "SIGKILL" : "SIGTERM");
   const timer = setTimeout(() => entry.child.kill("SIGKILL"), entry.command.grace ?? 3000);
   await entry.ended;
   clearTimeout(timer);
@@ -134,7 +134,7 @@ async function handle(request: Request): Promise<void> {
     case "start":
       return start(request.command);
     case "stop":
-      return await stop(request.name);
+      return await stop(request.name, request.kill);
     case "stay":
       owner = undefined;
       return record();

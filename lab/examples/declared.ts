@@ -73,6 +73,7 @@ function declarationOf(args: ClusterSecurityArgs): ClusterSecurityDeclaration {
     defaultDeny: _deny,
     others: _others,
     liveCheck: _check,
+    breakGlassTrial: _trial,
     ...declaration
   } = args;
   return declaration;

@@ -1,18 +1,17 @@
-/** A Prometheus and an Alertmanager that run where the lab's nodes can be reached: in the network outside of the cluster. */
+/** A Prometheus and an Alertmanager that run where what they scrape can be reached, such as in the network outside of the cluster. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { dump } from "js-yaml";
 import { dyingWithParent, run } from "../toolchain/run";
+import { freePort } from "./ports";
 import type { MonitoringPrograms } from "./programs";
 
 /** What is scraped, judged and sent. */
 export interface StackOptions {
   readonly programs: MonitoringPrograms;
-  /** `nsenter` of util-linux. */
-  readonly nsenter: string;
-  /** Name of the network namespace. */
-  readonly namespace: string;
+  /** The network namespace that they run in: its name, and `nsenter` of util-linux. Default: the one of this process. */
+  readonly inside?: { readonly namespace: string; readonly nsenter: string };
   /** A folder of its own. */
   readonly folder: string;
   /** `address:port` of what is scraped, by the name of the job. */
@@ -33,9 +32,10 @@ export interface ReceivedAlert {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const prometheusPort = 19_090;
-const alertmanagerPort = 19_093;
-const webhookPort = 19_094;
+/** Ports in a network namespace of its own; elsewhere any that are free. */
+const ownPorts: Ports = { prometheus: 19_090, alertmanager: 19_093, webhook: 19_094 };
+
+type Ports = Readonly<Record<"prometheus" | "alertmanager" | "webhook", number>>;
 
 /** Writes down what is posted to it, one line for each alert. */
 const webhook = `
@@ -50,7 +50,7 @@ require("node:http").createServer((request, response) => {
     }
     response.end();
   });
-}).listen(${webhookPort}, "127.0.0.1");
+}).listen(Number(process.argv[2]), "127.0.0.1");
 `;
 
 /** Asks, and prints what is answered. */
@@ -64,6 +64,7 @@ fetch(url, post).then(async (answer) => { process.exitCode = answer.ok ? 0 : 1; 
 /** A running Prometheus with Alertmanager and a receiver for everything. */
 export class MonitoringStack {
   private readonly children: ChildProcess[] = [];
+  private ports = ownPorts;
 
   constructor(private readonly options: StackOptions) {}
 
@@ -71,6 +72,10 @@ export class MonitoringStack {
   async start(): Promise<void> {
     const { programs, folder, targets, rules, alertmanager, interval } = this.options;
     mkdirSync(folder, { recursive: true });
+    if (this.options.inside === undefined) {
+      this.ports = { prometheus: await freePort(), alertmanager: await freePort(), webhook: await freePort() };
+    }
+    const ports = this.ports;
     const file = (name: string, content: unknown): string => {
       const place = path.join(folder, name);
       writeFileSync(place, dump(content, { noRefs: true, lineWidth: -1 }));
@@ -80,7 +85,7 @@ export class MonitoringStack {
     const configuration = file("prometheus.yml", {
       global: { scrape_interval: `${interval}s`, evaluation_interval: `${interval}s` },
       rule_files: [file("rules.yaml", rules)],
-      alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
+      alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${ports.alertmanager}`] }] }] },
       scrape_configs: Object.entries(targets).map(([job_name, own]) => ({
         job_name,
         static_configs: [{ targets: own }],
@@ -90,10 +95,12 @@ export class MonitoringStack {
       ...alertmanager,
       receivers: alertmanager.receivers.map(({ name }) => ({
         name,
-        webhook_configs: [{ url: `http://127.0.0.1:${webhookPort}/${encodeURIComponent(name)}`, send_resolved: true }],
+        webhook_configs: [
+          { url: `http://127.0.0.1:${ports.webhook}/${encodeURIComponent(name)}`, send_resolved: true },
+        ],
       })),
     });
-    this.spawn("webhook", process.execPath, ["-e", webhook, this.received_]);
+    this.spawn("webhook", process.execPath, ["-e", webhook, this.received_, String(ports.webhook)]);
     // its templates are compiled in as a path of /usr/share: an overlay that only this process sees
     const share = path.resolve(programs.templates, "../..");
     this.spawn("alertmanager", "unshare", [
@@ -105,23 +112,23 @@ export class MonitoringStack {
       programs.alertmanager,
       `--config.file=${routes}`,
       `--storage.path=${path.join(folder, "alertmanager")}`,
-      `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
+      `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
       "--cluster.listen-address=",
     ]);
     this.spawn("prometheus", programs.prometheus, [
       `--config.file=${configuration}`,
       `--storage.tsdb.path=${path.join(folder, "data")}`,
-      `--web.listen-address=127.0.0.1:${prometheusPort}`,
+      `--web.listen-address=127.0.0.1:${ports.prometheus}`,
     ]);
-    await this.until(() => this.get(prometheusPort, "/-/ready"));
-    await this.until(() => this.get(alertmanagerPort, "/-/ready"));
+    await this.until(() => this.get(this.ports.prometheus, "/-/ready"));
+    await this.until(() => this.get(this.ports.alertmanager, "/-/ready"));
   }
 
   /** Series that an expression returns now: labels and value. */
   async query(
     expr: string,
   ): Promise<readonly { readonly metric: Readonly<Record<string, string>>; readonly value: number }[]> {
-    const text = await this.get(prometheusPort, `/api/v1/query?query=${encodeURIComponent(expr)}`);
+    const text = await this.get(this.ports.prometheus, `/api/v1/query?query=${encodeURIComponent(expr)}`);
     const { data } = JSON.parse(text) as {
       data: { result: { metric: Record<string, string>; value: [number, string] }[] };
     };
@@ -130,13 +137,16 @@ export class MonitoringStack {
 
   /** Every series that was scraped within the last minutes, by its labels. */
   async series(): Promise<readonly Readonly<Record<string, string>>[]> {
-    const text = await this.get(prometheusPort, `/api/v1/series?match[]=${encodeURIComponent('{__name__!=""}')}`);
+    const text = await this.get(
+      this.ports.prometheus,
+      `/api/v1/series?match[]=${encodeURIComponent('{__name__!=""}')}`,
+    );
     return (JSON.parse(text) as { data: Record<string, string>[] }).data;
   }
 
   /** Hands alerts to Alertmanager, as Prometheus does. */
   async post(alerts: readonly { readonly labels: Readonly<Record<string, string>> }[]): Promise<void> {
-    await this.request([`http://127.0.0.1:${alertmanagerPort}/api/v2/alerts`, JSON.stringify(alerts)]);
+    await this.request([`http://127.0.0.1:${this.ports.alertmanager}/api/v2/alerts`, JSON.stringify(alerts)]);
   }
 
   /** What reached the receivers so far. */
@@ -159,14 +169,14 @@ export class MonitoringStack {
   }
 
   private async request(args: readonly string[]): Promise<string> {
-    const command = [...this.inside(), process.execPath, "-e", ask, ...args];
-    const { code, stdout, stderr } = await run(this.options.nsenter, command, { outputLimit: 64 * 1024 * 1024 });
+    const [program, own] = this.inside(process.execPath, ["-e", ask, ...args]);
+    const { code, stdout, stderr } = await run(program, own, { outputLimit: 64 * 1024 * 1024 });
     if (code !== 0) throw new Error(`${args[0] ?? ""}: ${stderr || stdout}`);
     return stdout;
   }
 
   private spawn(name: string, program: string, args: readonly string[]): void {
-    const [command, all] = dyingWithParent(this.options.nsenter, [...this.inside(), program, ...args]);
+    const [command, all] = dyingWithParent(...this.inside(program, args));
     const child = spawn(command, all, { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -176,8 +186,11 @@ export class MonitoringStack {
     this.children.push(child);
   }
 
-  private inside(): string[] {
-    return [`--net=/run/netns/${this.options.namespace}`, "--"];
+  /** The command that runs a program in the network namespace. */
+  private inside(program: string, args: readonly string[]): [program: string, args: string[]] {
+    const { inside } = this.options;
+    if (inside === undefined) return [program, [...args]];
+    return [inside.nsenter, [`--net=/run/netns/${inside.namespace}`, "--", program, ...args]];
   }
 
   private async until(attempt: () => Promise<unknown>): Promise<void> {

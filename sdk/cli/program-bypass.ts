@@ -12,7 +12,8 @@ What it does, and undoes where a step fails or Ctrl-C ends it:
   2. computes and prints the paths that open, and asks
   3. creates the timer, a Job that starts no pod, and waits until the cluster runs it
   4. creates the policy that the timer owns, and looks whether the API server kept the owner
-  5. puts the timer's name as a label on the pods
+  5. puts the timer's name as a label on the pods; with --debug-pod it makes one pod with that label, a copy of the
+     workload's that is never ready, so that no Service sends to it, and that ends with the timer
 The cluster ends it: the Job fails at its deadline, is deleted at once, and the policy goes with it. Metadata endpoints,
 denyExternal and the boundaries of tenants stay closed. docs/break-glass.md tells more; cluster-security rbac --bypass
 prints the role.
@@ -21,6 +22,7 @@ Examples:
   cluster-security bypass open shop/api --for 2h --owner shop --reason "incident 7" --context prod
   cluster-security bypass open shop/api --pod api-7d4b9-x2x7p --for 30m --owner shop --reason "incident 7" \\
     --context prod
+  cluster-security bypass open shop/api --debug-pod --for 1h --owner shop --reason "incident 7" --context prod
   cluster-security bypass open jobs --for 1h --owner batch --reason "incident 8" --context prod --yes
 
 Exit codes:
@@ -60,6 +62,7 @@ function addOpen(bypass: Command, outcome: Outcome): void {
     .option("--kubeconfig <file>", kubeconfigHelp)
     .option("--grant <name>", "the grant, where several cover it")
     .option("--pod <name>", "only this pod (repeatable, or a,b)", several, [])
+    .option("--debug-pod", "a fresh pod, a copy of the workload's, in place of labels on running pods", false)
     .option("--yes", "open without asking", false)
     .option("--start-timeout <seconds>", "so long the timer may take to start", "30")
     .option("--cni <enforcer>", "who enforces: cilium@1.20, calico@3.32, kubernetes (default: inferred)")

@@ -272,13 +272,20 @@ function addRbac(program: Command, outcome: Outcome): void {
     .command("rbac")
     .summary("the role that --context needs, as YAML")
     .description(
-      "Prints the role that reading a live cluster needs: get and list of the kinds that verdicts depend on, and nothing else. Reads no cluster.",
+      "Prints the role that reading a live cluster needs: get and list of the kinds that verdicts depend on, and nothing else. With an option, also the role of a command that changes something. Reads no cluster.",
     )
     .option("--name <name>", "the name of the roles", "cluster-security-reader")
     .option("--service-account <ns/name>", "also bind the roles to this service account")
     .option("--audit", "also what audit reads: roles, bindings, admission policies and webhooks", false)
     .option("--verify", "also what verify needs: to make and delete Jobs and the canary's namespace", false)
+    .option("--restore", "also what restore and rollback need: to change and delete policies of every kind", false)
     .option("--bypass <namespace>", "also what bypass open needs in this namespace (repeatable, or a,b)", several, [])
+    .option(
+      "--bypass-trial <namespace>",
+      "also what pulumi up needs to try whether bypasses end in this namespace (repeatable, or a,b)",
+      several,
+      [],
+    )
     .option("--group <name>", "with --bypass: also bind that role to this group (repeatable, or a,b)", several, [])
     .addOption(new Option("--format <format>", "how to print").choices(["yaml", "json"]).default("yaml"))
     .option("-o, --output <file>", outputHelp)
@@ -288,6 +295,7 @@ function addRbac(program: Command, outcome: Outcome): void {
 Examples:
   cluster-security rbac | kubectl apply -f -
   cluster-security rbac --service-account ci/cluster-security | kubectl apply -f -
+  cluster-security rbac --restore --service-account ops/restore | kubectl apply -f -
   cluster-security rbac --bypass shop --group sre | kubectl apply -f -
 
 ${exitCodesHelp("printed")}`,

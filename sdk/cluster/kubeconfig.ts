@@ -21,10 +21,44 @@ export interface ContextOptions {
  * @throws ClusterError where there is no such file or context.
  */
 export async function connect(options: ContextOptions): Promise<Connection> {
-  const config = await load(options);
+  return connectionOf(await load(options), options.context);
+}
+
+/** What Pulumi's Kubernetes provider is told of its cluster. */
+export interface ProviderCluster {
+  /** The kubeconfig's file, or its contents. Default: `$KUBECONFIG`, then `~/.kube/config`. */
+  readonly kubeconfig?: string;
+  /** Default: the kubeconfig's current one. */
+  readonly context?: string;
+}
+
+/**
+ * The connection that Pulumi's Kubernetes provider makes of the same settings. The caller has to make sure that it leads to the
+ * cluster that is meant.
+ *
+ * @throws ClusterError where there is no such kubeconfig or context.
+ */
+export async function connectAsProvider({ kubeconfig, context }: ProviderCluster): Promise<Connection> {
+  const client = await import("@kubernetes/client-node");
+  const config = new client.KubeConfig();
+  if (kubeconfig === undefined || kubeconfig.trim() === "") {
+    readInto(process.env["KUBECONFIG"] ?? "~/.kube/config", () => config.loadFromDefault());
+  } else if (existsSync(kubeconfig)) {
+    readInto(kubeconfig, () => config.loadFromFile(kubeconfig));
+  } else if (/[\n{]/.test(kubeconfig)) {
+    readInto("of the provider", () => config.loadFromString(kubeconfig));
+  } else {
+    throw new ClusterError(`there is no kubeconfig ${kubeconfig}`);
+  }
+  const name = context ?? config.getCurrentContext();
+  choose(config, name);
+  return connectionOf(config, name);
+}
+
+function connectionOf(config: KubeConfig, context: string): Connection {
   const cluster = config.getCurrentCluster();
   if (!cluster) {
-    throw new ClusterError(`context "${options.context}" names a cluster that the kubeconfig does not hold`);
+    throw new ClusterError(`context "${context}" names a cluster that the kubeconfig does not hold`);
   }
   return {
     server: cluster.server,
@@ -34,13 +68,22 @@ export async function connect(options: ContextOptions): Promise<Connection> {
         await config.applyToHTTPSOptions(request);
       } catch (error) {
         throw new ClusterError(
-          `cannot sign in to context "${options.context}": ${error instanceof Error ? error.message : String(error)}`,
+          `cannot sign in to context "${context}": ${error instanceof Error ? error.message : String(error)}`,
           { cause: error },
         );
       }
       return request;
     },
   };
+}
+
+function choose(config: KubeConfig, context: string): void {
+  const names = config.getContexts().map(({ name }) => name);
+  if (!names.includes(context)) {
+    const known = names.length === 0 ? "it has none" : `it has ${names.map((name) => `"${name}"`).join(", ")}`;
+    throw new ClusterError(`the kubeconfig has no context "${context}": ${known}`);
+  }
+  config.setCurrentContext(context);
 }
 
 async function load(options: ContextOptions): Promise<KubeConfig> {
@@ -57,12 +100,7 @@ async function load(options: ContextOptions): Promise<KubeConfig> {
   } else {
     readInto(process.env["KUBECONFIG"] ?? "~/.kube/config", () => config.loadFromDefault());
   }
-  const names = config.getContexts().map((context) => context.name);
-  if (!names.includes(options.context)) {
-    const known = names.length === 0 ? "it has none" : `it has ${names.map((name) => `"${name}"`).join(", ")}`;
-    throw new ClusterError(`the kubeconfig has no context "${options.context}": ${known}`);
-  }
-  config.setCurrentContext(options.context);
+  choose(config, options.context);
   return config;
 }
 

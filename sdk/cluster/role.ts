@@ -1,4 +1,6 @@
 import type { KubeObject } from "../reachability";
+import { groupOf, shapesPolicies } from "../reachability";
+import { bypassKinds } from "./break-glass/kinds";
 import { grantedAs } from "./calico-tiers";
 import { auditedKinds, ciliumConfig, kindsToRead } from "./kinds";
 
@@ -65,13 +67,34 @@ export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
   return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
 }
 
-/** Kinds that bypasses are written in; Calico asks for the right by tier. */
-const bypassResources: readonly (readonly [group: string, resources: readonly string[]])[] = [
-  ["networking.k8s.io", ["networkpolicies"]],
-  ["cilium.io", ["ciliumnetworkpolicies"]],
-  ["projectcalico.org", ["networkpolicies", "tier.networkpolicies"]],
-  ["security.istio.io", ["authorizationpolicies"]],
-];
+/** What `restore` and `rollback` do to policies: server-side apply (`patch`, and `create` where there is none), replace, delete. */
+const changes = ["get", "create", "patch", "update", "delete"];
+
+/**
+ * What `restore` and `rollback` need besides {@link readingRole}: to change every kind of policy, and what policies refer to, in
+ * the whole cluster. Whoever has it opens and closes everything.
+ */
+export function changingRole(options: RoleOptions = {}): KubeObject[] {
+  const { name = "cluster-security-restorer", serviceAccount } = options;
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const changed = kindsToRead.filter(({ group, versions: [version = "v1"], kind }) =>
+    shapesPolicies(group === "" ? version : `${group}/${version}`, kind),
+  );
+  const role: KubeObject = { apiVersion, kind: "ClusterRole", metadata: { name }, rules: rulesFor(changed, changes) };
+  if (serviceAccount === undefined) return [role];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+  const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];
+  return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
+}
+
+/** Rules for the kinds that bypasses are written in. */
+function rulesForBypasses(verbs: readonly string[]): RoleRule[] {
+  return bypassKinds.map(({ apiVersion, resource }) => ({
+    apiGroups: [groupOf(apiVersion)],
+    resources: [...grantedAs({ group: groupOf(apiVersion), plural: resource })],
+    verbs,
+  }));
+}
 
 /** Whom a role of break glass is for. */
 export interface BypassRoleOptions extends RoleOptions {
@@ -82,34 +105,60 @@ export interface BypassRoleOptions extends RoleOptions {
 }
 
 /**
- * What opening a bypass needs besides {@link readingRole}: in each namespace to make and delete Jobs and policies and to label
- * pods, and to read the admission policies that hold the grants. Whoever may make Jobs may use every service account of the
+ * What opening a bypass needs besides {@link readingRole}: in each namespace to make and delete Jobs and policies, to label
+ * pods and to make and delete one for debugging, and to read the admission policies that hold the grants. Whoever may make Jobs may use every service account of the
  * namespace, and whoever may change pods may change their images. The admission policies of the grants limit the policies, not these.
  */
 export function bypassRole(options: BypassRoleOptions): KubeObject[] {
   const { name = "cluster-security-bypass", serviceAccount, namespaces, groups } = options;
   const apiGroup = "rbac.authorization.k8s.io";
-  const apiVersion = `${apiGroup}/v1`;
   const grants = { apiGroups: ["admissionregistration.k8s.io"], resources: ["validatingadmissionpolicies"] };
   const rules: RoleRule[] = [
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "create", "delete"] },
-    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "patch"] },
-    ...bypassResources.map(([group, resources]) => ({
-      apiGroups: [group],
-      resources,
-      verbs: ["get", "list", "create", "delete"],
-    })),
+    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "patch", "create", "delete"] },
+    ...rulesForBypasses(["get", "list", "create", "delete"]),
   ];
   const subjects = [
     ...groups.map((group) => ({ apiGroup, kind: "Group", name: group })),
     ...(serviceAccount === undefined ? [] : [{ kind: "ServiceAccount", ...serviceAccount }]),
   ];
+  return namespacedRoles(name, { ...grants, verbs: ["get", "list"] }, namespaces, rules, subjects);
+}
+
+/**
+ * What an update needs besides its own rights so that it can try whether the cluster ends bypasses: in each namespace in which
+ * bypasses are granted, to make, read and delete Jobs and the kinds that bypasses are written in; and to read and mark the
+ * admission policy with the grants.
+ */
+export function bypassTrialRole(options: RoleOptions & { readonly namespaces: readonly string[] }): KubeObject[] {
+  const { name = "cluster-security-bypass-trial", serviceAccount, namespaces } = options;
+  const verbs = ["get", "create", "delete"];
+  const guards: RoleRule = {
+    apiGroups: ["admissionregistration.k8s.io"],
+    resources: ["validatingadmissionpolicies"],
+    verbs: ["get", "patch"],
+  };
+  const rules: RoleRule[] = [{ apiGroups: ["batch"], resources: ["jobs"], verbs }, ...rulesForBypasses(verbs)];
+  const subjects = serviceAccount === undefined ? [] : [{ kind: "ServiceAccount", ...serviceAccount }];
+  return namespacedRoles(name, guards, namespaces, rules, subjects);
+}
+
+/** A role for the whole cluster with one rule, and one in each namespace; bound where there are subjects. */
+function namespacedRoles(
+  name: string,
+  clusterwide: RoleRule,
+  namespaces: readonly string[],
+  rules: readonly RoleRule[],
+  subjects: readonly object[],
+): KubeObject[] {
+  const apiGroup = "rbac.authorization.k8s.io";
+  const apiVersion = `${apiGroup}/v1`;
   const bind = (kind: string, metadata: KubeObject["metadata"], roleKind: string): KubeObject[] =>
     subjects.length === 0
       ? []
       : [{ apiVersion, kind, metadata, roleRef: { apiGroup, kind: roleKind, name }, subjects }];
   return [
-    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: [{ ...grants, verbs: ["get", "list"] }] },
+    { apiVersion, kind: "ClusterRole", metadata: { name }, rules: [clusterwide] },
     ...bind("ClusterRoleBinding", { name }, "ClusterRole"),
     ...namespaces.flatMap((namespace) => [
       { apiVersion, kind: "Role", metadata: { name, namespace }, rules },
@@ -126,14 +175,21 @@ const ruleForCiliumConfig: RoleRule = {
 };
 
 function rulesForKinds(audit: boolean): RoleRule[] {
+  return rulesFor(audit ? [...kindsToRead, ...auditedKinds] : kindsToRead, ["get", "list"]);
+}
+
+function rulesFor(
+  kinds: readonly { readonly group: string; readonly plural: string }[],
+  verbs: readonly string[],
+): RoleRule[] {
   const resources = new Map<string, Set<string>>();
-  for (const kind of audit ? [...kindsToRead, ...auditedKinds] : kindsToRead) {
+  for (const kind of kinds) {
     const known = resources.get(kind.group) ?? new Set<string>();
     resources.set(kind.group, new Set([...known, ...grantedAs(kind)]));
   }
   return [...resources].map(([group, names]) => ({
     apiGroups: [group],
     resources: [...names].sort(),
-    verbs: ["get", "list"],
+    verbs,
   }));
 }

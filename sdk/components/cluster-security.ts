@@ -3,6 +3,8 @@ import semver from "semver";
 import { ciliumValues, mergeValues } from "../charts/index";
 import { calicoPendingPolicies, ciliumMonitoringValues } from "../monitoring/index";
 import { checkArguments, isAnything, isObject } from "./arguments";
+import type { BreakGlassTrialArgs } from "./break-glass-trial";
+import { trialArguments } from "./break-glass-trial";
 import type { ClusterSecurityDeclaration, Plan } from "../plan/index";
 import { plan } from "../plan/index";
 import type { CalicoCniArgs } from "./calico-cni";
@@ -54,6 +56,11 @@ export interface ClusterSecurityArgs extends ClusterSecurityDeclaration {
    * Defaults to true.
    */
   liveCheck?: boolean;
+  /**
+   * Where bypasses are granted, an update tries with a timer of 30 seconds whether the cluster ends them, and fails where it does
+   * not. Skips it, or names the cluster.
+   */
+  breakGlassTrial?: BreakGlassTrialArgs;
 }
 
 const cniArguments = { kind: isAnything, ...ciliumArguments, ...calicoArguments };
@@ -143,6 +150,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterSecurityArgs, opts?: pulumi.ComponentResourceOptions) {
     checkArguments(args, opts, {
       ...ownArguments,
+      breakGlassTrial: trialArguments,
       cni: isObject(cniArguments),
       istio: isObject(istioArguments),
       observability: isObject(observabilityArguments),
@@ -153,6 +161,7 @@ export class ClusterSecurity extends pulumi.ComponentResource {
       defaultDeny: _defaultDeny,
       others: _others,
       liveCheck,
+      breakGlassTrial,
       observability,
       ...declared
     } = args;
@@ -174,8 +183,14 @@ export class ClusterSecurity extends pulumi.ComponentResource {
     const others = coverOthers(name, this, planned, declaration.denyScope, defaultDenyOf(this, args));
     const { denyOptions } = others;
     const scopes = tenantScopes(name, planned, this);
-    const settings = { ...(mesh === undefined ? {} : { mesh }), denyOptions, scopes, component: opts, liveCheck };
-    const check = registerPlan(name, planned, this, after, settings);
+    const check = registerPlan(name, planned, this, after, {
+      ...(mesh === undefined ? {} : { mesh }),
+      denyOptions,
+      scopes,
+      component: opts,
+      liveCheck,
+      breakGlassTrial,
+    });
     const outputs = outputsOf(withOthers(lateFields(planned, postureOf), others), check);
     this.policies = outputs.policies;
     this.namespaces = outputs.namespaces;

@@ -1,4 +1,5 @@
 /** Components: they plan, then register in a loop. */
+export type { BreakGlassTrialArgs } from "./break-glass-trial";
 export type { CalicoCniArgs } from "./calico-cni";
 export { CalicoCni } from "./calico-cni";
 export type { CiliumCniArgs, CniPosture } from "./cilium-cni";

@@ -131,12 +131,13 @@ async function check(
 }
 
 /** Undefined in a preview that is going to create the resource, and in an update that leaves it out (`--target`). */
-async function idOf({ id }: pulumi.CustomResource): Promise<string | undefined> {
+export async function idOf({ id }: pulumi.CustomResource): Promise<string | undefined> {
   const output: pulumi.Output<string> & { readonly isKnown?: Promise<boolean> } = id;
   return (await output.isKnown) === false ? undefined : (await valueOf(output)) || undefined;
 }
 
-function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+/** The value of an output, once it is known. */
+export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
   return new Promise((resolve) => void output.apply((value) => resolve(value as T)));
 }
 

@@ -1,7 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Plan, PlannedNamespace, PlannedObject } from "../plan/index";
-import { durationText, namespaceLabels, Tier } from "../plan/index";
+import { durationText, grantsLabel, grantsLabelValue, namespaceLabels, Tier } from "../plan/index";
+import type { BreakGlassTrialArgs, GuardResource } from "./break-glass-trial";
+import { tryEndOfBypasses } from "./break-glass-trial";
 import { isRealEngine } from "./engine";
 import { declaredByAnnotation } from "./declared-by";
 import type { ExceptionRecord } from "./exceptions";
@@ -81,7 +83,7 @@ export interface SecurityOutputs {
 }
 
 /** The named outputs of a posture, beside the posture as a whole. */
-export function outputsOf(posture: Late<SecurityPosture>, check: LiveCheck | undefined): SecurityOutputs {
+export function outputsOf(posture: Late<SecurityPosture>, check: PlanCheck | undefined): SecurityOutputs {
   const whole = afterCheck(posture, check);
   // lifted: what is known of it is known, whatever else is not
   return {
@@ -101,7 +103,7 @@ function withoutMissing({ othersCovered, ...posture }: SecurityPosture): Securit
 }
 
 /** A value that is there once the live check has passed, so that an update in another language fails with it. */
-export function afterCheck<T extends object>(value: Late<T>, check: LiveCheck | undefined): pulumi.Output<T> {
+export function afterCheck<T extends object>(value: Late<T>, check: PlanCheck | undefined): pulumi.Output<T> {
   const whole = pulumi.output(value) as unknown as pulumi.Output<T>;
   // a preview checks nothing, and may know a part of the value only
   if (check === undefined || pulumi.runtime.isDryRun()) return whole;
@@ -125,6 +127,14 @@ export interface RegistrationSettings {
   readonly component?: pulumi.ComponentResourceOptions | undefined;
   /** Whether the update ends with a look at what is in the cluster. Defaults to true. */
   readonly liveCheck?: boolean | undefined;
+  /** How the update tries whether the cluster ends bypasses, where any are granted. */
+  readonly breakGlassTrial?: BreakGlassTrialArgs | undefined;
+}
+
+/** What an update looks at after it has registered a plan. */
+export interface PlanCheck {
+  /** There once everything is as it has to be. */
+  readonly passed: pulumi.Output<unknown>;
 }
 
 /**
@@ -134,7 +144,7 @@ export interface RegistrationSettings {
  * before the cluster exists; nothing is made inside `apply`, which `dependsOn: [component]` would not wait for.
  *
  * @param after Resources that come before the first policy, such as the CNI.
- * @returns The check of what was registered against what is in the cluster, unless the settings switch it off.
+ * @returns The checks of what is in the cluster, unless the settings switch them off.
  */
 export function registerPlan(
   name: string,
@@ -142,7 +152,7 @@ export function registerPlan(
   parent: pulumi.Resource,
   after: pulumi.Resource[],
   settings: RegistrationSettings = {},
-): LiveCheck | undefined {
+): PlanCheck | undefined {
   const { mesh, denyOptions = {}, liveCheck = true } = settings;
   refuseWrongValues(name, plan, parent);
   logWarnings(name, plan, parent);
@@ -186,13 +196,52 @@ export function registerPlan(
   for (const document of rest) if (!needsMesh(document)) register(document, []);
   const installed = mesh?.([...after, ...namespaces.values(), ...policies.values()]);
   for (const document of rest) if (needsMesh(document)) register(document, installed === undefined ? [] : [installed]);
-  if (!isChecked) return undefined;
+  return checksOf(
+    name,
+    plan,
+    parent,
+    { policies, namespaces: [...namespaces.values()], takenOver, isChecked },
+    settings,
+  );
+}
+
+/** What was registered of a plan. */
+interface Registered {
+  /** By their logical names. */
+  readonly policies: ReadonlyMap<string, pulumi.CustomResource>;
+  readonly namespaces: readonly pulumi.Resource[];
+  readonly takenOver: readonly TakenOver[];
+  /** Whether the live objects are looked at. */
+  readonly isChecked: boolean;
+}
+
+function checksOf(
+  name: string,
+  plan: Plan,
+  parent: pulumi.Resource,
+  { policies, namespaces, takenOver, isChecked }: Registered,
+  { breakGlassTrial }: RegistrationSettings,
+): PlanCheck | undefined {
+  const guards = plan.documents.filter(isGuardOfGrants).flatMap(({ logicalName, object }): GuardResource[] => {
+    const resource = policies.get(logicalName);
+    return resource === undefined ? [] : [{ name: object.metadata.name, resource }];
+  });
+  const tried = isRealEngine()
+    ? tryEndOfBypasses(name, parent, guards, [...policies.values()], breakGlassTrial)
+    : undefined;
+  if (!isChecked) return tried === undefined ? undefined : { passed: tried };
   const registered = plan.documents.flatMap(({ logicalName, object }): RegisteredObject[] => {
     const resource = policies.get(logicalName);
     const final = finalPlan(plan).then((one) => objectOf(one, logicalName) ?? object);
     return resource === undefined ? [] : [{ logicalName, object, final, resource }];
   });
-  return new LiveCheck(`${name}-live`, parent, registered, [...namespaces.values()], takenOver);
+  const live = new LiveCheck(`${name}-live`, parent, registered, namespaces, takenOver);
+  return tried === undefined ? live : { passed: pulumi.all([live.passed, tried]) };
+}
+
+/** The admission policy that holds what is granted in a namespace. */
+function isGuardOfGrants({ object: { kind, metadata } }: Plan["documents"][number]): boolean {
+  return kind === "ValidatingAdmissionPolicy" && metadata.labels?.[grantsLabel] === grantsLabelValue;
 }
 
 function logWarnings(name: string, { warnings, documents }: Plan, parent: pulumi.Resource): void {

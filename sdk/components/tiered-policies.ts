@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkArguments } from "./arguments";
+import type { BreakGlassTrialArgs } from "./break-glass-trial";
+import { trialArguments } from "./break-glass-trial";
 import type {
   BreakGlassDeclaration,
   BypassDeclaration,
@@ -70,6 +72,11 @@ export interface TieredPoliciesArgs {
    * Defaults to true.
    */
   liveCheck?: boolean;
+  /**
+   * Where bypasses are granted, an update tries with a timer of 30 seconds whether the cluster ends them, and fails where it does
+   * not. Skips it, or names the cluster.
+   */
+  breakGlassTrial?: BreakGlassTrialArgs;
 }
 
 /**
@@ -93,8 +100,8 @@ export class TieredPolicies extends pulumi.ComponentResource {
   public readonly posture: pulumi.Output<SecurityPosture>;
 
   constructor(name: string, args: TieredPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
-    checkArguments(args, opts, ownArguments);
-    const { defaultDeny: _defaultDeny, others: _others, liveCheck, ...declaration } = args;
+    checkArguments(args, opts, { ...ownArguments, breakGlassTrial: trialArguments });
+    const { defaultDeny: _defaultDeny, others: _others, liveCheck, breakGlassTrial, ...declaration } = args;
     const planned = readPlan(declaration, (declared) => plan({ ...declared, asOf: declared.asOf ?? today() }));
     super(typeToken("TieredPolicies"), name, args, opts);
     warnOfEmpty(this, declaration, planned);
@@ -103,6 +110,7 @@ export class TieredPolicies extends pulumi.ComponentResource {
       denyOptions: others.denyOptions,
       component: opts,
       liveCheck,
+      breakGlassTrial,
     });
     const outputs = outputsOf(withOthers(lateFields(planned, postureOf), others), check);
     this.policies = outputs.policies;

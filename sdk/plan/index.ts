@@ -43,5 +43,15 @@ export { bypassAnnotations, timerLabel } from "./bypass-label";
 export { durationText, secondsOf } from "./break-glass/duration";
 export type { Grant, GrantedPolicy, GrantedSubject, NamespaceGrants } from "./break-glass/grants";
 export { describeSubject, grantsLabel, grantsLabelValue, readGrants, timerPrefix } from "./break-glass/grants";
+export { debugPod, type DebugPod } from "./break-glass/debug-pod";
 export type { BypassStatement } from "./break-glass/objects";
-export { bypassPolicy, timerJob, timerName } from "./break-glass/objects";
+export {
+  bypassPolicy,
+  timerJob,
+  timerName,
+  timerOwner,
+  trialJob,
+  trialName,
+  trialPolicy,
+  trialSeconds,
+} from "./break-glass/objects";

@@ -48,4 +48,4 @@ export { meshBypassesOf, meshModeIn, meshModeOfWorkload } from "./readers/mesh-m
 export { proxyPorts } from "./readers/mesh-capture";
 export type { Bypass, MeshMode } from "./model/mesh";
 export type { Tri } from "./model/unknown";
-export { isWorkloadKind } from "./readers/workloads";
+export { isWorkloadKind, podTemplateOf } from "./readers/workloads";

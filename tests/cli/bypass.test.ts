@@ -12,6 +12,11 @@ describe("cluster-security bypass: the command line", () => {
     "an end that is none": [["bypass", "open", "shop/api", ...complete, "--for", "soon"], /"soon" is no duration/],
     "an empty reason": [["bypass", "open", "shop/api", ...complete, "--reason", " "], /--reason is empty/],
     "a reason of two lines": [["bypass", "open", "shop/api", ...complete, "--reason", "a\nb"], /control character/],
+    "a debug pod of a whole namespace": [["bypass", "open", "shop", ...complete, "--debug-pod"], /name it, shop\/NAME/],
+    "a debug pod beside running pods": [
+      ["bypass", "open", "shop/api", ...complete, "--debug-pod", "--pod", "api-1"],
+      /leave out --pod/,
+    ],
     "a target of three parts": [["bypass", "open", "a/b/c", ...complete], /write shop\/api or shop/],
     "a target that is no name": [["bypass", "close", "../shop", "--context", "prod"], /write shop\/api or shop/],
     "an unknown format": [["bypass", "list", "--context", "prod", "--format", "xml"], /table, json/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bypassRole, kindsToRead, readingRole } from "../../sdk/cluster";
+import { bypassRole, bypassTrialRole, changingRole, kindsToRead, readingRole } from "../../sdk/cluster";
 
 interface Rule {
   apiGroups: string[];
@@ -84,5 +84,44 @@ describe("the role that reads a cluster", () => {
     }
     assert.equal(objects.filter(({ kind }) => kind.endsWith("Binding")).length, 3);
     assert.equal(bypassRole({ namespaces: ["shop"], groups: [] }).length, 2);
+  });
+
+  it("S3-29: grants an update the trial of every kind that bypasses are written in, and nothing of what is open", () => {
+    const objects = bypassTrialRole({ namespaces: ["shop"], serviceAccount: { namespace: "ci", name: "deploy" } });
+    const opening = bypassRole({ namespaces: ["shop"], groups: [] }).filter(({ kind }) => kind === "Role");
+    const trying = objects.filter(({ kind }) => kind === "Role");
+    const kindsIn = (roles: readonly unknown[]): string[] =>
+      roles
+        .flatMap(rulesOf)
+        .filter(({ apiGroups }) => !apiGroups.includes(""))
+        .flatMap(({ apiGroups, resources }) => resources.map((one) => `${one}.${apiGroups.join()}`));
+    assert.deepEqual(kindsIn(trying), kindsIn(opening));
+    for (const { verbs, resources } of trying.flatMap(rulesOf)) {
+      assert.deepEqual(verbs, ["get", "create", "delete"]);
+      assert.ok(!resources.includes("pods"));
+    }
+  });
+
+  it("S4-16: grants restore and rollback every kind of policy that is read, and nothing that is none", () => {
+    const [role, binding] = changingRole({ serviceAccount: { namespace: "ops", name: "restore" } });
+    const rules = rulesOf(role);
+    assert.equal(binding?.kind, "ClusterRoleBinding");
+    const names = rules.flatMap(({ apiGroups, resources }) => resources.map((one) => `${one}.${apiGroups.join()}`));
+    for (const wanted of [
+      "networkpolicies.networking.k8s.io",
+      "ciliumclusterwidenetworkpolicies.cilium.io",
+      "tier.globalnetworkpolicies.projectcalico.org",
+      "globalnetworksets.projectcalico.org",
+      "authorizationpolicies.security.istio.io",
+      "clusternetworkpolicies.policy.networking.k8s.io",
+    ]) {
+      assert.ok(names.includes(wanted), wanted);
+    }
+    for (const { verbs, resources } of rules) {
+      assert.deepEqual(verbs, ["get", "create", "patch", "update", "delete"]);
+      for (const other of ["pods", "namespaces", "services", "deployments", "nodes", "*"]) {
+        assert.ok(!resources.includes(other), other);
+      }
+    }
   });
 });

@@ -112,8 +112,7 @@ describe("enforcement: monitoring", function () {
     const addresses = on.datapath.nodes.map(({ address }) => address);
     stack = new MonitoringStack({
       programs,
-      nsenter: on.programs.nsenter,
-      namespace: world.namespace,
+      inside: { namespace: world.namespace, nsenter: on.programs.nsenter },
       folder,
       targets: {
         cilium: addresses.map((address) => `${address}:9962`),

@@ -53,18 +53,20 @@ export async function podsOf(
   return only.length > 0 ? only : names;
 }
 
-/** Prints the paths that open, and those that close, if any. */
+/**
+ * Prints the paths that open, and those that close, if any.
+ *
+ * @param isOpened Whose pods get the timer's label.
+ */
 export async function pathsOpened(
   { objects, snapshot, reachability, holes }: Loaded,
   subject: GrantedSubject,
   statement: BypassStatement,
-  labels: Labels,
+  isOpened: (workload: Workload) => boolean,
   output: Output,
   note: (text: string) => void,
 ): Promise<void> {
-  const opened = new Set(
-    snapshot.workloads.filter((workload) => isMeant(workload, statement.namespace, labels)).map(({ object }) => object),
-  );
+  const opened = new Set(snapshot.workloads.filter(isOpened).map(({ object }) => object));
   const policies = subject.policies.map((policy) => ({ object: bypassPolicy(statement, policy, "", "") }));
   const after = [
     ...objects.map((one) => (opened.has(one.object) ? { ...one, object: labelled(one.object, statement.timer) } : one)),
@@ -84,7 +86,8 @@ export async function pathsOpened(
   note(describeCounts(counts));
 }
 
-function isMeant(workload: Workload, namespace: string, labels: Labels): boolean {
+/** Whether a workload's pods have the labels. */
+export function hasLabels(workload: Workload, namespace: string, labels: Labels): boolean {
   if (workload.namespace !== namespace) return false;
   return Object.entries(labels).every(([key, value]) => workload.labels[key] === value);
 }

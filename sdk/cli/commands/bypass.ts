@@ -2,18 +2,18 @@ import { randomInt } from "node:crypto";
 import {
   ApiClient,
   BreakGlassApi,
-  bypassKinds,
   chooseGrant,
   closeBypass,
   ClusterError,
   connect,
   grantsOf,
+  kindsOf,
   listBypasses,
   openBypass,
   type Choice,
   type ListedBypass,
 } from "../../cluster";
-import type { BypassStatement } from "../../plan";
+import type { BypassStatement, DebugPod } from "../../plan";
 import { describeSubject, durationText, secondsOf, timerName } from "../../plan";
 import { ask } from "../ask";
 import { CliError, inputError, usageError } from "../errors";
@@ -21,9 +21,11 @@ import { exitCodes, type ExitCode } from "../exit-codes";
 import { mayBeName } from "../print/objects";
 import { printBypasses, type BypassFormat } from "../print/bypass";
 import { standardOutput } from "../output";
-import { load, note, type InputOptions } from "../snapshot";
+import type { Workload } from "../../reachability";
+import { load, note, type InputOptions, type Loaded } from "../snapshot";
 import { outputOf } from "./options";
-import { pathsOpened, podSelector, podsOf } from "./bypass-paths";
+import { debugPodOf, describeDebugPod, withDebugPod } from "./bypass-debug-pod";
+import { hasLabels, pathsOpened, podSelector, podsOf } from "./bypass-paths";
 
 /** What every `bypass` command is told. */
 interface BypassOptions {
@@ -39,6 +41,8 @@ export interface BypassOpenOptions extends BypassOptions {
   readonly grant?: string;
   /** Names of pods; none: all of the subject. */
   readonly pod: readonly string[];
+  /** Make a pod for it in place of labelling any. */
+  readonly debugPod: boolean;
   readonly yes: boolean;
   readonly cni?: string;
   readonly allowProblems: boolean;
@@ -53,6 +57,7 @@ export async function bypassOpen(target: string, options: BypassOpenOptions): Pr
   if (seconds === undefined) throw usageError(`--for: "${options.for}" is no duration: write 30m, 2h or 1h30m`);
   const owner = stated(options.owner, "--owner");
   const reason = stated(options.reason, "--reason");
+  if (options.debugPod) refuseForDebugPod(workload, namespace, options);
   const startWithin = Number(options.startTimeout) * 1000;
   if (!(startWithin > 0)) throw usageError(`--start-timeout: "${options.startTimeout}" is no number of seconds`);
   return await onCluster(options, async (api) => {
@@ -65,25 +70,58 @@ export async function bypassOpen(target: string, options: BypassOpenOptions): Pr
     const of = describeSubject(namespace, workload);
     const statement: BypassStatement = { timer, namespace, of, owner, reason, requester: me.user };
     const loaded = await load([`context=${options.context}`], inputOptionsOf(options));
-    const labels = podSelector(choice.subject, namespace, workload, loaded);
-    const pods = await podsOf(api, namespace, labels, options.pod);
-    if (pods.length === 0) throw new CliError(`${of} has no running pod that could be opened`, exitCodes.no);
-    await pathsOpened(loaded, choice.subject, statement, labels, standardOutput(), (text) => note(text, options));
-    note(intent(choice, statement, seconds, pods), options);
+    const opened = await whatOpens(api, loaded, choice, statement, { workload, seconds, options });
     if (!options.yes && !(await confirmed())) {
       note("nothing was opened", options);
       return exitCodes.no;
     }
-    const opened = await untilSignal((signal) =>
-      openBypass(api, { ...choice, statement, seconds, pods, startWithin, signal }),
+    const made = await untilSignal((signal) =>
+      openBypass(api, { ...choice, ...opened, statement, seconds, startWithin, signal }),
     );
-    note(`open until ${opened.until}, by timer ${namespace}/${timer}; pods: ${opened.pods.join(", ")}`, options);
+    note(`open until ${made.until}, by timer ${namespace}/${timer}; pods: ${made.pods.join(", ")}`, options);
+    if (opened.debugPod !== undefined) {
+      note(`get in: kubectl exec --context ${options.context} -n ${namespace} -it ${timer} -- sh`, options);
+    }
     note(
       `close it before that: cluster-security bypass close ${namespace}/${timer} --context ${options.context}`,
       options,
     );
     return exitCodes.ok;
   });
+}
+
+function refuseForDebugPod(workload: string | undefined, namespace: string, { pod }: BypassOpenOptions): void {
+  if (workload === undefined) throw usageError(`--debug-pod copies the pods of a workload: name it, ${namespace}/NAME`);
+  if (pod.length > 0) throw usageError("--debug-pod makes a pod of its own: leave out --pod");
+}
+
+/** The pods that are opened, or the one that is made for it. Prints the paths that open. */
+async function whatOpens(
+  api: BreakGlassApi,
+  loaded: Loaded,
+  choice: Choice,
+  statement: BypassStatement,
+  wish: { readonly workload: string | undefined; readonly seconds: number; readonly options: BypassOpenOptions },
+): Promise<{ readonly pods: readonly string[]; readonly debugPod?: DebugPod }> {
+  const { workload, seconds, options } = wish;
+  const { namespace, of, timer } = statement;
+  const labels = podSelector(choice.subject, namespace, workload, loaded);
+  const show = (text: string): void => note(text, options);
+  if (options.debugPod) {
+    const debugPod = debugPodOf(loaded, workload, statement, { granted: choice.subject.labels, labels }, seconds);
+    const isCopy = (one: Workload): boolean => one.kind === "Pod" && one.namespace === namespace && one.name === timer;
+    await pathsOpened(withDebugPod(loaded, debugPod), choice.subject, statement, isCopy, standardOutput(), show);
+    show(intent(choice, statement, seconds, `Pod ${timer}, a copy of the pods of ${of}`));
+    for (const line of describeDebugPod(debugPod)) show(line);
+    return { pods: [], debugPod };
+  }
+  const pods = await podsOf(api, namespace, labels, options.pod);
+  if (pods.length === 0) throw new CliError(`${of} has no running pod that could be opened`, exitCodes.no);
+  const isOpened = (one: Workload): boolean => hasLabels(one, namespace, labels);
+  await pathsOpened(loaded, choice.subject, statement, isOpened, standardOutput(), show);
+  const count = pods.length === 1 ? "pod" : `${pods.length} pods`;
+  show(intent(choice, statement, seconds, `its label on ${count} of ${of}: ${pods.join(", ")}`));
+  return { pods };
 }
 
 export interface BypassCloseOptions extends BypassOptions {
@@ -97,7 +135,7 @@ const closeWithin = 15_000;
 export async function bypassClose(target: string, options: BypassCloseOptions): Promise<ExitCode> {
   const { namespace, workload } = parseTarget(target);
   return await onCluster(options, async (api) => {
-    const kinds = bypassKinds(await grantsOf(api));
+    const kinds = kindsOf(await grantsOf(api));
     const of = describeSubject(namespace, workload);
     const found = (await listBypasses(api, kinds, namespace)).filter(
       (one) => options.all || one.of === of || one.timer === workload,
@@ -121,7 +159,7 @@ export interface BypassListOptions extends BypassOptions {
 export async function bypassList(options: BypassListOptions): Promise<ExitCode> {
   return await onCluster(options, async (api) => {
     const output = outputOf(options);
-    const found: ListedBypass[] = await listBypasses(api, bypassKinds(await grantsOf(api)), options.namespace);
+    const found: ListedBypass[] = await listBypasses(api, kindsOf(await grantsOf(api)), options.namespace);
     output.write(printBypasses(found, options.format));
     await output.end();
     return found.some(({ state }) => state === "overdue") ? exitCodes.no : exitCodes.ok;
@@ -177,17 +215,12 @@ function inputOptionsOf({ cni, kubeconfig, allowProblems, quiet }: BypassOpenOpt
   };
 }
 
-/** What will be created. */
-function intent(
-  { grant, subject }: Choice,
-  { of, timer }: BypassStatement,
-  seconds: number,
-  pods: readonly string[],
-): string {
+/** What will be created. @param besides The pod, or the label on pods */
+function intent({ grant, subject }: Choice, { timer }: BypassStatement, seconds: number, besides: string): string {
   const kinds = subject.policies.map(({ kind }) => kind).join(" and ");
   return [
     `To be created for ${durationText(seconds)}, by grant ${grant.name}: Job ${timer}, which owns ${kinds} ${timer};`,
-    `and its label on ${pods.length === 1 ? "pod" : `${pods.length} pods`} of ${of}: ${pods.join(", ")}`,
+    `and ${besides}`,
   ].join("\n");
 }
 

@@ -1,4 +1,4 @@
-import { bypassRole, readingRole, verifyingRole } from "../../cluster/role";
+import { bypassRole, bypassTrialRole, changingRole, readingRole, verifyingRole } from "../../cluster/role";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { mayBeName, printObjects, type ObjectFormat } from "../print/objects";
@@ -12,6 +12,10 @@ export interface RbacOptions {
   readonly audit: boolean;
   /** Also what `verify` needs. */
   readonly verify: boolean;
+  /** Also what `restore` and `rollback` need. */
+  readonly restore: boolean;
+  /** Namespaces: also what an update needs that tries there whether the cluster ends bypasses. */
+  readonly bypassTrial: readonly string[];
   /** Namespaces: also what opening a bypass there needs. */
   readonly bypass: readonly string[];
   /** Groups that are bound to the roles of bypasses. */
@@ -20,7 +24,7 @@ export interface RbacOptions {
   readonly output?: string;
 }
 
-/** `cluster-security rbac`: the role that reading a live cluster needs, and the one for verifying it. Reads nothing. */
+/** `cluster-security rbac`: the role that reading a live cluster needs, and those of what changes it. Reads nothing. */
 export async function rbac(options: RbacOptions): Promise<ExitCode> {
   const { name, serviceAccount, format, audit } = options;
   if (!mayBeName(name)) throw usageError(`--name: "${name}" is no name of an object`);
@@ -29,9 +33,12 @@ export async function rbac(options: RbacOptions): Promise<ExitCode> {
   if (options.group.length > 0 && options.bypass.length === 0) {
     throw usageError("--group binds the role of bypasses: name their namespaces with --bypass");
   }
+  const changing = options.restore ? changingRole({ name: `${name}-restore`, ...bound }) : [];
+  const tried = options.bypassTrial;
+  const trying = tried.length > 0 ? bypassTrialRole({ name: `${name}-bypass-trial`, namespaces: tried, ...bound }) : [];
   const { bypass: namespaces, group: groups } = options;
   const opening = namespaces.length > 0 ? bypassRole({ name: `${name}-bypass`, namespaces, groups, ...bound }) : [];
-  const objects = [...readingRole({ name, ...bound, audit }), ...verifying, ...opening];
+  const objects = [...readingRole({ name, ...bound, audit }), ...verifying, ...changing, ...opening, ...trying];
   const output = outputOf(options);
   output.write(printObjects(objects, format));
   await output.end();

@@ -29,6 +29,11 @@ export interface LiveObject {
 export const jobs: ObjectKind = { apiVersion: "batch/v1", resource: "jobs" };
 export const pods: ObjectKind = { apiVersion: "v1", resource: "pods" };
 
+const admissionPolicyKind: ObjectKind = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  resource: "validatingadmissionpolicies",
+};
+
 /** Objects a page. */
 const pageSize = 500;
 
@@ -92,8 +97,25 @@ export class BreakGlassApi {
 
   /** Every ValidatingAdmissionPolicy with a label. */
   async admissionPolicies(labelSelector: string): Promise<LiveObject[]> {
-    const kind = { apiVersion: "admissionregistration.k8s.io/v1", resource: "validatingadmissionpolicies" };
-    return (await this.list(kind, undefined, labelSelector)) ?? [];
+    return (await this.list(admissionPolicyKind, undefined, labelSelector)) ?? [];
+  }
+
+  /** One ValidatingAdmissionPolicy; undefined where there is none of that name. */
+  async admissionPolicy(name: string): Promise<LiveObject | undefined> {
+    const path = pathOf(admissionPolicyKind, undefined, name);
+    return await unlessMissing(this.client.get(path) as Promise<LiveObject>);
+  }
+
+  /** Writes an annotation onto a ValidatingAdmissionPolicy. */
+  async annotateAdmissionPolicy(name: string, key: string, value: string): Promise<void> {
+    const path = `${pathOf(admissionPolicyKind, undefined, name)}?fieldManager=cluster-security`;
+    await change(this.connection, "PATCH", path, { metadata: { annotations: { [key]: value } } });
+  }
+
+  /** What the API server calls its version: `v1.36.3`. Everybody may ask. */
+  async version(): Promise<string> {
+    const { gitVersion } = (await this.client.get("/version")) as { gitVersion?: string };
+    return gitVersion ?? "";
   }
 }
 

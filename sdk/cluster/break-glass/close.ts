@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { timerLabel } from "../../plan";
 import { ClusterError } from "../errors";
 import type { BreakGlassApi, ObjectKind } from "./api";
-import { jobs } from "./api";
+import { jobs, pods } from "./api";
 import type { ListedBypass } from "./list";
 
-/** What belongs to a bypass. */
+/** What belongs to a bypass. A pod of the timer's name was made for it. */
 interface Parts {
   readonly namespace: string;
   readonly timer: string;
@@ -17,11 +17,14 @@ interface Parts {
 }
 
 /**
- * Removes everything of a bypass: its policies, its timer, and the label of its pods.
+ * Removes everything of a bypass: its policies, its timer, its debug pod, and the label of other pods.
  *
  * @returns What could not be removed, a line each. Does not throw for it: the rest is removed all the same.
  */
-export async function removeBypass(api: BreakGlassApi, { namespace, timer, pods, kinds }: Parts): Promise<string[]> {
+export async function removeBypass(
+  api: BreakGlassApi,
+  { namespace, timer, pods: labelled, kinds }: Parts,
+): Promise<string[]> {
   const complaints: string[] = [];
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
@@ -37,8 +40,9 @@ export async function removeBypass(api: BreakGlassApi, { namespace, timer, pods,
     });
   }
   await attempt(`Job ${namespace}/${timer}`, () => api.delete(jobs, namespace, timer));
-  for (const pod of pods) {
-    await attempt(`the label of Pod ${namespace}/${pod}`, () => api.label(namespace, pod, timerLabel, null));
+  for (const pod of labelled) {
+    if (pod === timer) await attempt(`Pod ${namespace}/${pod}`, () => api.delete(pods, namespace, pod));
+    else await attempt(`the label of Pod ${namespace}/${pod}`, () => api.label(namespace, pod, timerLabel, null));
   }
   return complaints;
 }
@@ -51,11 +55,11 @@ export async function removeBypass(api: BreakGlassApi, { namespace, timer, pods,
  */
 export async function closeBypass(
   api: BreakGlassApi,
-  { namespace, timer, pods }: ListedBypass,
+  { namespace, timer, pods: labelled }: ListedBypass,
   kinds: readonly ObjectKind[],
   within: number,
 ): Promise<void> {
-  const complaints = await removeBypass(api, { namespace, timer, pods, kinds });
+  const complaints = await removeBypass(api, { namespace, timer, pods: labelled, kinds });
   if (complaints.length > 0) throw new ClusterError(`not removed: ${complaints.join(", ")}`);
   const deadline = Date.now() + within;
   for (;;) {

@@ -3,14 +3,7 @@ import type { Grant, GrantedPolicy, GrantedSubject, NamespaceGrants } from "../.
 import { describeSubject, durationText, grantsLabel, grantsLabelValue, readGrants } from "../../plan";
 import { ClusterError } from "../errors";
 import type { BreakGlassApi, ObjectKind } from "./api";
-
-/** Kinds that bypasses are written in, whatever the grants of the moment are: a bypass may outlive its grant. */
-const knownKinds: readonly ObjectKind[] = [
-  { apiVersion: "networking.k8s.io/v1", resource: "networkpolicies" },
-  { apiVersion: "cilium.io/v2", resource: "ciliumnetworkpolicies" },
-  { apiVersion: "projectcalico.org/v3", resource: "networkpolicies" },
-  { apiVersion: "security.istio.io/v1", resource: "authorizationpolicies" },
-];
+import { bypassKinds } from "./kinds";
 
 /** The grants of every namespace. @throws ClusterError where they cannot be read or are not what this package writes. */
 export async function grantsOf(api: BreakGlassApi): Promise<NamespaceGrants[]> {
@@ -26,12 +19,12 @@ export async function grantsOf(api: BreakGlassApi): Promise<NamespaceGrants[]> {
   });
 }
 
-/** Kinds in which there may be bypasses. */
-export function bypassKinds(granted: readonly NamespaceGrants[]): readonly ObjectKind[] {
+/** Kinds in which there may be bypasses of these grants, or of earlier ones. */
+export function kindsOf(granted: readonly NamespaceGrants[]): readonly ObjectKind[] {
   const own = granted.flatMap(({ grants }) =>
     grants.flatMap(({ subjects }) => subjects.flatMap(({ policies }) => policies)),
   );
-  const kinds = [...knownKinds, ...own.map(kindOf)];
+  const kinds = [...bypassKinds, ...own.map(kindOf)];
   return [...new Map(kinds.map((kind) => [`${kind.apiVersion}/${kind.resource}`, kind])).values()];
 }
 

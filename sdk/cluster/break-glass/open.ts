@@ -1,14 +1,14 @@
 /** Opens a bypass: the timer first, then what it owns, then the label that turns it on. */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { BypassStatement } from "../../plan";
-import { bypassPolicy, timerJob, timerLabel } from "../../plan";
+import type { BypassStatement, DebugPod, GrantedPolicy } from "../../plan";
+import { bypassPolicy, timerJob, timerLabel, timerOwner } from "../../plan";
 import { ApiError } from "../api-client";
 import { ClusterError } from "../errors";
 import type { BreakGlassApi, LiveObject } from "./api";
-import { jobs } from "./api";
+import { jobs, pods } from "./api";
 import { removeBypass } from "./close";
 import type { Choice } from "./grants";
 import { kindOf } from "./grants";
+import { keepsOwner, startOf } from "./timer";
 
 /** What is opened, by whom and for how long. */
 export interface OpenRequest extends Choice {
@@ -16,6 +16,8 @@ export interface OpenRequest extends Choice {
   readonly seconds: number;
   /** Names of the pods that get the label. */
   readonly pods: readonly string[];
+  /** A pod that is made for the bypass, named like its timer. Default: none. */
+  readonly debugPod?: Pick<DebugPod, "pod" | "needsController"> | undefined;
   /** Milliseconds until the timer must have started. */
   readonly startWithin: number;
   /** Ends the work; what was made is removed. */
@@ -28,7 +30,7 @@ export interface OpenedBypass {
   readonly namespace: string;
   /** When it ends, RFC 3339 in UTC. */
   readonly until: string;
-  /** Labelled pods; those that were gone by then are left out. */
+  /** Pods with the label; those that were gone by then are left out. */
   readonly pods: readonly string[];
 }
 
@@ -65,10 +67,19 @@ async function openUnder(api: BreakGlassApi, request: OpenRequest, labelled: str
   const { uid = "", creationTimestamp = "" } = job.metadata;
   // by the API server's clock, which judges the end, too; the timer starts a moment later
   const until = new Date(Date.parse(creationTimestamp) + seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+  const owners: Owner[] = [timerOwner(timer, uid)];
   for (const policy of subject.policies) {
     signal.throwIfAborted();
     const made = await api.create(kindOf(policy), namespace, bypassPolicy(statement, policy, uid, until));
     await refuseWithoutOwner(api, policy, made, uid);
+    if (owners.length === 1) owners.push(controllerOf(policy, made));
+  }
+  if (request.debugPod !== undefined) {
+    const { pod, needsController } = request.debugPod;
+    const metadata = { ...pod.metadata, ownerReferences: needsController ? owners : owners.slice(0, 1) };
+    signal.throwIfAborted();
+    labelled.push((await api.create(pods, namespace, { ...pod, metadata })).metadata.name);
+    return until;
   }
   for (const pod of request.pods) {
     signal.throwIfAborted();
@@ -78,33 +89,33 @@ async function openUnder(api: BreakGlassApi, request: OpenRequest, labelled: str
   return until;
 }
 
+type Owner = Readonly<Record<string, unknown>>;
+
+/** The policy as the controller of a pod, which no other controller then adopts. It goes with the timer. */
+function controllerOf({ apiVersion, kind }: GrantedPolicy, { metadata: { name, uid } }: LiveObject): Owner {
+  return { apiVersion, kind, name, uid, controller: true };
+}
+
 /** Waits until the timer runs. One that is held back (Kueue suspends Jobs) would never end. */
 async function started(api: BreakGlassApi, { statement, startWithin, signal }: OpenRequest): Promise<LiveObject> {
   const { namespace, timer } = statement;
-  const deadline = Date.now() + startWithin;
-  for (;;) {
-    signal.throwIfAborted();
-    const job = await api.get(jobs, namespace, timer);
-    if (job === undefined) throw new ClusterError(`the timer ${namespace}/${timer} was deleted: nothing was opened`);
-    if (typeof job.status?.["startTime"] === "string" && job.spec?.["suspend"] !== true) return job;
-    if (Date.now() >= deadline) {
-      const why = job.spec?.["suspend"] === true ? "it is suspended" : "no controller of Jobs has started it";
-      throw new ClusterError(`the timer does not run (${why}), so nothing would end the bypass: nothing was opened`);
-    }
-    await sleep(200);
+  const found = await startOf(api, namespace, timer, startWithin, signal);
+  if (found.job !== undefined) return found.job;
+  if (found.why === "deleted") {
+    throw new ClusterError(`the timer ${namespace}/${timer} was deleted: nothing was opened`);
   }
+  const why = found.why === "suspended" ? "it is suspended" : "no controller of Jobs has started it";
+  throw new ClusterError(`the timer does not run (${why}), so nothing would end the bypass: nothing was opened`);
 }
 
-/** Calico's API dropped owners once (projectcalico/calico#5715, #9574); a bypass without its owner would stay. */
 async function refuseWithoutOwner(
   api: BreakGlassApi,
-  policy: Parameters<typeof kindOf>[0],
+  policy: GrantedPolicy,
   made: LiveObject,
   uid: string,
 ): Promise<void> {
+  if (await keepsOwner(api, policy, made, uid)) return;
   const { name, namespace } = made.metadata;
-  const stored = await api.get(kindOf(policy), namespace, name);
-  if (stored?.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true) return;
   throw new ClusterError(
     `the API server does not keep the owner of ${policy.kind} ${namespace}/${name}, so nothing would end the bypass: it was removed again`,
   );

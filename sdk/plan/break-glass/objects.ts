@@ -28,8 +28,7 @@ export function timerName(grant: string, random: string): string {
  * policies that it owns along. Nothing of ours has to run for that. The template is only there because a Job has one.
  */
 export function timerJob(statement: BypassStatement, seconds: number): KubeObject {
-  const { timer, namespace, of, owner, reason, requester } = statement;
-  const restricted = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, readOnlyRootFilesystem: true };
+  const { timer, namespace } = statement;
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -37,34 +36,51 @@ export function timerJob(statement: BypassStatement, seconds: number): KubeObjec
       name: timer,
       namespace,
       labels: { ...managedByLabel, [timerLabel]: timer },
-      annotations: {
-        [bypassAnnotations.of]: of,
-        [bypassAnnotations.owner]: owner,
-        [bypassAnnotations.reason]: reason,
-        [bypassAnnotations.requester]: requester,
-      },
+      annotations: statementAnnotations(statement),
     },
-    spec: {
-      parallelism: 0,
-      activeDeadlineSeconds: seconds,
-      ttlSecondsAfterFinished: 0,
-      template: {
-        spec: {
-          restartPolicy: "Never",
-          automountServiceAccountToken: false,
-          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
-          containers: [
-            {
-              name: "never-started",
-              image: "none.invalid/never-started:0",
-              resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { cpu: "1m", memory: "1Mi" } },
-              securityContext: restricted,
-            },
-          ],
-        },
+    spec: timerSpec(seconds),
+  };
+}
+
+/** What a bypass states, as annotations of its parts. */
+export function statementAnnotations(statement: BypassStatement): Readonly<Record<string, string>> {
+  const { of, owner, reason, requester } = statement;
+  return {
+    [bypassAnnotations.of]: of,
+    [bypassAnnotations.owner]: owner,
+    [bypassAnnotations.reason]: reason,
+    [bypassAnnotations.requester]: requester,
+  };
+}
+
+/** A Job that ends by its deadline alone, and goes with its end. */
+function timerSpec(seconds: number): Readonly<Record<string, unknown>> {
+  const restricted = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, readOnlyRootFilesystem: true };
+  return {
+    parallelism: 0,
+    activeDeadlineSeconds: seconds,
+    ttlSecondsAfterFinished: 0,
+    template: {
+      spec: {
+        restartPolicy: "Never",
+        automountServiceAccountToken: false,
+        securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } },
+        containers: [
+          {
+            name: "never-started",
+            image: "none.invalid/never-started:0",
+            resources: { requests: { cpu: "1m", memory: "1Mi" }, limits: { cpu: "1m", memory: "1Mi" } },
+            securityContext: restricted,
+          },
+        ],
       },
     },
   };
+}
+
+/** The owner that ends an object of a bypass with its timer. @param uid Of the timer */
+export function timerOwner(timer: string, uid: string): Readonly<Record<string, string>> {
+  return { apiVersion: "batch/v1", kind: "Job", name: timer, uid };
 }
 
 /**
@@ -74,11 +90,12 @@ export function timerJob(statement: BypassStatement, seconds: number): KubeObjec
  * @param until When it ends, RFC 3339 in UTC with whole seconds.
  */
 export function bypassPolicy(
-  { timer, namespace, of, owner, reason, requester }: BypassStatement,
+  statement: BypassStatement,
   { apiVersion, kind, namePrefix = "", spec }: GrantedPolicy,
   uid: string,
   until: string,
 ): KubeObject {
+  const { timer, namespace } = statement;
   return {
     apiVersion,
     kind,
@@ -86,16 +103,59 @@ export function bypassPolicy(
       name: `${namePrefix}${timer}`,
       namespace,
       labels: { ...managedByLabel, [timerLabel]: timer },
-      annotations: {
-        [bypassAnnotations.of]: of,
-        [bypassAnnotations.until]: until,
-        [bypassAnnotations.owner]: owner,
-        [bypassAnnotations.reason]: reason,
-        [bypassAnnotations.requester]: requester,
-      },
-      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: timer, uid }],
+      annotations: { ...statementAnnotations(statement), [bypassAnnotations.until]: until },
+      ownerReferences: [timerOwner(timer, uid)],
     },
     spec: filled(spec, timer),
+  };
+}
+
+/** Names of what an update tries the end of bypasses with: no timers, and no bypasses to their guards. */
+const trialPrefix = "trial-of-break-glass-";
+
+/** On what an update tries the end with: its name. */
+const trialLabel = "pulumi-cluster-security/break-glass-trial";
+
+/** The name of a trial. @param random Lower-case letters and digits */
+export function trialName(random: string): string {
+  return `${trialPrefix}${random}`;
+}
+
+/** The timer of a trial: like that of a bypass, for 30 seconds. */
+export function trialJob(namespace: string, name: string): KubeObject {
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name, namespace, labels: { ...managedByLabel, [trialLabel]: name } },
+    spec: timerSpec(trialSeconds),
+  };
+}
+
+/** So long the timer of a trial runs. */
+export const trialSeconds = 30;
+
+/**
+ * What the timer of a trial owns: an object of the kind that a bypass is written in, with the same content. It selects pods with
+ * the trial's name in the label of timers. No pod has it, and only members of the groups of a grant could put it there.
+ *
+ * @param uid Of the timer.
+ */
+export function trialPolicy(
+  namespace: string,
+  name: string,
+  { apiVersion, kind, namePrefix = "", spec }: GrantedPolicy,
+  uid: string,
+): KubeObject {
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name: `${namePrefix}${name}`,
+      namespace,
+      labels: { ...managedByLabel, [trialLabel]: name },
+      ownerReferences: [timerOwner(name, uid)],
+    },
+    spec: filled(spec, name),
   };
 }
 
