@@ -155,7 +155,7 @@ async function carryOut(
     }
     output.write(`${does === "apply" ? "applied" : "deleted"} ${idOf(object)} (${since(moment)})\n`);
   }
-  output.write(`${steps.length} changes in ${since(begin)}\n`);
+  output.write(`${steps.length} ${steps.length === 1 ? "change" : "changes"} in ${since(begin)}\n`);
   const client = new cluster.ApiClient(connection);
   const { objects } = await cluster.readLiveObjects(client, { cluster: context });
   const now = compile(buildSnapshot(cluster.withoutOwned(objects), { profile: meant.snapshot.profile }));

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { apiClient, labContext } from "../../lab/control-plane/index";
 import { openLab, type Lab } from "../../lab/index";
 import { repoRoot, run } from "./command";
 
@@ -107,5 +108,42 @@ describe("cluster-security on what the real Pulumi engine writes", () => {
     assert.equal(code, 3, stderr);
     assert.match(stderr, hiddenList);
     assert.doesNotMatch(stderr, /--show-sames/);
+  });
+
+  it("S2-06, S2-21: rollback to the state that was exported puts a changed policy back; a backend without versions is told, with the way out", async () => {
+    const { controlPlane } = lab;
+    const api = apiClient(controlPlane);
+    const at = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/default-deny-all";
+    const back = (to: string): ReturnType<typeof run> =>
+      run(
+        [
+          ...["rollback", "--to", to, "--policy", "shop/default-deny-all", "--yes", "--cni", "kubernetes"],
+          ...["--context", labContext, "--kubeconfig", controlPlane.kubeconfigPath, "--allow-problems"],
+        ],
+        {
+          cwd: project,
+          env: {
+            ...(lab.env as Record<string, string>),
+            PATH: `${path.dirname(lab.engine.path)}:${process.env["PATH"] ?? ""}`,
+          },
+        },
+      );
+    try {
+      writeFileSync(path.join(project, "state.json"), pulumi("stack", "export"));
+      const changed = await api.call("PATCH", at, { spec: { ingress: [{}] } }, "application/merge-patch+json");
+      assert.equal(changed.status, 200);
+      const done = await back("state.json");
+      assert.equal(done.code, 0, done.stdout + done.stderr);
+      assert.match(done.stdout, /applied NetworkPolicy.networking.k8s.io shop\/default-deny-all/);
+      assert.match(done.stderr, /rollback took \d+\.\d s/);
+      const { body } = await api.call("GET", at);
+      assert.equal((body as { spec: { ingress?: unknown } }).spec.ingress, undefined);
+      const none = await back("history:1");
+      assert.equal(none.code, 4);
+      assert.match(none.stderr, /--version 1 failed: .*; with a backend of files, name the checkpoint/);
+      assert.equal((await back("history:last")).code, 2);
+    } finally {
+      api.close();
+    }
   });
 });

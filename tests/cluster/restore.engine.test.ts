@@ -8,7 +8,9 @@ import { labContext } from "../../lab/control-plane/index";
 import { Dialect, plan, type ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import type { KubeObject } from "../../sdk/reachability/index";
 import { Plane, placeOf } from "../break-glass/plane";
+import { readCrds } from "../../lab/crds/index";
 import { run, type Ran } from "../cli/command";
+import { fixture } from "../support/fixtures";
 
 function declarationOf(dialect: Dialect, home: string): ClusterSecurityDeclaration {
   return {
@@ -231,6 +233,136 @@ describe("export, restore and rollback on a real API server", function () {
     const suspended = await cluster("rollback", "--to", "git:main:backup", "--yes", "--suspended");
     assert.equal(suspended.code, 0, suspended.stdout + suspended.stderr);
     assert.doesNotMatch(JSON.stringify(await standing(deny)), /"description":"changed"/);
+  });
+
+  it("S2-21 rolls back to a Pulumi state: what the server wrote into it is left out", async () => {
+    const deny = named("default-deny-all");
+    const marks = { "kustomize.toolkit.fluxcd.io/name": null, "kustomize.toolkit.fluxcd.io/namespace": null };
+    const bare = await plane.call("PATCH", placeOf(deny, "default-deny-all"), { metadata: { labels: marks } });
+    assert.equal(bare.status, 200, bare.body);
+    const before = await allStanding();
+    const outputs = await Promise.all(
+      policies.map(
+        async (policy) => JSON.parse((await plane.call("GET", placeOf(policy, policy.metadata?.name))).body) as object,
+      ),
+    );
+    const resources = outputs.map((object, index) => {
+      const { apiVersion, kind } = object as KubeObject;
+      const type = `kubernetes:${apiVersion}:${kind}`;
+      return { urn: `urn:pulumi:dev::shop::${type}::${index}`, custom: true, type, inputs: object, outputs: object };
+    });
+    writeFileSync(path.join(folder, "stack.json"), JSON.stringify({ version: 3, deployment: { resources } }));
+    await remove(named("default-deny-all"));
+    const { code, stdout, stderr } = await cluster("rollback", "--to", "stack.json", "--yes");
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^applied CiliumClusterwideNetworkPolicy.cilium.io default-deny-all /m);
+    assert.deepEqual(await allStanding(), before);
+  });
+
+  it("S2-06 rolls back to a version of the stack's history, which pulumi is asked for by its number", async () => {
+    // the lab's engine keeps no versions: this stands for one that does
+    const bin = path.join(folder, "bin");
+    mkdirSync(bin);
+    const wanted = "stack export --non-interactive --version 12 --stack shop/prod";
+    const script = `#!/bin/sh\n[ "$*" = "${wanted}" ] || { echo "error: $*" >&2; exit 1; }\ncat "${path.join(folder, "stack.json")}"\n`;
+    writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+    const before = await allStanding();
+    await remove(named("default-deny-all"));
+    const ask = (to: string): Promise<Ran> =>
+      run(
+        [
+          ...["rollback", "--to", to, "--yes", "--cni", "cilium", "--context", labContext],
+          ...["--kubeconfig", plane.controlPlane.kubeconfigPath],
+        ],
+        { cwd: folder, env: { PATH: `${bin}:${process.env["PATH"] ?? ""}` } },
+      );
+    const done = await ask("history:12@shop/prod");
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.match(done.stderr, /rollback took \d+\.\d s/);
+    assert.deepEqual(await allStanding(), before);
+    const none = await ask("history:13");
+    assert.equal(none.code, 4);
+    assert.match(
+      none.stderr,
+      /pulumi stack export --version 13 failed: error: stack export --non-interactive --version 13/,
+    );
+  });
+
+  it("S3-29 goes on by itself once the Kustomization is suspended, and the Application without automatic sync", async function () {
+    const definition = fixture("schemas/flux-kustomizations-crd.yaml");
+    if (definition === undefined) return this.skip();
+    const deny = named("default-deny-all");
+    const flux = "kustomize.toolkit.fluxcd.io";
+    const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+    const applications = {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "applications.argoproj.io" },
+      spec: {
+        group: "argoproj.io",
+        names: { kind: "Application", plural: "applications", singular: "application", listKind: "ApplicationList" },
+        scope: "Namespaced",
+        versions: [{ name: "v1alpha1", served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+      },
+    };
+    const post = async (at: string, body: object): Promise<void> => {
+      const { status, body: said } = await plane.call("POST", at, body);
+      assert.ok(status < 300, said);
+    };
+    for (const one of [...readCrds(definition), applications]) {
+      await post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", one);
+    }
+    const kustomizations = `/apis/${flux}/v1/namespaces/shop/kustomizations`;
+    const apps = "/apis/argoproj.io/v1alpha1/namespaces/shop/applications";
+    for (const at of [kustomizations, apps]) {
+      await plane.until(at, async () => (await plane.call("GET", at)).status === 200);
+    }
+    const cases = [
+      {
+        marks: { labels: { [`${flux}/name`]: "net", [`${flux}/namespace`]: "shop" } },
+        at: kustomizations,
+        owner: {
+          apiVersion: `${flux}/v1`,
+          kind: "Kustomization",
+          metadata: { name: "net" },
+          spec: { interval: "10m", prune: true, sourceRef: { kind: "GitRepository", name: "net" } },
+        },
+        suspend: /flux suspend kustomization net --namespace shop --context/,
+        suspended: { spec: { suspend: true } },
+      },
+      {
+        marks: {
+          labels: { [`${flux}/name`]: null, [`${flux}/namespace`]: null },
+          annotations: {
+            "argocd.argoproj.io/tracking-id": "shop_net:cilium.io/CiliumClusterwideNetworkPolicy:/default-deny-all",
+          },
+        },
+        at: apps,
+        owner: {
+          apiVersion: "argoproj.io/v1alpha1",
+          kind: "Application",
+          metadata: { name: "net" },
+          spec: { syncPolicy: { automated: { prune: true } } },
+        },
+        suspend: /argocd app set shop\/net --sync-policy none/,
+        suspended: { spec: { syncPolicy: { automated: null } } },
+      },
+    ];
+    for (const { marks, at, owner, suspend, suspended } of cases) {
+      await post(at, owner);
+      const place = placeOf(deny, "default-deny-all");
+      const change = { metadata: marks, spec: { description: "changed" } };
+      assert.equal((await plane.call("PATCH", place, change)).status, 200);
+      const refused = await cluster("rollback", "--to", backup, "--policy", "default-deny-all", "--yes");
+      assert.equal(refused.code, 1, refused.stdout + refused.stderr);
+      assert.match(refused.stdout, suspend);
+      assert.match(refused.stdout, /commit/);
+      assert.match(JSON.stringify(await standing(deny)), /"description":"changed"/);
+      assert.equal((await plane.call("PATCH", `${at}/net`, suspended)).status, 200);
+      const done = await cluster("rollback", "--to", backup, "--policy", "default-deny-all", "--yes");
+      assert.equal(done.code, 0, done.stdout + done.stderr);
+      assert.doesNotMatch(JSON.stringify(await standing(deny)), /"description":"changed"/);
+    }
   });
 
   it("S2-06 refuses an empty source, a value that is not known, another folder, and a context that is none", async () => {
