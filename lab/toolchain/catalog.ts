@@ -26,6 +26,7 @@ export type ToolName =
   | "calico-felix"
   | "calico-apiserver"
   | "promtool"
+  | "kube-state-metrics"
   | "datapath-helper";
 
 /** An operating system and processor as Go names them. */
@@ -279,6 +280,21 @@ const promtool: ToolSpec = {
   onPath: false,
 };
 
+const stateMetricsModule = "k8s.io/kube-state-metrics/v2";
+
+/** Exports the state of Jobs and policies as metrics, which alerts about break glass are judged by. Released as an image only. */
+const kubeStateMetrics: ToolSpec = {
+  name: "kube-state-metrics",
+  moduleFolder: "modules/kube-state-metrics",
+  goPackage: stateMetricsModule,
+  ldflags: (version) => `-s -w -X github.com/prometheus/common/version.Version=${version}`,
+  version: pinned("modules/kube-state-metrics", stateMetricsModule),
+  versionArgs: ["version"],
+  release: () => undefined,
+  kubebuilderAsset: false,
+  onPath: false,
+};
+
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
 function ourOwn(name: "datapath-helper" | "sdk-generator", moduleFolder: string, goPackage = "."): ToolSpec {
   return {
@@ -351,6 +367,7 @@ const specs: readonly ToolSpec[] = [
   calico("calico-felix", "felix/cmd/calico-felix"),
   calico("calico-apiserver", "apiserver/cmd/apiserver"),
   promtool,
+  kubeStateMetrics,
   ourOwn("datapath-helper", "datapath/helper"),
 ];
 

@@ -1,11 +1,12 @@
 /** GitOps tools that apply an object again when somebody else changes it. */
 import type { ApiClient } from "../cluster";
+import { gitopsKinds } from "../cluster/gitops-kinds";
 import type { KubeObject } from "../reachability";
 
 /** A Kustomization or HelmRelease of Flux, or an Argo CD Application. */
 export interface GitopsOwner {
   readonly tool: "flux" | "argocd";
-  readonly kind: "kustomization" | "helmrelease" | "application";
+  readonly kind: keyof typeof gitopsKinds;
   readonly name: string;
   readonly namespace: string;
 }
@@ -25,10 +26,8 @@ function ownerOf({ metadata }: KubeObject): GitopsOwner | undefined {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
   };
-  for (const [kind, group] of [
-    ["kustomization", "kustomize.toolkit.fluxcd.io"],
-    ["helmrelease", "helm.toolkit.fluxcd.io"],
-  ] as const) {
+  for (const kind of ["kustomization", "helmrelease"] as const) {
+    const { group } = gitopsKinds[kind];
     const name = labels[`${group}/name`];
     if (name !== undefined) {
       return { tool: "flux", kind, name, namespace: labels[`${group}/namespace`] ?? "flux-system" };
@@ -49,16 +48,10 @@ export async function unsuspended(owners: readonly GitopsOwner[], client: ApiCli
 }
 
 async function isSuspended({ kind, name, namespace }: GitopsOwner, client: ApiClient): Promise<boolean> {
-  const [group, plural] = (
-    {
-      kustomization: ["kustomize.toolkit.fluxcd.io/v1", "kustomizations"],
-      helmrelease: ["helm.toolkit.fluxcd.io/v2", "helmreleases"],
-      application: ["argoproj.io/v1alpha1", "applications"],
-    } as const
-  )[kind];
+  const { group, version, plural } = gitopsKinds[kind];
   try {
     const object = (await client.get(
-      `/apis/${group}/namespaces/${encodeURIComponent(namespace)}/${plural}/${encodeURIComponent(name)}`,
+      `/apis/${group}/${version}/namespaces/${encodeURIComponent(namespace)}/${plural}/${encodeURIComponent(name)}`,
     )) as { spec?: { suspend?: unknown; syncPolicy?: { automated?: { enabled?: unknown } | null } } };
     if (kind !== "application") return object.spec?.suspend === true;
     const automated = object.spec?.syncPolicy?.automated;

@@ -1,6 +1,7 @@
 import type { KubeObject } from "../reachability";
 import { groupOf, shapesPolicies } from "../reachability";
 import { bypassKinds } from "./break-glass/kinds";
+import { gitopsKinds } from "./gitops-kinds";
 import { grantedAs } from "./calico-tiers";
 import { auditedKinds, ciliumConfig, kindsToRead } from "./kinds";
 
@@ -72,7 +73,7 @@ const changes = ["get", "create", "patch", "update", "delete"];
 
 /**
  * What `restore` and `rollback` need besides {@link readingRole}: to change every kind of policy, and what policies refer to, in
- * the whole cluster. Whoever has it opens and closes everything.
+ * the whole cluster, and to see whether the GitOps tool that applies one is suspended. Whoever has it opens and closes everything.
  */
 export function changingRole(options: RoleOptions = {}): KubeObject[] {
   const { name = "cluster-security-restorer", serviceAccount } = options;
@@ -80,7 +81,15 @@ export function changingRole(options: RoleOptions = {}): KubeObject[] {
   const changed = kindsToRead.filter(({ group, versions: [version = "v1"], kind }) =>
     shapesPolicies(group === "" ? version : `${group}/${version}`, kind),
   );
-  const role: KubeObject = { apiVersion, kind: "ClusterRole", metadata: { name }, rules: rulesFor(changed, changes) };
+  const owners = Object.values(gitopsKinds).map(({ group, plural }): RoleRule => {
+    return { apiGroups: [group], resources: [plural], verbs: ["get"] };
+  });
+  const role: KubeObject = {
+    apiVersion,
+    kind: "ClusterRole",
+    metadata: { name },
+    rules: [...rulesFor(changed, changes), ...owners],
+  };
   if (serviceAccount === undefined) return [role];
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
   const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];

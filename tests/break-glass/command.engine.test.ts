@@ -1,26 +1,29 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { loadAll } from "js-yaml";
-import { stringify } from "yaml";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, flow, namespace, tcp, timerLabel, workload } from "../../sdk/plan/index";
 import type { KubeObject } from "../../sdk/reachability/index";
 import type { Ran } from "../cli/command";
-import { finished, run, start } from "../cli/command";
+import { finished, start } from "../cli/command";
+import { dropOwners } from "./drops-owners";
+import { onCall, OnCall, stated } from "./on-call";
 import { Plane, placeOf } from "./plane";
-
-const onCall = "system:serviceaccounts:oncall";
 
 const declaration: ClusterSecurityDeclaration = {
   dialect: Dialect.Kubernetes,
   cluster: { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"], podCidrs: ["10.244.0.0/16"] },
-  namespaces: [namespace("shop")],
-  workloads: [workload("shop/web", { ports: [tcp(80)] }), workload("shop/api", { ports: [tcp(80)] })],
+  namespaces: [namespace("shop"), namespace("tools")],
+  workloads: [
+    workload("shop/web", { ports: [tcp(80)] }),
+    workload("shop/api", { ports: [tcp(80)] }),
+    workload("tools/agent", { ports: [tcp(80)] }),
+  ],
   flows: [flow("web").to("api").on(tcp(80)).because("pages").ownedBy("web")],
   breakGlass: [
     { name: "nights", grantedTo: [onCall], workloads: ["shop/api"], maxDuration: "1h", reason: "nights", owner: "ops" },
+    { name: "days", grantedTo: [onCall], namespaces: ["tools"], maxDuration: "1h", reason: "days", owner: "ops" },
   ],
 };
 
@@ -34,21 +37,36 @@ interface Listed {
   readonly pods: readonly string[];
 }
 
+/** A pod, as the API server has it. */
+interface Made {
+  readonly metadata: {
+    readonly name: string;
+    readonly ownerReferences?: readonly { readonly kind: string; readonly controller?: boolean }[];
+  };
+  readonly spec: { readonly activeDeadlineSeconds?: number };
+  readonly status?: { readonly phase?: string };
+}
+
+/** An EndpointSlice. */
+interface Slice {
+  readonly endpoints?: readonly {
+    readonly conditions: { readonly ready?: boolean };
+    readonly targetRef: { readonly name: string };
+  }[];
+}
+
 describe("cluster-security bypass, on a real API server and real controllers", () => {
   let plane: Plane;
   let folder: string;
+  let people: OnCall;
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-bypass-"));
-    plane = await Plane.start();
+    plane = await Plane.start({ node: true });
     await plane.deploy(declaration);
     for (const app of ["api", "web"]) await plane.create(deploymentOf(app));
-    await plane.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "oncall" } });
-    // exactly the role that the command line prints: what it lacks, the tests lack
-    const printed = await run(["rbac", "--bypass", "shop", "--service-account", "oncall/eve", "--name", "oncall"]);
-    assert.equal(printed.code, 0, printed.stderr);
-    for (const object of loadAll(printed.stdout) as KubeObject[]) await plane.create(object);
-    for (const name of ["eve", "bob"]) await kubeconfigOf(name);
+    people = await OnCall.on(plane, folder, ["--bypass", "shop,tools"]);
+    await people.add("bob");
     await plane.until("the pods", async () => (await podsWith("app=api")).length === 2);
   });
 
@@ -69,24 +87,6 @@ describe("cluster-security bypass, on a real API server and real controllers", (
         template: { metadata: { labels: { app } }, spec },
       },
     };
-  }
-
-  /** A kubeconfig with the token of a service account; only eve is bound to the role. */
-  async function kubeconfigOf(name: string): Promise<void> {
-    const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: "oncall" } };
-    await plane.create(account);
-    const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
-    const { body } = await plane.call("POST", `${placeOf(account, name)}/token`, request);
-    const { token } = (JSON.parse(body) as { status: { token: string } }).status;
-    const { server, certificateAuthority } = plane.controlPlane;
-    const config = {
-      apiVersion: "v1",
-      kind: "Config",
-      clusters: [{ name: "lab", cluster: { server, "certificate-authority": certificateAuthority } }],
-      users: [{ name, user: { token } }],
-      contexts: [{ name: "prod", context: { cluster: "lab", user: name } }],
-    };
-    writeFileSync(path.join(folder, name), stringify(config), { mode: 0o600 });
   }
 
   async function itemsOf(at: string): Promise<KubeObject[]> {
@@ -110,11 +110,8 @@ describe("cluster-security bypass, on a real API server and real controllers", (
   }
 
   const nothing = { jobs: 0, policies: 0, pods: 0 };
-  const as = (name: string): Record<string, string> => ({ KUBECONFIG: path.join(folder, name) });
-  const stated = ["--owner", "shop", "--reason", "incident 7", "--context", "prod", "--cni", "kubernetes"];
-  const bypass = (args: readonly string[], name = "eve"): Promise<Ran> => run(["bypass", ...args], { env: as(name) });
-  const open = (target: string, time: string, ...more: string[]): Promise<Ran> =>
-    bypass(["open", target, "--for", time, ...stated, "--yes", ...more]);
+  const bypass = (args: readonly string[], name?: string): Promise<Ran> => people.bypass(args, name);
+  const open = (target: string, time: string, ...more: string[]): Promise<Ran> => people.open(target, time, ...more);
 
   async function listed(): Promise<Listed[]> {
     const { stdout, stderr, code } = await bypass(["list", "--context", "prod", "-n", "shop", "--format", "json"]);
@@ -181,7 +178,7 @@ describe("cluster-security bypass, on a real API server and real controllers", (
       [["shop", "30m"], /no grant is for namespace shop/],
       [["shop/api", "2h"], /longer than is granted: nights is for api, at most 1h/],
       [["oncall/api", "30m"], /nothing is granted in namespace oncall/],
-      [["shop/api", "30m", "--grant", "days"], /there is no grant "days"/],
+      [["shop/api", "30m", "--grant", "weekends"], /there is no grant "weekends"/],
     ] as const) {
       const [target, time, ...more] = args;
       const refused = await open(target, time, ...more);
@@ -212,6 +209,142 @@ describe("cluster-security bypass, on a real API server and real controllers", (
     assert.deepEqual(await parts(), nothing);
   });
 
+  describe("--debug-pod", () => {
+    const podsOfTimer = async (home: string): Promise<Made[]> =>
+      (await itemsOf(
+        `/api/v1/namespaces/${home}/pods?labelSelector=${encodeURIComponent(timerLabel)}`,
+      )) as unknown as Made[];
+
+    it("S3-29: opens a pod of its own that no Service sends to, and that is gone at the end though nobody does anything", async () => {
+      const service: KubeObject = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "api", namespace: "shop" },
+        spec: { selector: { app: "api" }, ports: [{ port: 80 }] },
+      };
+      await plane.create(service);
+      const ready = async (): Promise<string[]> => {
+        const slices = (await itemsOf(
+          "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dapi",
+        )) as unknown as Slice[];
+        const all = slices.flatMap(({ endpoints }) => endpoints ?? []);
+        return all.filter(({ conditions }) => conditions.ready).map(({ targetRef }) => targetRef.name);
+      };
+      await plane.until("the endpoints", async () => (await ready()).length === 2);
+      const before = await ready();
+      const opened = await open("shop/api", "30s", "--debug-pod");
+      assert.equal(opened.code, 0, opened.stderr);
+      assert.match(opened.stderr, /and Pod break-glass-nights-\w+, a copy of the pods of shop\/api/);
+      assert.match(opened.stderr, /shop\/api: selects it by labels that policies know it by\. It is never ready/);
+      assert.match(opened.stdout, /opened +shop\/break-glass-nights-\w+\[Pod\] +\S+/);
+      assert.doesNotMatch(opened.stdout, /shop\/api\[Deployment\] +0\.0/);
+      const [pod, ...others] = await podsOfTimer("shop");
+      assert.ok(pod !== undefined && others.length === 0);
+      assert.deepEqual(
+        pod.metadata.ownerReferences?.map(({ kind, controller }) => [kind, controller]),
+        [["Job", undefined]],
+      );
+      assert.equal(pod.spec.activeDeadlineSeconds, 30);
+      await plane.until("the pod", async () => (await podsOfTimer("shop"))[0]?.status?.phase === "Running");
+      assert.deepEqual(await ready(), before);
+      const [one] = await listed();
+      assert.deepEqual([one?.state, one?.pods], ["open", [pod.metadata.name]]);
+      const ends = Date.parse(one?.until ?? "");
+      await plane.until("the end", async () => (await parts()).pods === 0, Math.max(0, ends - Date.now()) + 15_000);
+      await plane.until("the end of everything", async () => (await listed()).length === 0);
+      assert.deepEqual((await podsWith("app=api")).map(({ metadata }) => metadata?.name).sort(), before.sort());
+      await plane.call("DELETE", placeOf(service, "api"));
+    });
+
+    it("S3-29: is not adopted by the controller of a DaemonSet, loses what Services select by, and goes when the bypass is closed", async () => {
+      const labels = { app: "agent", track: "stable" };
+      const containers = [{ name: "main", image: "main" }];
+      await plane.create({
+        apiVersion: "apps/v1",
+        kind: "DaemonSet",
+        metadata: { name: "agent", namespace: "tools" },
+        spec: { selector: { matchLabels: { app: "agent" } }, template: { metadata: { labels }, spec: { containers } } },
+      });
+      const service: KubeObject = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "agent", namespace: "tools" },
+        spec: { selector: { track: "stable" }, ports: [{ port: 80 }] },
+      };
+      await plane.create(service);
+      const agents = (): Promise<KubeObject[]> => itemsOf("/api/v1/namespaces/tools/pods?labelSelector=app%3Dagent");
+      await plane.until("the DaemonSet's pod", async () => (await agents()).length === 1);
+      const [own] = await agents();
+      const opened = await open("tools/agent", "30m", "--debug-pod");
+      assert.equal(opened.code, 0, opened.stderr);
+      assert.match(opened.stderr, /It has no label track, so that no Service selects it/);
+      await plane.until("the pod", async () => (await podsOfTimer("tools"))[0]?.status?.phase === "Running");
+      const [pod] = await podsOfTimer("tools");
+      assert.deepEqual(
+        pod?.metadata.ownerReferences?.map(({ kind, controller }) => [kind, controller]),
+        [
+          ["Job", undefined],
+          ["NetworkPolicy", true],
+        ],
+      );
+      const names = (await agents()).map(({ metadata }) => metadata?.name).sort();
+      assert.deepEqual(names, [own?.metadata?.name, pod?.metadata.name].sort());
+      const closed = await bypass(["close", "tools/agent", "--context", "prod"]);
+      assert.equal(closed.code, 0, closed.stderr);
+      await plane.until("the end of the pod", async () => (await podsOfTimer("tools")).length === 0);
+      assert.deepEqual(
+        (await agents()).map(({ metadata }) => metadata?.name),
+        [own?.metadata?.name],
+      );
+    });
+
+    it("S3-29: refuses a copy that a Service would send to all the same, and makes nothing", async () => {
+      const service: KubeObject = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "peers", namespace: "shop" },
+        spec: { clusterIP: "None", selector: { app: "api" }, ports: [{ port: 80 }], publishNotReadyAddresses: true },
+      };
+      await plane.create(service);
+      const refused = await open("shop/api", "30m", "--debug-pod");
+      assert.equal(refused.code, 1, refused.stderr);
+      assert.match(refused.stderr, /shop\/peers would send production traffic.*Open a running pod with --pod/);
+      assert.deepEqual(await parts(), nothing);
+      await plane.call("DELETE", placeOf(service, "peers"));
+    });
+  });
+
+  it("S3-29: opens nothing where the API server drops owners, though its guard is gone, too", async () => {
+    const binding =
+      "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/protect-break-glass-bypasses-in-shop-binding";
+    const { body } = await plane.call("GET", binding);
+    await plane.call("DELETE", binding);
+    const probe: KubeObject = {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "probe", namespace: "shop" },
+      spec: { podSelector: { matchLabels: { app: "none" } } },
+    };
+    const kind = { group: "networking.k8s.io", version: "v1", resource: "networkpolicies" };
+    const keep = await dropOwners((method, at, object) => plane.call(method, at, object), kind, {
+      collection: placeOf(probe),
+      object: probe as { metadata: object },
+    });
+    try {
+      const opened = await open("shop/api", "30m");
+      assert.equal(opened.code, 4, opened.stderr);
+      assert.match(
+        opened.stderr,
+        /does not keep the owner of NetworkPolicy shop\/break-glass-nights-\w+.*removed again/,
+      );
+      assert.deepEqual(await parts(), nothing);
+    } finally {
+      await keep();
+      const { metadata, ...rest } = JSON.parse(body) as KubeObject;
+      await plane.create({ ...rest, metadata: { name: metadata?.name ?? "", labels: metadata?.labels ?? {} } });
+    }
+  });
+
   describe("where no controller runs", () => {
     before(() => plane.controlPlane.stopControllers());
     after(() => plane.controlPlane.startControllers());
@@ -224,7 +357,9 @@ describe("cluster-security bypass, on a real API server and real controllers", (
     });
 
     it("S3-29: removes what it made when it is interrupted", async () => {
-      const child = start(["bypass", "open", "shop/api", "--for", "30m", ...stated, "--yes"], { env: as("eve") });
+      const child = start(["bypass", "open", "shop/api", "--for", "30m", ...stated, "--yes"], {
+        env: people.env("eve"),
+      });
       const end = finished(child);
       await plane.until("the timer", async () => (await parts()).jobs === 1);
       child.kill("SIGINT");

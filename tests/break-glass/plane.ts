@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
 import { installCrds } from "../../lab/crds/index";
+import { simulatedNodeProgram, simulateNode } from "../../lab/nodes/index";
 import { provideTools } from "../../lab/toolchain/index";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
@@ -28,8 +29,10 @@ export interface Person {
 const collections: Readonly<Record<string, string>> = {
   "v1 Namespace": "/api/v1/namespaces",
   "v1 Pod": "/api/v1/%/pods",
+  "v1 Service": "/api/v1/%/services",
   "v1 ServiceAccount": "/api/v1/%/serviceaccounts",
   "apps/v1 Deployment": "/apis/apps/v1/%/deployments",
+  "apps/v1 DaemonSet": "/apis/apps/v1/%/daemonsets",
   "batch/v1 Job": "/apis/batch/v1/%/jobs",
   "networking.k8s.io/v1 NetworkPolicy": "/apis/networking.k8s.io/v1/%/networkpolicies",
   "cilium.io/v2 CiliumNetworkPolicy": "/apis/cilium.io/v2/%/ciliumnetworkpolicies",
@@ -58,11 +61,21 @@ export class Plane {
     private readonly folder: string,
   ) {}
 
-  /** Starts one with the definitions of Cilium. */
-  static async start(): Promise<Plane> {
+  /**
+   * Starts one with the definitions of Cilium, without a scheduler.
+   *
+   * @param settings `node`: with a simulated node, on which pods run by their status alone. Default: pods stay pending.
+   */
+  static async start(settings: { readonly node?: boolean } = {}): Promise<Plane> {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-break-glass-"));
     const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
-    const controlPlane = await startControlPlane({ dataDir: path.join(folder, "plane"), tools, fresh: true });
+    const controlPlane = await startControlPlane({
+      dataDir: path.join(folder, "plane"),
+      tools,
+      fresh: true,
+      ...(settings.node === true ? { nodeProgram: simulatedNodeProgram() } : {}),
+    });
+    if (settings.node === true) await simulateNode(controlPlane);
     await installCrds(controlPlane, ["cilium"]);
     return new Plane(controlPlane, folder);
   }

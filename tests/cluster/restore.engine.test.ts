@@ -7,6 +7,7 @@ import { load } from "js-yaml";
 import { labContext } from "../../lab/control-plane/index";
 import { Dialect, plan, type ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import type { KubeObject } from "../../sdk/reachability/index";
+import { OnCall } from "../break-glass/on-call";
 import { Plane, placeOf } from "../break-glass/plane";
 import { readCrds } from "../../lab/crds/index";
 import { run, type Ran } from "../cli/command";
@@ -39,6 +40,7 @@ describe("export, restore and rollback on a real API server", function () {
   let plane: Plane;
   let folder: string;
   let backup: string;
+  let accounts: string;
 
   before(async () => {
     plane = await Plane.start();
@@ -59,25 +61,18 @@ describe("export, restore and rollback on a real API server", function () {
       }
     }
     for (const policy of policies) await plane.create(policy);
+    // exactly the role that the command line prints for these commands
+    accounts = mkdtempSync(path.join(tmpdir(), "cluster-security-restorer-"));
+    await OnCall.on(plane, accounts, ["--restore"]);
   });
   after(async () => {
     await plane?.stop();
-    rmSync(folder, { recursive: true, force: true });
+    for (const each of [folder, accounts]) if (each !== undefined) rmSync(each, { recursive: true, force: true });
   });
 
   const cluster = (command: string, ...args: string[]): Promise<Ran> =>
     run(
-      [
-        command,
-        ...args,
-        "--context",
-        labContext,
-        "--kubeconfig",
-        plane.controlPlane.kubeconfigPath,
-        "--cni",
-        "cilium",
-        "--quiet",
-      ],
+      [command, ...args, "--context", "prod", "--kubeconfig", path.join(accounts, "eve"), "--cni", "cilium", "--quiet"],
       {
         cwd: folder,
       },
@@ -180,9 +175,9 @@ describe("export, restore and rollback on a real API server", function () {
         "git:main:backup",
         "--yes",
         "--context",
-        labContext,
+        "prod",
         "--kubeconfig",
-        plane.controlPlane.kubeconfigPath,
+        path.join(accounts, "eve"),
         "--cni",
         "cilium",
       ],

@@ -13,6 +13,7 @@ import type { PlannedObject } from "../../sdk/plan/index";
 import { plan } from "../../sdk/plan/index";
 import type { Ran } from "../cli/command";
 import { run } from "../cli/command";
+import { Watch } from "../break-glass/watch";
 import { makeVerifier, verifierContext } from "../cluster/verifier";
 import { skipWithoutCalico } from "./calico";
 import type { SharedDatapath } from "./shared-datapath";
@@ -35,11 +36,14 @@ const suiteOn = (cni: EnforcerName) => (): void => {
   let on: SharedDatapath;
   let admin: ApiClient;
   let folder: string;
+  /** Absent where kube-state-metrics or Prometheus are not to be had. */
+  let watch: Watch | undefined;
   let policies: LabObject[] = [];
   let others: PlannedObject[] = [];
 
   before(async function () {
-    this.timeout(300_000);
+    // builds what is missing
+    this.timeout(0);
     if (cni === "calico") await skipWithoutCalico(this);
     on = await sharedDatapath({ cni });
     admin = apiClient(on.controlPlane);
@@ -54,7 +58,9 @@ const suiteOn = (cni: EnforcerName) => (): void => {
       reason: "nights",
       owner: "ops",
     };
-    const planned = plan({ ...declarationIn(dialect), breakGlass: [grant] }).documents.map(({ object }) => object);
+    const declaration = { ...declarationIn(dialect), breakGlass: [grant] };
+    watch = await Watch.over(on.controlPlane, declaration, folder);
+    const planned = plan(declaration).documents.map(({ object }) => object);
     const isGuard = ({ apiVersion }: PlannedObject): boolean => apiVersion.startsWith("admissionregistration.");
     policies = planned.filter((object) => !isGuard(object)) as unknown as LabObject[];
     others = planned.filter(isGuard);
@@ -69,6 +75,7 @@ const suiteOn = (cni: EnforcerName) => (): void => {
   });
 
   after(async () => {
+    watch?.stop();
     if (folder === undefined) return;
     for (const { apiVersion, kind, metadata: about } of others) {
       await admin.call("DELETE", `/apis/${apiVersion}/${kind.toLowerCase().replace(/y$/, "ie")}s/${about.name}`);
@@ -104,15 +111,18 @@ const suiteOn = (cni: EnforcerName) => (): void => {
     }
   }
 
-  it("S3-29: passes while it is open, keeps metadata closed, and is denied again though nobody does anything", async function () {
-    this.timeout(180_000);
+  it("S2-15, S3-29: passes and is told while it is open, keeps metadata closed, and is denied again though nobody does anything", async function () {
+    this.timeout(240_000);
     await until("denied", [...undeclared, metadata], 20_000);
     await until("allowed", [declared], 20_000);
-    const opened = await bypass("open", `${home}/api`, "--for", "15s", "--owner", "o", "--reason", "r", "--yes");
+    const opened = await bypass("open", `${home}/api`, "--for", "45s", "--owner", "o", "--reason", "r", "--yes");
     assert.equal(opened.code, 0, `${opened.stdout}\n${opened.stderr}`);
-    const ends = Date.parse(/open until (\S+),/.exec(opened.stderr)?.[1] ?? "");
+    const [, end = "", timer = ""] = /open until (\S+), by timer shop-back\/(\S+);/.exec(opened.stderr) ?? [];
+    const ends = Date.parse(end);
     await until("allowed", undeclared, 10_000);
     assert.deepEqual(await verdicts([metadata, declared]), ["denied", "allowed"]);
+    await watch?.until("BreakGlassOpen", timer, true, 40);
+    assert.ok(Date.now() < ends, "told while it is open");
     await sleep(Math.max(0, ends - Date.now()));
     await until("denied", undeclared, afterItsEnd);
     console.log(`      denied again ${((Date.now() - ends) / 1000).toFixed(1)} s after its end`);

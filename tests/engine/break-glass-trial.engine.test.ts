@@ -8,6 +8,7 @@ import type { Lab } from "../../lab/index";
 import type { BreakGlassTrialArgs, ClusterSecurityArgs } from "../../sdk/index";
 import { ClusterSecurity, Dialect, flow, namespace, tcp, workload } from "../../sdk/index";
 import type { Operation } from "./automation";
+import { dropOwners } from "../break-glass/drops-owners";
 import { finished, openStack, operate } from "./automation";
 import { secondLab, sharedLab } from "./shared-lab";
 
@@ -189,6 +190,45 @@ describe("break glass: an update tries whether the cluster ends bypasses", () =>
         assert.match(said(up), /Have kube-controller-manager run with .*What was tried is removed/);
         assert.deepEqual(await leftOf(home), []);
       });
+    }
+
+    it("S3-29: fails without any kube-controller-manager", async () => {
+      const { stack } = await stackOf("no-manager", { dialect: Dialect.Cilium });
+      await lab.controlPlane.stopControllers();
+      const up = await operate(stack, "up");
+      assert.notEqual(up.error, undefined, said(up));
+      assert.match(said(up), /no controller of Jobs has seen it\. Have kube-controller-manager run/);
+      assert.deepEqual(await leftOf("no-manager"), []);
+      // a failure is not taken for known
+      const again = await operate(stack, "up");
+      assert.match(said(again), /no controller of Jobs has seen it/);
+      await lab.controlPlane.startControllers();
+      const mended = await operate(stack, "up");
+      assert.equal(mended.error, undefined, said(mended));
+      assert.match(said(mended), tried);
+    });
+  });
+
+  it("S3-29: fails where the API server drops owners of the kind", async () => {
+    const { stack } = await stackOf("dropped", { dialect: Dialect.Cilium });
+    const kind = { group: "cilium.io", version: "v2", resource: "ciliumnetworkpolicies" };
+    const keep = await dropOwners((method, path, body) => client.call(method, path, body), kind, {
+      collection: "/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies",
+      object: {
+        apiVersion: "cilium.io/v2",
+        kind: "CiliumNetworkPolicy",
+        metadata: { name: "probe" },
+        spec: { endpointSelector: { matchLabels: { app: "none" } }, ingress: [{}] },
+      } as { metadata: object },
+    });
+    try {
+      const up = await operate(stack, "up");
+      assert.notEqual(up.error, undefined, said(up));
+      assert.match(said(up), /CiliumNetworkPolicy dropped\/trial-of-break-glass-\w+ has lost its ownerReferences/);
+      assert.match(said(up), /webhook or MutatingAdmissionPolicy/);
+      assert.deepEqual(await leftOf("dropped"), []);
+    } finally {
+      await keep();
     }
   });
 });
