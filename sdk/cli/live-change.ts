@@ -9,6 +9,7 @@ import { CliError, inputError, usageError } from "./errors";
 import { exitCodes, type ExitCode } from "./exit-codes";
 import type { Output } from "./output";
 import { proofLines } from "./print/order";
+import { counted } from "./print/text";
 import type { Loaded } from "./snapshot";
 
 /** How a cluster is changed. */
@@ -124,7 +125,7 @@ async function isConfirmed(count: number, { yes, context }: LiveChangeOptions): 
       "nobody can be asked here: add --yes to change the cluster, or --dry-run to see what would happen",
     );
   }
-  const answer = await ask(`Change ${count} ${count === 1 ? "object" : "objects"} in ${context}? (yes/no) `);
+  const answer = await ask(`Change ${counted(count, "object")} in ${context}? (yes/no) `);
   return answer.toLowerCase() === "yes";
 }
 
@@ -155,7 +156,7 @@ async function carryOut(
     }
     output.write(`${does === "apply" ? "applied" : "deleted"} ${idOf(object)} (${since(moment)})\n`);
   }
-  output.write(`${steps.length} ${steps.length === 1 ? "change" : "changes"} in ${since(begin)}\n`);
+  output.write(`${counted(steps.length, "change")} in ${since(begin)}\n`);
   const client = new cluster.ApiClient(connection);
   const { objects } = await cluster.readLiveObjects(client, { cluster: context });
   const now = compile(buildSnapshot(cluster.withoutOwned(objects), { profile: meant.snapshot.profile }));

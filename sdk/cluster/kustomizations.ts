@@ -1,15 +1,16 @@
 /** What Flux says of its Kustomizations: read for the checklist only, since no verdict depends on it. */
 import type { KubeObject } from "../reachability";
 import { ApiError, type ApiClient } from "./api-client";
+import { gitopsKinds } from "./gitops-kinds";
 import { listAll } from "./live-objects";
 
-const group = "kustomize.toolkit.fluxcd.io";
+const { group, version, plural } = gitopsKinds.kustomization;
 
 /** Flux's Kustomizations; none where it is not installed. @returns undefined where the role may not list them. */
 export async function readKustomizations(client: ApiClient): Promise<readonly KubeObject[] | undefined> {
   try {
-    const items = await listAll(client, `/apis/${group}/v1/kustomizations`, 500);
-    return items.map((item) => ({ ...item, apiVersion: `${group}/v1`, kind: "Kustomization" }));
+    const items = await listAll(client, `/apis/${group}/${version}/${plural}`, 500);
+    return items.map((item) => ({ ...item, apiVersion: `${group}/${version}`, kind: "Kustomization" }));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 404) return [];

@@ -1,5 +1,6 @@
 import { someValue } from "../reachability";
 import type { KubeObject, SourcedObject } from "../reachability";
+import { controllerLabels } from "../reachability/model/controller-label-keys";
 
 /** A controller's reference in `metadata.ownerReferences`. */
 interface OwnerReference {
@@ -7,20 +8,6 @@ interface OwnerReference {
   readonly kind: string;
   readonly name: string;
 }
-
-/** Labels that controllers put on single pods, so that pods of one controller differ in them. */
-export const controllerLabels: ReadonlySet<string> = new Set([
-  "pod-template-hash",
-  "controller-revision-hash",
-  "pod-template-generation",
-  "statefulset.kubernetes.io/pod-name",
-  "apps.kubernetes.io/pod-index",
-  "batch.kubernetes.io/controller-uid",
-  "batch.kubernetes.io/job-completion-index",
-  "batch.kubernetes.io/job-name",
-  "controller-uid",
-  "job-name",
-]);
 
 /**
  * A cluster holds each workload several times: the controller, what it made (ReplicaSets, Jobs), and the pods. This leaves

@@ -52,18 +52,29 @@ export function readingRole(options: RoleOptions = {}): KubeObject[] {
  */
 export function verifyingRole(options: RoleOptions = {}): KubeObject[] {
   const { name = "cluster-security-verifier", serviceAccount } = options;
-  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const { kustomization } = gitopsKinds;
   const rules: RoleRule[] = [
     { apiGroups: [""], resources: ["namespaces"], verbs: ["create", "delete"] },
     { apiGroups: [""], resources: ["events"], verbs: ["list"] },
     // for the checklist
-    { apiGroups: ["kustomize.toolkit.fluxcd.io"], resources: ["kustomizations"], verbs: ["list"] },
+    { apiGroups: [kustomization.group], resources: [kustomization.plural], verbs: ["list"] },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "delete"] },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "delete"] },
   ];
+  return clusterRole(name, rules, serviceAccount);
+}
+
+/** A role for the whole cluster, bound where there is somebody to bind it to. */
+function clusterRole(
+  name: string,
+  rules: readonly RoleRule[],
+  serviceAccount: RoleOptions["serviceAccount"],
+): KubeObject[] {
+  const apiGroup = "rbac.authorization.k8s.io";
+  const apiVersion = `${apiGroup}/v1`;
   const role: KubeObject = { apiVersion, kind: "ClusterRole", metadata: { name }, rules };
   if (serviceAccount === undefined) return [role];
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+  const roleRef = { apiGroup, kind: "ClusterRole", name };
   const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];
   return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
 }
@@ -77,23 +88,13 @@ const changes = ["get", "create", "patch", "update", "delete"];
  */
 export function changingRole(options: RoleOptions = {}): KubeObject[] {
   const { name = "cluster-security-restorer", serviceAccount } = options;
-  const apiVersion = "rbac.authorization.k8s.io/v1";
   const changed = kindsToRead.filter(({ group, versions: [version = "v1"], kind }) =>
     shapesPolicies(group === "" ? version : `${group}/${version}`, kind),
   );
   const owners = Object.values(gitopsKinds).map(({ group, plural }): RoleRule => {
     return { apiGroups: [group], resources: [plural], verbs: ["get"] };
   });
-  const role: KubeObject = {
-    apiVersion,
-    kind: "ClusterRole",
-    metadata: { name },
-    rules: [...rulesFor(changed, changes), ...owners],
-  };
-  if (serviceAccount === undefined) return [role];
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
-  const subjects = [{ kind: "ServiceAccount", ...serviceAccount }];
-  return [role, { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects }];
+  return clusterRole(name, [...rulesFor(changed, changes), ...owners], serviceAccount);
 }
 
 /** Rules for the kinds that bypasses are written in. */

@@ -1,7 +1,7 @@
 /** A verification as a table, TAP, JUnit and JSON. */
 import Table from "cli-table3";
 import type { JunitCase, JunitOutcome } from "../reports";
-import { junitDocument } from "../reports";
+import { junitDocument, tapHead, tapLine } from "../reports";
 import { describeProbe, describeProbeEnd } from "./verify-probes";
 import type { Verification, VerifiedProbe } from "./verify";
 
@@ -89,15 +89,15 @@ function table(verification: Verification): string {
   ].join("\n");
 }
 
-/** TAP version 14 (testanything.org). The canary is the first test, the policies the second; what proves nothing is not ok. */
+/** As TAP. The canary is the first test, the policies the second; what proves nothing is not ok. */
 function tap(verification: Verification): string {
   const { canary, policies, probes, unprobed } = verification;
   const said = verification.verdict === "no-evidence" ? undefined : policiesText(policies);
   const before = said === undefined ? 1 : 2;
   const wanted = unprobed.filter((each) => each.wanted === true);
-  const lines = ["TAP version 14", `1..${probes.length + wanted.length + before}`];
+  const lines = [...tapHead(probes.length + wanted.length + before)];
   const line = (number: number, ok: boolean, text: string): void => {
-    lines.push(`${ok ? "ok" : "not ok"} ${number} - ${text.replaceAll("\\", "\\\\").replaceAll("#", "\\#")}`);
+    lines.push(tapLine(number, ok, text));
   };
   line(1, canary.connectsBefore && canary.blockedAfter, `canary: ${canaryText(canary)}`);
   if (said !== undefined) line(2, policies.missing.length === 0, `policies: ${said}`);

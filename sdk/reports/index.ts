@@ -14,4 +14,5 @@ export { sarifLog } from "./sarif";
 export { describeSource, describeSubject, placeOfFinding } from "./source";
 export type { ReachabilitySummary } from "./summary";
 export { outside, summarise } from "./summary";
+export { tapHead, tapLine } from "./tap";
 export { textComparison, textFindings, textSummary } from "./text";

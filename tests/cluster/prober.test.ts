@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { KubeObject } from "../../sdk/reachability/index";
-import { controllerLabels } from "../../sdk/cluster/owners";
+import { controllerLabels } from "../../sdk/reachability/model/controller-label-keys";
 import { proberState } from "../../sdk/cluster/prober/pod-state";
 import { canaryPolicy, neverReady, proberJob } from "../../sdk/cluster/prober/pods";
 import type { ProberSettings, ProberTask } from "../../sdk/cluster/prober/protocol";

@@ -71,9 +71,8 @@ async function readOne(spec: string, options: InputOptions): Promise<Baseline> {
     if (declared !== undefined) return ofPlan(planned(spec, declared), "standard input");
     return ofContent(readText(text, undefined, options.as), options);
   }
-  if (existsSync(spec) && statSync(spec).isFile() && declarationFrom(textOf(spec)) !== undefined) {
-    return ofPlan(await planOf(spec), spec);
-  }
+  const declared = existsSync(spec) && statSync(spec).isFile() ? declarationFrom(textOf(spec)) : undefined;
+  if (declared !== undefined) return ofPlan(planned(spec, declared), spec);
   return ofContent(await readSources([spec], readOptionsOf(options)), options);
 }
 

@@ -12,6 +12,7 @@ import {
   type SourcedObject,
 } from "../../reachability";
 import { describeCounts, describeDifference } from "../../reports";
+import { counted } from "../print/text";
 import { note, type InputOptions, type Loaded } from "../snapshot";
 
 /** What {@link fix} did, and the texts that it began with. */
@@ -121,17 +122,13 @@ export function noteRepairs(
     note(`${path.relative(process.cwd(), file)}:${line}: ${what} (${rule})`, options);
   const violations = left.filter(isViolation).length;
   const files = new Set(repairs.map(({ file }) => file)).size;
-  const rest = `${plural(violations, "violation")} left to decide on`;
+  const rest = `${counted(violations, "violation")} left to decide on`;
   if (repairs.length === 0) return note(`nothing can be repaired for certain; ${rest}`, options);
   const paths = [...diff(before, reachability)];
   for (const each of paths.slice(0, mostPaths)) note(describeDifference({ ...each, causes: [] }), options);
   if (paths.length > mostPaths) note(`and ${paths.length - mostPaths} more`, options);
   note(
-    `${plural(repairs.length, "repair")} in ${plural(files, "file")}: ${describeCounts(countPaths(paths))}; ${rest}`,
+    `${counted(repairs.length, "repair")} in ${counted(files, "file")}: ${describeCounts(countPaths(paths))}; ${rest}`,
     options,
   );
-}
-
-function plural(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? "" : "s"}`;
 }

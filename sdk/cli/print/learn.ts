@@ -1,6 +1,7 @@
 /** What is said beside a learnt declaration. */
 import type { Learned, LeftOut, Recording, ReplayedFlow } from "../../flows/index";
 import { describeFlow, describePair, timeText } from "./replay";
+import { counted } from "./text";
 
 const shownOfKind = 5;
 
@@ -47,8 +48,4 @@ export function heldOutLines({ at, later }: NonNullable<Recording["parts"]>, den
       (meant === 0 ? "" : `, and ${meant} that are not proposed on purpose`),
     ...unmeant.map(({ flow }) => `  ${flow.effect}: ${describeFlow(flow)}`),
   ];
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -1,7 +1,7 @@
 /** What came of scenarios that the engine judged: as a table, TAP, JUnit and JSON. */
 import Table from "cli-table3";
 import type { Verdict } from "../../reachability";
-import { junitDocument } from "../../reports";
+import { junitDocument, tapHead, tapLine } from "../../reports";
 import type { Scenario } from "../../scenarios";
 import { describeScenario } from "../../scenarios";
 import { printable } from "../output";
@@ -58,16 +58,12 @@ function table(judged: readonly JudgedScenario[]): string {
   return `${rows.toString()}\n${scenarioSummary(judged)}\n`;
 }
 
-/** TAP version 14 (testanything.org); what is unknown is not ok. */
+/** As TAP; what is unknown is not ok. */
 function tap(judged: readonly JudgedScenario[]): string {
-  const lines = ["TAP version 14", `1..${judged.length}`];
+  const lines = [...tapHead(judged.length)];
   judged.forEach((each, index) => {
     const { scenario, result } = each;
-    const text = describeScenario(scenario)
-      .replaceAll(/[\r\n]+/g, " ")
-      .replaceAll("\\", "\\\\")
-      .replaceAll("#", "\\#");
-    lines.push(`${result === "passed" ? "ok" : "not ok"} ${index + 1} - ${text}`);
+    lines.push(tapLine(index + 1, result === "passed", describeScenario(scenario).replaceAll(/[\r\n]+/g, " ")));
     if (result === "passed") return;
     lines.push("  ---", `  observed: ${JSON.stringify(observedText(each))}`);
     lines.push(`  because: ${JSON.stringify(scenario.because)}`, "  ...");

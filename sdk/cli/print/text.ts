@@ -12,6 +12,11 @@ export function mermaidString(text: string): string {
   return `"${text.replaceAll("&", "#amp;").replaceAll('"', "#quot;").replaceAll("<", "#lt;").replaceAll(">", "#gt;")}"`;
 }
 
+/** `1 file`, `2 files`. @param what One of them; its plural ends in s */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** Columns that line up; the last one is not padded. */
 export function columns(rows: readonly (readonly string[])[], indent = ""): string {
   const widths: number[] = [];

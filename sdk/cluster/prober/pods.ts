@@ -1,6 +1,6 @@
 /** The objects that verification creates in a cluster: Jobs whose pods listen or probe, and the canary's own namespace. */
 import type { KubeObject } from "../../reachability";
-import { controllerLabels } from "../owners";
+import { controllerLabels } from "../../reachability/model/controller-label-keys";
 import type { ProberSettings } from "./protocol";
 import { reportPath, reportVariable, settingsVariable } from "./protocol";
 import { listeningScript, proberScript } from "./script";

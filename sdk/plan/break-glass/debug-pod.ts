@@ -1,5 +1,6 @@
 /** A pod for looking about in an emergency: a copy of a workload's, which no production traffic reaches. */
 import type { KubeObject } from "../../reachability";
+import { controllerLabels } from "../../reachability/model/controller-label-keys";
 import { mapOf } from "../../reachability/model/plain";
 import { timerLabel } from "../bypass-label";
 import { managedByLabel } from "../documents";
@@ -38,19 +39,6 @@ const neverReady = "pulumi-cluster-security/break-glass-debug-pod";
 
 /** Kinds whose selector the copy may match: their controllers adopt pods without a controller. */
 const adopting: ReadonlySet<string> = new Set(["DaemonSet", "ReplicaSet", "ReplicationController"]);
-
-/** Labels that controllers give to pods of theirs. */
-const controllerLabels: ReadonlySet<string> = new Set([
-  "pod-template-hash",
-  "controller-revision-hash",
-  "pod-template-generation",
-  "statefulset.kubernetes.io/pod-name",
-  "apps.kubernetes.io/pod-index",
-  "controller-uid",
-  "batch.kubernetes.io/controller-uid",
-  "job-name",
-  "batch.kubernetes.io/job-name",
-]);
 
 /** Longest time that the pod may take to end, in seconds. */
 const longestGoodbye = 5;

@@ -91,23 +91,13 @@ export function timerOwner(timer: string, uid: string): Readonly<Record<string, 
  */
 export function bypassPolicy(
   statement: BypassStatement,
-  { apiVersion, kind, namePrefix = "", spec }: GrantedPolicy,
+  policy: GrantedPolicy,
   uid: string,
   until: string,
 ): KubeObject {
   const { timer, namespace } = statement;
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      name: `${namePrefix}${timer}`,
-      namespace,
-      labels: { ...managedByLabel, [timerLabel]: timer },
-      annotations: { ...statementAnnotations(statement), [bypassAnnotations.until]: until },
-      ownerReferences: [timerOwner(timer, uid)],
-    },
-    spec: filled(spec, timer),
-  };
+  const annotations = { ...statementAnnotations(statement), [bypassAnnotations.until]: until };
+  return ownedPolicy(policy, timer, uid, { namespace, labels: { [timerLabel]: timer }, annotations });
 }
 
 /** Names of what an update tries the end of bypasses with: no timers, and no bypasses to their guards. */
@@ -140,22 +130,28 @@ export const trialSeconds = 30;
  *
  * @param uid Of the timer.
  */
-export function trialPolicy(
-  namespace: string,
-  name: string,
+export function trialPolicy(namespace: string, name: string, policy: GrantedPolicy, uid: string): KubeObject {
+  return ownedPolicy(policy, name, uid, { namespace, labels: { [trialLabel]: name } });
+}
+
+/** A policy named after the timer that owns it, with the timer's name where its content has a place for it. */
+function ownedPolicy(
   { apiVersion, kind, namePrefix = "", spec }: GrantedPolicy,
+  timer: string,
   uid: string,
+  { namespace, labels, ...rest }: Pick<NonNullable<KubeObject["metadata"]>, "namespace" | "labels" | "annotations">,
 ): KubeObject {
   return {
     apiVersion,
     kind,
     metadata: {
-      name: `${namePrefix}${name}`,
+      name: `${namePrefix}${timer}`,
       namespace,
-      labels: { ...managedByLabel, [trialLabel]: name },
-      ownerReferences: [timerOwner(name, uid)],
+      labels: { ...managedByLabel, ...labels },
+      ...rest,
+      ownerReferences: [timerOwner(timer, uid)],
     },
-    spec: filled(spec, name),
+    spec: filled(spec, timer),
   };
 }
 

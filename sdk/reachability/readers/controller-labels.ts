@@ -1,4 +1,5 @@
 /** Labels that controllers, and the scheduler's admission, put on pods besides those of the template. */
+import { controllerLabels } from "../model/controller-label-keys";
 import type { KubeObject } from "../model/objects";
 import type { LabelSet, LabelValue } from "../model/selectors/labels";
 import { isUnknown, someValue } from "../model/unknown";
@@ -11,19 +12,7 @@ const mostPods = 256;
 const topologyKeys: ReadonlySet<string> = new Set(["topology.kubernetes.io/zone", "topology.kubernetes.io/region"]);
 
 /** Keys of the labels that differ between the pods of one controller, or from one revision to the next. */
-const controllerLabelKeys: ReadonlySet<string> = new Set([
-  ...topologyKeys,
-  "pod-template-hash",
-  "controller-revision-hash",
-  "pod-template-generation",
-  "statefulset.kubernetes.io/pod-name",
-  "apps.kubernetes.io/pod-index",
-  "batch.kubernetes.io/job-name",
-  "batch.kubernetes.io/controller-uid",
-  "batch.kubernetes.io/job-completion-index",
-  "job-name",
-  "controller-uid",
-]);
+const controllerLabelKeys: ReadonlySet<string> = new Set([...topologyKeys, ...controllerLabels]);
 
 /** The labels that all pods of a controller share, of those of one pod. */
 export function withoutControllerLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
