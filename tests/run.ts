@@ -1,6 +1,6 @@
 /**
  * `npm test`: static checks, every suite that needs no engine, every suite that runs on the real Pulumi engine and the
- * real API server, and suites on a real Cilium and a real Calico datapath. Prints the sum of all of them as its last line. Where
+ * real API server, and suites on a real Cilium and a real Calico datapath. Prints what failed once more, and the sum of all as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
  * A fifth of an operation is waiting for other programs to answer, which other lanes can use: there is one lane more at a
@@ -10,6 +10,7 @@ import { availableParallelism } from "node:os";
 import { calicoMissing, datapathProblem } from "../lab/datapath/index";
 import { labTools } from "../lab/index";
 import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index";
+import { failuresAgain } from "./support/failures";
 import type { Lane } from "./support/lanes";
 import { bin, check, inOrder, mocha, runLanes, skipped, sum } from "./support/lanes";
 
@@ -87,8 +88,9 @@ async function main(): Promise<number> {
   const lanes = process.argv.includes("--quick") ? [rest, planning, sources] : await allLanes();
   results.push(...(await runLanes(lanes, atOnce)));
 
-  const { passed, failed, skipped: left } = sum(results);
+  const { passed, failed, skipped: left, failures } = sum(results);
   if (left > 0) console.log(`\n${left} skipped: each is named above with its reason`);
+  process.stdout.write(failuresAgain(failures));
   console.log(`\n${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }
