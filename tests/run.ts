@@ -3,18 +3,19 @@
  * real API server, and suites on a real Cilium and a real Calico datapath. Prints what failed once more, and the sum of all as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
- * A fifth of an operation is waiting for other programs to answer, which other lanes can use: there is one lane more at a
- * time than there are cores.
+ * Lanes wait for other programs about a third of their time, and those of break glass and of the datapaths most of it: there
+ * are two lanes more at a time than there are cores.
  */
 import { availableParallelism } from "node:os";
 import { calicoMissing, datapathProblem } from "../lab/datapath/index";
 import { labTools } from "../lab/index";
 import { findTools, provideTools, ToolchainError } from "../lab/toolchain/index";
 import { failuresAgain } from "./support/failures";
+import { engineLanes, filesOf, quickLanes } from "./support/lane-files";
 import type { Lane } from "./support/lanes";
 import { bin, check, inOrder, mocha, runLanes, skipped, sum } from "./support/lanes";
 
-const atOnce = availableParallelism() + 1;
+const atOnce = availableParallelism() + 2;
 
 /** Nothing else is judged before the compiler and the build have had their say; the suites use what the build makes. */
 const compiler: readonly Lane[] = [
@@ -46,46 +47,24 @@ function kept(tool: string): string {
 /** The build has made the pack: lanes that bundle it at the same time would read each other's half. */
 const built = { TEST_PACK_IS_BUILT: "1" };
 
-const planning = ["tests/plan/**/*.test.ts", "tests/components/**/*.test.ts"];
-const engine = "tests/**/*.engine.test.ts";
-const lab = ["tests/lab/**/*.engine.test.ts", "tests/engine/pack.engine.test.ts"];
-const installing = [
-  ...["charts", "cli", "cluster", "components"].map((room) => `tests/${room}/**/*.engine.test.ts`),
-  ...["cilium-release", "command-line", "network-and-mesh"].map((name) => `tests/engine/${name}.engine.test.ts`),
-];
-const elsewhere = ["consent", "languages", "late-values"].map((name) => `tests/engine/${name}.engine.test.ts`);
-
-/** Every file is in one lane: the lane that ignores what the others name takes all the rest. */
-function ignore(patterns: readonly string[]): string[] {
-  return patterns.flatMap((pattern) => ["--ignore", pattern]);
+/** A lane of suites that need no engine. */
+function quick(name: keyof typeof quickLanes): Lane {
+  return mocha(quickLanes[name].title, filesOf(quickLanes, name), built);
 }
 
-/** The suites that need no engine. */
-const quick = {
-  planning: mocha("planner and components", planning, built),
-  rest: mocha("everything else that needs no engine", ["tests/**/*.test.ts", ...ignore(planning)], built),
-};
-
-/** The suites on the real engine and the real API server, each lane with a lab of its own. */
-const onEngine = {
-  lab: mocha("the lab and the pack, on the real engine", onLab(lab), built),
-  installing: mocha("installations, command line, live cluster, on the real engine", onLab(installing), built),
-  elsewhere: mocha("other languages and what they share with Node, on the real engine", onLab(elsewhere), built),
-  rest: mocha(
-    "everything else on the real engine",
-    [...onLab([engine]), ...ignore([...lab, ...installing, ...elsewhere])],
+/** A lane of suites on the real engine and the real API server, with a lab of its own. */
+function onEngine(name: keyof typeof engineLanes): Lane {
+  const files = filesOf(engineLanes, name);
+  return mocha(
+    `${engineLanes[name].title}, on the real engine`,
+    ["--config", "tests/engine/.mocharc.json", ...files],
     built,
-  ),
-};
-
-function onLab(patterns: readonly string[]): string[] {
-  return ["--config", "tests/engine/.mocharc.json", ...patterns];
+  );
 }
 
 async function main(): Promise<number> {
   const results = await runLanes(compiler, atOnce);
-  const { rest, planning } = quick;
-  const lanes = process.argv.includes("--quick") ? [rest, planning, sources] : await allLanes();
+  const lanes = process.argv.includes("--quick") ? [...withoutEngine(), sources] : await allLanes();
   results.push(...(await runLanes(lanes, atOnce)));
 
   const { passed, failed, skipped: left, failures } = sum(results);
@@ -95,19 +74,21 @@ async function main(): Promise<number> {
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-/** The longest first. */
+function withoutEngine(): readonly Lane[] {
+  return [quick("commands"), quick("rest"), quick("planning")];
+}
+
+/** The longest first; those that wait beside those that count. */
 async function allLanes(): Promise<readonly Lane[]> {
   const missing = await engineMissing();
   if (missing) {
-    return [
-      quick.rest,
-      quick.planning,
-      sources,
-      skipped("the suites on the real engine (tests/**/*.engine.test.ts)", missing),
-    ];
+    const left = skipped("the suites on the real engine (tests/**/*.engine.test.ts)", missing);
+    return [...withoutEngine(), sources, left];
   }
-  const { rest, elsewhere, installing, lab } = onEngine;
-  return [rest, elsewhere, installing, lab, quick.rest, ...(await datapathLanes()), quick.planning, sources];
+  return [
+    ...[onEngine("breakGlass"), onEngine("changes"), onEngine("rest"), ...(await datapathLanes())],
+    ...[onEngine("elsewhere"), onEngine("installing"), ...withoutEngine(), onEngine("lab"), sources],
+  ];
 }
 
 /**
