@@ -181,6 +181,105 @@ describe("report: the page in Chromium", function () {
     assert.equal(met.filter((each) => each.startsWith("BUTTON")).length, 1, "the matrix is one stop");
   });
 
+  interface Box {
+    readonly name: string;
+    readonly x: number;
+    readonly y: number;
+    readonly stroke: string;
+  }
+  const box = (): Promise<Box | null> =>
+    page.evaluate(`(() => {
+      const box = document.activeElement.closest(".picture a");
+      if (box === null) return null;
+      const { x, y, width, height } = box.getBBox();
+      const stroke = getComputedStyle(box.querySelector("path")).strokeWidth;
+      return { name: box.querySelector("text").textContent, x: x + width / 2, y: y + height / 2, stroke };
+    })()`);
+  const settle = (): Promise<unknown> => page.evaluate("new Promise((resolve) => setTimeout(resolve, 700))");
+
+  it("a keyboard walks the picture: one stop, and arrow keys go to the next box that way", async () => {
+    await open("300");
+    await page.evaluate("document.querySelector('#graph .picture').focus()");
+    await page.press("Tab");
+    let last = await box();
+    assert.ok(last, "a box is the stop after the picture's region");
+    const walk = [last.name];
+    for (const [key, axis, way] of [
+      ["ArrowRight", "x", 1],
+      ["ArrowDown", "y", 1],
+      ["ArrowLeft", "x", -1],
+      ["ArrowUp", "y", -1],
+    ] as const) {
+      for (;;) {
+        await page.press(key);
+        const now: Box | null = await box();
+        assert.ok(now, `${key} stays in the picture`);
+        if (now.name === last.name) break;
+        assert.ok((now[axis] - last[axis]) * way > 0, `${key}: from ${last.name} to ${now.name}`);
+        assert.equal(now.stroke, "4px", "the focus is seen");
+        walk.push(now.name);
+        last = now;
+      }
+      await settle();
+      assert.ok(
+        await page.evaluate(
+          "(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(document.activeElement.getBoundingClientRect())",
+        ),
+        `${last.name} is in view`,
+      );
+    }
+    assert.ok(new Set(walk).size >= 6, walk.join(", "));
+    await page.press("Tab");
+    assert.equal(await box(), null, "the picture is one stop");
+  });
+
+  it("Enter on a box opens its namespace, whose picture is walked the same way", async () => {
+    await open("300");
+    await page.evaluate("document.querySelector('#graph .picture a').focus()");
+    const first = await box();
+    await page.press("Enter");
+    await settle();
+    assert.equal(
+      await page.evaluate(
+        "document.activeElement.closest('details[open] > summary').querySelector('strong').textContent",
+      ),
+      first?.name,
+    );
+    await page.press("Tab");
+    assert.match(await page.evaluate("document.activeElement.className"), /^picture$/);
+    await page.press("Tab");
+    const neighbour = await box();
+    assert.ok(neighbour && neighbour.name !== first?.name, "a neighbour");
+    await page.press("Enter");
+    await settle();
+    assert.equal(await page.evaluate("document.activeElement.querySelector('strong').textContent"), neighbour.name);
+  });
+
+  it("what is far below is laid out when it comes into view, and on paper all of it", async () => {
+    await open("300");
+    const isLaidOut = (): Promise<boolean> =>
+      page.evaluate("document.querySelector('#inputs td').checkVisibility({ contentVisibilityAuto: true })");
+    assert.equal(await isLaidOut(), false);
+    for (const link of await page.evaluate<string[]>(
+      "[...document.querySelectorAll('nav a')].map((link) => link.getAttribute('href'))",
+    )) {
+      await page.evaluate(`document.querySelector("nav a[href='${link}']").click()`);
+      await settle();
+      await settle();
+      const [top, isEnd] = await page.evaluate<[number, boolean]>(
+        `[document.querySelector("${link}").getBoundingClientRect().top, innerHeight + scrollY >= document.documentElement.scrollHeight - 2]`,
+      );
+      assert.ok(isEnd || (top >= 0 && top < 80), `${link} comes to the top: ${top}`);
+    }
+    assert.equal(await isLaidOut(), true);
+    await page.call("Emulation.setEmulatedMedia", { media: "print" });
+    assert.equal(
+      await page.evaluate("getComputedStyle(document.querySelector('#inputs')).contentVisibility"),
+      "visible",
+    );
+    await page.call("Emulation.setEmulatedMedia", { media: "" });
+  });
+
   it("arrow keys move in the matrix, Enter shows the paths, and the search narrows them", async () => {
     await open("300");
     await page.evaluate("document.querySelector('#grid button').focus()");

@@ -280,14 +280,15 @@ describe("report: pictures", () => {
     const edges = nodes.slice(2).map(({ id }, index) => ({
       from: id,
       to: index < 29 ? "w0" : "w1",
-      label: "TCP 80",
+      traffic: ["TCP 80"],
       title: "",
     }));
-    const merged = readable({ nodes, edges: [...edges, { from: "w0", to: "w1", label: "TCP 81", title: "" }] });
+    const merged = readable({ nodes, edges: [...edges, { from: "w0", to: "w1", traffic: ["TCP 81"], title: "" }] });
     assert.deepEqual(
       merged?.nodes.map(({ title }) => title.split(", ").length).sort((a, b) => a - b),
       [1, 1, 29, 29],
     );
+    assert.equal(merged?.edges.length, 3, "one arrow between two boxes");
   });
 
   it("300 workloads make a page of less than 5 MB", async () => {

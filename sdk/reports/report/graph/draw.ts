@@ -1,5 +1,5 @@
 /** Lays out graphs with Graphviz, as WebAssembly in this process, and makes the SVG one of the page. */
-import type { Graph, GraphEdge, GraphNode } from "./picture";
+import { arrowLabel, type Graph, type GraphEdge, type GraphNode } from "./picture";
 
 /** Turns graphs into SVG. */
 export type Draw = (graph: Graph, title: string) => string;
@@ -8,17 +8,34 @@ export type Draw = (graph: Graph, title: string) => string;
 export async function loadDraw(): Promise<Draw> {
   const { Graphviz } = await import("@hpcc-js/wasm-graphviz");
   const graphviz = await Graphviz.load();
-  return (graph, title) => inline(graphviz.layout(dotOf(graph), "svg", "dot"), title, titlesOf(graph));
+  const layout = (graph: Graph, direction: "LR" | "TB"): string =>
+    graphviz.layout(dotOf(graph, direction), "svg", "dot");
+  return (graph, title) => {
+    const across = layout(graph, "LR");
+    const isTried = widthOf(across) > widest && graph.edges.length <= mostTried;
+    const down = isTried ? layout(graph, "TB") : across;
+    return inline(widthOf(down) < widthOf(across) ? down : across, title, titlesOf(graph));
+  };
+}
+
+/** In points. From left to right arrows have room for their words; what comes out wider than this is tried from the top down. */
+const widest = 850;
+
+/** What has more arrows is wide either way, and takes Graphviz long. */
+const mostTried = 60;
+
+function widthOf(svg: string): number {
+  return Number(/<svg width="([\d.]+)pt"/.exec(svg)?.[1] ?? 0);
 }
 
 /** Longer names are cut in the middle; the whole name is the box's title. */
 const longestLabel = 30;
 
-function dotOf({ nodes, edges }: Graph): string {
+function dotOf({ nodes, edges }: Graph, direction: "LR" | "TB"): string {
   const ids = new Map(nodes.map(({ id }, index) => [id, `n${index}`]));
   return [
     "digraph {",
-    '  graph [rankdir=LR, nodesep=0.22, ranksep=0.35, bgcolor="transparent", pad=0.1]',
+    `  graph [rankdir=${direction}, nodesep=0.22, ranksep=0.35, bgcolor="transparent", pad=0.1]`,
     '  node [shape=box, style="rounded,filled", fontname="Arial", fontsize=12, margin="0.16,0.09", fillcolor="#ffffff", color="#8a94a6"]',
     '  edge [fontname="Arial", fontsize=10, color="#64748b", arrowsize=0.7]',
     ...nodes.map((node) => nodeOf(node, ids.get(node.id) ?? "")),
@@ -40,17 +57,26 @@ function nodeOf({ label, kind, open, href }: GraphNode, id: string): string {
   return `  ${id} [${attributes.join(", ")}]`;
 }
 
-function edgeOf({ label, possible }: GraphEdge, from: string, to: string): string {
+function edgeOf({ traffic, possible }: GraphEdge, from: string, to: string): string {
   const attributes = [
     `label=${quoted(
-      label
-        .split("\n")
-        .map((line) => ` ${shortened(line)} `)
+      arrowLabel(traffic)
+        .flatMap(trafficLines)
+        .map((line) => ` ${line} `)
         .join("\n"),
     )}`,
     ...(possible === true ? ['style="dashed"'] : []),
   ];
   return `  ${from} -> ${to} [${attributes.join(", ")}]`;
+}
+
+/** Traffic in lines that fit an arrow: what is only possible on a line of its own, and a long list of ports without its end. */
+function trafficLines(traffic: string): string[] {
+  return traffic.split(/ and (?=possibly )/).map((line) => {
+    if (line.length <= longestLabel) return line;
+    const list = line.slice(0, longestLabel - 1);
+    return `${list.slice(0, Math.max(list.lastIndexOf(",") + 1, list.lastIndexOf(" ") + 1)).trim()}…`;
+  });
 }
 
 function shortened(text: string): string {
@@ -79,8 +105,8 @@ function titlesOf({ nodes, edges }: Graph): ReadonlyMap<string, string> {
   ]);
 }
 
-/** In points: a picture that is wider is drawn smaller, as small as its text can still be read, and scrolls. */
-const widest = 1400;
+/** In points: up to here a picture is fitted into the page; a wider one is drawn as small as its text can still be read, and scrolls. */
+const widestFitted = 1400;
 const smallest = 0.85;
 
 /** Without what only a file of its own needs, and without ids, which many pictures of one page would share. */
@@ -95,10 +121,12 @@ function inline(svg: string, title: string, titles: ReadonlyMap<string, string>)
     .replace(/<title>([^<]*)<\/title>\n?/g, (_all, name: string) => {
       const text = titles.get(name);
       return text === undefined ? "" : `<title>${escaped(text)}</title>`;
-    });
-  const scale = Number(width) > widest ? smallest : 4 / 3;
+    })
+    // each of these would be a node of the page
+    .replace(/>\s*\n\s*</g, "><");
+  const scale = Number(width) > widestFitted ? smallest : 4 / 3;
   const size = (points: string): number => Math.ceil(Number(points) * scale);
-  return `<svg role="group" class="${Number(width) > widest ? "wide" : "whole"}" aria-label="${escaped(title)}" width="${size(width)}" height="${size(height)}" viewBox="${viewBox}">${body.trim()}`;
+  return `<svg role="group" class="${Number(width) > widestFitted ? "wide" : "whole"}" aria-label="${escaped(title)}" width="${size(width)}" height="${size(height)}" viewBox="${viewBox}">${body.trim()}`;
 }
 
 function escaped(text: string): string {

@@ -64,9 +64,6 @@ function alone(ids: readonly string[]): GraphNode[] {
   return [{ id: "without connections", label, kind: "workload", title: `without connections: ${ids.join(", ")}` }];
 }
 
-/** So many kinds of traffic stand at an arrow. */
-const shownTraffic = 2;
-
 function edgesOf(
   paths: readonly ReportPath[],
   sourceOf: (end: string) => string,
@@ -87,11 +84,10 @@ function edgesOf(
   }
   return [...groups.values()].map(({ from, to, traffic, count, possible }) => {
     const all = [...traffic].sort();
-    const label = all.length <= shownTraffic ? all.join("\n") : `${all.length} kinds of traffic`;
     return {
       from,
       to,
-      label,
+      traffic: all,
       title: `${from} to ${to}: ${all.join("; ")} (${count} path${count === 1 ? "" : "s"})`,
       ...(possible ? { possible } : {}),
     };

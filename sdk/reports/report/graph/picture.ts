@@ -19,10 +19,19 @@ export interface GraphNode {
 export interface GraphEdge {
   readonly from: string;
   readonly to: string;
-  readonly label: string;
+  /** Its kinds of traffic, sorted. */
+  readonly traffic: readonly string[];
   readonly title: string;
   /** Only possible: drawn dashed. */
   readonly possible?: boolean;
+}
+
+/** So many kinds of traffic stand at an arrow. */
+const shownTraffic = 2;
+
+/** What stands at an arrow: its kinds of traffic, their number where they are many. */
+export function arrowLabel(traffic: readonly string[]): readonly string[] {
+  return traffic.length <= shownTraffic ? traffic : [`${traffic.length} kinds of traffic`];
 }
 
 export interface Graph {
@@ -61,9 +70,17 @@ function together({ nodes, edges }: Graph): Graph {
   const kept = new Map<string, GraphEdge>();
   for (const edge of edges) {
     const [from, to] = [classes.get(edge.from) ?? edge.from, classes.get(edge.to) ?? edge.to];
-    kept.set(JSON.stringify([from, to, edge.label, edge.possible === true]), { ...edge, from, to });
+    const key = JSON.stringify([from, to, edge.possible === true]);
+    const known = kept.get(key);
+    kept.set(key, known === undefined ? { ...edge, from, to } : both(known, edge));
   }
   return { nodes: [...members].map(([id, group]) => merge(id, group)), edges: [...kept.values()] };
+}
+
+/** Two arrows between the same boxes as one. */
+function both(one: GraphEdge, other: GraphEdge): GraphEdge {
+  const traffic = [...new Set([...one.traffic, ...other.traffic])].sort();
+  return { ...one, traffic, title: traffic.join("; ") };
 }
 
 function merge(id: string, group: readonly GraphNode[]): GraphNode {
@@ -80,7 +97,8 @@ function classesOf(nodes: readonly GraphNode[], edges: readonly GraphEdge[]): Re
   let classes = new Map(nodes.map((node) => [node.id, JSON.stringify([node.kind, node.open === true])]));
   for (let round = 0; round < nodes.length; round++) {
     const signs = new Map(nodes.map(({ id }) => [id, new Set<string>()]));
-    for (const { from, to, label, possible } of edges) {
+    for (const { from, to, traffic, possible } of edges) {
+      const label = arrowLabel(traffic);
       signs.get(from)?.add(JSON.stringify(["to", classes.get(to), label, possible === true]));
       signs.get(to)?.add(JSON.stringify(["from", classes.get(from), label, possible === true]));
     }

@@ -45,8 +45,8 @@ function flowRow(flow: ReportFlow, at: string): Markup {
   return markup`<tr data-row>
     <td>${from}</td>
     <td>${to}${critical === true && markup` <span class="tag">critical</span>`}</td>
-    <td>${ports}</td>
-    <td>${reason}${reviewBy !== undefined && markup` <span class="quiet">review by ${reviewBy}</span>`}</td>
+    <td class="ports">${kept(ports)}</td>
+    <td class="reason">${reason}${reviewBy !== undefined && markup` <span class="quiet">review by ${reviewBy}</span>`}</td>
     <td>${owner}</td>
     <td>${badge(...computedBadges[computed])}</td>
     <td>
@@ -57,6 +57,11 @@ function flowRow(flow: ReportFlow, at: string): Markup {
       }
     </td>
   </tr>`;
+}
+
+/** A protocol and its port stay on one line. */
+function kept(ports: string): string {
+  return ports.replaceAll(/(?<!,) /g, "\u00a0");
 }
 
 export function exceptionsSection({ exceptions, reviews }: ReportModel): Markup {

@@ -9,7 +9,26 @@ type Value = string | number | Markup | undefined | false | readonly Value[];
 
 /** A template whose values are escaped; lists are joined, nothing stands for undefined and false. */
 export function markup(strings: TemplateStringsArray, ...values: readonly Value[]): Markup {
-  return new Markup(strings.reduce((sum, part, index) => sum + part + write(values[index]), ""));
+  return new Markup(compact(strings).reduce((sum, part, index) => sum + part + write(values[index]), ""));
+}
+
+const block =
+  "address|article|body|caption|dd|details|div|dl|dt|footer|h[1-6]|head|header|html|li|link|main|meta|nav|ol|p|section|style|summary|table|tbody|td|th|thead|title|tr|ul";
+const beforeBlock = new RegExp(String.raw`\s*\n\s*(?=</?(?:${block})\b)`, "g");
+const afterBlock = new RegExp(String.raw`(</?(?:${block})\b[^<>]*>)\s*\n\s*`, "g");
+
+const compacted = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/**
+ * The parts of a template without the line breaks that only lay out its source: next to a block they show nothing, and each of
+ * them would be a node of the page. Between words and inline elements they stay, as the space that they are.
+ */
+function compact(strings: TemplateStringsArray): readonly string[] {
+  const known = compacted.get(strings);
+  if (known !== undefined) return known;
+  const parts = strings.map((part) => part.replace(beforeBlock, "").replace(afterBlock, "$1"));
+  compacted.set(strings, parts);
+  return parts;
 }
 
 /** Markup that is not escaped: styles, scripts, pictures. */

@@ -30,6 +30,7 @@ export function picturesSection(model: ReportModel, draw: Draw): Markup {
     <p>
       What the policies let pass. Follow a namespace to its workloads and their neighbours. A dashed arrow passes only
       if something that is not known turns out so; a thick frame is a namespace without a default deny.
+      <span class="screen">In a picture, arrow keys move between namespaces and Enter opens one; its paths stand below it in words.</span>
     </p>
     ${picture(
       namespaceGraph(model),

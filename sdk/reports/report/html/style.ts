@@ -2,10 +2,10 @@
 export const style = `
 :root{--ink:#1b2430;--quiet:#566273;--line:#d9dfe8;--ground:#fff;--soft:#f5f7fa;--link:#0b5394;--good:#006b50;--good-soft:#e3f4ee;
 --bad:#a63c00;--bad-soft:#fdeee4;--open:#7a5200;--open-soft:#fdf4dc;--all:#0b5394;--all-soft:#dcebf8;--some:#083d6d;--on-all:#fff;
---frame:#8a94a6;--field:#7d8899;--box:#eef3fa;--edge:#64748b;--critical:#8f2d00;--low-soft:#e8ecf2;--low:#3b4654;color-scheme:light}
+--frame:#8a94a6;--field:#7d8899;--box:#eef3fa;--edge:#64748b;--critical:#8f2d00;--low-soft:#e8ecf2;--low:#3b4654;--focus:#b45f00;color-scheme:light}
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--quiet:#a3aebd;--line:#364152;--ground:#12171e;--soft:#1b232d;--link:#8ab9ec;
 --good:#66d1b0;--good-soft:#12362c;--bad:#f5a06b;--bad-soft:#43220f;--open:#f0c258;--open-soft:#3a2c0a;--all:#2f74b8;--all-soft:#17324d;
---some:#c3dcf5;--on-all:#fff;--frame:#76839a;--field:#8793a5;--box:#1d2a3a;--edge:#93a1b5;--critical:#b23a00;--low-soft:#2b3543;--low:#c5cedb;color-scheme:dark}}
+--some:#c3dcf5;--on-all:#fff;--frame:#76839a;--field:#8793a5;--box:#1d2a3a;--edge:#93a1b5;--critical:#b23a00;--low-soft:#2b3543;--low:#c5cedb;--focus:#ffb547;color-scheme:dark}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;scroll-padding-top:3.5rem;-webkit-text-size-adjust:100%}
 body{margin:0;color:var(--ink);background:var(--ground);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -16,7 +16,7 @@ h2{font-size:1.4rem;margin:0 0 .8rem;padding-top:2.2rem;letter-spacing:-.005em}
 h3{font-size:1.05rem;margin:1.6rem 0 .5rem}
 p{margin:.5rem 0;max-width:60rem}
 a{color:var(--link)}
-a:focus-visible,button:focus-visible,summary:focus-visible,input:focus-visible,[tabindex]:focus-visible{outline:3px solid #e69f00;outline-offset:2px;border-radius:3px}
+a:focus-visible,button:focus-visible,summary:focus-visible,input:focus-visible,[tabindex]:focus-visible{outline:3px solid var(--focus);outline-offset:2px;border-radius:3px}
 code{font:.875em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .subject{font-size:1.1rem;overflow-wrap:anywhere}
 .quiet{color:var(--quiet);font-size:.9rem}
@@ -38,6 +38,8 @@ nav a:hover{color:var(--link);text-decoration:underline}
 .figure{font-size:1.7rem;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}
 .what{font-size:.95rem;line-height:1.35}
 .scroll,.picture{position:relative;overflow-x:auto;max-width:100%;margin:.4rem 0}
+.scroll{background:linear-gradient(90deg,var(--ground) 40%,transparent) 0/2.5rem 100% no-repeat local,linear-gradient(-90deg,var(--ground) 40%,transparent) 100%/2.5rem 100% no-repeat local,
+linear-gradient(90deg,var(--line),transparent) 0/.8rem 100% no-repeat scroll,linear-gradient(-90deg,var(--line),transparent) 100%/.8rem 100% no-repeat scroll}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.5rem .7rem;border-bottom:1px solid var(--line);overflow-wrap:break-word}
 td,tbody th{max-width:26rem}
@@ -45,6 +47,8 @@ thead th{font-size:.82rem;color:var(--quiet);font-weight:600;border-bottom:2px s
 tbody th{font-weight:500}
 tbody tr:hover{background:var(--soft)}
 .number{font-variant-numeric:tabular-nums}
+.ports{min-width:6.4rem}
+.reason{min-width:9rem}
 .day,.age{white-space:nowrap}
 .traffic{font-variant-numeric:tabular-nums}
 .badge{display:inline-block;white-space:nowrap;font-size:.85rem;font-weight:600;padding:.05rem .45rem;border-radius:4px;background:var(--soft);color:var(--quiet)}
@@ -79,7 +83,7 @@ input[type=search]{flex:1 1 16rem;max-width:32rem;padding:.45rem .7rem;font:inhe
 output{color:var(--quiet);font-size:.9rem}
 .picture{border:1px solid var(--line);border-radius:8px;padding:.8rem;max-height:42rem;overflow:auto;background:var(--ground)}
 .picture svg{display:block;margin:0 auto;font-family:Arial,"Liberation Sans","Helvetica Neue",sans-serif}
-.picture svg.whole{max-width:100%;height:auto}
+.picture svg.whole{max-width:max(100%,64rem);height:auto}
 .picture .node path{stroke:var(--frame);fill:var(--ground)}
 .picture .edge path{stroke:var(--edge)}
 .picture .edge polygon{stroke:var(--edge);fill:var(--edge)}
@@ -88,7 +92,9 @@ output{color:var(--quiet);font-size:.9rem}
 .picture .node.outside ellipse{fill:var(--ground);stroke:var(--frame);stroke-dasharray:4 3}
 .picture text{fill:var(--ink)}
 .picture .edge text{fill:var(--quiet);paint-order:stroke;stroke:var(--ground);stroke-width:3px}
-.picture a:hover path{fill:var(--all-soft)}
+.picture .node a:hover path{fill:var(--all-soft)}
+.picture a:focus-visible{outline:none}
+.picture .node a:focus-visible path{stroke:var(--focus);stroke-width:4}
 .matrix{width:auto}
 .matrix th,.matrix td{padding:.15rem;border:1px solid var(--line);text-align:center}
 .matrix thead th{vertical-align:bottom;height:9.5rem;min-width:2.6rem;white-space:nowrap}
@@ -102,12 +108,13 @@ output{color:var(--quiet);font-size:.9rem}
 .cell.maybe{background:var(--open-soft);color:var(--open)}
 .key .cell{display:inline-block;min-width:1.5rem;text-align:center;border-radius:3px;margin-left:.4rem}
 footer{max-width:76rem;margin:3rem auto 2rem;padding:1rem 1.5rem 0;border-top:1px solid var(--line);color:var(--quiet);font-size:.9rem}
+main>section{content-visibility:auto;contain-intrinsic-block-size:auto 40rem;margin-inline:-.5rem;padding-inline:.5rem}
 [hidden]{display:none!important}
-@media(max-width:40rem){body{font-size:15px}main,header,nav>ul{padding-left:1rem;padding-right:1rem}h1{font-size:1.5rem}.tiles{grid-template-columns:1fr 1fr}.figure{font-size:1.35rem}header{padding-top:1.5rem}.place{white-space:normal;overflow-wrap:anywhere}.controls{min-width:44rem}}
+@media(max-width:40rem){body{font-size:15px}main,header,nav>ul{padding-left:1rem;padding-right:1rem}h1{font-size:1.5rem}.tiles{grid-template-columns:1fr 1fr}.figure{font-size:1.35rem}header{padding-top:1.5rem}.place{white-space:normal;overflow-wrap:anywhere}.controls{min-width:44rem}#flow-table{min-width:56rem}}
 @media(prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
-@media print{@page{margin:14mm}html{font-size:12.5px}body{font-size:1rem}nav,.screen,.skip,footer .screen{display:none!important}main,header{max-width:none;padding:0}
-.scroll,.picture{overflow:visible;max-height:none}.picture svg{max-width:100%;height:auto}details{border:0;padding:0;break-inside:avoid-page}
+@media print{main>section{content-visibility:visible;margin:0;padding:0}@page{margin:14mm}html{font-size:12.5px}body{font-size:1rem}nav,.screen,.skip,footer .screen{display:none!important}main,header{max-width:none;padding:0}
+.scroll,.picture{overflow:visible;max-height:none}.picture svg{max-width:100%;height:auto}details{border:0;padding:0}.scroll{background:none}
 details::details-content{content-visibility:visible;block-size:auto}summary{list-style:none}a{color:inherit;text-decoration:none}
-tr,.tiles li{break-inside:avoid}thead{display:table-header-group}h2,h3,summary{break-after:avoid}.badge,.severity,.verdict,.cell{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+tr,.tiles li,li[data-row],.picture,.matrix{break-inside:avoid}.framework,#graph>p,.search,.because,summary+.picture{break-after:avoid}thead{display:table-header-group}h2,h3,summary{break-after:avoid}.badge,.severity,.verdict,.cell{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .matrix{font-size:7pt}.matrix thead th{height:auto}section{break-before:auto}}
 `.trim();
