@@ -4,7 +4,7 @@ import { isolationByWorkload, policyObjects, selectsPod } from "../policy-rules"
 import { freshPod } from "../subjects";
 import type { Finding } from "../types";
 import { documentsAdded, lineAt } from "./edits";
-import { objectsIn } from "./objects";
+import type { ParsedTexts } from "./objects";
 import type { ChangedPath, Repair } from "./types";
 
 /**
@@ -16,6 +16,7 @@ export function* defaultDenies(
   texts: ReadonlyMap<string, string>,
   findings: readonly Finding[],
   snapshot: Snapshot,
+  parsed: ParsedTexts,
 ): Iterable<Repair> {
   const isolation = isolationByWorkload(snapshot);
   for (const { id, subject } of findings) {
@@ -26,8 +27,9 @@ export function* defaultDenies(
       pods.length > 0 && pods.every((pod) => (isolation.get(pod.id)?.[direction].length ?? 0) > 0);
     const directions = (["ingress", "egress"] as const).filter(isClosed);
     const name = directions.length === 2 ? "default-deny-all" : `default-deny-${directions[0] ?? ""}`;
-    const file = fileFor(namespace, texts);
-    if (directions.length === 0 || file === undefined || hasPolicy(snapshot, namespace, name)) continue;
+    if (directions.length === 0 || hasPolicy(snapshot, namespace, name)) continue;
+    const file = fileFor(namespace, texts, parsed);
+    if (file === undefined) continue;
     const text = texts.get(file) ?? "";
     const deny = policy(namespace, name, { policyTypes: directions.map((each) => typeOf[each]) });
     const what = `a default deny for namespace ${namespace} (${directions.join(" and ")})`;
@@ -91,12 +93,14 @@ function asksDns(namespace: string, snapshot: Snapshot): boolean {
 }
 
 /** The file that says the namespace in its objects: of those with policies the first, else the namespace's own. */
-function fileFor(namespace: string, texts: ReadonlyMap<string, string>): string | undefined {
+function fileFor(namespace: string, texts: ReadonlyMap<string, string>, parsed: ParsedTexts): string | undefined {
+  // names of namespaces need no escape
+  const naming = new RegExp(String.raw`\bname(?:space)?["']?\s*:\s*["']?${namespace}["']?\s*(?:[,}#\n\r]|$)`);
   let best: { readonly file: string; readonly rank: number } | undefined;
   for (const [file, text] of texts) {
     // a stream of documents takes one more; JSON does not
-    if (!/\.ya?ml$/i.test(file) || !text.includes(namespace) || /^\s*[{[]/.test(text)) continue;
-    for (const { root, kind } of objectsIn(file, text)) {
+    if (!/\.ya?ml$/i.test(file) || !naming.test(text) || /^\s*[{[]/.test(text)) continue;
+    for (const { root, kind } of parsed.objectsIn(file, text)) {
       const rank = rankOf(root, kind, namespace);
       if (rank > 0 && rank > (best?.rank ?? 0)) best = { file, rank };
     }

@@ -2,8 +2,32 @@
 import { isAlias, isMap, isSeq, parseAllDocuments, visit, type Document, type YAMLMap } from "yaml";
 import type { YamlObject } from "./types";
 
-/** Objects of documents that are valid and no templates, items of Lists among them. */
-export function objectsIn(file: string, text: string): YamlObject[] {
+/** What texts hold, each of them read once: reading with places is slow, and a repair changes few files. */
+export class ParsedTexts {
+  readonly #known = new Map<string, { readonly text: string; readonly objects: YamlObject[]; shared?: Ranges }>();
+
+  /** Objects of documents that are valid and no templates, items of Lists among them. */
+  objectsIn(file: string, text: string): readonly YamlObject[] {
+    return this.#of(file, text).objects;
+  }
+
+  /** Offsets of what stands in a text once and is used elsewhere, too: an edit there would change other objects. */
+  sharedIn(file: string, text: string): Ranges {
+    return (this.#of(file, text).shared ??= sharedIn(text));
+  }
+
+  #of(file: string, text: string): { readonly objects: YamlObject[]; shared?: Ranges } {
+    const known = this.#known.get(file);
+    if (known?.text === text) return known;
+    const parsed = { text, objects: objectsIn(file, text) };
+    this.#known.set(file, parsed);
+    return parsed;
+  }
+}
+
+type Ranges = readonly (readonly [number, number])[];
+
+function objectsIn(file: string, text: string): YamlObject[] {
   const documents = parseAllDocuments(text, { keepSourceTokens: false, merge: true });
   return [...documents].flatMap((document, index): YamlObject[] => {
     if (!("contents" in document) || document.errors.length > 0) return [];
@@ -26,8 +50,7 @@ function objectOf(file: string, text: string, document: Document.Parsed, whole: 
   return [{ file, text, root, within, object, kind, apiVersion }];
 }
 
-/** Offsets of what stands in a text once and is used elsewhere, too: an edit there would change other objects. */
-export function sharedIn(text: string): readonly (readonly [number, number])[] {
+function sharedIn(text: string): Ranges {
   if (!text.includes("&")) return [];
   const used = new Set<string>();
   const named: { readonly name: string; readonly range: readonly [number, number] }[] = [];

@@ -6,6 +6,7 @@ import { defaultDenies } from "./default-deny";
 import { dnsPeers } from "./dns-peers";
 import { dnsProtocols } from "./dns-protocols";
 import { dnsProxy } from "./dns-proxy";
+import { Blame, isFailure, type Failure } from "./blame";
 import { applied, lineAt, overlap } from "./edits";
 import { changedPaths } from "./effects";
 import { hostNames } from "./host-names";
@@ -17,7 +18,7 @@ import { misspeltHeader } from "./misspelt-header";
 import { namedDirection } from "./named-direction";
 import { namespaceByName } from "./namespace-by-name";
 import { namespacedEndpoints } from "./namespaced-endpoints";
-import { objectsIn, sharedIn } from "./objects";
+import { ParsedTexts } from "./objects";
 import { ruleInPolicyTypes } from "./rule-in-policy-types";
 import { statedDefaultDeny } from "./stated-default-deny";
 import type { ChangedPath, Permission, Repair, Repairer, YamlObject } from "./types";
@@ -73,17 +74,18 @@ const mostRounds = 1000;
 export function repaired(texts: Texts, judge: Judge, wanted: (finding: Finding) => boolean = () => true): Repaired {
   let state: State = { current: texts, judged: judge(new Map()), repairs: [] };
   const refused = new Set<string>();
+  const parsed = new ParsedTexts();
   for (let round = 0; round < mostRounds; round++) {
-    const all = candidatesIn(state, wanted).filter((each) => !refused.has(keyOfRepair(each)));
+    const all = candidatesIn(state, wanted, parsed).filter((each) => !refused.has(keyOfRepair(each)));
     const early = all.filter(({ last }) => last !== true);
     const candidates = early.length > 0 ? early : all;
     if (candidates.length === 0) break;
     // several may be needed before a finding is gone: those of one place are tried together, others beside them
     const batch = batchOf(candidates);
     const next = tried(texts, state, batch, judge);
-    if (next !== undefined) state = next;
+    if (!isFailure(next)) state = next;
     else if (batch.length === 1) batch.forEach((each) => refused.add(keyOfRepair(each)));
-    else state = apart(texts, state, batch, judge, refused);
+    else state = withoutBlamed(texts, state, batch, next, judge, refused) ?? apart(texts, state, batch, judge, refused);
   }
   return {
     texts: changedOf(texts, state.current),
@@ -111,6 +113,33 @@ function batchOf(candidates: readonly Repair[]): readonly Repair[] {
   });
 }
 
+/**
+ * What remains of a batch after those are left out that its failure points at. They come again in the next round, but for those
+ * that alone can have done it: to refuse costs nothing but a repair. Undefined where that is no progress.
+ */
+function withoutBlamed(
+  texts: Texts,
+  start: State,
+  batch: readonly Repair[],
+  failure: Failure,
+  judge: Judge,
+  refused: Set<string>,
+): State | undefined {
+  const size = refused.size;
+  let rest = batch;
+  let blamed = failure;
+  for (;;) {
+    for (const each of blamed.culprits) refused.add(keyOfRepair(each));
+    const less = rest.filter((each) => !blamed.suspects.has(each));
+    if (less.length === rest.length || less.length === 0) break;
+    rest = less;
+    const next = tried(texts, start, rest, judge);
+    if (!isFailure(next)) return next;
+    blamed = next;
+  }
+  return refused.size > size ? start : undefined;
+}
+
 /** Halves of a batch that is no improvement, and halves of these: most repairs are good, so that few are tried alone. */
 function apart(texts: Texts, start: State, batch: readonly Repair[], judge: Judge, refused: Set<string>): State {
   let state = start;
@@ -123,7 +152,7 @@ function apart(texts: Texts, start: State, batch: readonly Repair[], judge: Judg
     );
     if (open.length === 0) return;
     const next = tried(texts, state, open, judge);
-    if (next !== undefined) {
+    if (!isFailure(next)) {
       state = next;
       for (const each of open) edited.set(each.file, Math.min(edited.get(each.file) ?? firstOf(each), firstOf(each)));
     } else if (open.length === 1) open.forEach((each) => refused.add(keyOfRepair(each)));
@@ -139,28 +168,38 @@ function apart(texts: Texts, start: State, batch: readonly Repair[], judge: Judg
   return state;
 }
 
-/** What comes of repairs; undefined where they are no improvement. */
-function tried(texts: Texts, state: State, repairs: readonly Repair[], judge: Judge): State | undefined {
+/** What comes of repairs, or whom it points at that they are no improvement. */
+function tried(texts: Texts, state: State, repairs: readonly Repair[], judge: Judge): State | Failure {
   const current = new Map(state.current);
   const files = new Set(repairs.map((each) => each.file));
+  const blame = new Blame(repairs);
   for (const file of files) {
     const edits = uniqueEdits(repairs.filter((each) => each.file === file));
-    if (overlap(edits)) return undefined;
-    current.set(file, applied(current.get(file) ?? "", edits));
+    if (overlap(edits)) blame.add((each) => each.file === file);
+    else current.set(file, applied(current.get(file) ?? "", edits));
   }
+  if (blame.isGiven) return blame;
   const judged = judge(changedOf(texts, current));
   const { findings } = state.judged;
-  if (!repairs.every((each) => improves(each, findings, judged.findings))) return undefined;
+  for (const each of repairs) {
+    if (!improves(each, findings, judged.findings)) blame.add((other) => mayHide(other, each));
+  }
   const understands = repairs.some(({ rule }) => rule === "not-understood");
   const fresh = freshAfter(findings, judged.findings, new Set(repairs.map(({ rule }) => rule)));
-  // what was not understood hid what the policy does: to see it now is no harm that the repair does
-  if (fresh.some(({ id }) => !understands || id === "not-understood")) return undefined;
+  for (const finding of fresh) {
+    // what was not understood hid what the policy does: to see it now is no harm that the repair does
+    if (!understands || finding.id === "not-understood") blame.add((each) => isIn(finding, each.file));
+  }
+  // what costs most comes last, and only where nothing is known against the repairs
+  if (blame.isGiven) return blame;
   for (const path of changedPaths(state.judged.reachability, judged.reachability, files)) {
     const may = (permission: "mayOpen" | "mayClose"): boolean =>
       repairs.some((each) => permits(each[permission], path));
-    if ((path.opens && !may("mayOpen")) || (path.closes && !may("mayClose"))) return undefined;
+    if ((path.opens && !may("mayOpen")) || (path.closes && !may("mayClose"))) {
+      blame.add((each) => mayChange(each, path));
+    }
   }
-  return { current, judged, repairs: [...state.repairs, ...distinct(repairs)] };
+  return blame.isGiven ? blame : { current, judged, repairs: [...state.repairs, ...distinct(repairs)] };
 }
 
 /**
@@ -219,14 +258,19 @@ function changedOf(texts: Texts, current: Texts): Map<string, string> {
 }
 
 /** For objects that a finding of their rule is about. */
-function candidatesIn({ current, judged }: State, wanted: (finding: Finding) => boolean): Repair[] {
+function candidatesIn(
+  { current, judged }: State,
+  wanted: (finding: Finding) => boolean,
+  parsed: ParsedTexts,
+): Repair[] {
   const findings = judged.findings.filter(isViolation).filter(wanted);
   const found: Repair[] = [];
   for (const [file, text] of current) {
-    const near = findings.filter((finding) => anywhere.has(finding.id) || isIn(finding, file));
+    const hasPolicies = policyKind.test(text);
+    const near = findings.filter((finding) => (hasPolicies && anywhere.has(finding.id)) || isIn(finding, file));
     if (near.length === 0) continue;
-    const shared = sharedIn(text);
-    for (const object of objectsIn(file, text)) {
+    const shared = parsed.sharedIn(file, text);
+    for (const object of parsed.objectsIn(file, text)) {
       const here = near.filter((finding) => anywhere.has(finding.id) || isAbout(finding, object));
       const rules = new Set(here.map(({ id }) => id));
       if (rules.size === 0) continue;
@@ -241,7 +285,23 @@ function candidatesIn({ current, judged }: State, wanted: (finding: Finding) => 
       }
     }
   }
-  return [...found, ...defaultDenies(current, findings, judged.reachability.snapshot)];
+  return [...found, ...defaultDenies(current, findings, judged.reachability.snapshot, parsed)];
+}
+
+/** A text that may hold a policy. */
+const policyKind = /\bkind["']?\s*:\s*["']?\w*policy/i;
+
+/** Whether one repair may be why another one seems to do nothing: in the same file, or about what is found anywhere. */
+function mayHide(other: Repair, each: Repair): boolean {
+  return other === each || other.file === each.file || (everywhere.has(each.rule) && other.rule === each.rule);
+}
+
+/** Whether an object is in the namespace of one of a path's ends; one of no namespace may be about any. */
+function mayChange({ object = "" }: Repair, { source, destination, sourceId, destinationId }: ChangedPath): boolean {
+  const [, namespace = "undefined"] = object.split("/");
+  const ends = [sourceId, destinationId].map((id) => id?.split("/")[0]);
+  const fresh = [source, destination].map((end) => (end.kind === "freshPod" ? end.namespace : undefined));
+  return namespace === "undefined" || [...ends, ...fresh].includes(namespace);
 }
 
 function nameOf({ kind, object }: YamlObject): string {
