@@ -1,40 +1,51 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { temporaryFolder } from "./support/folders";
 
-const first = path.resolve(__dirname, "..", "..", "lab", "node-start.cjs");
+const root = path.resolve(__dirname, "..", "..");
 
-interface Found {
-  readonly before: boolean;
-  readonly after: boolean;
-  readonly packages: readonly string[];
+/** What a program prints, as JSON; with the lab's way to start it, or without. */
+function printed(script: string, cwd: string, late: boolean): unknown {
+  const wrapped = `const { createRequire } = require("node:module");
+    const sdk = createRequire(${JSON.stringify(path.join(root, "package.json"))})("@pulumi/pulumi");
+    const loaded = (name) => Object.keys(require.cache).some((file) => file.includes("/node_modules/" + name + "/"));
+    (async () => console.log(JSON.stringify(await (async () => { ${script} })())))();`;
+  const args = [...(late ? ["--require", path.join(root, "lab", "late-modules.cjs")] : []), "--eval", wrapped];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  return JSON.parse(stdout);
 }
 
-describe("programs of Node that the lab's engine starts", () => {
-  const folder = temporaryFolder();
+describe("libraries of Pulumi's SDK that are loaded when they are used", function () {
+  this.timeout(120_000);
+  let folder: string;
 
-  it("load what hardly any of them uses when it is used: a function that is sent to a cloud takes its packages along", () => {
-    const used = path.join(folder, "node_modules", "used");
-    mkdirSync(used, { recursive: true });
-    writeFileSync(path.join(used, "package.json"), JSON.stringify({ name: "used", version: "1.0.0" }));
-    const dependencies = { used: "1.0.0" };
-    writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "program", dependencies }));
-    const program = `
-      const loaded = () => Object.keys(require.cache).some((file) => file.includes("arborist"));
-      const { computeCodePaths } = require(${JSON.stringify(require.resolve("@pulumi/pulumi/runtime"))});
-      const before = loaded();
-      computeCodePaths().then((paths) => {
-        console.log(JSON.stringify({ before, after: loaded(), packages: [...paths.keys()] }));
-      });`;
-    const runOf = (args: readonly string[]): Found =>
-      JSON.parse(
-        execFileSync(process.execPath, [...args, "--eval", program], { cwd: folder, encoding: "utf8" }),
-      ) as Found;
+  before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "cluster-security-late-"));
+    writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "empty", version: "1.0.0" }));
+    writeFileSync(path.join(folder, "Pulumi.yaml"), "name: empty\nruntime: nodejs\n");
+  });
 
-    const byItself = runOf([]);
-    assert.deepEqual(byItself, { before: true, after: true, packages: ["node_modules/used"] });
-    assert.deepEqual(runOf(["--require", first]), { ...byItself, before: false });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const which = `return ["typescript", "@npmcli/arborist", "normalize-package-data"].map(loaded);`;
+
+  it("none is loaded at the start of a program, which loads all of them by itself", () => {
+    assert.deepEqual(printed(which, folder, true), [false, false, false]);
+    assert.deepEqual(printed(which, folder, false), [true, true, true]);
+  });
+
+  it("functions are read, and dependencies listed, as without it", () => {
+    const script = `
+      const captured = { a: 1 };
+      const { text } = await sdk.runtime.serializeFunction(() => captured.a + 1);
+      const paths = [...(await sdk.runtime.computeCodePaths()).keys()];
+      return { text, paths, loaded: ["typescript", "@npmcli/arborist", "normalize-package-data"].map(loaded) };`;
+    const late = printed(script, folder, true) as { text: string; loaded: boolean[] };
+    assert.deepEqual(late, printed(script, folder, false));
+    assert.match(late.text, /captured\.a \+ 1|__captured/);
+    assert.deepEqual(late.loaded, [true, true, true]);
   });
 });
