@@ -1,12 +1,15 @@
 /** Rules that are broken in one way, for tests that have to notice. */
 import type { AlertingRule, Rule, RuleFile } from "../../sdk/monitoring/index";
 import { isRecording } from "../../sdk/monitoring/index";
+import { allRules, nameOf, reads } from "./slices";
 
 /** A rule file with one rule broken. */
 export interface Mutant {
   readonly title: string;
   /** Name of the rule. */
   readonly rule: string;
+  /** Name of its group. */
+  readonly group: string;
   /** Alerts whose scenarios have to notice. */
   readonly about: readonly string[];
   readonly rules: RuleFile;
@@ -15,20 +18,9 @@ export interface Mutant {
 const never = "vector(0) > 1";
 const always = 'label_replace(vector(1), "owner", "nobody", "", "")';
 
-/** Names of a rule: those of rows of a table are the same. */
-const nameOf = (rule: Rule): string => (isRecording(rule) ? rule.record : rule.alert);
-
-/** Whether an expression reads a metric. */
-function reads(expr: string, metric: string): boolean {
-  return expr
-    .split(metric)
-    .slice(1)
-    .some((rest, at) => !/^[\w:]/.test(rest) && !/[\w:]$/.test(expr.split(metric)[at] ?? ""));
-}
-
 /** Names of the alerts that a rule decides about: its own, or those that read what it records, directly or not. */
 function decides(rules: RuleFile, name: string): readonly string[] {
-  const all = rules.groups.flatMap((group) => group.rules);
+  const all = allRules(rules);
   const names = new Set([name]);
   for (let before = 0; before !== names.size;) {
     before = names.size;
@@ -62,9 +54,14 @@ function without(expr: string): readonly (readonly [string, string])[] {
   // a threshold
   for (const [limit] of expr.matchAll(/ > (?!0\b(?!\.))[\d.]+/g))
     parts.push([`threshold${limit}`, expr.replace(limit, " >= 0")]);
-  return [...new Map(parts.map(([what, text]) => [text, [what, text] as const])).values()].filter(
-    ([, text]) => text !== expr,
-  );
+  const times = new Map<string, number>();
+  return [...new Map(parts.map(([what, text]) => [text, what])).entries()]
+    .filter(([text]) => text !== expr)
+    .map(([text, what]) => {
+      const time = (times.get(what) ?? 0) + 1;
+      times.set(what, time);
+      return [time === 1 ? what : `${what} (${time})`, text] as const;
+    });
 }
 
 /** Each rule broken in every way that is known: nothing, everything, each part of its expression and each time gone. */
@@ -81,6 +78,7 @@ export function mutantsOf(name: string, rules: RuleFile): readonly Mutant[] {
       const mutant = (how: string, broken: Rule): Mutant => ({
         title: `${name}: ${own}: ${how}`,
         rule: own,
+        group: group.name,
         about,
         rules: {
           groups: rules.groups.map((one, place) =>

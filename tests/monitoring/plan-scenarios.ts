@@ -114,6 +114,7 @@ export function planScenarios(example: Watched): readonly Scenario[] {
     everyNamespaceTries(example),
     everyBoundary(example),
     everyNeighbour(example),
+    everyNeighbourTries(example),
     noiseEverywhere(example),
   ];
   return within(["table", "denials"], all);
@@ -169,6 +170,7 @@ function everyFlowDenied(example: Watched): Scenario {
   return {
     title: `${example.name}: nothing passes of each of ${pairs.length} declared pairs, and no policy was changed`,
     about: ["DeclaredFlowDenied", "OtherTenantTried", "ClosedPathTried"],
+    evaluation: "2m",
     series: [
       ...healthy(20),
       ...pairs.flatMap(({ source, destination }) => [
@@ -225,6 +227,7 @@ function everyPairPartly({ name, plan, monitoring }: Watched): Scenario {
   return {
     title: `${name}: each of ${pairs.length} declared pairs is denied beside what passes`,
     about: ["DeclaredPairPartlyDenied"],
+    evaluation: "5m",
     series: [
       ...healthy(26),
       ...pairs.flatMap(({ source, destination }) => [
@@ -254,6 +257,7 @@ function everyNamespaceTries({ name, plan, monitoring }: Watched): Scenario {
   return {
     title: `${name}: a pod of each of ${names.length} namespaces tries what is undeclared, and a metadata endpoint`,
     about: ["UndeclaredFlowDenied", "MetadataEndpointTried", "OtherTenantTried", "ClosedPathTried"],
+    evaluation: "5m",
     series: [
       ...healthy(26),
       ...names.flatMap((namespace) => [
@@ -276,11 +280,8 @@ function everyNamespaceTries({ name, plan, monitoring }: Watched): Scenario {
   };
 }
 
-/** Pods beside those of declared pairs are denied explicitly: a row of the table stands for its own pods alone. */
-function everyNeighbour({ name, plan, monitoring }: Watched): Scenario {
-  const closed = monitoring.alerts.some((alert) => alert.name === "OtherTenantTried")
-    ? "OtherTenantTried"
-    : "ClosedPathTried";
+/** Pairs of pods beside those of declared pairs, which nothing declares: the source, the destination or both are another pod. */
+function neighboursOf(plan: Plan): readonly Pick<Row, "source" | "destination">[] {
   const beside = (end: MetricEnd): MetricEnd => ({ ...end, name: "beside" });
   const between = pairsOf(plan).filter(
     ({ source, destination }) => source.namespace !== "" && destination.namespace !== "",
@@ -292,7 +293,25 @@ function everyNeighbour({ name, plan, monitoring }: Watched): Scenario {
       { source: beside(source), destination: beside(destination) },
     ])
     .filter((pair) => ownersOf(plan, pair).length === 0);
-  const pairs = [...new Map(all.map((pair) => [JSON.stringify(pair), pair])).values()];
+  return [...new Map(all.map((pair) => [JSON.stringify(pair), pair])).values()];
+}
+
+const endsLabels = "source_namespace, source, destination_namespace, destination";
+
+const endsSample = ({ source, destination }: Pick<Row, "source" | "destination">) =>
+  sample({
+    source_namespace: source.namespace,
+    source: source.name,
+    destination_namespace: destination.namespace,
+    destination: destination.name,
+  });
+
+/** They are denied explicitly: a row of the table stands for its own pods alone. */
+function everyNeighbour({ name, plan, monitoring }: Watched): Scenario {
+  const closed = monitoring.alerts.some((alert) => alert.name === "OtherTenantTried")
+    ? "OtherTenantTried"
+    : "ClosedPathTried";
+  const pairs = neighboursOf(plan);
   return {
     title: `${name}: ${pairs.length} pairs of pods beside declared ones are denied explicitly`,
     about: [closed],
@@ -301,17 +320,33 @@ function everyNeighbour({ name, plan, monitoring }: Watched): Scenario {
       ...pairs.map(({ source, destination }) => drops(source, destination, counter([4, 8]), "POLICY_DENY")),
     ],
     moments: [{ at: "5m", firing: pairs.length === 0 ? [] : [`${closed} security critical`] }],
-    records: {
-      [firing(closed, "source_namespace, source, destination_namespace, destination")]: pairs.map(
-        ({ source, destination }) =>
-          sample({
-            source_namespace: source.namespace,
-            source: source.name,
-            destination_namespace: destination.namespace,
-            destination: destination.name,
-          }),
-      ),
-    },
+    records: { [firing(closed, endsLabels)]: pairs.map(endsSample) },
+  };
+}
+
+/** They are denied beside what passes by policies of others: they are undeclared, and no part of a declared pair. */
+function everyNeighbourTries({ name, plan, monitoring }: Watched): Scenario {
+  const pairs = neighboursOf(plan);
+  const ownerOf = ({ source }: Pick<Row, "source">): string => monitoring.owners.get(source.namespace) ?? "platform";
+  return {
+    title: `${name}: ${pairs.length} pairs of pods beside declared ones are denied for long`,
+    about: ["UndeclaredFlowDenied", "DeclaredPairPartlyDenied"],
+    evaluation: "5m",
+    series: [
+      ...healthy(26),
+      ...pairs.flatMap(({ source, destination }) => [
+        ...passes(source, destination, counter([6, 26])),
+        drops(source, destination, counter([4, 26])),
+      ]),
+    ],
+    moments: [
+      { at: "14m", firing: [] },
+      {
+        at: "25m",
+        firing: [...new Set(pairs.map(ownerOf))].sort().map((owner) => `UndeclaredFlowDenied ${owner} warning`),
+      },
+    ],
+    records: { [firing("UndeclaredFlowDenied", endsLabels)]: pairs.map(endsSample) },
   };
 }
 
@@ -334,6 +369,7 @@ function everyBoundary({ name, plan, monitoring }: Watched): Scenario {
   return {
     title: `${name}: ${crossings.length} boundaries and ${targets.length} closed workloads are tried`,
     about: [closed, "ClosedWorkloadTried"],
+    evaluation: "3m",
     series: [
       ...healthy(16),
       ...crossings.map(([a, b]) =>
@@ -386,7 +422,7 @@ export function endScenarios({ name, plan }: Watched): readonly Scenario[] {
       {
         title: `${name}: each day on which something ends`,
         about: ["BypassOverdue", "ExceptionOverdue", "ReviewOverdue"],
-        evaluation: "10m",
+        evaluation: "30m",
         interval: "1m",
         series: healthy(10),
         moments: [...new Set(known.map(({ over }) => over))]

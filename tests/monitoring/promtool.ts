@@ -5,6 +5,7 @@ import { dump } from "js-yaml";
 import type { RuleJudge } from "../../lab/monitoring/programs";
 import { run } from "../../lab/toolchain/run";
 import type { RuleFile } from "../../sdk/monitoring/index";
+import { alertsIn, partsOf, sliceOf } from "./slices";
 
 /** A series of promtool's tests: its name with labels, and its values in promtool's notation. */
 export interface InputSeries {
@@ -37,8 +38,13 @@ export interface Scenario {
   readonly records?: Readonly<Record<string, readonly { readonly labels: string; readonly value: number }[]>>;
 }
 
-/** A test of promtool. */
-function testOf({ interval = "15s", series, moments, records = {} }: Scenario): object {
+/** What a scenario records, as far as its expressions read no alert but these. */
+const recordsOf = ({ records = {} }: Scenario, alerts: ReadonlySet<string>) =>
+  Object.entries(records).filter(([expr]) => alertsIn(expr).every((name) => alerts.has(name)));
+
+/** A test of promtool, about some alerts. */
+function testOf(scenario: Scenario, alerts: ReadonlySet<string>): object {
+  const { interval = "15s", series, moments } = scenario;
   const last = moments.at(-1)?.at ?? "0m";
   return {
     interval,
@@ -47,12 +53,14 @@ function testOf({ interval = "15s", series, moments, records = {} }: Scenario): 
       ...moments.map(({ at, firing }) => ({
         expr: 'group by (alertname, owner, severity) (ALERTS{alertstate="firing",severity!="info"})',
         eval_time: at,
-        exp_samples: firing.map((text) => {
-          const [alertname = "", owner = "", severity = ""] = text.split(" ");
-          return { labels: `{alertname="${alertname}", owner="${owner}", severity="${severity}"}`, value: 1 };
-        }),
+        exp_samples: firing
+          .map((text) => text.split(" "))
+          .filter(([alertname = ""]) => alerts.has(alertname))
+          .map(([alertname = "", owner = "", severity = ""]) => {
+            return { labels: `{alertname="${alertname}", owner="${owner}", severity="${severity}"}`, value: 1 };
+          }),
       })),
-      ...Object.entries(records).map(([expr, samples]) => ({ expr, eval_time: last, exp_samples: samples })),
+      ...recordsOf(scenario, alerts).map(([expr, samples]) => ({ expr, eval_time: last, exp_samples: samples })),
     ],
   };
 }
@@ -62,6 +70,8 @@ export interface Suite {
   readonly name: string;
   readonly rules: RuleFile;
   readonly scenarios: readonly Scenario[];
+  /** Alerts that are judged. Default all, in parts that have nothing to do with each other. */
+  readonly alerts?: readonly string[];
 }
 
 /** Tests that share rules and an interval, and the suites they are of. */
@@ -70,36 +80,69 @@ interface TestFile {
   readonly evaluation: string;
   readonly tests: object[];
   readonly suites: Set<string>;
+  /** What stands for each test, its rules included. */
+  readonly keys: string[];
+}
+
+/** The alerts of which promtool is asked at once. One that a scenario expects and no rule has is asked too: it is missing. */
+function alertParts(rules: RuleFile, { moments }: Scenario, { alerts }: Suite): readonly ReadonlySet<string>[] {
+  if (alerts !== undefined) return [new Set(alerts)];
+  const parts = partsOf(rules);
+  const known = new Set(parts.flatMap((part) => [...part]));
+  const expected = moments.flatMap(({ firing }) => firing.map((text) => text.split(" ")[0] ?? ""));
+  const missing = expected.filter((name) => !known.has(name));
+  if (parts.length === 0) return [new Set(missing)];
+  return parts.map((part, at) => (at === 0 ? new Set([...part, ...missing]) : part));
 }
 
 /**
  * The tests of suites as files. Rules that a scenario is not about are left out of its file; what is the same in two suites,
  * rules and scenario, is judged once. @param apart Keeps suites in files of their own.
+ * @param isJudged Whether a test need not be asked any more.
  */
-function testFiles(suites: readonly Suite[], apart: boolean): readonly TestFile[] {
+function testFiles(
+  suites: readonly Suite[],
+  apart: boolean,
+  isJudged: (key: string) => boolean = () => false,
+): readonly TestFile[] {
   const files = new Map<string, TestFile>();
   const seen = new Set<string>();
-  for (const { name, rules, scenarios } of suites) {
-    for (const scenario of scenarios) {
+  for (const suite of suites) {
+    for (const scenario of suite.scenarios) {
       const { evaluation = "1m", groups } = scenario;
-      const own = { groups: rules.groups.filter((group) => groups?.includes(group.name) ?? true) };
-      const key = JSON.stringify([own, evaluation, apart ? name : ""]);
-      const test = testOf(scenario);
-      const file = files.get(key) ?? { rules: own, evaluation, tests: [], suites: new Set() };
-      files.set(key, file);
-      file.suites.add(name);
-      const told = key + JSON.stringify(test);
-      if (!seen.has(told)) file.tests.push(test);
-      seen.add(told);
+      const rules = { groups: suite.rules.groups.filter((group) => groups?.includes(group.name) ?? true) };
+      for (const alerts of alertParts(rules, scenario, suite)) {
+        const exprs = recordsOf(scenario, alerts).map(([expr]) => expr);
+        const own = sliceOf(rules, alerts, exprs);
+        const key = JSON.stringify([own, evaluation, apart ? suite.name : ""]);
+        const test = testOf(scenario, alerts);
+        const told = key + JSON.stringify(test);
+        const file = files.get(key) ?? { rules: own, evaluation, tests: [], suites: new Set(), keys: [] };
+        file.suites.add(suite.name);
+        if (seen.has(told) || isJudged(told)) continue;
+        files.set(key, file);
+        seen.add(told);
+        file.tests.push(test);
+        file.keys.push(told);
+      }
     }
   }
   return [...files.values()];
 }
 
-/** What promtool says about suites: a text, empty where everything is as it has to be. */
+/** Tests, with their rules, that a promtool of a version has found nothing to say about. */
+const judged = new Set<string>();
+
+/**
+ * What promtool says about suites: a text, empty where everything is as it has to be. A test that was judged before, with
+ * the same rules, is not judged again.
+ */
 export async function testRules(judge: RuleJudge, suites: readonly Suite[]): Promise<string> {
-  return await withTestFiles(testFiles(suites, false), async (names, files) => {
+  const files = testFiles(suites, false, (key) => judged.has(judge.version + key));
+  if (files.length === 0) return "";
+  return await withTestFiles(files, async (names) => {
     const said = await complaintOf(judge, ["test", "rules", ...names]);
+    if (said === "") for (const key of files.flatMap(({ keys }) => keys)) judged.add(judge.version + key);
     return names.reduce((text, name, at) => text.replaceAll(name, [...(files[at]?.suites ?? [])].join(", ")), said);
   });
 }
@@ -107,7 +150,8 @@ export async function testRules(judge: RuleJudge, suites: readonly Suite[]): Pro
 /** Names of the suites of which promtool refuses something, all in one run. */
 export async function failingSuites(judge: RuleJudge, suites: readonly Suite[]): Promise<ReadonlySet<string>> {
   if (suites.length === 0) return new Set();
-  return await withTestFiles(testFiles(suites, true), async (names, files) => {
+  const files = testFiles(suites, true);
+  return await withTestFiles(files, async (names) => {
     const { stdout, stderr } = await run(judge.path, ["test", "rules", ...names], options);
     // both versions name the file, and after it the success; failures go to another stream
     const passed = new Set(
@@ -123,19 +167,22 @@ export async function failingSuites(judge: RuleJudge, suites: readonly Suite[]):
   });
 }
 
-async function withTestFiles<T>(
-  files: readonly TestFile[],
-  use: (names: readonly string[], files: readonly TestFile[]) => Promise<T>,
-): Promise<T> {
+async function withTestFiles<T>(files: readonly TestFile[], use: (names: readonly string[]) => Promise<T>): Promise<T> {
   const rules = files.map((file) => file.rules);
   return await inFolder(rules, async (folder, names) => {
-    const tests = files.map(({ evaluation, tests }, index) => {
+    const tests = files.map(({ rules: { groups }, evaluation, tests }, index) => {
       const file = path.join(folder, `tests-${index}.yaml`);
-      const content = { rule_files: [names[index]], evaluation_interval: evaluation, tests };
+      const content = {
+        rule_files: [names[index]],
+        evaluation_interval: evaluation,
+        // any order otherwise, another one in each run
+        group_eval_order: groups.map(({ name }) => name),
+        tests,
+      };
       writeFileSync(file, dump(content, { noRefs: true, lineWidth: -1 }));
       return file;
     });
-    return await use(tests, files);
+    return await use(tests);
   });
 }
 
@@ -147,9 +194,10 @@ export async function readableRules(judge: RuleJudge, files: readonly RuleFile[]
   });
 }
 
-/** The same for the syntax and the style of several files. */
+/** The same for the syntax and the style of several files; what is the same in two of them is read once. */
 export async function lintRules(judge: RuleJudge, files: readonly RuleFile[]): Promise<string> {
-  return await inFolder(files, async (_, names) => {
+  const different = [...new Map(files.map((file) => [JSON.stringify(file), file])).values()];
+  return await inFolder(different, async (_, names) => {
     return await complaintOf(judge, ["check", "rules", "--lint=all", "--lint-fatal", ...names]);
   });
 }

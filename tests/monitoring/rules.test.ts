@@ -18,7 +18,14 @@ import {
 import { endScenarios, planScenarios } from "./plan-scenarios";
 import type { Suite } from "./promtool";
 import { lintRules, testRules } from "./promtool";
-import { agentScenarios, ciliumScenarios, declarationScenarios, meshScenarios, calicoScenarios } from "./scenarios";
+import {
+  agentScenarios,
+  ciliumScenarios,
+  declarationScenarios,
+  meshScenarios,
+  meshOwnerScenarios,
+  calicoScenarios,
+} from "./scenarios";
 
 /**
  * Rules, and scenarios out of their plan for each alert that they have. What happens to one pair is judged with one
@@ -38,6 +45,13 @@ function inMesh(example: Watched): Suite {
   return { name: example.name, rules: example.monitoring.rules, scenarios: meshScenarios(example) };
 }
 
+/** Of an example that is in a mesh like `whole`: owners, and that the rules are the same text. */
+function inSameMesh(example: Watched, whole: Watched): Suite {
+  const rulesOf = ({ monitoring }: Watched) => monitoring.rules.groups.find(({ name }) => name === meshGroup)?.rules;
+  assert.deepEqual(rulesOf(example), rulesOf(whole), example.name);
+  return { ...inMesh(example), scenarios: meshOwnerScenarios(example) };
+}
+
 function ending(example: Watched): Suite {
   return { name: `what ends in ${example.name}`, rules: example.monitoring.rules, scenarios: endScenarios(example) };
 }
@@ -50,6 +64,8 @@ function neverFiring({ monitoring }: Watched, { scenarios }: Suite): string[] {
     .filter(({ name, severity }) => severity !== "info" && !fired.has(name) && !(ends && /Overdue$/.test(name)))
     .map(({ name }) => name);
 }
+
+const meshGroup = "cluster-security-istio";
 
 const nameOf = (text: string): string => text.split(" ")[0] ?? "";
 
@@ -92,10 +108,11 @@ describe("monitoring: rules, judged by promtool", function () {
 
   it("S2-08 S2-11 the same for every example, on Cilium, on Calico and in a mesh: each declared pair, namespace and boundary", async () => {
     const examples = await watchedExamples(Dialect.Cilium);
+    const mesh = watched("in a mesh", everythingInAmbientMesh);
     const suites = [
       ...examples.map((example) => onCilium(example)),
       ...(await watchedExamples(Dialect.Calico)).map(onCalico),
-      ...(await watchedExamplesInMesh()).map(inMesh),
+      ...(await watchedExamplesInMesh()).map((example) => inSameMesh(example, mesh)),
       ...(await Promise.all(
         exampleNames.map(async (name) => ending(watched(name, atTheBeginning((await loadExample(name)).declaration)))),
       )),

@@ -142,14 +142,22 @@ export function flowOwners({ pairs }: MonitoringPlan, { source, destination }: D
   return [...new Set(own.map(({ owner }) => owner))].sort();
 }
 
-/** An alert that fires from one minute to another, both included; it ends within two. */
+/**
+ * An alert that fires from one minute to another, both included. Rules are evaluated every two minutes here: what begins or
+ * ends between two evaluations is seen two minutes later.
+ */
 function between(alert: string, [first, last]: readonly [number, number]): Moment[] {
   return [
     { at: `${first - 1}m`, firing: [] },
-    { at: `${first}m`, firing: [alert] },
+    { at: `${first + 2}m`, firing: [alert] },
     { at: `${last}m`, firing: [alert] },
-    { at: `${last + 2}m`, firing: [] },
+    { at: `${last + 4}m`, firing: [] },
   ];
+}
+
+/** Scenarios of many minutes, whose rules are evaluated every second one. */
+function slowly(scenarios: readonly Scenario[]): readonly Scenario[] {
+  return scenarios.map((scenario) => ({ evaluation: "2m", ...scenario }));
 }
 
 /** What has to fire, and what must not, on Cilium with enforced policies. */
@@ -165,8 +173,8 @@ export function ciliumScenarios(example: Watched): readonly Scenario[] {
 export function agentScenarios(example: Watched): readonly Scenario[] {
   return [
     ...within(["budget"], budgetScenarios()),
-    ...within(["cilium", "watch"], troubles()),
-    ...within(["watch"], absentScenarios(example)),
+    ...within(["cilium", "watch"], slowly(troubles())),
+    ...within(["watch"], slowly(absentScenarios(example))),
   ];
 }
 
@@ -313,6 +321,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
     {
       title: "an undeclared flow that is denied for long: the owner of the source's namespace",
       about: ["UndeclaredFlowDenied"],
+      evaluation: "2m",
       series: [...healthy(80), drops(stranger, far, counter([0, 5], [4, 30], [0, 45]), "POLICY_DENIED", "UDP")],
       moments: [
         { at: "15m", firing: [] },
@@ -323,25 +332,49 @@ function denialsOf(example: Watched): readonly Scenario[] {
     {
       title: "an undeclared flow from a namespace that nobody knows: the owner of the platform",
       about: ["UndeclaredFlowDenied"],
+      evaluation: "2m",
       series: [...healthy(40), drops({ namespace: "nobody-knows", name: "x" }, far, counter([4, 40]))],
       moments: [{ at: "30m", firing: ["UndeclaredFlowDenied platform warning"] }],
     },
     {
       title: "a declared pair that is denied beside what passes: the owner of the namespace",
       about: ["DeclaredPairPartlyDenied"],
+      evaluation: "2m",
       series: [
-        ...healthy(40),
-        ...passes(source, destination, counter([6, 40])),
-        drops(source, destination, counter([0, 5], [4, 35])),
+        ...healthy(60),
+        ...passes(source, destination, counter([6, 60])),
+        drops(source, destination, counter([0, 5], [4, 25], [0, 30])),
       ],
       moments: [
         { at: "15m", firing: [] },
         { at: "30m", firing: [partly] },
+        // what fired goes on for a while, and ends
+        { at: "45m", firing: [partly] },
+        { at: "58m", firing: [] },
       ],
     },
+    ...[
+      { words: "an undeclared flow", to: far, told: undeclared },
+      { words: "a declared pair beside what passes", to: destination, told: partly },
+    ].map(({ words, to, told }): Scenario => ({
+      // a little more than one attempt in five minutes: the first window has seen enough long before the second
+      title: `${words} that is denied now and then: its owner hears once half an hour has seen enough`,
+      about: ["UndeclaredFlowDenied", "DeclaredPairPartlyDenied"],
+      evaluation: "2m",
+      series: [
+        ...healthy(40),
+        ...passes(source, destination, counter([6, 40])),
+        drops(source, to, counter([0, 5], [0.3125, 35])),
+      ],
+      moments: [
+        { at: "26m", firing: [] },
+        { at: "39m", firing: [told] },
+      ],
+    })),
     {
       title: "a declared flow that is cut and an undeclared one that is tried are different alerts",
       about: ["DeclaredFlowDenied", "UndeclaredFlowDenied"],
+      evaluation: "2m",
       series: [
         ...healthy(40),
         ...passes(source, destination, counter([6, 5], [0, 35])),
@@ -381,6 +414,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
     {
       title: "something outside that keeps trying a closed workload: security",
       about: ["ClosedWorkloadTried"],
+      evaluation: "2m",
       series: [
         ...healthy(50),
         drops(
@@ -396,6 +430,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
     {
       title: "an explicit deny between namespaces: security",
       about: [closed],
+      evaluation: "2m",
       series: [...healthy(60), drops(stranger, far, counter([0, 10], [4, 1], [0, 49]), "POLICY_DENY")],
       moments: between(`${closed} security critical`, [11, 35]),
     },
@@ -537,6 +572,7 @@ function budgetScenarios(): readonly Scenario[] {
       title: "S1-25 two percent of verdicts are denials: the budget burns fast, and slowly too once it lasts",
       about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
       interval: "1m",
+      evaluation: "5m",
       series: traffic([
         [0, 15],
         [20, 45],
@@ -552,6 +588,7 @@ function budgetScenarios(): readonly Scenario[] {
       title: "S1-25 0.2 percent: the budget burns slowly",
       about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
       interval: "1m",
+      evaluation: "5m",
       series: traffic([[2, 120]]),
       moments: [
         { at: "50m", firing: [] },
@@ -562,6 +599,7 @@ function budgetScenarios(): readonly Scenario[] {
       title: "S1-25 0.05 percent is within the objective",
       about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
       interval: "1m",
+      evaluation: "5m",
       series: traffic([[0.5, 120]]),
       moments: ["120m", "300m", "470m"].map((at) => ({ at, firing: [] })),
     },
@@ -569,6 +607,7 @@ function budgetScenarios(): readonly Scenario[] {
       title: "S1-25 a single denial in a cluster without traffic says nothing",
       about: ["ViolationBudgetBurnsFast", "ViolationBudgetBurnsSlowly"],
       interval: "1m",
+      evaluation: "5m",
       series: traffic([[0.5, 120]], 0.5),
       moments: ["120m", "300m", "470m"].map((at) => ({ at, firing: [] })),
     },
@@ -614,7 +653,7 @@ function troubles(): readonly Scenario[] {
     title,
     about: [about],
     series: [...healthy(60), ...series],
-    moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
   });
   const fires = (
     title: string,
@@ -758,7 +797,7 @@ function endScenarios(): readonly Scenario[] {
     {
       title: "bypass, exceptions and reviews on the day before and after their end",
       about: ["BypassOverdue", "ExceptionOverdue", "ReviewOverdue"],
-      evaluation: "10m",
+      evaluation: "30m",
       interval: "1m",
       series: healthy(60 * 14),
       moments: [
@@ -901,7 +940,7 @@ export function calicoScenarios(): readonly Scenario[] {
     title,
     about: [about],
     series: [...well(replaced), ...series],
-    moments: ["20m", "40m", "59m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
   });
   const apply = (seconds: number, perStep = 1, quantile = "0.99"): InputSeries[] => [
     of(
@@ -987,7 +1026,7 @@ export function calicoScenarios(): readonly Scenario[] {
       ],
     })),
   ];
-  return within(["calico", "watch"], all);
+  return within(["calico", "watch"], slowly(all));
 }
 
 /** What ztunnel and waypoints report, between two workloads of the plan. */
@@ -1020,7 +1059,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     title,
     about: [about],
     series: [...healthy(60), ...series],
-    moments: ["20m", "40m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
   });
   const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
   const has = (name: string): boolean => example.monitoring.alerts.some((alert) => alert.name === name);
@@ -1109,9 +1148,18 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     },
   ];
   // a mesh of sidecars has no ztunnel
-  return all
+  return slowly(all)
     .filter(({ about }) => about.every(has))
     .map((each) => ({ ...each, groups: each.groups ?? ["cluster-security-table", "cluster-security-istio"] }));
+}
+
+/** Those of them whose alerts name an owner: the rest of the rules is the same in every declaration. */
+export function meshOwnerScenarios(example: Watched): readonly Scenario[] {
+  const isFiring = ({ moments }: Scenario): boolean => moments.some(({ firing }) => firing.length > 0);
+  return meshScenarios(example).filter(
+    (scenario) =>
+      isFiring(scenario) && scenario.about.some((name) => /^Mesh(?:ConnectionDenied|RequestForbidden)$/.test(name)),
+  );
 }
 
 /** A declared flow between workloads: to another namespace where there is one. */
