@@ -11,7 +11,14 @@ import { crdFolder } from "./manifests";
 export type { CrdSetName } from "./catalog";
 export { crdSets } from "./catalog";
 export { calicoOperatorChart, istioCharts } from "./charts";
-export { calicoDefinitions, ciliumBpfSources, ciliumChart, crdFolder, pinnedVersion } from "./manifests";
+export {
+  calicoDefinitions,
+  ciliumBpfSources,
+  ciliumChart,
+  crdFolder,
+  fluxDefinitions,
+  pinnedVersion,
+} from "./manifests";
 export type { ManifestOptions } from "./manifests";
 
 /** A CustomResourceDefinition, as far as installing it needs to know it. */

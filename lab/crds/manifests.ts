@@ -28,6 +28,7 @@ export interface ManifestOptions {
 export const pinFolder = path.resolve(__dirname, "..", "modules", "manifests");
 const ciliumModule = "github.com/cilium/cilium";
 const calicoModule = "github.com/projectcalico/calico";
+const fluxModule = "github.com/fluxcd/kustomize-controller";
 
 /** The version of a module that the lab pins, without "v". */
 export function pinnedVersion(module: string): string {
@@ -111,6 +112,20 @@ export async function calicoDefinitions(options: ManifestOptions = {}): Promise<
   return await cached("crds-calico", version, `${calicoModule} ${version}`, options, async (target) => {
     const source = await downloadGoModule(calicoModule, version, pins, options.env);
     copyWritable(path.join(source, "libcalico-go/config/crd"), path.join(target, "crd"));
+  });
+}
+
+/**
+ * A local folder with the definition of Flux's Kustomization, out of the module that the lab builds kustomize-controller
+ * from. Those of its sources are in no module.
+ * @throws ToolchainError where it cannot be had
+ */
+export async function fluxDefinitions(options: ManifestOptions = {}): Promise<string> {
+  const pins = path.resolve(pinFolder, "..", "flux");
+  const version = requiredVersion(readFileSync(path.join(pins, "go.mod"), "utf8"), fluxModule);
+  return await cached("crds-flux", version, `${fluxModule} ${version}`, options, async (target) => {
+    const source = await downloadGoModule(fluxModule, version, pins, options.env);
+    copyWritable(path.join(source, "config/crd/bases"), path.join(target, "crd"));
   });
 }
 

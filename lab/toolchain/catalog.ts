@@ -27,6 +27,7 @@ export type ToolName =
   | "calico-apiserver"
   | "promtool"
   | "kube-state-metrics"
+  | "kustomize-controller"
   | "datapath-helper";
 
 /** An operating system and processor as Go names them. */
@@ -295,6 +296,22 @@ const kubeStateMetrics: ToolSpec = {
   onPath: false,
 };
 
+const fluxModule = "github.com/fluxcd/kustomize-controller";
+
+/** Flux's applier of Kustomizations. It is released as a container image only, so it is built; it tells no version, only its flags. */
+const kustomizeController: ToolSpec = {
+  name: "kustomize-controller",
+  moduleFolder: "modules/flux",
+  goPackage: fluxModule,
+  ldflags: () => "-s -w",
+  version: pinned("modules/flux", fluxModule),
+  versionArgs: ["--help"],
+  versionStream: "stderr",
+  release: () => undefined,
+  kubebuilderAsset: false,
+  onPath: false,
+};
+
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
 function ourOwn(name: "datapath-helper" | "sdk-generator", moduleFolder: string, goPackage = "."): ToolSpec {
   return {
@@ -368,6 +385,7 @@ const specs: readonly ToolSpec[] = [
   calico("calico-apiserver", "apiserver/cmd/apiserver"),
   promtool,
   kubeStateMetrics,
+  kustomizeController,
   ourOwn("datapath-helper", "datapath/helper"),
 ];
 

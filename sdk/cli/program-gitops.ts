@@ -49,7 +49,7 @@ function addRender(program: Command, outcome: Outcome): void {
     .option("--repository <url>", "argocd: the repository's address")
     .option("--revision <name>", "argocd: branch, tag or commit", defaultSettings.revision)
     .option("--move", "flux: objects change their Kustomization, in two commits", false)
-    .option("--remove", "flux: take the policies down, in two commits", false)
+    .option("--remove", "take the policies down, in two commits", false)
     .addOption(new Option("--commit <n>", "with --move or --remove: which of the two commits").choices(["1", "2"]))
     .option("--check", "write nothing; exit with 1 where the files are not what the declaration gives", false)
     .option("--allow-dirty", "write although the git tree has other changes that are not committed", false)

@@ -30,6 +30,7 @@ export type * from "./presets/declarations";
 export { DeclarationError } from "./errors";
 export type { DocumentedException, ExceptionPorts, ExceptionSide } from "./exceptions";
 export { documentedExceptions, exceptionAnnotation } from "./exceptions";
+export { allowAllsFor } from "./apis/kubernetes/allow-all";
 export type { ImaginedCluster } from "./imagined-cluster";
 export { imaginedCluster } from "./imagined-cluster";
 export { namespaceLabels, namespaceObject } from "./namespace-objects";

@@ -2,13 +2,14 @@
 import { filesOf, marked, yamlOf, type RenderedFile } from "./files";
 import { layersOf, stageLabel } from "./layers";
 import type { Layer, RenderedObject } from "./objects";
+import { removalLayer } from "./objects";
 import type { RenderSettings } from "./settings";
 
 /** What happens to a layer that is not simply applied. */
 export interface FluxChange {
   /** Objects that change their Kustomization with the next commit: Flux is told to leave them in place until then. */
   readonly moving: ReadonlySet<string>;
-  /** The tree is taken down: every Kustomization gives its objects up, the last one first. */
+  /** The tree is taken down: every Kustomization gives its objects up, the last one first, when what lets everything pass is there. */
   readonly removing: boolean;
   /**
    * Layers that hold nothing any more. Without its Kustomization Flux would delete what a layer held as soon as it has seen the
@@ -64,9 +65,11 @@ function kustomizations(
 ): readonly unknown[] {
   const held = [...layersOf(objects), ...emptied].filter(({ name }) => name !== lastLayer);
   const layers = [...held.sort((a, b) => a.rank - b.rank), { name: lastLayer, rank: Infinity, isClusterwide: true }];
-  return layers.map((layer, index) => {
+  const opening = objects.filter(({ layer }) => layer.name === removalLayer.name).length;
+  const chain = removing ? takingDown(layers) : layers;
+  return layers.map((layer) => {
     const own = objects.filter((each) => each.layer.name === layer.name);
-    const neighbour = layers[removing ? index + 1 : index - 1];
+    const isLeft = removing && layer.name !== removalLayer.name;
     return {
       apiVersion: "kustomize.toolkit.fluxcd.io/v1",
       kind: "Kustomization",
@@ -85,30 +88,47 @@ function kustomizations(
         sourceRef: { kind: "GitRepository", name: settings.source },
         // it would be written into everything that has a namespace
         ...(layer.isClusterwide ? { targetNamespace: settings.targetNamespace } : {}),
-        ...dependencies(neighbour, settings, removing),
-        patches: [removing ? dropped() : dropped(`${stageLabel}!=${layer.name}`)],
+        ...dependencies(chain[chain.indexOf(layer) - 1], settings, { removing: isLeft, opening }),
+        patches: [isLeft ? dropped() : dropped(`${stageLabel}!=${layer.name}`)],
         ...healthChecks(own),
       },
     };
   });
 }
 
+/** The order in which layers are taken down: the last one first, but what lets everything pass comes before them. */
+function takingDown(layers: readonly Layer[]): readonly Layer[] {
+  const isOpening = ({ name }: Layer): boolean => name === removalLayer.name;
+  return [...layers.filter(isOpening), ...layers.filter((layer) => !isOpening(layer)).reverse()];
+}
+
 /**
  * Applying waits for the layer before, taking down for the layer after. There the usual readiness is not enough: a
- * Kustomization that has not yet been changed itself is ready.
+ * Kustomization that has not yet been changed itself is ready. What lets everything pass waits for what applying waits for:
+ * should the removal be called off, its Kustomization must not see the next commit before it has its new specification.
  */
-function dependencies(neighbour: Layer | undefined, settings: RenderSettings, removing: boolean): object {
-  if (neighbour === undefined) {
+function dependencies(
+  before: Layer | undefined,
+  settings: RenderSettings,
+  { removing, opening }: { readonly removing: boolean; readonly opening: number },
+): object {
+  if (before === undefined) {
     return settings.dependsOn.length === 0 || removing
       ? {}
       : { dependsOn: settings.dependsOn.map((name) => ({ name })) };
   }
-  const name = kustomizationNameOf(neighbour, settings);
-  return { dependsOn: [removing ? { name, readyExpr: hasNothing } : { name }] };
+  const name = kustomizationNameOf(before, settings);
+  if (!removing) return { dependsOn: [{ name }] };
+  return { dependsOn: [{ name, readyExpr: before.name === removalLayer.name ? holds(opening) : hasNothing }] };
 }
 
-const hasNothing =
-  "dep.status.observedGeneration == dep.metadata.generation && (!has(dep.status.inventory) || !has(dep.status.inventory.entries) || size(dep.status.inventory.entries) == 0)";
+const isSeen = "dep.status.observedGeneration == dep.metadata.generation";
+const hasNothing = `${isSeen} && (!has(dep.status.inventory) || !has(dep.status.inventory.entries) || size(dep.status.inventory.entries) == 0)`;
+
+/** It has applied so many objects. */
+function holds(count: number): string {
+  return `${isSeen} && has(dep.status.inventory) && has(dep.status.inventory.entries) && size(dep.status.inventory.entries) == ${count}`;
+}
 
 /** Takes objects out of what the Kustomization applies: those that the selector names, or all. */
 function dropped(labelSelector: string = stageLabel): unknown {

@@ -8,7 +8,7 @@ export { policyFiles } from "./policy-tree";
 export type { RenderRecord } from "./record";
 export { readRecord, recordFile, writeRecord } from "./record";
 export type { EarlierRendering, Rendering, TwoCommits } from "./render";
-export { objectsOfEarlier, render } from "./render";
+export { render, standingObjects } from "./render";
 export type { Change } from "./safe-order";
 export { safeOrder } from "./safe-order";
 export type { RenderSettings, RenderTarget } from "./settings";

@@ -25,7 +25,7 @@ export function kustomizeFiles(objects: readonly RenderedObject[]): readonly Ren
 /** One file for each layer, numbered: `kubectl apply -f` takes the files of a folder by their names. */
 export function plainFiles(objects: readonly RenderedObject[]): readonly RenderedFile[] {
   return layersOf(objects).map((layer) => ({
-    file: `${String(layer.rank).padStart(3, "0")}-${layer.name}.yaml`,
+    file: `${String(Math.max(0, layer.rank)).padStart(3, "0")}-${layer.name}.yaml`,
     text: yamlOf(...objects.filter((each) => each.layer.name === layer.name).map(({ object }) => object)),
   }));
 }

@@ -74,8 +74,15 @@ export function idOf({ apiVersion, kind, metadata }: Pick<PlannedObject, "apiVer
   return `${group === "" ? kind : `${kind}.${group}`} ${name}`;
 }
 
+/**
+ * The layer of what lets everything pass while the rest is taken down. Where a removal is called off, it goes when the flows
+ * are back, and before the default deny.
+ */
+export const removalLayer: Layer = { name: "allow-all", rank: rankOf("default-deny") - 1, isClusterwide: false };
+
 /** The layer of a name, which an earlier rendering gave; nothing where no layer is called so. */
 export function layerNamed(name: string): Layer | undefined {
+  if (name === removalLayer.name) return removalLayer;
   const [, stage, depth, clusterwide] = /^(.*?)(?:-(\d+))?(-clusterwide)?$/.exec(name) ?? [];
   const known = order.find((one) => one === stage);
   return known && layerOf(known, depth === undefined ? 0 : Number(depth) - 1, clusterwide !== undefined);

@@ -6,11 +6,12 @@ import type { RenderedFile } from "./files";
 import { fluxFiles, kustomizationNameOf, lastLayer, type FluxChange } from "./flux";
 import { layersOf } from "./layers";
 import { kustomizeFiles, plainFiles } from "./manifests";
-import { idOf, layerNamed, objectsOf, type RenderedObject } from "./objects";
+import { idOf, layerNamed, objectsOf, removalLayer, type RenderedObject } from "./objects";
 import type { OrderStep } from "./order";
 import { movedObjects, type RenderRecord, type TreeState } from "./record";
 import type { RenderSettings, RenderTarget } from "./settings";
-import { removalOf, stepsOf } from "./steps";
+import { allowAllsOf, refuseRemoval, removalSteps } from "./removal";
+import { stepsOf } from "./steps";
 
 /** The change that takes two commits, and which of them this is. */
 export interface TwoCommits {
@@ -39,6 +40,8 @@ export interface Rendering {
   readonly bypasses: readonly string[];
   /** Objects that the tool does not delete by itself: what is to be deleted by hand, in this order. */
   readonly byHand: readonly string[];
+  /** What a removal adds: policies that let everything pass until the others are gone. */
+  readonly allowAlls: readonly string[];
   /** Flux: names of layers that have held objects and hold none now. */
   readonly emptied: readonly string[];
 }
@@ -77,6 +80,7 @@ export function render(
     state: moving.size > 0 ? "moving" : "applied",
     files: filesFor(target, placed, settings, { moving: new Set(moving.keys()), removing: false, emptied }),
     objects: placed,
+    allowAlls: [],
     emptied: emptied.map(({ name }) => name),
     steps: stepsOf(target, placed, gone),
     layers: layerNames(target, placed, settings),
@@ -140,8 +144,20 @@ function goneFrom(earlier: EarlierRendering, objects: readonly RenderedObject[])
   return objectsOfEarlier(earlier).filter(({ id }) => !kept.has(id));
 }
 
+/**
+ * The objects of an earlier rendering that are in the cluster: after the first commit of a removal Flux has given up all but
+ * namespaces and what lets everything pass.
+ */
+export function standingObjects(earlier: EarlierRendering): readonly RenderedObject[] {
+  const { target, state } = earlier.record;
+  const objects = objectsOfEarlier(earlier);
+  return target === "flux" && state === "removing"
+    ? objects.filter(({ object, layer }) => object.kind === "Namespace" || layer.name === removalLayer.name)
+    : objects;
+}
+
 /** The objects of an earlier rendering with the layers that its record gives them. */
-export function objectsOfEarlier({ record, objects }: EarlierRendering): readonly RenderedObject[] {
+function objectsOfEarlier({ record, objects }: EarlierRendering): readonly RenderedObject[] {
   return objects.flatMap((object) => {
     const id = idOf(object);
     const layer = layerNamed(record.objects.get(id) ?? "");
@@ -158,47 +174,24 @@ interface Removal {
   readonly commit: 1 | 2;
 }
 
-/** Flux does not reverse `dependsOn` when Kustomizations are deleted, so they give their objects up first, one by one. */
+/** The first commit keeps every file: tools delete what the removal tells them to, in its order. */
 function removed({ objects, bypasses, target, settings, earlier, commit }: Removal): Rendering {
-  if (target !== "flux") throw new RenderError(otherRemovals[target]);
-  if (earlier === undefined) throw new RenderError("there is nothing to remove: the folder holds no rendering");
+  refuseRemoval(objects, earlier?.record, commit);
+  const nothing = { target, state: "removing", bypasses, byHand: [], emptied: [] } as const;
   if (commit === 2) {
-    if (earlier.record.state !== "removing") {
-      throw new RenderError(
-        "the first commit of the removal is missing: render with --remove --commit 1, commit, and wait until Flux has applied it",
-      );
-    }
-    return {
-      target,
-      state: "removing",
-      files: [],
-      objects: [],
-      steps: [],
-      layers: [],
-      bypasses: [],
-      byHand: [],
-      emptied: [],
-    };
+    return { ...nothing, files: [], objects: [], allowAlls: [], steps: [], layers: [], bypasses: [] };
   }
+  const allowAlls = allowAllsOf(target, objects);
+  const all = [...objects, ...allowAlls];
   return {
-    target,
-    state: "removing",
-    // what holds nothing already must not stand in for what comes after it
-    emptied: [],
-    files: fluxFiles(objects, settings, { moving: new Set(), removing: true, emptied: [] }),
-    objects,
-    steps: removalOf(target, objects),
-    layers: [...layerNames(target, objects, settings)].reverse(),
-    bypasses,
-    byHand: [],
+    ...nothing,
+    files: filesFor(target, all, settings, { moving: new Set(), removing: true, emptied: [] }),
+    objects: all,
+    allowAlls: allowAlls.map(({ id }) => id),
+    steps: removalSteps(target, objects, allowAlls),
+    layers: [...layerNames(target, allowAlls, settings), ...[...layerNames(target, objects, settings)].reverse()],
   };
 }
-
-const otherRemovals: Readonly<Record<Exclude<RenderTarget, "flux">, string>> = {
-  argocd: "Argo CD deletes in reverse waves: delete the Application (argocd app delete NAME), then the files",
-  kustomize: "delete the objects with kubectl in reverse order: what is last in kustomization.yaml goes first",
-  plain: "delete the objects with kubectl in reverse order: kubectl delete -f FILE, from the last file to the first",
-};
 
 function filesFor(
   target: RenderTarget,

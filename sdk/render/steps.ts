@@ -33,14 +33,6 @@ export function stepsOf(
   }
 }
 
-/** What taking a rendering down does: everything in reverse. Namespaces stay. */
-export function removalOf(target: RenderTarget, objects: readonly RenderedObject[]): readonly OrderStep[] {
-  return stepsOf(target, objects)
-    .filter(({ object }) => object.kind !== "Namespace")
-    .map((step): OrderStep => ({ ...step, does: "delete" }))
-    .reverse();
-}
-
 /** A namespace is never deleted: with it everything in it would go. */
 function isPruned({ object }: RenderedObject): boolean {
   return object.kind !== "Namespace";

@@ -7,6 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlPlane } from "../../lab/control-plane/index";
 import { startControlPlane } from "../../lab/control-plane/index";
+import type { CrdSetName } from "../../lab/crds/index";
 import { installCrds } from "../../lab/crds/index";
 import { simulatedNodeProgram, simulateNode } from "../../lab/nodes/index";
 import { provideTools } from "../../lab/toolchain/index";
@@ -62,21 +63,31 @@ export class Plane {
   ) {}
 
   /**
-   * Starts one with the definitions of Cilium, without a scheduler.
+   * Starts one, without a scheduler.
    *
    * @param settings `node`: with a simulated node, on which pods run by their status alone. Default: pods stay pending.
+   * `auditLog`: the API server keeps one. `crds`: definitions to install; default Cilium's.
    */
-  static async start(settings: { readonly node?: boolean } = {}): Promise<Plane> {
+  static async start({
+    node = false,
+    auditLog = false,
+    crds = ["cilium"],
+  }: {
+    readonly node?: boolean;
+    readonly auditLog?: boolean;
+    readonly crds?: readonly CrdSetName[];
+  } = {}): Promise<Plane> {
     const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-break-glass-"));
     const tools = await provideTools(["etcd", "kube-apiserver", "kube-controller-manager"]);
     const controlPlane = await startControlPlane({
       dataDir: path.join(folder, "plane"),
       tools,
       fresh: true,
-      ...(settings.node === true ? { nodeProgram: simulatedNodeProgram() } : {}),
+      auditLog,
+      ...(node ? { nodeProgram: simulatedNodeProgram() } : {}),
     });
-    if (settings.node === true) await simulateNode(controlPlane);
-    await installCrds(controlPlane, ["cilium"]);
+    if (node) await simulateNode(controlPlane);
+    await installCrds(controlPlane, crds);
     return new Plane(controlPlane, folder);
   }
 

@@ -1,6 +1,6 @@
 import { imaginedCluster } from "../../plan";
 import type { OrderProof, RenderSettings, RenderTarget, Rendering, TwoCommits } from "../../render";
-import { defaultSettings, objectsOfEarlier, proveOrder, render as rendered, RenderError } from "../../render";
+import { defaultSettings, proveOrder, render as rendered, RenderError, standingObjects } from "../../render";
 import { planOfToday } from "../declaration-file";
 import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
@@ -103,10 +103,11 @@ function pathBelow({ for: target, path }: RenderOptions): string {
   return path ?? (target === "flux" || target === "argocd" ? defaultSettings.path : "");
 }
 
-/** While the Kustomizations give their objects up, the objects themselves must not change. */
+/** While objects are given up, the objects themselves must not change. What a removal adds has files of its own. */
 function refuseOtherChanges({ texts }: RenderedFolder, { files }: Rendering): void {
+  const ofTool = /(^|\/)(ks|kustomization)\.yaml$/;
   const other = files
-    .filter(({ file, text }) => file !== "ks.yaml" && texts.get(file) !== text)
+    .filter(({ file, text }) => !ofTool.test(file) && texts.has(file) && texts.get(file) !== text)
     .map(({ file }) => file);
   if (other.length === 0) return;
   throw inputError(
@@ -115,7 +116,7 @@ function refuseOtherChanges({ texts }: RenderedFolder, { files }: Rendering): vo
 }
 
 function standingOf(earlier: NonNullable<RenderedFolder["earlier"]>): Rendering["objects"][number]["object"][] {
-  return objectsOfEarlier(earlier).map(({ object }) => object);
+  return standingObjects(earlier).map(({ object }) => object);
 }
 
 function attempted<T>(action: () => T): T {
@@ -142,9 +143,10 @@ function summary({ tree, proof, changes, folder, options, warnings }: Summary): 
     ...(proof === undefined ? [] : proofLines(proof)),
     filesLine(changes, folder, options),
     ...tree.bypasses.map((of) => `left out  the bypass of ${of}: what is in Git comes back after its end`),
+    ...allowAllLines(tree),
     ...tree.byHand.map((id) => `by hand   ${id} is no longer declared: kubectl delete it, in this order`),
     ...warnings.map((warning) => `warning   ${warning}`),
-    ...nextLines(tree, options),
+    ...nextLines(tree, folder, options),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -159,15 +161,55 @@ function filesLine(
   return `files     ${write} ${written.length}, ${remove} ${removed.length}, unchanged ${unchanged}: ${place}`;
 }
 
+/** What is added lets everything pass: never silent. */
+function allowAllLines({ allowAlls }: Rendering): readonly string[] {
+  if (allowAlls.length === 0) return [];
+  return [
+    `added     ${allowAlls.join(", ")}: while the others are deleted, everything passes but what goes to metadata endpoints, so that no flow is cut`,
+  ];
+}
+
+/** After the first commit of a removal, by tool. */
+function takingDown(target: RenderTarget, place: string, name: string): readonly string[] {
+  const last = "then render with --remove --commit 2";
+  switch (target) {
+    case "flux":
+      return [`commit, wait until "flux get kustomizations" shows ${name} and the others ready, ${last}`];
+    case "argocd":
+      return [
+        "commit, wait until Argo CD has synchronised it, then delete the Application, which deletes in reverse waves:",
+        `argocd app delete argocd/${name}; ${last}`,
+      ];
+    case "kustomize":
+      return [
+        `kubectl apply --server-side -k ${place}`,
+        `then delete what kustomization.yaml lists, from the last to the first (kubectl delete -f FILE), ${last}`,
+      ];
+    case "plain":
+      return [
+        `kubectl apply --server-side -f ${place}`,
+        `then delete file by file, from the last to the first (kubectl delete -f FILE), ${last}`,
+      ];
+  }
+}
+
+const lastStep: Readonly<Record<RenderTarget, string>> = {
+  flux: "next      commit: what is left is deleted with the Kustomizations",
+  argocd: "next      commit, after the Application is gone",
+  kustomize: "next      commit, after the objects are gone",
+  plain: "next      commit, after the objects are gone",
+};
+
 function nextLines(
   { target, state, files }: Rendering,
+  { place }: RenderedFolder,
   { out, commit, remove, move, name, path }: RenderOptions,
 ): readonly string[] {
   if (out === undefined) return [];
-  if (remove && files.length === 0) return ["next      commit: the Kustomizations hold nothing any more"];
+  if (remove && files.length === 0) return [lastStep[target]];
   if (state === "removing") {
     return [
-      `next      commit, wait until "flux get kustomizations" shows ${name} and the others ready with nothing in them, then render with --remove --commit 2`,
+      ...takingDown(target, place, name).map((line, index) => `${index === 0 ? "next      " : "          "}${line}`),
       "          namespaces stay: delete them by hand if nothing runs there",
     ];
   }

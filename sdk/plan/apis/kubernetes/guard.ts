@@ -1,5 +1,4 @@
 /** Guards and bypasses as NetworkPolicies. */
-import { rangeWithout } from "../../addresses";
 import type { DraftDocument } from "../../documents";
 import { namespaceOf } from "../../halves";
 import type { Model } from "../../model";
@@ -7,7 +6,7 @@ import { closedNeighbours } from "../../tenants/neighbours";
 import type { Shortfalls } from "../../unsupported";
 import { guardDraft, guardParts, policyTypes } from "../guard-parts";
 import type { BypassPolicy, BypassRequest, GuardRequest, Plain } from "../writer";
-import { namespaceNameLabel, podSelectorOf } from "./network-policy";
+import { everywhereButMetadata, namespaceNameLabel, podSelectorOf, worldWithout } from "./network-policy";
 import { kubernetesDocuments } from "./policies";
 
 /** One NetworkPolicy: it isolates, and allows DNS and the flows. Metadata endpoints are in none of its ranges. */
@@ -40,16 +39,11 @@ export function kubernetesBypass(model: Model, { subject, label: [key, value] }:
   const closed = closedNeighbours(model, namespaceOf(subject));
   const others =
     closed.length === 0 ? {} : { matchExpressions: [{ key: namespaceNameLabel, operator: "NotIn", values: closed }] };
-  const world = (without: readonly string[]): Plain[] =>
-    ["0.0.0.0/0", "::/0"].flatMap((cidr) => {
-      const range = rangeWithout({ cidr, except: [] }, without);
-      return range === undefined ? [] : [{ ipBlock: range }];
-    });
   const ingress =
     isExternallyDenied || closed.length > 0
-      ? { from: [{ namespaceSelector: others }, ...(isExternallyDenied ? [] : world(model.podCidrs))] }
+      ? { from: [{ namespaceSelector: others }, ...(isExternallyDenied ? [] : worldWithout(model.podCidrs))] }
       : {};
-  const egress = model.limits.finalDeny ? {} : { to: [{ namespaceSelector: {} }, ...world([])] };
+  const egress = model.limits.finalDeny ? {} : everywhereButMetadata;
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",

@@ -113,6 +113,17 @@ function combinedSpec(
   };
 }
 
+/** The world's addresses without metadata endpoints, and without `closed`. */
+export function worldWithout(closed: readonly string[]): readonly Plain[] {
+  return ["0.0.0.0/0", "::/0"].flatMap((cidr) => {
+    const range = rangeWithout({ cidr, except: [] }, closed);
+    return range === undefined ? [] : [{ ipBlock: range }];
+  });
+}
+
+/** A rule for egress to everywhere but metadata endpoints. */
+export const everywhereButMetadata: Plain = { to: [{ namespaceSelector: {} }, ...worldWithout([])] };
+
 /** It contains nothing but the deny of both directions. */
 export function namespaceDeny(namespace: string): DraftDocument {
   const spec = { podSelector: {}, policyTypes: ["Ingress", "Egress"] };
