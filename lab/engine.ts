@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { bundleOf } from "./bundle";
 import { writeLauncher } from "./launcher";
@@ -58,6 +58,7 @@ export function prepareEngine(options: EngineOptions): Engine {
     writeFileSync(passphraseFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   }
 
+  leaveNoRoomForLogs(home);
   placeLink(options.pulumi.path, path.join(bin, "pulumi"));
   const languageHost = placeLanguageHost(home, options.pulumi.path, user);
   const provider = placeProvider(home, options.kubernetesProvider);
@@ -82,6 +83,17 @@ export function prepareEngine(options: EngineOptions): Engine {
       KUBECONFIG: options.kubeconfigPath,
     },
   };
+}
+
+/**
+ * The engine writes a log of everything that it handles, encrypted, at every operation, and has no switch for that: with large
+ * objects it is more than half of its work. It goes without where no folder for logs can be made.
+ */
+function leaveNoRoomForLogs(home: string): void {
+  const logs = path.join(home, "logs");
+  if (statSync(logs, { throwIfNoEntry: false })?.isFile() === true) return;
+  rmSync(logs, { recursive: true, force: true });
+  writeFileSync(logs, "");
 }
 
 /** The user's environment without what would steer Pulumi or a Kubernetes client elsewhere, tokens included. */

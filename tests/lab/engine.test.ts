@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { prepareEngine } from "../../lab/engine";
 import { toolSpec } from "../../lab/toolchain/catalog";
@@ -60,6 +60,18 @@ describe("lab engine: what a child pulumi gets", () => {
     assert.equal(readFileSync(file, "utf8"), first);
     folder = path.join(root, "another");
     assert.notEqual(readFileSync(prepare().env.PULUMI_CONFIG_PASSPHRASE_FILE ?? "", "utf8"), first);
+  });
+
+  it("no room for logs of everything that the engine handles, also where an earlier lab had them", () => {
+    const logs = path.join(prepare().env.PULUMI_HOME ?? "", "logs");
+    assert.throws(() => mkdirSync(logs, { recursive: true }), { code: "EEXIST" });
+    rmSync(logs);
+    mkdirSync(logs);
+    writeFileSync(path.join(logs, "earlier.log"), "");
+    for (let run = 0; run < 2; run += 1) {
+      prepare();
+      assert.ok(statSync(logs).isFile());
+    }
   });
 
   it("the Kubernetes provider, as the plugin of the release that it is", () => {
