@@ -8,12 +8,13 @@ import { executableIn, findOnPath } from "./toolchain/lookup";
 import { run } from "./toolchain/run";
 
 /** A language that Pulumi programs are written in. */
-export type Language = "yaml" | "python" | "go";
+export type Language = "yaml" | "python" | "go" | "java";
 
 const hosts: Readonly<Record<Language, LanguageHostName>> = {
   yaml: "pulumi-language-yaml",
   python: "pulumi-language-python",
   go: "pulumi-language-go",
+  java: "pulumi-language-java",
 };
 
 /**
@@ -40,19 +41,20 @@ export async function provideLanguages(
 }
 
 /**
- * Writes the SDK of a package, as `pulumi package add` does; YAML needs none.
+ * Writes the SDK of a package, as `pulumi package add` does; YAML needs none. For C# there is no host here.
  *
  * @param schema File with the package's schema, which refers to no other package.
  * @param folder Where the SDK goes.
  * @throws ToolchainError where the generator cannot be had, Error with what is wrong with the schema
  */
 export async function generateSdk(
-  language: Exclude<Language, "yaml">,
+  language: Exclude<Language, "yaml"> | "csharp",
   schema: string,
   folder: string,
   options: ToolchainOptions = {},
 ): Promise<void> {
-  const { "sdk-generator": generator } = await provideTools(["sdk-generator"], options);
+  const name = language === "java" || language === "csharp" ? "older-sdk-generator" : "sdk-generator";
+  const { [name]: generator } = await provideTools([name], options);
   const { code, stderr } = await run(generator.path, [language, schema, folder]);
   if (code !== 0) throw new Error(`no SDK for ${language}: ${stderr.trim()}`);
 }

@@ -3,18 +3,20 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** Pulumi's language hosts that are built from Go modules. The one for Node cannot be: the lab has its own. */
-export type LanguageHostName = "pulumi-language-yaml" | "pulumi-language-python" | "pulumi-language-go";
+export type LanguageHostName =
+  "pulumi-language-yaml" | "pulumi-language-python" | "pulumi-language-go" | "pulumi-language-java";
 
 /**
  * The programs that the lab runs. `pulumi-resource-kubernetes` is Pulumi's own Kubernetes provider; the lab's own small
- * programs are `sdk-generator`, which writes SDKs with Pulumi's generators, and `datapath-helper`, which works inside
- * network namespaces.
+ * programs are `sdk-generator` and `older-sdk-generator`, which write SDKs with Pulumi's generators, and `datapath-helper`,
+ * which works inside network namespaces.
  */
 export type ToolName =
   | "pulumi"
   | "pulumi-resource-kubernetes"
   | LanguageHostName
   | "sdk-generator"
+  | "older-sdk-generator"
   | "etcd"
   | "kube-apiserver"
   | "kube-controller-manager"
@@ -220,6 +222,13 @@ const languageHosts: readonly ToolSpec[] = [
     "python/cmd/pulumi-language-python-exec",
   ),
   languageHost("pulumi-language-go", "modules/language-hosts", sdkModule, "go/pulumi-language-go"),
+  // 0.9.9 is the newest version of the module that is served
+  languageHost(
+    "pulumi-language-java",
+    "modules/older-generators",
+    "github.com/pulumi/pulumi-java/pkg",
+    "cmd/pulumi-language-java",
+  ),
 ];
 
 /** A version without its build metadata: "4.25.0" of "4.25.0+1c2d". */
@@ -313,7 +322,11 @@ const kustomizeController: ToolSpec = {
 };
 
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
-function ourOwn(name: "datapath-helper" | "sdk-generator", moduleFolder: string, goPackage = "."): ToolSpec {
+function ourOwn(
+  name: "datapath-helper" | "sdk-generator" | "older-sdk-generator",
+  moduleFolder: string,
+  goPackage = ".",
+): ToolSpec {
   return {
     name,
     moduleFolder,
@@ -351,6 +364,7 @@ const specs: readonly ToolSpec[] = [
   kubernetesProvider,
   ...languageHosts,
   ourOwn("sdk-generator", "modules/pulumi", "./sdk-generator"),
+  ourOwn("older-sdk-generator", "modules/older-generators"),
   {
     name: "etcd",
     moduleFolder: "modules/control-plane",

@@ -28,7 +28,12 @@ interface Setting {
 }
 
 /** The file of an example that holds its program. */
-const files: Readonly<Record<Language, string>> = { yaml: "Pulumi.yaml", python: "__main__.py", go: "main.go" };
+const files: Readonly<Record<Language, string>> = {
+  yaml: "Pulumi.yaml",
+  python: "__main__.py",
+  go: "main.go",
+  java: "src/main/java/bookshop/App.java",
+};
 
 /** A program in a folder of its own. */
 export class LanguageProgram {
@@ -53,7 +58,7 @@ export class LanguageProgram {
 
   /** Has later operations run the program of this language that lies in a folder. */
   async becomesThatOf(folder: string): Promise<void> {
-    const text = readFileSync(path.join(folder, files[this.language]), "utf8");
+    const text = readFileSync(path.join(folder, path.basename(files[this.language])), "utf8");
     await this.write(text, this.language === "yaml" ? [checkout] : []);
   }
 
@@ -121,7 +126,12 @@ export class LanguageWorkshop {
    * @throws ToolchainError "no-way" with what is missing on this machine
    */
   async program(language: Language): Promise<LanguageProgram> {
-    const settings = { yaml: () => Promise.resolve({}), python: () => this.python(), go: () => this.go() };
+    const settings = {
+      yaml: () => Promise.resolve({}),
+      python: () => this.python(),
+      go: () => this.go(),
+      java: () => this.java(),
+    };
     const setting = await settings[language]();
     await provideLanguages(this.lab.engine, [language]);
     return new LanguageProgram(language, setting);
@@ -131,7 +141,8 @@ export class LanguageWorkshop {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private async sdk(language: Exclude<Language, "yaml">): Promise<string> {
+  /** Writes the SDK of the package, and returns its folder. @throws ToolchainError "no-way" where no generator can be had */
+  async sdk(language: Exclude<Language, "yaml"> | "csharp"): Promise<string> {
     const folder = path.join(this.folder, language);
     await generateSdk(language, path.join(this.folder, "schema.json"), folder);
     return folder;
@@ -154,11 +165,21 @@ export class LanguageWorkshop {
       const { code, output } = await run(go, ["list", "-export", "."], options);
       if (code !== 0) throw new Error(`the program does not compile: ${output}`);
     };
-    const prepare = (program: LanguageProgram): void => {
-      cpSync(sdk, path.join(program.folder, "sdks", "pulumi-cluster-security"), { recursive: true });
-    };
-    return { env, prepare, build };
+    return { env, prepare: withSdk(sdk), build };
   }
+
+  /** Pulumi's host has Maven compile and run the program at each operation. */
+  private async java(): Promise<Setting> {
+    for (const name of ["mvn", "javac"]) {
+      if (findOnPath(name, process.env["PATH"]) === undefined) throw new ToolchainError("no-way", `no ${name} on PATH`);
+    }
+    return { prepare: withSdk(await this.sdk("java")) };
+  }
+}
+
+/** Puts an SDK where `pulumi package add` writes it. */
+function withSdk(sdk: string): (program: LanguageProgram) => void {
+  return ({ folder }) => cpSync(sdk, path.join(folder, "sdks", "pulumi-cluster-security"), { recursive: true });
 }
 
 /** What `make` returns; where this machine lacks what it needs, the suite is skipped and says what that is. */

@@ -46,4 +46,18 @@ export const texts: Readonly<Record<Language, Texts>> = {
       ["port(443)", "port(70000)"],
     ],
   },
+  java: {
+    unprotected: [
+      '.name(name).namespace("bookshop").labels(labels)',
+      '.name(name).namespace("default").labels(labels)',
+    ],
+    undetermined: [
+      'partners.data().applyValue(data -> data.get("payments"))',
+      'Output.tuple(partners.data(), partners.id()).applyValue(known -> known.t1.get("payments"))',
+    ],
+    wrong: [
+      ['.to(workload("backend"))', '.to(workload("backnd"))'],
+      [".ports(port(443))", ".ports(port(70000))"],
+    ],
+  },
 };

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { exampleProgram } from "../../lab/examples/index";
 import type { Lab } from "../../lab/index";
 import type { Language } from "../../lab/languages";
+import { findOnPath } from "../../lab/toolchain/lookup";
 import { allowedIn } from "./allowed";
 import type { Operation } from "./automation";
 import { finished, openStack, operate, violations } from "./automation";
 import type { LanguageProgram } from "./language-programs";
 import { LanguageWorkshop, orSkip } from "./language-programs";
 import { texts } from "./language-texts";
-import { liveObjects, pack, sharedLab } from "./shared-lab";
+import { liveObjects, pack, run, sharedLab } from "./shared-lab";
 
 const home = "bookshop";
 const project = { project: "bookshop", stack: "test" };
@@ -233,7 +235,34 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
     });
   }
 
-  const languages: Readonly<Record<Language, string>> = { yaml: "YAML", python: "Python", go: "Go" };
+  describe("C#", () => {
+    let folder: string;
+
+    before(async function () {
+      // builds what is missing
+      this.timeout(0);
+      folder = await orSkip(this, () => workshop.sdk("csharp"));
+    });
+
+    it("the SDK has a class for each component, with its arguments", () => {
+      const { resources } = JSON.parse(workshop.plugin.schema) as { resources: Readonly<Record<string, unknown>> };
+      for (const token of Object.keys(resources)) {
+        const name = token.split(":").at(-1) ?? "";
+        const text = readFileSync(path.join(folder, `${name}.cs`), "utf8");
+        assert.match(text, new RegExp(`class ${name} : global::Pulumi.ComponentResource`));
+        assert.match(text, new RegExp(`class ${name}Args : global::Pulumi.ResourceArgs`));
+      }
+    });
+
+    it("the SDK compiles", async function () {
+      const dotnet = findOnPath("dotnet", process.env["PATH"]);
+      if (dotnet === undefined) this.skip();
+      const { code, output } = await run(dotnet, ["build"], { cwd: folder });
+      assert.equal(code, 0, output);
+    });
+  });
+
+  const languages: Readonly<Record<Language, string>> = { yaml: "YAML", python: "Python", go: "Go", java: "Java" };
   for (const language of Object.keys(languages) as Language[]) {
     describe(languages[language], () => lifeOf(language));
   }
