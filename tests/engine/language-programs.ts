@@ -15,6 +15,9 @@ import { attachedPlugin } from "./language-plugin";
 import { pythonPackages } from "./python-packages";
 import { repository, run } from "./shared-lab";
 
+/** Version of Pulumi's Kubernetes provider in the lab, which is that of its SDK for Node. */
+const { version: kubernetes } = require("@pulumi/kubernetes/package.json") as { version: string };
+
 /** A replacement in a program's text. */
 export type Replacement = readonly [what: string, by: string];
 
@@ -173,7 +176,20 @@ export class LanguageWorkshop {
     for (const name of ["mvn", "javac"]) {
       if (findOnPath(name, process.env["PATH"]) === undefined) throw new ToolchainError("no-way", `no ${name} on PATH`);
     }
-    return { prepare: withSdk(await this.sdk("java")) };
+    const prepare = withSdk(await this.sdk("java"));
+    return {
+      prepare: (program) => {
+        prepare(program);
+        // Java's SDK asks for the provider of its own version, 4.0.0; the lab has the one that the others run on
+        const provider = path.join(
+          this.lab.engine.env.PULUMI_HOME ?? "",
+          "plugins",
+          `resource-kubernetes-v${kubernetes}`,
+        );
+        const list = "  providers:\n";
+        program.replace("Pulumi.yaml", [list, `${list}    - name: kubernetes\n      path: ${provider}\n`]);
+      },
+    };
   }
 }
 
