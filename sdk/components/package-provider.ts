@@ -1,6 +1,8 @@
 /** The components as a provider: what Pulumi's engine asks for programs in other languages. */
 import type { ComponentResourceOptions, Inputs, provider } from "@pulumi/pulumi";
 import { ComponentResource } from "@pulumi/pulumi";
+import type { SchemaType } from "./whole-arguments";
+import { withShapes } from "./whole-arguments";
 
 /** A component of this package, as the engine constructs it. */
 type ComponentConstructor = new (name: string, inputs: Inputs, options: ComponentResourceOptions) => ComponentResource;
@@ -18,15 +20,20 @@ function isComponent(value: unknown): value is ComponentConstructor {
 
 /** What the provider reads of a package schema (https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema). */
 interface PackageSchema {
-  readonly resources: Readonly<Record<string, { readonly properties?: object }>>;
+  readonly resources: Readonly<
+    Record<string, { readonly inputProperties?: SchemaObject; readonly properties?: object }>
+  >;
+  readonly types?: Readonly<Record<string, { readonly properties?: SchemaObject }>>;
 }
+
+type SchemaObject = Readonly<Record<string, SchemaType>>;
 
 /**
  * Serves the components of this package. Its schema is written when the package is made: Pulumi's own host for components
  * compiles the sources at each start, which takes longer than a small update.
  */
 export class PackageProvider implements provider.Provider {
-  readonly #resources: PackageSchema["resources"];
+  readonly #described: PackageSchema;
 
   /**
    * @param version Version of the package.
@@ -38,26 +45,28 @@ export class PackageProvider implements provider.Provider {
     readonly schema: string,
     private readonly components: Readonly<Record<string, ComponentConstructor>>,
   ) {
-    this.#resources = (JSON.parse(schema) as PackageSchema).resources;
+    this.#described = JSON.parse(schema) as PackageSchema;
   }
 
   /** @throws Error where the package has no such component, and whatever the component throws */
-  construct(
+  async construct(
     name: string,
     type: string,
     inputs: Inputs,
     options: ComponentResourceOptions,
   ): Promise<provider.ConstructResult> {
-    const described = this.#resources[type];
+    const { resources, types } = this.#described;
+    const described = resources[type];
     const component = this.components[type.split(":").at(-1) ?? ""];
     if (described === undefined || component === undefined) {
-      return Promise.reject(
-        new Error(`${type} is no component of this package; it has ${Object.keys(this.#resources).join(", ")}`),
-      );
+      throw new Error(`${type} is no component of this package; it has ${Object.keys(resources).join(", ")}`);
     }
-    const instance = new component(name, inputs, options);
+    const objects = (reference: string): SchemaObject | undefined =>
+      types?.[reference.replace("#/types/", "")]?.properties;
+    const shaped = await withShapes(inputs, described.inputProperties ?? {}, objects);
+    const instance = new component(name, shaped, options);
     const outputs = Object.keys(described.properties ?? {});
     const state = Object.fromEntries(outputs.map((key) => [key, instance[key as keyof typeof instance]]));
-    return Promise.resolve({ urn: instance.urn, state });
+    return { urn: instance.urn, state };
   }
 }

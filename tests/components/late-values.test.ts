@@ -19,46 +19,9 @@ import {
 } from "../../sdk/index";
 import type { Leaf } from "../plan/places";
 import { base, literally, places } from "../plan/places";
+import { deploy, isPolicy, policiesOf, unknown } from "./late-programs";
 import type { Registration } from "./monitor";
-import { register } from "./monitor";
 import { formatPath } from "../../sdk/property-path";
-
-/** What a cloud makes: its value is known once it is there. */
-class Thing extends pulumi.CustomResource {
-  declare public readonly value: pulumi.Output<unknown>;
-
-  constructor(name: string, made: unknown) {
-    super("cloud:index:Thing", name, { made, value: undefined });
-  }
-}
-
-/** Unknown in Pulumi's own protocol. */
-const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-
-const make = (preview: boolean) => (type: string, inputs: Record<string, unknown>) =>
-  type === "cloud:index:Thing" && !preview ? { ...inputs, value: inputs["made"] } : inputs;
-
-/** Runs a program whose leaves are the outputs of resources that are made with it. */
-async function deploy(
-  program: (leaf: Leaf) => unknown,
-  options: { preview?: boolean; known?: boolean; leaf?: (value: unknown) => unknown } = {},
-): Promise<readonly Registration[]> {
-  const { preview = false, known = !preview } = options;
-  let count = 0;
-  const leaf: Leaf = (value) => {
-    count += 1;
-    const made = new Thing(`thing-${count}`, value).value;
-    return (options.leaf?.(made) ?? made) as never;
-  };
-  return register(() => program(leaf), { preview, state: make(!known) });
-}
-
-const isPolicy = ({ type }: Registration): boolean => /Polic(y|ies)$/.test(type) && !type.startsWith("pulumi-");
-
-/** Policies by name, without what Pulumi adds to them. */
-function policiesOf(all: readonly Registration[]): Map<string, Readonly<Record<string, unknown>>> {
-  return new Map(all.filter(isPolicy).map(({ name, inputs }) => [name, inputs]));
-}
 
 /**
  * Runs what ends with an error that nobody waits for, and returns it. Pulumi's host reports it and ends the update; mocha

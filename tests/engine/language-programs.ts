@@ -10,13 +10,11 @@ import { generateSdk, provideLanguages } from "../../lab/languages";
 import { ToolchainError } from "../../lab/toolchain/index";
 import { findOnPath } from "../../lab/toolchain/lookup";
 import { withoutQueries } from "../support/engine-stack";
+import { JavaBuild, javaBinary } from "./java-builds";
 import type { AttachedPlugin } from "./language-plugin";
 import { attachedPlugin } from "./language-plugin";
 import { pythonPackages } from "./python-packages";
 import { repository, run } from "./shared-lab";
-
-/** Version of Pulumi's Kubernetes provider in the lab, which is that of its SDK for Node. */
-const { version: kubernetes } = require("@pulumi/kubernetes/package.json") as { version: string };
 
 /** A replacement in a program's text. */
 export type Replacement = readonly [what: string, by: string];
@@ -137,7 +135,10 @@ export class LanguageWorkshop {
     };
     const setting = await settings[language]();
     await provideLanguages(this.lab.engine, [language]);
-    return new LanguageProgram(language, setting);
+    const program = new LanguageProgram(language, setting);
+    // what cannot be had is known before the first test
+    await setting.build?.(program.folder);
+    return program;
   }
 
   close(): void {
@@ -171,26 +172,32 @@ export class LanguageWorkshop {
     return { env, prepare: withSdk(sdk), build };
   }
 
-  /** Pulumi's host has Maven compile and run the program at each operation. */
+  /** Pulumi's host has Maven compile the program at each operation; here it gets one that is compiled. */
   private async java(): Promise<Setting> {
-    for (const name of ["mvn", "javac"]) {
-      if (findOnPath(name, process.env["PATH"]) === undefined) throw new ToolchainError("no-way", `no ${name} on PATH`);
-    }
-    const prepare = withSdk(await this.sdk("java"));
-    return {
-      prepare: (program) => {
-        prepare(program);
-        // Java's SDK asks for the provider of its own version, 4.0.0; the lab has the one that the others run on
-        const provider = path.join(
-          this.lab.engine.env.PULUMI_HOME ?? "",
-          "plugins",
-          `resource-kubernetes-v${kubernetes}`,
-        );
-        const list = "  providers:\n";
-        program.replace("Pulumi.yaml", [list, `${list}    - name: kubernetes\n      path: ${provider}\n`]);
-      },
+    const java = new JavaBuild(files.java);
+    const withPackage = withSdk(await this.sdk("java"));
+    const prepare = (program: LanguageProgram): void => {
+      withPackage(program);
+      program.replace("Pulumi.yaml", [
+        "runtime: java\n",
+        `runtime:\n  name: java\n  options:\n    binary: ${javaBinary}\n`,
+      ]);
+      // Java's SDK asks for the provider of its own version, 4.0.0; the lab has the one that the others run on
+      const list = "  providers:\n";
+      program.replace("Pulumi.yaml", [
+        list,
+        `${list}    - name: kubernetes\n      path: ${kubernetesPlugin(this.lab.engine)}\n`,
+      ]);
     };
+    return { prepare, build: (folder) => java.build(folder) };
   }
+}
+
+/** Folder of Pulumi's Kubernetes provider, whose version is that of its SDK for Node. */
+function kubernetesPlugin({ env }: Lab["engine"]): string {
+  const manifest = readFileSync(require.resolve("@pulumi/kubernetes/package.json"), "utf8");
+  const { version } = JSON.parse(manifest) as { version: string };
+  return path.join(env.PULUMI_HOME ?? "", "plugins", `resource-kubernetes-v${version}`);
 }
 
 /** Puts an SDK where `pulumi package add` writes it. */
