@@ -1,3 +1,4 @@
+import { namespaceNameLabel } from "../reachability/model/namespace-labels";
 import type { Namespace, Peer, Reachability, Snapshot, Workload } from "../reachability";
 import {
   compile,
@@ -95,7 +96,7 @@ function isMeshPolicy({ dialect }: { readonly dialect: string }): boolean {
 /** The snapshot with one kind of mesh policy and no other policy, and a stranger's namespace. */
 function alone(snapshot: Snapshot, tier: string): Reachability {
   const labels = {
-    "kubernetes.io/metadata.name": strangerNamespace,
+    [namespaceNameLabel]: strangerNamespace,
     "istio-injection": "enabled",
     // where no webhook of the injector takes the label above
     "istio.io/dataplane-mode": "ambient",

@@ -1,3 +1,4 @@
+import { namespaceNameLabel } from "../reachability/model/namespace-labels";
 import type {
   CompiledPolicy,
   Condition,
@@ -327,9 +328,7 @@ function lookupOf(who: Selectable, snapshot: Snapshot): Lookup {
   const namespace = home === undefined ? undefined : snapshot.namespaces.get(home);
   const namespaceLabels: LabelSet =
     namespace?.labelSet ??
-    (home === undefined
-      ? { values: {}, complete: false }
-      : { values: { "kubernetes.io/metadata.name": home }, complete: true });
+    (home === undefined ? { values: {}, complete: false } : { values: { [namespaceNameLabel]: home }, complete: true });
   const account =
     home === undefined ? undefined : snapshot.serviceAccounts.get(`${home}/${String(who.serviceAccount)}`);
   return (field, key) => {

@@ -1,5 +1,5 @@
 /** Admission policies that keep a namespace's objects as they have to be (Kubernetes 1.30 and newer). */
-import { namespaceNameLabel } from "./apis/kubernetes/network-policy";
+import { namespaceNameLabel } from "../reachability/model/namespace-labels";
 import type { DraftDocument, PlannedObject } from "./documents";
 import { managedByLabel } from "./documents";
 

@@ -133,7 +133,7 @@ export class LanguageWorkshop {
       go: () => this.go(),
       java: () => this.java(),
     };
-    const setting = await settings[language]();
+    const setting: Setting = await settings[language]();
     await provideLanguages(this.lab.engine, [language]);
     const program = new LanguageProgram(language, setting);
     // what cannot be had is known before the first test

@@ -1,3 +1,4 @@
+import { namespaceNameLabel } from "../../reachability/model/namespace-labels";
 import { isMap, type YAMLMap } from "yaml";
 import type { Direction, Snapshot } from "../../reachability";
 import { isolationByWorkload, policyObjects, selectsPod } from "../policy-rules";
@@ -56,7 +57,7 @@ const dns = {
     {
       to: [
         {
-          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } },
+          namespaceSelector: { matchLabels: { [namespaceNameLabel]: "kube-system" } },
           podSelector: { matchLabels: { "k8s-app": "kube-dns" } },
         },
       ],

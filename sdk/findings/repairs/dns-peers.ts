@@ -1,10 +1,8 @@
+import { ciliumNamespaceLabel, namespaceNameLabel } from "../../reachability/model/namespace-labels";
 import { isMap, isScalar, type YAMLMap } from "yaml";
 import { addedAfter, lineAt, pairOf, replaced, startOf } from "./edits";
 import type { ChangedPath, Repair, Repairer, YamlObject } from "./types";
 import { mapAt, mapsAt, specsOf, valueAt } from "./visit";
-
-const nameLabel = "kubernetes.io/metadata.name";
-const ciliumNamespace = "k8s:io.kubernetes.pod.namespace";
 
 /** Labels by which people mean the cluster's DNS pods, which carry `k8s-app: kube-dns` (kubeadm, kops, EKS, GKE, AKS, k3s). */
 const dnsKeys: ReadonlySet<string> = new Set(["k8s-app", "k8s:k8s-app", "app", "app.kubernetes.io/name", "name"]);
@@ -38,7 +36,7 @@ function* kubernetesPeer(each: YamlObject, peer: YAMLMap): Iterable<Found> {
   if (pods === undefined || labels === undefined || labels.items.length !== 1) return;
   const namespaces = pairOf(peer, "namespaceSelector");
   const right = isMap(namespaces?.value) ? isKubeSystem(namespaces.value) : false;
-  const kubeSystem = { matchLabels: { [nameLabel]: "kube-system" } };
+  const kubeSystem = { matchLabels: { [namespaceNameLabel]: "kube-system" } };
   if (namespaces === undefined && isKubeDns(labels)) {
     yield {
       line: lineAt(each.text, startOf(pods)),
@@ -57,7 +55,7 @@ function* kubernetesPeer(each: YamlObject, peer: YAMLMap): Iterable<Found> {
       what: "names the DNS pods of kube-system, not those with the same labels in any namespace",
       alone: true,
       mayClose: toNoServer,
-      edits: replaced(namespaces.value, `{ matchLabels: { ${nameLabel}: kube-system } }`),
+      edits: replaced(namespaces.value, `{ matchLabels: { ${namespaceNameLabel}: kube-system } }`),
     };
   }
   if (right) yield* wrongLabel(each, labels);
@@ -84,7 +82,7 @@ function* ciliumPeer(each: YamlObject, peer: YAMLMap): Iterable<Found> {
     alone: true,
     ...(clusterwide ? {} : { mayOpen: true }),
     mayClose: toNoServer,
-    edits: addedAfter(each.text, labels, pair, ciliumNamespace, "kube-system"),
+    edits: addedAfter(each.text, labels, pair, ciliumNamespaceLabel, "kube-system"),
   };
 }
 
@@ -127,5 +125,5 @@ function isKubeDns(labels: YAMLMap): boolean {
 
 function isKubeSystem(selector: YAMLMap): boolean {
   const labels = mapAt(selector, "matchLabels");
-  return labels?.items.length === 1 && valueAt(labels, nameLabel) === "kube-system";
+  return labels?.items.length === 1 && valueAt(labels, namespaceNameLabel) === "kube-system";
 }

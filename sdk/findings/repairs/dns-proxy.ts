@@ -1,3 +1,4 @@
+import { ciliumNamespaceLabel } from "../../reachability/model/namespace-labels";
 import { isMap, isSeq, type YAMLMap } from "yaml";
 import { addedAfter, appended, lineAt, pairOf, startOf } from "./edits";
 import type { Repairer } from "./types";
@@ -5,7 +6,7 @@ import { mapsAt, specsOf, valueAt } from "./visit";
 
 const everyName = { dns: [{ matchPattern: "*" }] };
 const dnsRule = {
-  toEndpoints: [{ matchLabels: { "k8s:io.kubernetes.pod.namespace": "kube-system", "k8s:k8s-app": "kube-dns" } }],
+  toEndpoints: [{ matchLabels: { [ciliumNamespaceLabel]: "kube-system", "k8s:k8s-app": "kube-dns" } }],
   toPorts: [{ ports: [{ port: "53", protocol: "ANY" }], rules: everyName }],
 };
 

@@ -1,9 +1,10 @@
+import { ciliumNamespaceLabel } from "../../reachability/model/namespace-labels";
 import { isMap, isSeq } from "yaml";
 import { addedAfter, appended, lineAt, pairOf, replaced, startOf } from "./edits";
 import type { Repair, Repairer } from "./types";
 import { specsOf } from "./visit";
 
-const exists = { key: "k8s:io.kubernetes.pod.namespace", operator: "Exists" };
+const exists = { key: ciliumNamespaceLabel, operator: "Exists" };
 
 /**
  * A clusterwide policy of Cilium whose selector also fits endpoints without a namespace (reserved:health, reserved:ingress):

@@ -1,4 +1,5 @@
 /** Who may edit policies in the namespaces of a tenant. */
+import { namespaceNameLabel } from "../../reachability/model/namespace-labels";
 import { tenantWriters } from "../apis/registry";
 import type { DraftDocument } from "../documents";
 import { managedByLabel } from "../documents";
@@ -39,9 +40,7 @@ function protection(tenant: ModelTenant): readonly DraftDocument[] {
           failurePolicy: "Fail",
           matchConstraints: {
             namespaceSelector: {
-              matchExpressions: [
-                { key: "kubernetes.io/metadata.name", operator: "In", values: [...tenant.namespaces].sort() },
-              ],
+              matchExpressions: [{ key: namespaceNameLabel, operator: "In", values: [...tenant.namespaces].sort() }],
             },
             resourceRules: policyResources.map(([group, resources]) => ({
               apiGroups: [group],

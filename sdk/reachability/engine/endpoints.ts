@@ -1,4 +1,5 @@
 /** Sources and destinations of flows as the enforcer sees them. */
+import { namespaceNameLabel } from "../model/namespace-labels";
 import type { ClusterNode, Snapshot, Workload, WorkloadPort } from "../model/snapshot";
 import type { Lookup } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
@@ -264,7 +265,7 @@ export class Endpoints {
         namespace?.labelSet ??
         (about.namespace === undefined
           ? incomplete
-          : { values: { "kubernetes.io/metadata.name": about.namespace }, complete: false }),
+          : { values: { [namespaceNameLabel]: about.namespace }, complete: false }),
       labels: about.labels ?? incomplete,
       serviceAccount: unknownValue,
       serviceAccountLabels: incomplete,
@@ -334,7 +335,7 @@ export class Endpoints {
       name: `new pod in ${peer.namespace}`,
       namespace: peer.namespace,
       namespaceLabels: namespace?.labelSet ?? {
-        values: { "kubernetes.io/metadata.name": peer.namespace },
+        values: { [namespaceNameLabel]: peer.namespace },
         complete: true,
       },
       labels,

@@ -1,4 +1,5 @@
 /** All pods of a snapshot, and which of them fit a condition: found by their labels, not one by one. */
+import { namespaceNameLabel } from "../model/namespace-labels";
 import type { PeerTerm } from "../model/rules";
 import { evaluate, type Condition, type Lookup, type Test } from "../model/selectors/conditions";
 import { isUnknown, MAYBE, NO, triOr, YES, type Tri } from "../model/unknown";
@@ -156,7 +157,7 @@ export class PodUniverse {
             ? this.#byAccount.get(value)
             : test.field === "label"
               ? this.#byLabel.get(`${test.key}=${value}`)
-              : test.field === "namespaceLabel" && test.key === "kubernetes.io/metadata.name"
+              : test.field === "namespaceLabel" && test.key === namespaceNameLabel
                 ? this.#byNamespace.get(value)
                 : null;
       if (list === null) return undefined;

@@ -1,4 +1,5 @@
 /** How Cilium's selectors are read: sources of labels, and the namespace that a selector means without saying so. */
+import { ciliumNamespaceLabel } from "../model/namespace-labels";
 import type { EnforcerProfile } from "../model/profile";
 import { all, test, type Condition, type Field } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
@@ -88,6 +89,6 @@ export function withoutMatchLabel(selector: unknown, key: string): unknown {
 
 /** How the agent spells the label of a pod's namespace, by where a selector is. */
 export const namespaceKey = {
-  cilium: "k8s:io.kubernetes.pod.namespace",
+  cilium: ciliumNamespaceLabel,
   kubernetes: "io.kubernetes.pod.namespace",
 } as const;

@@ -1,3 +1,4 @@
+import { ciliumNamespaceLabel, namespaceNameLabel } from "../../../reachability/model/namespace-labels";
 import type { Condition, PeerTerm, PolicySource, Snapshot, Test } from "../../../reachability";
 import { describeRef, isAllRead } from "../../../reachability";
 import { controls } from "../../controls";
@@ -175,11 +176,7 @@ function rightNamespaceKey({ key, values }: Test, { dialect }: PolicySource, sna
   }
   if (!isName || !(known || values.includes("kube-system"))) return undefined;
   const right =
-    dialect === "calico"
-      ? "projectcalico.org/name"
-      : dialect === "cilium"
-        ? "k8s:io.kubernetes.pod.namespace"
-        : "kubernetes.io/metadata.name";
+    dialect === "calico" ? "projectcalico.org/name" : dialect === "cilium" ? ciliumNamespaceLabel : namespaceNameLabel;
   return { text: "which no namespace has", fix: `Name the namespace by ${right}, which every namespace has.` };
 }
 

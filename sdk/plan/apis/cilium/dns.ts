@@ -1,11 +1,12 @@
 /** Who may ask the cluster's DNS, in Cilium's policies: with the DNS proxy, and without it. */
+import { ciliumNamespaceLabel } from "../../../reachability/model/namespace-labels";
 import { dnsProxyRules, namespacesWithLimitedDns, namespacesWithoutDns } from "../../dns-limits";
 import type { DraftDocument } from "../../documents";
 import { coverage, halvesOf, namespaceOf } from "../../halves";
 import type { Model } from "../../model";
 import type { Plain } from "../writer";
 import { clusterwide, namespaced } from "./objects";
-import { allows, bothProtocols, covered, namespaceKey, prefixed } from "./rules";
+import { allows, bothProtocols, covered, prefixed } from "./rules";
 
 /** DNS through Cilium's proxy, in namespaces that have rules for DNS names. */
 const proxiedDnsName = "allow-dns-egress-proxied";
@@ -14,7 +15,7 @@ const proxiedDnsName = "allow-dns-egress-proxied";
 export function dnsDocuments(model: Model): readonly DraftDocument[] {
   const { dns } = model;
   const toPorts = [{ ports: bothProtocols(dns.port) }];
-  const servers = { matchLabels: { [namespaceKey]: dns.namespace, ...prefixed(dns.labels) } };
+  const servers = { matchLabels: { [ciliumNamespaceLabel]: dns.namespace, ...prefixed(dns.labels) } };
   const ingress = {
     description: "DNS servers answer every pod and every node",
     endpointSelector: servers,
@@ -65,7 +66,7 @@ export function everyName(model: Model, namespace: string): readonly Plain[] {
   const { dns } = model;
   if (!namespacesWithLimitedDns(model).includes(namespace)) return [];
   const rules = { dns: [{ matchPattern: "*" }] };
-  const servers = { matchLabels: { [namespaceKey]: dns.namespace, ...prefixed(dns.labels) } };
+  const servers = { matchLabels: { [ciliumNamespaceLabel]: dns.namespace, ...prefixed(dns.labels) } };
   const cache = dns.nodeLocalCache === undefined ? [] : [nodeLocalRule(rules)];
   return [{ toEndpoints: [servers], toPorts: [{ ports: bothProtocols(dns.port), rules }] }, ...cache];
 }

@@ -5,6 +5,7 @@
  * Label keys carry the `k8s:` source, so that no label of another source matches. What each field does was measured on a
  * real agent.
  */
+import { ciliumNamespaceLabel } from "../../../reachability/model/namespace-labels";
 import { metadataCidrs } from "../../addresses";
 import { flowAnnotations, reviewAnnotations } from "../../annotations";
 import { DenyScope, PolicyMode } from "../../declaration";
@@ -30,7 +31,7 @@ import { dnsDocuments, everyName } from "./dns";
 import { byFlow, canLog, logged } from "./log";
 import { noteAudit, noteHostNetwork, noteNewPatterns } from "./notes";
 import { clusterwide, namespaced } from "./objects";
-import { allows, allowSpec, covered, namespaceKey, ownLabels, subjectSelector } from "./rules";
+import { allows, allowSpec, covered, ownLabels, subjectSelector } from "./rules";
 
 /** Above this, one object would come near the size limit of etcd; scraping is then written per namespace. */
 const mostSpecs = 200;
@@ -125,7 +126,7 @@ function tenantBoundary(model: Model, namespace: string): readonly DraftDocument
   if (modeOf(model, namespace) !== PolicyMode.Enforce) return [];
   const values = closedNeighbours(model, namespace);
   if (values.length === 0) return [];
-  const neighbours = [{ matchExpressions: [{ key: namespaceKey, operator: "In", values }] }];
+  const neighbours = [{ matchExpressions: [{ key: ciliumNamespaceLabel, operator: "In", values }] }];
   return [
     namespaced(
       "flows",

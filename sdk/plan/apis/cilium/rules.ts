@@ -1,4 +1,5 @@
 /** Selectors, peers and ports of Cilium's rules. */
+import { ciliumNamespaceLabel } from "../../../reachability/model/namespace-labels";
 import { internetRanges } from "../../addresses";
 import { Entity } from "../../declaration";
 import { isPattern } from "../../fqdn";
@@ -6,8 +7,6 @@ import type { Coverage, Half, Subject } from "../../halves";
 import { namespaceOf, rulesOf } from "../../halves";
 import type { ModelPeer, ModelWorkload, PortRange } from "../../model";
 import type { Plain } from "../writer";
-
-export const namespaceKey = "k8s:io.kubernetes.pod.namespace";
 
 const serviceAccountKey = "k8s:io.cilium.k8s.policy.serviceaccount";
 
@@ -22,11 +21,11 @@ export const allows = { ingress: false, egress: false };
  * Cilium's health and ingress endpoints, which `NotIn` alone would select.
  */
 export function covered({ kind, names }: Coverage): Plain {
-  if (kind === "only") return { matchExpressions: [{ key: namespaceKey, operator: "In", values: names }] };
+  if (kind === "only") return { matchExpressions: [{ key: ciliumNamespaceLabel, operator: "In", values: names }] };
   return {
     matchExpressions: [
-      { key: namespaceKey, operator: "Exists" },
-      { key: namespaceKey, operator: "NotIn", values: names },
+      { key: ciliumNamespaceLabel, operator: "Exists" },
+      { key: ciliumNamespaceLabel, operator: "NotIn", values: names },
     ],
   };
 }
@@ -87,7 +86,7 @@ function peerItems(peer: ModelPeer, direction: "ingress" | "egress"): [string, u
       if (peer.workload.hostNetwork) return ["Entities", ["host", "remote-node"]];
       return ["Endpoints", [{ matchLabels: workloadLabels(peer.workload) }]];
     case "namespace":
-      return ["Endpoints", [{ matchLabels: { [namespaceKey]: peer.namespace.name } }]];
+      return ["Endpoints", [{ matchLabels: { [ciliumNamespaceLabel]: peer.namespace.name } }]];
     case "cidr":
       return ["CIDRSet", [cidrItem(peer.range)]];
     case "fqdn":
@@ -140,7 +139,7 @@ export function prefixed(labels: Readonly<Record<string, string>>): Readonly<Rec
 
 /** A workload's identity: its namespace, its labels and, where it is declared, its service account. */
 function workloadLabels(workload: ModelWorkload): Readonly<Record<string, string>> {
-  return { [namespaceKey]: workload.namespace, ...ownLabels(workload) };
+  return { [ciliumNamespaceLabel]: workload.namespace, ...ownLabels(workload) };
 }
 
 export function ownLabels(workload: ModelWorkload): Readonly<Record<string, string>> {
@@ -152,6 +151,6 @@ export function ownLabels(workload: ModelWorkload): Readonly<Record<string, stri
 /** Selects the pods of a subject. */
 export function subjectSelector(subject: Subject, isClusterwide: boolean): Plain {
   const own = subject.kind === "workload" ? ownLabels(subject.workload) : {};
-  const labels = isClusterwide ? { [namespaceKey]: namespaceOf(subject), ...own } : own;
+  const labels = isClusterwide ? { [ciliumNamespaceLabel]: namespaceOf(subject), ...own } : own;
   return Object.keys(labels).length === 0 ? {} : { matchLabels: labels };
 }

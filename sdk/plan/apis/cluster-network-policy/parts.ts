@@ -1,9 +1,9 @@
 /** Subjects, peers, rules and objects of ClusterNetworkPolicies, within the limits of the API. */
+import { namespaceNameLabel } from "../../../reachability/model/namespace-labels";
 import type { DraftDocument, Stage } from "../../documents";
 import type { Coverage, Subject } from "../../halves";
 import { metadataServices } from "../../metadata-services";
 import type { ModelPeer, PortRange } from "../../model";
-import { namespaceNameLabel } from "../kubernetes/network-policy";
 import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 

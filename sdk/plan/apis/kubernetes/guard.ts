@@ -1,4 +1,5 @@
 /** Guards and bypasses as NetworkPolicies. */
+import { namespaceNameLabel } from "../../../reachability/model/namespace-labels";
 import type { DraftDocument } from "../../documents";
 import { namespaceOf } from "../../halves";
 import type { Model } from "../../model";
@@ -6,7 +7,7 @@ import { closedNeighbours } from "../../tenants/neighbours";
 import type { Shortfalls } from "../../unsupported";
 import { guardDraft, guardParts, policyTypes } from "../guard-parts";
 import type { BypassPolicy, BypassRequest, GuardRequest, Plain } from "../writer";
-import { everywhereButMetadata, namespaceNameLabel, podSelectorOf, worldWithout } from "./network-policy";
+import { everywhereButMetadata, podSelectorOf, worldWithout } from "./network-policy";
 import { kubernetesDocuments } from "./policies";
 
 /** One NetworkPolicy: it isolates, and allows DNS and the flows. Metadata endpoints are in none of its ranges. */

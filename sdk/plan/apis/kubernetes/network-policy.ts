@@ -1,4 +1,5 @@
 /** NetworkPolicy objects (`networking.k8s.io/v1`), and the two layouts in which allows are cut into them. */
+import { namespaceNameLabel } from "../../../reachability/model/namespace-labels";
 import { managedMetadata } from "../metadata";
 import type { Plain } from "../writer";
 import type { CidrRange } from "../../addresses";
@@ -12,9 +13,6 @@ import { bySubject, groupHalves, namespaceOf, rulesOf } from "../../halves";
 import type { Model, ModelNamespace, ModelPeer, PortRange } from "../../model";
 import type { Shortfalls } from "../../unsupported";
 import { addressPeer, nodeDnsCidrs } from "../address-peers";
-
-/** Set by the API server on every namespace and not settable by tenants. */
-export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 const directions: readonly Direction[] = ["ingress", "egress"];
 
