@@ -11,6 +11,7 @@ const programs: Readonly<Record<string, string>> = {
   yaml: "yaml/Pulumi.yaml",
   python: "python/__main__.py",
   go: "go/main.go",
+  java: "java/src/main/java/bookshop/App.java",
 };
 
 /** Blocks of code of a document between a heading and the next of the same level or above. */
@@ -29,7 +30,7 @@ function blocks(document: string, heading: string): { readonly language: string;
 function hasLines(text: string, code: string): boolean {
   const margins = [
     "",
-    ...[2, 4, 6, 8].map((width) => " ".repeat(width)),
+    ...[2, 4, 6, 8, 12, 16].map((width) => " ".repeat(width)),
     ...[1, 2, 3, 4].map((tabs) => "\t".repeat(tabs)),
   ];
   return margins.some((margin) => text.includes(code.replace(/^(?=.)/gm, margin)));

@@ -5,13 +5,17 @@ import type { Replacement } from "./language-programs";
 export interface Texts {
   /** A service is in a namespace that nothing protects. */
   readonly unprotected: Replacement;
+}
+
+/** What is replaced in programs whose updates are tested. */
+export interface UpdateTexts extends Texts {
   /** The range of the payments is unknown in a preview. */
   readonly undetermined: Replacement;
   /** A flow to a workload that is not declared, and a port that is none. */
   readonly wrong: readonly Replacement[];
 }
 
-export const texts: Readonly<Record<Language, Texts>> = {
+export const texts: Readonly<Record<Exclude<Language, "java">, UpdateTexts>> & { readonly java: Texts } = {
   yaml: {
     unprotected: ["name: backend, namespace: bookshop, labels", "name: backend, namespace: default, labels"],
     undetermined: [
@@ -50,14 +54,6 @@ export const texts: Readonly<Record<Language, Texts>> = {
     unprotected: [
       '.name(name).namespace("bookshop").labels(labels)',
       '.name(name).namespace("default").labels(labels)',
-    ],
-    undetermined: [
-      'partners.data().applyValue(data -> data.get("payments"))',
-      'Output.tuple(partners.data(), partners.id()).applyValue(known -> known.t1.get("payments"))',
-    ],
-    wrong: [
-      ['.to(workload("backend"))', '.to(workload("backnd"))'],
-      [".ports(port(443))", ".ports(port(70000))"],
     ],
   },
 };

@@ -82,7 +82,7 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
 
   /** What a language shows in the one order in which its stack goes through life. */
   function lifeOf(language: Language): void {
-    const { unprotected, undetermined, wrong } = texts[language];
+    const { unprotected } = texts[language];
     let program: LanguageProgram;
     let stack: Stack;
     const gone: string[] = [];
@@ -127,6 +127,20 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
       );
     });
 
+    it("an output may be wherever a cloud decides a value, and the preview names every policy", async () => {
+      await program.becomesThatOf(lateValues);
+      const preview = await operate(stack, "preview", { policyPacks: [pack] });
+      assert.equal(preview.error, undefined, said(preview));
+      const policies = [...registered(preview)].filter(([key]) => key.includes(":CiliumNetworkPolicy::"));
+      const web = policies.find(([key]) => key.endsWith("::late-late/allow-web-egress"));
+      assert.match(JSON.stringify(web), unknown);
+      assert.doesNotMatch(JSON.stringify(policies), /stand-in/);
+    });
+
+    // Java starts five times in each operation: what its SDK sends is seen in these, and it is all that differs
+    if (language === "java") return;
+    const { undetermined, wrong } = texts[language];
+
     it("wrong arguments are told one line a problem, with their paths and without a stack trace", async () => {
       await program.becomes(...wrong);
       const refused = await operate(stack, "preview");
@@ -158,17 +172,8 @@ describe("programs in other languages, on Pulumi's language hosts", () => {
       assert.match(JSON.stringify(spec.egress), /443/, "ports are known");
     });
 
-    it("an output may be wherever a cloud decides a value, and the preview names every policy", async () => {
-      await program.becomesThatOf(lateValues);
-      const preview = await operate(stack, "preview", { policyPacks: [pack] });
-      assert.equal(preview.error, undefined, said(preview));
-      const policies = [...registered(preview)].filter(([key]) => key.includes(":CiliumNetworkPolicy::"));
-      const web = policies.find(([key]) => key.endsWith("::late-late/allow-web-egress"));
-      assert.match(JSON.stringify(web), unknown);
-      assert.doesNotMatch(JSON.stringify(policies), /stand-in/);
-    });
-
     it("wrong outputs end the update before anything opens, one line each", async () => {
+      await program.becomesThatOf(lateValues);
       await stack.setAllConfig(wrongValues);
       const refused = await operate(stack, "up");
       await stack.removeAllConfig(Object.keys(wrongValues));
