@@ -63,7 +63,8 @@ public final class App {
                     .ports(port(443))
                     .reason("customers pay")
                     .owner("shop")
-                    .build())
+                    .build()
+            )
             .build());
 
         deploy("frontend", 3000, protection);
