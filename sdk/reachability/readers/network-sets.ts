@@ -1,4 +1,5 @@
 /** Calico's NetworkSet, GlobalNetworkSet and HostEndpoint: addresses with labels. */
+import { namespaceNameLabel } from "../model/namespace-labels";
 import type { KubeObject, SourcedObject } from "../model/objects";
 import type { PeerTerm } from "../model/rules";
 import { always, evaluate, type Condition, type Lookup } from "../model/selectors/conditions";
@@ -33,7 +34,7 @@ export function networkSetsOf(objects: readonly SourcedObject[]): (where: Condit
     const name = object.metadata?.name;
     if (object.kind === "Namespace" && typeof name === "string") {
       const labels = labelSetOf(object.metadata?.labels);
-      namespaces.set(name, { ...labels, values: { ...labels.values, "kubernetes.io/metadata.name": name } });
+      namespaces.set(name, { ...labels, values: { ...labels.values, [namespaceNameLabel]: name } });
     }
   }
   const sets = objects.flatMap(({ object }): NetworkSet[] => {
@@ -109,7 +110,7 @@ function lookupOf(labels: LabelSet, namespace: string | undefined, namespaces: R
   const place =
     namespace === undefined
       ? undefined
-      : (namespaces.get(namespace) ?? { values: { "kubernetes.io/metadata.name": namespace }, complete: true });
+      : (namespaces.get(namespace) ?? { values: { [namespaceNameLabel]: namespace }, complete: true });
   return (field, key) => {
     if (field === "label") return labelOf(labels, key);
     if (field === "namespace") return namespace;

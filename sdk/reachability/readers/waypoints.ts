@@ -3,6 +3,7 @@
  * Source: istio pilot/pkg/model/policyattachment.go, pilot/pkg/serviceregistry/ambient/waypoints.go; labels istio.io/use-waypoint, istio.io/use-waypoint-namespace and
  * istio.io/waypoint-for (istio/api label/labels.yaml).
  */
+import { namespaceNameLabel } from "../model/namespace-labels";
 import type { KubeObject, SourcedObject } from "../model/objects";
 import { dnsName, clusterNetworkPolicyPattern } from "./fqdn";
 import type { DnsPattern } from "../model/rules";
@@ -144,7 +145,7 @@ function lookupOf(namespace: string, labels: Labels | undefined): Lookup {
   return (field, key) => {
     if (field === "namespace") return namespace;
     if (labels === undefined) return unknownValue;
-    const value = labels[key] ?? (key === "kubernetes.io/metadata.name" ? namespace : undefined);
+    const value = labels[key] ?? (key === namespaceNameLabel ? namespace : undefined);
     return value === undefined || typeof value === "string" ? value : unknownValue;
   };
 }

@@ -1,3 +1,4 @@
+import { namespaceNameLabel } from "../model/namespace-labels";
 import { describeRef, type KubeObject, type ObjectRef, type Source, type SourcedObject } from "../model/objects";
 import type { Problem } from "../model/problems";
 import { inferProfile, isUnmodelled, type EnforcerProfile } from "../model/profile";
@@ -11,7 +12,7 @@ import { ServiceTable } from "../readers/services";
 import { tierTable } from "../readers/tiers";
 import type { CompiledPolicy } from "../model/rules";
 import { tiers } from "../model/rules";
-import { all, always, namespaceNameLabel, perhaps } from "../model/selectors/conditions";
+import { all, always, perhaps } from "../model/selectors/conditions";
 import { knownLabels, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { readClusterData, type ClusterData } from "./cluster-data";

@@ -1,6 +1,7 @@
 /**
  * Conditions on the labels of endpoints: what the selectors of all dialects are translated into.
  */
+import { namespaceNameLabel } from "../namespace-labels";
 import {
   isSomeValue,
   isUnknown,
@@ -70,9 +71,6 @@ export const perhaps: Condition = { op: "constant", value: MAYBE };
 export function test(field: Field, key: string, operator: Operator, ...values: LabelValue[]): Test {
   return { op: "test", field, key, operator, values };
 }
-
-/** The label that the API server puts on every namespace. */
-export const namespaceNameLabel = "kubernetes.io/metadata.name";
 
 /** Whether a test is about the name of the namespace, as such or as the label that every namespace has. */
 export function isAboutNamespaceName({ field, key }: Pick<Test, "field" | "key">): boolean {
