@@ -79,6 +79,7 @@ export function refusal(file: string, error: unknown): Error {
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such folder",
     ENOTDIR: "there is no such folder",
+    EEXIST: "it is a file",
     EISDIR: "it is a folder",
     EACCES: "you may not write there",
     EPERM: "you may not write there",

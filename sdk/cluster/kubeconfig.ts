@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type * as https from "node:https";
+import { delimiter } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Connection } from "./api-client";
 import { ClusterError } from "./errors";
@@ -42,7 +43,7 @@ export async function connectAsProvider({ kubeconfig, context }: ProviderCluster
   const client = await import("@kubernetes/client-node");
   const config = new client.KubeConfig();
   if (kubeconfig === undefined || kubeconfig.trim() === "") {
-    readInto(process.env["KUBECONFIG"] ?? "~/.kube/config", () => config.loadFromDefault());
+    readDefault(config);
   } else if (existsSync(kubeconfig)) {
     readInto(kubeconfig, () => config.loadFromFile(kubeconfig));
   } else if (/[\n{]/.test(kubeconfig)) {
@@ -98,17 +99,43 @@ async function load(options: ContextOptions): Promise<KubeConfig> {
     if (!existsSync(options.kubeconfig)) throw new ClusterError(`there is no kubeconfig ${options.kubeconfig}`);
     readInto(options.kubeconfig, () => config.loadFromFile(options.kubeconfig as string));
   } else {
-    readInto(process.env["KUBECONFIG"] ?? "~/.kube/config", () => config.loadFromDefault());
+    readDefault(config);
   }
   choose(config, options.context);
   return config;
+}
+
+/** What the client makes up where there is neither a kubeconfig nor a service account: port 8080 of this machine. */
+const madeUp = { name: "loaded-context", server: "http://localhost:8080" };
+
+/** The files of KUBECONFIG, else ~/.kube/config, else the service account of the pod that this runs in. */
+function readDefault(config: KubeConfig): void {
+  const named = process.env["KUBECONFIG"] ?? "";
+  if (named !== "" && !named.split(delimiter).some((file) => existsSync(file))) {
+    throw new ClusterError(`there is no kubeconfig ${named} (KUBECONFIG)`);
+  }
+  readInto(named === "" ? "~/.kube/config" : named, () => config.loadFromDefault());
+  const [only] = config.getContexts();
+  if (only?.name === madeUp.name && config.getCluster(only.cluster)?.server === madeUp.server) {
+    throw new ClusterError(
+      "there is no kubeconfig: KUBECONFIG is not set, and there is no ~/.kube/config; name one with --kubeconfig",
+    );
+  }
 }
 
 function readInto(file: string, read: () => void): void {
   try {
     read();
   } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
     // The parser's message may quote the file, and the file holds credentials.
-    throw new ClusterError(`the kubeconfig ${file} cannot be read: it is not a valid kubeconfig`, { cause: error });
+    const reason = unreadable[code] ?? "it is not a valid kubeconfig";
+    throw new ClusterError(`the kubeconfig ${file} cannot be read: ${reason}`, { cause: error });
   }
 }
+
+const unreadable: Readonly<Record<string, string>> = {
+  EACCES: "you may not read it",
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such file",
+};

@@ -87,6 +87,12 @@ describe("cluster-security check --fix", () => {
     assert.match(stderr, /--write is for --fix/);
   });
 
+  it("--format beside it is refused: it prints a patch", async () => {
+    const { code, stdout, stderr } = await check(".", "--fix", "--format", "sarif");
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /--fix prints a patch in place of the findings: leave --format out/);
+  });
+
   it("JSON is repaired, too, and keeps its form", async () => {
     const json = JSON.stringify(load(policy), undefined, 2);
     writeFileSync(path.join(folder, "policy.json"), json);

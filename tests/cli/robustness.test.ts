@@ -225,3 +225,32 @@ spec: { endpointSelector: {}, ingressDeny: [{ fromEntities: [all] }] }
     assert.ok(!ran.stderr.includes("\u001b"), JSON.stringify(ran.stderr));
   });
 });
+
+describe("cluster-security: kubeconfigs that are none", () => {
+  const asked = async (files: Readonly<Record<string, string>>, named: string | undefined): Promise<Ran> => {
+    const { folder, remove } = folderWith({ "shop.yaml": shop, ...files });
+    try {
+      const env = { HOME: folder, KUBECONFIG: named === undefined ? "" : `${folder}/${named}` };
+      return await run(["export", "--context", "loaded-context", "--out", "out"], { cwd: folder, env });
+    } finally {
+      remove();
+    }
+  };
+
+  for (const [title, files, named, said] of [
+    [
+      "none at all: port 8080 of this machine is no cluster that anybody named",
+      {},
+      undefined,
+      /there is no kubeconfig/,
+    ],
+    ["one that does not exist", {}, "none.yaml", /there is no kubeconfig .*none\.yaml/],
+    ["a folder", { "folder/a.txt": "" }, "folder", /folder cannot be read: it is a folder/],
+    ["text that is no YAML", { "broken.yaml": "clusters: [\n" }, "broken.yaml", /it is not a valid kubeconfig/],
+  ] as const) {
+    it(title, async () => {
+      const ran = await asked(files, named);
+      assertRefused(ran, said);
+    });
+  }
+});

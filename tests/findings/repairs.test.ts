@@ -132,6 +132,38 @@ describe("repairs that are certain", () => {
     });
   }
 
+  it("what fails is left out without trying each by itself: as many judgements for thirty namespaces as for six", () => {
+    const policyOf = (home: string): string =>
+      join(
+        namespace(home),
+        deployment(home, "web", 8080),
+        `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: own, namespace: ${home} }
+spec:
+  podSelector: { matchLabels: { app: web } }
+  policyTypes: [Ingress, Egress]
+  egress:
+    - to: [{ ipBlock: { cidr: 0.0.0.0/0 } }]
+`,
+      );
+    const judgements = (count: number): { readonly asked: number; readonly repairs: number } => {
+      const texts = new Map(Array.from({ length: count }, (_, index) => [`${index}.yaml`, policyOf(`n${index}`)]));
+      let asked = 0;
+      const { repairs } = repaired(texts, (changed) => {
+        asked++;
+        const objects = [...texts].flatMap(([name, text]) => [...readYaml(changed.get(name) ?? text, name).objects]);
+        const reachability = compile(buildSnapshot(objects));
+        return { reachability, findings: evaluate(reachability) };
+      });
+      return { asked, repairs: repairs.filter(({ rule }) => rule === "metadata-endpoints-closed").length };
+    };
+    const [few, many] = [judgements(6), judgements(30)];
+    assert.deepEqual([few.repairs, many.repairs], [6, 30]);
+    assert.ok(few.asked < 20, `${few.asked} for 6`);
+    assert.ok(many.asked <= few.asked, `${many.asked} for 30, ${few.asked} for 6`);
+  });
+
   it("line ends, a missing last one and every other character stay", () => {
     const text = (cases[0]?.text ?? "").replaceAll("\n", "\r\n").trimEnd();
     assert.equal(repair(text).text, text.replace("podselector", "podSelector"));

@@ -48,6 +48,9 @@ export interface CheckOptions extends CommonOptions<CheckFormat> {
 export async function check(positional: readonly string[], options: CheckOptions): Promise<ExitCode> {
   if (options.allowDirty && !options.write) throw usageError("--allow-dirty is for --write");
   if (options.write && !options.fix) throw usageError("--write is for --fix: it writes what that would print");
+  if (options.fix && options.format !== "table") {
+    throw usageError("--fix prints a patch in place of the findings: leave --format out");
+  }
   const rules = rulesNamed(options.rule);
   const ids = [...allRules, exemptionOverdue].map(({ id }) => id);
   const exemptions = options.exemptions === undefined ? [] : readExemptions(options.exemptions, ids);

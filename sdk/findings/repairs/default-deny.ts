@@ -38,6 +38,7 @@ export function* defaultDenies(
       file,
       line: lineAt(text, text.length),
       rule: "namespace-default-deny",
+      namespace,
       alone: true,
       mayClose: ({ source, destination }: ChangedPath) => [source, destination].some((end) => end.kind === "freshPod"),
     };

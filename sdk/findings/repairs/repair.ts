@@ -85,7 +85,7 @@ export function repaired(texts: Texts, judge: Judge, wanted: (finding: Finding) 
     const next = tried(texts, state, batch, judge);
     if (!isFailure(next)) state = next;
     else if (batch.length === 1) batch.forEach((each) => refused.add(keyOfRepair(each)));
-    else state = withoutBlamed(texts, state, batch, next, judge, refused) ?? apart(texts, state, batch, judge, refused);
+    else state = apart(texts, state, batch, next, judge, refused);
   }
   return {
     texts: changedOf(texts, state.current),
@@ -114,58 +114,48 @@ function batchOf(candidates: readonly Repair[]): readonly Repair[] {
 }
 
 /**
- * What remains of a batch after those are left out that its failure points at. They come again in the next round, but for those
- * that alone can have done it: to refuse costs nothing but a repair. Undefined where that is no progress.
+ * What of a batch is an improvement that is none as a whole. Those are left out that its failure points at: they come again in
+ * the next round, but for those that alone can have done it, since to refuse costs nothing but a repair. Where it points at all
+ * of them, each rule's are tried by themselves, then halves: most repairs are good, so that few are tried alone.
  */
-function withoutBlamed(
+function apart(
   texts: Texts,
   start: State,
   batch: readonly Repair[],
-  failure: Failure,
+  failed: Failure,
   judge: Judge,
   refused: Set<string>,
-): State | undefined {
-  const size = refused.size;
-  let rest = batch;
-  let blamed = failure;
-  for (;;) {
-    for (const each of blamed.culprits) refused.add(keyOfRepair(each));
-    const less = rest.filter((each) => !blamed.suspects.has(each));
-    if (less.length === rest.length || less.length === 0) break;
-    rest = less;
-    const next = tried(texts, start, rest, judge);
-    if (!isFailure(next)) return next;
-    blamed = next;
-  }
-  return refused.size > size ? start : undefined;
-}
-
-/** Halves of a batch that is no improvement, and halves of these: most repairs are good, so that few are tried alone. */
-function apart(texts: Texts, start: State, batch: readonly Repair[], judge: Judge, refused: Set<string>): State {
+): State {
   let state = start;
-  // from the end of a file, so that the offsets of the others stay
-  const sorted = [...batch].sort(fromTheEnd);
   const edited = new Map<string, number>();
   const run = (part: readonly Repair[]): void => {
+    // offsets before an edit stay
     const open = part.filter(
       (each) => firstOf(each) + lengthOf(each) <= (edited.get(each.file) ?? Number.POSITIVE_INFINITY),
     );
     if (open.length === 0) return;
     const next = tried(texts, state, open, judge);
-    if (!isFailure(next)) {
-      state = next;
-      for (const each of open) edited.set(each.file, Math.min(edited.get(each.file) ?? firstOf(each), firstOf(each)));
-    } else if (open.length === 1) open.forEach((each) => refused.add(keyOfRepair(each)));
-    else {
-      const half = Math.ceil(open.length / 2);
-      run(open.slice(0, half));
-      run(open.slice(half));
-    }
+    if (isFailure(next)) return without(open, next);
+    state = next;
+    for (const each of open) edited.set(each.file, Math.min(edited.get(each.file) ?? firstOf(each), firstOf(each)));
   };
-  const half = Math.ceil(sorted.length / 2);
-  run(sorted.slice(0, half));
-  run(sorted.slice(half));
+  const without = (part: readonly Repair[], { suspects, culprits }: Failure): void => {
+    for (const each of part.length === 1 ? part : culprits) refused.add(keyOfRepair(each));
+    const rest = part.filter((each) => !suspects.has(each));
+    if (rest.length > 0) run(rest);
+    else if (part.length > 1 && culprits.size === 0) partsOf(part).forEach(run);
+  };
+  // from the end of a file, so that the offsets of the others stay
+  without([...batch].sort(fromTheEnd), failed);
   return state;
+}
+
+/** Those of each rule, or halves where there is one rule. */
+function partsOf(repairs: readonly Repair[]): readonly (readonly Repair[])[] {
+  const rules = [...new Set(repairs.map(({ rule }) => rule))];
+  if (rules.length > 1) return rules.map((rule) => repairs.filter((each) => each.rule === rule));
+  const half = Math.ceil(repairs.length / 2);
+  return [repairs.slice(0, half), repairs.slice(half)];
 }
 
 /** What comes of repairs, or whom it points at that they are no improvement. */
@@ -291,17 +281,19 @@ function candidatesIn(
 /** A text that may hold a policy. */
 const policyKind = /\bkind["']?\s*:\s*["']?\w*policy/i;
 
-/** Whether one repair may be why another one seems to do nothing: in the same file, or about what is found anywhere. */
+/** Whether one repair may be why another one seems to do nothing: in the same file, or where any place may be meant. */
 function mayHide(other: Repair, each: Repair): boolean {
-  return other === each || other.file === each.file || (everywhere.has(each.rule) && other.rule === each.rule);
+  if (other === each) return true;
+  if (each.namespace !== undefined) return false;
+  return anywhere.has(each.rule) ? other.rule === each.rule : other.file === each.file;
 }
 
-/** Whether an object is in the namespace of one of a path's ends; one of no namespace may be about any. */
-function mayChange({ object = "" }: Repair, { source, destination, sourceId, destinationId }: ChangedPath): boolean {
-  const [, namespace = "undefined"] = object.split("/");
-  const ends = [sourceId, destinationId].map((id) => id?.split("/")[0]);
-  const fresh = [source, destination].map((end) => (end.kind === "freshPod" ? end.namespace : undefined));
-  return namespace === "undefined" || [...ends, ...fresh].includes(namespace);
+/** Whether a repair is in the namespace of one of a path's ends; one of no namespace may be about any. */
+function mayChange({ object = "", namespace }: Repair, path: ChangedPath): boolean {
+  const home = namespace ?? object.split("/")[1] ?? "undefined";
+  const ends = [path.sourceId, path.destinationId].map((id) => id?.split("/")[0]);
+  const fresh = [path.source, path.destination].map((end) => (end.kind === "freshPod" ? end.namespace : undefined));
+  return home === "undefined" || [...ends, ...fresh].includes(home);
 }
 
 function nameOf({ kind, object }: YamlObject): string {
@@ -329,20 +321,22 @@ function isAbout(finding: Finding, { file, text, within }: YamlObject): boolean 
   );
 }
 
-/** Less is found of what a repair is for, in its file, or with fewer reasons: one of several faults of one object is gone. */
-function improves({ rule, file }: Repair, before: readonly Finding[], after: readonly Finding[]): boolean {
+/** Less is found of what a repair is for, in its file or about its namespace, or with fewer reasons: one of several faults of one object is gone. */
+function improves({ rule, file, namespace }: Repair, before: readonly Finding[], after: readonly Finding[]): boolean {
   const of = (findings: readonly Finding[]): readonly Finding[] =>
     findings.filter(
-      (finding) => finding.id === rule && isViolation(finding) && (everywhere.has(rule) || isIn(finding, file)),
+      (finding) =>
+        finding.id === rule &&
+        isViolation(finding) &&
+        (namespace === undefined
+          ? anywhere.has(rule) || isIn(finding, file)
+          : finding.subject.kind === "Namespace" && finding.subject.name === namespace),
     );
   const words = (findings: readonly Finding[]): number =>
     findings.reduce((sum, { because, message }) => sum + because.join("\n").length + message.length, 0);
   const [was, is] = [of(before), of(after)];
   return is.length < was.length || words(is) < words(was);
 }
-
-/** Rules whose findings are not in the file that is repaired. */
-const everywhere: ReadonlySet<string> = new Set([...anywhere, "namespace-default-deny"]);
 
 /** By what it is about and the rule, not by the line: lines move. */
 function keyOf({ id, subject: { kind, namespace, name }, certainty }: Finding): string {

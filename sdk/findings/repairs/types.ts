@@ -38,6 +38,8 @@ export interface Repair {
   /** What it does, in words. */
   readonly what: string;
   readonly edits: readonly TextEdit[];
+  /** The namespace that the finding is about; nothing where it is about the object. */
+  readonly namespace?: string;
   /** It is tried by itself: only that shows that the finding is about this place. */
   readonly alone?: true;
   /** It waits until no other repair is left. */
