@@ -46,11 +46,15 @@ export interface DialectSuite {
   readonly probe?: PolicyObject;
 }
 
+/** Addresses of clouds' metadata services, which no node and no pod has: those among the ranges of these suites. */
+const metadataAddresses = new Set(["fd00:ec2::254", "fd00:ec2::23"]);
+
 /** Addresses that nodes and pods may have where nobody says so, of both families. */
 function openAddresses({ pods }: OracleCluster, policies: string): string[] {
   const known = pods.flatMap(({ addresses }) => addresses).map((address) => address.includes(":"));
   const inRanges = [...policies.matchAll(/"((?:[23][0-9a-f]{3}|f[cd][0-9a-f]{2}):[0-9a-f:]*)\/\d+"/g)];
-  const all = [...nodeAddresses, "fd00:10::9", "2a00:1::9", ...inRanges.map((match) => match[1] ?? "")];
+  const first = inRanges.map((match) => match[1] ?? "").filter((address) => !metadataAddresses.has(address));
+  const all = [...nodeAddresses, "fd00:10::9", "2a00:1::9", ...first];
   // a cluster whose pods have addresses of one family has nodes of that family
   return known.length === 0 ? all : all.filter((address) => known.includes(address.includes(":")));
 }
