@@ -3,8 +3,8 @@
  * real API server, and suites on a real Cilium and a real Calico datapath. Prints what failed once more, and the sum of all as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
- * Lanes wait for other programs about a third of their time, and those of break glass and of the datapaths most of it: there
- * are two lanes more at a time than there are cores.
+ * Lanes wait for other programs and for timers, those of break glass and of the datapaths most of all: there are two lanes
+ * more at a time than there are cores.
  */
 import { availableParallelism } from "node:os";
 import { calicoMissing, datapathProblem } from "../lab/datapath/index";
