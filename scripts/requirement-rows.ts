@@ -56,7 +56,7 @@ export const rows: readonly RequirementRow[] = [
   row("S1-13", "external APIs are reachable, metadata addresses never"),
   row("S1-14", "egress to named hosts"),
   row("S1-15", "DNS is protected and allowed"),
-  row("S1-16", "policy logging with levels", "log rules and flow export"),
+  row("S1-16", "policy logging with levels"),
   row("S1-17", "violations can be analysed and explained"),
   row("S1-18", "a naming convention for policies"),
   row("S1-19", "test scenarios for allowed and denied connections"),

@@ -79,6 +79,7 @@ export type {
   SeriesEstimate,
 } from "./monitoring/index";
 export {
+  FlowLog,
   MonitoredEnforcer,
   MonitoringError,
   monitoringFiles,

@@ -26,7 +26,7 @@ Files: rules.yaml, prometheus-rule.yaml, alertmanager.yaml, values of the charts
 and procedures for incidents, emergencies and changes.
 
 Settings (all have defaults): enforcer, securityOwner, platformOwner, namespaceOwners, appLabels, runbookBase,
-encrypted, objective, leastTraffic, scrapeInterval, maxSeries, podLabels, mutes.
+encrypted, objective, leastTraffic, scrapeInterval, maxSeries, flowLog, podLabels, nodes, ztunnelNamespace, mutes.
 
 Examples:
   cluster-security monitoring -d declaration.yaml

@@ -112,9 +112,10 @@ function tenantScopes(name: string, plan: Plan, parent: pulumi.Resource): Readon
 }
 
 /** Cilium with the metrics that the rules read; what the user sets comes last. */
-function observedCilium(args: CiliumCniArgs, { podLabels, scrapeInterval = 15 }: ObservabilityArgs): CiliumCniArgs {
+function observedCilium(args: CiliumCniArgs, observability: ObservabilityArgs): CiliumCniArgs {
+  const { flowLog, podLabels, scrapeInterval = 15 } = observability;
   const { version } = ciliumValues({ version: args.version });
-  const values = ciliumMonitoringValues(version, podLabels, `${scrapeInterval}s`);
+  const values = ciliumMonitoringValues(version, { flowLog, interval: `${scrapeInterval}s`, podLabels });
   return { ...args, values: mergeValues(values, args.values ?? {}) };
 }
 

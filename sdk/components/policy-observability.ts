@@ -56,6 +56,7 @@ export const observabilityArguments: Readonly<Record<keyof ObservabilityArgs, Ar
   dashboards: isFlag,
   encrypted: isFlag,
   enforcer: isAnything,
+  flowLog: isAnything,
   labels: isAnything,
   leastTraffic: isAnything,
   maxSeries: isAnything,

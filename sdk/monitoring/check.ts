@@ -5,6 +5,7 @@ import type { DeclarationProblem } from "../plan";
 import { ProblemCollector } from "../plan/errors";
 import type { PropertyPath } from "../property-path";
 import type { MonitoringSettings } from "./settings";
+import { MonitoredEnforcer } from "./settings";
 
 /** Everything that is wrong with the settings; nothing where they can be used. */
 export function checkSettings(settings: MonitoringSettings, plan: Plan): readonly DeclarationProblem[] {
@@ -38,6 +39,13 @@ export function checkSettings(settings: MonitoringSettings, plan: Plan): readonl
   const { nodes } = settings;
   const isCount = Number.isInteger(nodes) && nodes > 0;
   refuse(!isCount, ["nodes"], nodes, "is not a whole number above 0", "Write how many nodes the cluster has.");
+  refuse(
+    settings.flowLog !== undefined && settings.enforcer !== MonitoredEnforcer.Cilium,
+    ["flowLog"],
+    settings.flowLog,
+    "has no effect: only Cilium's agents write a flow log",
+    "Leave it out. On Calico, Goldmane records every flow; where Cilium enforces policies of another dialect, set `enforcer`.",
+  );
   for (const [path, text] of [
     [["securityOwner"], settings.securityOwner],
     [["platformOwner"], settings.platformOwner],

@@ -17,7 +17,7 @@ export type {
   MuteDeclaration,
   NamespaceOwnerDeclaration,
 } from "./settings";
-export { MonitoredEnforcer } from "./settings";
+export { FlowLog, MonitoredEnforcer } from "./settings";
 export type { Alert, AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup } from "./types";
 export { isRecording } from "./types";
 export { monitoringFiles } from "./files";

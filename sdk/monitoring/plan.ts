@@ -86,7 +86,7 @@ export function planMonitoring(plan: Plan, declared: MonitoringDeclaration = {})
     alertmanager: alertmanagerFragment(alerts, [...ownersOf(plan, settings, owners)], settings),
     series,
     dashboards: dashboards(plan, settings, alerts),
-    documents: [...runbooks(plan, alerts, pairs), ...procedures(plan, settings, owners)],
+    documents: [...runbooks(plan, alerts, pairs), ...procedures(plan, settings, owners, alerts)],
     monitors: monitorsFor(plan, settings),
     values: monitoringValues(plan, settings, ciliumSupport.recommended),
     warnings: warningsOf(plan, settings),

@@ -4,7 +4,7 @@ import { ProblemCollector, kindOf } from "../plan/errors";
 import { Reader } from "../plan/reader";
 import { MonitoringError } from "./errors";
 import type { MonitoringDeclaration } from "./settings";
-import { MonitoredEnforcer } from "./settings";
+import { FlowLog, MonitoredEnforcer } from "./settings";
 
 type Check = (reader: Reader, path: PropertyPath, value: unknown) => unknown;
 
@@ -31,6 +31,7 @@ const checks: Readonly<Record<keyof MonitoringDeclaration, Check>> = {
   appLabels: listOf({ workload: text, app: text }),
   encrypted: flag,
   enforcer,
+  flowLog: (reader, path, value) => reader.choice(path, value, FlowLog),
   leastTraffic: number,
   maxSeries: number,
   mutes: listOf({ alert: optionalText, owner: optionalText, from: text, until: text, reason: text }),

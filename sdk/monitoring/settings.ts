@@ -8,6 +8,16 @@ export enum MonitoredEnforcer {
   Calico = "calico",
 }
 
+/** Which flows Cilium's agents write to their flow log. */
+export enum FlowLog {
+  /** Every one. `replay` and `learn` need it. */
+  All = "all",
+  /** Those that are dropped, fail, or are audited. */
+  Denied = "denied",
+  /** None. */
+  Off = "off",
+}
+
 /** An alert that is not sent for some days. */
 export interface MuteDeclaration {
   /** Name of the alert, `DeclaredFlowDenied`; defaults to every alert of the owner. */
@@ -46,7 +56,7 @@ export interface MonitoringDeclaration {
   securityOwner?: string;
   /** Owner of alerts about the CNI, and of namespaces that nobody else owns. Defaults to `platform`. */
   platformOwner?: string;
-  /** Owners of namespaces. Defaults to the owner of most flows into the namespace. */
+  /** Owners of namespaces. Defaults to the owner of most flows into the namespace, those granted to another tenant only where there are no others. */
   namespaceOwners?: NamespaceOwnerDeclaration[];
   /** Workloads whose pods carry other app labels than the declaration says. Defaults to none. */
   appLabels?: AppLabelDeclaration[];
@@ -62,6 +72,8 @@ export interface MonitoringDeclaration {
   scrapeInterval?: number;
   /** The most series that the enforcer's metrics may have. Defaults to 50000. */
   maxSeries?: number;
+  /** Which flows Cilium's agents write to their flow log. Defaults to all. Refused where Cilium does not enforce. */
+  flowLog?: FlowLog;
   /** Pods and addresses as labels of Hubble's metrics; a series for each. Defaults to false. */
   podLabels?: boolean;
   /** Nodes of the cluster, for the estimate of what agents on each of them export. Defaults to 10. */
@@ -86,6 +98,8 @@ export interface MonitoringSettings {
   readonly leastTraffic: number;
   readonly scrapeInterval: number;
   readonly maxSeries: number;
+  /** As declared: undefined is all. */
+  readonly flowLog: FlowLog | undefined;
   readonly podLabels: boolean;
   readonly nodes: number;
   readonly ztunnelNamespace: string;
@@ -111,6 +125,7 @@ export function monitoringSettings(declared: MonitoringDeclaration, plan: Pick<P
     leastTraffic: declared.leastTraffic ?? 0.1,
     scrapeInterval: declared.scrapeInterval ?? 15,
     maxSeries: declared.maxSeries ?? 50_000,
+    flowLog: declared.flowLog,
     podLabels: declared.podLabels ?? false,
     nodes: declared.nodes ?? 10,
     ztunnelNamespace: declared.ztunnelNamespace ?? "istio-system",

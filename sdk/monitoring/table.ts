@@ -130,15 +130,23 @@ const entities: Readonly<Record<Entity, MetricEnd>> = {
 
 /**
  * Who answers for a namespace: who was named, else the owner of most flows into its workloads, else of most flows out of
- * them; where nobody is, the owner of the platform.
+ * them; where nobody is, the owner of the platform. Flows that another tenant was granted count only where there are no
+ * others: they say little about whose the namespace is.
  */
 export function namespaceOwners(plan: Plan, settings: MonitoringSettings): ReadonlyMap<string, string> {
-  const most = (end: "from" | "to", namespace: string): string | undefined => {
+  const tenantOf = new Map(plan.tenants.flatMap(({ name, namespaces }) => namespaces.map((each) => [each, name])));
+  const isOfOthers = (peer: PlannedPeer, namespace: string): boolean => {
+    const other = peer.kind === "workload" || peer.kind === "namespace" ? tenantOf.get(peer.namespace) : undefined;
+    return other !== undefined && other !== tenantOf.get(namespace);
+  };
+  const most = (end: "from" | "to", namespace: string, isGrantedToo = false): string | undefined => {
     const counts = new Map<string, number>();
     for (const flow of plan.flows) {
       const peer = flow[end];
       const isThere = (peer.kind === "workload" || peer.kind === "namespace") && peer.namespace === namespace;
-      if (isThere && !isOfPlatform(flow, settings)) counts.set(flow.owner, (counts.get(flow.owner) ?? 0) + 1);
+      if (!isThere || isOfPlatform(flow, settings)) continue;
+      if (!isGrantedToo && isOfOthers(flow[end === "to" ? "from" : "to"], namespace)) continue;
+      counts.set(flow.owner, (counts.get(flow.owner) ?? 0) + 1);
     }
     return [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))[0]?.[0];
   };
@@ -146,7 +154,12 @@ export function namespaceOwners(plan: Plan, settings: MonitoringSettings): Reado
   return new Map(
     names.map((name) => [
       name,
-      settings.namespaceOwners.get(name) ?? most("to", name) ?? most("from", name) ?? settings.platformOwner,
+      settings.namespaceOwners.get(name) ??
+        most("to", name) ??
+        most("from", name) ??
+        most("to", name, true) ??
+        most("from", name, true) ??
+        settings.platformOwner,
     ]),
   );
 }

@@ -2,7 +2,7 @@
 import semver from "semver";
 import { hubbleMetrics } from "../charts";
 import type { MonitoringSettings } from "./settings";
-import { MonitoredEnforcer } from "./settings";
+import { FlowLog, MonitoredEnforcer } from "./settings";
 import type { Plan } from "../plan";
 import { MeshMode } from "../plan";
 import { felixPort } from "./monitors";
@@ -46,21 +46,40 @@ const exportedFields: readonly string[] = [
   "uuid",
 ];
 
+/** Filters of Hubble's export, each as JSON: one of them has to fit. */
+const deniedFlows: readonly string[] = [JSON.stringify({ verdict: ["DROPPED", "ERROR", "AUDIT"] })];
+
+const loggedFlows: Readonly<Record<FlowLog, string>> = {
+  [FlowLog.All]: "flows that can be replayed",
+  [FlowLog.Denied]: "flows that are denied; what passes is not recorded, so that they cannot be replayed",
+  [FlowLog.Off]: "no recorded flows",
+};
+
+/** What can be chosen about it. */
+interface CiliumMonitoring {
+  /** Which flows are written to the log. Defaults to all. */
+  readonly flowLog?: FlowLog | undefined;
+  /** Time between two scrapes. Defaults to `15s`. */
+  readonly interval?: string;
+  /** Pods and addresses as labels. Defaults to false. */
+  readonly podLabels?: boolean | undefined;
+}
+
 /** The values for what enforces the policies; nothing where that is not known. */
 export function monitoringValues(
   plan: Plan,
   settings: MonitoringSettings,
   version: string,
 ): readonly MonitoringValues[] {
-  const { enforcer, scrapeInterval, podLabels } = settings;
+  const { enforcer, flowLog, scrapeInterval, podLabels } = settings;
   const interval = `${scrapeInterval}s`;
   const jobs: object[] = [];
   const values: MonitoringValues[] = [];
   if (enforcer === MonitoredEnforcer.Cilium) {
     values.push({
       file: "cilium-values.yaml",
-      about: `Values of the Cilium chart (${version}): metrics of the agents and of Hubble, and flows that can be replayed.`,
-      values: ciliumMonitoringValues(version, podLabels, interval),
+      about: `Values of the Cilium chart (${version}): metrics of the agents and of Hubble, and ${loggedFlows[flowLog ?? FlowLog.All]}.`,
+      values: ciliumMonitoringValues(version, { flowLog, interval, podLabels }),
     });
     jobs.push(
       podJob("cilium-agent", "kube-system", "cilium", 9962, interval),
@@ -111,30 +130,26 @@ export function monitoringValues(
 /** Values of the Cilium chart for monitoring alone; they merge with those of the installation. */
 export function ciliumMonitoringValues(
   version: string,
-  podLabels = false,
-  interval = "15s",
+  { flowLog = FlowLog.All, interval = "15s", podLabels = false }: CiliumMonitoring = {},
 ): Readonly<Record<string, unknown>> {
   const isSince = (first: string): boolean => semver.gte(version, first);
   const rotation = { fileMaxSizeMb: 10, fileMaxBackups: 5 };
+  const file =
+    flowLog === FlowLog.Off
+      ? { enabled: false }
+      : {
+          enabled: true,
+          filePath: "/var/run/cilium/hubble/events.log",
+          fieldMask: [...exportedFields],
+          ...(flowLog === FlowLog.Denied ? { allowList: [...deniedFlows] } : {}),
+        };
   return {
     prometheus: { enabled: true, serviceMonitor: { enabled: false, interval } },
     hubble: {
       enabled: true,
       metrics: { enabled: [...hubbleMetrics(podLabels)], serviceMonitor: { enabled: false, interval } },
       // until 1.17 the size of the file stands one level up
-      export: isSince("1.18.0")
-        ? {
-            static: {
-              enabled: true,
-              filePath: "/var/run/cilium/hubble/events.log",
-              fieldMask: [...exportedFields],
-              ...rotation,
-            },
-          }
-        : {
-            ...rotation,
-            static: { enabled: true, filePath: "/var/run/cilium/hubble/events.log", fieldMask: [...exportedFields] },
-          },
+      export: isSince("1.18.0") ? { static: { ...file, ...rotation } } : { ...rotation, static: file },
       ...(isSince("1.18.0") ? { networkPolicyCorrelation: { enabled: true } } : {}),
     },
   };

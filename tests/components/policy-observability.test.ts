@@ -6,6 +6,7 @@ import {
   DeclarationError,
   Dialect,
   MeshMode,
+  FlowLog,
   MonitoredEnforcer,
   PolicyObservability,
 } from "../../sdk/index";
@@ -123,6 +124,34 @@ describe("PolicyObservability", () => {
     // without it nothing of the kind is registered
     const without = await register(() => new ClusterSecurity("c", { ...declaration, cni: { kind: CniKind.Cilium } }));
     assert.ok(!without.some(({ type }) => type.startsWith("kubernetes:monitoring.coreos.com")));
+  });
+
+  it("S1-16 the flow log has levels: every flow, those that are denied, or none; where nothing writes one, a level is refused", async () => {
+    const exported = async (flowLog?: FlowLog): Promise<Record<string, unknown>> => {
+      const observability: ObservabilityArgs = { ...(flowLog === undefined ? {} : { flowLog }) };
+      const all = await register(
+        () => new ClusterSecurity("c", { ...declaration, cni: { kind: CniKind.Cilium }, observability }),
+      );
+      const release = all.find(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+      const { hubble } = release?.inputs["values"] as { hubble: { export: { static: Record<string, unknown> } } };
+      return hubble.export.static;
+    };
+    const every = await exported();
+    assert.deepEqual([every["enabled"], every["allowList"]], [true, undefined]);
+    assert.deepEqual(await exported(FlowLog.All), every);
+    const denied = await exported(FlowLog.Denied);
+    assert.deepEqual(denied, { ...every, allowList: ['{"verdict":["DROPPED","ERROR","AUDIT"]}'] });
+    assert.equal((await exported(FlowLog.Off))["enabled"], false);
+
+    const onCalico = { ...declaration, dialect: Dialect.Calico };
+    await assert.rejects(
+      register(() => new PolicyObservability("watch", { declaration: onCalico, flowLog: FlowLog.Denied })),
+      /flowLog: has no effect: only Cilium's agents write a flow log/,
+    );
+    await assert.rejects(
+      register(() => new PolicyObservability("watch", { declaration, flowLog: "loud" as FlowLog })),
+      /flowLog/,
+    );
   });
 
   describe("Calico and Istio", () => {

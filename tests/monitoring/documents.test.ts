@@ -5,7 +5,7 @@ import { createProgram } from "../../sdk/cli/program";
 import { buildSnapshot, compile } from "../../sdk/reachability/index";
 import { findTools, silentProgress } from "../../lab/toolchain/index";
 import { run } from "../../lab/toolchain/run";
-import { Dialect } from "../../sdk/plan/index";
+import { Dialect, flow, namespace, tcp, udp, workload } from "../../sdk/plan/index";
 import { everything, everythingInAmbientMesh, everythingOnCalico, watched, watchedExamples } from "./declarations";
 
 interface Line {
@@ -77,13 +77,52 @@ describe("monitoring: runbooks and procedures", () => {
     }
     const guide = monitoring.documents.find(({ file }) => file === "user-guide.md")?.text ?? "";
     assert.match(guide, /^\| data \| 2: .* \| data \|$/m);
-    // links lead to runbooks that exist
-    for (const { file, text } of monitoring.documents) {
-      for (const [, target = ""] of text.matchAll(/\]\(((?:runbooks\/)?[A-Za-z]+\.md)\)/g)) {
-        const place = file.startsWith("runbooks/") ? `runbooks/${target}` : target;
-        assert.ok(files.includes(place), `${file}: ${target}`);
+  });
+
+  it("S2-20 links lead to documents that exist, and what is shown is declared and there, under each enforcer", () => {
+    for (const declaration of [everything, everythingOnCalico, everythingInAmbientMesh]) {
+      const { monitoring } = watched("x", declaration);
+      const files = monitoring.documents.map(({ file }) => file);
+      for (const { file, text } of monitoring.documents) {
+        for (const [, target = ""] of text.matchAll(/\]\(((?:runbooks\/)?[A-Za-z-]+\.md)\)/g)) {
+          const place = file.startsWith("runbooks/") ? `runbooks/${target}` : target;
+          assert.ok(files.includes(place), `${file}: ${target}`);
+        }
+        // Calico has no Hubble
+        if (declaration === everythingOnCalico) assert.doesNotMatch(text, /\bhubble\b/, file);
       }
+      const guide = monitoring.documents.find(({ file }) => file === "user-guide.md")?.text ?? "";
+      assert.match(guide, /cluster-security explain shop\/\w+ (?:shop|data)\/\w+:\d+ /);
     }
+    const other = {
+      ...everything,
+      namespaces: [namespace("crm"), namespace("edge")],
+      workloads: [workload("crm/front"), workload("edge/resolver")],
+      flows: [flow("front").to("resolver").on(udp(53)).because("a | b\nc").ownedBy("Team | EU")],
+      tenants: [],
+      bypasses: [],
+      breakGlass: [],
+    };
+    const { monitoring } = watched("x", other);
+    const textOf = (name: string): string => monitoring.documents.find(({ file }) => file === name)?.text ?? "";
+    assert.match(textOf("user-guide.md"), /explain crm\/front edge\/resolver:53 /);
+    assert.match(textOf("user-guide.md"), /flow\("crm\/front"\)\.to\("edge\/resolver"\)\.on\(udp\(53\)\)/);
+    assert.match(textOf("runbooks/DeclaredFlowCut.md"), /\| UDP 53 \| Team \\\| EU \| a \\\| b c \|$/m);
+  });
+
+  it("S2-15 a flow that another tenant was granted makes nobody the owner of a namespace", () => {
+    const granted = flow("front").to("ledger").on(tcp(7000)).because("refunds").ownedBy("CRM");
+    const { monitoring } = watched("x", {
+      dialect: Dialect.Cilium,
+      namespaces: [namespace("crm"), namespace("pay"), namespace("edge")],
+      workloads: [workload("crm/front", { serviceAccount: "front" }), workload("edge/gate"), workload("pay/ledger")],
+      flows: [flow("gate").to("ledger").on(tcp(8443)).because("payments").ownedBy("Payments")],
+      tenants: [
+        { name: "crm", namespaces: ["crm"] },
+        { name: "pay", namespaces: ["pay", "edge"], exceptions: [{ flow: granted, expires: "2100-01-01" }] },
+      ],
+    });
+    assert.equal(monitoring.owners.get("pay"), "Payments");
   });
 
   it("S3-30 the runbook has the fourteen questions of the checklist, a command for each, and passes its last one", () => {

@@ -2,6 +2,9 @@
 import type { Plan } from "../../plan";
 import { durationText, Tier } from "../../plan";
 import type { MonitoringSettings } from "../settings";
+import { MonitoredEnforcer } from "../settings";
+import type { Alert } from "../types";
+import { cell } from "./markdown";
 import type { MonitoringDocument } from "./runbooks";
 import { verification } from "./verification";
 
@@ -10,12 +13,13 @@ export function procedures(
   plan: Plan,
   settings: MonitoringSettings,
   owners: ReadonlyMap<string, string>,
+  alerts: readonly Alert[],
 ): readonly MonitoringDocument[] {
   return [
-    { file: "incident-playbook.md", text: incident(settings) },
+    { file: "incident-playbook.md", text: incident(plan, settings, new Set(alerts.map(({ name }) => name))) },
     { file: "emergency-procedure.md", text: emergency(plan, settings) },
     { file: "change-workflow.md", text: change() },
-    { file: "user-guide.md", text: guide(plan, owners) },
+    { file: "user-guide.md", text: guide(plan, settings, owners) },
     verification(plan, settings),
   ];
 }
@@ -24,7 +28,42 @@ function text(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-function incident({ securityOwner, platformOwner }: MonitoringSettings): string {
+/** Two declared ends with a port, for examples; words in capitals where no flow between workloads is declared. */
+interface ExampleEnds {
+  readonly source: string;
+  readonly destination: string;
+  /** As the builder of flows takes it: `tcp(8080)`. */
+  readonly port: string;
+  readonly number: number | string;
+}
+
+function exampleEnds({ flows, namespaces }: Plan): ExampleEnds {
+  const applications = new Set(namespaces.filter(({ tier }) => tier === Tier.Applications).map(({ name }) => name));
+  const isOfApplication = ({ from }: Plan["flows"][number]): boolean =>
+    from.kind === "workload" && applications.has(from.namespace);
+  const sorted = [...flows.filter(isOfApplication), ...flows.filter((each) => !isOfApplication(each))];
+  for (const { from, to, ports } of sorted) {
+    const [port] = ports;
+    if (from.kind !== "workload" || to.kind !== "workload" || port === undefined) continue;
+    return {
+      source: `${from.namespace}/${from.name}`,
+      destination: `${to.namespace}/${to.name}`,
+      port: `${port.protocol.toLowerCase()}(${port.from})`,
+      number: port.from,
+    };
+  }
+  return { source: "SOURCE", destination: "DESTINATION", port: "tcp(PORT)", number: "PORT" };
+}
+
+const explained = ({ source, destination, number }: ExampleEnds): string =>
+  `cluster-security explain ${source} ${destination}:${number} --context production`;
+
+function incident(plan: Plan, settings: MonitoringSettings, alerts: ReadonlySet<string>): string {
+  const { securityOwner, platformOwner } = settings;
+  const row = (seen: string, is: string, who: string, alert: string): string[] =>
+    alerts.has(alert) ? [`| ${seen} | ${is} | ${cell(who)} | [${alert}](runbooks/${alert}.md) |`] : [];
+  const attack = ["what must stay closed was tried", "an attack until it is explained", securityOwner] as const;
+  const hasHubble = settings.enforcer === MonitoredEnforcer.Cilium;
   return text([
     "# Incident playbook: network policies",
     "",
@@ -32,18 +71,32 @@ function incident({ securityOwner, platformOwner }: MonitoringSettings): string 
     "",
     "| what is seen | it is | who acts | runbook |",
     "|---|---|---|---|",
-    "| a declared flow is denied and nothing passes | an outage | the owner of the flow | [DeclaredFlowCut](runbooks/DeclaredFlowCut.md) |",
-    `| an undeclared flow is denied | a violation, or a flow that is missing | the owner of the namespace | [UndeclaredFlowDenied](runbooks/UndeclaredFlowDenied.md) |`,
-    `| what must stay closed was tried | an attack until it is explained | ${securityOwner} | [MetadataEndpointTried](runbooks/MetadataEndpointTried.md) |`,
-    `| nothing is denied any more | enforcement is off | ${securityOwner} | [EnforcementOff](runbooks/EnforcementOff.md) |`,
-    `| no metrics | nobody would hear of it | ${platformOwner} | [PolicyMetricsAbsent](runbooks/PolicyMetricsAbsent.md) |`,
+    ...row("a declared flow is denied and nothing passes", "an outage", "the owner of the flow", "DeclaredFlowCut"),
+    ...row(
+      "an undeclared flow is denied",
+      "a violation, or a flow that is missing",
+      "the owner of the namespace",
+      "UndeclaredFlowDenied",
+    ),
+    ...row(...attack, "MetadataEndpointTried"),
+    ...row("the mesh denies a connection", "the same question", "the owner of the namespace", "MeshConnectionDenied"),
+    ...row("nothing is denied any more", "enforcement is off", securityOwner, "EnforcementOff"),
+    ...row("no metrics", "nobody would hear of it", platformOwner, "PolicyMetricsAbsent"),
     "",
+    ...(hasHubble
+      ? []
+      : [
+          "No alert tells of single connections that policies deny: nothing here counts them. Step 3 says whether one is.",
+          "",
+        ]),
     "1. **Take it.** Acknowledge the alert; say in the channel of the incident who leads.",
     "2. **Look.** Run the three commands of the runbook. Write down the pair, the flow's id and the time.",
     "3. **Ask why.** `explain` names the rule that decides, or what is missing:",
     "",
     "   ```sh",
-    "   hubble observe --verdict DROPPED --last 1 -o json | cluster-security explain --flow - --context production",
+    hasHubble
+      ? "   hubble observe --verdict DROPPED --last 1 -o json | cluster-security explain --flow - --context production"
+      : `   ${explained(exampleEnds(plan))}`,
     "   ```",
     "",
     "4. **Stop the damage.** An outage: roll back the last change. An attack: isolate the pod, and keep it.",
@@ -57,7 +110,7 @@ function incident({ securityOwner, platformOwner }: MonitoringSettings): string 
   ]);
 }
 
-function emergency({ bypasses, breakGlass }: Plan, { securityOwner }: MonitoringSettings): string {
+function emergency({ bypasses, breakGlass }: Plan, { enforcer, securityOwner }: MonitoringSettings): string {
   const open = bypasses.filter(({ state }) => state === "open");
   return text([
     "# Emergency procedure: policies cut what must work",
@@ -88,12 +141,7 @@ function emergency({ bypasses, breakGlass }: Plan, { securityOwner }: Monitoring
     ),
     ...(breakGlass.length === 0 ? [] : [""]),
     "3. **Remove the default deny of the cluster,** and nothing else. Metadata endpoints stay closed, since their deny is explicit. The stack refuses to remove it until it is told to: see `defaultDeny` of `ClusterSecurity`.",
-    "4. **Record what passes meanwhile,** so that what was missing can be declared:",
-    "",
-    "   ```sh",
-    "   hubble observe --last 10000 -o json",
-    "   ```",
-    "",
+    ...recording(enforcer),
     "5. **Go back.** Hold the recording against the policies before they are enforced again. Exit code 0 means that nothing recorded would be denied.",
     "",
     "   ```sh",
@@ -102,6 +150,15 @@ function emergency({ bypasses, breakGlass }: Plan, { securityOwner }: Monitoring
     "   cluster-security verify --context production",
     "   ```",
   ]);
+}
+
+/** How the traffic of an emergency is recorded. */
+function recording(enforcer: MonitoredEnforcer | undefined): readonly string[] {
+  const what = "4. **Record what passes meanwhile,** so that what was missing can be declared";
+  if (enforcer === MonitoredEnforcer.Cilium)
+    return [`${what}:`, "", "   ```sh", "   hubble observe --last 10000 -o json > flows.json", "   ```", ""];
+  const source = enforcer === MonitoredEnforcer.Calico ? "Goldmane's flows, as Whisker shows them" : "the CNI's flows";
+  return [`${what}: save ${source}, to \`flows.json\`.`];
 }
 
 function change(): string {
@@ -140,7 +197,9 @@ function change(): string {
   ]);
 }
 
-function guide({ namespaces, exemptNamespaces }: Plan, owners: ReadonlyMap<string, string>): string {
+function guide(plan: Plan, { enforcer }: MonitoringSettings, owners: ReadonlyMap<string, string>): string {
+  const { namespaces, exemptNamespaces } = plan;
+  const ends = exampleEnds(plan);
   const tiers: Readonly<Record<Tier, string>> = {
     [Tier.Platform]: "0: no default deny",
     [Tier.SharedServices]: "1: default deny, opened by presets and flows",
@@ -162,16 +221,18 @@ function guide({ namespaces, exemptNamespaces }: Plan, owners: ReadonlyMap<strin
     "1. Ask whether it is declared, and what is missing:",
     "",
     "   ```sh",
-    "   cluster-security explain shop/web shop/api:8080 --context production",
+    `   ${explained(ends)}`,
     "   ```",
     "",
-    "2. Look whether it is denied at all. Where nothing is listed, it is no policy:",
+    "2. Look whether it is denied at all:",
     "",
     "   ```sh",
-    "   hubble observe --verdict DROPPED --from-pod shop/web --last 20",
+    enforcer === MonitoredEnforcer.Cilium
+      ? `   hubble observe --verdict DROPPED --from-pod ${ends.source} --last 20`
+      : `   cluster-security verify --context production -d security.yaml -w ${ends.source} --create-probe-pods`,
     "   ```",
     "",
-    '3. Declare it. The line needs a reason and an owner: `flow("shop/web").to("shop/api").on(tcp(8080)).because("…").ownedBy("…")`.',
+    `3. Declare it. The line needs a reason and an owner: \`flow("${ends.source}").to("${ends.destination}").on(${ends.port}).because("…").ownedBy("…")\`.`,
     "",
     "## What I have to keep",
     "",
@@ -185,7 +246,7 @@ function guide({ namespaces, exemptNamespaces }: Plan, owners: ReadonlyMap<strin
     "|---|---|---|",
     ...rows
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, tier]) => `| ${name} | ${tier} | ${owners.get(name) ?? ""} |`),
+      .map(([name, tier]) => `| ${name} | ${tier} | ${cell(owners.get(name) ?? "")} |`),
   ]);
 }
 

@@ -3,6 +3,7 @@ import type { Plan } from "../../plan";
 import type { DeclaredPair } from "../table";
 import { anyApp } from "../table";
 import type { Alert } from "../types";
+import { cell } from "./markdown";
 
 /** A text with its file name. */
 export interface MonitoringDocument {
@@ -24,19 +25,12 @@ export function runbooks(
   const sorted = [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const list = sorted.map(
     ({ name, severity, owner, meaning }) =>
-      `| [${name}](${name}.md) | ${severity} | ${owner ?? "of the flow or namespace"} | ${meaning} |`,
+      `| [${name}](${name}.md) | ${severity} | ${cell(owner ?? "of the flow or namespace")} | ${meaning} |`,
   );
   return [
     {
       file: "runbooks/README.md",
-      text: [
-        "# Runbooks",
-        "",
-        "| alert | severity | owner | what is the case |",
-        "|---|---|---|---|",
-        ...list,
-        "",
-      ].join("\n"),
+      text: ["# Runbooks", "", "| alert | severity | owner | meaning |", "|---|---|---|---|", ...list, ""].join("\n"),
     },
     ...sorted.map((alert) => ({ file: `runbooks/${alert.name}.md`, text: runbook(plan, alert, pairs) })),
   ];
@@ -142,7 +136,7 @@ function flowTable(plan: Plan, pairs: readonly DeclaredPair[]): string[] {
       const list = ports
         .map(({ protocol, from, to }) => `${protocol} ${from === to ? from : `${from}-${to}`}`)
         .join(", ");
-      return `| ${id} | ${words.get(id) ?? ""} | ${list} | ${owner} | ${reason.replaceAll("|", "\\|")} |`;
+      return `| ${id} | ${words.get(id) ?? ""} | ${list} | ${cell(owner)} | ${cell(reason)} |`;
     });
   return [
     "## Flows",
