@@ -63,6 +63,34 @@ describe("break glass: a pod for looking about", () => {
     });
   });
 
+  it("S3-29: runs with the limits of its template, at no fixed name, and states for whom it is", () => {
+    const limits = {
+      serviceAccountName: "api",
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      runtimeClassName: "gvisor",
+    };
+    const container = { name: "main", image: "main", securityContext: { capabilities: { drop: ["ALL"] } } };
+    const probed = { ...container, startupProbe: { httpGet: { port: 80 } } };
+    const { pod } = debugPod({
+      statement,
+      template: { spec: { ...limits, hostname: "api-0", containers: [probed], initContainers: [probed] } },
+      kind: "StatefulSet",
+      identity: new Set(),
+      services: [],
+      seconds: 60,
+    });
+    assert.deepEqual(pod.spec, {
+      ...limits,
+      containers: [container],
+      initContainers: [container],
+      activeDeadlineSeconds: 60,
+      terminationGracePeriodSeconds: 5,
+      readinessGates: [{ conditionType: "pulumi-cluster-security/break-glass-debug-pod" }],
+    });
+    assert.deepEqual(Object.values(pod.metadata?.annotations ?? {}).sort(), ["eve", "incident 7", "shop", "shop/api"]);
+  });
+
   it("S3-29: loses what Services select it by, but not what policies know it by", () => {
     const { pod, dropped, selectedBy, reachedBy } = made([
       service("api", { app: "api", track: "stable" }),
