@@ -23,7 +23,7 @@ const probe = (from: string, to: string, port: number): LabProbe => ({ from, to,
 const declared = [
   probe("shop-front/web", "shop-back/api", 9000),
   probe("shop-back/api", "shop-back/primary", 5432),
-  probe("world", "shop-front/web", 8080),
+  probe("shop-back/api", "shop-back/replica", 5432),
 ];
 const undeclared = [
   probe("shop-front/web", "shop-back/primary", 5432),
@@ -213,9 +213,9 @@ class Watch {
     }
   }
 
-  /** What was open before the default deny was there was to be. */
+  /** What was open until the default deny was in force was to be: also in the round in which it came. */
   forgetUndenied(): void {
-    this.#rounds.splice(0, this.#rounds.findLastIndex(({ denied }) => denied === 0) + 1);
+    this.#rounds.splice(0, this.#rounds.findIndex(isClosed));
   }
 
   /** What was cut until now was to be. */
