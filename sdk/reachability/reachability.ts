@@ -1,9 +1,10 @@
 /** The questions that a snapshot answers: what the rooms above call. */
 import type { Snapshot } from "./model/snapshot";
+import { alikeOutwards, type AlikeOutwards } from "./questions/alike";
 import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
 import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
 import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
-import { differingPairs } from "./questions/differing-pairs";
+import { differingPairs, type Differences } from "./questions/differing-pairs";
 import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "./questions/equivalence";
 import { exposureOf, type Exposure, type ExposureOptions } from "./questions/exposure";
 import { hygieneOf, type HygieneIssue } from "./questions/hygiene";
@@ -79,12 +80,14 @@ export function equivalent(a: Reachability, b: Reachability, options: Equivalenc
   return equivalenceOf(engineOf(a), engineOf(b), options);
 }
 
-/**
- * Whether two sets of policies over the same cluster may judge a pair differently. False is certain, and known without
- * judging the pair.
- */
-export function mayDiffer(a: Reachability, b: Reachability): (source: Peer, destination: Peer) => boolean {
+/** Which pairs two sets of policies over the same cluster may judge differently, known without judging any of them. */
+export function differences(a: Reachability, b: Reachability): Differences {
   return differingPairs(engineOf(a), engineOf(b));
+}
+
+/** Which sources a set of policies judges the same towards what lies outside the cluster. */
+export function outwards(reachability: Reachability): AlikeOutwards {
+  return alikeOutwards(engineOf(reachability));
 }
 
 const engines = new WeakMap<Reachability, Engine>();

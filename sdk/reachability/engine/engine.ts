@@ -8,7 +8,7 @@ import type { Flow, Peer, Verdict } from "../model/verdicts";
 import { isBehindWaypoint, pastWaypoints, usesWaypoints } from "./waypoints";
 import { probeAddressOf, tcpOf, throughTunnel, tunnelled } from "./tunnel";
 import { Endpoints, isSamePod, type Endpoint, type PodEndpoint } from "./endpoints";
-import { evaluateRequests, evaluateTiers, trafficOfRule, type Circumstances } from "./evaluate";
+import { evaluateRequests, evaluateTiers, trafficOfRule, type Circumstances, type TierSelection } from "./evaluate";
 import { matchesAnyPeer, type MatchContext } from "./matching";
 import { judgedBy, MeshTransport } from "./mesh-transport";
 import { PolicyIndex } from "./policy-index";
@@ -30,6 +30,7 @@ export class Engine {
   readonly transport: MeshTransport;
   /** The names that any pod may ask for through the enforcer's DNS proxy. */
   readonly #dnsNames: readonly DnsPattern[];
+  readonly #outside = new Map<readonly TierSelection[], Map<Endpoint, TrafficRange> | "each by itself">();
   readonly #behindWaypoint = new Map<PodEndpoint, boolean>();
 
   constructor(readonly snapshot: Snapshot) {
@@ -212,12 +213,35 @@ export class Engine {
     const peer = direction === "ingress" ? source : destination;
     const ownNode = direction === "ingress" && this.isOwnNode(subject, peer);
     if (ownNode && this.context.profile.ownNodeBypassesDenies) return everything;
-    const context = this.contextFor(direction, subject, peer);
-    return evaluateTiers(
-      this.index.of(subject)[direction],
-      ({ rule }) => trafficOfRule(rule, subject, peer, destination, context),
-      this.circumstances(subject, ownNode),
-    );
+    const tiers = this.index.of(subject)[direction];
+    const evaluated = (): TrafficRange => {
+      const context = this.contextFor(direction, subject, peer);
+      return evaluateTiers(
+        tiers,
+        ({ rule }) => trafficOfRule(rule, subject, peer, destination, context),
+        this.circumstances(subject, ownNode),
+      );
+    };
+    return direction === "egress" && subject.kind === "pod" && peer.kind === "world"
+      ? this.#toOutside(tiers, peer, evaluated)
+      : evaluated();
+  }
+
+  /** Pods of the same policies reach the same outside, as long as no rule says something of the pod itself. */
+  #toOutside(
+    tiers: readonly TierSelection[],
+    peer: Extract<Endpoint, { kind: "world" }>,
+    evaluated: () => TrafficRange,
+  ): TrafficRange {
+    let known = this.#outside.get(tiers);
+    if (known === undefined) {
+      const isOwn = tiers.some(({ rules }) => rules.some(({ rule }) => rule.own !== undefined));
+      this.#outside.set(tiers, (known = isOwn ? "each by itself" : new Map<Endpoint, TrafficRange>()));
+    }
+    if (known === "each by itself") return evaluated();
+    let range = known.get(peer);
+    if (range === undefined) known.set(peer, (range = evaluated()));
+    return range;
   }
 
   /**

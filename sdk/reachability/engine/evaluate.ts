@@ -218,6 +218,7 @@ function evaluateChain(
   circumstances: Circumstances,
   after: TrafficRange,
 ): TrafficRange {
+  if (isDeniedFirst(tiers, matchOf)) return nothing;
   const { isolationLast, ownNode } = circumstances;
   let closed: Tri = circumstances.closed ? YES : NO;
   if (isolationLast) {
@@ -247,6 +248,16 @@ function evaluateChain(
     if (taken !== nothing) outcome = subtract(outcome, taken);
   }
   return outcome;
+}
+
+/** Whether one of the denies that come before everything else is about all traffic: the rest need not be looked at. */
+function isDeniedFirst([first]: readonly TierSelection[], matchOf: MatchRule): boolean {
+  if (first === undefined || first.ties !== undefined) return false;
+  for (const of of first.rules) {
+    if (of.rule.verdict !== "deny") return false;
+    if (matchOf(of).must.isAll()) return true;
+  }
+  return false;
 }
 
 /** What passes from a rule on, given what passes after it and, for Pass, in the next tier. */

@@ -22,6 +22,8 @@ export class PolicyIndex {
   readonly #selected = new Map<Endpoint, Selected>();
   /** Every policy's place in the order of evaluation. */
   readonly #place = new Map<CompiledPolicy, number>();
+  /** Pods that the same policies select share one answer, so that what follows from it is worked out once. */
+  readonly #shared = new Map<string, Selected>();
 
   constructor(
     policies: readonly CompiledPolicy[],
@@ -39,7 +41,7 @@ export class PolicyIndex {
 
   /**
    * Looks up the policies of all pods at once: from each policy to the pods it selects, instead of from each pod through
-   * all policies. Pods that the same policies select share one answer, so that what follows from it is worked out once.
+   * all policies.
    */
   selectFor(universe: PodUniverse): void {
     const chosen: Selection[][] = universe.pods.map(() => []);
@@ -66,20 +68,22 @@ export class PolicyIndex {
         if (value !== NO) selections.push(selectionOf(policy, value));
       }
     }
-    const shared = new Map<string, Selected>();
     for (const [index, selections] of chosen.entries()) {
-      const key = selections.map(({ policy, selected }) => `${this.#place.get(policy)}:${selected}`).join();
-      let selected = shared.get(key);
-      if (selected === undefined) shared.set(key, (selected = this.#group(selections)));
-      this.#selected.set(universe.pods[index] as Endpoint, selected);
+      this.#selected.set(universe.pods[index] as Endpoint, this.#group(selections));
     }
   }
 
   #group(selections: readonly Selection[]): Selected {
-    return {
-      ingress: groupByTier(selections, "ingress", this.profile),
-      egress: groupByTier(selections, "egress", this.profile),
-    };
+    const key = selections.map(({ policy, selected }) => `${this.#place.get(policy)}:${selected}`).join();
+    let group = this.#shared.get(key);
+    if (group === undefined) {
+      group = {
+        ingress: groupByTier(selections, "ingress", this.profile),
+        egress: groupByTier(selections, "egress", this.profile),
+      };
+      this.#shared.set(key, group);
+    }
+    return group;
   }
 
   /** The policies that select an endpoint, by direction and tier. */

@@ -6,20 +6,44 @@ import type { Peer } from "../model/verdicts";
 import type { Endpoint } from "../engine/endpoints";
 import type { Engine } from "../engine/engine";
 import { directionOf, type RuleOf, type TierSelection } from "../engine/evaluate";
-import { matchesAnyPeer } from "../engine/matching";
+import { matchesAnyPeer, selects } from "../engine/matching";
+import { PolicyIndex } from "../engine/policy-index";
 
-/**
- * Whether it may be that not the same passes between two ends. False is certain; true where it has to be looked at.
- * The two engines are about one cluster under different policies, and nothing else of it differs.
- */
-export function differingPairs(a: Engine, b: Engine): (source: Peer, destination: Peer) => boolean {
-  if (!arePlain(a) || !arePlain(b) || a.snapshot.profile !== b.snapshot.profile) return () => true;
+/** Where it may be that not the same passes. False is certain; true where it has to be looked at. */
+export interface Differences {
+  /** From a source, to some destination or other. A pair of which neither end may differ does not. */
+  source(source: Peer): boolean;
+  /** To a destination, from some source or other. */
+  destination(destination: Peer): boolean;
+  /** Between the two. */
+  pair(source: Peer, destination: Peer): boolean;
+}
+
+/** The two engines are about one cluster under different policies, and nothing else of it differs. */
+export function differingPairs(a: Engine, b: Engine): Differences {
+  if (!arePlain(a) || !arePlain(b) || a.snapshot.profile !== b.snapshot.profile) {
+    return { source: () => true, destination: () => true, pair: () => true };
+  }
   const namesDiffer = dnsNamesOf(a) !== dnsNamesOf(b);
-  const sides = { egress: new Side(a, b, "egress"), ingress: new Side(a, b, "ingress") };
-  return (source, destination) =>
-    (namesDiffer && destination.kind === "fqdn") ||
-    sides.egress.differs(source, () => sides.ingress.endsOf(destination)) ||
-    sides.ingress.differs(destination, () => sides.egress.endsOf(source));
+  const isNamed = (destination: Peer): boolean => namesDiffer && destination.kind === "fqdn";
+  const changed = changedPolicies(a, b);
+  const egress = new Side(a, b, "egress", changed);
+  const ingress = new Side(a, b, "ingress", changed);
+  return {
+    source: (source) => egress.mayDiffer(source),
+    destination: (destination) => isNamed(destination) || ingress.mayDiffer(destination),
+    pair: (source, destination) =>
+      isNamed(destination) ||
+      egress.differs(source, () => ingress.endsOf(destination)) ||
+      ingress.differs(destination, () => egress.endsOf(source)),
+  };
+}
+
+/** The policies that only one of the two has, or that were read anew: what they refer to may have changed. */
+function changedPolicies(a: Engine, b: Engine): PolicyIndex {
+  const [before, after] = [new Set(a.snapshot.rules.policies), new Set(b.snapshot.rules.policies)];
+  const changed = [...[...before].filter((one) => !after.has(one)), ...[...after].filter((one) => !before.has(one))];
+  return new PolicyIndex(changed, a.snapshot.profile);
 }
 
 /** Meshes, waypoints and redirects decide by more than the policies of the two ends. */
@@ -65,7 +89,12 @@ class Side {
     private readonly a: Engine,
     private readonly b: Engine,
     private readonly direction: Direction,
+    private readonly changed: PolicyIndex,
   ) {}
+
+  mayDiffer(subject: Peer): boolean {
+    return this.#changesOf(subject).length > 0;
+  }
 
   differs(subject: Peer, peers: () => readonly Endpoint[]): boolean {
     const changes = this.#changesOf(subject);
@@ -110,6 +139,7 @@ class Side {
   }
 
   #changeOf(before: Endpoint, after: Endpoint): Change {
+    if (!this.#isConcerned(before) && !this.#isConcerned(after)) return same;
     const [old, now] = [this.#chainOf(this.a, before), this.#chainOf(this.b, after)];
     if (old.shape !== now.shape) return everywhere;
     const [wasThere, isThere] = [new Set(old.keys), new Set(now.keys)];
@@ -131,6 +161,16 @@ class Side {
       this.#shared.set(key, (change = { all: false, rules, known: new Map() }));
     }
     return change;
+  }
+
+  /** Whether a changed policy may select an endpoint. */
+  #isConcerned(subject: Endpoint): boolean {
+    return (
+      subject.kind !== "world" &&
+      this.changed
+        .candidates(subject)
+        .some((policy) => directionOf(policy, this.direction) !== undefined && selects(policy.subject, subject) !== NO)
+    );
   }
 
   #chainOf(engine: Engine, subject: Endpoint): Chain {
