@@ -115,6 +115,7 @@ export function planScenarios(example: Watched): readonly Scenario[] {
     everyBoundary(example),
     everyNeighbour(example),
     everyNeighbourTries(example),
+    everyNeighbourCut(example),
     noiseEverywhere(example),
   ];
   return within(["table", "denials"], all);
@@ -347,6 +348,22 @@ function everyNeighbourTries({ name, plan, monitoring }: Watched): Scenario {
       },
     ],
     records: { [firing("UndeclaredFlowDenied", endsLabels)]: pairs.map(endsSample) },
+  };
+}
+
+/** A change, and nothing of them passes: no declared flow is cut by it. */
+function everyNeighbourCut({ name, plan }: Watched): Scenario {
+  const pairs = neighboursOf(plan);
+  return {
+    title: `${name}: a change cuts ${pairs.length} pairs of pods beside declared ones`,
+    about: ["DeclaredFlowCut", "DeclaredFlowDenied"],
+    evaluation: "2m",
+    series: [
+      ...healthy(18, "cilium_policy_change_total"),
+      policyChanges(`${constant(7, 4)} ${constant(9, 14)}`),
+      ...pairs.map(({ source, destination }) => drops(source, destination, counter([0, 4], [4, 14]))),
+    ],
+    moments: ["6m", "10m", "16m"].map((at) => ({ at, firing: [] })),
   };
 }
 

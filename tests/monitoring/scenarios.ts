@@ -326,6 +326,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
       moments: [
         { at: "15m", firing: [] },
         { at: "25m", firing: [undeclared] },
+        { at: "50m", firing: [undeclared] },
         { at: "75m", firing: [] },
       ],
     },
@@ -395,6 +396,7 @@ function denialsOf(example: Watched): readonly Scenario[] {
       moments: [
         { at: "14m", firing: [] },
         { at: "16m", firing: ["MetadataEndpointTried security critical"] },
+        { at: "35m", firing: ["MetadataEndpointTried security critical"] },
         { at: "50m", firing: [] },
       ],
     },
@@ -519,6 +521,63 @@ function falseFriends({ monitoring, plan }: Watched): readonly Scenario[] {
               { at: "12m", firing: ["DeclaredFlowCut platform critical"] },
               { at: "21m", firing: ["DeclaredFlowCut platform critical", "DeclaredFlowDenied platform critical"] },
             ],
+    },
+    {
+      title: "a source that gives up after four minutes is silent",
+      about: ["DeclaredFlowDenied"],
+      series: [
+        ...healthy(25),
+        ...passes(source, destination, counter([6, 4], [0, 21])),
+        drops(source, destination, counter([0, 10], [8, 4], [0, 11])),
+      ],
+      moments: ["14m", "17m", "20m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "a declared flow of which little is denied: nobody, or its owner after some minutes",
+      about: ["DeclaredFlowCut", "DeclaredFlowDenied"],
+      series: [
+        ...changed,
+        ...passes(source, destination, counter([6, 5], [0, 35])),
+        drops(source, destination, counter([0, 10], [0.45, 30])),
+      ],
+      moments: [
+        { at: "13m", firing: [] },
+        { at: "24m", firing: denied },
+      ],
+    },
+    {
+      title: "a declared flow of which one packet is denied in 100 seconds is silent",
+      about: ["DeclaredFlowCut", "DeclaredFlowDenied"],
+      series: [
+        ...changed,
+        ...passes(source, destination, counter([6, 5], [0, 35])),
+        drops(source, destination, counter([0, 10], [0.15, 30])),
+      ],
+      moments: ["13m", "24m"].map((at) => ({ at, firing: [] })),
+    },
+    {
+      title: "a change that agents refuse cuts nothing: the flow is denied for another reason",
+      about: ["DeclaredFlowCut", "DeclaredFlowDenied"],
+      series: [
+        ...healthy(40),
+        policyChanges(`${constant(7, 10)} ${constant(9, 30)}`, "fail"),
+        ...passes(source, destination, counter([6, 10], [0, 30])),
+        burst(source, destination),
+      ],
+      moments: [
+        { at: "13m", firing: [] },
+        { at: "22m", firing: denied },
+      ],
+    },
+    {
+      title: "a single event towards a closed address, and what a node tries, are no attempt of a pod",
+      about: ["MetadataEndpointTried"],
+      series: [
+        ...healthy(25),
+        drops(source, outside, `_x${steps(5)} 1x${steps(20)}`, "POLICY_DENY"),
+        drops({ namespace: "", name: "reserved:host" }, outside, counter([4, 25]), "POLICY_DENY"),
+      ],
+      moments: ["7m", "12m", "20m"].map((at) => ({ at, firing: [] })),
     },
     {
       title: "drops that no policy makes are silent",
@@ -653,7 +712,7 @@ function troubles(): readonly Scenario[] {
     title,
     about: [about],
     series: [...healthy(60), ...series],
-    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
   });
   const fires = (
     title: string,
@@ -940,7 +999,7 @@ export function calicoScenarios(): readonly Scenario[] {
     title,
     about: [about],
     series: [...well(replaced), ...series],
-    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
   });
   const apply = (seconds: number, perStep = 1, quantile = "0.99"): InputSeries[] => [
     of(
@@ -1059,7 +1118,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
     title,
     about: [about],
     series: [...healthy(60), ...series],
-    moments: ["20m", "42m"].map((at) => ({ at, firing: [] })),
+    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
   });
   const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
   const has = (name: string): boolean => example.monitoring.alerts.some((alert) => alert.name === name);
