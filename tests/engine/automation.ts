@@ -4,7 +4,6 @@ import { CommandError, LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulu
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { EventsEnd, withoutQueries } from "../support/engine-stack";
 import { placeNewStack, projectOf } from "./new-stack";
-import { secretsKeeper } from "./secrets-keeper";
 
 /** What one operation of the engine did. `error` is set when it failed: a failure is often what a test asks for. */
 export interface Operation {
@@ -54,16 +53,15 @@ function pulumiOf(root: string): Promise<PulumiCommand> {
 export async function openStack(settings: StackSettings): Promise<Stack> {
   const { project, stack: name, lab } = settings;
   const pulumiCommand = await pulumiOf(lab.engine.root);
-  const keeper = await secretsKeeper();
-  const secrets = await placeNewStack({ project, name, engine: lab.engine, pulumiCommand, keeper });
+  const encryptionSalt = await placeNewStack({ project, name, engine: lab.engine, pulumiCommand });
   const ofProject = (key: string): string => (key.includes(":") ? key : `${project}:${key}`);
   const config = Object.entries(settings.config ?? {}).map(([key, value]) => [ofProject(key), value] as const);
   const workspace = await LocalWorkspace.create({
-    envVars: { ...lab.engine.env, ...keeper.env, ...settings.env },
+    envVars: { ...lab.engine.env, ...settings.env },
     pulumiCommand,
     program: settings.program,
     projectSettings: settings.plugin ? withPlugin(project, settings.plugin) : projectOf(project),
-    stackSettings: { [name]: { ...secrets, config: Object.fromEntries(config) } },
+    stackSettings: { [name]: { encryptionSalt, config: Object.fromEntries(config) } },
   });
   // it is there, and every operation names it
   workspace.selectStack = () => Promise.resolve();

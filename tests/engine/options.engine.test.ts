@@ -264,7 +264,7 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
     const flags = ["--yes", "--non-interactive", "--skip-preview", "--generate-code=false", "--protect=false"];
     const imported = await run(pulumiProgram, ["import", "--file", importFile, "--stack", home, ...flags], {
       cwd,
-      env: { ...process.env, ...stack.workspace.envVars },
+      env: { ...process.env, ...lab.engine.env },
     });
     assert.equal(imported.code, 0, imported.output);
     const adopted = await operate(stack, "up");
@@ -390,7 +390,7 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
         "organization/options/moved-to",
         urn,
       ],
-      { env: { ...process.env, ...target.workspace.envVars } },
+      { env: { ...process.env, ...lab.engine.env, PULUMI_CONFIG_PASSPHRASE: "" } },
     );
     assert.equal(moved.code, 0, moved.output);
     stays.source = false;
