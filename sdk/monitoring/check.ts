@@ -7,38 +7,15 @@ import type { PropertyPath } from "../property-path";
 import type { MonitoringSettings } from "./settings";
 import { MonitoredEnforcer } from "./settings";
 
+type Refuse = (isWrong: boolean, path: PropertyPath, value: unknown, message: string, fix: string) => void;
+
 /** Everything that is wrong with the settings; nothing where they can be used. */
 export function checkSettings(settings: MonitoringSettings, plan: Plan): readonly DeclarationProblem[] {
   const problems = new ProblemCollector();
-  const refuse = (isWrong: boolean, path: PropertyPath, value: unknown, message: string, fix: string): void => {
+  const refuse: Refuse = (isWrong, path, value, message, fix) => {
     if (isWrong) problems.add(path, value, message, fix);
   };
-  const { objective, leastTraffic, scrapeInterval, maxSeries } = settings;
-  refuse(
-    !(objective > 0.5 && objective < 1),
-    ["objective"],
-    objective,
-    "is not a share in percent above 50 and below 100",
-    "Write a number such as 99.9.",
-  );
-  refuse(!(leastTraffic >= 0), ["leastTraffic"], leastTraffic, "is below 0", "Write verdicts a second, 0 or more.");
-  refuse(
-    !(Number.isInteger(scrapeInterval) && scrapeInterval >= 1 && scrapeInterval <= 30),
-    ["scrapeInterval"],
-    scrapeInterval,
-    "is not a whole number of seconds from 1 to 30",
-    "Scrape at least every 30 seconds: the shortest window is a minute and needs two samples.",
-  );
-  refuse(
-    !(Number.isInteger(maxSeries) && maxSeries > 0),
-    ["maxSeries"],
-    maxSeries,
-    "is not a whole number above 0",
-    "Write a number such as 50000.",
-  );
-  const { nodes } = settings;
-  const isCount = Number.isInteger(nodes) && nodes > 0;
-  refuse(!isCount, ["nodes"], nodes, "is not a whole number above 0", "Write how many nodes the cluster has.");
+  checkNumbers(settings, refuse);
   refuse(
     settings.flowLog !== undefined && settings.enforcer !== MonitoredEnforcer.Cilium,
     ["flowLog"],
@@ -72,4 +49,32 @@ export function checkSettings(settings: MonitoringSettings, plan: Plan): readonl
     refuse(reason.trim() === "", [...path, "reason"], reason, "is empty", "State why the alert is muted.");
   });
   return problems.problems;
+}
+
+function checkNumbers(settings: MonitoringSettings, refuse: Refuse): void {
+  const { objective, leastTraffic, scrapeInterval, maxSeries, nodes } = settings;
+  refuse(
+    !(objective > 0.5 && objective < 1),
+    ["objective"],
+    objective,
+    "is not a share in percent above 50 and below 100",
+    "Write a number such as 99.9.",
+  );
+  refuse(!(leastTraffic >= 0), ["leastTraffic"], leastTraffic, "is below 0", "Write verdicts a second, 0 or more.");
+  refuse(
+    !(Number.isInteger(scrapeInterval) && scrapeInterval >= 1 && scrapeInterval <= 30),
+    ["scrapeInterval"],
+    scrapeInterval,
+    "is not a whole number of seconds from 1 to 30",
+    "Scrape at least every 30 seconds: the shortest window is a minute and needs two samples.",
+  );
+  refuse(
+    !(Number.isInteger(maxSeries) && maxSeries > 0),
+    ["maxSeries"],
+    maxSeries,
+    "is not a whole number above 0",
+    "Write a number such as 50000.",
+  );
+  const isCount = Number.isInteger(nodes) && nodes > 0;
+  refuse(!isCount, ["nodes"], nodes, "is not a whole number above 0", "Write how many nodes the cluster has.");
 }
