@@ -122,3 +122,23 @@ describe("finding: selector-key-unknown", () => {
     );
   });
 });
+
+describe("Cilium's own labels, as they are right", () => {
+  const right = [
+    "io.kubernetes.pod.namespace",
+    "io.cilium.k8s.policy.serviceaccount",
+    "io.cilium.k8s.policy.cluster",
+    "io.cilium.k8s.namespace.labels.team",
+    "io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name",
+  ];
+  for (const source of ["", "k8s:", "any:"]) {
+    it(`are no finding with ${source === "" ? "no source" : `the source ${source}`}, in matchLabels and in expressions`, () => {
+      for (const key of right) {
+        const peers = `{ matchLabels: { "${source}${key}": x } }, { matchExpressions: [ { key: "${source}${key}", operator: Exists } ] }`;
+        const subject = key.includes("namespace") ? "{}" : `{ matchLabels: { "${source}${key}": x } }`;
+        const spec = `{ endpointSelector: ${subject}, ingress: [ { fromEndpoints: [ ${peers} ] } ] }`;
+        assert.equal(keysFound(cilium(spec), "cilium@1.20"), "", `${source}${key}`);
+      }
+    });
+  }
+});

@@ -139,9 +139,9 @@ function rightSpelling(key: string, { dialect }: PolicySource): string | undefin
   const plain =
     /^(?:k8s\.)?(kubernetes\.io\/metadata\.name|io\.kubernetes\.pod\.namespace|io\.kubernetes\.namespace|kubernetes\.io\/namespace|projectcalico\.org\/name)$/i;
   if (dialect === "cilium") {
-    // without the source of the label, any source fits
+    // Kubernetes is the source of these; without a source, and with `any`, every source fits
     if (
-      /^io\.(kubernetes\.pod\.namespace|cilium\.k8s\.(namespace\.labels\..+|policy\.(serviceaccount|cluster)))$/.test(
+      /^(?:(?:k8s|any):)?io\.(kubernetes\.pod\.namespace|cilium\.k8s\.(namespace\.labels\..+|policy\.(serviceaccount|cluster)))$/.test(
         key,
       )
     ) {
