@@ -30,7 +30,9 @@ function* checkNames(context: RuleContext): Iterable<Finding> {
 }
 
 /** A copy without state is used: a pattern with the flag `g` remembers where it stopped. */
-function fits({ name }: PolicySource, convention: RegExp): boolean {
+function fits({ name, dialect }: PolicySource, convention: RegExp): boolean {
   const pattern = new RegExp(convention.source, convention.flags.replace(/[gy]/g, ""));
-  return name.split(".").some((_, index, parts) => pattern.test(parts.slice(index).join(".")));
+  // after the name of its tier a Calico policy has no dot: the planner writes two hyphens there
+  const dotted = dialect === "calico" ? name.replaceAll("--", ".") : name;
+  return dotted.split(".").some((_, index, parts) => pattern.test(parts.slice(index).join(".")));
 }
