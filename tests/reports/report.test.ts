@@ -297,3 +297,48 @@ describe("report: pictures", () => {
     assert.ok(page.split("<svg").length > 10);
   });
 });
+
+describe("report: how many declared flows the policies allow", () => {
+  it("says which are undecided, so that nobody takes them for denied", async () => {
+    const named = {
+      ...declaration,
+      flows: [
+        ...(declaration.flows ?? []),
+        {
+          from: { workload: "backend" },
+          to: { fqdn: "api.example.com" },
+          ports: [{ port: 443 }],
+          reason: "a",
+          owner: "b",
+        },
+      ],
+      dialect: "cilium",
+    } as unknown as ClusterSecurityDeclaration;
+    const policy = `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: names, namespace: shop }
+spec:
+  endpointSelector: {}
+  # to what the name resolves nobody says
+  egressDeny:
+    - toCIDR: [169.254.169.254/32]
+  egress:
+    - toEntities: [cluster]
+    - toEntities: [all]
+      toPorts: [{ ports: [{ port: "53", protocol: ANY }], rules: { dns: [{ matchPattern: "*" }] } }]
+    - toFQDNs: [{ matchName: api.example.com }]
+      toPorts: [{ ports: [{ port: "443", protocol: TCP }] }]
+`;
+    const text = join(
+      namespace("shop"),
+      deployment("shop", "frontend", 80),
+      deployment("shop", "backend", 8080),
+      policy,
+    );
+    const page = htmlReport(reportOf(reachabilityOf(text), { declaration: named }), await loadDraw());
+    assert.match(page, /1 of 2<\/span>.*declared flows that the policies allow.*1 is undecided</);
+    const certain = htmlReport(reportOf(reachabilityOf(text), { declaration }), await loadDraw());
+    assert.match(certain, /1 of 1<\/span>.*each with a reason and an owner</);
+  });
+});

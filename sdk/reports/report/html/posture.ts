@@ -91,12 +91,18 @@ export function postureSection(model: ReportModel): Markup {
 function flowsTile(flows: NonNullable<ReportModel["flows"]>): Markup {
   const asked = flows.filter(({ computed }) => computed !== "not asked");
   const allowed = asked.filter(({ computed }) => computed === "allowed");
+  const undecided = asked.filter(({ computed }) => computed === "unknown").length;
   const rest = flows.length - asked.length;
-  const more =
-    rest === 0
-      ? "each with a reason and an owner"
-      : `${rest} more ${rest === 1 ? "has" : "have"} an end that cannot be asked about`;
-  return tile(`${allowed.length} of ${asked.length}`, "declared flows that the policies allow", more);
+  const more = [
+    // a name stands for what DNS answers, which no policy says
+    ...(undecided === 0 ? [] : [`${undecided} ${undecided === 1 ? "is" : "are"} undecided`]),
+    ...(rest === 0 ? [] : [`${rest} more ${rest === 1 ? "has" : "have"} an end that cannot be asked about`]),
+  ].join("; ");
+  return tile(
+    `${allowed.length} of ${asked.length}`,
+    "declared flows that the policies allow",
+    more || "each with a reason and an owner",
+  );
 }
 
 function tile(number: string, what: string, more: string): Markup {
