@@ -1,5 +1,5 @@
 import type { PolicySource } from "../../../reachability";
-import { describeRef, isDryRun, isStagedKind } from "../../../reachability";
+import { describeRef, isDryRun, isStagedKind, isUnknown } from "../../../reachability";
 import { PolicyMode } from "../../../plan";
 import { modeAnnotation } from "../../../plan/documents";
 import { controls } from "../../controls";
@@ -36,9 +36,14 @@ function isPerhapsStaged({ kind, object }: PolicySource): boolean {
   return kind === "AuthorizationPolicy" && typeof value !== "string" && isDryRun(object.metadata) === undefined;
 }
 
+/** The mode of the namespace that a Cilium policy is written for, where the policy names one. */
+function modeOf({ dialect, object }: PolicySource): unknown {
+  return dialect === "cilium" ? mapOf(mapOf(object.metadata)["annotations"])[modeAnnotation] : undefined;
+}
+
 /** The policy by which Cilium audits a namespace. */
-function isAuditOpening({ dialect, object }: PolicySource): boolean {
-  return dialect === "cilium" && mapOf(mapOf(object.metadata)["annotations"])[modeAnnotation] === PolicyMode.Audit;
+function isAuditOpening(policy: PolicySource): boolean {
+  return modeOf(policy) === PolicyMode.Audit;
 }
 
 const enforcedKinds: Readonly<Record<string, string>> = {
@@ -55,6 +60,13 @@ function* checkStaged(context: RuleContext): Iterable<Finding> {
       certainty: "possible",
       message: `${describeRef(policy)} is possibly only staged or logged`,
       because: ["istio.io/dry-run is not known yet, or no string"],
+    });
+  }
+  for (const policy of policies.filter((each) => isUnknown(modeOf(each)))) {
+    yield aboutPolicy(stagedOnly, policy, {
+      certainty: "possible",
+      message: `${describeRef(policy)} is possibly written for a namespace that is only audited`,
+      because: [`${modeAnnotation} is not known yet`],
     });
   }
   for (const policy of policies.filter(isAuditOpening)) {
