@@ -71,7 +71,8 @@ function typesFaults(spec: Fields, field: "policyTypes" | "types", enforcedAnywa
         },
       ];
     }
-    if (named.includes(typeOf[direction]) || listOf(rules).length === 0) return [];
+    // what is not known yet is ignored whatever it will be
+    if (named.includes(typeOf[direction]) || (listOf(rules).length === 0 && !isUnknown(rules))) return [];
     return [
       {
         because: enforcedAnyway
