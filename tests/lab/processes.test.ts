@@ -35,8 +35,9 @@ describe("lab processes: identity", () => {
 
   it("a zombie does not run", async function () {
     if (process.platform !== "linux") this.skip();
-    // the shell's child ends; the shell, which became sleep, never collects it
-    const shell = spawn("/bin/sh", ["-c", "/bin/true & echo $!; exec /bin/sleep 60"], {
+    // the child ends once the shell has become sleep, which never collects it; the shell itself might
+    const child = "(until read name </proc/$$/comm && [ $name = sleep ]; do /bin/sleep 0.01; done)";
+    const shell = spawn("/bin/sh", ["-c", `${child} & echo $!; exec /bin/sleep 60`], {
       stdio: ["ignore", "pipe", "ignore"],
     });
     const [line] = (await once(shell.stdout, "data")) as [Buffer];
