@@ -107,12 +107,7 @@ export async function ciliumBpfSources(version: string, options: ManifestOptions
  * @throws ToolchainError where they cannot be had
  */
 export async function calicoDefinitions(options: ManifestOptions = {}): Promise<string> {
-  const pins = path.resolve(pinFolder, "..", "calico");
-  const version = requiredVersion(readFileSync(path.join(pins, "go.mod"), "utf8"), calicoModule);
-  return await cached("crds-calico", version, `${calicoModule} ${version}`, options, async (target) => {
-    const source = await downloadGoModule(calicoModule, version, pins, options.env);
-    copyWritable(path.join(source, "libcalico-go/config/crd"), path.join(target, "crd"));
-  });
+  return await definitionsOf("calico", calicoModule, "libcalico-go/config/crd", options);
 }
 
 /**
@@ -121,11 +116,21 @@ export async function calicoDefinitions(options: ManifestOptions = {}): Promise<
  * @throws ToolchainError where it cannot be had
  */
 export async function fluxDefinitions(options: ManifestOptions = {}): Promise<string> {
-  const pins = path.resolve(pinFolder, "..", "flux");
-  const version = requiredVersion(readFileSync(path.join(pins, "go.mod"), "utf8"), fluxModule);
-  return await cached("crds-flux", version, `${fluxModule} ${version}`, options, async (target) => {
-    const source = await downloadGoModule(fluxModule, version, pins, options.env);
-    copyWritable(path.join(source, "config/crd/bases"), path.join(target, "crd"));
+  return await definitionsOf("flux", fluxModule, "config/crd/bases", options);
+}
+
+/** A folder of definitions in the module that a folder of the lab pins. */
+async function definitionsOf(
+  room: string,
+  module: string,
+  inModule: string,
+  options: ManifestOptions,
+): Promise<string> {
+  const pins = path.resolve(pinFolder, "..", room);
+  const version = requiredVersion(readFileSync(path.join(pins, "go.mod"), "utf8"), module);
+  return await cached(`crds-${room}`, version, `${module} ${version}`, options, async (target) => {
+    const source = await downloadGoModule(module, version, pins, options.env);
+    copyWritable(path.join(source, inModule), path.join(target, "crd"));
   });
 }
 

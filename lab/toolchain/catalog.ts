@@ -79,6 +79,9 @@ export interface ToolSpec {
   readonly pluginFolder?: (version: string) => string;
 }
 
+/** A program that is neither downloaded nor taken from the machine: it is released otherwise, or the lab's own. */
+const onlyBuilt = { release: () => undefined, kubebuilderAsset: false, onPath: false } as const;
+
 const kubernetesModule = "k8s.io/kubernetes";
 
 /** Version of a module as the `require` lines of a go.mod pin it, without the leading "v". */
@@ -140,9 +143,7 @@ function cilium(name: "cilium-agent" | "cilium-cni" | "hubble", folder: string):
     version: pinned("modules/cilium", module),
     versionArgs: name === "hubble" ? ["version"] : ["--version"],
     ...(name === "cilium-cni" ? { versionStream: "stderr" } : {}),
-    release: () => undefined,
-    kubebuilderAsset: false,
-    onPath: false,
+    ...onlyBuilt,
   };
 }
 
@@ -172,9 +173,7 @@ const kubernetesProvider: ToolSpec = {
   version: (labFolder) =>
     `${kubernetesProviderVersion}+${sourceHash(path.join(labFolder, "modules/kubernetes-provider"))}`,
   versionArgs: ["--version"],
-  release: () => undefined,
-  kubebuilderAsset: false,
-  onPath: false,
+  ...onlyBuilt,
   pluginFolder: (version) => `resource-kubernetes-v${releaseOf(version)}`,
 };
 
@@ -195,9 +194,7 @@ function languageHost(
     version: pinned(moduleFolder, module),
     versionArgs: ["-help"],
     versionStream: "stderr",
-    release: () => undefined,
-    kubebuilderAsset: false,
-    onPath: false,
+    ...onlyBuilt,
   };
 }
 
@@ -251,9 +248,7 @@ function calico(name: "calico-felix" | "calico-apiserver", folder: string): Tool
     version: (labFolder) => `${calicoVersion}+${sourceHash(path.join(labFolder, "modules/calico"))}`,
     // the API server tells no version of its own
     versionArgs: [name === "calico-felix" ? "--version" : "--help"],
-    release: () => undefined,
-    kubebuilderAsset: false,
-    onPath: false,
+    ...onlyBuilt,
   };
 }
 
@@ -300,9 +295,7 @@ const kubeStateMetrics: ToolSpec = {
   ldflags: (version) => `-s -w -X github.com/prometheus/common/version.Version=${version}`,
   version: pinned("modules/kube-state-metrics", stateMetricsModule),
   versionArgs: ["version"],
-  release: () => undefined,
-  kubebuilderAsset: false,
-  onPath: false,
+  ...onlyBuilt,
 };
 
 const fluxModule = "github.com/fluxcd/kustomize-controller";
@@ -316,9 +309,7 @@ const kustomizeController: ToolSpec = {
   version: pinned("modules/flux", fluxModule),
   versionArgs: ["--help"],
   versionStream: "stderr",
-  release: () => undefined,
-  kubebuilderAsset: false,
-  onPath: false,
+  ...onlyBuilt,
 };
 
 /** A program of ours: it has no release, its version is its source, and one of that name on PATH is another program. */
@@ -334,9 +325,7 @@ function ourOwn(
     ldflags: () => "-s -w",
     version: (labFolder) => `source-${sourceHash(path.join(labFolder, moduleFolder))}`,
     versionArgs: ["version"],
-    release: () => undefined,
-    kubebuilderAsset: false,
-    onPath: false,
+    ...onlyBuilt,
   };
 }
 

@@ -215,14 +215,19 @@ describe("cluster-security bypass, on a real API server and real controllers", (
         `/api/v1/namespaces/${home}/pods?labelSelector=${encodeURIComponent(timerLabel)}`,
       )) as unknown as Made[];
 
-    it("S3-29: opens a pod of its own that no Service sends to, and that is gone at the end though nobody does anything", async () => {
+    const createService = async (namespace: string, name: string, spec: object): Promise<KubeObject> => {
       const service: KubeObject = {
         apiVersion: "v1",
         kind: "Service",
-        metadata: { name: "api", namespace: "shop" },
-        spec: { selector: { app: "api" }, ports: [{ port: 80 }] },
+        metadata: { name, namespace },
+        spec: { ports: [{ port: 80 }], ...spec },
       };
       await plane.create(service);
+      return service;
+    };
+
+    it("S3-29: opens a pod of its own that no Service sends to, and that is gone at the end though nobody does anything", async () => {
+      const service = await createService("shop", "api", { selector: { app: "api" } });
       const ready = async (): Promise<string[]> => {
         const slices = (await itemsOf(
           "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dapi",
@@ -265,13 +270,7 @@ describe("cluster-security bypass, on a real API server and real controllers", (
         metadata: { name: "agent", namespace: "tools" },
         spec: { selector: { matchLabels: { app: "agent" } }, template: { metadata: { labels }, spec: { containers } } },
       });
-      const service: KubeObject = {
-        apiVersion: "v1",
-        kind: "Service",
-        metadata: { name: "agent", namespace: "tools" },
-        spec: { selector: { track: "stable" }, ports: [{ port: 80 }] },
-      };
-      await plane.create(service);
+      await createService("tools", "agent", { selector: { track: "stable" } });
       const agents = (): Promise<KubeObject[]> => itemsOf("/api/v1/namespaces/tools/pods?labelSelector=app%3Dagent");
       await plane.until("the DaemonSet's pod", async () => (await agents()).length === 1);
       const [own] = await agents();
@@ -299,13 +298,11 @@ describe("cluster-security bypass, on a real API server and real controllers", (
     });
 
     it("S3-29: refuses a copy that a Service would send to all the same, and makes nothing", async () => {
-      const service: KubeObject = {
-        apiVersion: "v1",
-        kind: "Service",
-        metadata: { name: "peers", namespace: "shop" },
-        spec: { clusterIP: "None", selector: { app: "api" }, ports: [{ port: 80 }], publishNotReadyAddresses: true },
-      };
-      await plane.create(service);
+      const service = await createService("shop", "peers", {
+        clusterIP: "None",
+        selector: { app: "api" },
+        publishNotReadyAddresses: true,
+      });
       const refused = await open("shop/api", "30m", "--debug-pod");
       assert.equal(refused.code, 1, refused.stderr);
       assert.match(refused.stderr, /shop\/peers would send production traffic.*Open a running pod with --pod/);
