@@ -8,9 +8,9 @@ import type { FelixApi, FelixCounters } from "./felix";
 import { KubeProxyApi } from "./kube-proxy";
 import type { LabObject } from "./objects";
 
-/** Milliseconds that Felix has to take note of a change, and to be done with it. */
-const notedWithin = 15_000;
-const doneWithin = 60_000;
+/** Milliseconds that Felix has to take note of a change, and to be done with it. They only end a wait for one that hangs. */
+const notedWithin = 90_000;
+const doneWithin = 90_000;
 
 /** Milliseconds in which nothing moves: after Felix has programmed what it was told last, and where it was told nothing. */
 const quietAfterWork = 500;

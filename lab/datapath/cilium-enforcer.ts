@@ -12,9 +12,12 @@ import { createOrReplace, objectPath, refusal } from "./objects";
 import type { CiliumPolicyKind } from "./policies";
 import { ciliumPolicyKinds, isCiliumPolicyKind } from "./policies";
 
-/** Milliseconds that the agent has to take note of a policy, and that pods have to realize it. */
-const noticedWithin = 15_000;
-const realizedWithin = 60_000;
+/**
+ * Milliseconds that the agent has to take note of a policy, and that pods have to realize it. They only end a wait for an agent
+ * that hangs: before it stores a policy, a busy one waits up to 10 s for the identities of its CIDRs, and again for the next.
+ */
+const noticedWithin = 90_000;
+const realizedWithin = 90_000;
 
 export class CiliumEnforcer implements Enforcer {
   constructor(
@@ -61,10 +64,15 @@ async function settle(
       uids.push((answer.body as { metadata: { uid: string } }).metadata.uid);
     }
     for (const agent of agents) {
-      await until(noticedWithin, "the agent does not take note of policies", async () => {
-        known = await agent.policyUids();
-        return uids.every((uid) => known.has(uid));
-      });
+      const unknown = (): readonly CiliumPolicyKind[] => kinds.filter((_, index) => !known.has(uids[index] ?? ""));
+      await until(
+        noticedWithin,
+        () => `the agent does not take note of policies (${unknown().join(", ")})`,
+        async () => {
+          known = await agent.policyUids();
+          return unknown().length === 0;
+        },
+      );
     }
   } finally {
     for (const each of fences) await client.call("DELETE", objectPath(each));

@@ -210,7 +210,7 @@ export class LabCluster {
   private async untilIdentity(prefix: string, label: string | undefined): Promise<void> {
     const [node] = this.nodes;
     const agent = node && new AgentApi(node);
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 90_000;
     while (agent && (await agent.identityOf(prefix)) !== label) {
       if (Date.now() >= deadline) throw new DatapathError("failed", `the agent does not see where ${prefix} is`);
       await new Promise((resolve) => setTimeout(resolve, 100));
