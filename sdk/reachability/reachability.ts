@@ -1,10 +1,9 @@
 /** The questions that a snapshot answers: what the rooms above call. */
 import type { Snapshot } from "./model/snapshot";
-import { alikeOutwards, type AlikeOutwards } from "./questions/alike";
+import { trafficAmong, type Among } from "./questions/among";
 import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
 import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
 import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
-import { differingPairs, type Differences } from "./questions/differing-pairs";
 import { equivalenceOf, type Equivalence, type EquivalenceOptions } from "./questions/equivalence";
 import { exposureOf, type Exposure, type ExposureOptions } from "./questions/exposure";
 import { hygieneOf, type HygieneIssue } from "./questions/hygiene";
@@ -20,6 +19,7 @@ import type {
   Traffic,
   Verdict,
 } from "./model/verdicts";
+import { sameRulesIn, type SameRules } from "./questions/same-rules";
 import { tiedPolicies } from "./questions/ties";
 import { readSnapshot, type SnapshotOptions } from "./snapshot/build";
 import type { SourcedObject } from "./model/objects";
@@ -38,6 +38,11 @@ export function buildSnapshot(objects: Iterable<SourcedObject>, options: Snapsho
 /** Prepares a snapshot for questions. Work is done when it is first needed, and remembered. */
 export function compile(snapshot: Snapshot): Reachability {
   return new Compiled(snapshot);
+}
+
+/** The same; what was worked out for another snapshot of the cluster is used again where only policies differ. */
+export function compileLike(other: Reachability | undefined, snapshot: Snapshot): Reachability {
+  return new Compiled(snapshot, other === undefined ? undefined : engineOf(other));
 }
 
 /**
@@ -80,14 +85,14 @@ export function equivalent(a: Reachability, b: Reachability, options: Equivalenc
   return equivalenceOf(engineOf(a), engineOf(b), options);
 }
 
-/** Which pairs two sets of policies over the same cluster may judge differently, known without judging any of them. */
-export function differences(a: Reachability, b: Reachability): Differences {
-  return differingPairs(engineOf(a), engineOf(b));
+/** What passes between any two of many peers, by their places: cheaper than to ask for each pair. */
+export function among(reachability: Reachability, peers: readonly Peer[]): Among {
+  return trafficAmong(engineOf(reachability), peers);
 }
 
-/** Which sources a set of policies judges the same towards what lies outside the cluster. */
-export function outwards(reachability: Reachability): AlikeOutwards {
-  return alikeOutwards(engineOf(reachability));
+/** Between whom the same rules decide under two sets of policies. */
+export function sameRules(a: Reachability, b: Reachability): SameRules {
+  return sameRulesIn(engineOf(a), engineOf(b));
 }
 
 const engines = new WeakMap<Reachability, Engine>();
@@ -101,8 +106,11 @@ function engineOf(reachability: Reachability): Engine {
 class Compiled implements Reachability {
   readonly #engine: Engine;
 
-  constructor(readonly snapshot: Snapshot) {
-    this.#engine = new Engine(snapshot);
+  constructor(
+    readonly snapshot: Snapshot,
+    like?: Engine,
+  ) {
+    this.#engine = new Engine(snapshot, like);
     engines.set(this, this.#engine);
   }
 

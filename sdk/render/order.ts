@@ -3,15 +3,15 @@ import type { ImaginedCluster, Plan, PlannedFlow, PlannedObject } from "../plan"
 import type { KubeObject, Peer, Reachability, Traffic } from "../reachability";
 import type { TrafficSet } from "../reachability";
 import {
-  compile,
+  among,
+  compileLike,
   describeEnd,
-  differences,
-  outwards,
-  isPolicy,
   metadataEndpoints,
   PolicyVariants,
+  sameRules,
   shapesPolicies,
 } from "../reachability";
+import { carryOut, momentsOf, type Moment } from "./moments";
 import { idOf } from "./objects";
 
 /** One thing that a tool does to the cluster. */
@@ -20,6 +20,8 @@ export interface OrderStep {
   readonly object: PlannedObject;
   /** The layer it belongs to; between two layers the tool waits. */
   readonly layer: string;
+  /** It is taken together with its neighbours that are, too, in no order. */
+  readonly atOnce?: true;
 }
 
 /** A path that is for a while neither as before nor as it is to be. */
@@ -59,41 +61,35 @@ export function proveOrder(
   const standing = new Map(before.map((object) => [idOf(object), object]));
   const all = [...before, ...relevant.map(({ object }) => object)].filter(({ kind }) => kind !== "Namespace");
   const variants = new PolicyVariants(cluster.objects, all as unknown as KubeObject[], cluster.profile);
-  const compiled = (objects: ReadonlyMap<string, PlannedObject>): Reachability =>
-    compile(variants.with([...objects.values()].filter(({ kind }) => kind !== "Namespace") as unknown as KubeObject[]));
+  let last: Reachability | undefined;
+  const compiled = (objects: ReadonlyMap<string, PlannedObject>): Reachability => {
+    const policies = [...objects.values()].filter(({ kind }) => kind !== "Namespace") as unknown as KubeObject[];
+    return (last = compileLike(last, variants.with(policies)));
+  };
   const made = new Set(before.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
   const isNew = (name: string): boolean =>
     namespaces.some((one) => one.name === name && !one.existing) && !made.has(name);
   const beginning = compiled(standing);
   const peers = peersOf(beginning, cluster, flows);
-  const last = new Map(standing);
-  for (const step of relevant) carryOut(last, step);
-  const course = new Course(peers, isNew, beginning, compiled(last));
-  const each = relevant.length * course.pairs <= mostVerdicts;
-  let onlyPolicies = true;
-  // after the last step everything is as it is to be
-  for (const [index, step] of relevant.slice(0, -1).entries()) {
-    carryOut(standing, step);
-    onlyPolicies &&= isPolicy(step.object.apiVersion, step.object.kind);
-    const isEnd = relevant[index + 1]?.layer !== step.layer;
-    if (!each && !isEnd) continue;
-    course.after(compiled(standing), idOf(step.object), onlyPolicies);
-    onlyPolicies = true;
+  const wanted = new Map(standing);
+  for (const step of relevant) carryOut(wanted, step);
+  const course = new Course(peers, isNew, beginning, compiled(wanted));
+  const checkedAfter = relevant.length * course.pairs <= mostVerdicts ? "object" : "layer";
+  for (const moment of momentsOf(standing, relevant, checkedAfter)) {
+    course.after(compiled(moment.standing), moment);
   }
-  return { steps: relevant.length, checkedAfter: each ? "object" : "layer", found: course.found };
-}
-
-function carryOut(standing: Map<string, PlannedObject>, { does, object }: OrderStep): void {
-  if (does === "apply") standing.set(idOf(object), object);
-  else standing.delete(idOf(object));
+  return { steps: relevant.length, checkedAfter, found: course.found };
 }
 
 /** Between whom it is asked what passes. */
 interface Peers {
-  /** Pods, each with its namespace. */
-  readonly inside: readonly { readonly peer: Peer; readonly namespace: string }[];
-  readonly outside: readonly Peer[];
-  readonly onlyReached: readonly Peer[];
+  readonly pods: readonly Peer[];
+  /** The namespace of each pod. */
+  readonly namespaces: readonly string[];
+  /** Everybody that a pod may reach: pods, then what may reach pods too, then the rest. */
+  readonly reached: readonly Peer[];
+  /** How many of them reach pods. */
+  readonly reaching: number;
 }
 
 /** What passes while objects are applied, against what passed before and passes at the end. */
@@ -101,99 +97,56 @@ class Course {
   readonly found: OnTheWay[] = [];
   /** How many pairs there are. */
   readonly pairs: number;
-  // worked out when it is first needed: most pairs are judged the same by most steps
-  readonly #end: (Traffic | undefined)[] = [];
+  readonly #before: Passing;
+  readonly #end: Passing;
   readonly #said = new Set<string>();
   /** Pods that run while the tool is at work; what starts later, in a namespace that the tool makes, is not cut by it. */
   readonly #runs: readonly boolean[];
-  /** What every one of a group of pods gains and loses towards a destination outside, by both. */
-  #groups = new Map<string, Change>();
-  #last: Reachability;
+  #last: Passing;
 
   constructor(
     private readonly peers: Peers,
     isNew: (namespace: string) => boolean,
-    private readonly before: Reachability,
-    private readonly end: Reachability,
+    before: Reachability,
+    end: Reachability,
   ) {
-    const { inside, outside, onlyReached } = peers;
-    this.pairs = inside.length * (inside.length - 1 + outside.length * 2 + onlyReached.length);
-    this.#runs = inside.map(({ namespace }) => !isNew(namespace));
-    this.#last = before;
+    const { pods, namespaces, reached, reaching } = peers;
+    this.pairs = pods.length * (reached.length - 1 + reaching - pods.length);
+    this.#runs = namespaces.map((namespace) => !isNew(namespace));
+    this.#before = new Passing(before, peers);
+    this.#end = new Passing(end, peers);
+    this.#last = this.#before;
   }
 
-  /** @param onlyPolicies Nothing but policies has changed since the step before. */
-  after(reachability: Reachability, object: string, onlyPolicies: boolean): void {
-    const differ = onlyPolicies ? differences(this.#last, reachability) : everywhere;
-    const groupOf = this.#groupsFor(reachability);
-    const { inside, outside, onlyReached } = this.peers;
-    const reached = [...inside.map(({ peer }) => peer), ...outside, ...onlyReached];
-    const arrives = reached.map((peer) => differ.destination(peer));
-    const leaves = outside.map((peer) => differ.source(peer));
-    const isGrouped = reached.map((peer, column) => column >= inside.length && groupOf.isOutside(peer));
-    const arriving = [...arrives.keys()].filter((column) => arrives[column]);
-    const width = reached.length + outside.length;
-    const judge = (index: number, source: Peer, destination: Peer, runs: boolean, group?: string): void => {
-      if (!differ.pair(source, destination)) return;
-      this.#judge(reachability, object, {
-        index,
-        source,
-        destination,
-        runs,
-        ...(group === undefined ? {} : { group }),
-      });
-    };
-    for (const [row, { peer }] of inside.entries()) {
+  after(reachability: Reachability, { since, isBeside }: Moment): void {
+    const now = new Passing(reachability, this.peers, this.#last);
+    const { pods, reached, reaching } = this.peers;
+    for (let row = 0; row < pods.length; row++) {
       const runs = this.#runs[row] === true;
-      const all = differ.source(peer);
-      const group = groupOf(peer);
-      for (const column of all ? reached.keys() : arriving) {
-        const destination = reached[column];
-        if (column === row || destination === undefined) continue;
-        const isInside = column < inside.length;
-        const key = group !== undefined && isGrouped[column] === true ? `${column} ${group} ${runs}` : undefined;
-        judge(row * width + column, peer, destination, runs && (!isInside || this.#runs[column] === true), key);
+      for (let column = 0; column < reached.length; column++) {
+        if (column === row) continue;
+        const bothRun = runs && (column >= pods.length || this.#runs[column] === true);
+        this.#judge(now, since, { row, column, isFrom: true }, bothRun);
       }
-      for (const [place, source] of outside.entries()) {
-        if (arrives[row] === true || leaves[place] === true)
-          judge(row * width + reached.length + place, source, peer, runs);
+      for (let column = pods.length; column < reaching; column++) {
+        this.#judge(now, since, { row, column, isFrom: false }, runs);
       }
     }
-    this.#last = reachability;
+    now.forgetBefore();
+    if (!isBeside) this.#last = now;
   }
 
-  #judge(reachability: Reachability, object: string, pair: Pair): void {
-    const { index, source, destination, group } = pair;
-    let change = group === undefined ? undefined : this.#groups.get(group);
-    if (change === undefined) {
-      change = this.#changeOf(reachability, pair);
-      if (group !== undefined) this.#groups.set(group, change);
-    }
-    const { opened, cut } = change;
-    if (opened.isEmpty() && cut?.isEmpty() !== false) return;
-    const end = (this.#end[index] ??= this.end.traffic(source, destination));
-    const name = `${describeEnd(source)} -> ${describeEnd(destination)}`;
-    this.#say("open", name, object, opened.subtract(end.possible));
-    if (cut !== undefined) this.#say("cut", name, object, cut.intersect(end.allowed));
-  }
-
-  #changeOf(reachability: Reachability, { source, destination, runs }: Pair): Change {
-    const before = this.before.traffic(source, destination);
-    const was = this.#last.traffic(source, destination);
-    const now = reachability.traffic(source, destination);
+  #judge(reached: Passing, since: string, pair: Pair, runs: boolean): void {
+    const [was, now] = [this.#last.along(pair), reached.along(pair)];
+    // what had been opened or cut before has been said
+    if (now.possible === was.possible && now.allowed === was.allowed) return;
     const opened = now.possible.subtract(was.possible);
-    return { opened, cut: runs ? before.allowed.subtract(now.allowed) : undefined };
-  }
-
-  /** Which pods gain and lose the same outside: the policies before, until now and now do not tell them apart. */
-  #groupsFor(reachability: Reachability): ((source: Peer) => string | undefined) & { isOutside(end: Peer): boolean } {
-    this.#groups = new Map();
-    const all = [this.before, this.#last, reachability].map(outwards);
-    const groupOf = (source: Peer): string | undefined => {
-      const groups = all.map((each) => each.groupOf(source));
-      return groups.includes(undefined) ? undefined : groups.join();
-    };
-    return Object.assign(groupOf, { isOutside: (end: Peer) => all.every((each) => each.isOutside(end)) });
+    const cut = runs ? this.#before.along(pair).allowed.subtract(now.allowed) : undefined;
+    if (opened.isEmpty() && cut?.isEmpty() !== false) return;
+    const end = this.#end.along(pair);
+    const name = reached.nameOf(pair);
+    this.#say("open", name, since, opened.subtract(end.possible));
+    if (cut !== undefined) this.#say("cut", name, since, cut.intersect(end.allowed));
   }
 
   #say(what: OnTheWay["what"], name: string, since: string, traffic: TrafficSet): void {
@@ -204,44 +157,79 @@ class Course {
   }
 }
 
-const everywhere = { source: () => true, destination: () => true, pair: () => true };
-
-interface Change {
-  readonly opened: TrafficSet;
-  /** Undefined where nothing runs that could lose it. */
-  readonly cut: TrafficSet | undefined;
+/** A pod and another end, by their places: from the pod, or to it. */
+interface Pair {
+  readonly row: number;
+  readonly column: number;
+  readonly isFrom: boolean;
 }
 
-interface Pair {
-  /** Where what was found of it at the end is kept. */
-  readonly index: number;
-  /** Pairs of one group change in the same way. */
-  readonly group?: string;
-  readonly source: Peer;
-  readonly destination: Peer;
-  readonly runs: boolean;
+/** What passes between the peers under one set of policies, each pair worked out once. */
+class Passing {
+  readonly #others: (Traffic | undefined)[];
+  readonly #isAsWas: ((source: Peer, destination: Peer) => boolean) | undefined;
+  #among: ((source: number, destination: number) => Traffic) | undefined;
+
+  constructor(
+    private readonly reachability: Reachability,
+    private readonly peers: Peers,
+    private was?: Passing,
+  ) {
+    const { pods, reached } = peers;
+    if (was !== undefined) this.#isAsWas = sameRules(was.reachability, reachability);
+    this.#others = new Array<undefined>(pods.length * (reached.length - pods.length) * 2).fill(undefined);
+  }
+
+  along({ row, column, isFrom }: Pair): Traffic {
+    const { pods, reached } = this.peers;
+    if (column < pods.length) return (this.#among ??= among(this.reachability, pods))(row, column);
+    const place = (row * (reached.length - pods.length) + column - pods.length) * 2 + (isFrom ? 1 : 0);
+    return (this.#others[place] ??= this.#ask(row, column, isFrom));
+  }
+
+  /** Not to hold all that was before. */
+  forgetBefore(): void {
+    this.was = undefined;
+  }
+
+  nameOf({ row, column, isFrom }: Pair): string {
+    const { reached } = this.peers;
+    const [pod, other] = [describeEnd(reached[row] as Peer), describeEnd(reached[column] as Peer)];
+    return isFrom ? `${pod} -> ${other}` : `${other} -> ${pod}`;
+  }
+
+  #ask(row: number, column: number, isFrom: boolean): Traffic {
+    const [pod, other] = [this.peers.reached[row] as Peer, this.peers.reached[column] as Peer];
+    const [source, destination] = isFrom ? [pod, other] : [other, pod];
+    if (this.was !== undefined && this.#isAsWas?.(source, destination) === true) {
+      return this.was.along({ row, column, isFrom });
+    }
+    return this.reachability.traffic(source, destination);
+  }
 }
 
 function peersOf({ snapshot }: Reachability, { objects }: ImaginedCluster, flows: readonly PlannedFlow[]): Peers {
+  const workloads = snapshot.workloads.filter(({ hostNetwork }) => !hostNetwork);
+  const homes = objects.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata?.name ?? "");
+  const pods: readonly Peer[] = [
+    ...workloads.map(({ id }): Peer => ({ kind: "workload", id })),
+    ...homes.map((namespace): Peer => ({ kind: "freshPod", namespace })),
+  ];
+  const both: readonly Peer[] = [
+    ...pods,
+    { kind: "node", where: "remote" },
+    { kind: "kubeApiserver" },
+    ...[...addresses(flows)].map((address): Peer => ({ kind: "address", address })),
+  ];
   return {
-    inside: [
-      ...snapshot.workloads
-        .filter(({ hostNetwork }) => !hostNetwork)
-        .map(({ id, namespace }) => ({ peer: { kind: "workload", id } as const, namespace })),
-      ...objects
-        .filter(({ kind }) => kind === "Namespace")
-        .map(({ metadata }) => metadata?.name ?? "")
-        .map((namespace) => ({ peer: { kind: "freshPod", namespace } as const, namespace })),
-    ],
-    outside: [
-      { kind: "node", where: "remote" },
-      { kind: "kubeApiserver" },
-      ...[...addresses(flows)].map((address): Peer => ({ kind: "address", address })),
-    ],
-    onlyReached: [
+    pods,
+    namespaces: [...workloads.map(({ namespace }) => namespace), ...homes],
+    reached: [
+      ...both,
       ...metadataEndpoints.map(({ address }): Peer => ({ kind: "address", address })),
       ...[...names(flows)].map((name): Peer => ({ kind: "fqdn", name })),
     ],
+    reaching: both.length,
   };
 }
 

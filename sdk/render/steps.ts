@@ -22,10 +22,12 @@ export function stepsOf(
         return [...own(objects).map(applied), ...own(gone.filter(isPruned)).map(deleted).reverse()];
       });
     case "argocd":
-      // what is no longer declared is deleted at the end (PruneLast), in reverse
+      // what is no longer declared is deleted in one wave after all others (PruneLast), whatever its own wave is, and at once
       return [
         ...inOrder(objects, compareAsArgo).map(applied),
-        ...inOrder(gone.filter(isPruned), compareAsArgo).map(deleted).reverse(),
+        ...inOrder(gone.filter(isPruned), compareAsArgo)
+          .map((each): OrderStep => ({ ...deleted(each), atOnce: true }))
+          .reverse(),
       ];
     case "kustomize":
     case "plain":

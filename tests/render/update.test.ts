@@ -58,6 +58,44 @@ describe("a rendering over an earlier one", function () {
     assert.ok(steps > 100);
   });
 
+  it("S3-16 Argo CD prunes at once, in no order: what that cuts is found, whichever object goes first or stays last", () => {
+    const home = (name: string): ClusterSecurityDeclaration => ({
+      dialect: Dialect.Kubernetes,
+      namespaces: [{ name, existing: true }],
+      workloads: ["web", "api"].map((each) => ({ namespace: name, name: each })),
+    });
+    const [kept, leaving] = [home("kept"), home("leaving")];
+    const both: ClusterSecurityDeclaration = {
+      ...kept,
+      namespaces: [...(kept.namespaces ?? []), ...(leaving.namespaces ?? [])],
+      workloads: [...(kept.workloads ?? []), ...(leaving.workloads ?? [])],
+      flows: [
+        {
+          from: { workload: "leaving/web" },
+          to: { workload: "leaving/api" },
+          ports: [{ port: 80 }],
+          reason: "a",
+          owner: "b",
+        },
+      ],
+    };
+    const earlier = earlierOf(both, "argocd");
+    const { steps } = render(plan(kept), "argocd", settings, earlier);
+    assert.ok(steps.filter(({ does, atOnce }) => does === "delete" && atOnce === true).length > 2);
+    const proven = (order: typeof steps): readonly string[] =>
+      proveOrder(imaginedCluster(both), plan(both), earlier.objects, order).found.map(
+        ({ what, path, since }) => `${what} ${path}, ${since}`,
+      );
+    const inOrder = steps.map(({ does, object, layer }) => ({ does, object, layer }));
+    assert.deepEqual(proven(inOrder), [], "the reverse order, one after the other, cuts nothing");
+    const found = proven(steps);
+    assert.ok(
+      found.some((line) => /^cut leaving\/web\S* -> leaving\/api\S*: .*leaving\//.test(line)),
+      found.join("\n"),
+    );
+    assert.ok(found.every((line) => !line.includes(" kept/")));
+  });
+
   it("S3-15 keeps the Kustomization of a step that holds nothing any more: what it held is deleted in its turn", () => {
     const base: ClusterSecurityDeclaration = {
       namespaces: [{ name: "shop", existing: true }],

@@ -33,9 +33,14 @@ export class Engine {
   readonly #outside = new Map<readonly TierSelection[], Map<Endpoint, TrafficRange> | "each by itself">();
   readonly #behindWaypoint = new Map<PodEndpoint, boolean>();
 
-  constructor(readonly snapshot: Snapshot) {
-    this.endpoints = new Endpoints(snapshot);
-    this.routes = new Routes(snapshot, this.endpoints);
+  /** @param like An engine of the same cluster under other policies: ends and routes are worked out once for both. */
+  constructor(
+    readonly snapshot: Snapshot,
+    like?: Engine,
+  ) {
+    const shared = like !== undefined && differInPoliciesOnly(snapshot, like.snapshot) ? like : undefined;
+    this.endpoints = shared?.endpoints ?? new Endpoints(snapshot);
+    this.routes = shared?.routes ?? new Routes(snapshot, this.endpoints);
     const { policies, meshEgress } = snapshot.rules;
     this.index = new PolicyIndex(meshEgress === undefined ? policies : [...meshEgress, ...policies], snapshot.profile);
     this.meshIndex = new PolicyIndex(snapshot.rules.mesh, snapshot.profile);
@@ -43,8 +48,8 @@ export class Engine {
     this.#dnsNames = snapshot.rules.policies.flatMap((policy) =>
       (policy.egress?.rules ?? []).flatMap((rule) => rule.dnsNames ?? []),
     );
-    this.transport = new MeshTransport(snapshot);
-    this.context = {
+    this.transport = shared?.transport ?? new MeshTransport(snapshot);
+    this.context = shared?.context ?? {
       profile: snapshot.profile,
       podAddresses: snapshot.podAddresses,
       ...(snapshot.families === undefined ? {} : { families: snapshot.families }),
@@ -83,6 +88,7 @@ export class Engine {
     }
     // behind nothing but ports: whether the node answers a ping of such an address depends on its proxy
     result ??= sole ? { must: TrafficSet.none(), may: this.#nodePing(source) } : everything;
+    if (ports.length + anyPort.length === 0) return result;
     for (const [asked, translated] of this.#translated(source, ports)) {
       const now: TrafficRange = { must: result.must.intersect(asked), may: result.may.intersect(asked) };
       const then = sole ? translated : eitherOf(now, translated);
@@ -341,6 +347,13 @@ export class Engine {
   isOwnNode(subject: Endpoint, peer: Endpoint): boolean {
     return subject.kind === "pod" && peer.kind === "node" && peer.local && this.context.profile.localNodeAlwaysAllowed;
   }
+}
+
+/** Whether two snapshots are the same but for the policies of the network: made of one, and nothing else exchanged. */
+function differInPoliciesOnly(a: Snapshot, b: Snapshot): boolean {
+  const alike = <T extends object>(one: T, other: T, except: readonly (keyof T)[]): boolean =>
+    (Object.keys({ ...one, ...other }) as (keyof T)[]).every((key) => except.includes(key) || one[key] === other[key]);
+  return alike(a, b, ["policies", "rules"]) && alike(a.rules, b.rules, ["policies"]);
 }
 
 /** Whether a source cannot be where the only destination is. */

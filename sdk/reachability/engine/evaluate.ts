@@ -243,6 +243,8 @@ function evaluateChain(
         outcome = subtract(outcome, taken);
         taken = nothing;
       }
+      // where everything passes after it, a rule that allows adds nothing, whatever it matches
+      if (of.rule.verdict === "allow" && outcome.must.isAll()) continue;
       outcome = applyRule(of.rule.verdict, matchOf(of), outcome, next);
     }
     if (taken !== nothing) outcome = subtract(outcome, taken);

@@ -246,11 +246,19 @@ function matchesAddresses(term: CidrTerm, addresses: readonly Address[], profile
   return inside === 0 ? NO : inside === addresses.length ? YES : MAYBE;
 }
 
-/** Whether an address of which only the range is known lies in a set. */
+/** Whether an address of which only the range is known lies in a set. Few ranges are asked about many sets, and again. */
 function within(range: AddressSet, set: AddressSet): Tri {
-  if (range.isSubsetOf(set)) return YES;
-  return range.intersect(set).isEmpty() ? NO : MAYBE;
+  let known = insideOf.get(range);
+  if (known === undefined) insideOf.set(range, (known = new WeakMap()));
+  let result = known.get(set);
+  if (result === undefined) {
+    result = range.isSubsetOf(set) ? YES : range.intersect(set).isEmpty() ? NO : MAYBE;
+    known.set(set, result);
+  }
+  return result;
 }
+
+const insideOf = new WeakMap<AddressSet, WeakMap<AddressSet, Tri>>();
 
 /**
  * Names against addresses: nobody here knows what a name resolves to. A name of which strangers can own an instance may

@@ -30,8 +30,10 @@ export class PolicyIndex {
     private readonly profile: EnforcerProfile,
   ) {
     const tieBreak = tieBreakOf(profile);
-    const sorted = [...policies].sort((a, b) => compare(a, b) || compareTexts(tieBreak(a), tieBreak(b)));
-    for (const [place, policy] of sorted.entries()) {
+    const sorted = policies
+      .map((policy) => ({ policy, text: tieBreak(policy) }))
+      .sort((a, b) => compare(a.policy, b.policy) || compareTexts(a.text, b.text));
+    for (const [place, { policy }] of sorted.entries()) {
       this.#place.set(policy, place);
       const namespaces = namespacesOf(policy.subject.where);
       if (namespaces === undefined) this.#everywhere.push(policy);

@@ -62,7 +62,7 @@ export class Routes {
    */
   to(peer: Peer): Route {
     if (peer.kind === "workload" || peer.kind === "freshPod" || peer.kind === "kubeApiserver") {
-      return { ...noPorts, direct: this.endpoints.resolve(peer) };
+      return { direct: this.endpoints.resolve(peer), ports: [], anyPort: [], sole: false };
     }
     const key = keyOf(peer);
     const known = this.#known.get(key);
