@@ -2,7 +2,8 @@
 export { RenderError } from "./errors";
 export type { RenderedFile } from "./files";
 export { idOf } from "./objects";
-export type { OnTheWay, OrderProof, OrderStep } from "./order";
+export type { OrderStep } from "./moments";
+export type { OnTheWay, OrderProof } from "./order";
 export { proveOrder } from "./order";
 export { policyFiles } from "./policy-tree";
 export type { RenderRecord } from "./record";

@@ -1,7 +1,16 @@
 /** What stands in a cluster on the way through an order. */
 import type { PlannedObject } from "../plan";
 import { idOf } from "./objects";
-import type { OrderStep } from "./order";
+
+/** One thing that a tool does to the cluster. */
+export interface OrderStep {
+  readonly does: "apply" | "delete";
+  readonly object: PlannedObject;
+  /** The layer it belongs to; between two layers the tool waits. */
+  readonly layer: string;
+  /** It is taken together with its neighbours that are, too, in no order. */
+  readonly atOnce?: true;
+}
 
 /** Between two steps, or in the middle of what a tool does at once. */
 export interface Moment {

@@ -11,18 +11,8 @@ import {
   sameRules,
   shapesPolicies,
 } from "../reachability";
-import { carryOut, momentsOf, type Moment } from "./moments";
+import { carryOut, momentsOf, type Moment, type OrderStep } from "./moments";
 import { idOf } from "./objects";
-
-/** One thing that a tool does to the cluster. */
-export interface OrderStep {
-  readonly does: "apply" | "delete";
-  readonly object: PlannedObject;
-  /** The layer it belongs to; between two layers the tool waits. */
-  readonly layer: string;
-  /** It is taken together with its neighbours that are, too, in no order. */
-  readonly atOnce?: true;
-}
 
 /** A path that is for a while neither as before nor as it is to be. */
 export interface OnTheWay {

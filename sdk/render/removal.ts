@@ -2,7 +2,7 @@
 import { allowAllsFor } from "../plan";
 import { RenderError } from "./errors";
 import { idOf, removalLayer, type RenderedObject } from "./objects";
-import type { OrderStep } from "./order";
+import type { OrderStep } from "./moments";
 import type { RenderRecord } from "./record";
 import type { RenderTarget } from "./settings";
 import { stepsOf } from "./steps";

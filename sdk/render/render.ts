@@ -7,7 +7,7 @@ import { fluxFiles, kustomizationNameOf, lastLayer, type FluxChange } from "./fl
 import { layersOf } from "./layers";
 import { kustomizeFiles, plainFiles } from "./manifests";
 import { idOf, layerNamed, objectsOf, removalLayer, type RenderedObject } from "./objects";
-import type { OrderStep } from "./order";
+import type { OrderStep } from "./moments";
 import { movedObjects, type RenderRecord, type TreeState } from "./record";
 import type { RenderSettings, RenderTarget } from "./settings";
 import { allowAllsOf, refuseRemoval, removalSteps } from "./removal";

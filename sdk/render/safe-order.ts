@@ -3,7 +3,7 @@ import type { PlannedObject } from "../plan";
 import type { CompiledPolicy, EnforcerProfile, KubeObject } from "../reachability";
 import { buildSnapshot, isClusterwide, isPolicy } from "../reachability";
 import { idOf } from "./objects";
-import type { OrderStep } from "./order";
+import type { OrderStep } from "./moments";
 
 /** A change of one object, before it has its place. */
 export type Change = Omit<OrderStep, "layer">;

@@ -1,7 +1,7 @@
 /** What each tool does to a cluster when a rendering is committed over an earlier one. */
 import { compareAsArgo, compareAsFlux, inOrder, layersOf } from "./layers";
 import type { RenderedObject } from "./objects";
-import type { OrderStep } from "./order";
+import type { OrderStep } from "./moments";
 import type { RenderTarget } from "./settings";
 
 /** @param gone Objects of the earlier rendering that this one no longer has. */
