@@ -9,8 +9,10 @@ import path from "node:path";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dump } from "js-yaml";
+import { ToolchainError } from "../../lab/toolchain";
 import { Dialect } from "../../sdk/plan";
 import type { KubeObject } from "../../sdk/reachability";
+import { measureAudit } from "./audit";
 import { compareWith, type Comparison } from "./against";
 import { benchObjects, sizes, type BenchOptions } from "./generator";
 import { measure, run, type Measurement } from "./measure";
@@ -102,6 +104,7 @@ async function main(): Promise<void> {
     rows.push(await measureExplain(folder, seed));
     for (const dialect of Object.values(Dialect)) rows.push(await measurePlan(dialect));
     rows.push(await measureRender());
+    rows.push(...(await measureLiveAudit(values.cli)));
     for (const lines of [250_000, 500_000]) rows.push(withRatios(await measureFlows(folder, lines), rows));
     for (const { measurement, seconds, ratio, cpuRatio, budget } of await measurePack()) {
       const cpu = cpuRatio === undefined ? "" : ` (${round(cpuRatio)} in computing time)`;
@@ -236,6 +239,29 @@ async function measureRender(): Promise<Row> {
     megabytes: maxRssMb,
     note: `${policies} objects; CPU time, ${round(ratio)} times the plan alone; the budget is 1 s`,
   };
+}
+
+/** Auditing a live cluster by its API server, which the lab starts; nothing where its tools are not there. */
+async function measureLiveAudit(cli: boolean): Promise<Row[]> {
+  const program = cliCommand();
+  if (!cli || program === undefined) return [];
+  const cost = await measureAudit(program).catch((error: unknown) => {
+    if (!(error instanceof ToolchainError)) throw error;
+    process.stderr.write(`audit was not measured: ${error.message}\n`);
+    return undefined;
+  });
+  if (cost === undefined) return [];
+  const { policies, pods, seconds, maxRssMb, madeIn } = cost;
+  return [
+    {
+      size: `${policies.toLocaleString("en")} policies, ${pods.toLocaleString("en")} pods`,
+      dialects: Dialect.Kubernetes,
+      measurement: "CLI: audit --context",
+      seconds: round(seconds),
+      ...(maxRssMb === undefined ? {} : { megabytes: maxRssMb }),
+      note: `over HTTP; the budget is 15 s (the objects were made in ${Math.round(madeIn)} s)`,
+    },
+  ];
 }
 
 /** Reading full lines of Hubble, one in a hundred of them broken: CPU seconds. */
