@@ -31,7 +31,7 @@ export function audit(input: AuditInput): AuditResult {
   const namespaces = compareNamespaces(baseline, live, isUnlisted);
   const stranger = strangerTo(input, objects);
   if (stranger !== undefined) return inconclusive([...(input.gaps ?? []), stranger], live);
-  const bypasses = overdueBypasses(live, today);
+  const bypasses = overdueBypasses(live, input, isUnlisted({ apiVersion: "batch/v1", kind: "Job" }));
   const ended = new Set(bypasses.map(({ key }) => key));
 
   const asItIs = worldAsItIs(live, refusedAmong(objects.candidates));

@@ -1,8 +1,8 @@
 /** What counts until a day and is still there after it: bypasses, exceptions between tenants, exemptions. */
 import { applyAnnotations } from "../findings/exemptions";
 import type { LiveObject } from "../findings/live-drift";
-import { isDate, mapOf, textOf } from "../findings/plain";
-import { bypassLabelPrefix } from "../plan/bypass-label";
+import { isDate, isMoment, mapOf, textOf } from "../findings/plain";
+import { bypassLabelPrefix, timerLabel } from "../plan/bypass-label";
 import { documentedExceptions } from "../plan/exceptions";
 import type { KubeObject, Reachability, SourcedObject, Workload } from "../reachability";
 import { describeRef, isPolicy } from "../reachability";
@@ -10,14 +10,33 @@ import type { Candidate } from "./candidates";
 import { keyOf, kubectlName, refOf } from "./identity";
 import { managersOf } from "./managers";
 
-/** Policies that lift others, and whose last day is over: without them their paths would be closed. */
-export function overdueBypasses(live: readonly SourcedObject[], today: string): readonly Candidate[] {
+/** What an end is told by. */
+export interface Clock {
+  /** The day, `YYYY-MM-DD` (UTC). */
+  readonly today: string;
+  /** The moment, RFC 3339 in UTC; without it a moment of today is not over. */
+  readonly now?: string;
+}
+
+/**
+ * Policies that lift others, and whose last day or last moment is over, or whose timer is gone: without them their paths
+ * would be closed.
+ *
+ * @param mayLackJobs Jobs could not be listed: nothing is said about timers.
+ */
+export function overdueBypasses(
+  live: readonly SourcedObject[],
+  clock: Clock,
+  mayLackJobs: boolean,
+): readonly Candidate[] {
+  const timers = new Set(live.flatMap(({ object }) => (object.kind === "Job" ? [placeOf(object)] : [])));
   return live.flatMap((each): Candidate[] => {
-    const { object } = each;
+    const { object, source } = each;
     const key = keyOf(object);
     if (key === undefined || !isPolicy(object.apiVersion, object.kind)) return [];
-    const until = statedEnd(object);
-    if (until === undefined || !isDate(until) || until >= today) return [];
+    const isLive = source?.cluster !== undefined && !mayLackJobs;
+    const why = endedAt(object, clock) ?? (isLive ? withoutTimer(object, timers) : undefined);
+    if (why === undefined) return [];
     const ref = refOf(object);
     return [
       {
@@ -26,14 +45,32 @@ export function overdueBypasses(live: readonly SourcedObject[], today: string): 
         found: each,
         object: ref,
         least: "medium",
-        message: `${describeRef(ref)} is a bypass that ended on ${until} and still counts`,
+        message: `${describeRef(ref)} is a bypass ${why} and still counts`,
         effects: ["Pods with the label of the bypass are exempt from their policies."],
         managers: managersOf(object as LiveObject),
         fix: `Delete it (kubectl delete ${kubectlName(ref)}, or pulumi up), or renew it with its owner.`,
-        ...(each.source === undefined ? {} : { source: each.source }),
+        ...(source === undefined ? {} : { source }),
       },
     ];
   });
+}
+
+function endedAt(object: KubeObject, { today, now = today }: Clock): string | undefined {
+  const until = statedEnd(object);
+  if (until === undefined) return undefined;
+  const isOver = isDate(until) ? until < today : isMoment(until) && Date.parse(until) <= Date.parse(now);
+  return isOver ? `that ended ${isDate(until) ? "on" : "at"} ${until}` : undefined;
+}
+
+/** A bypass of break glass ends with the Job of the name in its label. */
+function withoutTimer(object: KubeObject, timers: ReadonlySet<string>): string | undefined {
+  const timer = textOf(mapOf(object.metadata?.labels)[timerLabel]);
+  if (timer === undefined || timers.has(`${object.metadata?.namespace ?? ""}/${timer}`)) return undefined;
+  return `whose timer, Job ${timer}, is gone (nothing but the garbage collector ends it, and that did not)`;
+}
+
+function placeOf({ metadata }: KubeObject): string {
+  return `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
 }
 
 /** The day until which an object is a bypass, as a label or an annotation states it. */

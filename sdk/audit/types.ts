@@ -128,6 +128,8 @@ export interface AuditInput {
   readonly live: readonly SourcedObject[];
   /** The day, `YYYY-MM-DD` (UTC), for what has an end. */
   readonly today: string;
+  /** The moment, RFC 3339 in UTC, for bypasses of break glass. Default: a moment of today is not over. */
+  readonly now?: string;
   /** Who enforces, with settings as `--cni` names them. Default: inferred from both. */
   readonly cni?: string;
   /** The declaration lets the enforcer only report. Default false. */

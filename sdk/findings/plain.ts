@@ -20,3 +20,9 @@ export function isDate(text: unknown): text is string {
   const time = Date.parse(`${text}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
+
+/** A moment of a day in UTC, as the timers of break glass end. */
+export function isMoment(text: unknown): text is string {
+  if (typeof text !== "string" || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text)) return false;
+  return isDate(text.slice(0, 10)) && !Number.isNaN(Date.parse(text));
+}

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import type { AuditResult } from "../../sdk/audit/index";
+import type { AuditInput, AuditResult } from "../../sdk/audit/index";
+import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, flow, namespace, plan, tcp, workload } from "../../sdk/plan/index";
 import { baselineOf } from "../../sdk/audit/index";
 import type { KubeObject, SourcedObject } from "../../sdk/reachability/index";
-import { and, audited, cluster, declaration, edited, meant, nameOf, without } from "./world";
+import { and, audited, cluster, declaration, edited, meant, nameOf, today, without } from "./world";
 
 const toBackend = "CiliumNetworkPolicy shop/allow-frontend-to-backend";
 
@@ -222,6 +223,62 @@ describe("audit: effects", () => {
     );
     assert.ok((drifts[0]?.opens.count ?? 0) > 0);
   });
+
+  for (const dialect of [Dialect.Cilium, Dialect.Calico, Dialect.Kubernetes]) {
+    it(`S2-21 ${dialect}: a bypass of break glass whose timer is gone, or whose moment is over, is overdue`, () => {
+      const of: ClusterSecurityDeclaration = {
+        ...declaration,
+        dialect,
+        bypasses: [],
+        flows: [],
+        breakGlass: [
+          { name: "oncall", grantedTo: ["sre"], workloads: ["shop/backend"], reason: "incidents", owner: "platform" },
+        ],
+      };
+      const timer = "break-glass-oncall-4f0q8s1k";
+      const key = "policy-bypass.pulumi-cluster-security";
+      const owner = { apiVersion: "batch/v1", kind: "Job", name: timer, uid: "7", controller: false };
+      const labels = { [`${key}/timer`]: timer };
+      const annotations = { [`${key}/until`]: `${today}T18:00:00Z`, [`${key}/owner`]: "a", [`${key}/reason`]: "b" };
+      const metadata = { name: timer, namespace: "shop", labels, annotations };
+      const kinds: Readonly<Record<string, object>> = {
+        [Dialect.Cilium]: {
+          apiVersion: "cilium.io/v2",
+          kind: "CiliumNetworkPolicy",
+          spec: { endpointSelector: { matchLabels: labels }, ingress: [{ fromEntities: ["all"] }] },
+        },
+        [Dialect.Calico]: {
+          apiVersion: "projectcalico.org/v3",
+          kind: "NetworkPolicy",
+          spec: { selector: `${key}/timer == '${timer}'`, types: ["Ingress"], ingress: [{ action: "Allow" }] },
+        },
+        [Dialect.Kubernetes]: {
+          apiVersion: "networking.k8s.io/v1",
+          kind: "NetworkPolicy",
+          spec: { podSelector: { matchLabels: labels }, policyTypes: ["Ingress"], ingress: [{}] },
+        },
+      };
+      const policy = {
+        ...kinds[dialect],
+        metadata: { ...metadata, ownerReferences: [owner] },
+      } as unknown as KubeObject;
+      const job = { apiVersion: "batch/v1", kind: "Job", metadata, spec: { parallelism: 0 } } as unknown as KubeObject;
+      const baseline = baselineOf(plan(of), "declaration.yaml");
+      const found = (live: readonly KubeObject[], now: string, more: Partial<AuditInput> = {}): readonly string[] =>
+        audited(and(cluster(of), ...live), { baseline, now: `${today}T${now}Z`, ...more })
+          .drifts.filter(({ object: { name } }) => name === timer)
+          .map(({ kind, message }) => `${kind}: ${message}`);
+      const [open] = found([policy, job], "17:59:00");
+      assert.match(open ?? "", /^extra: /);
+      assert.match(
+        found([policy, job], "18:00:01").join(),
+        /^overdue: .* is a bypass that ended at \S+T18:00:00Z and still/,
+      );
+      assert.match(found([policy], "17:59:00").join(), /^overdue: .* whose timer, Job break-glass-oncall-\w+, is gone/);
+      const unlisted = [{ apiVersion: "batch/v1", kind: "Job" }];
+      assert.match(found([policy], "17:59:00", { unlisted }).join(), /^extra: /);
+    });
+  }
 
   it("Istio: a policy that only reports is not enforced", () => {
     const policy = (annotations: Record<string, string>): KubeObject => ({

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { apiClient, labContext } from "../../lab/control-plane/index";
 import { openLab, type Lab } from "../../lab/index";
 import { repoRoot, run } from "./command";
@@ -110,7 +111,7 @@ describe("cluster-security on what the real Pulumi engine writes", () => {
     assert.doesNotMatch(stderr, /--show-sames/);
   });
 
-  it("S2-06, S2-21: rollback to the state that was exported puts a changed policy back; a backend without versions is told, with the way out", async () => {
+  it("S2-06, S2-21: rollback to the state that was exported, and to a version in the history of Pulumi's own backend, puts a changed policy back; a backend without versions is told, with the way out", async () => {
     const { controlPlane } = lab;
     const api = apiClient(controlPlane);
     const at = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/default-deny-all";
@@ -142,7 +143,29 @@ describe("cluster-security on what the real Pulumi engine writes", () => {
       assert.equal(none.code, 4);
       assert.match(none.stderr, /--version 1 failed: .*; with a backend of files, name the checkpoint/);
       assert.equal((await back("history:last")).code, 2);
+      // an update of the program that lets everybody in, and the version before it in the backend's own history
+      const checkpoints = (): string[] => {
+        const kept = path.join(fileURLToPath(lab.env["PULUMI_BACKEND_URL"] ?? ""), ".pulumi/history/shop/dev");
+        const files = readdirSync(kept).filter((file) => file.endsWith(".checkpoint.json"));
+        return files.sort().map((file) => path.join(kept, file));
+      };
+      const before = checkpoints();
+      const open = program.replace('policyTypes: ["Ingress"] });', 'policyTypes: ["Ingress"], ingress: [{}] });');
+      assert.notEqual(open, program);
+      writeFileSync(path.join(project, "index.js"), open);
+      pulumi("up", "--yes", "--skip-preview");
+      assert.equal(checkpoints().length, before.length + 1);
+      assert.deepEqual(((await api.call("GET", at)).body as { spec: { ingress?: unknown } }).spec.ingress, [{}]);
+      const again = await back(before.at(-1) ?? "");
+      assert.equal(again.code, 0, again.stdout + again.stderr);
+      assert.match(again.stdout, /closed .*shop\//);
+      assert.equal(((await api.call("GET", at)).body as { spec: { ingress?: unknown } }).spec.ingress, undefined);
+      assert.ok(!`${again.stdout}${again.stderr}`.includes(hidden));
+      const same = await back(checkpoints().at(-1) ?? "");
+      assert.equal(same.code, 0, same.stdout + same.stderr);
+      assert.deepEqual(((await api.call("GET", at)).body as { spec: { ingress?: unknown } }).spec.ingress, [{}]);
     } finally {
+      writeFileSync(path.join(project, "index.js"), program);
       api.close();
     }
   });

@@ -63,10 +63,12 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
   const requests = options.auditLog.length === 0 ? undefined : await readAuditLogs(options.auditLog, options);
   const live = await liveOf(options, baseline);
   note("comparing", options);
+  const time = new Date().toISOString();
   const result = auditOf({
     baseline: baseline.objects,
     live: live.objects,
-    today: new Date().toISOString().slice(0, "YYYY-MM-DD".length),
+    today: time.slice(0, "YYYY-MM-DD".length),
+    now: time,
     ...(options.cni === undefined ? {} : { cni: options.cni }),
     mayAudit: baseline.mayAudit,
     exemptNamespaces: [...baseline.exemptNamespaces, ...options.tier0],
@@ -80,7 +82,7 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
   const code = exitCodeOf(result, options);
   process.exitCode = code;
   const run: AuditRun = {
-    time: new Date().toISOString(),
+    time,
     cluster: context ?? options.live.map(nameOfSource).join(", "),
     baseline: specs.map(nameOfSource),
   };

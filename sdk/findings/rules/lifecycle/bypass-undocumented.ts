@@ -2,7 +2,7 @@ import type { KubeObject, ObjectRef, Snapshot, Source, Workload } from "../../..
 import { describeRef, isUnknown } from "../../../reachability";
 import { controls } from "../../controls";
 import type { Fields } from "../../plain";
-import { isDate, listOf, mapOf, textOf } from "../../plain";
+import { isDate, isMoment, listOf, mapOf, textOf } from "../../plain";
 import { aboutObject } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -106,12 +106,6 @@ function endFault(until: unknown, today: string | undefined): string[] {
   if (isMissing(until)) return ["it does not state its end"];
   if (!isDate(until) && !isMoment(until)) return ["its end is not a date of the form YYYY-MM-DD"];
   return today !== undefined && until < today ? [`it ended on ${until}`] : [];
-}
-
-/** A moment of a day in UTC, as the timers of break glass end. */
-function isMoment(text: unknown): text is string {
-  if (typeof text !== "string" || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(text)) return false;
-  return isDate(text.slice(0, 10)) && !Number.isNaN(Date.parse(text));
 }
 
 function isMissing(value: unknown): boolean {
