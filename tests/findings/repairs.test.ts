@@ -164,6 +164,24 @@ spec:
     assert.ok(many.asked <= few.asked, `${many.asked} for 30, ${few.asked} for 6`);
   });
 
+  it("adds no default deny to a namespace in which a chart, an Application or an operator makes pods that nobody has seen", () => {
+    const closed = policy("  podSelector: {}\n  policyTypes: [Ingress]\n").replace(
+      "podSelector: {}",
+      "podSelector: {matchExpressions: [{key: app, operator: In, values: [web, api]}]}",
+    );
+    const added = (text: string): boolean => repair(text).text.includes("name: default-deny-");
+    assert.ok(added(closed));
+    const destination = "{namespace: shop, server: https://kubernetes.default.svc}";
+    for (const maker of [
+      "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: db, namespace: shop}\nspec: {}\n",
+      `apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: db, namespace: argocd}\nspec: {destination: ${destination}}\n`,
+      "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: db, namespace: shop}\nspec: {}\n",
+    ]) {
+      assert.ok(!added(join(closed, maker)), maker);
+      assert.ok(added(join(closed, maker.replaceAll("namespace: shop", "namespace: elsewhere"))), maker);
+    }
+  });
+
   it("line ends, a missing last one and every other character stay", () => {
     const text = (cases[0]?.text ?? "").replaceAll("\n", "\r\n").trimEnd();
     assert.equal(repair(text).text, text.replace("podselector", "podSelector"));

@@ -1,6 +1,8 @@
 import { namespaceNameLabel } from "../../reachability/model/namespace-labels";
+import { inNamespace } from "../../reachability/model/selectors/conditions";
 import { isMap, type YAMLMap } from "yaml";
 import type { Direction, Snapshot } from "../../reachability";
+import { isAllRead } from "../../reachability";
 import { isolationByWorkload, policyObjects, selectsPod } from "../policy-rules";
 import { freshPod } from "../subjects";
 import type { Finding } from "../types";
@@ -10,7 +12,7 @@ import type { ChangedPath, Repair } from "./types";
 
 /**
  * A default deny for a namespace whose workloads are isolated already, each by policies of its own, so that it closes nothing
- * but what new pods would have open. It goes into a file that holds objects of the namespace, policies first. New pods get DNS
+ * but what new pods would have open; not where something makes pods that were not read. It goes into a file that holds objects of the namespace, policies first. New pods get DNS
  * with it where every workload has it.
  */
 export function* defaultDenies(
@@ -23,6 +25,8 @@ export function* defaultDenies(
   for (const { id, subject } of findings) {
     if (id !== "namespace-default-deny" || subject.kind !== "Namespace") continue;
     const namespace = subject.name;
+    // pods that a chart or an operator makes may live on what is open
+    if (!isAllRead(inNamespace(namespace), snapshot)) continue;
     const pods = snapshot.workloads.filter((each) => each.namespace === namespace && !each.hostNetwork);
     const isClosed = (direction: Direction): boolean =>
       pods.length > 0 && pods.every((pod) => (isolation.get(pod.id)?.[direction].length ?? 0) > 0);
