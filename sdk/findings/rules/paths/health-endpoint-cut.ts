@@ -1,7 +1,7 @@
-import type { CompiledPolicy, Direction, Lookup, PeerTerm, Snapshot } from "../../../reachability";
+import type { CompiledPolicy, Direction, PeerTerm } from "../../../reachability";
 import { describeRef, evaluateCondition } from "../../../reachability";
 import { controls } from "../../controls";
-import { policyObjects, policySubject } from "../../policy-rules";
+import { policyObjects, policySubject, reservedIdentity } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -24,7 +24,7 @@ export const healthEndpointCut: Rule = {
 function* checkHealth(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   if (!snapshot.profile.healthEndpoints) return;
-  const lookup = healthLookup(snapshot);
+  const lookup = reservedIdentity("health");
   const about = policyObjects(snapshot).map((object) => ({
     object,
     parts: object.parts.filter(
@@ -50,14 +50,6 @@ function* checkHealth(context: RuleContext): Iterable<Finding> {
     ],
     causes: closing.map(({ origin }) => origin.source),
   });
-}
-
-/** What selectors see of the health endpoint: its reserved label and the cluster's name, nothing else. */
-function healthLookup(snapshot: Snapshot): Lookup {
-  return (field, key) => {
-    if (field === "reserved") return key === "health" ? "" : undefined;
-    return field === "cluster" ? snapshot.profile.clusterName : undefined;
-  };
 }
 
 function lets(part: CompiledPolicy, direction: Direction): boolean {

@@ -11,7 +11,7 @@ import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } f
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
 import { mapOf } from "../../plain";
-import { policyObjects, policySubject, testsIn } from "../../policy-rules";
+import { policyObjects, policySubject, reservedIdentity, testsIn } from "../../policy-rules";
 import { findingOf } from "../../report";
 import type { Finding, Rule, RuleContext } from "../../types";
 
@@ -57,7 +57,7 @@ export function proxyIsolators(snapshot: Snapshot): ProxyIsolator[] {
 }
 
 function partsAboutProxy(snapshot: Snapshot): { origin: PolicySource; parts: CompiledPolicy[] }[] {
-  const lookup = proxyLookup(snapshot);
+  const lookup = reservedIdentity("ingress");
   return policyObjects(snapshot).map(({ origin, parts }) => ({
     origin,
     parts: parts.filter((part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2),
@@ -86,14 +86,6 @@ function* checkProxy(context: RuleContext): Iterable<Finding> {
     ],
     causes: closing.map(({ origin }) => origin.source),
   });
-}
-
-/** What selectors see of the proxy: its reserved label and the cluster's name, nothing else. */
-function proxyLookup(snapshot: Snapshot): Lookup {
-  return (field, key) => {
-    if (field === "reserved") return key === "ingress" ? "" : undefined;
-    return field === "cluster" ? snapshot.profile.clusterName : undefined;
-  };
 }
 
 /** Whether a part lets clients in, or the way to backends out: scrapers by name and DNS alone are neither. */
