@@ -130,6 +130,41 @@ describe("cluster-security: what a raw repository is not accused of", () => {
     assert.deepEqual(says(loud), "[]");
   });
 
+  describe("a default deny of a component", () => {
+    const files = {
+      "components/deny/kustomization.yaml": "kind: Component\nresources: [deny.yaml]\n",
+      "components/deny/deny.yaml": bare(closed("x")),
+      "base/kustomization.yaml": "resources: [web.yaml]\n",
+      "base/web.yaml": bare(deployment("x", "web", 80)),
+      "prod/kustomization.yaml": "namespace: shop\nresources: [../base]\ncomponents: [../components/deny]\n",
+    };
+
+    it("holds where a kustomization takes it in", async () => {
+      const { findings } = await check(files);
+      assert.deepEqual(says(findings.filter(({ rule }) => rule === "namespace-default-deny")), "[]");
+    });
+
+    it("holds in the namespace of its overlay, and not in that of another", async () => {
+      const dev = { "dev/kustomization.yaml": "namespace: dev\nresources: [../base]\n" };
+      const { findings } = await check({ ...files, ...dev });
+      const found = findings.filter(({ rule }) => rule === "namespace-default-deny");
+      assert.match(says(found), /Namespace dev has no default deny/);
+      assert.doesNotMatch(says(found), /Namespace shop/);
+    });
+
+    it("possibly holds where another overlay of the same namespace leaves it out, or nothing takes it in", async () => {
+      const test = { "test/kustomization.yaml": "namespace: shop\nresources: [../base]\n" };
+      const { findings } = await check({ ...files, ...test });
+      const found = findings.filter(({ rule }) => rule === "namespace-default-deny");
+      assert.match(says(found), /Namespace shop possibly has no default deny/);
+      const alone = await check({ ...files, "prod/kustomization.yaml": "namespace: shop\nresources: [../base]\n" });
+      assert.match(
+        says(alone.findings.filter(({ rule }) => rule === "namespace-default-deny")),
+        /Namespace shop possibly has no default deny/,
+      );
+    });
+  });
+
   it("objects without a namespace open no namespace in which nothing runs", async () => {
     const policy = bare(defaultDeny).replace("[Ingress, Egress]", "[Ingress]");
     const { loud } = await check({ "a.yaml": join(policy, release) });

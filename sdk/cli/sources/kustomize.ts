@@ -86,7 +86,7 @@ export interface Overlaid {
 
 /**
  * Takes the patches out of the objects, which are no whole objects, and leaves open what they change: the spec of a policy,
- * labels of a namespace or of pods. What a component holds may be there or not.
+ * labels of a namespace or of pods. What is optional may be there or not.
  */
 export function withoutPatches(objects: readonly SourcedObject[], kustomizations: readonly Kustomization[]): Overlaid {
   const parts = new Set(kustomizations.flatMap(({ patches }) => patches.flatMap(({ file }) => file ?? [])));
@@ -100,9 +100,7 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     const isOdd = !listed.has(file) && lacksSelector(object);
     return isOdd && (folders.has(path.dirname(file)) || (folders.size > 0 && lacksLabels(object)));
   };
-  const optional = new Set(
-    kustomizations.filter(({ isComponent }) => isComponent).flatMap(({ resources }) => resources),
-  );
+  const optional = optionalFiles(kustomizations);
   const whole = objects
     .filter((each) => !isPart(each))
     .map((each) => {
@@ -136,6 +134,43 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     return { ...each, object: left, patchedBy: patches };
   });
   return { objects: changed, problems, parts };
+}
+
+/** Kustomizations that no other one takes in. */
+export function rootsOf(kustomizations: readonly Kustomization[]): Kustomization[] {
+  const taken = new Set(kustomizations.flatMap(({ resources }) => resources));
+  return kustomizations.filter(({ folder, isComponent }) => !isComponent && !taken.has(folder));
+}
+
+/**
+ * The files of components that may be applied or not: nothing takes the component in, or one of several overlays of the same
+ * base does and another one does not that may be for the same namespace.
+ */
+function optionalFiles(kustomizations: readonly Kustomization[]): ReadonlySet<string> {
+  const ofComponents = new Set(kustomizations.filter((each) => each.isComponent).flatMap((each) => each.resources));
+  const folders = new Set(kustomizations.map(({ folder }) => folder));
+  const takers = new Map<string, Set<Kustomization>>();
+  for (const root of rootsOf(kustomizations)) {
+    for (const place of reachOf(root, kustomizations)) takers.set(place, (takers.get(place) ?? new Set()).add(root));
+  }
+  const overlays = new Map<Kustomization, Set<Kustomization>>();
+  for (const [file, roots] of takers) {
+    if (ofComponents.has(file) || folders.has(file)) continue;
+    for (const root of roots) overlays.set(root, new Set([...(overlays.get(root) ?? []), ...roots]));
+  }
+  const isCertain = (file: string): boolean => {
+    const roots = takers.get(file) ?? new Set();
+    const instead = [...roots].flatMap((root) =>
+      [...(overlays.get(root) ?? [])].filter((each) => mayReplace(each, root)),
+    );
+    return roots.size > 0 && instead.every((each) => roots.has(each));
+  };
+  return new Set([...ofComponents].filter((file) => !isCertain(file)));
+}
+
+/** Whether what two overlays make of a base may lie in the same place. */
+function mayReplace(one: Kustomization, other: Kustomization): boolean {
+  return one.namespace === undefined || other.namespace === undefined || one.namespace === other.namespace;
 }
 
 /** What a patch may change of the object is seen only when its kustomization is rendered. */

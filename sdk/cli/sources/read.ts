@@ -10,7 +10,7 @@ import { deploymentsIn } from "./gitops";
 import { isModule } from "../module-file";
 import { declarationFrom, readDeclarationFile } from "./declaration";
 import { isGitSource, readRevision } from "./git-revision";
-import { isKustomizationFile, readKustomization, withoutPatches, type Kustomization } from "./kustomize";
+import { isKustomizationFile, readKustomization, rootsOf, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
 import { withReleases } from "./helm-releases";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
@@ -139,7 +139,7 @@ class Folders {
     kustomizations: readonly Kustomization[],
     files: readonly string[],
   ): { content: SourceContent; covers(file: string): boolean } {
-    const roots = rootsOf(kustomizations);
+    const roots = rootsOf(kustomizations).map(({ folder }) => folder);
     const releases = chartReleases(files, textOf, this.#charts);
     const targets: Renderable[] = [
       ...[...this.#charts].filter(isInstallable).flatMap((folder): Renderable[] => {
@@ -183,7 +183,9 @@ class Folders {
     );
     const { objects: whole, problems } = withoutPatches(released, applied);
     const objects = withNamespaces(whole, applied, isNamespaced);
-    const roots = rootsOf(kustomizations).filter((folder) => !this.#rendered.has(folder));
+    const roots = rootsOf(kustomizations)
+      .map(({ folder }) => folder)
+      .filter((folder) => !this.#rendered.has(folder));
     const hints = [
       ...hint("Helm chart", [...this.#charts], "helm template", this.options.verbose),
       ...hint("kustomization", roots, "kustomize build", this.options.verbose),
@@ -225,14 +227,6 @@ function hint(what: string, folders: readonly string[], command: string, verbose
     ? "check the revision out, and use --render"
     : `${command} ${first} | cluster-security COMMAND -, or --render`;
   return [`${what} ${first}${more} is not rendered, its contents are not seen: ${how}`];
-}
-
-/** Kustomizations that no other one takes in. */
-function rootsOf(kustomizations: readonly Kustomization[]): string[] {
-  const taken = new Set(kustomizations.flatMap(({ resources }) => resources));
-  return kustomizations
-    .filter(({ folder, isComponent }) => !isComponent && !taken.has(folder))
-    .map(({ folder }) => folder);
 }
 
 /** The files that the kustomizations of these folders take in, also by other kustomizations. */
