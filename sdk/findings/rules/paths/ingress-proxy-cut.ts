@@ -1,12 +1,4 @@
-import type {
-  CompiledPolicy,
-  Direction,
-  Lookup,
-  PeerTerm,
-  PolicyRule,
-  PolicySource,
-  Snapshot,
-} from "../../../reachability";
+import type { CompiledPolicy, Direction, PeerTerm, PolicyRule, PolicySource, Snapshot } from "../../../reachability";
 import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
