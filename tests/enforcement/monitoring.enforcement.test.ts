@@ -8,10 +8,12 @@ import { dnsServiceAddress, world } from "../../lab/datapath/layout";
 import { monitoringPrograms } from "../../lab/monitoring/programs";
 import { MonitoringStack } from "../../lab/monitoring/stack";
 import { hubbleMetrics } from "../../sdk/charts/index";
-import { planMonitoring } from "../../sdk/monitoring/index";
+import { readLine } from "../../sdk/flows/index";
+import { FlowLog, planMonitoring } from "../../sdk/monitoring/index";
 import type { ClusterSecurityDeclaration } from "../../sdk/plan/index";
 import { Dialect, flow, fqdn, internet, namespace, plan, tcp, workload } from "../../sdk/plan/index";
 import { labelsOf, metricsOf } from "../monitoring/queries";
+import { exportedLines, loggingAs } from "./recorded";
 import type { SharedDatapath } from "./shared-datapath";
 import { closeSharedDatapath, sharedDatapath } from "./shared-datapath";
 
@@ -99,6 +101,7 @@ describe("enforcement: monitoring", function () {
         "--prometheus-serve-addr=:9962",
         "--hubble-metrics-server=:9965",
         `--hubble-metrics=${hubbleMetrics().join(" ")}`,
+        ...loggingAs(FlowLog.Denied),
       ],
     });
     for (const { name } of declaration.namespaces ?? []) await on.cluster.namespace(name);
@@ -213,6 +216,34 @@ describe("enforcement: monitoring", function () {
       empty.filter((text) => !stillEmpty.some((title) => text.startsWith(title))),
       [],
     );
+  });
+
+  it("S0-13 S1-16 S2-13 the flow log of what is denied holds each such flow, and none that passes", () => {
+    const lines = exportedLines();
+    const flows = lines.map((line) => (JSON.parse(line) as { flow: Record<string, unknown> }).flow);
+    assert.deepEqual(
+      flows.filter(({ verdict }) => verdict !== "DROPPED").map(({ verdict }) => verdict),
+      [],
+    );
+    assert.ok(flows.every((each) => !("l7" in each) && !("ethernet" in each)));
+    const told = new Set(
+      lines.flatMap(readLine).flatMap((content) => {
+        if (content.kind !== "flow") return [];
+        const { source, destination, port, outcome } = content.record;
+        const end = (each: typeof source): string =>
+          each.kind === "pod"
+            ? `${each.namespace}/${each.pod ?? ""}`
+            : each.kind === "address"
+              ? each.address
+              : each.kind;
+        return [`${outcome}: ${end(source)} > ${end(destination)} ${port}`];
+      }),
+    );
+    const expected = otherTraffic.map(
+      ({ from, to: at, port }) => `denied: ${from.replace("world:", "")} > ${at} ${port}`,
+    );
+    assert.deepEqual([...told].sort(), expected.sort());
+    console.log(`      ${lines.length} lines, all of ${expected.length} flows that are denied`);
   });
 
   it("S2-11 a policy that is changed cuts a declared flow: its owner hears within two minutes, and of that flow", async () => {

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { RecordingReader, type FlowClass, type Recording, type ReplayedFlow } from "../../sdk/flows/index";
 import type { LabObject, LabPod, LabProbe } from "../../lab/datapath/index";
+import { ciliumMonitoringValues } from "../../sdk/monitoring/index";
+import type { FlowLog } from "../../sdk/monitoring/index";
 
 /** Where each agent exports to: in its own mount namespace, where this folder is its own. */
 const exported = "/run/cilium/flows/events.log";
@@ -15,6 +17,26 @@ export const exporting: readonly string[] = [
   "--hubble-event-buffer-capacity=65535",
   "--hubble-event-queue-size=65536",
 ];
+
+/** The agent's settings that the chart makes of a level of the flow log, its file apart. */
+export function loggingAs(flowLog: FlowLog): readonly string[] {
+  const { hubble } = ciliumMonitoringValues("1.20.2", { flowLog }) as {
+    hubble: { export: { static: { fieldMask: string[]; allowList?: string[] } } };
+  };
+  const { fieldMask, allowList = [] } = hubble.export.static;
+  return [
+    ...exporting,
+    `--hubble-export-fieldmask=${fieldMask.join(",")}`,
+    ...(allowList.length === 0 ? [] : [`--hubble-export-allowlist=${allowList.join(",")}`]),
+  ];
+}
+
+/** Every whole line that the agents have exported so far. */
+export function exportedLines(): string[] {
+  return exportedFiles().flatMap((file) =>
+    (existsSync(file) ? readFileSync(file, "utf8") : "").split("\n").slice(0, -1).filter(Boolean),
+  );
+}
 
 /** The files of all agents, as this process sees them. */
 function exportedFiles(): string[] {

@@ -47,13 +47,15 @@ function without(expr: string): readonly (readonly [string, string])[] {
       parts.push([`line ${line.trim()}`, lines.filter((_, at) => at !== index).join("\n")]);
   });
   // a condition within a line
-  for (const [clause] of expr.matchAll(
+  for (const { 0: clause, index } of expr.matchAll(
     / (?:and|unless) (?:on \([^)]*\) )?[\w:]+(?:\{[^}]*\})?(?:\[\w+\])?(?: offset \w+)?(?: [><=]+ [\d.]+)?/g,
   ))
-    parts.push([`condition${clause}`, expr.replace(clause, "")]);
+    parts.push([`condition${clause}`, expr.slice(0, index) + expr.slice(index + clause.length)]);
   // a threshold
-  for (const [limit] of expr.matchAll(/ > (?!0\b(?!\.))[\d.]+/g))
-    parts.push([`threshold${limit}`, expr.replace(limit, " >= 0")]);
+  for (const { 0: limit, index } of expr.matchAll(/ > (?!0\b(?!\.))[\d.]+/g)) {
+    const rest = expr.slice(index + limit.length);
+    parts.push([`threshold${limit}`, `${expr.slice(0, index)} >= 0${rest}`]);
+  }
   const times = new Map<string, number>();
   return [...new Map(parts.map(([what, text]) => [text, what])).entries()]
     .filter(([text]) => text !== expr)

@@ -3,10 +3,13 @@ import { ruleJudges } from "../../lab/monitoring/programs";
 import { everything, everythingInAmbientMesh, everythingOnCalico, watched, type Watched } from "./declarations";
 import type { Mutant } from "./mutants";
 import { mutantsOf } from "./mutants";
-import { planScenarios } from "./plan-scenarios";
+import { planScenarios } from "./scenarios/plan";
 import type { Scenario } from "./promtool";
 import { failingSuites, readableRules } from "./promtool";
-import { calicoScenarios, ciliumScenarios, declarationScenarios, meshScenarios } from "./scenarios";
+import { ciliumScenarios } from "./scenarios/agents";
+import { calicoScenarios } from "./scenarios/calico";
+import { declarationScenarios } from "./scenarios/ends";
+import { meshScenarios } from "./scenarios/mesh";
 
 /** `1`: all; another text: a regular expression of titles. */
 const wanted = process.env["MONITORING_MUTATIONS"];

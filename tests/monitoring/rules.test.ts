@@ -15,17 +15,13 @@ import {
   watchedExamplesInMesh,
   type Watched,
 } from "./declarations";
-import { endScenarios, planScenarios } from "./plan-scenarios";
+import { endScenarios, planScenarios } from "./scenarios/plan";
 import type { Suite } from "./promtool";
 import { lintRules, testRules } from "./promtool";
-import {
-  agentScenarios,
-  ciliumScenarios,
-  declarationScenarios,
-  meshScenarios,
-  meshOwnerScenarios,
-  calicoScenarios,
-} from "./scenarios";
+import { agentScenarios, ciliumScenarios } from "./scenarios/agents";
+import { calicoScenarios } from "./scenarios/calico";
+import { declarationScenarios } from "./scenarios/ends";
+import { meshOwnerScenarios, meshScenarios } from "./scenarios/mesh";
 
 /**
  * Rules, and scenarios out of their plan for each alert that they have. What happens to one pair is judged with one

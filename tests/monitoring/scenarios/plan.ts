@@ -1,10 +1,10 @@
 /** What can happen to everything that a plan declares, all at once: scenarios out of the plan alone. */
-import type { Plan, PlannedPeer } from "../../sdk/plan/index";
-import { Entity, Tier } from "../../sdk/plan/index";
-import type { MetricEnd } from "../../sdk/monitoring/table";
-import type { Watched } from "./declarations";
-import type { Scenario } from "./promtool";
-import { constant, counter, drops, healthy, passes, policyChanges, within } from "./scenarios";
+import type { Plan, PlannedPeer } from "../../../sdk/plan/index";
+import { Entity, Tier } from "../../../sdk/plan/index";
+import type { MetricEnd } from "../../../sdk/monitoring/table";
+import type { Watched } from "../declarations";
+import type { Scenario } from "../promtool";
+import { constant, counter, drops, healthy, passes, policyChanges, within } from "./series";
 
 const outside: MetricEnd = { namespace: "", name: "reserved:world" };
 const appLabels = ["app.kubernetes.io/name", "app", "k8s-app"];
