@@ -19,9 +19,13 @@ import { chosenExamples } from "./whole-way";
 /** `shop/web[Pod]` is the pod `shop/web`. */
 const nameOf = (end: ProbeEnd): string => (end.kind === "address" ? end.address : end.id.replace(/\[\w+\]$/, ""));
 
-function labProbeOf({ source, destination, protocol, port, isDns }: Probe): LabProbe {
-  const from = source.kind === "address" ? `world:${source.address}` : nameOf(source);
-  const ends = { from, to: nameOf(destination), port };
+/** Pods by the workloads of a snapshot. */
+type Pods = ReadonlyMap<string, string>;
+
+function labProbeOf({ source, destination, protocol, port, isDns }: Probe, pods: Pods): LabProbe {
+  const place = (end: ProbeEnd): string => (end.kind === "address" ? end.address : (pods.get(end.id) ?? end.id));
+  const from = source.kind === "address" ? `world:${source.address}` : place(source);
+  const ends = { from, to: place(destination), port };
   if (isDns === true) {
     return { ...ends, protocol: protocol === "UDP" ? "dns" : "dns-tcp", name: "kubernetes.default.svc.cluster.local" };
   }
@@ -39,22 +43,40 @@ const probeText = ({ source, destination, protocol, port }: Probe): string => {
 describe("enforcement: the examples' flows, recorded on a real Cilium", function () {
   this.timeout(300_000);
   let on: SharedDatapath;
+  let cleanUp = (): Promise<void> => Promise.resolve();
 
   before(async () => {
     on = await sharedDatapath({ nodes: 2, agentArgs: exporting });
     await on.cluster.untilReadyIn("kube-system");
   });
 
+  afterEach(async () => {
+    await cleanUp();
+    cleanUp = () => Promise.resolve();
+  });
+
   after(async () => {
     await closeSharedDatapath();
   });
+
+  async function podsOf(): Promise<Pods> {
+    const running = await on.cluster.pods();
+    const { workloads } = (await computedReachability(on.controlPlane)).snapshot;
+    return new Map(
+      workloads.flatMap(({ id, namespace, addresses }) => {
+        const pod = running.find((each) => each.namespace === namespace && addresses.includes(each.address));
+        return pod === undefined ? [] : [[id, `${namespace}/${pod.name}`] as const];
+      }),
+    );
+  }
 
   /** Whether each came through. Silence where an answer is expected gets more time. */
   async function passes(
     probes: readonly Probe[],
     expected: (probe: Probe, index: number) => boolean,
   ): Promise<boolean[]> {
-    const all = probes.map(labProbeOf);
+    const pods = await podsOf();
+    const all = probes.map((probe) => labProbeOf(probe, pods));
     const send = async (some: readonly LabProbe[], timeout: number): Promise<boolean[]> =>
       (await on.cluster.probe(some, { timeout, parallel: 64 })).map(({ verdict }) => verdict === "allowed");
     const found = await send(all, 800);
@@ -94,6 +116,10 @@ describe("enforcement: the examples' flows, recorded on a real Cilium", function
   for (const name of chosenExamples) {
     it(`S3-13, S3-28: ${name}: what is learnt is what was sent, and what the replay would deny is what is denied`, async () => {
       const { planned, pods, policies } = await exampleOn(name);
+      cleanUp = async () => {
+        await on.cluster.remove(policies);
+        await on.cluster.removeNamespaces([...new Set(pods.map(({ namespace }) => namespace))]);
+      };
       await on.cluster.addPods(pods);
       const open = await computedReachability(on.controlPlane);
       const enforced = await computedReachability(on.controlPlane, policies);
@@ -142,8 +168,6 @@ describe("enforcement: the examples' flows, recorded on a real Cilium", function
         [],
       );
       const measured = await passes(probes, (_, index) => effects[index] === "still-allowed");
-      await on.cluster.remove(policies);
-      await on.cluster.removeNamespaces([...new Set(pods.map(({ namespace }) => namespace))]);
       const wrong = probes.flatMap((probe, index) => {
         const expected = measured[index] === true ? "still-allowed" : "would-be-denied";
         return effects[index] === expected

@@ -172,7 +172,7 @@ function troubles(): readonly Scenario[] {
     },
     silent("all agents encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 1), encrypting("10.0.0.2:9962", 1)),
     silent("no agent is to encrypt", "EncryptionOff", encrypting("10.0.0.1:9962", 0)),
-    fires("the canary failed", "CanaryFailed security critical", [12, 40], {
+    fires("the canary failed", "CanaryFailed security critical", [13, 40], {
       series: 'kube_job_status_failed{namespace="cluster-security-canary",job_name="deny-all-must-block-egress"}',
       values: `${constant(0, 10)} ${constant(1, 20)} ${constant(0, 30)}`,
     }),
@@ -205,5 +205,19 @@ function absentScenarios({ monitoring }: Watched): readonly Scenario[] {
         ],
       };
     });
-  return [there, ...gone];
+  const first = gone[0]?.title.split(" ")[0] ?? "";
+  const back: Scenario = {
+    title: `${first} is gone for a while: what was told goes on being told, and ends`,
+    about: ["PolicyMetricsAbsent"],
+    series: [
+      ...healthy(30, first),
+      { series: labelled(first, hubble), values: `${constant(1, 2)} stale _x47 ${constant(1, 17)}` },
+    ],
+    moments: [
+      { at: "10m", firing: [] },
+      { at: "16m", firing: ["PolicyMetricsAbsent platform critical"] },
+      { at: "24m", firing: [] },
+    ],
+  };
+  return [there, ...gone, back];
 }

@@ -2,9 +2,9 @@
 import { Tier } from "../../../sdk/plan/index";
 import type { MetricEnd } from "../../../sdk/monitoring/table";
 import type { Watched } from "../declarations";
-import type { Scenario } from "../promtool";
+import type { InputSeries, Scenario } from "../promtool";
 import { falseFriends } from "./false-friends";
-import { flowOwners, pairOf } from "./pair";
+import { flowOwners, pairOf, widePairs } from "./pair";
 import {
   between,
   constant,
@@ -266,6 +266,8 @@ function denialsOf(example: Watched): readonly Scenario[] {
       moments: [...between("ClosedWorkloadTried security critical", [16, 40])],
     },
     ...falseFriends(example),
+    ...barely(example),
+    ...wide(example),
     {
       title: "an explicit deny between namespaces: security",
       about: [closed],
@@ -289,6 +291,114 @@ function denialsOf(example: Watched): readonly Scenario[] {
         drops(outside, { ...hidden, name: "another" }, counter([0.05, 30]), "POLICY_DENY"),
       ],
       moments: ["16m", "18m", "20m"].map((at) => ({ at, firing: [] })),
+    },
+  ];
+}
+
+/** What is above a limit by something that does not count, or was above it before. */
+function barely({ monitoring, plan }: Watched): readonly Scenario[] {
+  const { source } = pairOf(monitoring);
+  const home = plan.namespaces.find(({ tier }) => tier === Tier.Applications)?.name ?? source.namespace;
+  const ownerOf = (name: string): string => monitoring.owners.get(name) ?? "platform";
+  const stranger: MetricEnd = { namespace: source.namespace, name: "stranger" };
+  const hidden: MetricEnd = { namespace: home, name: "hidden" };
+  const outside: MetricEnd = { namespace: "", name: "reserved:world" };
+  const ends = [
+    [stranger, { namespace: "far-away", name: "safe" }],
+    [stranger, outside],
+    [outside, hidden],
+  ] as const;
+  const explicit = ["ClosedWorkloadTried security critical", "MetadataEndpointTried security critical"];
+  const told = [...new Set([source.namespace, home].map((name) => `UndeclaredFlowDenied ${ownerOf(name)} warning`))];
+  const beside = (minutes: number): InputSeries[] => [
+    drops(ends[0][0], ends[0][1], counter([50, minutes]), "POLICY_DENIED", "ICMPv4"),
+    drops(stranger, outside, counter([4, minutes]), "POLICY_DENY"),
+    drops(outside, hidden, counter([4, minutes]), "POLICY_DENY"),
+  ];
+  const outwards = monitoring.pairs.find((row) => row.destination.name === outside.name && row.source.namespace !== "");
+  return [
+    {
+      title: "ICMP and explicit denies beside a few denials make them no more: half an hour has to see enough",
+      about: ["UndeclaredFlowDenied"],
+      evaluation: "2m",
+      series: [
+        ...healthy(40),
+        ...beside(40),
+        ...ends.map(([from, to]) => drops(from, to, counter([0, 5], [0.3125, 35]))),
+      ],
+      moments: [
+        { at: "26m", firing: explicit },
+        { at: "39m", firing: [...explicit, ...told].sort() },
+      ],
+    },
+    {
+      title: "ICMP and explicit denies after a burst of denials do not make it go on",
+      about: ["UndeclaredFlowDenied"],
+      evaluation: "2m",
+      series: [...healthy(26), ...beside(26), ...ends.map(([from, to]) => drops(from, to, counter([20, 2], [0, 24])))],
+      moments: [{ at: "25m", firing: explicit }],
+    },
+    {
+      title: "what never passed out of the cluster is not cut: another host may be meant",
+      about: ["DeclaredFlowCut", "DeclaredFlowDenied", "DeclaredPairPartlyDenied"],
+      evaluation: "2m",
+      series: [
+        ...healthy(30, "cilium_policy_change_total"),
+        policyChanges(`${constant(7, 4)} ${constant(9, 26)}`),
+        ...(outwards === undefined ? [] : [drops(outwards.source, outside, counter([0, 4], [4, 26]))]),
+      ],
+      moments: [
+        { at: "8m", firing: [] },
+        { at: "16m", firing: [] },
+        {
+          at: "28m",
+          firing:
+            outwards === undefined ? [] : [`DeclaredPairPartlyDenied ${ownerOf(outwards.source.namespace)} warning`],
+        },
+      ],
+    },
+  ];
+}
+
+/** Pairs that a row for a whole namespace declares: the same conditions hold for them. */
+function wide({ monitoring }: Watched): readonly Scenario[] {
+  const pairs = widePairs(monitoring);
+  if (pairs.length === 0) return [];
+  const ownerOf = (name: string): string => monitoring.owners.get(name) ?? "platform";
+  const unique = (texts: readonly string[]): readonly string[] => [...new Set(texts)].sort();
+  const partly = unique(pairs.map(({ source }) => `DeclaredPairPartlyDenied ${ownerOf(source.namespace)} warning`));
+  const denied = unique(
+    pairs.flatMap((pair) => flowOwners(monitoring, pair)).map((owner) => `DeclaredFlowDenied ${owner} critical`),
+  );
+  const series = (passed: string, dropped: string): InputSeries[] =>
+    pairs.flatMap(({ source, destination }) => [
+      ...passes(source, destination, passed),
+      drops(source, destination, dropped),
+    ]);
+  return [
+    {
+      title: "pairs of whole namespaces that are denied now and then: half an hour has to see enough",
+      about: ["DeclaredPairPartlyDenied"],
+      evaluation: "2m",
+      series: [...healthy(40), ...series(counter([6, 40]), counter([0, 5], [0.3125, 35]))],
+      moments: [
+        { at: "26m", firing: [] },
+        { at: "39m", firing: partly },
+      ],
+    },
+    {
+      title: "pairs of whole namespaces that are denied once in many minutes are silent",
+      about: ["DeclaredPairPartlyDenied"],
+      evaluation: "2m",
+      series: [...healthy(40), ...series(counter([6, 40]), counter([0.2, 40]))],
+      moments: [{ at: "39m", firing: [] }],
+    },
+    {
+      title: "pairs of whole namespaces that are cut are not denied in part as well",
+      about: ["DeclaredFlowDenied", "DeclaredPairPartlyDenied"],
+      evaluation: "2m",
+      series: [...healthy(32), ...series(counter([6, 4], [0, 28]), counter([0, 4], [4, 28]))],
+      moments: [{ at: "30m", firing: denied }],
     },
   ];
 }

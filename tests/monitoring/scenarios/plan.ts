@@ -121,9 +121,9 @@ export function planScenarios(example: Watched): readonly Scenario[] {
   return within(["table", "denials"], all);
 }
 
-/** Pairs that begin in the cluster, and the samples and alerts that their owners get. */
+/** Every pair, and the samples and alerts that its owners get. */
 function cutPairs({ plan }: Watched, alert: string) {
-  const pairs = pairsOf(plan).filter(({ source }) => source.namespace !== "");
+  const pairs = pairsOf(plan);
   const samples = pairs.flatMap(({ source, destination }) =>
     ownersOf(plan, { source, destination }).map((owner) =>
       sample({
@@ -181,7 +181,7 @@ function everyFlowDenied(example: Watched): Scenario {
           source,
           destination,
           counter([0, 4], [4, 16]),
-          destination.namespace === "" ? "POLICY_DENIED" : "POLICY_DENY",
+          source.namespace === "" || destination.namespace === "" ? "POLICY_DENIED" : "POLICY_DENY",
         ),
       ]),
     ],
