@@ -108,13 +108,20 @@ function hubbleSeries(settings: MonitoringSettings, pairs: readonly DeclaredPair
 export function refuseTooMany({ total, counts }: SeriesEstimate, { maxSeries, podLabels }: MonitoringSettings): void {
   if (total <= maxSeries) return;
   const largest = [...counts].sort((a, b) => b.series - a.series)[0];
-  const drop =
-    largest?.metric.startsWith("hubble_") !== true
-      ? "Scrape that metric less, or raise `maxSeries`"
-      : podLabels
-        ? "Set `podLabels` to false: pods are then named by their app label alone"
-        : "Drop the context `source_namespace,destination_namespace` of the largest metric, declare fewer pairs by naming namespaces in place of workloads, or raise `maxSeries`";
   const what = largest === undefined ? "" : `, most of them ${largest.metric}: ${largest.series} (${largest.because})`;
   const message = `is ${maxSeries}, and the metrics would have about ${total} series${what}`;
-  throw new MonitoringError([{ path: ["maxSeries"], kind: "number", message, fix: `${drop}.` }]);
+  throw new MonitoringError([
+    { path: ["maxSeries"], kind: "number", message, fix: fixFor(largest?.metric ?? "", podLabels) },
+  ]);
+}
+
+/** What makes it fewer. Contexts that rules read are none that can be dropped. */
+function fixFor(metric: string, podLabels: boolean): string {
+  if (/^hubble_(?:policy_verdicts|drop)_total$/.test(metric)) {
+    return podLabels
+      ? "Set `podLabels` to false, which drops the contexts of pods and addresses: pods are then named by their app label alone."
+      : "Rules read every context that is left: declare fewer pairs, by naming namespaces in place of workloads, or raise `maxSeries`.";
+  }
+  if (metric.startsWith("hubble_")) return "Raise `maxSeries`: it is the same whatever is declared.";
+  return "Scrape that metric less, or raise `maxSeries`.";
 }

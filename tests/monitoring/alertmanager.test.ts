@@ -6,7 +6,9 @@ import { dump } from "js-yaml";
 import type { MonitoringPrograms } from "../../lab/monitoring/programs";
 import { monitoringPrograms } from "../../lab/monitoring/programs";
 import { run } from "../../lab/toolchain/run";
-import { everything, everythingInAmbientMesh, everythingOnCalico, watched } from "./declarations";
+import { Dialect } from "../../sdk/plan/index";
+import type { Watched } from "./declarations";
+import { everything, everythingInAmbientMesh, everythingOnCalico, watched, watchedExamples } from "./declarations";
 
 const mutes = [{ owner: "shop", from: "2027-12-30", until: "2028-03-01", reason: "moves house" }];
 
@@ -27,15 +29,30 @@ describe("monitoring: Alertmanager's configuration, judged by amtool", function 
     return stdout.trim();
   }
 
-  function written(declaration: typeof everything): string {
+  const written = (declaration: typeof everything): string => writtenFor(watched("x", declaration, { mutes }));
+
+  function writtenFor({ monitoring }: Watched): string {
     const file = path.join(folder, "alertmanager.yml");
-    writeFileSync(file, dump(watched("x", declaration, { mutes }).monitoring.alertmanager, { noRefs: true }));
+    writeFileSync(file, dump(monitoring.alertmanager, { noRefs: true }));
     return file;
   }
 
   it("S2-15 is accepted, with mutes that have an end", async () => {
     for (const declaration of [everything, everythingOnCalico, everythingInAmbientMesh]) {
       assert.match(await amtool("check-config", written(declaration)), /SUCCESS/);
+    }
+  });
+
+  it("S2-15 is accepted for every example, and sends whatever a flow or a namespace of it is about to its owner", async () => {
+    for (const example of await watchedExamples(Dialect.Cilium)) {
+      const file = writtenFor(example);
+      assert.match(await amtool("check-config", file), /SUCCESS/, example.name);
+      const { pairs, owners } = example.monitoring;
+      for (const owner of new Set([...pairs.map((pair) => pair.owner), ...owners.values()])) {
+        const labels = ["alertname=DeclaredFlowCut", `owner=${owner}`, "severity=critical"];
+        const found = await amtool("config", "routes", "test", `--config.file=${file}`, ...labels);
+        assert.equal(found, `owner-${owner}`, example.name);
+      }
     }
   });
 

@@ -91,10 +91,18 @@ describe("monitoring: what is planned", () => {
 
     const [wrong] = problemsOf(() => planMonitoring(planned, { podLabels: true }));
     assert.equal(wrong, "maxSeries");
-    assert.throws(() => planMonitoring(planned, { podLabels: true }), /hubble_policy_verdicts_total.*podLabels/s);
+    assert.throws(
+      () => planMonitoring(planned, { podLabels: true }),
+      /hubble_policy_verdicts_total.*`podLabels` to false, which drops the contexts of pods and addresses/s,
+    );
+    // what is left is what the rules join by
     assert.throws(
       () => planMonitoring(planned, { maxSeries: 1000 }),
-      /is 1000, and the metrics would have about .*Drop the context/s,
+      /is 1000, and the metrics would have about .*Rules read every context that is left: declare fewer pairs/s,
+    );
+    assert.throws(
+      () => planMonitoring(plan(everything), { maxSeries: 100 }),
+      /most of them hubble_flows_processed_total: 600 .*Raise `maxSeries`: it is the same whatever is declared/s,
     );
   });
 
