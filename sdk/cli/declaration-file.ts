@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { load, YAMLException } from "js-yaml";
@@ -44,7 +44,9 @@ const named = (file: string): string => (file === "-" ? "standard input" : `"${f
 
 /** What a declaration's file holds, as it stands. @throws CliError where it cannot be read. */
 export async function readDeclaration(file: string): Promise<unknown> {
-  if (!existsSync(file)) throw inputError(`"${file}": there is no such file`);
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (status === undefined) throw inputError(`"${file}": there is no such file`);
+  if (status.isDirectory()) throw inputError(`"${file}" is a folder: name the file that holds the declaration`);
   if (isModule(file)) return await fromModule(file);
   return declarationIn(file, () => readFileSync(file, "utf8"));
 }

@@ -160,6 +160,10 @@ function textsBelow(place: string): ReadonlyMap<string, string> {
 
 function refuseStrangers(place: string, texts: ReadonlyMap<string, string>, { files }: RenderRecord): void {
   const foreign = [...texts.keys()].filter((file) => file !== recordFile && !files.has(file));
+  const drafts = foreign.filter((file) => /(^|\/)\.[^/]+\.\d+\.part$/.test(file));
+  if (drafts.length > 0 && drafts.length === foreign.length) {
+    throw inputError(`"${place}" holds drafts of a run that was killed (${some(drafts)}): delete them`);
+  }
   if (foreign.length > 0) {
     throw inputError(`"${place}" holds files that were not rendered (${some(foreign)}): move them elsewhere`);
   }

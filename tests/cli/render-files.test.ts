@@ -138,6 +138,19 @@ describe("cluster-security render", function () {
     await refused(/files that were not rendered \(app\/mine\.yaml\)/);
   });
 
+  it("names the drafts of a run that was killed, and a folder in place of a declaration", async () => {
+    assert.equal((await render()).code, 0);
+    writeFileSync(place("app/.default-deny-all.yaml.123.part"), "");
+    const killed = await render();
+    assert.equal(killed.code, 4);
+    assert.match(
+      killed.stderr,
+      /holds drafts of a run that was killed \(app\/\.default-deny-all\.yaml\.123\.part\): delete/,
+    );
+    const wrong = await run(["render", "-d", folder, "--for", "flux"]);
+    assert.deepEqual([wrong.code, /is a folder: name the file that holds/.test(wrong.stderr)], [4, true], wrong.stderr);
+  });
+
   it("refuses where somebody edited or deleted a file, or the record cannot be read", async () => {
     await render();
     const deny = readFileSync(place("app/default-deny-all.yaml"), "utf8");
