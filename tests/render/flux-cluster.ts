@@ -27,6 +27,7 @@ interface LiveKustomization extends FluxKustomization {
   status?: {
     observedGeneration?: number;
     lastAppliedRevision?: string;
+    lastHandledReconcileAt?: string;
     inventory?: { entries?: { id: string }[] };
     conditions?: NonNullable<Live["status"]>["conditions"];
   };
@@ -155,7 +156,7 @@ export class FluxCluster {
   /** Waits until the parent and every Kustomization of the rendering has applied the revision and is ready. */
   async untilReady(files: readonly RenderedFile[], revision: string, within = 240_000): Promise<void> {
     const wanted = [parent, "cluster-infrastructure", ...kustomizationsOf(files).map(({ metadata }) => metadata.name)];
-    await this.untilEach(wanted, within, (one) => isReady(one) && one.status?.lastAppliedRevision === revision);
+    await this.untilEach(wanted, within, (one) => hasApplied(one, revision), revision);
   }
 
   /** Waits until the first commit of a removal has been carried out: what lets everything pass is all that is held. */
@@ -169,7 +170,7 @@ export class FluxCluster {
 
   /** Waits until no Kustomization of a rendering is there. */
   async untilGone(revision: string, within = 120_000): Promise<void> {
-    await this.untilEach([parent], within, (one) => isReady(one) && one.status?.lastAppliedRevision === revision);
+    await this.untilEach([parent], within, (one) => hasApplied(one, revision), revision);
     await this.until("the Kustomizations are gone", within, async () =>
       (await this.kustomizations()).every(({ metadata }) => !metadata.name.startsWith(defaultSettings.name)),
     );
@@ -187,15 +188,17 @@ export class FluxCluster {
     return (await this.kustomizations()).find(({ metadata }) => metadata.name === name) ?? assert.fail(name);
   }
 
-  /** Tells the controller to reconcile at once, as `flux reconcile` does. */
-  async reconcile(name: string): Promise<void> {
+  /** Tells the controller to reconcile at once, as `flux reconcile` does, and when that was. */
+  async reconcile(name: string): Promise<string> {
     const at = pathOf({
       apiVersion: kustomizationApi,
       kind: "Kustomization",
       metadata: { namespace: fluxNamespace, name },
     });
-    const annotations = { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() };
+    const requestedAt = new Date().toISOString();
+    const annotations = { "reconcile.fluxcd.io/requestedAt": requestedAt };
     await this.request("PATCH", at, { metadata: { annotations } }, "application/merge-patch+json");
+    return requestedAt;
   }
 
   async until(what: string, within: number, holds: () => Promise<boolean>): Promise<void> {
@@ -285,9 +288,12 @@ export class FluxCluster {
     names: readonly string[],
     within: number,
     holds: (one: LiveKustomization) => boolean,
+    revision: string,
   ): Promise<void> {
+    const told = new Map<string, string>();
     await this.until(names.join(), within, async () => {
       const all = new Map((await this.kustomizations()).map((one) => [one.metadata.name, one]));
+      await this.wakeWaiting(all, revision, told);
       return names.every((name) => {
         const one = all.get(name);
         return one !== undefined && holds(one);
@@ -295,19 +301,49 @@ export class FluxCluster {
     });
   }
 
+  /**
+   * Has those that wait for others look again as soon as the others are ready: the controller looks by itself only once in a
+   * while, and each look writes their status and an event. Whether they may go on is still the controller's to say.
+   */
+  private async wakeWaiting(
+    all: ReadonlyMap<string, LiveKustomization>,
+    revision: string,
+    told: Map<string, string>,
+  ): Promise<void> {
+    const done = (name: string): boolean => {
+      const one = all.get(name);
+      return one !== undefined && hasApplied(one, revision);
+    };
+    for (const [name, { spec, status }] of all) {
+      if (readiness(status)?.reason !== "DependencyNotReady") continue;
+      const asked = told.get(name);
+      if (asked !== undefined && status?.lastHandledReconcileAt !== asked) continue;
+      if (spec.dependsOn?.every((one) => done(one.name)) === true) told.set(name, await this.reconcile(name));
+    }
+  }
+
   private async states(): Promise<string> {
     return (await this.kustomizations())
       .map(({ metadata, status }) => {
-        const ready = status?.conditions?.find(({ type }) => type === "Ready");
+        const ready = readiness(status);
         return `  ${metadata.name}: ${ready?.status ?? "?"} ${ready?.reason ?? ""} ${ready?.message ?? ""}`;
       })
       .join("\n");
   }
 }
 
+type Condition = NonNullable<NonNullable<Live["status"]>["conditions"]>[number];
+
+function readiness(status: LiveKustomization["status"]): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === "Ready");
+}
+
 export function isReady({ metadata, status }: LiveKustomization): boolean {
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
-  return ready?.status === "True" && status?.observedGeneration === metadata.generation;
+  return readiness(status)?.status === "True" && status?.observedGeneration === metadata.generation;
+}
+
+function hasApplied(one: LiveKustomization, revision: string): boolean {
+  return isReady(one) && one.status?.lastAppliedRevision === revision;
 }
 
 function deedIn(event: AuditEvent, ids: ReadonlyMap<string, string>): Deed | undefined {

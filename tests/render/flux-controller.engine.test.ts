@@ -21,6 +21,8 @@ import { Validating } from "./validating";
 
 const key = (object: Kube): string => idOf(object as unknown as PlannedObject);
 const seed = 20_261_129;
+/** Each takes some 4 CPU seconds: the controller reads Kubernetes' schema anew for every step. */
+const runs = Number(process.env["FLUX_DECLARATIONS"] ?? 6);
 
 /** Random declarations in the APIs whose definitions can be installed; Calico's are served by its own API server. */
 const declarations = fc
@@ -67,7 +69,13 @@ describe("the real kustomize-controller and a rendering for Flux", function () {
 
   before(async function () {
     const program = await kustomizeController();
-    if (program === undefined) return this.skip();
+    if (program === undefined) {
+      // twelve minutes of CPU time are not what somebody who runs the tests asked for
+      console.log(
+        "    skipped: `npm run lab -- tools kustomize-controller --provide` builds kustomize-controller first",
+      );
+      return this.skip();
+    }
     folder = mkdtempSync(path.join(tmpdir(), "cluster-security-flux-"));
     plane = await Plane.start({ auditLog: true, crds: ["cilium", "cluster-network-policy", "istio"] });
     cluster = await FluxCluster.start(plane.controlPlane, program, folder);
@@ -210,9 +218,9 @@ describe("the real kustomize-controller and a rendering for Flux", function () {
     await swept(tree);
   });
 
-  it("S3-16 applies the default deny of 20 random declarations after the last allow, and takes some of them down without a cut", async () => {
+  it("S3-16 applies the default deny of random declarations after the last allow, and takes some of them down without a cut", async () => {
     const count = { policies: 0, allowAlls: 0 };
-    for (const [index, base] of fc.sample(declarations, { seed, numRuns: 20 }).entries()) {
+    for (const [index, base] of fc.sample(declarations, { seed, numRuns: runs }).entries()) {
       const declaration = inNamespacesOf(index, base);
       const name = `declaration ${index} (${declaration.dialect ?? ""})`;
       const planned = plan(declaration);
@@ -230,7 +238,7 @@ describe("the real kustomize-controller and a rendering for Flux", function () {
       count.allowAlls += first.allowAlls.length;
       assert.deepEqual(taken.map(step), first.steps.map(announced), name);
     }
-    assert.ok(count.policies > 100 && count.allowAlls > 0, JSON.stringify(count));
+    assert.ok(count.policies > 5 * runs && count.allowAlls > 0, JSON.stringify(count));
   });
 
   it("S3-15 waits for Cilium's condition Valid before the next step, and fails where a policy is refused", async () => {
