@@ -69,6 +69,17 @@ describe("monitoring: runbooks and procedures", () => {
     assert.match(text, /cluster-security explain \w+\/\w+ \w+\/\w+:\d+/);
   });
 
+  it("S1-28 shows no declared flow where an alert is about ends that nobody declared, and the pods of the CNI that enforces", () => {
+    const textOf = (declaration: typeof everything, name: string): string =>
+      watched("x", declaration).monitoring.documents.find(({ file }) => file === `runbooks/${name}.md`)?.text ?? "";
+    for (const name of ["ClosedWorkloadTried", "MetadataEndpointTried", "OtherTenantTried", "UndeclaredFlowDenied"]) {
+      assert.doesNotMatch(textOf(everything, name), /\(flow |cluster-security explain/, name);
+      assert.match(textOf(everything, name), /put in those that the alert names/, name);
+    }
+    assert.match(textOf(everything, "PolicyMetricsAbsent"), /k8s-app=cilium/);
+    assert.doesNotMatch(textOf(everythingOnCalico, "PolicyMetricsAbsent"), /k8s-app=cilium/);
+  });
+
   it("S2-20 S2-21 the procedures are there, with the owners and namespaces of the declaration", () => {
     const { monitoring } = watched("x", everything);
     const files = monitoring.documents.map(({ file }) => file);

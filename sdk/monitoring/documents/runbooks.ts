@@ -40,10 +40,9 @@ function runbook(plan: Plan, alert: Alert, pairs: readonly DeclaredPair[]): stri
   const pair = examplePair(pairs);
   const filling = pair === undefined ? fallback : fillingOf(pair);
   const usesPair = alert.commands.some((command) => /\$(source|destination)/.test(command));
-  const example =
-    usesPair && pair !== undefined
-      ? [`For ${pair.words} (flow ${pair.flows.join(", ")}, owner ${pair.owner}); put in what the alert names:`, ""]
-      : [];
+  // the others are about ends that nobody declared
+  const isDeclared = alert.name.startsWith("Declared");
+  const example = usesPair && pair !== undefined ? [exampleWords(isDeclared, pair), ""] : [];
   return [
     `# ${alert.name}`,
     "",
@@ -62,7 +61,7 @@ function runbook(plan: Plan, alert: Alert, pairs: readonly DeclaredPair[]): stri
     ...example,
     "```sh",
     ...alert.commands.map((command) => filled(command, filling)),
-    ...(usesPair && pair !== undefined ? explanation(plan, pair) : []),
+    ...(isDeclared && usesPair && pair !== undefined ? explanation(plan, pair) : []),
     "```",
     "",
     "## Confirm",
@@ -79,6 +78,12 @@ function runbook(plan: Plan, alert: Alert, pairs: readonly DeclaredPair[]): stri
     "",
     ...(alert.name.startsWith("DeclaredFlow") ? flowTable(plan, pairs) : []),
   ].join("\n");
+}
+
+function exampleWords(isDeclared: boolean, { words, flows, owner }: DeclaredPair): string {
+  return isDeclared
+    ? `For ${words} (flow ${flows.join(", ")}, owner ${owner}); put in what the alert names:`
+    : `With the namespaces of ${words} as an example; put in those that the alert names:`;
 }
 
 /** A pair of two workloads where there is one; its names are in the commands. */

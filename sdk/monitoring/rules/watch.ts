@@ -50,13 +50,20 @@ function metricAbsent(owner: string, metric: string): Alert {
     impact: "Nobody hears of denials, nor of enforcement that is off.",
     commands: [
       "kubectl get servicemonitors,podmonitors --all-namespaces",
-      "kubectl get pods -n kube-system -l k8s-app=cilium -o wide",
+      podsBehind(metric),
       "kubectl get networkpolicies --all-namespaces",
     ],
     confirm: "Prometheus lists the target as down or not at all.",
     mitigate: "Turn the metrics on again, and let Prometheus reach their port.",
     rollBack: "Revert the change of the chart's values or of the scrape configuration.",
   };
+}
+
+/** The pods that export a metric. */
+function podsBehind(metric: string): string {
+  if (metric.startsWith("felix_")) return "kubectl get pods -n calico-system -l k8s-app=calico-node -o wide";
+  if (metric.startsWith("istio_")) return "kubectl get pods -n istio-system -o wide";
+  return "kubectl get pods -n kube-system -l k8s-app=cilium -o wide";
 }
 
 function canaryFailed(owner: string, namespace: string): Alert {
