@@ -149,6 +149,9 @@ flows:
     const missing = await run(["replay", path.join(folder, "no.log"), "--policies", path.join(folder, "all.yaml")]);
     assert.deepEqual([missing.code, /there is no such file/.test(missing.stderr)], [4, true], missing.stderr);
     writeFileSync(path.join(folder, "cut.gz"), gzipSync(passed.repeat(50)).subarray(0, 200));
+    // before the recording is read, which may take a minute
+    const first = await run(["replay", path.join(folder, "no.log"), "--policies", path.join(folder, "no.yaml")]);
+    assert.match(first.stderr, /no file or folder ".*no\.yaml"/);
     const cut = await run(["replay", path.join(folder, "cut.gz"), "--policies", path.join(folder, "all.yaml")]);
     assert.deepEqual([cut.code, /the compressed file is cut off/.test(cut.stderr)], [4, true], cut.stderr);
     const none = await run(["replay", path.join(folder, "cut.gz")]);

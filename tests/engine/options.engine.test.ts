@@ -179,12 +179,14 @@ describe("resource options and partial operations, on Pulumi's own provider", ()
   it("hooks: those of the component stay with it, and those that a transform sets on a child run beside its own", async () => {
     const home = "hooks";
     await call("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: home } });
-    await call("POST", `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies?fieldManager=kubectl-create`, {
+    const policies = `/apis/networking.k8s.io/v1/namespaces/${home}/networkpolicies?fieldManager=kubectl-create`;
+    const made = await call("POST", policies, {
       apiVersion: "networking.k8s.io/v1",
       kind: "NetworkPolicy",
       metadata: { name: "default-deny-all" },
       spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
     });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
     const ran = { component: [] as string[], child: [] as string[] };
     const args = { ...declare(home), namespaces: [namespace(home, { existing: true })] };
     const stack = await stackOf(home, () => {

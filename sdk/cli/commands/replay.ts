@@ -28,9 +28,10 @@ export async function replay(names: readonly string[], options: ReplayOptions): 
   const limit = shareOf(options.maxUnknown, "--max-unknown");
   if (options.policies.length === 0) throw usageError("--policies: name the policies to replay the flows against");
   const planned = options.declaration === undefined ? undefined : await planOf(options.declaration);
+  // the policies first: a recording may take a minute to read, a mistake in a path should not
+  const loaded = await load(options.policies, options);
   const recording = await record(names, options);
   refuseHalfRecordings(recording, names, "what these policies would deny");
-  const loaded = await load(options.policies, options);
   const judged = replayFlows(recording.classes, loaded.reachability).toSorted(bySeverity);
   const output = outputOf(options);
   const shown = options.all
