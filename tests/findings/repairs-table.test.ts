@@ -126,8 +126,8 @@ const repairs: Readonly<Record<string, { readonly of: number; readonly opens?: t
   "section-without-effect": { of: 2 },
   "selector-key-unknown": { of: 4, opens: true },
   "mesh-peer-matches-nobody": { of: 1, opens: true },
-  "health-endpoint-cut": { of: 3 },
-  "ingress-proxy-cut": { of: 4 },
+  "health-endpoint-cut": { of: 4 },
+  "ingress-proxy-cut": { of: 5 },
 };
 
 function judge(text: string, options: FindingOptions): Judged {
