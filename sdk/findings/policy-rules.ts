@@ -350,11 +350,3 @@ function lookupOf(who: Selectable, snapshot: Snapshot): Lookup {
     }
   };
 }
-
-/**
- * What selectors see of an identity of Cilium's own: its reserved label alone. It has neither a namespace nor the cluster's
- * label (ReservedIdentity in pkg/identity/numericidentity.go), so a policy for all pods of the cluster leaves it out.
- */
-export function reservedIdentity(name: "health" | "ingress"): Lookup {
-  return (field, key) => (field === "reserved" && key === name ? "" : undefined);
-}

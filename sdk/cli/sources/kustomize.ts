@@ -148,14 +148,14 @@ export function rootsOf(kustomizations: readonly Kustomization[]): Kustomization
  */
 function optionalFiles(kustomizations: readonly Kustomization[]): ReadonlySet<string> {
   const ofComponents = new Set(kustomizations.filter((each) => each.isComponent).flatMap((each) => each.resources));
-  const folders = new Set(kustomizations.map(({ folder }) => folder));
+  const byFolder = new Map(kustomizations.map((each) => [each.folder, each]));
   const takers = new Map<string, Set<Kustomization>>();
   for (const root of rootsOf(kustomizations)) {
-    for (const place of reachOf(root, kustomizations)) takers.set(place, (takers.get(place) ?? new Set()).add(root));
+    for (const place of reachOf(root, byFolder)) takers.set(place, (takers.get(place) ?? new Set()).add(root));
   }
   const overlays = new Map<Kustomization, Set<Kustomization>>();
   for (const [file, roots] of takers) {
-    if (ofComponents.has(file) || folders.has(file)) continue;
+    if (ofComponents.has(file) || byFolder.has(file)) continue;
     for (const root of roots) overlays.set(root, new Set([...(overlays.get(root) ?? []), ...roots]));
   }
   const isCertain = (file: string): boolean => {
@@ -198,8 +198,9 @@ function changesOf(
   partsByFile: ReadonlyMap<string, readonly KubeObject[]>,
 ): readonly Change[] {
   const placed = new Set<string>();
+  const byFolder = new Map(kustomizations.map((each) => [each.folder, each]));
   const changes: Change[] = kustomizations.flatMap((kustomization) => {
-    const reach = kustomization.isComponent ? undefined : reachOf(kustomization, kustomizations);
+    const reach = kustomization.isComponent ? undefined : reachOf(kustomization, byFolder);
     return kustomization.patches.flatMap(({ text, target, file }): Change[] => {
       const by = file ?? kustomization.folder;
       const root = kustomization.built ?? kustomization.folder;
@@ -237,8 +238,7 @@ type Change = {
 } & ({ readonly change: KubeObject } | { readonly target: Fields; readonly text: string });
 
 /** The files that a kustomization takes in, also by others. */
-function reachOf(start: Kustomization, all: readonly Kustomization[]): Set<string> {
-  const byFolder = new Map(all.map((each) => [each.folder, each]));
+function reachOf(start: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Set<string> {
   const reached = new Set<string>();
   const visit = (places: readonly string[]): void => {
     for (const place of places) {

@@ -9,10 +9,12 @@ import {
   constant,
   counter,
   enforcement,
+  fires,
   healthy,
   hubble,
   labelled,
   policyChanges,
+  silent,
   slowly,
   verdicts,
   within,
@@ -70,23 +72,6 @@ function troubles(): readonly Scenario[] {
       node2node_enabled: "false",
     }),
     values: typeof value === "string" ? value : constant(value, 60),
-  });
-  const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
-    title,
-    about: [about],
-    series: [...healthy(60), ...series],
-    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
-  });
-  const fires = (
-    title: string,
-    alert: string,
-    minutes: readonly [number, number],
-    ...series: readonly InputSeries[]
-  ): Scenario => ({
-    title,
-    about: [alert.split(" ")[0] ?? ""],
-    series: [...healthy(60), ...series],
-    moments: between(alert, minutes),
   });
   return [
     {

@@ -1,7 +1,7 @@
 /** What the mesh reports, and what has to fire. */
 import type { Watched } from "../declarations";
 import type { InputSeries, Scenario } from "../promtool";
-import { between, counter, healthy, labelled, slowly } from "./series";
+import { counter, fires, healthy, labelled, silent, slowly } from "./series";
 
 /** What ztunnel and waypoints report, between two workloads of the plan. */
 export function meshScenarios(example: Watched): readonly Scenario[] {
@@ -18,34 +18,17 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
   });
   const failed = "istio_tcp_connections_failed_total";
   const owner = example.monitoring.owners.get(to.namespace) ?? "platform";
-  const scenario = (
-    title: string,
-    alert: string,
-    minutes: readonly [number, number],
-    ...series: readonly InputSeries[]
-  ): Scenario => ({
-    title,
-    about: [alert.split(" ")[0] ?? ""],
-    series: [...healthy(60), ...series],
-    moments: between(alert, minutes),
-  });
-  const silent = (title: string, about: string, ...series: readonly InputSeries[]): Scenario => ({
-    title,
-    about: [about],
-    series: [...healthy(60), ...series],
-    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
-  });
   const request = { reporter: "destination", response_code: "403", connection_security_policy: "mutual_tls" };
   const has = (name: string): boolean => example.monitoring.alerts.some((alert) => alert.name === name);
   const all: readonly Scenario[] = [
-    scenario(
+    fires(
       "ztunnel denies",
       `MeshConnectionDenied ${owner} warning`,
       [21, 44],
       burst(failed, { response_flags: "DENY" }, 2),
     ),
     silent("ztunnel fails for another reason", "MeshConnectionDenied", burst(failed, { response_flags: "CONNECT" }, 2)),
-    scenario(
+    fires(
       "a network policy blocks the tunnel",
       "MeshTunnelBlocked platform critical",
       [13, 35],
@@ -86,7 +69,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
         2,
       ),
     ),
-    scenario(
+    fires(
       "requests are forbidden",
       `MeshRequestForbidden ${owner} warning`,
       [21, 44],
@@ -97,7 +80,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
       "MeshRequestForbidden",
       burst("istio_requests_total", { ...request, response_code: "500" }, 2),
     ),
-    scenario(
+    fires(
       "plaintext is accepted",
       "PlaintextAccepted security critical",
       [16, 44],
@@ -107,7 +90,7 @@ export function meshScenarios(example: Watched): readonly Scenario[] {
         2,
       ),
     ),
-    scenario(
+    fires(
       "plaintext connections are accepted",
       "PlaintextAccepted security critical",
       [16, 44],

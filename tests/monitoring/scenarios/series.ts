@@ -130,6 +130,31 @@ export function between(alert: string, [first, last]: readonly [number, number])
   ];
 }
 
+/** Something that an alert fires for, in an hour in which nothing else is wrong. `alert`: as in {@link Moment}. */
+export function fires(
+  title: string,
+  alert: string,
+  minutes: readonly [number, number],
+  ...series: readonly InputSeries[]
+): Scenario {
+  return {
+    title,
+    about: [alert.split(" ")[0] ?? ""],
+    series: [...healthy(60), ...series],
+    moments: between(alert, minutes),
+  };
+}
+
+/** Something that nothing fires for, in such an hour. `about`: the alert that might. */
+export function silent(title: string, about: string, ...series: readonly InputSeries[]): Scenario {
+  return {
+    title,
+    about: [about],
+    series: [...healthy(60), ...series],
+    moments: ["20m", "30m", "40m"].map((at) => ({ at, firing: [] })),
+  };
+}
+
 /** Scenarios of many minutes, whose rules are evaluated every second one. */
 export function slowly(scenarios: readonly Scenario[]): readonly Scenario[] {
   return scenarios.map((scenario) => ({ evaluation: "2m", ...scenario }));

@@ -1,8 +1,9 @@
 import type { CompiledPolicy, Direction, PeerTerm } from "../../../reachability";
-import { describeRef, evaluateCondition } from "../../../reachability";
+import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
-import { policyObjects, policySubject, reservedIdentity } from "../../policy-rules";
+import { policySubject } from "../../policy-rules";
 import { findingOf } from "../../report";
+import { closedBy, reservedIsolators } from "../../reserved-identities";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /** `NotIn namespaces` also selects what has no namespace: Cilium's health endpoint. */
@@ -24,26 +25,13 @@ export const healthEndpointCut: Rule = {
 function* checkHealth(context: RuleContext): Iterable<Finding> {
   const { snapshot } = context.reachability;
   if (!snapshot.profile.healthEndpoints) return;
-  const lookup = reservedIdentity("health");
-  const about = policyObjects(snapshot).map((object) => ({
-    object,
-    parts: object.parts.filter(
-      (part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2,
-    ),
-  }));
-  const all = about.flatMap(({ parts }) => parts);
-  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => lets(part, direction)));
-  const closing = about.flatMap(({ object, parts }) => {
-    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
-    return closed.length === 0 ? [] : [{ origin: object.origin, closed }];
-  });
+  const closing = reservedIsolators(snapshot, "health", lets);
   const [first] = closing;
   if (first === undefined) return;
-  const directions = cut.filter((direction) => closing.some(({ closed }) => closed.includes(direction)));
   // one outage, whichever of the policies is repaired first
   yield findingOf(healthEndpointCut, {
     subject: policySubject(first.origin),
-    message: `Cilium's health endpoints are closed for ${directions.join(" and ")}`,
+    message: `Cilium's health endpoints are closed for ${closedBy(closing).join(" and ")}`,
     because: [
       ...closing.map(({ origin, closed }) => `${describeRef(origin)} selects them and closes ${closed.join(" and ")}`),
       "a selector without Exists for the namespace also fits endpoints that have none, and no policy lets the nodes through to them",

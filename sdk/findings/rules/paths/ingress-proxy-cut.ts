@@ -1,10 +1,11 @@
 import type { CompiledPolicy, Direction, PeerTerm, PolicyRule, PolicySource, Snapshot } from "../../../reachability";
-import { describeRef, evaluateCondition, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
+import { describeRef, isUnknown, namespacesIn, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
 import { installations, settingAt } from "../../installations";
 import { mapOf } from "../../plain";
-import { policyObjects, policySubject, reservedIdentity, testsIn } from "../../policy-rules";
+import { policySubject, testsIn } from "../../policy-rules";
 import { findingOf } from "../../report";
+import { closedBy, partsAboutReserved, reservedIsolators, type ReservedIsolator } from "../../reserved-identities";
 import type { Finding, Rule, RuleContext } from "../../types";
 
 /** `NotIn namespaces` also selects what has no namespace: Cilium's proxy for Ingresses and Gateways. */
@@ -24,36 +25,16 @@ export const ingressProxyCut: Rule = {
   check: checkProxy,
 };
 
-/** A policy that isolates Cilium's proxy in directions in which no policy lets anybody through. */
-interface ProxyIsolator {
-  readonly origin: PolicySource;
-  readonly closed: readonly Direction[];
-}
-
 /** The policies that isolate Cilium's proxy for egress. */
 export function egressIsolatorsOfProxy(snapshot: Snapshot): PolicySource[] {
-  return partsAboutProxy(snapshot)
+  return partsAboutReserved(snapshot, "ingress")
     .filter(({ parts }) => parts.some((part) => part.egress?.isolates === 2))
     .map(({ origin }) => origin);
 }
 
 /** The policies that cut Cilium's proxy from everybody. */
-export function proxyIsolators(snapshot: Snapshot): ProxyIsolator[] {
-  const about = partsAboutProxy(snapshot);
-  const all = about.flatMap(({ parts }) => parts);
-  const cut = (["ingress", "egress"] as const).filter((direction) => !all.some((part) => letsThrough(part, direction)));
-  return about.flatMap(({ origin, parts }) => {
-    const closed = cut.filter((direction) => parts.some((part) => part[direction]?.isolates === 2));
-    return closed.length === 0 ? [] : [{ origin, closed }];
-  });
-}
-
-function partsAboutProxy(snapshot: Snapshot): { origin: PolicySource; parts: CompiledPolicy[] }[] {
-  const lookup = reservedIdentity("ingress");
-  return policyObjects(snapshot).map(({ origin, parts }) => ({
-    origin,
-    parts: parts.filter((part) => part.subject.kind === "pods" && evaluateCondition(part.subject.where, lookup) === 2),
-  }));
+export function proxyIsolators(snapshot: Snapshot): readonly ReservedIsolator[] {
+  return reservedIsolators(snapshot, "ingress", letsThrough);
 }
 
 function* checkProxy(context: RuleContext): Iterable<Finding> {
@@ -64,13 +45,10 @@ function* checkProxy(context: RuleContext): Iterable<Finding> {
   const closing = proxyIsolators(snapshot);
   const [first] = closing;
   if (first === undefined) return;
-  const directions = (["ingress", "egress"] as const).filter((direction) =>
-    closing.some(({ closed }) => closed.includes(direction)),
-  );
   yield findingOf(ingressProxyCut, {
     subject: policySubject(first.origin),
     certainty: served === "yes" ? "definite" : "possible",
-    message: `Cilium's ingress proxy is ${served === "yes" ? "" : "possibly "}closed for ${directions.join(" and ")}`,
+    message: `Cilium's ingress proxy is ${served === "yes" ? "" : "possibly "}closed for ${closedBy(closing).join(" and ")}`,
     because: [
       ...closing.map(({ origin, closed }) => `${describeRef(origin)} selects it and closes ${closed.join(" and ")}`),
       "a selector without Exists for the namespace also fits reserved:ingress, and no policy lets clients in there or the way to the backends out",
