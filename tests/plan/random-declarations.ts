@@ -7,7 +7,7 @@ import type {
   PortDeclaration,
   WorkloadDeclaration,
 } from "../../sdk/plan/index";
-import { Entity, Protocol, Tier } from "../../sdk/plan/index";
+import { Dialect, Entity, Protocol, Tier } from "../../sdk/plan/index";
 
 const namespaceNames = ["alpha", "beta", "gamma", "kube-system"];
 const workloadNames = ["api", "cache", "db", "web", "worker"];
@@ -79,4 +79,22 @@ function withoutRepeats(flows: readonly FlowDeclaration[]): FlowDeclaration[] {
     seen.add(key);
     return true;
   });
+}
+
+/** A flow to a name outside, of the first workload, where the policy API knows names. */
+export function callByName(
+  { workloads }: ClusterSecurityDeclaration,
+  dialect: Dialect,
+): NonNullable<ClusterSecurityDeclaration["flows"]> {
+  const [first] = workloads ?? [];
+  if (dialect !== Dialect.Cilium || first === undefined) return [];
+  return [
+    {
+      from: { workload: `${first.namespace}/${first.name}` },
+      to: { fqdn: "api.example.com" },
+      ports: [{ port: 443 }],
+      reason: "calls",
+      owner: "tests",
+    },
+  ];
 }

@@ -12,7 +12,7 @@ import {
   PolicyVariants,
   sameRules,
 } from "../../sdk/reachability/index";
-import { commonDeclaration } from "../plan/random-declarations";
+import { callByName, commonDeclaration } from "../plan/random-declarations";
 
 const cluster = { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"] };
 
@@ -83,25 +83,12 @@ function declarationOf(
   mesh: MeshMode | undefined,
   named: boolean,
 ): ClusterSecurityDeclaration {
-  const [first] = base.workloads ?? [];
-  const name =
-    named && dialect === Dialect.Cilium && first !== undefined
-      ? [
-          {
-            from: { workload: `${first.namespace}/${first.name}` },
-            to: { fqdn: "api.example.com" },
-            ports: [{ port: 443 }],
-            reason: "calls",
-            owner: "tests",
-          },
-        ]
-      : [];
   return {
     ...base,
     cluster,
     dialect,
     layout,
-    flows: [...(base.flows ?? []), ...name],
+    flows: [...(base.flows ?? []), ...(named ? callByName(base, dialect) : [])],
     ...(mesh === undefined ? {} : { mesh: { mode: mesh, namespaces: ["alpha"] } }),
   };
 }

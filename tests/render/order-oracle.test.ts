@@ -7,7 +7,7 @@ import type { KubeObject, Peer, Reachability } from "../../sdk/reachability/inde
 import { buildSnapshot, compile, describeEnd, metadataEndpoints, shapesPolicies } from "../../sdk/reachability/index";
 import type { OnTheWay, OrderStep } from "../../sdk/render";
 import { defaultSettings, idOf, proveOrder, render } from "../../sdk/render";
-import { commonDeclaration } from "../plan/random-declarations";
+import { callByName, commonDeclaration } from "../plan/random-declarations";
 import { examples } from "../support/examples";
 
 const declarations = fc
@@ -20,20 +20,14 @@ const declarations = fc
   .map(([base, dialect, layout, mesh]): ClusterSecurityDeclaration => {
     const cluster = { apiServer: { cidrs: ["10.96.0.1/32"] }, nodeCidrs: ["192.168.77.0/24"] };
     const meshed = mesh === undefined ? {} : { mesh: { mode: mesh, namespaces: ["alpha"] } };
-    const [first] = base.workloads ?? [];
-    const named =
-      dialect === Dialect.Cilium && first !== undefined
-        ? [
-            {
-              from: { workload: `${first.namespace}/${first.name}` },
-              to: { fqdn: "api.example.com" },
-              ports: [{ port: 443 }],
-              reason: "calls",
-              owner: "tests",
-            },
-          ]
-        : [];
-    return { ...base, cluster, dialect, layout, flows: [...(base.flows ?? []), ...named], ...meshed };
+    return {
+      ...base,
+      cluster,
+      dialect,
+      layout,
+      flows: [...(base.flows ?? []), ...callByName(base, dialect)],
+      ...meshed,
+    };
   });
 
 type Course = readonly [before: readonly PlannedObject[], steps: readonly OrderStep[]];

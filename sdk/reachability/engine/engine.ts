@@ -170,7 +170,7 @@ export class Engine {
 
   /** Whether a connection may pass a waypoint. */
   passesWaypoints(source: Endpoint, destination: Endpoint): boolean {
-    if ((this.snapshot.waypoints?.uses.length ?? 0) === 0) return false;
+    if (!this.hasWaypoints) return false;
     return (
       source.kind === "pod" &&
       destination.kind === "pod" &&
@@ -286,6 +286,11 @@ export class Engine {
   get hasMesh(): boolean {
     const { mesh, waypointHosts } = this.snapshot.rules;
     return mesh.length > 0 || (waypointHosts ?? []).length > 0;
+  }
+
+  /** Whether pods or Services may be behind a waypoint. */
+  get hasWaypoints(): boolean {
+    return (this.snapshot.waypoints?.uses.length ?? 0) > 0;
   }
 
   /** What matching depends on where the subject connects to a name: whether its address is ever learned. */

@@ -86,7 +86,7 @@ export class WorldSweep {
     const { snapshot } = engine;
     if (!snapshot.profile.namedTiers || engine.hasMesh || subject.kind !== "pod" || !engine.enforces())
       return undefined;
-    if ((snapshot.waypoints?.uses.length ?? 0) > 0) return undefined;
+    if (engine.hasWaypoints) return undefined;
     const tiers = engine.index.of(subject)[direction];
     if (tiers.length <= fewTiers || tiers.some(({ tier, ties }) => tier.onTheWay === true || ties !== undefined)) {
       return undefined;

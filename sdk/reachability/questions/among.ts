@@ -41,7 +41,7 @@ const universes = new WeakMap<Engine["context"], WeakMap<readonly Peer[], PodUni
 
 /** The pods that the peers are; nothing where one may be something else, or a mesh or a waypoint decides too. */
 function plainPods(engine: Engine, peers: readonly Peer[]): readonly PodEndpoint[] | undefined {
-  if (engine.hasMesh || (engine.snapshot.waypoints?.uses.length ?? 0) > 0) return undefined;
+  if (engine.hasMesh || engine.hasWaypoints) return undefined;
   const pods = new Set<PodEndpoint>();
   for (const peer of peers) {
     const [end, ...others] = peer.kind === "workload" || peer.kind === "freshPod" ? engine.endpoints.resolve(peer) : [];

@@ -12,7 +12,7 @@ export type SameRules = (source: Peer, destination: Peer) => boolean;
 /** The two engines are about one cluster; `() => false` where they are not, or a mesh or a waypoint decides too. */
 export function sameRulesIn(a: Engine, b: Engine): SameRules {
   const isPlain = (engine: Engine): boolean =>
-    !engine.hasMesh && (engine.snapshot.waypoints?.uses.length ?? 0) === 0 && engine.snapshot.redirects.length === 0;
+    !engine.hasMesh && !engine.hasWaypoints && engine.snapshot.redirects.length === 0;
   if (a.endpoints !== b.endpoints || !isPlain(a) || !isPlain(b)) return () => false;
   const areSame: Readonly<Record<Direction, Map<Peer, boolean>>> = { egress: new Map(), ingress: new Map() };
   const isSame = (direction: Direction, peer: Peer): boolean => {
