@@ -1,5 +1,6 @@
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation";
+import { scratchFolder } from "../scratch";
 
 /** What a stack is opened with. */
 export interface StackOptions {
@@ -18,7 +19,11 @@ const stackName = "lab";
 export async function openStack(options: StackOptions): Promise<Stack> {
   const stack = await LocalWorkspace.createOrSelectStack(
     { stackName, projectName: options.project, program: options.program },
-    { envVars: { ...options.env }, pulumiCommand: await PulumiCommand.get({ root: options.engineRoot }) },
+    {
+      workDir: scratchFolder("cluster-security-stack-"),
+      envVars: { ...options.env },
+      pulumiCommand: await PulumiCommand.get({ root: options.engineRoot }),
+    },
   );
   for (const [key, value] of Object.entries(options.config ?? {})) await stack.setConfig(key, { value });
   return stack;

@@ -1,9 +1,9 @@
 /** Runs the real command line as a child process, as a user does. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildSync } from "esbuild";
+import { scratchFolder } from "../../lab/scratch";
 
 export const repoRoot = path.resolve(__dirname, "..", "..");
 
@@ -110,7 +110,7 @@ export function finished(child: ChildProcess, stdin = ""): Promise<Ran> {
 
 /** A folder with files for one test; `remove` takes it away. */
 export function folderWith(files: Readonly<Record<string, string>>): { folder: string; remove(): void } {
-  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-cli-"));
+  const folder = scratchFolder("cluster-security-cli-");
   for (const [name, text] of Object.entries(files)) {
     const file = path.join(folder, name);
     mkdirSync(path.dirname(file), { recursive: true });

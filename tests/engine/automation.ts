@@ -1,6 +1,7 @@
 /** Runs programs on the real Pulumi engine through the Automation API and keeps what the engine says. */
 import type { EngineEvent, ProjectSettings, PulumiFn } from "@pulumi/pulumi/automation";
 import { CommandError, LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
+import { scratchFolder } from "../../lab/scratch";
 import type { SourcedObject } from "../../sdk/reachability/index";
 import { EventsEnd, withoutQueries } from "../support/engine-stack";
 import { placeNewStack, projectOf } from "./new-stack";
@@ -57,6 +58,7 @@ export async function openStack(settings: StackSettings): Promise<Stack> {
   const ofProject = (key: string): string => (key.includes(":") ? key : `${project}:${key}`);
   const config = Object.entries(settings.config ?? {}).map(([key, value]) => [ofProject(key), value] as const);
   const workspace = await LocalWorkspace.create({
+    workDir: scratchFolder("cluster-security-stack-"),
     envVars: { ...lab.engine.env, ...settings.env },
     pulumiCommand,
     program: settings.program,

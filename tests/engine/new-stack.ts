@@ -7,6 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ProjectSettings, PulumiCommand } from "@pulumi/pulumi/automation";
 import { LocalWorkspace } from "@pulumi/pulumi/automation";
+import { scratchFolder } from "../../lab/scratch";
 
 interface NewStack {
   readonly project: string;
@@ -57,7 +58,7 @@ async function makeOriginal(backend: string, { engine, pulumiCommand }: NewStack
   const { project: projectName, name: stackName } = original;
   const stack = await LocalWorkspace.createStack(
     { projectName, stackName, program: () => Promise.resolve() },
-    { envVars: { ...engine.env }, pulumiCommand },
+    { workDir: scratchFolder("cluster-security-stack-"), envVars: { ...engine.env }, pulumiCommand },
   );
   const { encryptionSalt } = await stack.workspace.stackSettings(stackName);
   if (encryptionSalt === undefined) throw new Error("Pulumi made a stack without a salt for its passphrase");

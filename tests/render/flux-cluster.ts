@@ -188,8 +188,11 @@ export class FluxCluster {
     return (await this.kustomizations()).find(({ metadata }) => metadata.name === name) ?? assert.fail(name);
   }
 
-  /** Tells the controller to reconcile at once, as `flux reconcile` does, and when that was. */
-  async reconcile(name: string): Promise<string> {
+  /**
+   * Tells the controller to reconcile at once, as `flux reconcile` does, and when that was. Nothing for a Kustomization that is
+   * not there: the controller may have pruned it since it was listed.
+   */
+  async reconcile(name: string): Promise<string | undefined> {
     const at = pathOf({
       apiVersion: kustomizationApi,
       kind: "Kustomization",
@@ -197,7 +200,14 @@ export class FluxCluster {
     });
     const requestedAt = new Date().toISOString();
     const annotations = { "reconcile.fluxcd.io/requestedAt": requestedAt };
-    await this.request("PATCH", at, { metadata: { annotations } }, "application/merge-patch+json");
+    const { status, body } = await this.client.call(
+      "PATCH",
+      at,
+      { metadata: { annotations } },
+      "application/merge-patch+json",
+    );
+    if (status === 404) return undefined;
+    assert.ok(status < 300, `PATCH ${at}: ${JSON.stringify(body)}`);
     return requestedAt;
   }
 
@@ -318,7 +328,9 @@ export class FluxCluster {
       if (readiness(status)?.reason !== "DependencyNotReady") continue;
       const asked = told.get(name);
       if (asked !== undefined && status?.lastHandledReconcileAt !== asked) continue;
-      if (spec.dependsOn?.every((one) => done(one.name)) === true) told.set(name, await this.reconcile(name));
+      if (spec.dependsOn?.every((one) => done(one.name)) !== true) continue;
+      const requestedAt = await this.reconcile(name);
+      if (requestedAt !== undefined) told.set(name, requestedAt);
     }
   }
 

@@ -286,7 +286,7 @@ describe("the real kustomize-controller and a rendering for Flux", function () {
     assert.equal((await cluster.live(files)).filter(({ kind }) => kind !== "Namespace").length, 1);
 
     await cluster.setValid(policy, "True");
-    await cluster.reconcile(first);
+    assert.ok((await cluster.reconcile(first)) !== undefined);
     validating = new Validating(cluster);
     await cluster.untilReady(files, revision);
     assert.ok(isReady(await cluster.kustomization(defaultSettings.name)));

@@ -58,6 +58,10 @@ func handshake(target unix.Sockaddr, timeout time.Duration) (time.Duration, erro
 	}
 	start := time.Now()
 	err = unix.Connect(socket, target)
+	// a signal of Go's own scheduler ends the call and not the attempt, which another call waits for
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Connect(socket, target)
+	}
 	return time.Since(start), err
 }
 
