@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
 import { evaluate } from "../../sdk/findings";
-import { buildSnapshot, compile, profileFor, readYaml, type Reachability, type Verdict } from "../../sdk/reachability";
+import {
+  buildSnapshot,
+  compile,
+  profileFor,
+  readYaml,
+  unknownValue,
+  type Reachability,
+  type Verdict,
+} from "../../sdk/reachability";
 
 function judge(...texts: string[]): Reachability {
   const { objects, problems } = readYaml(texts.join("---\n"), "all.yaml");
-  assert.deepEqual(problems, []);
+  // a placeholder that was not filled in is not known, and said where it is
+  assert.deepEqual(
+    problems.filter(({ code }) => code !== "unknown-value"),
+    [],
+  );
   return compile(buildSnapshot(objects, { profile: profileFor("kubernetes") }));
 }
 
@@ -277,6 +289,54 @@ spec: { podSelector: {}, policyTypes: [Egress], egress: [{ ports: [{ protocol: T
       ["shop/web", { address: "192.0.2.7" }, 5433, "denied"],
       ["shop/web", { address: "198.51.100.7" }, 5432, "denied"],
     ]);
+  });
+
+  it("does not call closed what an entry may name that is not known, or refused, and says which", () => {
+    const rows: readonly (readonly [spec: string, said: RegExp])[] = [
+      ["{ hosts: [example.com], ports: [{ number: 99999, name: tls, protocol: TLS }] }", /ports\[0\]\.number.*65535/],
+      ["{ hosts: [example.com], ports: [{ number: 7.5, name: tls, protocol: TLS }] }", /ports\[0\]\.number/],
+      ["{ hosts: [example.com], ports: [{ name: tls, protocol: TLS }] }", /ports\[0\]\.number is missing/],
+      [
+        "{ hosts: [example.com], ports: [{ number: 443, targetPort: 99999, name: tls, protocol: TLS }] }",
+        /ports\[0\]\.targetPort/,
+      ],
+      ['{ hosts: [example.com], ports: [{ number: "${PORT}", name: tls, protocol: TLS }] }', /number is not known/],
+      ['{ hosts: [example.com], ports: "${PORTS}" }', /spec\.ports is not known/],
+      ['{ hosts: "${HOSTS}", ports: [{ number: 443, name: tls, protocol: TLS }] }', /spec\.hosts is not known/],
+      ['{ hosts: ["${HOST}"], ports: [{ number: 443, name: tls, protocol: TLS }] }', /spec\.hosts\[0\] is not known/],
+      ['{ hosts: [example.com], exportTo: ["${TO}"], ports: [{ number: 443, name: a, protocol: TLS }] }', /exportTo/],
+      ['"${SPEC}"', /spec is not known/],
+    ];
+    for (const [spec, said] of rows) {
+      const reachability = judge(shop, closedMesh, serviceEntry("shop/example", spec));
+      table(reachability, [["shop/web", { name: "example.com" }, 443, "unknown"]]);
+      const problems = reachability.snapshot.problems.filter(({ object }) => object?.kind === "ServiceEntry");
+      assert.equal(problems.length, 1, spec);
+      assert.match(problems[0]?.message ?? "", said);
+    }
+    // what one port leaves open says nothing of a host that no entry names
+    const oneHost = serviceEntry(
+      "shop/example",
+      '{ hosts: [example.com], ports: [{ number: "${PORT}", name: a }], resolution: DNS }',
+    );
+    table(judge(shop, closedMesh, oneHost), [["bank/batch", { name: "example.net" }, 443, "denied"]]);
+  });
+
+  it("does not call closed a Service's port that is not known, nor open one that may not be exported", () => {
+    const rest = shop.replace(service("bank/ledger"), "");
+    const ledger = (text: string, annotation?: unknown): Verdict => {
+      const { objects } = readYaml([rest, text, closedMesh].join("---\n"), "all.yaml");
+      const annotations = { "networking.istio.io/exportTo": annotation as string };
+      const all = objects.map(({ object }) => {
+        const changed = annotation !== undefined && object.kind === "Service" && object.metadata?.name === "ledger";
+        return { object: changed ? { ...object, metadata: { ...object.metadata, annotations } } : object };
+      });
+      const reachability = compile(buildSnapshot(all, { profile: profileFor("kubernetes") }));
+      return asks(reachability, "shop/web", { pod: "bank/ledger" }, 8080);
+    };
+    assert.equal(ledger(service("bank/ledger")), "allowed");
+    assert.equal(ledger(service("bank/ledger", '{ port: "${PORT}", targetPort: http }')), "unknown");
+    assert.equal(ledger(service("bank/ledger"), unknownValue), "unknown");
   });
 
   it("leaves alone what annotations keep from the proxy, ambient pods and gateways", () => {

@@ -93,12 +93,12 @@ function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, s
     name === undefined
       ? readLabelSelector(entry["cidrGroupSelector"], `${path}.cidrGroupSelector`, podLabels)
       : undefined;
-  const groups = scope.context.cidrGroups(name, selector);
-  if (groups === undefined) {
-    scope.reader.report("not-read", `${path}: the CiliumCIDRGroup it names is not in the snapshot`, path, true);
-    return somewhereInTheWorld;
-  }
-  return { kind: "cidr", set: groups.subtract(AddressSet.of(...exceptions)) };
+  const { known, rest } = scope.context.cidrGroups(name, selector);
+  const ranges: PeerTerm = { kind: "cidr", set: known.subtract(AddressSet.of(...exceptions)) };
+  if (rest === undefined) return ranges;
+  const why = rest === "not-read" ? "it names is not in the snapshot" : "it names holds ranges that are not known";
+  scope.reader.report(rest === "not-read" ? rest : "unknown-value", `${path}: the CiliumCIDRGroup ${why}`, path, true);
+  return { kind: "or", of: [ranges, somewhereInTheWorld] };
 }
 
 /**

@@ -24,6 +24,13 @@ import type { TierTable } from "./tiers";
 /** The API server or the agent takes nothing of a policy: what it contains has no effect. */
 export class Refused extends Error {}
 
+/** The addresses of groups of ranges. */
+export interface CidrGroups {
+  readonly known: AddressSet;
+  /** There may be more: no group of that name was read, or what one holds is not known. */
+  readonly rest?: "not-read" | "unknown";
+}
+
 /** What a reader of policies may consult. */
 export interface ReaderContext {
   readonly profile: EnforcerProfile;
@@ -36,8 +43,8 @@ export interface ReaderContext {
   networkSets(where: Condition): PeerTerm[];
   /** Whether the labels of some HostEndpoint of Calico's fit. */
   selectsHostEndpoint(where: Condition): boolean;
-  /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits; nothing where one is missing. */
-  cidrGroups(name: string | undefined, selector: Condition | undefined): AddressSet | undefined;
+  /** The addresses of the CiliumCIDRGroups of a name, or that a selector fits. */
+  cidrGroups(name: string | undefined, selector: Condition | undefined): CidrGroups;
 }
 
 /** Reads one object into normalized rules; nothing where the object is not enforced (it then says so). */

@@ -46,8 +46,9 @@ export function meshEgressOf(
   if (first === undefined) return [];
   const read = new Set(services.map(({ namespace }) => namespace));
   const unread = namespaces.filter((name) => !read.has(name));
+  const problems: Problem[] = [];
   const grounds: Grounds = {
-    registered: registeredOf(objects, services),
+    registered: registeredOf(objects, services, problems),
     routed: routedHostsOf(objects),
     namespaces,
     unread: passing(
@@ -56,6 +57,7 @@ export function meshEgressOf(
       first.path,
     ),
   };
+  problems.forEach(report);
   if (unread.length > 0) report(aboutUnread(first, unread));
   return closing.flatMap((scope) => policiesOf(scope, grounds));
 }
@@ -107,7 +109,7 @@ function rulesOf(scope: SidecarScope, client: string | undefined, { registered, 
     const exported = isExported(each, client);
     if (exported === NO) continue;
     for (const { port, ways } of each.ports) {
-      const known = triAnd(exported, knownBy(scope, client, each, port, routed));
+      const known = triAnd(port === undefined ? MAYBE : exported, knownBy(scope, client, each, port, routed));
       if (known === NO) continue;
       for (const { peers, l4 } of ways) {
         rules.push(passing(known === YES ? peers : peers.map((peer) => perhapsOf(peer)), l4, path));
@@ -129,7 +131,7 @@ export function knownBy(
   scope: SidecarScope,
   client: string | undefined,
   target: { readonly namespace: string; readonly host: string },
-  port: number,
+  port: number | undefined,
   routed: ReadonlySet<string>,
 ): Tri {
   const known = knows(scope, client, target, port);

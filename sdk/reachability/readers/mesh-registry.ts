@@ -4,18 +4,21 @@
  */
 import type { SourcedObject } from "../model/objects";
 import { listOf, mapOf, type Fields } from "../model/plain";
+import type { Problem } from "../model/problems";
 import type { L4Spec, PeerTerm } from "../model/rules";
 import { all, always, inNamespace, test } from "../model/selectors/conditions";
 import type { ServiceEntry as Service } from "../model/services";
 import { AddressSet, parseCidr } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import { isUnknown, MAYBE, NO, triOr, unknownValue, YES, type Tri } from "../model/unknown";
+import { ObjectReader, readInteger, readList, readMap, readString, readStrings, required } from "./fields";
 import { clusterNetworkPolicyPattern } from "./fqdn";
 import { anyName } from "./waypoints";
 
 /** A port of something in the registry, and where connections to it go. */
 interface RegisteredPort {
-  readonly port: number;
+  /** Nothing where it is not known. */
+  readonly port: number | undefined;
   readonly ways: readonly { readonly peers: readonly PeerTerm[]; readonly l4: L4Spec }[];
 }
 
@@ -26,6 +29,8 @@ export interface Registered {
   readonly host: string;
   /** Namespaces, `.` for its own, `~` for none; everybody where the list is empty. */
   readonly exportTo: readonly string[];
+  /** Whether it is there for a client is not known: `exportTo` is not, or istiod may refuse the object. */
+  readonly doubtful: boolean;
   readonly ports: readonly RegisteredPort[];
 }
 
@@ -50,10 +55,20 @@ export function hostOf({ namespace, name }: Pick<Service, "namespace" | "name">)
   return `${name}.${namespace}.svc.cluster.local`;
 }
 
-/** Everything in the registry; the API server's Service is in every cluster. */
-export function registeredOf(objects: readonly SourcedObject[], services: readonly Service[]): readonly Registered[] {
-  const entries = objects.flatMap(({ object }) =>
-    object.kind === "ServiceEntry" && object.apiVersion.startsWith("networking.istio.io/") ? entryOf(object) : [],
+/**
+ * Everything in the registry; the API server's Service is in every cluster.
+ *
+ * @param problems Gets what cannot be read in a ServiceEntry.
+ */
+export function registeredOf(
+  objects: readonly SourcedObject[],
+  services: readonly Service[],
+  problems: Problem[],
+): readonly Registered[] {
+  const entries = objects.flatMap((sourced) =>
+    sourced.object.kind === "ServiceEntry" && sourced.object.apiVersion.startsWith("networking.istio.io/")
+      ? entryOf(sourced, problems)
+      : [],
   );
   return [apiServer, ...services.map(serviceOf), ...entries];
 }
@@ -65,27 +80,30 @@ const apiServer: Registered = {
   namespace: "default",
   host: hostOf({ namespace: "default", name: "kubernetes" }),
   exportTo: [],
+  doubtful: false,
   ports: [{ port: 443, ways: [{ peers: [{ kind: "entity", entity: "kube-apiserver" }], l4: exactly(tcp) }] }],
 };
 
 function serviceOf(service: Service): Registered {
   const { namespace, selector, object } = service;
-  const exported = object.metadata?.annotations?.["networking.istio.io/exportTo"];
+  const annotations: unknown = object.metadata?.annotations;
+  const exported = mapOf(annotations)["networking.istio.io/exportTo"];
+  const peers = selector === undefined ? listedBehind(service) : [podsOf(namespace, selector)];
   return {
     namespace,
     host: hostOf(service),
-    exportTo: typeof exported === "string" ? exported.split(",").map((each) => each.trim()) : [],
-    ports: service.ports
-      .filter(({ protocol }) => protocol === "TCP")
-      .map(({ port, target, name }) => ({
-        port,
-        ways: [
-          {
-            peers: selector === undefined ? listedBehind(service) : [podsOf(namespace, selector)],
-            l4: toTarget(selector === undefined ? listedPort(service, name) : target),
-          },
-        ],
-      })),
+    exportTo:
+      typeof exported === "string" && !isUnknown(exported) ? exported.split(",").map((each) => each.trim()) : [],
+    doubtful: isUnknown(annotations) || isUnknown(exported),
+    ports: [
+      ...service.ports
+        .filter(({ protocol }) => protocol === "TCP")
+        .map(({ port, target, name }) => ({
+          port,
+          ways: [{ peers, l4: toTarget(selector === undefined ? listedPort(service, name) : target) }],
+        })),
+      ...(service.portsUnknown ? [{ port: undefined, ways: [{ peers, l4: toTarget(undefined) }] }] : []),
+    ],
   };
 }
 
@@ -118,54 +136,85 @@ const byHost: ReadonlySet<string> = new Set(["http", "http2", "grpc", "grpc-web"
 /** Protocols that name the host in the first message. */
 const bySni: ReadonlySet<string> = new Set(["https", "tls"]);
 
-function entryOf(object: SourcedObject["object"]): Registered[] {
-  const spec = mapOf(object.spec);
+/** The hosts of a ServiceEntry. One that istiod refuses for a value, or whose parts are not known, is there perhaps. */
+function entryOf({ object, source }: SourcedObject, problems: Problem[]): Registered[] {
   const namespace = textOf(object.metadata?.namespace) ?? "default";
-  const hosts = listOf(spec["hosts"]).map((each) => textOf(each) ?? "*");
+  const { apiVersion, kind } = object;
+  const ref = { apiVersion, kind, name: textOf(object.metadata?.name) ?? "(unknown)", namespace };
+  const reader = new ObjectReader(ref, source, problems);
+  const spec = reader.attempt(
+    () => readMap(object.spec, "spec"),
+    () => undefined,
+  );
+  const strings = (key: string) =>
+    reader.attempt(
+      () => readStrings(spec?.[key], `spec.${key}`) ?? [],
+      () => undefined,
+    );
+  const hosts = spec === undefined ? undefined : strings("hosts");
+  const exportTo = strings("exportTo");
+  const ports = spec === undefined ? [{}] : portsOf(spec, reader);
+  const behind = endsOf(spec ?? {}, namespace);
+  return (hosts ?? ["*"]).map((host) => ({
+    namespace,
+    host,
+    exportTo: exportTo ?? [],
+    doubtful: hosts === undefined || exportTo === undefined || reader.invalid,
+    ports: ports.map((port) => ({ port: port.number, ways: behind(host, port) })),
+  }));
+}
+
+/** A port of a ServiceEntry; what is not known of it is left out. */
+interface EntryPort {
+  readonly number?: number;
+  readonly target?: number | undefined;
+  readonly protocol?: string;
+}
+
+function portsOf(spec: Fields, reader: ObjectReader): readonly EntryPort[] {
+  const listed = reader.attempt(
+    () => readList(spec["ports"], "spec.ports") ?? [],
+    () => undefined,
+  );
+  if (listed === undefined) return [{}];
+  return listed.map((value, index) => {
+    const path = `spec.ports[${index}]`;
+    const readPort = (): EntryPort => {
+      const fields = required(readMap(value, path), path);
+      return {
+        number: required(readInteger(fields["number"], `${path}.number`, 1, 65535), `${path}.number`),
+        target: readInteger(fields["targetPort"], `${path}.targetPort`, 1, 65535),
+        protocol: (readString(fields["protocol"], `${path}.protocol`) ?? "").toLowerCase(),
+      };
+    };
+    return reader.attempt(readPort, () => ({}));
+  });
+}
+
+/** Where connections to the hosts of a ServiceEntry go, port by port. */
+function endsOf(spec: Fields, namespace: string): (host: string, port: EntryPort) => RegisteredPort["ways"] {
   const resolution = spec["resolution"] ?? "NONE";
   const addresses = listOf(spec["addresses"]);
   const ranges = addresses.length === 0 ? undefined : rangesIn(addresses);
   const selected = mapOf(spec["workloadSelector"])["labels"];
-  return hosts.map((host) => ({
-    namespace,
-    host,
-    exportTo: listOf(spec["exportTo"]).flatMap((each) => textOf(each) ?? []),
-    ports: listOf(spec["ports"])
-      .map(mapOf)
-      .flatMap((fields): RegisteredPort[] => {
-        const port = fields["number"];
-        if (typeof port !== "number") return [];
-        const asked = exactly(TrafficSet.ports("TCP", port));
-        const target = fields["targetPort"];
-        const pattern = host === "*" ? anyName : clusterNetworkPolicyPattern(host);
-        const protocol = (textOf(fields["protocol"]) ?? "").toLowerCase();
-        const open = addresses.length === 0 || byHost.has(protocol);
-        // a name is asked for in the request; without resolution a connection goes where it was going to
-        const stream = !byHost.has(protocol) && !bySni.has(protocol);
-        const unnamed: PeerTerm = { kind: "not", of: { kind: "fqdn", pattern: anyName, asked: true } };
-        const anywhere = resolution !== "NONE" ? perhapsOf(outside, unnamed) : stream ? uncertain : perhapsOf(unnamed);
-        return [
-          {
-            port,
-            ways: [
-              { peers: [{ kind: "fqdn", pattern, asked: true }], l4: asked },
-              ...(ranges === undefined
-                ? []
-                : [{ peers: [{ kind: "cidr" as const, set: ranges, literal: true }], l4: asked }]),
-              ...(open || ranges === undefined ? [{ peers: [anywhere], l4: asked }] : []),
-              ...(selected === undefined
-                ? []
-                : [
-                    {
-                      peers: [podsOf(namespace, mapOf(selected))],
-                      l4: toTarget(typeof target === "number" ? target : port),
-                    },
-                  ]),
-            ],
-          },
-        ];
-      }),
-  }));
+  return (host, { number, target = number, protocol }) => {
+    const asked = exactly(TrafficSet.ports("TCP", number));
+    const open = addresses.length === 0 || protocol === undefined || byHost.has(protocol);
+    // a name is asked for in the request; without resolution a connection goes where it was going to
+    const stream = protocol === undefined || !(byHost.has(protocol) || bySni.has(protocol));
+    const unnamed: PeerTerm = { kind: "not", of: { kind: "fqdn", pattern: anyName, asked: true } };
+    const anywhere = resolution !== "NONE" ? perhapsOf(outside, unnamed) : stream ? uncertain : perhapsOf(unnamed);
+    return [
+      { peers: [named(host)], l4: asked },
+      ...(ranges === undefined ? [] : [{ peers: [{ kind: "cidr" as const, set: ranges, literal: true }], l4: asked }]),
+      ...(open || ranges === undefined ? [{ peers: [anywhere], l4: asked }] : []),
+      ...(selected === undefined ? [] : [{ peers: [podsOf(namespace, mapOf(selected))], l4: toTarget(target) }]),
+    ];
+  };
+}
+
+function named(host: string): PeerTerm {
+  return { kind: "fqdn", pattern: host === "*" ? anyName : clusterNetworkPolicyPattern(host), asked: true };
 }
 
 /** Addresses and ranges as one set; nothing where one is not known. */
@@ -179,7 +228,8 @@ function rangesIn(texts: readonly unknown[]): AddressSet | undefined {
 }
 
 /** Whether something in the registry is there for a client. `client` is its namespace, where known. */
-export function isExported({ exportTo, namespace }: Registered, client: string | undefined): Tri {
+export function isExported({ exportTo, doubtful, namespace }: Registered, client: string | undefined): Tri {
+  if (doubtful) return MAYBE;
   if (exportTo.length === 0) return YES;
   return exportTo.reduce<Tri>((result, to) => {
     if (to === "*") return YES;

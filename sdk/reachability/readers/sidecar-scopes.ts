@@ -96,12 +96,15 @@ export function sidecarScopesOf(objects: readonly SourcedObject[], rootNamespace
   return [...scopes, { ...mesh, where: rest, namespace: undefined, listeners: everything }];
 }
 
-/** Whether the proxies of a scope know a name of the mesh on a port. `client` is the namespace of one of them, where known. */
+/**
+ * Whether the proxies of a scope know a name of the mesh on a port, where that is known. `client` is the namespace of one of
+ * them, where known.
+ */
 export function knows(
   { listeners, namespace = undefined }: Pick<SidecarScope, "listeners" | "namespace">,
   client: string | undefined,
   target: { readonly namespace: string; readonly host: string },
-  port: number,
+  port: number | undefined,
 ): Tri {
   const own = namespace ?? client;
   const fits = ({ namespace: place, name }: HostRef): Tri => {
@@ -111,7 +114,7 @@ export function knows(
     return own === undefined ? MAYBE : tri(own === target.namespace);
   };
   return listeners.reduce<Tri>((result, listener) => {
-    if (listener.port !== undefined && listener.port !== port) return result;
+    if (listener.port !== undefined && port !== undefined && listener.port !== port) return result;
     const out = listener.hosts
       .filter(({ excluded }) => excluded)
       .reduce<Tri>((sum, each) => triOr(sum, fits(each)), NO);

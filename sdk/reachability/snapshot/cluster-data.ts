@@ -5,13 +5,14 @@ import { evaluate, type Condition } from "../model/selectors/conditions";
 import { labelOf, type LabelSet, type LabelValue } from "../model/selectors/labels";
 import { AddressSet, parseAddress, parseCidr, type AddressRange } from "../model/sets/addresses";
 import type { PortProtocol } from "../model/sets/ports";
-import { isUnknown, NO, unknownValue } from "../model/unknown";
+import { isUnknown, NO, tri, unknownValue, YES } from "../model/unknown";
+import type { CidrGroups } from "../readers/common";
 import { labelSetOf } from "../readers/workloads";
 import { isMap, listOf, mapOf, type Fields } from "../model/plain";
 
 export interface ClusterData {
   readonly services: readonly ServiceEntry[];
-  readonly cidrGroups: (name: string | undefined, selector: Condition | undefined) => AddressSet | undefined;
+  readonly cidrGroups: (name: string | undefined, selector: Condition | undefined) => CidrGroups;
   /** The ranges pods get their addresses from; nothing where the objects do not say. */
   readonly podAddresses: AddressSet | undefined;
   /** The ranges Services get their ClusterIPs from (ServiceCIDR objects); nothing where the objects do not say. */
@@ -24,7 +25,7 @@ export interface ClusterData {
 
 export function readClusterData(objects: readonly SourcedObject[]): ClusterData {
   const endpoints = new Map<string, Endpoints>();
-  const groups: { name: string; labels: LabelSet; set: AddressSet | undefined }[] = [];
+  const groups: CidrGroup[] = [];
   let podAddresses: AddressSet | undefined;
   let serviceAddresses: AddressSet | undefined;
   const clusterDomains = new Set(["cluster.local"]);
@@ -52,20 +53,7 @@ export function readClusterData(objects: readonly SourcedObject[]): ClusterData 
   const services = objects.filter(({ object }) => object.kind === "Service" && object.apiVersion === "v1");
   return {
     services: services.map(({ object }) => serviceOf(object, endpoints)),
-    cidrGroups: (name, selector) => {
-      const found = groups.filter((group) =>
-        name === undefined
-          ? selector !== undefined && evaluate(selector, (_field, key) => labelOf(group.labels, key)) !== NO
-          : group.name === name,
-      );
-      if (name !== undefined && found.length === 0) return undefined;
-      let set = AddressSet.none;
-      for (const group of found) {
-        if (group.set === undefined) return undefined;
-        set = set.union(group.set);
-      }
-      return set;
-    },
+    cidrGroups: (name, selector) => groupsOf(groups, name, selector),
     podAddresses,
     serviceAddresses,
     apiServerAddresses: endpoints.get("default/kubernetes")?.addresses ?? [],
@@ -269,7 +257,31 @@ function addressesOfService(
   };
 }
 
-function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set: AddressSet | undefined } {
+interface CidrGroup {
+  readonly name: string;
+  readonly labels: LabelSet;
+  readonly known: AddressSet;
+  /** It holds no more than what is known. */
+  readonly complete: boolean;
+}
+
+function groupsOf(groups: readonly CidrGroup[], name: string | undefined, selector: Condition | undefined): CidrGroups {
+  let known = AddressSet.none;
+  let complete = true;
+  let found = 0;
+  for (const group of groups) {
+    const named = tri(group.name === name);
+    const fits = selector === undefined ? named : evaluate(selector, (_field, key) => labelOf(group.labels, key));
+    if (fits === NO) continue;
+    found += 1;
+    if (fits === YES) known = known.union(group.known);
+    complete &&= fits === YES && group.complete;
+  }
+  if (name !== undefined && found === 0) return { known, rest: "not-read" };
+  return complete ? { known } : { known, rest: "unknown" };
+}
+
+function cidrGroupOf(object: KubeObject): CidrGroup {
   const { externalCIDRs: given, ...others } = mapOf(object.spec);
   const cidrs = listOf(given);
   // what is not known yet, is no list, or has a field that nobody knows may hold anything
@@ -277,11 +289,15 @@ function cidrGroupOf(object: KubeObject): { name: string; labels: LabelSet; set:
     (object.spec === undefined || isMap(object.spec)) &&
     (given === undefined || Array.isArray(given)) &&
     Object.keys(others).length === 0;
-  const ranges = cidrs.map((cidr) => (typeof cidr === "string" ? parseCidr(cidr) : undefined));
+  const written = cidrs.filter((cidr) => !isUnknown(cidr));
+  const ranges = written.map((cidr) => (typeof cidr === "string" ? parseCidr(cidr) : undefined));
   const known = ranges.filter((range) => range !== undefined);
+  // for a range that is none the API server refuses the group
+  const valid = readable && known.length === ranges.length;
   return {
     name: placeOf(object).name,
     labels: labelSetOf(object.metadata?.labels),
-    set: readable && known.length === ranges.length ? AddressSet.of(...known) : undefined,
+    known: valid ? AddressSet.of(...known) : AddressSet.none,
+    complete: valid && written.length === cidrs.length,
   };
 }

@@ -3,7 +3,7 @@ import type { KubeObject } from "../model/objects";
 import type { Problem } from "../model/problems";
 import { unknownValue } from "../model/unknown";
 import { unreadable } from "../readers/unread-policies";
-import { isPolicy } from "./kinds";
+import { shapesPolicies } from "./kinds";
 
 export interface Gaps {
   /** The object with what is open unknown. */
@@ -39,6 +39,11 @@ const portFields: ReadonlySet<string> = new Set(["containerPort", "protocol", "n
 
 type Found = { readonly path: string; readonly text: string };
 
+/** Whether an object says what Istio's sidecars know, which is all they send to under REGISTRY_ONLY. */
+function isRegistration({ apiVersion, kind }: KubeObject): boolean {
+  return /^(ServiceEntry|Sidecar)$/.test(kind) && apiVersion.startsWith("networking.istio.io/");
+}
+
 /** An object in which what is open is unknown. Names stay as they are written: nothing but a message depends on them. */
 export function gapsIn(object: KubeObject): Gaps {
   if (encrypted.test(object.kind) || encrypted.test(object.apiVersion)) return encryptedWhole(object);
@@ -57,7 +62,7 @@ export function gapsIn(object: KubeObject): Gaps {
       ...("labels" in metadata ? { labels: open(metadata["labels"], "metadata.labels") } : {}),
     };
   }
-  if (isPolicy(object.apiVersion, object.kind)) {
+  if (shapesPolicies(object.apiVersion, object.kind) || isRegistration(object)) {
     for (const field of ["spec", "specs"]) if (field in object) changed[field] = open(object[field], field);
   } else if (object.kind === "Service") changed["spec"] = open(object.spec, "spec");
   else if ("spec" in object) changed["spec"] = openTemplate(object.spec, "spec", open);
