@@ -10,9 +10,19 @@ const floorRules = floors.map((floor, level) => ({
   to: { path: `^sdk/reachability/((${[...floors.slice(level + 1), "-"].join("|")})/|[^/]+$)` },
 }));
 
+/** What every start of the command loads. The rooms take ten times as long: a command loads those that it needs. */
+const start =
+  "^sdk/(cli/((main|run|program[^/]*|completion|ends-help|errors|exit-codes|output|progress)|print/formats|sources/types)|reachability/model/words|render/settings)\\.ts$";
+
 module.exports = {
   forbidden: [
     ...floorRules,
+    {
+      name: "a-start-loads-no-room",
+      severity: "error",
+      from: { path: start },
+      to: { path: "^sdk/", pathNot: start, dependencyTypesNot: ["type-only", "dynamic-import"] },
+    },
     {
       name: "pure-rooms-have-no-effects",
       comment:

@@ -3,7 +3,7 @@ import { Option, type Command } from "commander";
 import type { AuditOptions } from "./commands/audit";
 import type { CronJobCommandOptions } from "./commands/audit-cronjob";
 import { exitCodesHelp } from "./exit-codes";
-import { auditFormats } from "./print/audit";
+import { auditFormats } from "./print/formats";
 import { inputOptions, outputHelp, repeatable, several, type Outcome } from "./program-options";
 
 const auditHelp = `

@@ -13,15 +13,9 @@ import {
 import { severities, type Severity } from "../../findings";
 import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
-import {
-  describeDrifts,
-  printAudit,
-  printComparison,
-  type AuditFormat,
-  type AuditReporting,
-  type AuditRun,
-} from "../print/audit";
+import { describeDrifts, printAudit, printComparison, type AuditReporting, type AuditRun } from "../print/audit";
 import { coloursFor } from "../print/colours";
+import type { AuditFormat } from "../print/formats";
 import { note, type InputOptions } from "../snapshot";
 import {
   nameOfSource,

@@ -15,12 +15,9 @@ import { describeRef } from "../../reachability";
 import { assessmentResults, computedControls, describeSource, policyReports } from "../../reports";
 import { printable } from "../output";
 import type { Colours } from "./colours";
+import type { AuditFormat } from "./formats";
 import { countsBySeverity, severityHead } from "./severity";
 import { markdownCell } from "./text";
-
-/** The values of `--format` of `audit`. */
-export const auditFormats = ["table", "json", "md", "policyreport", "oscal"] as const;
-export type AuditFormat = (typeof auditFormats)[number];
 
 /** What stands around the answer. */
 export interface AuditRun {

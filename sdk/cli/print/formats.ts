@@ -16,6 +16,10 @@ export type ListFormat = (typeof listFormats)[number];
 export const checkFormats = ["table", "json", "csv", "md", "sarif", "junit", "policyreport", "oscal"] as const;
 export type CheckFormat = (typeof checkFormats)[number];
 
+/** Of audits. */
+export const auditFormats = ["table", "json", "md", "policyreport", "oscal"] as const;
+export type AuditFormat = (typeof auditFormats)[number];
+
 /** Of reports. */
 export const reportFormats = ["html", "md", "csv", "json", "oscal", "policyreport"] as const;
 export type ReportFormat = (typeof reportFormats)[number];
