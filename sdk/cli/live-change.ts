@@ -1,4 +1,5 @@
 /** Changes the policies of a live cluster: shown as paths first, asked for, applied in a safe order, and looked at again. */
+import type { Connection } from "../cluster";
 import type { PlannedObject } from "../plan";
 import type { KubeObject, PathDifference, Reachability, SourcedObject } from "../reachability";
 import { buildSnapshot, compile, countPaths, diff, holdsUnknown, shapesPolicies } from "../reachability";
@@ -157,10 +158,8 @@ async function carryOut(
     output.write(`${does === "apply" ? "applied" : "deleted"} ${idOf(object)} (${since(moment)})\n`);
   }
   output.write(`${counted(steps.length, "change")} in ${since(begin)}\n`);
-  const client = new cluster.ApiClient(connection);
-  const { objects } = await cluster.readLiveObjects(client, { cluster: context });
-  const now = compile(buildSnapshot(cluster.withoutOwned(objects), { profile: meant.snapshot.profile }));
-  const left = [...diff(meant, now)];
+  await output.ready();
+  const left = [...diff(meant, await reachabilityNow(connection, context, meant))];
   if (left.length === 0) {
     output.write("checked: the cluster allows what was shown, nothing else\n");
     return exitCodes.ok;
@@ -168,4 +167,19 @@ async function carryOut(
   output.write("the cluster allows something else than what was shown: a controller or somebody else changes it too\n");
   showPaths(left, output);
   return exitCodes.no;
+}
+
+/** What the cluster allows after the changes. @throws CliError that says that they were made all the same */
+async function reachabilityNow(connection: Connection, context: string, meant: Reachability): Promise<Reachability> {
+  const cluster = await import("../cluster/index.js");
+  try {
+    const { objects } = await cluster.readLiveObjects(new cluster.ApiClient(connection), { cluster: context });
+    return compile(buildSnapshot(cluster.withoutOwned(objects), { profile: meant.snapshot.profile }));
+  } catch (error) {
+    if (!(error instanceof cluster.ClusterError)) throw error;
+    throw new CliError(
+      `${error.message}. All changes were made; what the cluster allows now was not looked at`,
+      exitCodes.input,
+    );
+  }
 }

@@ -39,7 +39,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv], { from: "user" });
     return outcome.exitCode;
   } catch (error) {
-    return failure(error);
+    return await failure(error);
   } finally {
     endProgress();
   }
@@ -50,13 +50,14 @@ function withCommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withCommands)];
 }
 
-function failure(error: unknown): number {
+async function failure(error: unknown): Promise<number> {
   // Commander has printed its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof OutputClosed) return Number(process.exitCode ?? exitCodes.ok);
-  if (error instanceof CliError) {
+  const { ClusterError } = await import("../cluster/errors.js");
+  if (error instanceof CliError || error instanceof ClusterError) {
     process.stderr.write(`cluster-security: ${printable(error.message)}\n`);
-    return error.exitCode;
+    return error instanceof CliError ? error.exitCode : exitCodes.input;
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(

@@ -2,25 +2,16 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClusterError } from "./errors";
+import { describe, notUnderstood, refused, said, unreachable, type Asked, type Answer } from "./refusals";
 
 /** What a request needs beyond its path: server, certificates, headers, agent. Made from a kubeconfig. */
 export interface Connection {
   /** `https://host:port`, with a path prefix if the kubeconfig has one. */
   readonly server: string;
+  /** Name of the kubeconfig's context; errors name it. Absent: they name the server. */
+  readonly context?: string;
   /** Options for each request, asked for anew each time: tokens expire. */
   requestOptions(): Promise<https.RequestOptions>;
-}
-
-/** An answer of the API server that is not 2xx and not worth a retry. */
-export class ApiError extends ClusterError {
-  constructor(
-    readonly status: number,
-    readonly reason: string,
-    message: string,
-  ) {
-    super(message);
-    this.name = "ApiError";
-  }
 }
 
 export interface ApiClientOptions {
@@ -34,9 +25,22 @@ export interface ApiClientOptions {
   readonly onRetry?: (message: string) => void;
 }
 
+const defaults: Required<ApiClientOptions> = {
+  timeout: 60_000,
+  attempts: 6,
+  backoff: 250,
+  onRetry: () => undefined,
+};
+
 /** Answers that say "try again" (Kubernetes API conventions): 429 and 503 by the server, the others by proxies before it. */
 const passing: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 const longestWait = 10_000;
+
+/** So long a server may ask to wait (Retry-After), in milliseconds; one that asks for more is not asked again. */
+const longestAskedFor = 60_000;
+
+/** Bytes. A page is some 500 objects of some kilobytes; what is larger than a string may be cannot be read at all. */
+const largestAnswer = 256 * 1024 * 1024;
 
 /** Reads from a Kubernetes API server, and only reads. Retries what passes: 429, 5xx, connections that break. */
 export class ApiClient {
@@ -45,52 +49,83 @@ export class ApiClient {
 
   constructor(connection: Connection, options: ApiClientOptions = {}) {
     this.#connection = connection;
-    this.#options = { timeout: 60_000, attempts: 6, backoff: 250, onRetry: () => undefined, ...options };
+    this.#options = { ...defaults, ...options };
   }
 
   /**
-   * GET of one path, parsed.
+   * GET of one path, parsed: an object, as everything in the API is.
    *
    * @throws ApiError for an answer that a retry does not change, ClusterError where no answer can be had.
    */
-  async get(path: string): Promise<unknown> {
-    for (let attempt = 1; ; attempt++) {
-      let wait = Math.min(this.#options.backoff * 2 ** (attempt - 1), longestWait);
-      try {
-        const answer = await send(this.#connection, "GET", path, undefined, this.#options.timeout);
-        if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
-        const error = apiError(answer, path);
-        if (!passing.has(answer.status) || attempt >= this.#options.attempts) throw error;
-        if (answer.retryAfter !== undefined) wait = Math.min(answer.retryAfter * 1000, longestWait);
-        this.#options.onRetry(`${error.message}; trying again in ${wait} ms`);
-      } catch (error) {
-        if (error instanceof ClusterError) throw error;
-        if (!isPassing(error) || attempt >= this.#options.attempts) throw unreachable(this.#connection, error);
-        this.#options.onRetry(`${describe(error)}; trying again in ${wait} ms`);
-      }
-      // Half of the wait is random, so that many clients do not come back at the same moment.
-      await sleep(wait / 2 + (Math.random() * wait) / 2);
-    }
+  get(path: string): Promise<unknown> {
+    return exchange(this.#connection, { method: "GET", path, body: undefined }, this.#options);
+  }
+
+  /** The error for an answer that does not hold what the API says. @param what "a list without items" */
+  notUnderstood(path: string, what: string): ClusterError {
+    return notUnderstood({ ...this.#connection, method: "GET", path }, what);
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  /** Seconds, from the header of that name. */
-  readonly retryAfter?: number;
+/**
+ * One request that changes the cluster, parsed. A deletion and a patch are tried again like a read: carried out twice they do the
+ * same. Anything else only where the server says "later" (429): after a connection that broke nobody knows whether it was
+ * carried out.
+ *
+ * @throws ApiError for an answer that is not 2xx, ClusterError where no answer can be had.
+ */
+export function change(
+  connection: Connection,
+  method: Exclude<Method, "GET">,
+  path: string,
+  body: unknown,
+  timeout = defaults.timeout,
+): Promise<unknown> {
+  return exchange(connection, { method, path, body }, { ...defaults, timeout });
 }
 
 /** `APPLY`: server-side apply, which is a PATCH of its own content type. */
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "APPLY" | "DELETE";
 
-async function send(
+interface Request {
+  readonly method: Method;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+/** Sends a request until there is an answer that counts. */
+async function exchange(
   connection: Connection,
-  method: Method,
-  path: string,
-  body: unknown,
-  timeout: number,
-): Promise<Answer> {
+  request: Request,
+  { timeout, attempts, backoff, onRetry }: Required<ApiClientOptions>,
+): Promise<unknown> {
+  for (let attempt = 1; ; attempt++) {
+    const asked: Asked = { ...connection, ...request, attempts: attempt };
+    const backedOff = Math.min(backoff * 2 ** (attempt - 1), longestWait);
+    // half of the wait is random, so that many clients do not come back at the same moment
+    let wait = backedOff / 2 + (Math.random() * backedOff) / 2;
+    try {
+      const answer = await send(connection, request, timeout);
+      if (answer.status >= 200 && answer.status < 300) return objectIn(answer.body, asked);
+      const error = refused(asked, answer);
+      const { retryAfter = 0 } = answer;
+      if (!mayPass(request, answer.status) || attempt >= attempts || retryAfter > longestAskedFor) throw error;
+      wait = Math.max(wait, retryAfter);
+      onRetry(`${said(asked)}: ${answer.status} ${error.reason}; trying again in ${Math.round(wait)} ms`);
+    } catch (error) {
+      if (error instanceof ClusterError) throw error;
+      if (request.method === "POST" || !isPassing(error) || attempt >= attempts) throw unreachable(asked, error);
+      onRetry(`${said(asked)}: ${describe(error)}; trying again in ${Math.round(wait)} ms`);
+    }
+    await sleep(wait);
+  }
+}
+
+function mayPass({ method }: Request, status: number): boolean {
+  return method === "POST" ? status === 429 : passing.has(status);
+}
+
+async function send(connection: Connection, { method, path, body }: Request, timeout: number): Promise<Answer> {
   const url = new URL(connection.server.replace(/\/$/, "") + path);
   const options = await connection.requestOptions();
   const open = url.protocol === "http:" ? http.request : https.request;
@@ -103,10 +138,17 @@ async function send(
   return new Promise((resolve, reject) => {
     const request = open(url, { ...options, method: method === "APPLY" ? "PATCH" : method, headers }, (response) => {
       const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
+      let size = 0;
+      response.on("data", (part: Buffer) => {
+        parts.push(part);
+        size += part.length;
+        if (size <= largestAnswer) return;
+        request.destroy();
+        reject(notUnderstood({ ...connection, method, path }, `longer than ${largestAnswer / 1024 / 1024} MB`));
+      });
       response.on("error", reject);
       response.on("end", () => {
-        const retryAfter = Number(response.headers["retry-after"]);
+        const retryAfter = Number(response.headers["retry-after"]) * 1000;
         resolve({
           status: response.statusCode ?? 0,
           body: Buffer.concat(parts).toString("utf8"),
@@ -128,52 +170,17 @@ function contentTypeOf(method: Method): string {
   return method === "PATCH" ? "application/merge-patch+json" : "application/json";
 }
 
-/**
- * One request that changes the cluster, parsed. A deletion and a patch are tried again like a read: carried out twice they do the
- * same. Anything else only where the server says "later" (429): after a connection that broke nobody knows whether it was
- * carried out.
- *
- * @throws ApiError for an answer that is not 2xx, ClusterError where no answer can be had.
- */
-export async function change(
-  connection: Connection,
-  method: "POST" | "PUT" | "PATCH" | "APPLY" | "DELETE",
-  path: string,
-  body: unknown,
-  timeout = 60_000,
-): Promise<unknown> {
-  for (let attempt = 1; ; attempt++) {
-    let wait = attempt * 1000;
-    try {
-      const answer = await send(connection, method, path, body, timeout);
-      if (answer.status >= 200 && answer.status < 300) return parse(answer.body, path);
-      const mayPass = isRepeatable(method) ? passing.has(answer.status) : answer.status === 429;
-      if (!mayPass || attempt >= 6) throw apiError(answer, path);
-      if (answer.retryAfter !== undefined) wait = answer.retryAfter * 1000;
-    } catch (error) {
-      if (error instanceof ClusterError) throw error;
-      if (!isRepeatable(method) || !isPassing(error) || attempt >= 6) throw unreachable(connection, error);
-    }
-    await sleep(Math.min(wait, longestWait));
-  }
-}
-
-function isRepeatable(method: Method): boolean {
-  return method !== "POST";
-}
-
-function unreachable(connection: Connection, error: unknown): ClusterError {
-  return new ClusterError(`cannot reach the API server ${connection.server}: ${describe(error)}`, { cause: error });
-}
-
-function parse(body: string, path: string): unknown {
+function objectIn(body: string, asked: Asked): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(body) as unknown;
+    value = JSON.parse(body);
   } catch {
-    throw new ClusterError(
-      `the server answers ${path} with something that is not JSON: is it a Kubernetes API server?`,
-    );
+    throw notUnderstood(asked, "not JSON");
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw notUnderstood(asked, "JSON, and no object");
+  }
+  return value;
 }
 
 /** Errors of connections that another attempt may not meet. A certificate that is refused is refused again. */
@@ -182,22 +189,4 @@ function isPassing(error: unknown): boolean {
   return ["ECONNRESET", "ETIMEDOUT", "EPIPE", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"].includes(
     code,
   );
-}
-
-function apiError(answer: Answer, path: string): ApiError {
-  let reason = "";
-  let message = "";
-  try {
-    const status = JSON.parse(answer.body) as { reason?: unknown; message?: unknown };
-    reason = typeof status.reason === "string" ? status.reason : "";
-    message = typeof status.message === "string" ? status.message : "";
-  } catch {
-    // A proxy's page: its text says nothing that helps.
-  }
-  return new ApiError(answer.status, reason, `${path.split("?")[0]}: ${answer.status} ${message || reason}`.trim());
-}
-
-function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return describe(error.errors[0]);
-  return error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error);
 }

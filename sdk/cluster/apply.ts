@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "../reachability";
 import { groupOf } from "../reachability";
-import { ApiClient, ApiError, change, type Connection } from "./api-client";
-import { ClusterError } from "./errors";
+import { ApiClient, change, type Connection } from "./api-client";
+import { ApiError, ClusterError } from "./errors";
 import { kindsToRead } from "./kinds";
 
 /** Who owns fields of objects that nobody applied before. */

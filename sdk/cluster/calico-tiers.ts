@@ -4,7 +4,7 @@
  * policies"). It lists what of the tiers may be read, and says nothing of the rest.
  */
 import type { ApiClient } from "./api-client";
-import { ApiError } from "./api-client";
+import { ApiError } from "./errors";
 
 const group = "projectcalico.org";
 

@@ -5,3 +5,15 @@ export class ClusterError extends Error {
     this.name = "ClusterError";
   }
 }
+
+/** An answer of the API server that is not 2xx and not worth a retry. */
+export class ApiError extends ClusterError {
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = "ApiError";
+  }
+}

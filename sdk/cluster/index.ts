@@ -1,13 +1,13 @@
 /** Effects on a cluster: the client, the live snapshot's objects, and verification by packets through an executor. */
 export { applyObject, deleteObject } from "./apply";
-export { ApiClient, ApiError, type Connection } from "./api-client";
+export { ApiClient, type Connection } from "./api-client";
 export { BreakGlassApi } from "./break-glass/api";
 export { closeBypass } from "./break-glass/close";
 export { chooseGrant, grantsOf, kindsOf, type Choice } from "./break-glass/grants";
 export { listBypasses, type ListedBypass } from "./break-glass/list";
 export { openBypass } from "./break-glass/open";
 export { tryBreakGlass, type TrialResult } from "./break-glass/trial";
-export { ClusterError } from "./errors";
+export { ApiError, ClusterError } from "./errors";
 export { auditedKinds, kindsToRead } from "./kinds";
 export { connect, connectAsProvider, type ProviderCluster } from "./kubeconfig";
 export { readKustomizations } from "./kustomizations";

@@ -13,6 +13,8 @@ export interface KindToRead {
    * be trusted. `details`: only explanations and exposure lose detail.
    */
   readonly forbidden: "verdicts" | "details";
+  /** Every Kubernetes API server has it. Default: others may lack it. */
+  readonly isEverywhere?: true;
 }
 
 function kinds(
@@ -20,9 +22,12 @@ function kinds(
   versions: readonly string[],
   forbidden: KindToRead["forbidden"],
   names: Readonly<Record<string, string>>,
+  more: Pick<KindToRead, "isEverywhere"> = {},
 ): KindToRead[] {
-  return Object.entries(names).map(([plural, kind]) => ({ group, versions, plural, kind, forbidden }));
+  return Object.entries(names).map(([plural, kind]) => ({ group, versions, plural, kind, forbidden, ...more }));
 }
+
+const isEverywhere = { isEverywhere: true } as const;
 
 /**
  * Every kind that is listed. Sources: the API groups' own documentation; the dialects as the engine's readers name them.
@@ -30,10 +35,7 @@ function kinds(
  * must become a problem, not silence.
  */
 export const kindsToRead: readonly KindToRead[] = [
-  ...kinds("", ["v1"], "verdicts", {
-    namespaces: "Namespace",
-    pods: "Pod",
-  }),
+  ...kinds("", ["v1"], "verdicts", { namespaces: "Namespace", pods: "Pod" }, isEverywhere),
   ...kinds("", ["v1"], "details", {
     nodes: "Node",
     services: "Service",
@@ -48,7 +50,7 @@ export const kindsToRead: readonly KindToRead[] = [
   }),
   ...kinds("batch", ["v1"], "details", { jobs: "Job", cronjobs: "CronJob" }),
   ...kinds("discovery.k8s.io", ["v1"], "details", { endpointslices: "EndpointSlice" }),
-  ...kinds("networking.k8s.io", ["v1"], "verdicts", { networkpolicies: "NetworkPolicy" }),
+  ...kinds("networking.k8s.io", ["v1"], "verdicts", { networkpolicies: "NetworkPolicy" }, isEverywhere),
   ...kinds("networking.k8s.io", ["v1"], "details", { ingresses: "Ingress", ingressclasses: "IngressClass" }),
   ...kinds("gateway.networking.k8s.io", ["v1", "v1beta1"], "details", {
     gateways: "Gateway",

@@ -63,19 +63,35 @@ function connectionOf(config: KubeConfig, context: string): Connection {
   }
   return {
     server: cluster.server,
+    context,
     async requestOptions() {
       const request: https.RequestOptions = {};
       try {
         await config.applyToHTTPSOptions(request);
       } catch (error) {
-        throw new ClusterError(
-          `cannot sign in to context "${context}": ${error instanceof Error ? error.message : String(error)}`,
-          { cause: error },
-        );
+        throw new ClusterError(`cannot sign in to context "${context}": ${whyNot(error, cluster.server)}`, {
+          cause: error,
+        });
       }
       return request;
     },
   };
+}
+
+/** Why nobody is signed in. What a program printed on its standard output is never told: it may be a token. */
+function whyNot(error: unknown, server: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return `there is no ${path ?? "such file"}`;
+  if (server.startsWith("http:") && error.message.includes("HTTP protocol")) {
+    return `its server ${server} has no TLS: where that is meant, as with kubectl proxy, set insecure-skip-tls-verify of the cluster in the kubeconfig`;
+  }
+  if (error instanceof SyntaxError || error instanceof TypeError) {
+    return "the program that signs in (exec of the user in the kubeconfig) prints no ExecCredential with a status";
+  }
+  return (
+    error.message.replace(/\s+/g, " ").trim() || "the program that signs in (exec of the user) fails without a word"
+  );
 }
 
 function choose(config: KubeConfig, context: string): void {

@@ -1,8 +1,9 @@
 /** What Flux says of its Kustomizations: read for the checklist only, since no verdict depends on it. */
 import type { KubeObject } from "../reachability";
-import { ApiError, type ApiClient } from "./api-client";
+import type { ApiClient } from "./api-client";
+import { ApiError } from "./errors";
 import { gitopsKinds } from "./gitops-kinds";
-import { listAll } from "./live-objects";
+import { listAll } from "./list-all";
 
 const { group, version, plural } = gitopsKinds.kustomization;
 

@@ -1,7 +1,9 @@
 import type { KubeObject, Problem, SourcedObject } from "../reachability";
-import { ApiError, type ApiClient } from "./api-client";
+import type { ApiClient } from "./api-client";
 import { grantedAs, hidesTiers, isTiered } from "./calico-tiers";
+import { ApiError } from "./errors";
 import { ciliumConfig, kindsToRead, type KindToRead } from "./kinds";
+import { listAll } from "./list-all";
 
 export interface LiveOptions {
   /** Objects a page. Default 500, as kubectl asks for. */
@@ -47,7 +49,8 @@ const nothing: LiveObjects = { objects: [], problems: [], unlisted: [] };
 
 interface ChosenKind {
   readonly kind: KindToRead;
-  readonly version: string;
+  /** Those in which it may be served, best first: its group may have versions that it has not. */
+  readonly versions: readonly string[];
 }
 
 /** Group → versions it is served in; undefined where the server does not say. */
@@ -56,8 +59,9 @@ type Served = ReadonlyMap<string, readonly string[]> | undefined;
 async function servedVersions(client: ApiClient): Promise<Served> {
   try {
     const list = (await client.get("/apis")) as { groups?: { name?: string; versions?: { version?: string }[] }[] };
+    if (!Array.isArray(list.groups)) throw client.notUnderstood("/apis", "no list of API groups");
     const served = new Map<string, readonly string[]>([["", ["v1"]]]);
-    for (const group of list.groups ?? []) {
+    for (const group of list.groups) {
       if (group.name !== undefined) {
         served.set(
           group.name,
@@ -76,12 +80,17 @@ async function servedVersions(client: ApiClient): Promise<Served> {
 function chooseKinds(kinds: readonly KindToRead[], served: Served): ChosenKind[] {
   const chosen: ChosenKind[] = [];
   for (const kind of kinds) {
-    const versions = served === undefined ? kind.versions : (served.get(kind.group) ?? []);
-    // A version that is served but not known is asked for too: the engine says that it does not know it.
-    const version = kind.versions.find((known) => versions.includes(known)) ?? versions[0];
-    if (version !== undefined && !shadowedByAggregation(kind, served)) chosen.push({ kind, version });
+    const versions = versionsOf(kind, served);
+    if (versions.length > 0 && !shadowedByAggregation(kind, served)) chosen.push({ kind, versions });
   }
   return chosen;
+}
+
+function versionsOf({ versions: known, group, isEverywhere }: KindToRead, served: Served): readonly string[] {
+  const versions = served === undefined ? known : (served.get(group) ?? (isEverywhere ? known : []));
+  const both = known.filter((version) => versions.includes(version));
+  // A version that is served but not known is asked for too: the engine says that it does not know it.
+  return both.length > 0 ? both : versions.slice(0, 1);
 }
 
 /** Calico serves the same policies twice where its API server runs; the v3 form is the documented one. */
@@ -89,70 +98,76 @@ function shadowedByAggregation(kind: KindToRead, served: Served): boolean {
   return kind.group === "crd.projectcalico.org" && served !== undefined && served.has("projectcalico.org");
 }
 
-async function readKind(client: ApiClient, { kind, version }: ChosenKind, options: LiveOptions): Promise<LiveObjects> {
+async function readKind(client: ApiClient, { kind, versions }: ChosenKind, options: LiveOptions): Promise<LiveObjects> {
+  for (const version of versions) {
+    const found = await readVersion(client, kind, version, options);
+    if (found !== undefined) return found;
+  }
+  return kind.isEverywhere ? unread(kind, versions[0] ?? "", missing(kind, options.cluster)) : nothing;
+}
+
+/** Undefined where the kind is not served in this version. */
+async function readVersion(
+  client: ApiClient,
+  kind: KindToRead,
+  version: string,
+  options: LiveOptions,
+): Promise<LiveObjects | undefined> {
   const base = kind.group === "" ? `/api/${version}` : `/apis/${kind.group}/${version}`;
-  const apiVersion = kind.group === "" ? version : `${kind.group}/${version}`;
   try {
     const items = await listAll(client, `${base}/${kind.plural}`, options.pageSize ?? 500);
     const hidden = isTiered(kind) && (await hidesTiers(client, base, kind.plural));
+    const apiVersion = apiVersionOf(kind, version);
     return {
+      ...(hidden ? unread(kind, version, forbidden(kind, options.cluster, " in every tier")) : nothing),
       objects: items.map((item) => ({
         // Items of a list do not repeat their kind.
         object: withoutBookkeeping({ ...item, apiVersion, kind: kind.kind }, options),
         source: { cluster: options.cluster },
       })),
-      problems: hidden ? [forbidden(kind, options.cluster, " in every tier")] : [],
-      unlisted: hidden ? [{ apiVersion, kind: kind.kind }] : [],
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return nothing;
-    if (error.status === 403) {
-      const unlisted = [{ apiVersion, kind: kind.kind }];
-      return { objects: [], problems: [forbidden(kind, options.cluster)], unlisted };
-    }
+    if (error.status === 404) return undefined;
+    if (error.status === 403) return unread(kind, version, forbidden(kind, options.cluster));
     throw error;
   }
 }
 
+function apiVersionOf({ group }: KindToRead, version: string): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
+function unread(kind: KindToRead, version: string, problem: Problem): LiveObjects {
+  return {
+    objects: [],
+    problems: [problem],
+    unlisted: [{ apiVersion: apiVersionOf(kind, version), kind: kind.kind }],
+  };
+}
+
+function missing(kind: KindToRead, cluster: string): Problem {
+  return {
+    code: "unreadable",
+    message: `the API server has no ${resourceOf(kind)} (404), which every Kubernetes has: does the context lead to one, and is the path of its server right?`,
+    source: { cluster },
+    affectsVerdicts: true,
+  };
+}
+
+function resourceOf({ group, plural }: KindToRead): string {
+  return group === "" ? plural : `${plural}.${group}`;
+}
+
 function forbidden(kind: KindToRead, cluster: string, where = ""): Problem {
-  const resource = kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`;
   const names = grantedAs(kind);
   const of = names.length === 1 ? "" : ` of ${names.join(" and ")}`;
   return {
     code: "unreadable",
-    message: `the role may not list ${resource}${where}: grant it get and list${of}`,
+    message: `the role may not list ${resourceOf(kind)}${where}: grant it get and list${of}`,
     source: { cluster },
     affectsVerdicts: kind.forbidden === "verdicts",
   };
-}
-
-interface Page {
-  readonly items?: readonly Record<string, unknown>[];
-  readonly metadata?: { readonly continue?: string };
-}
-
-/** How often a list is begun again because its continue token expired (410) before it gives up. */
-const restarts = 3;
-
-/** All pages of a list. A token that expires on the way (410 Gone) begins the list again, so the list is one moment's. */
-export async function listAll(client: ApiClient, path: string, pageSize: number): Promise<Record<string, unknown>[]> {
-  for (let restart = 0; ; restart++) {
-    try {
-      const items: Record<string, unknown>[] = [];
-      let token: string | undefined;
-      do {
-        const query = new URLSearchParams({ limit: String(pageSize), ...(token ? { continue: token } : {}) });
-        const page = (await client.get(`${path}${path.includes("?") ? "&" : "?"}${query.toString()}`)) as Page;
-        // one by one: a page is larger than the number of arguments a call may have
-        for (const item of page.items ?? []) items.push(item);
-        token = page.metadata?.continue || undefined;
-      } while (token !== undefined);
-      return items;
-    } catch (error) {
-      if (!(error instanceof ApiError && error.status === 410 && restart < restarts)) throw error;
-    }
-  }
 }
 
 /** Without what only the server's own machinery needs; managedFields are half of most objects. */

@@ -184,7 +184,10 @@ describe("verify, against a real API server without nodes", () => {
     await admin.call("DELETE", bindings);
     const { code, stdout, stderr } = await run(command("--create-probe-pods", "--quiet"));
     assert.equal(code, 4, stderr);
-    assert.match(stderr, /^cluster-security: \/api\/v1\/namespaces: 403 .+cannot create resource "namespaces"/m);
+    assert.match(
+      stderr,
+      /^cluster-security: context "\S+": POST \/api\/v1\/namespaces: 403 .+cannot create resource "namespaces"/m,
+    );
     assert.ok(!`${stdout}${stderr}`.includes(token));
   });
 });

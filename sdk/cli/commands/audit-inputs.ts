@@ -106,22 +106,17 @@ function describeAll(problems: readonly Problem[]): readonly string[] {
 export async function readLive(context: string, options: InputOptions): Promise<Live> {
   if (context === "") throw usageError("--context needs the name of a context of your kubeconfig");
   const cluster = await import("../../cluster/index.js");
-  try {
-    const { kubeconfig } = options;
-    const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
-    const client = new cluster.ApiClient(connection, { onRetry: (text) => note(text, options) });
-    note(`reading the cluster of context ${context}`, options);
-    const { objects, problems, unlisted } = await cluster.readLiveObjects(client, {
-      cluster: context,
-      more: cluster.auditedKinds,
-      keepsManagers: (kind) => !/^(Pod|ReplicaSet|EndpointSlice|Node|Job)$/.test(kind),
-    });
-    const side = sideOf({ objects, problems, notes: [] });
-    return { ...side, objects: withoutOwned(side.objects), unlisted };
-  } catch (error) {
-    if (error instanceof cluster.ClusterError) throw inputError(error.message);
-    throw error;
-  }
+  const { kubeconfig } = options;
+  const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+  const client = new cluster.ApiClient(connection, { onRetry: (text) => note(text, options) });
+  note(`reading the cluster of context ${context}`, options);
+  const { objects, problems, unlisted } = await cluster.readLiveObjects(client, {
+    cluster: context,
+    more: cluster.auditedKinds,
+    keepsManagers: (kind) => !/^(Pod|ReplicaSet|EndpointSlice|Node|Job)$/.test(kind),
+  });
+  const side = sideOf({ objects, problems, notes: [] });
+  return { ...side, objects: withoutOwned(side.objects), unlisted };
 }
 
 /**

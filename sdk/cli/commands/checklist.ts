@@ -138,11 +138,6 @@ async function kustomizationsOf(
 ): Promise<readonly KubeObject[] | undefined> {
   const cluster = await import("../../cluster/index.js");
   const { kubeconfig } = options;
-  try {
-    const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
-    return await cluster.readKustomizations(new cluster.ApiClient(connection));
-  } catch (error) {
-    if (error instanceof cluster.ClusterError) throw inputError(error.message);
-    throw error;
-  }
+  const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+  return await cluster.readKustomizations(new cluster.ApiClient(connection));
 }

@@ -1,6 +1,5 @@
 import type { VerificationFormat } from "../../cluster";
 import {
-  ClusterError,
   connect,
   defaultProberImage,
   formatVerification,
@@ -18,7 +17,7 @@ import { parseAddress } from "../../reachability";
 import { describeScenario } from "../../scenarios";
 import { planOf } from "../declaration-file";
 import { knownNamespace, knownWorkload } from "../ends";
-import { inputError, usageError } from "../errors";
+import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { foundScenarios, scenarioFile, type ScenarioFile } from "../scenarios-file";
 import { load, note, type InputOptions, type Loaded } from "../snapshot";
@@ -81,23 +80,18 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
       progress: (text) => note(text, options),
     },
   );
-  try {
-    for (const line of await intent(executor, loaded, wanted)) note(line, options);
-    if (!options.createProbePods) {
-      throw usageError("nothing was created: add --create-probe-pods if this may be created in the cluster");
-    }
-    const verification = await ended(executor, options, async () => {
-      for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
-      return await verify(loaded.reachability, executor, wanted);
-    });
-    output.write(formatVerification({ ...verification, at: new Date().toISOString() }, options.format));
-    await output.end();
-    const code = exitCodeOfVerdict[verification.verdict];
-    return code === exitCodes.ok && loaded.holes ? exitCodes.incomplete : code;
-  } catch (error) {
-    if (error instanceof ClusterError) throw inputError(error.message);
-    throw error;
+  for (const line of await intent(executor, loaded, wanted)) note(line, options);
+  if (!options.createProbePods) {
+    throw usageError("nothing was created: add --create-probe-pods if this may be created in the cluster");
   }
+  const verification = await ended(executor, options, async () => {
+    for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
+    return await verify(loaded.reachability, executor, wanted);
+  });
+  output.write(formatVerification({ ...verification, at: new Date().toISOString() }, options.format));
+  await output.end();
+  const code = exitCodeOfVerdict[verification.verdict];
+  return code === exitCodes.ok && loaded.holes ? exitCodes.incomplete : code;
 }
 
 /** Does the work, then removes everything: also where it fails, and where the user or a CI system ends the command. */

@@ -141,7 +141,7 @@ function describeIneffective({ kind, message, possible }: Ineffective): string {
 
 function driftText({ drifts, verdict, compared }: AuditResult, colours: Colours): string {
   if (verdict === "clean") return `no drift: ${describeCompared(compared)}\n`;
-  if (drifts.length === 0) return "no drift was found, and not everything could be compared\n";
+  if (drifts.length === 0) return "inconclusive: not everything could be compared, and nothing else has drifted\n";
   const blocks = drifts.map((drift) => {
     const head = severityHead(drift.severity, drift.kind, colours);
     return `${[head, ...linesOf(drift).map((line) => `  ${printable(line)}`)].join("\n")}\n`;

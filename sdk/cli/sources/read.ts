@@ -332,18 +332,13 @@ function parseJson(text: string): unknown {
 async function readCluster(context: string, options: ReadOptions): Promise<SourceContent> {
   if (context === "") throw usageError("--context needs the name of a context of your kubeconfig");
   const cluster = await import("../../cluster/index.js");
-  try {
-    const connection = await cluster.connect({
-      context,
-      ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
-    });
-    const client = new cluster.ApiClient(connection, { onRetry: options.progress });
-    const { objects, problems } = await cluster.readLiveObjects(client, { cluster: context });
-    return { objects, problems, notes: [] };
-  } catch (error) {
-    if (error instanceof cluster.ClusterError) throw inputError(error.message);
-    throw error;
-  }
+  const connection = await cluster.connect({
+    context,
+    ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+  });
+  const client = new cluster.ApiClient(connection, { onRetry: options.progress });
+  const { objects, problems } = await cluster.readLiveObjects(client, { cluster: context });
+  return { objects, problems, notes: [] };
 }
 
 /** Which objects a set of sources holds, for a diff that lays one over the other. */

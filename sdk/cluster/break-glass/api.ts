@@ -1,7 +1,8 @@
 /** The API of a cluster, as far as break glass uses it. */
 import type { KubeObject } from "../../reachability";
-import { ApiError, change, type ApiClient, type Connection } from "../api-client";
-import { listAll } from "../live-objects";
+import { change, type ApiClient, type Connection } from "../api-client";
+import { ApiError, ClusterError } from "../errors";
+import { listAll } from "../list-all";
 
 /** A kind of objects in one namespace. */
 export interface ObjectKind {
@@ -78,7 +79,10 @@ export class BreakGlassApi {
   }
 
   async create(kind: ObjectKind, namespace: string, object: KubeObject): Promise<LiveObject> {
-    return (await change(this.connection, "POST", pathOf(kind, namespace), object)) as LiveObject;
+    const path = pathOf(kind, namespace);
+    const made = (await change(this.connection, "POST", path, object)) as Partial<LiveObject>;
+    if (typeof made.metadata?.name !== "string") throw this.client.notUnderstood(path, "no object");
+    return made as LiveObject;
   }
 
   /** Deletes an object with what it owns. False where there is none. */
@@ -97,7 +101,11 @@ export class BreakGlassApi {
 
   /** Every ValidatingAdmissionPolicy with a label. */
   async admissionPolicies(labelSelector: string): Promise<LiveObject[]> {
-    return (await this.list(admissionPolicyKind, undefined, labelSelector)) ?? [];
+    const found = await this.list(admissionPolicyKind, undefined, labelSelector);
+    if (found !== undefined) return found;
+    throw new ClusterError(
+      `the API server has no ${admissionPolicyKind.resource} of ${admissionPolicyKind.apiVersion} (404), by which break glass is granted: it needs Kubernetes 1.30`,
+    );
   }
 
   /** One ValidatingAdmissionPolicy; undefined where there is none of that name. */

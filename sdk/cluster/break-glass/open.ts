@@ -1,8 +1,7 @@
 /** Opens a bypass: the timer first, then what it owns, then the label that turns it on. */
 import type { BypassStatement, DebugPod, GrantedPolicy } from "../../plan";
 import { bypassPolicy, timerJob, timerLabel, timerOwner } from "../../plan";
-import { ApiError } from "../api-client";
-import { ClusterError } from "../errors";
+import { ApiError, ClusterError } from "../errors";
 import type { BreakGlassApi, LiveObject } from "./api";
 import { jobs, pods } from "./api";
 import { removeBypass } from "./close";
@@ -49,13 +48,13 @@ export async function openBypass(api: BreakGlassApi, request: OpenRequest): Prom
     const until = await openUnder(api, request, labelled);
     return { timer, namespace, until, pods: labelled };
   } catch (error) {
-    // refused: there is nothing yet; where no answer came, there may be
-    if (!hasTimer && error instanceof ApiError) throw error;
+    if (!(error instanceof ClusterError)) throw error;
     const kinds = request.subject.policies.map(kindOf);
-    const complaints = await removeBypass(api, { namespace, timer, pods: labelled, kinds });
-    if (complaints.length === 0) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ClusterError(`${reason}; left behind: ${complaints.join(", ")}`, { cause: error });
+    // refused: there is nothing yet; where no answer came, there may be
+    const isNothing = !hasTimer && error instanceof ApiError;
+    const complaints = isNothing ? [] : await removeBypass(api, { namespace, timer, pods: labelled, kinds });
+    const end = complaints.length === 0 ? "nothing was opened" : `left behind: ${complaints.join(", ")}`;
+    throw new ClusterError(`${error.message}; ${end}`, { cause: error });
   }
 }
 
@@ -85,7 +84,7 @@ async function openUnder(api: BreakGlassApi, request: OpenRequest, labelled: str
     signal.throwIfAborted();
     if (await api.label(namespace, pod, timerLabel, timer)) labelled.push(pod);
   }
-  if (labelled.length === 0) throw new ClusterError("all pods are gone by now: nothing was opened, try again");
+  if (labelled.length === 0) throw new ClusterError("all pods are gone by now: try again");
   return until;
 }
 
@@ -102,10 +101,10 @@ async function started(api: BreakGlassApi, { statement, startWithin, signal }: O
   const found = await startOf(api, namespace, timer, startWithin, signal);
   if (found.job !== undefined) return found.job;
   if (found.why === "deleted") {
-    throw new ClusterError(`the timer ${namespace}/${timer} was deleted: nothing was opened`);
+    throw new ClusterError(`the timer ${namespace}/${timer} was deleted`);
   }
   const why = found.why === "suspended" ? "it is suspended" : "no controller of Jobs has started it";
-  throw new ClusterError(`the timer does not run (${why}), so nothing would end the bypass: nothing was opened`);
+  throw new ClusterError(`the timer does not run (${why}), so nothing would end the bypass`);
 }
 
 async function refuseWithoutOwner(

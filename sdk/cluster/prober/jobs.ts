@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "../../reachability";
-import { ApiClient, ApiError, change, type Connection } from "../api-client";
-import { ClusterError } from "../errors";
-import { listAll } from "../live-objects";
+import { ApiClient, change, type Connection } from "../api-client";
+import { ApiError, ClusterError } from "../errors";
+import { listAll } from "../list-all";
 import type { ProberPod, ProberState } from "./pod-state";
 import { proberState } from "./pod-state";
 import { runLabel, untilAnnotation } from "./pods";
