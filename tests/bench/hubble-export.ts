@@ -79,6 +79,8 @@ function stateOf({ cpu, times, bytes }: ReturnType<typeof taking>): ExportState 
 function settingsFor(state: "off" | "on"): string {
   const { hubble } = ciliumMonitoringValues("1.20.2") as { hubble: { export: { static: { fieldMask: string[] } } } };
   const { fieldMask } = hubble.export.static;
-  const log = { name: "bench", filePath: exported, fieldMask, includeFilters: [], excludeFilters: [] };
+  // a file that is rotated in a round would be smaller at its end than at its beginning
+  const file = { filePath: exported, fileMaxSizeMb: 2000 };
+  const log = { name: "bench", ...file, fieldMask, includeFilters: [], excludeFilters: [] };
   return JSON.stringify({ flowLogs: state === "on" ? [log] : [] });
 }
