@@ -3,7 +3,7 @@
  * real API server, and suites on a real Cilium and a real Calico datapath. Prints what failed once more, and the sum of all as its last line. Where
  * something cannot be had, the suites that need it are named as skipped and the rest still counts.
  *
- * Lanes wait for other programs and for timers, those of break glass and of the datapaths most of all: there are three lanes
+ * Lanes wait for other programs and for timers, those of break glass and of the datapaths most of all: there are four lanes
  * more at a time than there are cores.
  */
 import { availableParallelism } from "node:os";
@@ -15,7 +15,7 @@ import { engineLanes, filesOf, quickLanes } from "./support/lane-files";
 import type { Lane } from "./support/lanes";
 import { bin, check, inOrder, mocha, runLanes, skipped, sum } from "./support/lanes";
 
-const atOnce = availableParallelism() + 3;
+const atOnce = availableParallelism() + 4;
 
 /** Nothing else is judged before the compiler and the build have had their say; the suites use what the build makes. */
 const compiler: readonly Lane[] = [
