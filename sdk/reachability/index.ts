@@ -16,7 +16,7 @@ export { httpRules, readHttp } from "./readers/http";
 export { isPortName } from "./readers/names";
 export { isUnreadable } from "./readers/unread-policies";
 export { lineOfPath } from "./readers/yaml";
-export { among, closedEntrances, compileLike, sameRules } from "./reachability";
+export { among, closedEntrances, compileLike, sameRules, trafficAtEnd } from "./reachability";
 export type { ClosedEntrance } from "./questions/closed-entrances";
 export { countPaths } from "./questions/diff";
 export type { DiffCounts } from "./questions/diff";

@@ -1,4 +1,5 @@
 /** The questions that a snapshot answers: what the rooms above call. */
+import type { Direction } from "./model/direction";
 import type { Snapshot } from "./model/snapshot";
 import { trafficAmong, type Among } from "./questions/among";
 import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
@@ -88,6 +89,17 @@ export function equivalent(a: Reachability, b: Reachability, options: Equivalenc
 /** What passes between any two of many peers, by their places: cheaper than to ask for each pair. */
 export function among(reachability: Reachability, peers: readonly Peer[]): Among {
   return trafficAmong(engineOf(reachability), peers);
+}
+
+/** What the policies of one end let pass, whatever those of the other end say. */
+export function trafficAtEnd(
+  reachability: Reachability,
+  direction: Direction,
+  source: Peer,
+  destination: Peer,
+): Traffic {
+  const { must, may } = engineOf(reachability).oneSide(direction, source, destination);
+  return { allowed: must, possible: may };
 }
 
 /** Between whom the same rules decide under two sets of policies. */

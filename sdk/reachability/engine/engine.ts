@@ -78,6 +78,19 @@ export class Engine {
     return result ?? everything;
   }
 
+  /** What the policies of one end let pass, over every possibility of what source and destination are. */
+  oneSide(direction: Direction, source: Peer, destination: Peer): TrafficRange {
+    let result: TrafficRange | undefined;
+    for (const from of this.routes.from(source)) {
+      for (const to of this.routes.to(destination).direct) {
+        if (contradicts(from, to)) continue;
+        const range = this.direction(direction, from, to);
+        result = result === undefined ? range : eitherOf(result, range);
+      }
+    }
+    return result ?? everything;
+  }
+
   /** What passes on a route, over every possibility of who answers there. */
   #along(source: Endpoint, { direct, ports, anyPort, sole }: Route): TrafficRange {
     let result: TrafficRange | undefined;
@@ -308,9 +321,10 @@ export class Engine {
     let learned: Tri = NO;
     for (const tier of this.index.of(subject).egress) {
       for (const { selection, rule } of tier.rules) {
-        if (rule.dnsNames?.some((pattern) => matchesName(pattern, name)) === true) {
-          learned = triOr(learned, triAnd(selection.selected, this.#asksThere(rule)));
-        }
+        const asked = (rule.dnsNames ?? []).filter((pattern) => matchesName(pattern, name));
+        if (asked.length === 0) continue;
+        const certain = asked.some((pattern) => pattern.perhaps !== true) ? YES : MAYBE;
+        learned = triOr(learned, triAnd(triAnd(selection.selected, certain), this.#asksThere(rule)));
       }
     }
     return learned === NO && this.#dnsNames.some((pattern) => matchesName(pattern, name)) ? MAYBE : learned;

@@ -64,6 +64,8 @@ export interface DnsPattern {
   readonly expression: RegExp;
   /** Strangers can register a name that fits, and point it anywhere. */
   readonly broad: boolean;
+  /** Which names are meant is not known: it may be those that fit. */
+  readonly perhaps?: true;
 }
 
 /** A container port by name. Without a protocol: of any. */

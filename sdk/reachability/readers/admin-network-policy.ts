@@ -2,6 +2,7 @@
  * AdminNetworkPolicy and BaselineAdminNetworkPolicy, policy.networking.k8s.io/v1alpha1: what ClusterNetworkPolicy grew from.
  * Source: network-policy-api apis/v1alpha1.
  */
+import { mapOf } from "../model/plain";
 import type { L4Spec } from "../model/rules";
 import { TrafficSet } from "../model/sets/ports";
 import {
@@ -13,7 +14,7 @@ import {
 } from "./cluster-network-policy";
 import type { PolicyReader } from "./common";
 import { isGiven, NotReadable, onlyFields, readInteger, readMap, readString, required } from "./fields";
-import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
+import { everyTraffic, exactly, portProtocol, uniteL4, unknownPort } from "./l4";
 import { readPortName } from "./names";
 
 const dialect = (baseline: boolean): TieredDialect => ({
@@ -50,11 +51,24 @@ export const readBaselineAdminNetworkPolicy: PolicyReader = (origin, namespace, 
 function readPorts(value: unknown, path: string, { kind: { most }, reader, profile }: RuleReading): L4Spec {
   const ports = readAtMost(most, value, path) ?? [];
   if (ports.length === 0) return everyTraffic;
-  const read = uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+  const read = uniteL4(
+    ports.map((port, index) =>
+      reader.attemptUnknown(
+        () => readPort(port, `${path}[${index}]`),
+        () => unknownPort(protocolIn(port), TrafficSet.all()),
+      ),
+    ),
+  );
   if (!profile.dropsAdminPortNames || read.named.length === 0) return read;
   const message = `${profile.title} drops namedPort from ${path}: the rule is for every protocol and port`;
   reader.report("not-enforced", message, path, false);
   return everyTraffic;
+}
+
+/** The protocol that an item names; a name of a port is for any. */
+function protocolIn(item: unknown): unknown {
+  const { portNumber, portRange } = mapOf(item);
+  return mapOf(portNumber ?? portRange)["protocol"];
 }
 
 function readPort(value: unknown, path: string): L4Spec {

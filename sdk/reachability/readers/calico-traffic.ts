@@ -2,7 +2,7 @@
 import type { L4Spec, NamedPort } from "../model/rules";
 import { TrafficSet, type PortProtocol } from "../model/sets/ports";
 import { isUnknown } from "../model/unknown";
-import { NotReadable, onlyFields, readInteger, readList, readMap, type Fields } from "./fields";
+import { type Fields, NotReadable, type ObjectReader, onlyFields, readInteger, readList, readMap } from "./fields";
 import { portProtocol } from "./l4";
 import { readPortName } from "./names";
 
@@ -13,17 +13,27 @@ export interface PortList {
   readonly notPorts: readonly PortItem[] | undefined;
 }
 
-type PortItem = { readonly from: number; readonly to: number } | { readonly name: string };
+type PortItem =
+  | { readonly from: number; readonly to: number }
+  | { readonly name: string }
+  /** One that is not known yet. */
+  | { readonly unknown: true };
 
-export function readPorts(entity: Fields, path: string): PortList {
-  const ports = readItems(entity["ports"], `${path}.ports`);
-  const notPorts = readItems(entity["notPorts"], `${path}.notPorts`);
+export function readPorts(entity: Fields, path: string, reader: ObjectReader): PortList {
+  const ports = readItems(entity["ports"], `${path}.ports`, reader);
+  const notPorts = readItems(entity["notPorts"], `${path}.notPorts`, reader);
   return { given: ports !== undefined || notPorts !== undefined, ports, notPorts };
 }
 
-function readItems(value: unknown, path: string): PortItem[] | undefined {
+function readItems(value: unknown, path: string, reader: ObjectReader): PortItem[] | undefined {
   const list = readList(value, path) ?? [];
-  return list.length === 0 ? undefined : list.map((item, index) => readItem(item, `${path}[${index}]`));
+  if (list.length === 0) return undefined;
+  return list.map((item, index) =>
+    reader.attemptUnknown<PortItem>(
+      () => readItem(item, `${path}[${index}]`),
+      () => ({ unknown: true }),
+    ),
+  );
 }
 
 /** A number, a range `a:b`, or a name. */
@@ -106,22 +116,30 @@ export function readCalicoTraffic(rule: Fields, path: string, destination: PortL
   const named: NamedPort[] = [];
   const notNamed: NamedPort[] = [];
   let ports = destination.ports === undefined ? set : TrafficSet.none();
+  let perhaps = TrafficSet.none();
   for (const item of destination.ports ?? []) {
     for (const each of ported) {
       if ("name" in item) named.push({ name: item.name, protocol: each });
+      else if ("unknown" in item) perhaps = perhaps.union(TrafficSet.protocol(each));
       else ports = ports.union(TrafficSet.ports(each, item.from, item.to));
     }
   }
+  let perhapsNot = TrafficSet.none();
   for (const item of destination.notPorts ?? []) {
     for (const each of ported) {
       if ("name" in item) notNamed.push({ name: item.name, protocol: each });
-      else ports = ports.subtract(TrafficSet.ports(each, item.from, item.to));
+      else if ("unknown" in item) perhapsNot = perhapsNot.union(TrafficSet.protocol(each));
+      else {
+        const out = TrafficSet.ports(each, item.from, item.to);
+        ports = ports.subtract(out);
+        perhaps = perhaps.subtract(out);
+      }
     }
   }
   ports = ports.intersect(set);
   return {
-    must: ports.intersect(must),
-    may: ports,
+    must: ports.intersect(must).subtract(perhapsNot),
+    may: ports.union(perhaps.intersect(set)),
     named,
     ...(notNamed.length === 0 ? {} : { notNamed }),
   };

@@ -16,7 +16,7 @@ import {
 } from "../model/selectors/calico";
 import { all, always, not, perhaps, test, type Condition } from "../model/selectors/conditions";
 import type { LabelValue } from "../model/selectors/labels";
-import { AddressSet, type AddressRange } from "../model/sets/addresses";
+import { AddressSet } from "../model/sets/addresses";
 import { TrafficSet } from "../model/sets/ports";
 import { isUnknown } from "../model/unknown";
 import type { Direction } from "../model/direction";
@@ -329,7 +329,7 @@ function readEntity(value: unknown, path: string, scope: Scope): Entity {
       ];
       const ports = narrowed(
         reader,
-        () => readPorts(entity, path),
+        () => readPorts(entity, path, reader),
         () => {
           terms.push(uncertainPeer);
           return noPorts;
@@ -352,17 +352,29 @@ function readNets(
   return narrowed<ReturnType<typeof readNets>>(
     reader,
     () => {
-      const nets = readStrings(value, path) ?? [];
+      const nets = readList(value, path) ?? [];
       if (nets.length === 0) return { terms: [], family: [] };
-      const ranges = nets.map((net, index): AddressRange => readCidr(net, `${path}[${index}]`));
+      const read = nets.map((net, index) => {
+        const at = `${path}[${index}]`;
+        return reader.attemptUnknown(
+          () => readCidr(required(readString(net, at), at), at),
+          () => undefined,
+        );
+      });
+      const ranges = read.filter((range) => range !== undefined);
       const families = new Set(ranges.map((range) => range.family));
-      return {
-        terms: [{ kind: "cidr", set: AddressSet.of(...ranges) }],
-        family: families.size > 1 ? [] : readFamily(ranges[0]?.family, path),
-      };
+      const written: PeerTerm = { kind: "cidr", set: AddressSet.of(...ranges) };
+      const family = families.size > 1 ? [] : readFamily(ranges[0]?.family, path);
+      if (ranges.length === read.length) return { terms: [written], family };
+      // of which family the rule is depends on what is not known
+      return { terms: [perhapsMore(written)], family: family.map(perhapsMore) };
     },
     () => ({ terms: [uncertainPeer], family: [] }),
   );
+}
+
+function perhapsMore(term: PeerTerm): PeerTerm {
+  return { kind: "or", of: [term, uncertainPeer] };
 }
 
 /**

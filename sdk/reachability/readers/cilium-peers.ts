@@ -1,33 +1,49 @@
 /** The lists of peers in Cilium rules. */
 import type { DnsPattern, Entity, PeerTerm } from "../model/rules";
-import { always, type Condition } from "../model/selectors/conditions";
+import { always, perhaps, type Condition } from "../model/selectors/conditions";
 import { AddressSet } from "../model/sets/addresses";
 import { isUnknown } from "../model/unknown";
 import { ciliumKey, peerCondition, type CiliumScope } from "./cilium-selectors";
-import { cidrTerm, readCidr, Refused, uncertainPeer } from "./common";
-import { isGiven, NotReadable, onlyFields, readList, readMap, readString, readStrings, required } from "./fields";
+import {
+  cidrTerm,
+  readCidr,
+  readExceptions,
+  Refused,
+  someAddresses,
+  somewhereInTheWorld,
+  uncertainPeer,
+} from "./common";
+import { isGiven, NotReadable, onlyFields, readList, readMap, readString, required } from "./fields";
 import { readNames } from "./cilium-names";
 import { podLabels, readLabelSelector } from "./label-selector";
 import type { ServiceEntry } from "../model/services";
 import { serviceTerm } from "./services";
 
-/** The world, at addresses that nobody here knows. */
-const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };
+/** What an entry of a list may stand for that cannot be read; of the lists that are not named here anybody. */
+const unread: Readonly<Record<string, PeerTerm>> = {
+  CIDR: someAddresses,
+  CIDRSet: someAddresses,
+  FQDNs: somewhereInTheWorld,
+  Groups: somewhereInTheWorld,
+  Nodes: { kind: "nodes", where: perhaps },
+  Endpoints: { kind: "identities", where: perhaps },
+};
 
-/** Reads one of the lists `fromEndpoints`, `toCIDRSet`, …; every entry that cannot be read may be anybody. */
+/** Reads one of the lists `fromEndpoints`, `toCIDRSet`, …; an entry that cannot be read may be anybody whom the list is for. */
 export function readCiliumPeers(field: string, value: unknown, path: string, scope: CiliumScope): PeerTerm[] {
   const name = field.replace(/^(from|to)/, "");
   const read = readers[name];
   if (read === undefined) throw new NotReadable(path, `${path} is not supported`, "unsupported");
+  const anybody = unread[name] ?? uncertainPeer;
   return scope.reader.attempt(
     () =>
       (readList(value, path) ?? []).map((entry, index) =>
         scope.reader.attempt(
           () => read(entry, `${path}[${index}]`, scope),
-          () => uncertainPeer,
+          () => anybody,
         ),
       ),
-    () => [uncertainPeer],
+    () => [anybody],
   );
 }
 
@@ -73,28 +89,26 @@ function readCidrSet(value: unknown, path: string, scope: CiliumScope): PeerTerm
   const text = required(readString(entry["cidr"], `${path}.cidr`), `${path}.cidr`);
   if (!text.includes("/")) throw new Refused(`the API server refuses the policy: ${path}.cidr has no prefix length`);
   const cidr = readCidr(text, `${path}.cidr`);
-  const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
-    readCidr(text, `${path}.except[${index}]`),
-  );
+  const { exceptions, complete } = readExceptions(entry, path, scope.reader);
   for (const [index, exception] of exceptions.entries()) {
     if (exception.family !== cidr.family || exception.from < cidr.from || exception.to > cidr.to) {
       throw new Refused(`the agent refuses the policy: ${path}.except[${index}] does not lie inside its CIDR`);
     }
   }
-  return cidrTerm(cidr, exceptions, path);
+  const term = cidrTerm(cidr, exceptions, path);
+  return complete ? term : { kind: "and", of: [term, uncertainPeer] };
 }
 
 function readCidrGroup(entry: Readonly<Record<string, unknown>>, path: string, scope: CiliumScope): PeerTerm {
-  const exceptions = (readStrings(entry["except"], `${path}.except`) ?? []).map((text, index) =>
-    readCidr(text, `${path}.except[${index}]`),
-  );
+  const { exceptions, complete } = readExceptions(entry, path, scope.reader);
   const name = readString(entry["cidrGroupRef"], `${path}.cidrGroupRef`);
   const selector =
     name === undefined
       ? readLabelSelector(entry["cidrGroupSelector"], `${path}.cidrGroupSelector`, podLabels)
       : undefined;
   const { known, rest } = scope.context.cidrGroups(name, selector);
-  const ranges: PeerTerm = { kind: "cidr", set: known.subtract(AddressSet.of(...exceptions)) };
+  const written: PeerTerm = { kind: "cidr", set: known.subtract(AddressSet.of(...exceptions)) };
+  const ranges: PeerTerm = complete ? written : { kind: "and", of: [written, uncertainPeer] };
   if (rest === undefined) return ranges;
   const why = rest === "not-read" ? "it names is not in the snapshot" : "it names holds ranges that are not known";
   scope.reader.report(rest === "not-read" ? rest : "unknown-value", `${path}: the CiliumCIDRGroup ${why}`, path, true);
@@ -171,14 +185,18 @@ function whoever(services: readonly ServiceEntry[], path: string, { reader }: Ci
 
 /** One name, whichever: it opens no pods, and of addresses only those that any name may have. */
 const someName: DnsPattern = { text: "(unknown)", expression: /^.*$/, broad: false };
+/** Names of a pattern that is not known: strangers may have one of them. */
+const someNames: DnsPattern = { ...someName, broad: true };
 
 function readFqdn(value: unknown, path: string, { reader }: CiliumScope): PeerTerm {
   const entry = required(readMap(value, path), path);
   onlyFields(entry, path, ["matchName", "matchPattern"]);
-  if (isUnknown(entry["matchName"]) && entry["matchPattern"] === undefined) {
-    reader.report("unknown-value", `${path}.matchName is not known yet`, `${path}.matchName`, true);
-    return { kind: "and", of: [{ kind: "fqdn", pattern: someName }, uncertainPeer] };
-  }
-  const [pattern] = readNames(entry, path);
-  return { kind: "fqdn", pattern: required(pattern, `${path}.matchPattern`) };
+  const pattern = isUnknown(entry["matchPattern"]) ? someNames : someName;
+  return reader.attemptUnknown<PeerTerm>(
+    () => {
+      const [known] = readNames(entry, path);
+      return { kind: "fqdn", pattern: required(known, `${path}.matchPattern`) };
+    },
+    () => ({ kind: "and", of: [{ kind: "fqdn", pattern }, uncertainPeer] }),
+  );
 }

@@ -1,5 +1,6 @@
 /** `toPorts` and `icmps` of Cilium policies. */
 import type { DnsPattern, L4Spec, RuleVerdict } from "../model/rules";
+import { mapOf } from "../model/plain";
 import { TrafficSet } from "../model/sets/ports";
 import type { Direction } from "../model/direction";
 import { Refused } from "./common";
@@ -15,8 +16,9 @@ import {
   readStrings,
   required,
   type Fields,
+  type ObjectReader,
 } from "./fields";
-import { everyTraffic, exactly, portProtocol, uniteL4 } from "./l4";
+import { everyTraffic, exactly, portProtocol, uniteL4, unknownPort } from "./l4";
 
 export interface CiliumTraffic {
   readonly l4: L4Spec;
@@ -33,6 +35,7 @@ export function readCiliumTraffic(
   path: string,
   direction: Direction,
   verdict: RuleVerdict,
+  reader: ObjectReader,
 ): CiliumTraffic {
   const toPorts = readList(rule["toPorts"], `${path}.toPorts`) ?? [];
   const icmps = readList(rule["icmps"], `${path}.icmps`) ?? [];
@@ -42,7 +45,9 @@ export function readCiliumTraffic(
   if (toPorts.length === 0 && icmps.length === 0) {
     return { l4: everyTraffic, restricted: false, l7: false, dnsProxy: false, dnsNames: [] };
   }
-  const portRules = toPorts.map((each, index) => readPortRule(each, `${path}.toPorts[${index}]`, direction, verdict));
+  const portRules = toPorts.map((each, index) =>
+    readPortRule(each, `${path}.toPorts[${index}]`, direction, verdict, reader),
+  );
   const icmpRules = icmps.flatMap((each, index) => readIcmpRule(each, `${path}.icmps[${index}]`));
   return {
     l4: uniteL4([...portRules.map((each) => each.l4), ...icmpRules]),
@@ -63,6 +68,7 @@ function readPortRule(
   path: string,
   direction: Direction,
   verdict: RuleVerdict,
+  reader: ObjectReader,
 ): Omit<CiliumTraffic, "restricted"> {
   const rule = required(readMap(value, path), path);
   onlyFields(rule, path, verdict === "allow" ? allowFields : ["ports"]);
@@ -84,11 +90,22 @@ function readPortRule(
   checkSeven(rule, rules, ports, path, direction);
   const l7 = Object.keys(rules).length > 0 || allowFields.slice(2).some((field) => rule[field] !== undefined);
   return {
-    l4: uniteL4(ports.map((port, index) => readPort(port, `${path}.ports[${index}]`))),
+    l4: uniteL4(
+      ports.map((port, index) =>
+        reader.attemptUnknown(
+          () => readPort(port, `${path}.ports[${index}]`),
+          // it may be 0: every protocol
+          () => unknownPort(mapOf(port)["protocol"], TrafficSet.all()),
+        ),
+      ),
+    ),
     l7,
     dnsProxy: Array.isArray(rules["dns"]) && rules["dns"].length > 0,
     dnsNames: (readList(rules["dns"], `${path}.rules.dns`) ?? []).flatMap((each, index) =>
-      readDnsRule(each, `${path}.rules.dns[${index}]`),
+      reader.attemptUnknown(
+        () => readDnsRule(each, `${path}.rules.dns[${index}]`),
+        () => [unknownNames],
+      ),
     ),
   };
 }
@@ -175,6 +192,9 @@ function readDnsRule(value: unknown, path: string): readonly DnsPattern[] {
   onlyFields(entry, path, ["matchName", "matchPattern"]);
   return readNames(entry, path);
 }
+
+/** Names that are not known yet. */
+const unknownNames: DnsPattern = { text: "(unknown *)", expression: /^.*$/, broad: false, perhaps: true };
 
 /** Protocols without ports that `toPorts` may name (the CRD's enumeration), by IP protocol number (IANA). */
 const portless: Readonly<Record<string, number>> = {

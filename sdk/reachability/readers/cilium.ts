@@ -212,7 +212,7 @@ function readRule(value: unknown, path: string, direction: Direction, verdict: R
         );
       }
       const traffic = reader.attempt(
-        () => readCiliumTraffic(rule, path, direction, verdict),
+        () => readCiliumTraffic(rule, path, direction, verdict, reader),
         () => ({ l4: uncertainTraffic, restricted: true, l7: false, dnsProxy: false, dnsNames: [] }),
       );
       const nobody = used.some((field) => !filled.includes(field) && !sayNothingEmpty.has(field));

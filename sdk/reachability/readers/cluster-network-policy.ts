@@ -2,6 +2,7 @@
  * ClusterNetworkPolicy, policy.networking.k8s.io/v1alpha2.
  * Source: network-policy-api apis/v1alpha2/clusternetworkpolicy_types.go.
  */
+import { mapOf } from "../model/plain";
 import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, PeerTerm, Rule, RuleVerdict } from "../model/rules";
 import { tiers } from "../model/rules";
@@ -11,12 +12,14 @@ import { TrafficSet } from "../model/sets/ports";
 import { MAYBE, NO } from "../model/unknown";
 import type { Direction } from "../model/direction";
 import {
+  type PolicyReader,
   readCidr,
+  type ReaderContext,
+  someAddresses,
+  somewhereInTheWorld,
   uncertainPeer,
   uncertainPolicy,
   uncertainRule,
-  type PolicyReader,
-  type ReaderContext,
 } from "./common";
 import {
   isGiven,
@@ -31,7 +34,7 @@ import {
   type ObjectReader,
 } from "./fields";
 import { clusterNetworkPolicyPattern } from "./fqdn";
-import { everyTraffic, exactly, uncertainTraffic, uniteL4 } from "./l4";
+import { everyPort, everyTraffic, exactly, uncertainTraffic, uniteL4, unknownPort } from "./l4";
 import { namespaceLabels, podLabels, readLabelSelector } from "./label-selector";
 import { readPortName } from "./names";
 import { withSets } from "./network-sets";
@@ -204,22 +207,14 @@ function readPeer(
   direction: Direction,
   verdict: RuleVerdict,
   path: string,
-  { kind: { external }, profile, networkSets }: RuleReading,
+  { kind: { external }, reader, profile, networkSets }: RuleReading,
 ): PeerTerm[] {
   const peer = required(readMap(value, path), path);
   onlyFields(peer, path, ["namespaces", "pods", ...(direction === "egress" ? external : [])]);
   const kind = onlyOneOf(peer, path);
   switch (kind) {
     case "networks": {
-      const texts = readFilled(mostNames, peer["networks"], `${path}.networks`).map((cidr, index) => {
-        const where = `${path}.networks[${index}]`;
-        return required(readString(cidr, where), where);
-      });
-      if (new Set(texts).size < texts.length) {
-        throw new NotReadable(`${path}.networks`, `${path}.networks holds a network twice`, "invalid-value");
-      }
-      const ranges = texts.map((text, index) => readNetwork(text, `${path}.networks[${index}]`));
-      return [{ kind: "cidr", set: AddressSet.of(...ranges) }];
+      return readNetworks(peer["networks"], `${path}.networks`, reader);
     }
     case "nodes":
       return [{ kind: "nodes", where: readLabelSelector(peer["nodes"], `${path}.nodes`, podLabels) }];
@@ -227,10 +222,15 @@ function readPeer(
       if (verdict !== "allow") {
         throw new NotReadable(`${path}.domainNames`, `${path}.domainNames is for Accept only`, "invalid-value");
       }
-      return readFilled(mostNames, peer["domainNames"], `${path}.domainNames`).map((name, index) => ({
-        kind: "fqdn",
-        pattern: clusterNetworkPolicyPattern(readDomainName(name, `${path}.domainNames[${index}]`)),
-      }));
+      return readFilled(mostNames, peer["domainNames"], `${path}.domainNames`).map((name, index) =>
+        reader.attemptUnknown<PeerTerm>(
+          () => {
+            const known = readDomainName(name, `${path}.domainNames[${index}]`);
+            return { kind: "fqdn", pattern: clusterNetworkPolicyPattern(known) };
+          },
+          () => somewhereInTheWorld,
+        ),
+      );
     default: {
       const where = readScope(peer, path);
       // measured on Cilium 1.20.2: namespaces chosen by negative conditions alone are everybody – every pod, the node, the
@@ -245,6 +245,22 @@ function readPeer(
       return [{ kind: "pods", where }];
     }
   }
+}
+
+function readNetworks(value: unknown, path: string, reader: ObjectReader): PeerTerm[] {
+  const texts = readFilled(mostNames, value, path).map((cidr, index) =>
+    reader.attemptUnknown(
+      () => required(readString(cidr, `${path}[${index}]`), `${path}[${index}]`),
+      () => undefined,
+    ),
+  );
+  const known = texts.filter((text) => text !== undefined);
+  if (new Set(known).size < known.length) {
+    throw new NotReadable(path, `${path} holds a network twice`, "invalid-value");
+  }
+  const ranges = texts.flatMap((text, index) => (text === undefined ? [] : readNetwork(text, `${path}[${index}]`)));
+  const written: PeerTerm = { kind: "cidr", set: AddressSet.of(...ranges) };
+  return known.length === texts.length ? [written] : [written, someAddresses];
 }
 
 const inAnyNamespace = test("namespace", "", "exists");
@@ -322,9 +338,16 @@ function readDomainName(value: unknown, path: string): string {
   throw new NotReadable(path, `${path} is not a domain name: ${JSON.stringify(name)}`, "invalid-value");
 }
 
-function readProtocols(value: unknown, path: string): L4Spec {
+function readProtocols(value: unknown, path: string, { reader }: RuleReading): L4Spec {
   if (!isGiven(value)) return everyTraffic;
-  return uniteL4(readFilled(dialect.most, value, path).map((each, index) => readProtocol(each, `${path}[${index}]`)));
+  return uniteL4(
+    readFilled(dialect.most, value, path).map((each, index) =>
+      reader.attemptUnknown(
+        () => readProtocol(each, `${path}[${index}]`),
+        () => unknownPort(Object.keys(mapOf(each))[0]?.toUpperCase(), everyPort),
+      ),
+    ),
+  );
 }
 
 function readProtocol(value: unknown, path: string): L4Spec {

@@ -16,7 +16,7 @@ import type { LabelValue } from "../model/selectors/labels";
 import { AddressSet, parseCidr, type AddressRange } from "../model/sets/addresses";
 import { MAYBE } from "../model/unknown";
 import type { Direction } from "../model/direction";
-import { NotReadable, type ObjectReader } from "./fields";
+import { NotReadable, readList, readString, required, type Fields, type ObjectReader } from "./fields";
 import { everyTraffic } from "./l4";
 import type { ServiceTable } from "./services";
 import type { TierTable } from "./tiers";
@@ -56,6 +56,10 @@ export type PolicyReader = (
 ) => CompiledPolicy[];
 
 export const uncertainPeer: PeerTerm = { kind: "uncertain" };
+/** Addresses that are not known: whom addresses stand for at all, the enforcer says. */
+export const someAddresses: PeerTerm = { kind: "and", of: [{ kind: "cidr", set: AddressSet.all }, uncertainPeer] };
+/** The world, at addresses that nobody here knows. */
+export const somewhereInTheWorld: PeerTerm = { kind: "and", of: [{ kind: "entity", entity: "world" }, uncertainPeer] };
 export const anyPeer: PeerTerm = { kind: "any" };
 
 /** A rule that may match anything: what is left of a rule that cannot be read. */
@@ -111,4 +115,25 @@ export function cidrTerm(cidr: AddressRange, exceptions: readonly AddressRange[]
   if (exceptions.length === 0) return { kind: "cidr", set: AddressSet.of(cidr) };
   const except = AddressSet.of(...exceptions);
   return { kind: "cidr", set: AddressSet.of(cidr).subtract(except), except };
+}
+
+/** What a range leaves out; one that is not known yet may be any part of it. */
+export function readExceptions(
+  entry: Fields,
+  path: string,
+  reader: ObjectReader,
+): { readonly exceptions: readonly AddressRange[]; readonly complete: boolean } {
+  const given = reader.attemptUnknown(
+    () => readList(entry["except"], `${path}.except`) ?? [],
+    () => undefined,
+  );
+  const read = given?.map((value, index) => {
+    const at = `${path}.except[${index}]`;
+    return reader.attemptUnknown(
+      () => readCidr(required(readString(value, at), at), at),
+      () => undefined,
+    );
+  });
+  const exceptions = (read ?? []).filter((each) => each !== undefined);
+  return { exceptions, complete: read !== undefined && exceptions.length === read.length };
 }

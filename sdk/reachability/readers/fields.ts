@@ -156,4 +156,18 @@ export class ObjectReader {
       return otherwise(error);
     }
   }
+
+  /**
+   * Reads a part that stands for itself where a value in it is not known yet: the rest is as it is written. For what is
+   * invalid or not supported the reader of the whole answers.
+   */
+  attemptUnknown<T>(read: () => T, otherwise: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof NotReadable) || error.code !== "unknown-value") throw error;
+      this.report(error.code, error.message, error.path, true);
+      return otherwise();
+    }
+  }
 }

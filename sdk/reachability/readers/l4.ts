@@ -26,3 +26,14 @@ export function uniteL4(specs: readonly L4Spec[]): L4Spec {
 export function portProtocol(name: string): PortProtocol | undefined {
   return name === "TCP" || name === "UDP" || name === "SCTP" ? name : undefined;
 }
+
+/** A port that is not known yet, of a protocol if that is known, and of any of some traffic if it is not. */
+export function unknownPort(protocol: unknown, otherwise: TrafficSet): L4Spec {
+  const known = typeof protocol === "string" ? portProtocol(protocol) : undefined;
+  return { must: TrafficSet.none(), may: known === undefined ? otherwise : TrafficSet.protocol(known), named: [] };
+}
+
+/** Every port of every protocol that has ports. */
+export const everyPort = TrafficSet.protocol("TCP")
+  .union(TrafficSet.protocol("UDP"))
+  .union(TrafficSet.protocol("SCTP"));

@@ -2,6 +2,7 @@
  * NetworkPolicy, networking.k8s.io/v1.
  * Source: k8s.io/api networking/v1/types.go and the validation in pkg/apis/networking.
  */
+import { mapOf } from "../model/plain";
 import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, DirectionRules, L4Spec, NamedPort, PeerTerm, Rule } from "../model/rules";
 import { all, always, perhaps, test, type Condition } from "../model/selectors/conditions";
@@ -10,14 +11,16 @@ import { TrafficSet } from "../model/sets/ports";
 import { YES } from "../model/unknown";
 import type { Direction } from "../model/direction";
 import {
+  anyPeer,
   cidrTerm,
+  type PolicyReader,
   readCidr,
+  readExceptions,
+  someAddresses,
   uncertainDirection,
   uncertainPeer,
   uncertainPolicy,
   uncertainRule,
-  anyPeer,
-  type PolicyReader,
 } from "./common";
 import { inNamespace } from "../model/selectors/conditions";
 import {
@@ -33,7 +36,7 @@ import {
   type ObjectReader,
 } from "./fields";
 import { namespaceKey, withoutMatchLabel } from "./cilium-selectors";
-import { everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4 } from "./l4";
+import { everyPort, everyTraffic, exactly, portProtocol, uncertainTraffic, uniteL4, unknownPort } from "./l4";
 import { namespaceLabels, podLabelsOf, readLabelSelector, type KeyMapping } from "./label-selector";
 import { readPortName } from "./names";
 
@@ -132,7 +135,7 @@ function readRule(value: unknown, direction: Direction, path: string, scope: Sco
             ? [anyPeer]
             : peers.map((peer, index) => readPeer(peer, `${path}.${peerField}[${index}]`, scope)),
         l4: reader.attempt(
-          () => readPorts(rule["ports"], `${path}.ports`),
+          () => readPorts(rule["ports"], `${path}.ports`, reader),
           () => uncertainTraffic,
         ),
       };
@@ -159,7 +162,7 @@ function readPeer(value: unknown, path: string, scope: Scope): PeerTerm {
         if (hasPods || hasNamespaces) {
           throw new NotReadable(path, `${path} may not hold ipBlock together with a selector`, "invalid-value");
         }
-        return readIpBlock(ipBlock, `${path}.ipBlock`);
+        return readIpBlock(ipBlock, `${path}.ipBlock`, reader);
       }
       if (!hasPods && !hasNamespaces) {
         throw new NotReadable(path, `${path} must hold podSelector, namespaceSelector or ipBlock`, "invalid-value");
@@ -178,18 +181,30 @@ function readPeer(value: unknown, path: string, scope: Scope): PeerTerm {
   );
 }
 
-function readIpBlock(block: Fields, path: string): PeerTerm {
+function readIpBlock(block: Fields, path: string, reader: ObjectReader): PeerTerm {
   onlyFields(block, path, ["cidr", "except"]);
-  const cidr = readCidr(required(readString(block["cidr"], `${path}.cidr`), `${path}.cidr`), `${path}.cidr`);
-  const exceptions = (readStrings(block["except"], `${path}.except`) ?? []).map((text, index) =>
-    readCidr(text, `${path}.except[${index}]`),
+  const { exceptions, complete } = readExceptions(block, path, reader);
+  return reader.attemptUnknown<PeerTerm>(
+    () => {
+      const cidr = readCidr(required(readString(block["cidr"], `${path}.cidr`), `${path}.cidr`), `${path}.cidr`);
+      const term = cidrTerm(cidr, exceptions, path);
+      return complete ? term : { kind: "and", of: [term, uncertainPeer] };
+    },
+    () => someAddresses,
   );
-  return cidrTerm(cidr, exceptions, path);
 }
 
-function readPorts(value: unknown, path: string): L4Spec {
+function readPorts(value: unknown, path: string, reader: ObjectReader): L4Spec {
   const ports = readList(value, path) ?? [];
-  return ports.length === 0 ? everyTraffic : uniteL4(ports.map((port, index) => readPort(port, `${path}[${index}]`)));
+  if (ports.length === 0) return everyTraffic;
+  return uniteL4(
+    ports.map((port, index) =>
+      reader.attemptUnknown(
+        () => readPort(port, `${path}[${index}]`),
+        () => unknownPort(mapOf(port)["protocol"] ?? "TCP", everyPort),
+      ),
+    ),
+  );
 }
 
 function readPort(value: unknown, path: string): L4Spec {

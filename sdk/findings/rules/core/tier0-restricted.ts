@@ -1,11 +1,10 @@
 import type { Direction, ObjectRef, Peer, Workload } from "../../../reachability";
-import { clusterDnsOf, describeRef, kubeDns, TrafficSet } from "../../../reachability";
+import { clusterDnsOf, describeRef, kubeDns, trafficAtEnd, TrafficSet } from "../../../reachability";
 import { controls } from "../../controls";
-import { isolators } from "../../policy-rules";
+import { isolators, policyOf } from "../../policy-rules";
 import { publicPieces } from "../../public-addresses";
 import { freshPod, list, withSource } from "../../subjects";
 import type { Finding, Rule, RuleContext } from "../../types";
-import { ask } from "../../world";
 
 /**
  * Tier 0 is unrestricted: a policy that is the first to select its pods isolates them and
@@ -19,9 +18,9 @@ export const tier0Restricted: Rule = {
   why: "The first policy that selects a pod closes it; closing the cluster's DNS, webhooks or controllers by accident takes the cluster down.",
   description:
     "No policy from outside an exempt namespace isolates its pods: a new pod and the DNS pods of each exchange traffic with " +
-    "pods of foreign namespaces, other nodes and the internet. A policy that lies in the namespace is there on purpose, and " +
-    "is reported only where it keeps DNS queries from the DNS pods. kube-system is asked even where the snapshot does not " +
-    "show it.",
+    "pods of foreign namespaces, other nodes and the internet. A policy that lies in the namespace is there on purpose: " +
+    "what it closes is reported only where it keeps DNS queries from the DNS pods. kube-system is asked even where the " +
+    "snapshot does not show it.",
   remediation: "Leave tier 0 out of the policy's selector.",
   controls: [controls.pciRuleSets, controls.nistInformationFlow],
   check: checkTier0,
@@ -68,11 +67,14 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
   const found = new Map<string, ObjectRef>();
   for (const pod of podsOf(context, namespace)) {
     for (const stranger of strangers) {
-      const answer = ask(reachability, pod, stranger, direction);
-      if (answer.openness === "open" && answer.traffic.isAll()) continue;
+      const [source, destination] = direction === "ingress" ? [stranger, pod] : [pod, stranger];
+      // what the stranger's own policies keep from it is no restriction of tier 0
+      if (trafficAtEnd(reachability, direction, source, destination).allowed.isAll()) continue;
       const isolatedBy = isolators(reachability.snapshot, pod, direction);
       // one that lies in the namespace is there on purpose, unless it cuts everybody off from DNS
-      const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace);
+      const tierOf = (ref: ObjectRef) => policyOf(ref, reachability.snapshot)?.parts[0]?.tier.id;
+      const onPurpose = new Set(isolatedBy.filter((ref) => ref.namespace === namespace).map(tierOf));
+      const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace && !onPurpose.has(tierOf(ref)));
       if (!byAccident && !(direction === "ingress" && refusesQueries(context, pod))) continue;
       for (const ref of isolatedBy) found.set(describeRef(ref), ref);
     }
