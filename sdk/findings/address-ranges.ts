@@ -3,7 +3,7 @@ import { AddressSet, formatAddress } from "../reachability";
 
 /** Which addresses rules name, and how to say so. */
 
-/** The addresses that a peer is limited to by CIDRs; undefined where no CIDR limits it. */
+/** The addresses that a peer is limited to by CIDRs; undefined where no CIDR limits it, or some of them are not known. */
 export function addressesOf(peer: PeerTerm): AddressSet | undefined {
   switch (peer.kind) {
     case "cidr":
@@ -13,6 +13,7 @@ export function addressesOf(peer: PeerTerm): AddressSet | undefined {
       return excluded === undefined ? undefined : AddressSet.all.subtract(excluded);
     }
     case "and":
+      if (peer.of.some(({ kind }) => kind === "uncertain")) return undefined;
       return peer.of
         .map(addressesOf)
         .reduce((sum, each) => (sum === undefined ? each : each === undefined ? sum : sum.intersect(each)), undefined);

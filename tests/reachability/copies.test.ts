@@ -33,4 +33,22 @@ describe("copies of one object", () => {
       assert.ok(entries.length > 0);
     }
   });
+
+  it("one template that several kustomizations fill in is several policies", () => {
+    const policy = (name: string, owner: string): KubeObject => ({
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumClusterwideNetworkPolicy",
+      metadata: { name, labels: { owner } },
+      spec: { endpointSelector: {}, ingress: [{}] },
+    });
+    const said = (name: string, files: readonly [string, string]): number =>
+      buildSnapshot([
+        { object: policy(name, "a"), source: { file: files[0], line: 3 } },
+        { object: policy(name, "b"), source: { file: files[1], line: 3 } },
+      ]).problems.filter(({ code }) => code === "duplicate").length;
+    assert.equal(said("to-${APP}", ["template.yaml", "template.yaml"]), 0);
+    // two files may fill in the same name, and so may one file for which there is nothing to fill in
+    assert.equal(said("to-${APP}", ["a.yaml", "b.yaml"]), 1);
+    assert.equal(said("to-web", ["template.yaml", "template.yaml"]), 1);
+  });
 });

@@ -3,6 +3,7 @@ import type { KubeObject, Source, SourcedObject } from "../model/objects";
 import { serverFields } from "../model/objects";
 import { isUnknown, unknownValue } from "../model/unknown";
 import { podTemplateOf } from "../readers/workloads";
+import { isOpen } from "./gaps";
 import { identityOf } from "./identity";
 import { isPeerAuthentication, isPolicy } from "./kinds";
 
@@ -47,6 +48,7 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   const files = new Set(places.map(({ file }) => file));
   const areVariants = files.size > 1 && different.some(({ variant }) => variant === true);
   if (isPolicy(apiVersion, kind) && !isPeerAuthentication(apiVersion, kind)) {
+    if (isTemplateUsedTwice(different)) return;
     for (const each of different) left.set(each, { ...each, copies: places, areVariants });
     return;
   }
@@ -59,6 +61,13 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   const merged = rest.reduce<unknown>((known, each) => common(known, each.object), first.object) as KubeObject;
   // copies may differ in the version of their API, which decides nothing
   left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places, areVariants });
+}
+
+/** One document that several kustomizations take in, each of which fills in another name. */
+function isTemplateUsedTwice(copies: readonly SourcedObject[]): boolean {
+  const places = new Set(copies.map(({ source }) => JSON.stringify(source ?? {})));
+  const name: unknown = copies[0]?.object.metadata?.name;
+  return places.size === 1 && typeof name === "string" && isOpen(name);
 }
 
 function comparable({ status: _status, metadata, ...rest }: KubeObject): unknown {

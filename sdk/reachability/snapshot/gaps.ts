@@ -107,7 +107,8 @@ function encryptedWhole(object: KubeObject): Gaps {
   };
 }
 
-function isOpen(text: string): boolean {
+/** Whether a tool was to fill in a text, or a part of it, and has not. */
+export function isOpen(text: string): boolean {
   return encrypted.test(text) || placeholders.some(({ pattern }) => pattern.test(text));
 }
 
