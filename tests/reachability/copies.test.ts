@@ -51,4 +51,16 @@ describe("copies of one object", () => {
     assert.equal(said("to-${APP}", ["a.yaml", "b.yaml"]), 1);
     assert.equal(said("to-web", ["template.yaml", "template.yaml"]), 1);
   });
+
+  it("one document that several overlays take in is in several overlays", () => {
+    const copies = ["a", "b"].map((app) => ({
+      object: deployment("apps/v1", app),
+      source: { file: "base.yaml", line: 1 },
+      variant: true,
+    }));
+    const said = buildSnapshot(copies).problems.map(({ code, message }) => `${code}: ${message}`);
+    assert.deepEqual(said, [
+      "variants: is in several overlays that differ (base.yaml:1): which one is applied is not known",
+    ]);
+  });
 });

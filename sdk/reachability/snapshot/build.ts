@@ -326,7 +326,7 @@ class Builder {
     const key = describeRef(reader.ref);
     if (matters && !this.#copied.has(key)) {
       this.#copied.add(key);
-      const places = copies.map(placeOf).filter((place) => place !== "");
+      const places = [...new Set(copies.map(placeOf).filter((place) => place !== ""))];
       const more = places.length > shownPlaces ? ` and ${places.length - shownPlaces} more` : "";
       const where = places.length === 0 ? "" : ` (${places.slice(0, shownPlaces).join(", ")}${more})`;
       if (areVariants === true) {

@@ -45,8 +45,9 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   if (first === undefined || rest.length === 0) return;
   const { apiVersion, kind } = first.object;
   const places = different.flatMap(({ source }) => source ?? []);
-  const files = new Set(places.map(({ file }) => file));
-  const areVariants = files.size > 1 && different.some(({ variant }) => variant === true);
+  // copies beside each other in one file are no variants; one document that several overlays take in is
+  const isInOneFile = new Set(places.map(({ file }) => file)).size <= 1;
+  const areVariants = (!isInOneFile || isOneDocument(different)) && different.some(({ variant }) => variant === true);
   if (isPolicy(apiVersion, kind) && !isPeerAuthentication(apiVersion, kind)) {
     if (isTemplateUsedTwice(different)) return;
     for (const each of different) left.set(each, { ...each, copies: places, areVariants });
@@ -63,11 +64,15 @@ function settle(copies: readonly SourcedObject[], left: Map<SourcedObject, Uniqu
   left.set(first, { ...first, object: { ...merged, apiVersion, kind }, copies: places, areVariants });
 }
 
+function isOneDocument(copies: readonly SourcedObject[]): boolean {
+  const places = new Set(copies.map(({ source }) => JSON.stringify(source ?? {})));
+  return places.size === 1 && copies[0]?.source !== undefined;
+}
+
 /** One document that several kustomizations take in, each of which fills in another name. */
 function isTemplateUsedTwice(copies: readonly SourcedObject[]): boolean {
-  const places = new Set(copies.map(({ source }) => JSON.stringify(source ?? {})));
   const name: unknown = copies[0]?.object.metadata?.name;
-  return places.size === 1 && typeof name === "string" && isOpen(name);
+  return isOneDocument(copies) && typeof name === "string" && isOpen(name);
 }
 
 function comparable({ status: _status, metadata, ...rest }: KubeObject): unknown {
