@@ -67,6 +67,7 @@ describe("which kinds are policies (S1-05)", () => {
     ["kuadrant.io/v1", "AuthPolicy"],
     ["application-networking.k8s.aws/v1alpha1", "IAMAuthPolicy"],
     ["policies.kubewarden.io/v1", "ClusterAdmissionPolicy"],
+    ["constraints.gatekeeper.sh/v1beta1", "K8sRequireNetworkPolicy"],
     ["k8s.nginx.org/v1", "Policy"],
     ["apiextensions.k8s.io/v1", "CustomResourceDefinition"],
     ["audit.k8s.io/v1", "Policy"],

@@ -81,13 +81,15 @@ export function isUnreadable({ apiVersion, metadata }: KubeObject): boolean {
  * takes it for one. Those that audit say what others would do.
  */
 const namedLikeOne = /^(?!Audit).*NetworkPolic(y|ies)$/i;
+/** Groups of admission: a constraint that asks for network policies is none. */
+const ofAdmission = /(^|\.)(gatekeeper\.sh|kyverno\.io|kubewarden\.io)$/;
 
 /** A kind that may decide about traffic and that the engine does not read; nothing for every other kind. */
 export function unreadKindOf(apiVersion: string, kind: string): UnreadKind | undefined {
   const ofGroup = unreadKinds[groupOf(apiVersion)];
   if (ofGroup !== undefined && Object.hasOwn(ofGroup, kind)) return ofGroup[kind];
   if (apiVersion === unreadable.apiVersion) return { namespaced: false, selects: inNamedNamespace };
-  if (!namedLikeOne.test(kind)) return undefined;
+  if (!namedLikeOne.test(kind) || ofAdmission.test(groupOf(apiVersion))) return undefined;
   return /^(Cluster|Global|Admin|Baseline)|Clusterwide/.test(kind) ? clusterwidePolicy : namespacedPolicy;
 }
 

@@ -86,7 +86,9 @@ function mightOfClusterRole(role: unknown, roles: Roles): Might | undefined {
   const what =
     certainty === "definite"
       ? "that may do everything with everything, as much as cluster-admin"
-      : "whose rules are not all known, and may be as much as cluster-admin";
+      : roles.differing.has(role)
+        ? "of which copies differ: one of them may do everything with everything"
+        : "whose rules are not all known, and may be as much as cluster-admin";
   return { certainty, reason: `roleRef.name is a ClusterRole ${what}` };
 }
 
@@ -94,24 +96,30 @@ interface Roles {
   readonly names: ReadonlySet<string>;
   /** ClusterRoles that may, or for all that is known might, do everything with everything, by another name. */
   readonly almighty: ReadonlyMap<string, Certainty>;
+  /** Those of several objects of one name, of which some may and others may not: which of them is meant is not known. */
+  readonly differing: ReadonlySet<string>;
   /** Whether one of them has a name that is not known yet. */
   readonly namelessMight: boolean;
 }
 
 function readRoles({ others }: Snapshot): Roles {
-  const names = new Set<string>();
-  const almighty = new Map<string, Certainty>();
+  const byName = new Map<string, (Certainty | undefined)[]>();
   let namelessMight = false;
   for (const { object } of others) {
     if (object.kind !== "ClusterRole") continue;
     const name = nameOf(object.metadata?.name);
     const might = mightOfRules(object["rules"]);
-    if (name !== undefined) names.add(name);
-    if (might === undefined) continue;
-    if (name === undefined) namelessMight = true;
-    else almighty.set(name, might);
+    if (name !== undefined) byName.set(name, [...(byName.get(name) ?? []), might]);
+    else if (might !== undefined) namelessMight = true;
   }
-  return { names, almighty, namelessMight };
+  const almighty = new Map<string, Certainty>();
+  const differing = new Set<string>();
+  for (const [name, copies] of byName) {
+    if (copies.every((each) => each === undefined)) continue;
+    almighty.set(name, copies.every((each) => each === "definite") ? "definite" : "possible");
+    if (copies.includes("definite") && !copies.every((each) => each === "definite")) differing.add(name);
+  }
+  return { names: new Set(byName.keys()), almighty, differing, namelessMight };
 }
 
 /** Whether one of a ClusterRole's rules covers everything; undefined where certainly none does. */
