@@ -80,6 +80,45 @@ describe("cluster-security: a repository as it lies in git", () => {
     assert.match(ran.stderr, /kustomize build prod/);
   });
 
+  // the frontend's policy is not about other labels, nor about a pod on the node's network
+  const touching: readonly (readonly [title: string, patch: string])[] = [
+    ["of operations on one label", "- { op: replace, path: /spec/template/metadata/labels/app, value: other }\n"],
+    ["that replaces all labels", "- { op: add, path: /spec/template/metadata/labels, value: { app: other } }\n"],
+    ["that replaces a whole that holds labels", "- { op: replace, path: /spec/template/metadata, value: {} }\n"],
+    ["whose name is ignored", "spec: { template: { metadata: { labels: { app: other } } } }\n"],
+    ["without apiVersion", "spec: { template: { metadata: { labels: { app: other } } } }\n"],
+    ["to the node's network", "spec: { template: { spec: { hostNetwork: true } } }\n"],
+    ["that is no YAML", "- op: add\n path: [\n"],
+  ];
+  for (const [title, text] of touching) {
+    it(`a patch with a target ${title} makes unknown what it changes of pods`, async () => {
+      const head = title === "without apiVersion" ? "" : "apiVersion: apps/v1\n";
+      const patch = text.startsWith("-") ? text : `${head}kind: Deployment\nmetadata: { name: ignored }\n${text}`;
+      const ran = await ask({
+        "base/shop.yaml": shop,
+        "base/kustomization.yaml": "resources: [shop.yaml]\n",
+        "prod/patch.yaml": patch,
+        "prod/kustomization.yaml":
+          "resources: [../base]\npatches: [{ path: patch.yaml, target: { kind: Deployment, name: frontend } }]\n",
+      });
+      assert.match(ran.stdout, /^unknown/, ran.stderr);
+      assert.match(ran.stderr, /Deployment shop\/frontend: changed by a patch of a kustomization/);
+      assert.doesNotMatch(ran.stderr, /unreadable/);
+    });
+  }
+
+  it("a patch of something else changes nothing", async () => {
+    const ran = await ask({
+      "base/shop.yaml": shop,
+      "base/kustomization.yaml": "resources: [shop.yaml]\n",
+      "prod/patch.yaml": "- { op: replace, path: /spec/replicas, value: 3 }\n",
+      "prod/kustomization.yaml":
+        "resources: [../base]\npatches: [{ path: patch.yaml, target: { kind: Deployment } }]\n",
+    });
+    assert.match(ran.stdout, /^allowed/, ran.stderr);
+    assert.equal(ran.code, 0, ran.stderr);
+  });
+
   it("a patch of an object whose name is a placeholder says so", async () => {
     const ran = await ask({
       "base/shop.yaml": shop,

@@ -363,3 +363,19 @@ describe("ClusterNetworkPolicy and AdminNetworkPolicy, what the API server refus
     assert.equal(ask("two"), "allowed");
   });
 });
+
+describe("Calico's policies for host endpoints that were not read", () => {
+  for (const stage of ["preDNAT", "doNotTrack"]) {
+    it(`${stage}: nothing is refused; the endpoints are in the cluster only`, () => {
+      const spec = `{ applyOnForward: true, ${stage}: true, ingress: [ { action: Deny } ] }`;
+      const [apiVersion, kind, metadata] = ["projectcalico.org/v3", "GlobalNetworkPolicy", { name: "hosts" }];
+      const { problems } = buildSnapshot([{ object: { apiVersion, kind, metadata, spec: load(spec) } as KubeObject }], {
+        profile: profileFor("calico@3.32"),
+      });
+      assert.deepEqual(
+        problems.map(({ code, path, affectsVerdicts }) => [code, path, affectsVerdicts]),
+        [["not-read", `spec.${stage}`, false]],
+      );
+    });
+  }
+});

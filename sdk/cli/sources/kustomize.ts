@@ -1,9 +1,11 @@
 /** What kustomizations do to the objects of a folder, as far as it can be seen without building them. */
 import * as path from "node:path";
+import { loadAll } from "js-yaml";
 import { isPolicy, readYaml, unknownValue } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { listOf, mapOf, type Fields } from "../../reachability/model/plain";
 import { labelsOf, type AddedLabels } from "./kustomize-labels";
+import { templatePathOf, touchedBy, withTouched } from "./patch-effects";
 
 /** A kustomization file, read. */
 export interface Kustomization {
@@ -80,16 +82,25 @@ export function readKustomization(file: string, value: unknown): Kustomization {
 export interface Overlaid {
   readonly objects: readonly SourcedObject[];
   readonly problems: readonly Problem[];
-  /** Files that hold parts of objects, not objects. */
-  readonly parts: ReadonlySet<string>;
+  /** Files with patches that say elsewhere what they are about: they need not name it themselves. */
+  readonly targeted: ReadonlySet<string>;
 }
 
 /**
  * Takes the patches out of the objects, which are no whole objects, and leaves open what they change: the spec of a policy,
  * labels of a namespace or of pods. What is optional may be there or not.
  */
-export function withoutPatches(objects: readonly SourcedObject[], kustomizations: readonly Kustomization[]): Overlaid {
+export function withoutPatches(
+  objects: readonly SourcedObject[],
+  kustomizations: readonly Kustomization[],
+  textOf: (file: string) => string | undefined,
+): Overlaid {
   const parts = new Set(kustomizations.flatMap(({ patches }) => patches.flatMap(({ file }) => file ?? [])));
+  const targeted = new Set(
+    kustomizations.flatMap(({ patches }) =>
+      patches.flatMap(({ file, target }) => (target === undefined ? [] : (file ?? []))),
+    ),
+  );
   const listed = new Set(kustomizations.flatMap(({ resources }) => resources));
   const folders = new Set(kustomizations.map(({ folder }) => folder));
   const isPart = ({ object, source }: SourcedObject): boolean => {
@@ -118,8 +129,8 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     if (!parts.has(file) && !("$patch" in object)) continue;
     partsByFile.set(file, [...(partsByFile.get(file) ?? []), object]);
   }
-  const changes = changesOf(kustomizations, partsByFile);
-  if (changes.length === 0) return { objects: whole, problems: [], parts };
+  const changes = changesOf(kustomizations, partsByFile, textOf);
+  if (changes.length === 0) return { objects: whole, problems: [], targeted };
   const problems: Problem[] = [];
   const changed = whole.map((each) => {
     if (!isOfInterest(each.object)) return each;
@@ -133,7 +144,7 @@ export function withoutPatches(objects: readonly SourcedObject[], kustomizations
     problems.push(patchedProblem(each, patches, first.root));
     return { ...each, object: left, patchedBy: patches };
   });
-  return { objects: changed, problems, parts };
+  return { objects: changed, problems, targeted };
 }
 
 /** Kustomizations that no other one takes in. */
@@ -196,6 +207,7 @@ function textOf(value: unknown): string | undefined {
 function changesOf(
   kustomizations: readonly Kustomization[],
   partsByFile: ReadonlyMap<string, readonly KubeObject[]>,
+  textOf: (file: string) => string | undefined,
 ): readonly Change[] {
   const placed = new Set<string>();
   const byFolder = new Map(kustomizations.map((each) => [each.folder, each]));
@@ -208,7 +220,9 @@ function changesOf(
       const inFile = file === undefined ? [] : (partsByFile.get(file) ?? []);
       const inText = text === undefined ? [] : readYaml(text).objects.map(({ object }) => object);
       const whole = [...inFile, ...inText].map((change): Change => ({ root, change, by, reach }));
-      return target === undefined ? whole : [...whole, { root, target, by, reach, text: text ?? "" }];
+      if (target === undefined) return whole;
+      const written = text ?? (file === undefined ? undefined : textOf(file));
+      return [...whole, { root, target, by, reach, documents: written === undefined ? undefined : parsed(written) }];
     });
   });
   for (const [file, found] of partsByFile) {
@@ -216,6 +230,15 @@ function changesOf(
       changes.push(...found.map((change): Change => ({ root: "FOLDER", change, by: file, reach: undefined })));
   }
   return changes;
+}
+
+/** The documents of a text; nothing where it is not YAML. */
+function parsed(text: string): readonly unknown[] | undefined {
+  try {
+    return loadAll(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The API server refuses such an object; beside a kustomization that does not list it, it is a patch that is switched off. */
@@ -235,7 +258,7 @@ type Change = {
   readonly by: string;
   /** The files whose objects it may be about. Default: any. */
   readonly reach: ReadonlySet<string> | undefined;
-} & ({ readonly change: KubeObject } | { readonly target: Fields; readonly text: string });
+} & ({ readonly change: KubeObject } | { readonly target: Fields; readonly documents: readonly unknown[] | undefined });
 
 /** The files that a kustomization takes in, also by others. */
 function reachOf(start: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Set<string> {
@@ -252,8 +275,10 @@ function reachOf(start: Kustomization, byFolder: ReadonlyMap<string, Kustomizati
 }
 
 /** Policies, and what they select by labels. */
-function isOfInterest({ apiVersion, kind, spec }: KubeObject): boolean {
-  return isPolicy(apiVersion, kind) || (apiVersion === "v1" && kind === "Namespace") || "template" in mapOf(spec);
+function isOfInterest(object: KubeObject): boolean {
+  const { apiVersion, kind } = object;
+  if (isPolicy(apiVersion, kind) || (apiVersion === "v1" && kind === "Namespace")) return true;
+  return templatePathOf(object) !== undefined;
 }
 
 function isAbout(change: Change, object: KubeObject): boolean {
@@ -283,34 +308,8 @@ function leftOpen(object: KubeObject, changes: readonly Change[]): KubeObject | 
   if (isPolicy(object.apiVersion, object.kind)) {
     return { ...object, spec: unknownValue, ...("specs" in object ? { specs: unknownValue } : {}) };
   }
-  const touchesLabels = changes.some((each) => {
-    if ("target" in each) return /labels/.test(each.text);
-    return labelsIn(each.change).length > 0;
-  });
-  if (!touchesLabels) return undefined;
-  const keys = changes.flatMap((each) => ("change" in each ? labelsIn(each.change) : []));
-  return openLabels(object, keys) as KubeObject;
-}
-
-/** Keys of labels that a patch sets, wherever in it. */
-function labelsIn(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => (key === "labels" ? Object.keys(mapOf(item)) : labelsIn(item)));
-}
-
-/** Labels of an object and of its pods: those of the keys unknown, all of them where no key is known. */
-function openLabels(object: KubeObject, keys: readonly string[]): unknown {
-  const open = Object.fromEntries(keys.map((key) => [key, unknownValue]));
-  const of = (metadata: unknown): unknown => ({
-    ...mapOf(metadata),
-    labels: keys.length === 0 ? unknownValue : { ...mapOf(mapOf(metadata)["labels"]), ...open },
-  });
-  const spec = mapOf(object.spec);
-  const template = mapOf(spec["template"]);
-  const isTemplated = Object.keys(template).length > 0;
-  return {
-    ...object,
-    metadata: of(object.metadata),
-    ...(isTemplated ? { spec: { ...spec, template: { ...template, metadata: of(template["metadata"]) } } } : {}),
-  };
+  return withTouched(
+    object,
+    changes.map((each) => touchedBy("change" in each ? [each.change] : each.documents)),
+  );
 }

@@ -178,10 +178,11 @@ class Folders {
     });
     const applied = [...kustomizations, ...deploymentsIn(content.objects, kustomizations)];
     const isNamespaced = ({ apiVersion, kind }: KubeObject): boolean => !isClusterwide(apiVersion, kind);
-    const released = withReleases(content.objects, kustomizations, (file) =>
-      existsSync(file) ? textOf(file) : undefined,
-    );
-    const { objects: whole, problems } = withoutPatches(released, applied);
+    const textIn = (file: string): string | undefined => (existsSync(file) ? textOf(file) : undefined);
+    const released = withReleases(content.objects, kustomizations, textIn);
+    const { objects: whole, problems, targeted } = withoutPatches(released, applied, textIn);
+    const isAbout = ({ code, source }: Problem): boolean =>
+      code === "unreadable" && targeted.has(path.normalize(source?.file ?? ""));
     const objects = withNamespaces(whole, applied, isNamespaced);
     const roots = rootsOf(kustomizations)
       .map(({ folder }) => folder)
@@ -192,7 +193,10 @@ class Folders {
     ];
     return {
       objects,
-      problems: [...content.problems.filter((problem) => !isNamedNow(problem, objects)), ...problems],
+      problems: [
+        ...content.problems.filter((problem) => !isAbout(problem) && !isNamedNow(problem, objects)),
+        ...problems,
+      ],
       notes: [...content.notes, ...this.strays.lines(this.options.verbose), ...hints],
     };
   }

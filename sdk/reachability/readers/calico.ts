@@ -125,7 +125,9 @@ function readSpec(origin: CompiledPolicy["origin"], scope: Scope, reach: Conditi
   const onTheWay = stage !== undefined && context.selectsHostEndpoint(where) ? [onTheWayOf(policy, stage)] : [];
   if (stage === undefined || stage === "forward") return [policy, ...onTheWay];
   if (onTheWay.length > 0) return onTheWay;
-  throw new Refused(`a policy with ${stage} is about host endpoints, and no HostEndpoint of the snapshot fits`);
+  const message = `a policy with ${stage} is about host endpoints, and no HostEndpoint that fits is in the snapshot; those that Calico makes itself are in the cluster only`;
+  reader.report("not-read", message, `spec.${stage}`, false);
+  return [];
 }
 
 /** A selector; where it cannot be parsed it may select anybody. */
