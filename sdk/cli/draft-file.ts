@@ -21,7 +21,7 @@ export function targetOf(file: string): Target {
   return { kind: "regular", place: realpathSync(file), mode: status.mode & 0o777 };
 }
 
-/** An empty file beside its target. */
+/** A file beside its target. */
 export interface Draft {
   readonly place: string;
   /** Takes the target's place. */
@@ -31,16 +31,25 @@ export interface Draft {
 }
 
 /** Makes a draft. It gets the permissions of its target at the end, and nobody else's before. */
-export function draftFor({ place, mode }: Pick<Target, "place" | "mode">): Draft {
+export function draftFor({ place, mode }: Pick<Target, "place" | "mode">, text = ""): Draft {
   const draft = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.part`);
-  closeSync(openSync(draft, "wx", mode === undefined ? 0o666 : 0o600));
+  const forget = (): void => rmSync(draft, { force: true });
+  const descriptor = openSync(draft, "wx", mode === undefined ? 0o666 : 0o600);
+  try {
+    writeFileSync(descriptor, text);
+  } catch (error) {
+    forget();
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
   return {
     place: draft,
     finish() {
       if (mode !== undefined) chmodSync(draft, mode);
       renameSync(draft, place);
     },
-    forget: () => rmSync(draft, { force: true }),
+    forget,
   };
 }
 
@@ -53,9 +62,8 @@ export function replaceFile(file: string, text: string): void {
   explained(file, () => {
     const target = targetOf(file);
     if (target.kind === "special") return writeFileSync(file, text);
-    const draft = draftFor(target);
+    const draft = draftFor(target, text);
     try {
-      writeFileSync(draft.place, text);
       draft.finish();
     } catch (error) {
       draft.forget();

@@ -111,7 +111,11 @@ export function writeFolder(folder: RenderedFolder, wanted: ReadonlyMap<string, 
   const undo: (() => void)[] = [];
   const finish = holdSignals();
   try {
-    const drafts = changes.written.map((file) => draftOf(folder.place, file, wanted.get(file) ?? "", undo));
+    for (const below of new Set(changes.written.map((file) => path.dirname(file)))) {
+      const made = mkdirSync(path.join(folder.place, below), { recursive: true });
+      if (made !== undefined) undo.push(() => rmSync(made, { recursive: true }));
+    }
+    const drafts = changes.written.map((file) => draftOf(folder, file, wanted.get(file) ?? "", undo));
     for (const { target, finish } of drafts) replace(folder, target, finish, undo);
     for (const file of changes.removed) {
       const target = path.join(folder.place, file);
@@ -198,18 +202,15 @@ function hashOf(text: string): string {
 }
 
 function draftOf(
-  place: string,
+  { place, texts }: RenderedFolder,
   file: string,
   text: string,
   undo: (() => void)[],
 ): { readonly target: string; readonly finish: () => void } {
   const target = path.join(place, file);
-  const made = mkdirSync(path.dirname(target), { recursive: true });
-  if (made !== undefined) undo.push(() => rmSync(made, { recursive: true }));
   // the place itself, wherever a link may have come from since the folder was read
-  const draft = draftFor({ ...targetOf(target), place: target });
+  const draft = draftFor({ ...(texts.has(file) ? targetOf(target) : {}), place: target }, text);
   undo.push(draft.forget);
-  writeFileSync(draft.place, text);
   return { target, finish: draft.finish };
 }
 

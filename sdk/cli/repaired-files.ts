@@ -37,9 +37,8 @@ export function writeTogether(
   try {
     const drafts = [...texts].map(([file, text]) =>
       explained(shown(file), () => {
-        const draft = draftFor(targetOf(file));
+        const draft = draftFor(targetOf(file), text);
         undo.push(draft.forget);
-        writeFileSync(draft.place, text);
         return { file, finish: draft.finish };
       }),
     );

@@ -1,7 +1,6 @@
 /** The questions that a snapshot answers: what the rooms above call. */
 import type { Direction } from "./model/direction";
 import type { Snapshot } from "./model/snapshot";
-import { trafficAmong, type Among } from "./questions/among";
 import { closedEntrancesOf, type ClosedEntrance } from "./questions/closed-entrances";
 import { blastRadiusOf, type BlastRadius, type BlastRadiusOptions } from "./questions/blast-radius";
 import { diffOf, type DiffOptions, type PathDifference } from "./questions/diff";
@@ -20,7 +19,7 @@ import type {
   Traffic,
   Verdict,
 } from "./model/verdicts";
-import { sameRulesIn, type SameRules } from "./questions/same-rules";
+import { Passing, type Ends } from "./questions/passing";
 import { tiedPolicies } from "./questions/ties";
 import { readSnapshot, type SnapshotOptions } from "./snapshot/build";
 import type { SourcedObject } from "./model/objects";
@@ -86,11 +85,6 @@ export function equivalent(a: Reachability, b: Reachability, options: Equivalenc
   return equivalenceOf(engineOf(a), engineOf(b), options);
 }
 
-/** What passes between any two of many peers, by their places: cheaper than to ask for each pair. */
-export function among(reachability: Reachability, peers: readonly Peer[]): Among {
-  return trafficAmong(engineOf(reachability), peers);
-}
-
 /** What the policies of one end let pass, whatever those of the other end say. */
 export function trafficAtEnd(
   reachability: Reachability,
@@ -102,9 +96,9 @@ export function trafficAtEnd(
   return { allowed: must, possible: may };
 }
 
-/** Between whom the same rules decide under two sets of policies. */
-export function sameRules(a: Reachability, b: Reachability): SameRules {
-  return sameRulesIn(engineOf(a), engineOf(b));
+/** What passes between any two of many ends: cheaper than to ask for each pair. @param before The same under other policies. */
+export function passing(reachability: Reachability, ends: Ends, before?: Passing): Passing {
+  return new Passing(engineOf(reachability), ends, before);
 }
 
 const engines = new WeakMap<Reachability, Engine>();

@@ -1,14 +1,13 @@
 /** What a tool does, one object after another, and what can be reached on the way. */
 import type { ImaginedCluster, Plan, PlannedFlow, PlannedObject } from "../plan";
-import type { KubeObject, Peer, Reachability, Traffic } from "../reachability";
-import type { TrafficSet } from "../reachability";
+import type { Ends, KubeObject, Passing, Peer, Reachability, TrafficSet } from "../reachability";
 import {
-  among,
+  compile,
   compileLike,
   describeEnd,
   metadataEndpoints,
+  passing,
   PolicyVariants,
-  sameRules,
   shapesPolicies,
 } from "../reachability";
 import { carryOut, momentsOf, type Moment, type OrderStep } from "./moments";
@@ -51,19 +50,21 @@ export function proveOrder(
   const standing = new Map(before.map((object) => [idOf(object), object]));
   const all = [...before, ...relevant.map(({ object }) => object)].filter(({ kind }) => kind !== "Namespace");
   const variants = new PolicyVariants(cluster.objects, all as unknown as KubeObject[], cluster.profile);
-  let last: Reachability | undefined;
+  const wanted = new Map(standing);
+  for (const step of relevant) carryOut(wanted, step);
+  // first, so that what the policies refer to in the end is read once
+  const end = compile(variants.with(policiesOf(wanted)));
+  let last = end;
   const compiled = (objects: ReadonlyMap<string, PlannedObject>): Reachability => {
-    const policies = [...objects.values()].filter(({ kind }) => kind !== "Namespace") as unknown as KubeObject[];
-    return (last = compileLike(last, variants.with(policies)));
+    const snapshot = variants.with(policiesOf(objects));
+    const like = [last, end].find((one) => one.snapshot.workloads === snapshot.workloads);
+    return (last = compileLike(like, snapshot));
   };
   const made = new Set(before.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
   const isNew = (name: string): boolean =>
     namespaces.some((one) => one.name === name && !one.existing) && !made.has(name);
   const beginning = compiled(standing);
-  const peers = peersOf(beginning, cluster, flows);
-  const wanted = new Map(standing);
-  for (const step of relevant) carryOut(wanted, step);
-  const course = new Course(peers, isNew, beginning, compiled(wanted));
+  const course = new Course(peersOf(beginning, cluster, flows), isNew, beginning, end);
   const checkedAfter = relevant.length * course.pairs <= mostVerdicts ? "object" : "layer";
   for (const moment of momentsOf(standing, relevant, checkedAfter)) {
     course.after(compiled(moment.standing), moment);
@@ -71,14 +72,15 @@ export function proveOrder(
   return { steps: relevant.length, checkedAfter, found: course.found };
 }
 
+function policiesOf(objects: ReadonlyMap<string, PlannedObject>): readonly KubeObject[] {
+  return [...objects.values()].filter(({ kind }) => kind !== "Namespace") as unknown as KubeObject[];
+}
+
 /** Between whom it is asked what passes. */
-interface Peers {
-  readonly pods: readonly Peer[];
+interface Peers extends Ends {
   /** The namespace of each pod. */
   readonly namespaces: readonly string[];
-  /** Everybody that a pod may reach: pods, then what may reach pods too, then the rest. */
-  readonly reached: readonly Peer[];
-  /** How many of them reach pods. */
+  /** How many of the others, which pods may reach, may reach pods too: the first ones. */
   readonly reaching: number;
 }
 
@@ -90,6 +92,7 @@ class Course {
   readonly #before: Passing;
   readonly #end: Passing;
   readonly #said = new Set<string>();
+  readonly #ends: readonly Peer[];
   /** Pods that run while the tool is at work; what starts later, in a namespace that the tool makes, is not cut by it. */
   readonly #runs: readonly boolean[];
   #last: Passing;
@@ -100,43 +103,41 @@ class Course {
     before: Reachability,
     end: Reachability,
   ) {
-    const { pods, namespaces, reached, reaching } = peers;
-    this.pairs = pods.length * (reached.length - 1 + reaching - pods.length);
-    this.#runs = namespaces.map((namespace) => !isNew(namespace));
-    this.#before = new Passing(before, peers);
-    this.#end = new Passing(end, peers);
+    const { pods, others, namespaces, reaching } = peers;
+    this.pairs = pods.length * (pods.length - 1 + others.length + reaching);
+    this.#ends = [...pods, ...others];
+    this.#runs = this.#ends.map((_, place) => place >= pods.length || !isNew(namespaces[place] as string));
+    this.#before = passing(before, peers);
+    this.#end = passing(end, peers, this.#before);
     this.#last = this.#before;
   }
 
   after(reachability: Reachability, { since, isBeside }: Moment): void {
-    const now = new Passing(reachability, this.peers, this.#last);
-    const { pods, reached, reaching } = this.peers;
-    for (let row = 0; row < pods.length; row++) {
-      const runs = this.#runs[row] === true;
-      for (let column = 0; column < reached.length; column++) {
-        if (column === row) continue;
-        const bothRun = runs && (column >= pods.length || this.#runs[column] === true);
-        this.#judge(now, since, { row, column, isFrom: true }, bothRun);
+    const now = passing(reachability, this.peers, this.#last);
+    const { pods, reaching } = this.peers;
+    for (let pod = 0; pod < pods.length; pod++) {
+      for (let other = 0; other < this.#ends.length; other++) {
+        if (other !== pod) this.#judge(now, since, pod, other);
       }
-      for (let column = pods.length; column < reaching; column++) {
-        this.#judge(now, since, { row, column, isFrom: false }, runs);
-      }
+      for (let other = pods.length; other < pods.length + reaching; other++) this.#judge(now, since, other, pod);
     }
     now.forgetBefore();
     if (!isBeside) this.#last = now;
   }
 
-  #judge(reached: Passing, since: string, pair: Pair, runs: boolean): void {
-    const [was, now] = [this.#last.along(pair), reached.along(pair)];
+  #judge(passing: Passing, since: string, from: number, to: number): void {
+    if (passing.isAsBefore(from, to)) return;
+    const [was, now] = [this.#last.traffic(from, to), passing.traffic(from, to)];
     // what had been opened or cut before has been said
     if (now.possible === was.possible && now.allowed === was.allowed) return;
     const opened = now.possible.subtract(was.possible);
-    const cut = runs ? this.#before.along(pair).allowed.subtract(now.allowed) : undefined;
+    const bothRun = this.#runs[from] === true && this.#runs[to] === true;
+    const cut = bothRun ? this.#before.traffic(from, to).allowed.subtract(now.allowed) : undefined;
     if (opened.isEmpty() && cut?.isEmpty() !== false) return;
-    const end = this.#end.along(pair);
-    const name = reached.nameOf(pair);
-    this.#say("open", name, since, opened.subtract(end.possible));
-    if (cut !== undefined) this.#say("cut", name, since, cut.intersect(end.allowed));
+    const end = this.#end.traffic(from, to);
+    const path = `${describeEnd(this.#ends[from] as Peer)} -> ${describeEnd(this.#ends[to] as Peer)}`;
+    this.#say("open", path, since, opened.subtract(end.possible));
+    if (cut !== undefined) this.#say("cut", path, since, cut.intersect(end.allowed));
   }
 
   #say(what: OnTheWay["what"], name: string, since: string, traffic: TrafficSet): void {
@@ -144,57 +145,6 @@ class Course {
     if (traffic.isEmpty() || this.#said.has(key)) return;
     this.#said.add(key);
     this.found.push({ what, path: `${name}: ${traffic.toString()}`, since });
-  }
-}
-
-/** A pod and another end, by their places: from the pod, or to it. */
-interface Pair {
-  readonly row: number;
-  readonly column: number;
-  readonly isFrom: boolean;
-}
-
-/** What passes between the peers under one set of policies, each pair worked out once. */
-class Passing {
-  readonly #others: (Traffic | undefined)[];
-  readonly #isAsWas: ((source: Peer, destination: Peer) => boolean) | undefined;
-  #among: ((source: number, destination: number) => Traffic) | undefined;
-
-  constructor(
-    private readonly reachability: Reachability,
-    private readonly peers: Peers,
-    private was?: Passing,
-  ) {
-    const { pods, reached } = peers;
-    if (was !== undefined) this.#isAsWas = sameRules(was.reachability, reachability);
-    this.#others = new Array<undefined>(pods.length * (reached.length - pods.length) * 2).fill(undefined);
-  }
-
-  along({ row, column, isFrom }: Pair): Traffic {
-    const { pods, reached } = this.peers;
-    if (column < pods.length) return (this.#among ??= among(this.reachability, pods))(row, column);
-    const place = (row * (reached.length - pods.length) + column - pods.length) * 2 + (isFrom ? 1 : 0);
-    return (this.#others[place] ??= this.#ask(row, column, isFrom));
-  }
-
-  /** Not to hold all that was before. */
-  forgetBefore(): void {
-    this.was = undefined;
-  }
-
-  nameOf({ row, column, isFrom }: Pair): string {
-    const { reached } = this.peers;
-    const [pod, other] = [describeEnd(reached[row] as Peer), describeEnd(reached[column] as Peer)];
-    return isFrom ? `${pod} -> ${other}` : `${other} -> ${pod}`;
-  }
-
-  #ask(row: number, column: number, isFrom: boolean): Traffic {
-    const [pod, other] = [this.peers.reached[row] as Peer, this.peers.reached[column] as Peer];
-    const [source, destination] = isFrom ? [pod, other] : [other, pod];
-    if (this.was !== undefined && this.#isAsWas?.(source, destination) === true) {
-      return this.was.along({ row, column, isFrom });
-    }
-    return this.reachability.traffic(source, destination);
   }
 }
 
@@ -206,7 +156,6 @@ function peersOf({ snapshot }: Reachability, { objects }: ImaginedCluster, flows
     ...homes.map((namespace): Peer => ({ kind: "freshPod", namespace })),
   ];
   const both: readonly Peer[] = [
-    ...pods,
     { kind: "node", where: "remote" },
     { kind: "kubeApiserver" },
     ...[...addresses(flows)].map((address): Peer => ({ kind: "address", address })),
@@ -214,7 +163,7 @@ function peersOf({ snapshot }: Reachability, { objects }: ImaginedCluster, flows
   return {
     pods,
     namespaces: [...workloads.map(({ namespace }) => namespace), ...homes],
-    reached: [
+    others: [
       ...both,
       ...metadataEndpoints.map(({ address }): Peer => ({ kind: "address", address })),
       ...[...names(flows)].map((name): Peer => ({ kind: "fqdn", name })),

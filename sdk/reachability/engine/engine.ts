@@ -327,7 +327,12 @@ export class Engine {
         learned = triOr(learned, triAnd(triAnd(selection.selected, certain), this.#asksThere(rule)));
       }
     }
-    return learned === NO && this.#dnsNames.some((pattern) => matchesName(pattern, name)) ? MAYBE : learned;
+    return learned === NO && this.isAskedFor(name) ? MAYBE : learned;
+  }
+
+  /** Whether any pod may ask for a name through the enforcer's DNS proxy. */
+  isAskedFor(name: string): boolean {
+    return this.#dnsNames.some((pattern) => matchesName(pattern, name));
   }
 
   /**

@@ -33,7 +33,8 @@ export class PodUniverse {
   readonly #ofUnknownLabels: number[] = [];
   readonly #ofUnknownLabel = new Map<string, number[]>();
   readonly #withAddresses: number[] = [];
-  readonly #conditions = new Map<string, PodSet>();
+  readonly #conditions = new Map<Condition, PodSet>();
+  readonly #conditionsByText = new Map<string, PodSet>();
   readonly #terms = new Map<PeerTerm, PodSet>();
   readonly #portNames = new Map<string, readonly number[]>();
   readonly #byPortName = new Map<string, number[]>();
@@ -113,11 +114,15 @@ export class PodUniverse {
 
   ofCondition(where: Condition): PodSet {
     if (where.op === "constant") return uniform(where.value);
+    let set = this.#conditions.get(where);
+    if (set !== undefined) return set;
     const key = keyOf(where);
-    const known = this.#conditions.get(key);
-    if (known !== undefined) return known;
-    const set = this.#evaluate((index) => evaluate(where, this.#lookups[index] as Lookup), this.#candidates(where), NO);
-    this.#conditions.set(key, set);
+    set = this.#conditionsByText.get(key);
+    if (set === undefined) {
+      set = this.#evaluate((index) => evaluate(where, this.#lookups[index] as Lookup), this.#candidates(where), NO);
+      this.#conditionsByText.set(key, set);
+    }
+    this.#conditions.set(where, set);
     return set;
   }
 

@@ -1,8 +1,8 @@
 /** What is outside the cluster, cut into the address ranges that rules tell apart. */
-import { metadataEndpoints } from "../model/metadata-endpoints";
 import type { PeerTerm } from "../model/rules";
 import { AddressSet, type Address, type AddressRange } from "../model/sets/addresses";
 import type { Direction } from "../model/direction";
+import { addressBounds } from "./bounds";
 import type { Endpoint } from "./endpoints";
 import type { Engine } from "./engine";
 import type { RangeRegistry } from "./tables";
@@ -16,7 +16,6 @@ export interface WorldEntry {
   readonly traffic: number;
 }
 
-const metadata = AddressSet.ofCidrs(...metadataEndpoints.map((endpoint) => endpoint.address));
 const families = [AddressSet.allV4, AddressSet.allV6].map((set) => set.ranges[0] as AddressRange);
 
 export class WorldTables {
@@ -45,21 +44,18 @@ export class WorldTables {
   }
 
   #build(direction: Direction, subjects: readonly Endpoint[]): readonly WorldEntry[] {
+    const { apiServerAddresses } = this.engine.endpoints;
+    const boundsOf = (term: PeerTerm): readonly AddressSet[] => addressBounds(term, apiServerAddresses);
     const sets: AddressSet[] = [];
     for (const subject of subjects) {
       for (const { rules } of this.engine.index.of(subject)[direction]) {
-        for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
+        for (const { rule } of rules) sets.push(...rule.peers.flatMap(boundsOf));
       }
       if (direction === "egress" || !this.engine.hasMesh) continue;
       for (const { rules } of this.engine.meshIndex.of(subject).ingress) {
-        for (const { rule } of rules) for (const term of rule.peers) this.#collect(term, sets);
+        for (const { rule } of rules) sets.push(...rule.peers.flatMap(boundsOf));
       }
     }
-    const boundsOf = (term: PeerTerm): readonly AddressSet[] => {
-      const bounds: AddressSet[] = [];
-      this.#collect(term, bounds);
-      return bounds;
-    };
     const sweeps = new Map(subjects.map((each) => [each, WorldSweep.of(this.engine, direction, each, boundsOf)]));
     const entries: WorldEntry[] = [];
     for (const whole of families) {
@@ -96,37 +92,6 @@ export class WorldTables {
     }
     return result ?? everything;
   }
-
-  /** The sets of addresses whose bounds matter to a term. */
-  #collect(term: PeerTerm, sets: AddressSet[]): void {
-    switch (term.kind) {
-      case "cidr":
-        sets.push(term.set);
-        return;
-      case "fqdn":
-        sets.push(metadata);
-        return;
-      case "entity":
-      case "identities":
-        if (this.engine.endpoints.apiServerAddresses.length > 0) {
-          sets.push(AddressSet.of(...this.engine.endpoints.apiServerAddresses.map(asRange)));
-        }
-        return;
-      case "and":
-      case "or":
-        for (const each of term.of) this.#collect(each, sets);
-        return;
-      case "not":
-        this.#collect(term.of, sets);
-        return;
-      default:
-        return;
-    }
-  }
-}
-
-function asRange(address: Address): AddressRange {
-  return { family: address.family, from: address.value, to: address.value };
 }
 
 /** Cuts a range at every bound of the sets: inside a piece all addresses are alike. */

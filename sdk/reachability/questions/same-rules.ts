@@ -6,27 +6,40 @@ import type { Endpoint } from "../engine/endpoints";
 import type { Engine } from "../engine/engine";
 import type { RuleOf, TierSelection } from "../engine/evaluate";
 
-/** True is certain; false where it has to be looked at. */
-export type SameRules = (source: Peer, destination: Peer) => boolean;
+/** Ends are named by their places. */
+export class SameRules {
+  readonly #areSame: Readonly<Record<Direction, (boolean | undefined)[]>> = { egress: [], ingress: [] };
+  /** What an enforcer learns of a name for one pod counts for others. */
+  readonly #namesDiffer: boolean;
+  /** The two engines are about one cluster, and no mesh and no waypoint decides too. */
+  readonly #areComparable: boolean;
 
-/** The two engines are about one cluster; `() => false` where they are not, or a mesh or a waypoint decides too. */
-export function sameRulesIn(a: Engine, b: Engine): SameRules {
-  const isPlain = (engine: Engine): boolean =>
-    !engine.hasMesh && !engine.hasWaypoints && engine.snapshot.redirects.length === 0;
-  if (a.endpoints !== b.endpoints || !isPlain(a) || !isPlain(b)) return () => false;
-  const areSame: Readonly<Record<Direction, Map<Peer, boolean>>> = { egress: new Map(), ingress: new Map() };
-  const isSame = (direction: Direction, peer: Peer): boolean => {
-    let same = areSame[direction].get(peer);
-    if (same === undefined) {
-      same = endsOf(a, direction, peer).every((end) => haveSameRules(a, b, direction, end));
-      areSame[direction].set(peer, same);
-    }
-    return same;
-  };
-  // what an enforcer learns of a name for one pod counts for others
-  const namesDiffer = namesOf(a) !== namesOf(b);
-  return (source, destination) =>
-    !(namesDiffer && destination.kind === "fqdn") && isSame("egress", source) && isSame("ingress", destination);
+  constructor(
+    private readonly before: Engine,
+    private readonly now: Engine,
+    private readonly ends: readonly Peer[],
+  ) {
+    this.#areComparable = before.endpoints === now.endpoints && isPlain(before) && isPlain(now);
+    this.#namesDiffer = namesOf(before) !== namesOf(now);
+  }
+
+  /** Whether the same rules decide what an end lets out, or in. True is certain; false where it has to be looked at. */
+  of(direction: Direction, end: number): boolean {
+    if (!this.#areComparable) return false;
+    return (this.#areSame[direction][end] ??= endsOf(this.before, direction, this.ends[end] as Peer).every((each) =>
+      haveSameRules(this.before, this.now, direction, each),
+    ));
+  }
+
+  /** Whether the same rules decide what passes from one end to another. */
+  between(from: number, to: number): boolean {
+    if (!this.of("egress", from) || !this.of("ingress", to)) return false;
+    return !this.#namesDiffer || this.ends[to]?.kind !== "fqdn";
+  }
+}
+
+function isPlain(engine: Engine): boolean {
+  return !engine.hasMesh && !engine.hasWaypoints && engine.snapshot.redirects.length === 0;
 }
 
 function endsOf({ routes }: Engine, direction: Direction, peer: Peer): readonly Endpoint[] {

@@ -10,15 +10,15 @@ import { policyKindOf } from "./kinds";
 
 /** What a policy was read as. */
 interface Read {
-  readonly sources: readonly PolicySource[];
-  readonly compiled: readonly CompiledPolicy[];
+  readonly sources: PolicySource[];
+  readonly compiled: CompiledPolicy[];
 }
 
-/** The cluster with what policies refer to, and the policies that were read in it. */
+/** The cluster with what policies refer to, and the policies that were read in it, once one of them was needed. */
 interface Context {
   readonly others: readonly KubeObject[];
   readonly base: Snapshot;
-  readonly read: ReadonlyMap<KubeObject, Read>;
+  read: ReadonlyMap<KubeObject, Read> | undefined;
 }
 
 /**
@@ -27,23 +27,29 @@ interface Context {
  */
 export class PolicyVariants {
   readonly #namespaces: ReadonlySet<string | undefined>;
-  #context: Context | undefined;
+  /** All policies that are to come and that nothing else decides about; two versions of one are in different groups. */
+  readonly #groups: readonly (readonly KubeObject[])[];
+  /** The first, which the caller may come back to, and the last. */
+  #contexts: readonly Context[] = [];
 
   /** @param known All policies that are to come, in every version of them. */
   constructor(
     private readonly cluster: readonly KubeObject[],
-    private readonly known: readonly KubeObject[],
+    known: readonly KubeObject[],
     private readonly profile: EnforcerProfile,
   ) {
     const declared = cluster.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata?.name);
     this.#namespaces = new Set([undefined, ...declared]);
+    this.#groups = withDistinctNames(known.filter((policy) => this.#isByItself(policy)));
   }
 
   /** The snapshot with these policies. Its problems are those of the cluster and what policies refer to. */
   with(policies: readonly KubeObject[]): Snapshot {
     const others = policies.filter((policy) => !this.#isByItself(policy));
-    const { base, read } = this.#contextOf(others);
-    const own = policies.flatMap((policy) => read.get(policy) ?? []);
+    // one of the sets that come needs them: reading them first reads the cluster once
+    const readsPolicies = others.length < policies.length || this.#contexts.length === 0;
+    const { base, read } = this.#contextOf(others, readsPolicies);
+    const own = policies.flatMap((policy) => read?.get(policy) ?? []);
     return {
       ...base,
       policies: [...base.policies, ...own.flatMap(({ sources }) => sources)],
@@ -57,14 +63,14 @@ export class PolicyVariants {
     return policyKind !== undefined && policyKind.mesh !== true && this.#namespaces.has(metadata?.namespace);
   }
 
-  #contextOf(others: readonly KubeObject[]): Context {
-    const known = this.#context;
-    const isSame = known?.others.length === others.length && others.every((one, at) => one === known.others[at]);
-    if (known !== undefined && isSame) return known;
-    const read = new Map<KubeObject, { sources: PolicySource[]; compiled: CompiledPolicy[] }>();
-    const groups = withDistinctNames(this.known.filter((policy) => this.#isByItself(policy)));
-    let base: Snapshot | undefined;
-    for (const group of groups.length === 0 ? [[]] : groups) {
+  #contextOf(others: readonly KubeObject[], readsPolicies: boolean): Context {
+    const known = this.#contexts.find(
+      (each) => each.others.length === others.length && others.every((one, at) => one === each.others[at]),
+    );
+    if (known !== undefined && (known.read !== undefined || !readsPolicies)) return known;
+    const read = new Map<KubeObject, Read>();
+    let base = known?.base;
+    for (const group of readsPolicies && this.#groups.length > 0 ? this.#groups : [[]]) {
       const objects = [...this.cluster, ...others, ...group];
       const snapshot = readSnapshot(
         objects.map((object) => ({ object })),
@@ -73,19 +79,24 @@ export class PolicyVariants {
       for (const object of group) read.set(object, { sources: [], compiled: [] });
       for (const source of snapshot.policies) read.get(source.object)?.sources.push(source);
       for (const policy of snapshot.rules.policies) read.get(policy.origin.object)?.compiled.push(policy);
-      base ??= {
-        ...snapshot,
-        policies: snapshot.policies.filter(({ object }) => !read.has(object)),
-        rules: {
-          ...snapshot.rules,
-          policies: snapshot.rules.policies.filter(({ origin }) => !read.has(origin.object)),
-        },
-      };
+      base ??= withoutPolicies(snapshot, read);
     }
-    const context = { others, base: base as Snapshot, read };
-    this.#context = context;
+    if (known !== undefined) {
+      known.read = read;
+      return known;
+    }
+    const context = { others, base: base as Snapshot, read: readsPolicies ? read : undefined };
+    this.#contexts = [this.#contexts[0] ?? context, context];
     return context;
   }
+}
+
+function withoutPolicies(snapshot: Snapshot, these: ReadonlyMap<KubeObject, Read>): Snapshot {
+  return {
+    ...snapshot,
+    policies: snapshot.policies.filter(({ object }) => !these.has(object)),
+    rules: { ...snapshot.rules, policies: snapshot.rules.policies.filter(({ origin }) => !these.has(origin.object)) },
+  };
 }
 
 /** Versions of one object are read apart: two of one name would be copies. */
