@@ -51,7 +51,7 @@ describe("many pairs under changing policies", () => {
   it("are judged as each by itself and anew is, for policies that nobody planned", function () {
     this.timeout(300_000);
     const count = { same: 0, looked: 0 };
-    const anyCluster = clusters({ podAddresses: false, hostNetwork: false });
+    const anyCluster = fc.boolean().chain((podAddresses) => clusters({ podAddresses, hostNetwork: false }));
     const sets = fc.tuple(fc.constantFrom(0, 0x5a5a5a5a, 0x7fffffff), fc.nat());
     fc.assert(
       fc.property(anyCluster, anyPolicies, sets, fc.boolean(), (cluster, [policies, profile], [some, flip], asked) => {
@@ -69,7 +69,7 @@ describe("many pairs under changing policies", () => {
 const anyPolicies = fc.oneof(
   ciliumPolicies().map((policies) => {
     const all = [...policies, ...namePolicies, cidrGroup, ...services];
-    return [all, profile("cilium@1.20", { clusterNetworkPolicy: true })] as const;
+    return [all, profile("cilium@1.20", { clusterNetworkPolicy: true, hostFirewall: true })] as const;
   }),
   fc
     .tuple(calicoObjects(), networkPolicies(2))
@@ -77,9 +77,13 @@ const anyPolicies = fc.oneof(
   networkPolicies().map((policies) => [policies, profile("kubernetes")] as const),
 );
 
-/** Pods that may ask for one name reach it and another one, a node's policy looks at pods. */
+/** Pods of one namespace ask for one name, those of another for none; a node's policy looks at pods. */
 const namePolicies = [
-  ciliumPolicy("asks", "CiliumNetworkPolicy", {
+  ciliumPolicy("asks-nothing", "CiliumNetworkPolicy", "b", {
+    endpointSelector: {},
+    egress: [{ toFQDNs: [{ matchPattern: "*.example.com" }] }],
+  }),
+  ciliumPolicy("asks", "CiliumNetworkPolicy", "a", {
     endpointSelector: {},
     egress: [
       {
@@ -90,15 +94,15 @@ const namePolicies = [
       { toFQDNs: [{ matchPattern: "*.example.com" }], toPorts: [{ ports: [{ port: "80", protocol: "TCP" }] }] },
     ],
   }),
-  ciliumPolicy("node", "CiliumClusterwideNetworkPolicy", {
+  ciliumPolicy("node", "CiliumClusterwideNetworkPolicy", undefined, {
     nodeSelector: {},
     ingress: [{ fromEndpoints: [{ matchLabels: { app: "web" } }] }],
   }),
 ];
 
-function ciliumPolicy(name: string, kind: string, spec: object): PolicyObject {
-  const namespace = kind === "CiliumNetworkPolicy" ? { namespace: "a" } : {};
-  return { apiVersion: "cilium.io/v2", kind, metadata: { name, ...namespace }, spec } as PolicyObject;
+function ciliumPolicy(name: string, kind: string, namespace: string | undefined, spec: object): PolicyObject {
+  const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+  return { apiVersion: "cilium.io/v2", kind, metadata, spec } as PolicyObject;
 }
 
 const textOf = ({ allowed, possible }: Traffic): string => `${allowed.toString()} ${possible.toString()}`;
