@@ -217,6 +217,31 @@ describe("readYaml", () => {
     );
   });
 
+  it("an alias that is a key ends before its colon, as kubectl reads it", () => {
+    const text = [
+      "apiVersion: v1",
+      "kind: ConfigMap",
+      "metadata: { name: &app web }",
+      "data:",
+      "  *app: x",
+      "  more: { *app: y }",
+      "  script: |",
+      "    *app: stays",
+      "---",
+      "apiVersion: v1",
+      "kind: ConfigMap",
+      "metadata: { name: other }",
+      "data: { *none: x }",
+    ].join("\n");
+    const { objects, problems } = readYaml(text, "a.yaml");
+    const read = objects.map(({ object }) => object["data"]);
+    assert.deepEqual(read, [{ web: "x", more: { web: "y" }, script: "*app: stays\n" }]);
+    assert.deepEqual(
+      problems.map(({ code, source }) => [code, source?.line]),
+      [["unreadable", 13]],
+    );
+  });
+
   it("refuses endless aliases and thousands of levels", () => {
     const texts = [
       "[".repeat(10_000) + "]".repeat(10_000),

@@ -183,8 +183,25 @@ function parseDocument(document: YamlDocument): ParsedDocument {
   } catch (error) {
     if (error instanceof YAMLException && error.reason === "duplicated mapping key")
       return withDoubledKey(document, error);
-    return broken(error, document, line);
+    const spaced = withAliasAsKey(document, error);
+    return spaced === undefined ? broken(error, document, line) : parseDocument(spaced);
   }
+}
+
+/**
+ * A document with a space between an alias and the colon after it, where the parser took both for one name: to the parser of
+ * kubectl a name ends before the colon (yaml_parser_scan_anchor of go-yaml). Nothing where that is not what is wrong.
+ */
+function withAliasAsKey(document: YamlDocument, error: unknown): YamlDocument | undefined {
+  if (!(error instanceof YAMLException)) return undefined;
+  const name = /^unidentified alias "([\w-]+):"$/.exec(error.reason)?.[1];
+  const { line } = (error.mark ?? {}) as { line?: number };
+  if (name === undefined || line === undefined) return undefined;
+  const lines = document.text.split("\n");
+  const spaced = lines[line]?.replace(`*${name}:`, `*${name} :`);
+  if (spaced === undefined || spaced === lines[line]) return undefined;
+  lines[line] = spaced;
+  return { ...document, text: lines.join("\n") };
 }
 
 function parsed(value: unknown, line: number, text: string, doubledKey?: DoubledKey): ParsedDocument {
@@ -207,7 +224,8 @@ function withDoubledKey(document: YamlDocument, error: YAMLException): ParsedDoc
       line: document.line + offset,
     });
   } catch (second) {
-    return broken(second, document, line);
+    const spaced = withAliasAsKey(document, second);
+    return spaced === undefined ? broken(second, document, line) : parseDocument(spaced);
   }
 }
 
