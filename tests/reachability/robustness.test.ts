@@ -224,7 +224,7 @@ describe("readYaml", () => {
       "metadata: { name: &app web }",
       "data:",
       "  *app: x",
-      "  more: { *app: y }",
+      "  more: { *app: z }",
       "  script: |",
       "    *app: stays",
       "---",
@@ -235,7 +235,7 @@ describe("readYaml", () => {
     ].join("\n");
     const { objects, problems } = readYaml(text, "a.yaml");
     const read = objects.map(({ object }) => object["data"]);
-    assert.deepEqual(read, [{ web: "x", more: { web: "y" }, script: "*app: stays\n" }]);
+    assert.deepEqual(read, [{ web: "x", more: { web: "z" }, script: "*app: stays\n" }]);
     assert.deepEqual(
       problems.map(({ code, source }) => [code, source?.line]),
       [["unreadable", 13]],
