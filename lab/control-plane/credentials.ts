@@ -46,15 +46,16 @@ export function writeKubeconfig(
   options: { server: string; certificateAuthority: string; user: string; token: string },
 ): void {
   const name = labContext;
+  const certificateAuthority = path.resolve(options.certificateAuthority);
+  const cluster = {
+    ...{ server: options.server, "certificate-authority": certificateAuthority },
+    // nothing is gained on loopback, and each start of Pulumi's provider reads the definitions of the whole API
+    "disable-compression": true,
+  };
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [
-      {
-        name,
-        cluster: { server: options.server, "certificate-authority": path.resolve(options.certificateAuthority) },
-      },
-    ],
+    clusters: [{ name, cluster }],
     users: [{ name: options.user, user: { token: options.token } }],
     contexts: [{ name, context: { cluster: name, user: options.user } }],
     "current-context": name,
