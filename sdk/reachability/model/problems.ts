@@ -30,6 +30,8 @@ export type ProblemCode =
 export interface Problem {
   readonly code: ProblemCode;
   readonly message: string;
+  /** Of what is not enforced: why, in words that quote no value of the object, so that any log may hold them. */
+  readonly reason?: string;
   readonly object?: ObjectRef;
   readonly source?: Source;
   /** The field's path inside the object, `spec.ingress[0].from`. */

@@ -61,7 +61,7 @@ function readPorts(value: unknown, path: string, { kind: { most }, reader, profi
   );
   if (!profile.dropsAdminPortNames || read.named.length === 0) return read;
   const message = `${profile.title} drops namedPort from ${path}: the rule is for every protocol and port`;
-  reader.report("not-enforced", message, path, false);
+  reader.notEnforced(message, path);
   return everyTraffic;
 }
 

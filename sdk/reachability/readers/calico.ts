@@ -67,7 +67,7 @@ export const readCalicoPolicy: PolicyReader = (origin, namespace, reader, contex
         return readSpec(origin, scope, reach);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        reader.report("not-enforced", error.message, undefined, false);
+        reader.notEnforced(error.reason, undefined, error.message);
         return [];
       }
     },

@@ -143,7 +143,8 @@ function readEntity(value: unknown, path: string): PeerTerm {
     );
   }
   if (!entities.has(name)) {
-    throw new Refused(`the API server refuses the policy: ${path} is not an entity: ${JSON.stringify(name)}`);
+    const why = `the API server refuses the policy: ${path} is not an entity`;
+    throw new Refused(why, `${why}: ${JSON.stringify(name)}`);
   }
   return { kind: "entity", entity: name as Entity };
 }

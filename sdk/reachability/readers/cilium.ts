@@ -30,7 +30,7 @@ export const readCiliumPolicy: PolicyReader = (origin, namespace, reader, contex
     const more = readList(origin.object["specs"], "specs") ?? [];
     specs.push(...more.map((spec, index): [unknown, string] => [spec, `specs[${index}]`]));
     if (specs.length === 0) {
-      reader.report("not-enforced", "the policy has neither spec nor specs: it has no effect", "spec", false);
+      reader.notEnforced("the policy has neither spec nor specs: it has no effect", "spec");
       return [];
     }
     try {
@@ -43,7 +43,7 @@ export const readCiliumPolicy: PolicyReader = (origin, namespace, reader, contex
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       // the agent refuses the whole object for one invalid part
-      reader.report("not-enforced", error.message, undefined, false);
+      reader.notEnforced(error.reason, undefined, error.message);
       return [];
     }
   }, uncertain);
@@ -85,12 +85,7 @@ function readSpec(
     ...readDirection(spec, path, "egress", scope),
   };
   if (subject.kind === "nodes" && !context.profile.hostFirewall) {
-    reader.report(
-      "not-enforced",
-      "policies with a nodeSelector need Cilium's host firewall",
-      `${path}.nodeSelector`,
-      false,
-    );
+    reader.notEnforced("policies with a nodeSelector need Cilium's host firewall", `${path}.nodeSelector`);
     return undefined;
   }
   return policy;
@@ -121,18 +116,14 @@ function readSubject(spec: Fields, path: string, scope: CiliumScope): Subject {
   );
   if (scope.namespace === undefined) return { kind: "pods", where };
   if (selector !== endpoint) {
-    scope.reader.report(
-      "not-enforced",
+    scope.reader.notEnforced(
       `a namespaced policy selects pods of its own namespace: the agent overwrites ${namespaceKey.cilium} in its endpointSelector`,
       `${path}.endpointSelector`,
-      false,
     );
   } else if (mentions(where, "namespace")) {
-    scope.reader.report(
-      "not-enforced",
+    scope.reader.notEnforced(
       "a namespaced policy selects pods of its own namespace only; a selector for another namespace selects no pod",
       `${path}.endpointSelector`,
-      false,
     );
   }
   return { kind: "pods", where: all(inNamespace(scope.namespace), where) };
@@ -254,7 +245,7 @@ function readPeers(
     if (!peers.every(isNobody)) return peers;
     if (about.restrictsPorts) {
       const message = `${at} matches no endpoint: the rule applies to every destination on its ports, not to none`;
-      scope.reader.report("not-enforced", message, at, false);
+      scope.reader.notEnforced(message, at);
     }
     return everybodyOnPorts;
   });
@@ -273,7 +264,7 @@ function readNobody(...[rule, path, filled, about, scope]: Parameters<typeof rea
 
 /** The agent resolves Services for rules that allow, and for no others (measured; processRule in pkg/policy/k8s/service.go). */
 function unresolvedInDenials(at: string, scope: CiliumScope): PeerTerm[] {
-  scope.reader.report("not-enforced", `${at}: Cilium does not resolve Services in rules that deny`, at, false);
+  scope.reader.notEnforced(`${at}: Cilium does not resolve Services in rules that deny`, at);
   return [];
 }
 

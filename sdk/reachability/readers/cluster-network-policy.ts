@@ -173,12 +173,7 @@ function readRule(value: unknown, direction: Direction, path: string, read: Rule
       if (failed !== undefined) {
         // a rule it cannot express: an Accept is left out, Deny and Pass deny everything (libcalico-go conversion.go)
         const effect = verdict === "allow" ? "leaves the rule out" : "denies everything instead";
-        reader.report(
-          "not-enforced",
-          `${profile.title} does not support ${failed} in ${peerPath}, and ${effect}`,
-          path,
-          false,
-        );
+        reader.notEnforced(`${profile.title} does not support ${failed} in ${peerPath}, and ${effect}`, path);
         return verdict === "allow"
           ? []
           : [{ direction, verdict: "deny", path, peers: [{ kind: "any" }], l4: everyTraffic }];

@@ -22,7 +22,18 @@ import type { ServiceTable } from "./services";
 import type { TierTable } from "./tiers";
 
 /** The API server or the agent takes nothing of a policy: what it contains has no effect. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  /**
+   * @param reason Why, quoting no value of the object.
+   * @param message The same, with the value.
+   */
+  constructor(
+    readonly reason: string,
+    message = reason,
+  ) {
+    super(message);
+  }
+}
 
 /** The addresses of groups of ranges. */
 export interface CidrGroups {

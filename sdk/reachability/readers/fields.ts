@@ -135,6 +135,24 @@ export class ObjectReader {
   }
 
   /**
+   * Names what is stored and not enforced, and influences no verdict.
+   *
+   * @param reason Why, quoting no value of the object.
+   * @param message The same, with the value.
+   */
+  notEnforced(reason: string, path: string | undefined, message = reason): void {
+    this.problems.push({
+      code: "not-enforced",
+      message,
+      reason,
+      object: this.ref,
+      ...(this.source === undefined ? {} : { source: this.source }),
+      ...(path === undefined ? {} : { path }),
+      affectsVerdicts: false,
+    });
+  }
+
+  /**
    * Reads a part that has no effect of its own (a section that the types leave out, a rule that only logs) for what is
    * invalid in it: the object is refused for that as a whole. What else there is to say of the part is not said.
    */

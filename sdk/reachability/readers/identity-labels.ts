@@ -118,7 +118,11 @@ export function withIdentityLabels(
         const effect = selects
           ? "every pod fits a selector that asks for its absence"
           : "a selector that asks for it selects no pod";
-        reader.report("not-enforced", `Cilium leaves the label ${test.key} out of identities: ${effect}`, path, false);
+        reader.notEnforced(
+          `Cilium leaves a label that it asks for out of identities: ${effect}`,
+          path,
+          `Cilium leaves the label ${test.key} out of identities: ${effect}`,
+        );
       }
       if (key.startsWith("topology.kubernetes.io") && isBeforeCilium(profile, 19)) {
         // left out since 1.19, and since some patch release of 1.18

@@ -117,16 +117,14 @@ function checkIdentity(name: IdentityField, text: string, path: string): void {
   if (name === "serviceAccounts") checkAccount(text, path);
   if (name !== "trustDomains") return;
   checkWildcard(text, path);
-  if (text.includes("/")) throw refused(`${path}: the trust domain ${JSON.stringify(text)} holds a slash`);
+  if (text.includes("/")) throw refusedText(path, text, "holds a slash", "the trust domain ");
 }
 
 /** `account` or `namespace/account`, without wildcards (CheckServiceAccount). */
 function checkAccount(text: string, path: string): void {
   const parts = text.split("/");
   if (text.includes("*") || parts.length > 2 || parts.includes("") || text.length > 320) {
-    throw refused(
-      `${path}: ${JSON.stringify(text)} is no serviceAccount or namespace/serviceAccount without wildcards`,
-    );
+    throw refusedText(path, text, "is no serviceAccount or namespace/serviceAccount without wildcards");
   }
 }
 
@@ -134,7 +132,7 @@ function checkAccount(text: string, path: string): void {
 function checkWildcard(text: string, path: string): void {
   const stars = text.split("*").length - 1;
   if (stars > 1 || (stars === 1 && text !== "*" && !text.startsWith("*") && !text.endsWith("*"))) {
-    throw refused(`${path}: ${JSON.stringify(text)} has a wildcard elsewhere than at one end`);
+    throw refusedText(path, text, "has a wildcard elsewhere than at one end");
   }
 }
 
@@ -203,7 +201,7 @@ function blocks(texts: readonly string[], path: string): PeerTerm {
           ? parseCidr(text)
           : undefined
         : { family: address.family, from: address.value, to: address.value };
-    if (range === undefined) throw refused(`${path}: ${JSON.stringify(text)} is no address and no range`);
+    if (range === undefined) throw refusedText(path, text, "is no address and no range");
     return range;
   });
   return { kind: "cidr", set: AddressSet.of(...ranges), literal: true };
@@ -239,11 +237,11 @@ function checkPath(text: string, path: string): void {
   const rest = segments.indexOf("{**}");
   const late = rest >= 0 && segments.slice(rest + 1).some((each) => each === "{*}" || each === "{**}");
   if (late || segments.some((each) => each !== "{*}" && each !== "{**}" && /[{}]/.test(each))) {
-    throw refused(`${path}: ${JSON.stringify(text)} has braces elsewhere than in {*} or a last {**}`);
+    throw refusedText(path, text, "has braces elsewhere than in {*} or a last {**}");
   }
   const literals = segments.filter((each) => each !== "{*}" && each !== "{**}");
   if (literals.length < segments.length && literals.some((each) => !pathLiteral.test(each))) {
-    throw refused(`${path}: ${JSON.stringify(text)} holds more than letters of a path beside {*} or {**}`);
+    throw refusedText(path, text, "holds more than letters of a path beside {*} or {**}");
   }
 }
 
@@ -255,7 +253,8 @@ function checkPath(text: string, path: string): void {
 function readPortText(value: unknown, path: string): number {
   const text = required(readString(value, path), path);
   const number = /^\d+$/.test(text) ? Number(text) : -1;
-  if (number < 0 || number > 65535) throw refused(`${path} is not a port: ${JSON.stringify(text)}`);
+  if (number < 0 || number > 65535)
+    throw refused(`${path} is not a port`, `${path} is not a port: ${JSON.stringify(text)}`);
   return number;
 }
 
@@ -336,7 +335,10 @@ function readAttribute(
   if (key === "connection.sni" || /^experimental\.envoy\.filters\..+\[.+\]$/.test(key)) {
     return { ...anyClause, peer: { kind: "uncertain" } };
   }
-  throw refused(`${path}.key ${JSON.stringify(key)} is no attribute that Istio knows`);
+  throw refused(
+    `${path}.key is no attribute that Istio knows`,
+    `${path}.key ${JSON.stringify(key)} is no attribute that Istio knows`,
+  );
 }
 
 function trustDomains(values: readonly string[], notValues: readonly string[]): Clause {
@@ -356,6 +358,12 @@ function readValues(value: unknown, path: string): readonly string[] {
 }
 
 /** istiod's webhook refuses the policy. */
-export function refused(why: string): Refused {
-  return new Refused(`Istio's webhook refuses the policy: ${why}`);
+export function refused(why: string, quoting = why): Refused {
+  const text = "Istio's webhook refuses the policy:";
+  return new Refused(`${text} ${why}`, `${text} ${quoting}`);
+}
+
+/** A text that the webhook refuses for what it holds. */
+function refusedText(path: string, text: string, why: string, noun = ""): Refused {
+  return refused(`${path}: ${noun === "" ? "a value " : noun}${why}`, `${path}: ${noun}${JSON.stringify(text)} ${why}`);
 }

@@ -66,7 +66,7 @@ export const readAuthorizationPolicy: PolicyReader = (origin, namespace, reader,
         return readEnforced(origin, namespace, reader, context, reach);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        reader.report("not-enforced", error.message, "spec", false);
+        reader.notEnforced(error.reason, "spec", error.message);
         return [];
       }
     },
@@ -159,7 +159,8 @@ function checkCustom(value: unknown, path: string): void {
   for (const each of readList(rule["when"], `${path}.when`) ?? []) {
     const key = readString(readMap(each, path)?.["key"], `${path}.when`) ?? "";
     if (/^(source\.(namespace|serviceAccount|trustDomain|principal)$|request\.auth\.)/.test(key)) {
-      throw refused(`${path}.when: ${key} is not supported with action CUSTOM`);
+      const why = "is not supported with action CUSTOM";
+      throw refused(`${path}.when: this key ${why}`, `${path}.when: ${key} ${why}`);
     }
   }
 }
@@ -172,7 +173,7 @@ function isRehearsed(origin: CompiledPolicy["origin"], action: Action, reader: O
   }
   const dryRun = isDryRun(origin.object.metadata);
   if (dryRun === true) {
-    reader.report("not-enforced", "istio.io/dry-run: the policy is only logged", path, false);
+    reader.notEnforced("istio.io/dry-run: the policy is only logged", path);
     return true;
   }
   if (dryRun === false) return false;
@@ -208,9 +209,12 @@ function readTargeted(
       return [];
     }
     if (target.kind !== "pods") {
-      const enforced = target.kind === "anybody";
-      reader.report(enforced ? "unsupported" : "not-enforced", `${path}: ${target.why}`, path, enforced);
-      return enforced ? [uncertainMeshPolicy(origin, inMesh("ambient"))] : [];
+      if (target.kind === "nobody") {
+        reader.notEnforced(target.reason, path, `${path}: ${target.why}`);
+        return [];
+      }
+      reader.report("unsupported", `${path}: ${target.why}`, path, true);
+      return [uncertainMeshPolicy(origin, inMesh("ambient"))];
     }
     if (target.waypoint) {
       const why =
@@ -237,7 +241,9 @@ function readTargeted(
 type PolicyTarget =
   | { readonly kind: "pods"; readonly where: Condition; readonly waypoint: boolean }
   | { readonly kind: "names"; readonly hosts: readonly DnsPattern[] }
-  | { readonly kind: "nobody" | "anybody"; readonly why: string };
+  | { readonly kind: "anybody"; readonly why: string }
+  /** The reason quotes no value. */
+  | { readonly kind: "nobody"; readonly why: string; readonly reason: string };
 
 /** Which traffic a reference is about (pilot/pkg/model/policyattachment.go, ShouldAttachPolicy). */
 function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderContext): PolicyTarget {
@@ -261,6 +267,7 @@ function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderC
         return {
           kind: "nobody",
           why: `no waypoint serves Service ${own}/${name} (istio.io/use-waypoint): nothing enforces it`,
+          reason: "no waypoint serves the Service (istio.io/use-waypoint): nothing enforces it",
         };
       return { kind: "pods", where: service.where, waypoint: true };
     }
@@ -276,12 +283,16 @@ function readTarget(ref: Fields, path: string, own: LabelValue, context: ReaderC
         return {
           kind: "nobody",
           why: `a GatewayClass is a target in ${profile.meshRootNamespace} only, and only ${waypointClass}`,
+          reason: `a GatewayClass is a target in Istio's root namespace only, and only ${waypointClass}`,
         };
       return { kind: "pods", where: passing(), waypoint: true };
     case "ServiceEntry":
       return { kind: "names", hosts: waypoints.hosts(own, name) ?? [anyName] };
     default:
-      throw refused(`${path}.kind ${JSON.stringify(kind)} is no target of policies`);
+      throw refused(
+        `${path}.kind is no target of policies`,
+        `${path}.kind ${JSON.stringify(kind)} is no target of policies`,
+      );
   }
 }
 
@@ -301,9 +312,8 @@ function checkTarget(ref: Fields, kind: string, name: string, path: string): voi
   }
   const wanted = Object.hasOwn(targetGroups, kind) ? targetGroups[kind] : undefined;
   if (wanted === undefined || (group === "core" ? "" : group) !== wanted) {
-    throw refused(
-      `${path}: a target is a Service, a ServiceEntry, a Gateway or a GatewayClass of its own group, not ${group}/${kind}`,
-    );
+    const why = `${path}: a target is a Service, a ServiceEntry, a Gateway or a GatewayClass of its own group`;
+    throw refused(why, `${why}, not ${group}/${kind}`);
   }
 }
 
@@ -326,7 +336,8 @@ export function readWorkloadSelector(spec: Fields, reader: ObjectReader): Condit
       onlyFields(selector, "spec.selector", ["matchLabels"]);
       const labels = readMap(selector["matchLabels"], "spec.selector.matchLabels") ?? {};
       const wild = Object.entries(labels).find(([key, value]) => key.includes("*") || String(value).includes("*"));
-      if (wild !== undefined) throw refused(`spec.selector: ${wild[0]} holds a wildcard`);
+      if (wild !== undefined)
+        throw refused("spec.selector holds a wildcard", `spec.selector: ${wild[0]} holds a wildcard`);
       if (Object.hasOwn(labels, "")) throw refused("spec.selector holds an empty key");
       return all(
         ...Object.entries(labels).map(([key, value]) =>

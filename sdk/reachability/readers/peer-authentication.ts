@@ -116,7 +116,7 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
     }
     if (selects && namespace === root) {
       const message = "a PeerAuthentication with a selector has no effect in the root namespace";
-      reader.report("not-enforced", message, "spec.selector", false);
+      reader.notEnforced(message, "spec.selector");
       return undefined;
     }
     const level: Level = selects ? 0 : namespace === root ? 2 : 1;
@@ -125,7 +125,7 @@ function readOne(policy: PeerAuthentication, root: string, reach: Condition): Re
     return { policy, level, where, mode, ports: doubtful ? [] : (ports ?? []) };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    reader.report("not-enforced", error.message, "spec", false);
+    reader.notEnforced(error.reason, "spec", error.message);
     return undefined;
   }
 }

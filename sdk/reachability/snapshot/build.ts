@@ -245,7 +245,7 @@ class Builder {
         book.push(
           ...(reader.invalid || isOneOfSeveral || sourced.perhaps === true ? enforced.map(perhapsInForce) : enforced),
         );
-      } else reader.report("not-enforced", ignored, undefined, false);
+      } else reader.notEnforced(ignored, undefined);
       return;
     }
     if (isPeerAuthentication(object.apiVersion, object.kind)) {

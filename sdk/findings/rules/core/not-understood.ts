@@ -27,7 +27,7 @@ export const notUnderstood: Rule = {
 
 interface Wording {
   readonly message: string;
-  /** Why it is so, where the reader's own words cannot be shown. */
+  /** Why it is so, where the reader gives no reason that can be shown. */
   readonly because: string;
   readonly fix: string;
   readonly certainty: Certainty;
@@ -247,8 +247,10 @@ function describeProblem(problems: readonly Problem[], snapshot: Snapshot): Find
       wording === wordings[problem.code] || problem.object !== undefined
         ? `${where} ${wording.message}`
         : wording.message,
-    because: [`${wording.because}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`],
-    fix: fixOf(problem, wording),
+    because: [...new Set(problems.map(({ reason }) => reason ?? wording.because))].map(
+      (reason) => `${reason}${problem.affectsVerdicts ? "; verdicts that depend on it are unknown" : ""}`,
+    ),
+    fix: fixOf(problem, wording, snapshot),
     controls: notUnderstood.controls,
     // the reader's own words may quote the value
     detail: problems.map(({ message }) => message),
@@ -310,8 +312,9 @@ function wordingOf(problem: Problem, snapshot: Snapshot): Wording {
 }
 
 /** What to do, in the words of the object's own API. */
-function fixOf({ code, object }: Problem, { fix }: Wording): string {
+function fixOf({ code, object }: Problem, { fix }: Wording, { profile }: Snapshot): string {
   if (code !== "not-enforced" || object?.apiVersion.startsWith("cilium.io/") !== true) return fix;
+  if (!profile.policyApis.includes("cilium")) return fix;
   return "Give a direction at least one rule (a rule that allows nothing is written `- {}`), and use fields that the agent reads.";
 }
 
