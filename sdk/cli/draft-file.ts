@@ -1,5 +1,19 @@
 /** Text goes into a file beside the one that it replaces: whoever reads that finds the old text or the new, never half. */
-import { chmodSync, closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import * as path from "node:path";
 import { inputError } from "./errors";
 
@@ -15,10 +29,16 @@ export interface Target {
 /** What a path leads to. `special` is what is written directly: `/dev/null`, a pipe. */
 export function targetOf(file: string): Target {
   const status = statSync(file, { throwIfNoEntry: false });
-  if (status === undefined) return { kind: "regular", place: file };
+  if (status === undefined) return { kind: "regular", place: endOf(file) };
   if (status.isDirectory()) return { kind: "folder", place: file };
   if (!status.isFile()) return { kind: "special", place: file };
   return { kind: "regular", place: realpathSync(file), mode: status.mode & 0o777 };
+}
+
+/** Where a link leads whose target is not there yet. A circle of links has no end, and statSync has thrown by then. */
+function endOf(file: string): string {
+  const status = lstatSync(file, { throwIfNoEntry: false });
+  return status?.isSymbolicLink() === true ? endOf(path.resolve(path.dirname(file), readlinkSync(file))) : file;
 }
 
 /** A file beside its target. */
@@ -54,26 +74,30 @@ export function draftFor({ place, mode }: Pick<Target, "place" | "mode">, text =
 }
 
 /**
- * Replaces a file's text as a whole. A link keeps pointing where it points, and a file keeps its permissions.
+ * What a file of an option leads to.
  *
- * @throws CliError where the file cannot be written; it is as it was then.
+ * @throws CliError where it is a folder, or cannot be written.
  */
-export function replaceFile(file: string, text: string): void {
+export function refuseUnwritable(file: string, option: string): Target {
+  const target = explained(file, () => targetOf(file));
+  if (target.kind === "folder") throw inputError(`"${file}" is a folder: name a file for ${option}`);
   explained(file, () => {
-    const target = targetOf(file);
-    if (target.kind === "special") return writeFileSync(file, text);
-    const draft = draftFor(target, text);
-    try {
-      draft.finish();
-    } catch (error) {
-      draft.forget();
-      throw error;
-    }
+    if (target.kind === "regular") accessSync(`${path.dirname(target.place)}${path.sep}`, constants.W_OK);
+    if (target.kind === "special" || target.mode !== undefined) accessSync(target.place, constants.W_OK);
   });
+  return target;
+}
+
+/** @throws CliError where a folder cannot be made or written: one above it is a file, or may not be written. */
+export function refuseUnwritableFolder(folder: string): void {
+  let nearest = path.resolve(folder);
+  while (!existsSync(nearest)) nearest = path.dirname(nearest);
+  if (!statSync(nearest).isDirectory()) throw inputError(`"${folder}" is no folder`);
+  explained(folder, () => accessSync(nearest, constants.W_OK));
 }
 
 /** @throws CliError in place of what the action throws: that the file cannot be written, and why. */
-export function explained<T>(file: string, action: () => T): T {
+function explained<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -81,8 +105,8 @@ export function explained<T>(file: string, action: () => T): T {
   }
 }
 
-/** Says in one sentence why a file cannot be written. */
-export function refusal(file: string, error: unknown): Error {
+/** Says in one sentence why a file cannot be written. @param besides What that means for others */
+export function refusal(file: string, error: unknown, besides = ""): Error {
   const code = (error as NodeJS.ErrnoException).code;
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: "there is no such folder",
@@ -95,5 +119,5 @@ export function refusal(file: string, error: unknown): Error {
     ENOSPC: "the disk is full",
   };
   const reason = reasons[code ?? ""] ?? (error instanceof Error ? error.message : String(error));
-  return inputError(`"${file}" cannot be written: ${reason}`);
+  return inputError(`"${file}" cannot be written: ${reason}${besides === "" ? "" : `; ${besides}`}`);
 }

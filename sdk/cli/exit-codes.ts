@@ -12,6 +12,10 @@ export const exitCodes = {
   input: 4,
   /** A defect in `cluster-security` itself. */
   internal: 70,
+  /** A signal ended it, by its number as shells count: SIGHUP, SIGINT (Ctrl-C), SIGTERM. What was done is said on stderr. */
+  hungUp: 129,
+  interrupted: 130,
+  terminated: 143,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -24,5 +28,6 @@ export function exitCodesHelp(yes: string, no?: string): string {
   2   the command line was not understood; nothing was read
   3   answered, but something in the input was not understood, or the answer is unknown
       (each is printed on stderr with file and line; --allow-problems goes on in spite of it)
-  4   a source could not be read, so there is no answer; or the file of --output not written`;
+  4   a source could not be read, so there is no answer; or the file of --output not written
+  130 a signal ended it (Ctrl-C; SIGTERM: 143): stderr says what was done, and no file is half written`;
 }

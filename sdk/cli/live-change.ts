@@ -8,6 +8,7 @@ import { describeCounts, describeDifference } from "../reports/diff";
 import { ask } from "./ask";
 import { CliError, inputError, usageError } from "./errors";
 import { exitCodes, type ExitCode } from "./exit-codes";
+import { listening, reading, type Heard } from "./interruption";
 import type { Output } from "./output";
 import { proofLines } from "./print/order";
 import { counted } from "./print/text";
@@ -126,7 +127,7 @@ async function isConfirmed(count: number, { yes, context }: LiveChangeOptions): 
       "nobody can be asked here: add --yes to change the cluster, or --dry-run to see what would happen",
     );
   }
-  const answer = await ask(`Change ${counted(count, "object")} in ${context}? (yes/no) `);
+  const answer = await ask(`Change ${counted(count, "object")} in ${context}? (yes/no) `, "nothing was changed");
   return answer.toLowerCase() === "yes";
 }
 
@@ -134,31 +135,17 @@ async function carryOut(
   steps: readonly OrderStep[],
   meant: Reachability,
   output: Output,
-  options: LiveChangeOptions,
+  { context, kubeconfig }: LiveChangeOptions,
 ): Promise<ExitCode> {
   const cluster = await import("../cluster/index.js");
-  const { context, kubeconfig } = options;
   const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
-  const begin = performance.now();
-  const since = (moment: number): string => `${Math.round(performance.now() - moment)} ms`;
-  for (const [index, { does, object }] of steps.entries()) {
-    const moment = performance.now();
-    try {
-      const one = object as unknown as KubeObject;
-      if (does === "apply") await cluster.applyObject(connection, one);
-      else await cluster.deleteObject(connection, one);
-    } catch (error) {
-      if (!(error instanceof cluster.ClusterError)) throw error;
-      await output.end();
-      throw new CliError(
-        `${does} ${idOf(object)}: ${error.message}. ${index} of ${steps.length} changes were made and stay; repeat the command to go on`,
-        exitCodes.input,
-      );
-    }
-    output.write(`${does === "apply" ? "applied" : "deleted"} ${idOf(object)} (${since(moment)})\n`);
-  }
-  output.write(`${counted(steps.length, "change")} in ${since(begin)}\n`);
-  await output.ready();
+  await listening(
+    {
+      first: "waiting for the change that is under way; once more to leave at once",
+      second: "a change was under way, and whether it was made is not known; repeat the command to go on",
+    },
+    (heard) => changeInOrder(steps, connection, output, heard),
+  );
   const left = [...diff(meant, await reachabilityNow(connection, context, meant))];
   if (left.length === 0) {
     output.write("checked: the cluster allows what was shown, nothing else\n");
@@ -169,11 +156,47 @@ async function carryOut(
   return exitCodes.no;
 }
 
+/** @throws CliError where a change is refused or a signal comes: the changes before it stay. */
+async function changeInOrder(
+  steps: readonly OrderStep[],
+  connection: Connection,
+  output: Output,
+  heard: Heard,
+): Promise<void> {
+  const cluster = await import("../cluster/index.js");
+  const begin = performance.now();
+  const since = (moment: number): string => `${Math.round(performance.now() - moment)} ms`;
+  const stay = (count: number): string =>
+    `${count} of ${steps.length} changes were made and stay; repeat the command to go on`;
+  for (const [index, { does, object }] of steps.entries()) {
+    const moment = performance.now();
+    try {
+      heard.stopHere(() => stay(index));
+      const one = object as unknown as KubeObject;
+      if (does === "apply") await cluster.applyObject(connection, one);
+      else await cluster.deleteObject(connection, one);
+    } catch (error) {
+      await output.end();
+      if (!(error instanceof cluster.ClusterError)) throw error;
+      throw new CliError(`${does} ${idOf(object)}: ${error.message}. ${stay(index)}`, exitCodes.input);
+    }
+    output.write(`${does === "apply" ? "applied" : "deleted"} ${idOf(object)} (${since(moment)})\n`);
+    await output.ready();
+  }
+  output.write(`${counted(steps.length, "change")} in ${since(begin)}\n`);
+  await output.ready();
+  heard.stopHere(() => `all ${steps.length} changes were made; what the cluster allows now was not looked at`);
+}
+
 /** What the cluster allows after the changes. @throws CliError that says that they were made all the same */
 async function reachabilityNow(connection: Connection, context: string, meant: Reachability): Promise<Reachability> {
   const cluster = await import("../cluster/index.js");
   try {
-    const { objects } = await cluster.readLiveObjects(new cluster.ApiClient(connection), { cluster: context });
+    const client = new cluster.ApiClient(connection);
+    const { objects } = await reading(
+      () => cluster.readLiveObjects(client, { cluster: context }),
+      "all changes were made; what the cluster allows now was not looked at",
+    );
     return compile(buildSnapshot(cluster.withoutOwned(objects), { profile: meant.snapshot.profile }));
   } catch (error) {
     if (!(error instanceof cluster.ClusterError)) throw error;

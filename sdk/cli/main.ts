@@ -11,4 +11,6 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 void runCommandLine(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
+  // what a signal has ended does not wait for answers that are under way
+  if (code > 128) process.exit();
 });

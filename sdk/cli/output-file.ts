@@ -1,7 +1,6 @@
-import { accessSync, closeSync, constants, openSync } from "node:fs";
-import * as path from "node:path";
-import { draftFor, explained, refusal, targetOf, type Target } from "./draft-file";
-import { inputError } from "./errors";
+import { closeSync, openSync } from "node:fs";
+import { draftFor, refusal, refuseUnwritable, type Target } from "./draft-file";
+import { endsAtOnce } from "./interruption";
 import { fileOutput, pieceLength, type Output } from "./output";
 
 /**
@@ -12,11 +11,9 @@ import { fileOutput, pieceLength, type Output } from "./output";
  * @throws CliError where the file cannot be written.
  */
 export function fileOutputAt(file: string): Output {
-  const target = explained(file, () => targetOf(file));
-  if (target.kind === "folder") throw inputError(`"${file}" is a folder: name a file for --output`);
-  if (target.kind === "regular") explained(file, () => accessSync(path.dirname(target.place), constants.W_OK));
+  const target = refuseUnwritable(file, "--output");
   let open: OpenFile | undefined;
-  const opened = (): OpenFile => (open ??= target.kind === "special" ? openDirectly(file) : openDraft(target));
+  const opened = (): OpenFile => (open ??= target.kind === "special" ? openDirectly(file) : openDraft(file, target));
   let text = "";
   return {
     isTerminal: false,
@@ -49,11 +46,11 @@ interface OpenFile {
   finish(): void;
 }
 
-function openDraft(target: Target): OpenFile {
+function openDraft(file: string, target: Target): OpenFile {
   const { place, finish, forget } = draftFor(target);
   // an answer that does not come to its end (an error, Ctrl-C) leaves nothing behind
   process.once("exit", forget);
-  for (const signal of signals) process.once(signal, stop);
+  const release = endsAtOnce(`"${file}" is as it was`);
   const descriptor = openSync(place, "w");
   return {
     output: fileOutput(descriptor),
@@ -61,7 +58,7 @@ function openDraft(target: Target): OpenFile {
       closeSync(descriptor);
       finish();
       process.removeListener("exit", forget);
-      for (const signal of signals) process.removeListener(signal, stop);
+      release();
     },
   };
 }
@@ -69,13 +66,6 @@ function openDraft(target: Target): OpenFile {
 function openDirectly(file: string): OpenFile {
   const descriptor = openSync(file, "w");
   return { output: fileOutput(descriptor), finish: () => closeSync(descriptor) };
-}
-
-const signals = ["SIGINT", "SIGTERM"] as const;
-
-/** Ends as the signal would have, but through `exit`, where drafts are removed. */
-function stop(signal: NodeJS.Signals): void {
-  process.exit(signal === "SIGINT" ? 130 : 143);
 }
 
 async function within(file: string, write: () => Promise<void>): Promise<void> {

@@ -45,6 +45,10 @@ export function createProgram(version: string, outcome: Outcome): Command {
     .enablePositionalOptions()
     .configureHelp({ optionDescription: describeOption })
     .showHelpAfterError("(cluster-security --help tells how)")
+    .hook("preAction", async (_program, command) => {
+      const { refuseOutputs } = await import("./output-paths.js");
+      refuseOutputs(command.opts(), command.args);
+    })
     .addHelpText(
       "after",
       `

@@ -1,22 +1,12 @@
 /** A folder that holds a rendering and nothing else: read before it is written, and written as a whole. */
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmdirSync } from "node:fs";
 import * as path from "node:path";
 import { readYaml } from "../reachability";
 import type { EarlierRendering, RenderedFile, RenderRecord } from "../render";
 import { readRecord, recordFile, writeRecord } from "../render";
-import { draftFor, targetOf } from "./draft-file";
 import { inputError, usageError } from "./errors";
+import { changeTogether, type FileChange } from "./files-together";
 import { repositoryOf, uncommitted } from "./git";
 
 /** A folder as it was found. */
@@ -101,34 +91,20 @@ export function changesOf({ texts }: RenderedFolder, wanted: ReadonlyMap<string,
 }
 
 /**
- * Writes what differs. Every new text is on the disk before the first file changes; where one of the changes fails after
- * all, those made before it are taken back.
+ * Writes what differs, all of it or nothing.
  *
  * @throws CliError where something cannot be written; the folder is as it was then.
  */
-export function writeFolder(folder: RenderedFolder, wanted: ReadonlyMap<string, string>): FolderChanges {
+export async function writeFolder(folder: RenderedFolder, wanted: ReadonlyMap<string, string>): Promise<FolderChanges> {
   const changes = changesOf(folder, wanted);
-  const undo: (() => void)[] = [];
-  const finish = holdSignals();
-  try {
-    for (const below of new Set(changes.written.map((file) => path.dirname(file)))) {
-      const made = mkdirSync(path.join(folder.place, below), { recursive: true });
-      if (made !== undefined) undo.push(() => rmSync(made, { recursive: true }));
-    }
-    const drafts = changes.written.map((file) => draftOf(folder, file, wanted.get(file) ?? "", undo));
-    for (const { target, finish } of drafts) replace(folder, target, finish, undo);
-    for (const file of changes.removed) {
-      const target = path.join(folder.place, file);
-      replace(folder, target, () => rmSync(target), undo);
-    }
-    for (const file of changes.removed) removeEmptyFolders(folder.place, path.dirname(file));
-  } catch (error) {
-    for (const back of undo.reverse()) attempt(back);
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw inputError(`"${folder.place}" cannot be written (${code ?? message}): nothing was changed`);
-  } finally {
-    finish();
-  }
+  const at = (file: string): string => path.join(folder.place, file);
+  const files: readonly FileChange[] = [
+    ...changes.written.map((file) => ({ file: at(file), text: wanted.get(file) })),
+    ...changes.removed.map((file) => ({ file: at(file), text: undefined })),
+  ];
+  // the places themselves, wherever a link may have come from since the folder was read
+  if (files.length > 0) await changeTogether(files, { followLinks: false });
+  for (const file of changes.removed) removeEmptyFolders(folder.place, path.dirname(file));
   return changes;
 }
 
@@ -201,25 +177,6 @@ function hashOf(text: string): string {
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
-function draftOf(
-  { place, texts }: RenderedFolder,
-  file: string,
-  text: string,
-  undo: (() => void)[],
-): { readonly target: string; readonly finish: () => void } {
-  const target = path.join(place, file);
-  // the place itself, wherever a link may have come from since the folder was read
-  const draft = draftFor({ ...(texts.has(file) ? targetOf(target) : {}), place: target }, text);
-  undo.push(draft.forget);
-  return { target, finish: draft.finish };
-}
-
-function replace({ place, texts }: RenderedFolder, target: string, change: () => void, undo: (() => void)[]): void {
-  const was = texts.get(path.relative(place, target).split(path.sep).join("/"));
-  change();
-  undo.push(() => (was === undefined ? rmSync(target) : writeFileSync(target, was)));
-}
-
 function removeEmptyFolders(place: string, below: string): void {
   for (let folder = below; folder !== "."; folder = path.dirname(folder)) {
     const full = path.join(place, folder);
@@ -227,24 +184,6 @@ function removeEmptyFolders(place: string, below: string): void {
     if (readdirSync(full).length > 0) return;
     rmdirSync(full);
   }
-}
-
-function attempt(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // what cannot be taken back is beside what failed already
-  }
-}
-
-/** A signal that comes while files take their places does not end the process between two of them. */
-export function holdSignals(): () => void {
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  const stop = (): void => undefined;
-  for (const signal of signals) process.on(signal, stop);
-  return () => {
-    for (const signal of signals) process.removeListener(signal, stop);
-  };
 }
 
 function some(names: readonly string[]): string {

@@ -1,10 +1,9 @@
 /** Files that are replaced together: all of them, or none. */
-import { lstatSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import * as path from "node:path";
-import { draftFor, explained, targetOf } from "./draft-file";
 import { inputError } from "./errors";
+import { changeTogether } from "./files-together";
 import { repositoryOf, uncommitted } from "./git";
-import { holdSignals } from "./rendered-folder";
 
 /** What {@link writeTogether} looks at before it writes. */
 export interface WriteOptions {
@@ -15,43 +14,24 @@ export interface WriteOptions {
 }
 
 /**
- * Writes new texts of files. Every text is on the disk before the first file is replaced; where a replacement fails, those
- * before it are taken back.
+ * Writes new texts of files, all of them or none.
  *
  * @param before What the files held when they were read.
  * @throws CliError where one has changed meanwhile, is a link out of its folder, or lies in a git tree with other changes.
  */
-export function writeTogether(
+export async function writeTogether(
   texts: ReadonlyMap<string, string>,
   before: ReadonlyMap<string, string>,
   { sources, allowDirty }: WriteOptions,
-): void {
+): Promise<void> {
   for (const file of texts.keys()) {
     refuseLink(file, sources);
     if (readFileSync(file, "utf8") !== before.get(file))
       throw inputError(`"${shown(file)}" has changed meanwhile: run it again`);
   }
   if (!allowDirty) refuseDirtyTrees([...texts.keys()]);
-  const undo: (() => void)[] = [];
-  const release = holdSignals();
-  try {
-    const drafts = [...texts].map(([file, text]) =>
-      explained(shown(file), () => {
-        const draft = draftFor(targetOf(file), text);
-        undo.push(draft.forget);
-        return { file, finish: draft.finish };
-      }),
-    );
-    for (const { file, finish } of drafts) {
-      explained(shown(file), finish);
-      undo.push(() => writeFileSync(file, before.get(file) ?? ""));
-    }
-  } catch (error) {
-    for (const back of undo.reverse()) back();
-    throw error;
-  } finally {
-    release();
-  }
+  const changes = [...texts].map(([file, text]) => ({ file: shown(file), text }));
+  await changeTogether(changes, { followLinks: true });
 }
 
 function refuseLink(file: string, sources: readonly string[]): void {

@@ -5,7 +5,7 @@ export { BreakGlassApi } from "./break-glass/api";
 export { closeBypass } from "./break-glass/close";
 export { chooseGrant, grantsOf, kindsOf, type Choice } from "./break-glass/grants";
 export { listBypasses, type ListedBypass } from "./break-glass/list";
-export { openBypass } from "./break-glass/open";
+export { openBypass, type OpenedBypass, type OpenRequest } from "./break-glass/open";
 export { tryBreakGlass, type TrialResult } from "./break-glass/trial";
 export { ApiError, ClusterError } from "./errors";
 export { auditedKinds, kindsToRead } from "./kinds";

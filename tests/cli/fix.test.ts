@@ -167,7 +167,7 @@ describe("cluster-security check --fix", () => {
     const texts = new Map([...before].map(([name, text]) => [name, `${text}# repaired\n`]));
     const draft = `.second.yaml.${process.pid}.part`;
     mkdirSync(path.join(folder, "sub", draft));
-    assert.throws(() => writeTogether(texts, before, { sources: [folder], allowDirty: false }), /cannot be written/);
+    await assert.rejects(writeTogether(texts, before, { sources: [folder], allowDirty: false }), /cannot be written/);
     for (const [name, text] of before) assert.equal(readFileSync(name, "utf8"), text);
     assert.deepEqual(readdirSync(path.join(folder, "sub")).sort(), [draft, "policy.yaml", "second.yaml"]);
   });

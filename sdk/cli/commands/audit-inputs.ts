@@ -8,6 +8,7 @@ import type { Plan } from "../../plan";
 import { isPolicy, isUnreadable, type KubeObject, type Problem, type SourcedObject } from "../../reachability";
 import { planned, planOf } from "../declaration-file";
 import { inputError, usageError } from "../errors";
+import { reading } from "../interruption";
 import { describeProblem } from "../problems";
 import { note, readOptionsOf, type InputOptions } from "../snapshot";
 import { isModule } from "../module-file";
@@ -110,11 +111,13 @@ export async function readLive(context: string, options: InputOptions): Promise<
   const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
   const client = new cluster.ApiClient(connection, { onRetry: (text) => note(text, options) });
   note(`reading the cluster of context ${context}`, options);
-  const { objects, problems, unlisted } = await cluster.readLiveObjects(client, {
-    cluster: context,
-    more: cluster.auditedKinds,
-    keepsManagers: (kind) => !/^(Pod|ReplicaSet|EndpointSlice|Node|Job)$/.test(kind),
-  });
+  const { objects, problems, unlisted } = await reading(() =>
+    cluster.readLiveObjects(client, {
+      cluster: context,
+      more: cluster.auditedKinds,
+      keepsManagers: (kind) => !/^(Pod|ReplicaSet|EndpointSlice|Node|Job)$/.test(kind),
+    }),
+  );
   const side = sideOf({ objects, problems, notes: [] });
   return { ...side, objects: withoutOwned(side.objects), unlisted };
 }

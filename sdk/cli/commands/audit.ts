@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import {
   audit as auditOf,
   compareRuns,
@@ -53,6 +53,7 @@ export async function audit(options: AuditOptions): Promise<ExitCode> {
   if (options.compare !== undefined) return await compare(options.compare, options);
   const { context, baseline: specs } = options;
   checkOptions(options);
+  if (options.history !== undefined) refuseForeign(options.history);
   const baseline = await readBaseline(specs, options);
   const requests = options.auditLog.length === 0 ? undefined : await readAuditLogs(options.auditLog, options);
   const live = await liveOf(options, baseline);
@@ -132,9 +133,25 @@ function fails({ severity, opens }: Pick<AuditDrift, "severity" | "opens">, leas
   return opens.count > 0 || severities.indexOf(severity) <= severities.indexOf(least);
 }
 
+/** @throws CliError where a file is there that no audit wrote: somebody named the wrong one. */
+function refuseForeign(file: string): void {
+  const last = lastLineOf(file).trim();
+  if (last === "" || readRun(last) !== undefined) return;
+  throw inputError(
+    `--history: the last line of "${file}" is no run of an audit: name another file, or repair this one`,
+  );
+}
+
+function lastLineOf(file: string): string {
+  if (!existsSync(file) || !statSync(file).isFile()) return "";
+  return readFileSync(file, "utf8").trimEnd().split("\n").at(-1) ?? "";
+}
+
 function append(file: string, run: RecordedRun): void {
   try {
-    appendFileSync(file, `${JSON.stringify(run)}\n`);
+    // a last line without an end is a whole run, and stays one
+    const isOpen = existsSync(file) && statSync(file).isFile() && /[^\n]$/.test(readFileSync(file, "utf8"));
+    appendFileSync(file, `${isOpen ? "\n" : ""}${JSON.stringify(run)}\n`);
   } catch (error) {
     throw inputError(
       `--history: "${file}" cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,

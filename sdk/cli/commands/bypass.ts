@@ -12,12 +12,15 @@ import {
   openBypass,
   type Choice,
   type ListedBypass,
+  type OpenedBypass,
+  type OpenRequest,
 } from "../../cluster";
 import type { BypassStatement, DebugPod } from "../../plan";
 import { describeSubject, durationText, secondsOf, timerName } from "../../plan";
 import { ask } from "../ask";
-import { CliError, inputError, usageError } from "../errors";
+import { CliError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { listening, reading, type Heard } from "../interruption";
 import { mayBeName } from "../print/objects";
 import { printBypasses, type BypassFormat } from "../print/bypass";
 import { standardOutput } from "../output";
@@ -61,10 +64,10 @@ export async function bypassOpen(target: string, options: BypassOpenOptions): Pr
   const startWithin = Number(options.startTimeout) * 1000;
   if (!(startWithin > 0)) throw usageError(`--start-timeout: "${options.startTimeout}" is no number of seconds`);
   return await onCluster(options, async (api) => {
-    const me = await api.whoAmI();
+    const me = await reading(() => api.whoAmI(), notOpened);
     const wish = { namespace, seconds, groups: me.groups, ...(workload === undefined ? {} : { workload }) };
     const named = options.grant === undefined ? {} : { grant: options.grant };
-    const choice = chooseGrant(await grantsOf(api), { ...wish, ...named });
+    const choice = chooseGrant(await reading(() => grantsOf(api), notOpened), { ...wish, ...named });
     if (typeof choice === "string") throw new CliError(choice, exitCodes.no);
     const timer = timerName(choice.grant.name, randomPart());
     const of = describeSubject(namespace, workload);
@@ -72,11 +75,15 @@ export async function bypassOpen(target: string, options: BypassOpenOptions): Pr
     const loaded = await load([`context=${options.context}`], inputOptionsOf(options));
     const opened = await whatOpens(api, loaded, choice, statement, { workload, seconds, options });
     if (!options.yes && !(await confirmed())) {
-      note("nothing was opened", options);
+      note(notOpened, options);
       return exitCodes.no;
     }
-    const made = await untilSignal((signal) =>
-      openBypass(api, { ...choice, ...opened, statement, seconds, startWithin, signal }),
+    const made = await listening(
+      {
+        first: "removing what was made; once more to leave at once",
+        second: `left at once: Job ${namespace}/${timer} ends what was made; cluster-security bypass list shows it`,
+      },
+      (heard) => opening(api, { ...choice, ...opened, statement, seconds, startWithin, signal: heard.abort }, heard),
     );
     note(`open until ${made.until}, by timer ${namespace}/${timer}; pods: ${made.pods.join(", ")}`, options);
     if (opened.debugPod !== undefined) {
@@ -135,18 +142,35 @@ const closeWithin = 15_000;
 export async function bypassClose(target: string, options: BypassCloseOptions): Promise<ExitCode> {
   const { namespace, workload } = parseTarget(target);
   return await onCluster(options, async (api) => {
-    const kinds = kindsOf(await grantsOf(api));
+    const kinds = kindsOf(await reading(() => grantsOf(api), "nothing was closed"));
     const of = describeSubject(namespace, workload);
-    const found = (await listBypasses(api, kinds, namespace)).filter(
-      (one) => options.all || one.of === of || one.timer === workload,
-    );
+    const all = await reading(() => listBypasses(api, kinds, namespace), "nothing was closed");
+    const found = all.filter((one) => options.all || one.of === of || one.timer === workload);
     if (found.length === 0) throw new CliError(`there is no bypass of ${of}`, exitCodes.no);
-    for (const one of found) {
-      await closeBypass(api, one, kinds, closeWithin);
-      note(`closed: ${one.namespace}/${one.timer}${one.of === "" ? "" : `, of ${one.of}`}`, options);
-    }
+    await listening(
+      {
+        first: "closing what was begun; once more to leave at once",
+        second: "left at once: cluster-security bypass list shows what is open",
+      },
+      async (heard) => {
+        for (const [index, one] of found.entries()) {
+          heard.stopHere(() => stillOpen(found.slice(index)));
+          await closeBypass(api, one, kinds, closeWithin);
+          note(`closed: ${named(one)}`, options);
+        }
+        heard.stopHere(() => "all that were asked for are closed");
+      },
+    );
     return exitCodes.ok;
   });
+}
+
+function named({ namespace, timer, of }: ListedBypass): string {
+  return `${namespace}/${timer}${of === "" ? "" : `, of ${of}`}`;
+}
+
+function stillOpen(left: readonly ListedBypass[]): string {
+  return `not closed: ${left.map(named).join("; ")}; repeat the command to go on`;
 }
 
 export interface BypassListOptions extends BypassOptions {
@@ -166,18 +190,13 @@ export async function bypassList(options: BypassListOptions): Promise<ExitCode> 
   });
 }
 
-/** Does the work with the cluster that the options name; what the cluster refuses is one sentence. */
+/** Does the work with the cluster that the options name. */
 async function onCluster(
   { context, kubeconfig }: BypassOptions,
   work: (api: BreakGlassApi) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  try {
-    const connection = await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
-    return await work(new BreakGlassApi(new ApiClient(connection), connection));
-  } catch (error) {
-    if (error instanceof ClusterError) throw inputError(error.message);
-    throw error;
-  }
+  const connection = await connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
+  return await work(new BreakGlassApi(new ApiClient(connection), connection));
 }
 
 /** `shop/api` or `shop`. */
@@ -226,18 +245,18 @@ function intent({ grant, subject }: Choice, { timer }: BypassStatement, seconds:
 
 async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) throw usageError("nothing was opened: nobody can be asked here, so add --yes");
-  return /^y(es)?$/i.test(await ask("Open these paths? (yes/no) "));
+  return /^y(es)?$/i.test(await ask("Open these paths? (yes/no) ", notOpened));
 }
 
-/** Does work that a signal ends; it removes by itself what it made. */
-async function untilSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  const stop = (name: NodeJS.Signals): void => controller.abort(new ClusterError(`${name}: nothing was opened`));
-  for (const name of signals) process.once(name, stop);
+const notOpened = "nothing was opened";
+
+/** Opens; a signal undoes it. @throws CliError with what is left, once a signal has come. */
+async function opening(api: BreakGlassApi, request: OpenRequest, heard: Heard): Promise<OpenedBypass> {
   try {
-    return await work(controller.signal);
-  } finally {
-    for (const name of signals) process.removeListener(name, stop);
+    return await openBypass(api, request);
+  } catch (error) {
+    // what it says then is why it stopped, and what is left
+    heard.stopHere(() => (error instanceof ClusterError ? error.message : String(error)));
+    throw error;
   }
 }

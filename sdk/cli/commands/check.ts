@@ -108,7 +108,7 @@ async function printFix(
   const { fix, noteRepairs, patchOf } = await import("./fix.js");
   const { writeTogether } = await import("../repaired-files.js");
   const { repairs, left, before } = fix(loaded, judge, wanted);
-  if (options.write) writeTogether(repairs.texts, before, options);
+  if (options.write) await writeTogether(repairs.texts, before, options);
   else {
     const output = outputOf(options);
     output.write(patchOf(repairs, before));

@@ -10,6 +10,7 @@ import {
 } from "../../reachability";
 import { planOf } from "../declaration-file";
 import { inputError, usageError } from "../errors";
+import { reading } from "../interruption";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { printable } from "../output";
 import { columns } from "../print/text";
@@ -139,5 +140,5 @@ async function kustomizationsOf(
   const cluster = await import("../../cluster/index.js");
   const { kubeconfig } = options;
   const connection = await cluster.connect({ context, ...(kubeconfig === undefined ? {} : { kubeconfig }) });
-  return await cluster.readKustomizations(new cluster.ApiClient(connection));
+  return await reading(() => cluster.readKustomizations(new cluster.ApiClient(connection)));
 }

@@ -24,7 +24,7 @@ export async function exportPolicies(options: ExportOptions): Promise<ExitCode> 
   const chosen = objects.filter(({ metadata }) => wanted.length === 0 || wanted.includes(metadata?.namespace ?? ""));
   notes(left, "objects are left out", options);
   const files = policyFiles(chosen);
-  const changes = writeFolder(
+  const changes = await writeFolder(
     folder,
     filesWithRecord(files, { target: "export", state: "applied", objects: new Map() }),
   );

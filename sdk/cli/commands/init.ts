@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import * as path from "node:path";
-import { explained, replaceFile } from "../draft-file";
 import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { changeTogether } from "../files-together";
 import type { NewProject } from "../scaffold/project";
 import { projectFiles } from "../scaffold/project";
 import { outputOf } from "./options";
@@ -28,8 +28,10 @@ export async function init(folder: string, version: string, options: InitOptions
   if (there.length > 0) {
     throw inputError(`"${folder}" has ${there.map(({ file }) => file).join(", ")} already: nothing was written`);
   }
-  explained(folder, () => mkdirSync(folder, { recursive: true }));
-  for (const { file, text } of files) replaceFile(path.join(folder, file), text);
+  await changeTogether(
+    files.map(({ file, text }) => ({ file: path.join(folder, file), text })),
+    { followLinks: true },
+  );
   const output = outputOf(options);
   output.write(
     `${[

@@ -1,12 +1,12 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { load, YAMLException } from "js-yaml";
 import type { MonitoringDeclaration, MonitoringPlan } from "../../monitoring";
 import { MonitoringError, monitoringFiles, planMonitoring, readMonitoringDeclaration } from "../../monitoring";
 import { planOf } from "../declaration-file";
-import { explained, replaceFile } from "../draft-file";
 import { inputError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { changeTogether } from "../files-together";
 import { outputOf } from "./options";
 
 export interface MonitoringOptions {
@@ -22,7 +22,12 @@ export async function monitoring(options: MonitoringOptions): Promise<ExitCode> 
   const settings = options.settings === undefined ? {} : read(options.settings);
   const planned = attempted(options.settings ?? options.declaration, () => planMonitoring(plan, settings));
   const output = outputOf(options);
-  if (options.out !== undefined) writeAll(options.out, planned);
+  if (options.out !== undefined) {
+    const { out } = options;
+    // files of other names are left alone
+    const files = monitoringFiles(planned).map(({ file, text }) => ({ file: path.join(out, file), text }));
+    await changeTogether(files, { followLinks: true });
+  }
   output.write(summary(planned, options.out));
   await output.end();
   return exitCodes.ok;
@@ -45,15 +50,6 @@ function attempted<T>(file: string, action: () => T): T {
   } catch (error) {
     if (error instanceof MonitoringError) throw inputError(`"${file}": ${error.message}`);
     throw error;
-  }
-}
-
-/** Each file takes its place whole. Files of other names are left alone. */
-function writeAll(folder: string, planned: MonitoringPlan): void {
-  for (const { file, text } of monitoringFiles(planned)) {
-    const place = path.join(folder, file);
-    explained(place, () => mkdirSync(path.dirname(place), { recursive: true }));
-    replaceFile(place, text);
   }
 }
 

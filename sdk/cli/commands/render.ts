@@ -58,7 +58,7 @@ export async function render(options: RenderOptions): Promise<ExitCode> {
     objects: new Map(tree.objects.map(({ id, layer }) => [id, layer.name])),
     emptied: tree.emptied,
   });
-  const changes = writes ? writeFolder(folder, wanted) : changesOf(folder, wanted);
+  const changes = writes ? await writeFolder(folder, wanted) : changesOf(folder, wanted);
   const output = outputOf(options);
   output.write(
     summary({ tree, proof, changes, folder, options, warnings: plan.warnings.map(({ message }) => message) }),

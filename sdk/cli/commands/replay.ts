@@ -1,7 +1,8 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { declaredFlows, replay as replayFlows, replayEffects, replayRecords } from "../../flows/index";
 import type { Recording, ReplayedFlow } from "../../flows/index";
 import { planOf } from "../declaration-file";
-import { usageError } from "../errors";
+import { inputError, usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
 import { fileOutputAt } from "../output-file";
 import type { ListFormat } from "../print/formats";
@@ -26,6 +27,7 @@ export interface ReplayOptions extends CommonOptions<ListFormat> {
 /** `cluster-security replay`: what policies would do to recorded flows. */
 export async function replay(names: readonly string[], options: ReplayOptions): Promise<ExitCode> {
   const limit = shareOf(options.maxUnknown, "--max-unknown");
+  if (options.record !== undefined) refuseForeign(options.record);
   if (options.policies.length === 0) throw usageError("--policies: name the policies to replay the flows against");
   const planned = options.declaration === undefined ? undefined : await planOf(options.declaration);
   // the policies first: a recording may take a minute to read, a mistake in a path should not
@@ -47,6 +49,23 @@ export async function replay(names: readonly string[], options: ReplayOptions): 
   for (const line of coverageLines(recording, judged, loaded.snapshot)) note(line, options);
   for (const line of declaredLines(declaredFlows(planned?.flows ?? [], judged))) note(line, options);
   return exitCodeFor(judged, recording, loaded, limit);
+}
+
+/** @throws CliError where a file is there that no replay wrote: somebody named the wrong one. */
+function refuseForeign(file: string): void {
+  if (!existsSync(file) || !statSync(file).isFile()) return;
+  const text = readFileSync(file, "utf8");
+  if (text.trim() === "" || isRecord(text)) return;
+  throw inputError(`--record: "${file}" holds something else than the record of a replay: name another file`);
+}
+
+function isRecord(text: string): boolean {
+  try {
+    const records = Object.values(JSON.parse(text) as Record<string, { wouldBeDenied?: unknown } | null>);
+    return records.every((each) => typeof each?.wouldBeDenied === "number");
+  } catch {
+    return false;
+  }
 }
 
 function bySeverity(a: ReplayedFlow, b: ReplayedFlow): number {

@@ -1,7 +1,3 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import * as path from "node:path";
 import type { PlannedObject } from "../../plan";
 import { shapesPolicies, type KubeObject } from "../../reachability";
 import { idOf, type Change } from "../../render";
@@ -22,16 +18,10 @@ export interface RollbackOptions extends RestoreOptions {
   readonly suspended: boolean;
 }
 
-/** The beginning of a source that is a version of a Pulumi stack's history. */
-const historyPrefix = "history:";
-
 /** `cluster-security rollback`: the policies of a live cluster as they were. */
 export async function rollback(options: RollbackOptions): Promise<ExitCode> {
   const begin = performance.now();
-  const { to } = options;
-  const code = await (to.startsWith(historyPrefix)
-    ? withHistory(to.slice(historyPrefix.length), (source) => rollBackTo(source, options))
-    : rollBackTo(to, options));
+  const code = await rollBackTo(options.to, options);
   note(`rollback took ${((performance.now() - begin) / 1000).toFixed(1)} s`, options);
   return code;
 }
@@ -109,42 +99,4 @@ function chooser(names: readonly string[], objects: readonly KubeObject[]): (obj
   const unknown = names.filter((name) => !known.has(name));
   if (unknown.length > 0) throw usageError(`--policy: there is no policy ${unknown.join(", ")} on either side`);
   return (object) => names.length === 0 || names.includes(nameOf(object));
-}
-
-/** A version of the history of the selected stack: `history:12`, or `history:12@shop/prod`. */
-async function withHistory(text: string, then: (file: string) => Promise<ExitCode>): Promise<ExitCode> {
-  const [, version, stack] = /^(\d+)(?:@([\w./-]+))?$/.exec(text) ?? [];
-  if (version === undefined)
-    throw usageError(`--to history:${text}: name a version of "pulumi stack history", history:12 or history:12@STACK`);
-  const args = [
-    "stack",
-    "export",
-    "--non-interactive",
-    "--version",
-    version,
-    ...(stack === undefined ? [] : ["--stack", stack]),
-  ];
-  const done = spawnSync("pulumi", args, {
-    encoding: "utf8",
-    maxBuffer: 512 * 1024 * 1024,
-    timeout: 120_000,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  if (done.status !== 0) {
-    const missing = (done.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
-    const why = missing ? "there is no pulumi on the PATH" : (done.stderr ?? "").split("\n")[0];
-    // only Pulumi Cloud keeps versions to export; a backend of files keeps each as a checkpoint
-    const remedy = /export previous deployments/.test(why ?? "")
-      ? "; with a backend of files, name the checkpoint in its folder, --to .pulumi/history/PROJECT/STACK/….checkpoint.json"
-      : "";
-    throw inputError(`pulumi stack export --version ${version} failed: ${why || "it gives no reason"}${remedy}`);
-  }
-  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-history-"));
-  try {
-    const file = path.join(folder, `version-${version}.json`);
-    writeFileSync(file, done.stdout, { mode: 0o600 });
-    return await then(file);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

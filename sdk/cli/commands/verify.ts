@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { VerificationFormat } from "../../cluster";
 import {
   connect,
@@ -19,6 +20,7 @@ import { planOf } from "../declaration-file";
 import { knownNamespace, knownWorkload } from "../ends";
 import { usageError } from "../errors";
 import { exitCodes, type ExitCode } from "../exit-codes";
+import { listening, type Heard } from "../interruption";
 import { foundScenarios, scenarioFile, type ScenarioFile } from "../scenarios-file";
 import { load, note, type InputOptions, type Loaded } from "../snapshot";
 import { outputOf } from "./options";
@@ -84,7 +86,7 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
   if (!options.createProbePods) {
     throw usageError("nothing was created: add --create-probe-pods if this may be created in the cluster");
   }
-  const verification = await ended(executor, options, async () => {
+  const verification = await ended(executor, async () => {
     for (const leftover of await executor.sweep()) note(`removed what an earlier run left: ${leftover}`, options);
     return await verify(loaded.reachability, executor, wanted);
   });
@@ -95,22 +97,26 @@ export async function verifyCommand(options: VerifyCommandOptions): Promise<Exit
 }
 
 /** Does the work, then removes everything: also where it fails, and where the user or a CI system ends the command. */
-async function ended<T>(executor: LiveExecutor, options: VerifyCommandOptions, work: () => Promise<T>): Promise<T> {
-  const close = async (): Promise<void> => {
-    for (const complaint of await executor.close()) process.stderr.write(`left behind: ${complaint}\n`);
+async function ended<T>(executor: LiveExecutor, work: () => Promise<T>): Promise<T> {
+  const words = {
+    first: "removing what was created; once more to leave at once",
+    second: "left at once: what was created ends by itself, and the next run removes it",
   };
-  const stop = (signal: NodeJS.Signals): void => {
-    note(`${signal}: removing what was created`, options);
-    void close().then(() => process.exit(signal === "SIGINT" ? 130 : 143));
-  };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.once(signal, stop);
-  try {
-    return await work();
-  } finally {
-    await close();
-    for (const signal of signals) process.removeListener(signal, stop);
-  }
+  return await listening(words, async (heard) => {
+    const stopped = once(heard.abort, "abort").then((): never => assertStopped(heard));
+    // only who waits for it is told that it has come
+    stopped.catch(() => undefined);
+    try {
+      return await Promise.race([work(), stopped]);
+    } finally {
+      for (const complaint of await executor.close()) process.stderr.write(`left behind: ${complaint}\n`);
+    }
+  });
+}
+
+function assertStopped(heard: Heard): never {
+  heard.stopHere(() => "there is no answer; what was created is removed, but for what is named above");
+  throw new Error("no signal has come");
 }
 
 /** @throws CliError where an end of one is not in the cluster. */

@@ -5,6 +5,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { isLokiAnswer, lokiBeginning, LokiLines } from "../../flows/index";
 import { inputError } from "../errors";
+import { reading } from "../interruption";
 
 /** A line that is longer is a whole answer of an API, which would have to be held in memory. */
 const longestLine = 256 * 1024 * 1024;
@@ -22,11 +23,15 @@ export interface LineReader {
  * @param progress Called after each megabyte, with what has been read and where it is.
  * @throws CliError where a file cannot be read, or a line has no end.
  */
-export async function readFlowLines(
+export function readFlowLines(
   names: readonly string[],
   reader: LineReader,
   progress: (bytes: number, file: string) => void,
 ): Promise<void> {
+  return reading(() => readAll(names, reader, progress));
+}
+
+async function readAll(...[names, reader, progress]: Parameters<typeof readFlowLines>): Promise<void> {
   let bytes = 0;
   for (const file of names.flatMap(filesOf)) {
     let number = 0;

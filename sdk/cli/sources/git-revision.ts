@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
+import { readingAway } from "../interruption";
 import { contentsOf, filesOfRevision, isRevision, repositoryOf } from "../git";
 import type { SourceContent } from "./types";
 
@@ -35,24 +36,29 @@ export async function readRevision(
   const files = filesOfRevision(repository, revision, below);
   if (files.length === 0)
     throw inputError(`"${spec}": the revision has no file ${below === "" ? "" : `"${below}" or below it`}`);
-  const folder = mkdtempSync(path.join(tmpdir(), "cluster-security-git-"));
-  try {
-    const isOne = files.length === 1 && files[0]?.file === below;
-    const wanted = files.filter(({ file }) => isOne || /\.(ya?ml|json)$|(^|\/)\.gitignore$/i.test(file));
-    for (const { file, content } of contentsOf(repository, wanted)) {
-      const place = path.join(folder, ...file.split("/"));
-      mkdirSync(path.dirname(place), { recursive: true });
-      writeFileSync(place, content, { flag: "wx" });
-    }
-    const start = path.join(folder, ...below.split("/").filter((part) => part !== ""));
-    mkdirSync(isOne ? path.dirname(start) : start, { recursive: true });
-    const content = await read(start);
-    const named = (text: string): string =>
-      text.replaceAll(`${folder}${path.sep}`, `${gitPrefix}${revision}:`).replaceAll(folder, `${gitPrefix}${revision}`);
-    return withPlaces(content, named);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  // a folder that is made is one that is removed, whenever a signal comes
+  let folder = "";
+  return readingAway(
+    async () => {
+      folder = mkdtempSync(path.join(tmpdir(), "cluster-security-git-"));
+      const isOne = files.length === 1 && files[0]?.file === below;
+      const wanted = files.filter(({ file }) => isOne || /\.(ya?ml|json)$|(^|\/)\.gitignore$/i.test(file));
+      for (const { file, content } of contentsOf(repository, wanted)) {
+        const place = path.join(folder, ...file.split("/"));
+        mkdirSync(path.dirname(place), { recursive: true });
+        writeFileSync(place, content, { flag: "wx" });
+      }
+      const start = path.join(folder, ...below.split("/").filter((part) => part !== ""));
+      mkdirSync(isOne ? path.dirname(start) : start, { recursive: true });
+      const content = await read(start);
+      const named = (text: string): string =>
+        text
+          .replaceAll(`${folder}${path.sep}`, `${gitPrefix}${revision}:`)
+          .replaceAll(folder, `${gitPrefix}${revision}`);
+      return withPlaces(content, named);
+    },
+    () => (folder === "" ? undefined : rmSync(folder, { recursive: true, force: true })),
+  );
 }
 
 /** A revision holds no colon; a path may. */

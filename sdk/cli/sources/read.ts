@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { isClusterwide, readYaml } from "../../reachability";
 import type { KubeObject, Problem, SourcedObject } from "../../reachability";
 import { inputError, usageError } from "../errors";
+import { reading } from "../interruption";
 import { filesOf, textOf, textOfStandardInput, type FileOptions } from "./files";
 import { chartReleases } from "./chart-releases";
 import { deploymentsIn } from "./gitops";
@@ -13,6 +14,7 @@ import { isGitSource, readRevision } from "./git-revision";
 import { isKustomizationFile, readKustomization, rootsOf, withoutPatches, type Kustomization } from "./kustomize";
 import { withNamespaces } from "./kustomize-namespaces";
 import { withReleases } from "./helm-releases";
+import { isHistory, textOfHistory } from "./pulumi-history";
 import { isPulumiPreview, readPulumiPreview } from "./pulumi-preview";
 import { isPulumiState, readPulumiState } from "./pulumi-state";
 import { render, type Renderable } from "./render";
@@ -64,6 +66,7 @@ async function readSource(spec: string, options: ReadOptions, folders: Folders):
     return readText(await textOfStandardInput(), undefined, options.form);
   }
   if (spec.startsWith(contextPrefix)) return readCluster(spec.slice(contextPrefix.length), options);
+  if (isHistory(spec)) return readText(textOfHistory(spec), spec, "state");
   if (isGitSource(spec)) {
     return readRevision(spec, async (place) => {
       // its files are gone afterwards, so patches and hints of its folders are dealt with at once
@@ -341,7 +344,7 @@ async function readCluster(context: string, options: ReadOptions): Promise<Sourc
     ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
   });
   const client = new cluster.ApiClient(connection, { onRetry: options.progress });
-  const { objects, problems } = await cluster.readLiveObjects(client, { cluster: context });
+  const { objects, problems } = await reading(() => cluster.readLiveObjects(client, { cluster: context }));
   return { objects, problems, notes: [] };
 }
 

@@ -48,13 +48,14 @@ export async function openBypass(api: BreakGlassApi, request: OpenRequest): Prom
     const until = await openUnder(api, request, labelled);
     return { timer, namespace, until, pods: labelled };
   } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
+    if (!(error instanceof ClusterError) && !request.signal.aborted) throw error;
     const kinds = request.subject.policies.map(kindOf);
     // refused: there is nothing yet; where no answer came, there may be
     const isNothing = !hasTimer && error instanceof ApiError;
     const complaints = isNothing ? [] : await removeBypass(api, { namespace, timer, pods: labelled, kinds });
     const end = complaints.length === 0 ? "nothing was opened" : `left behind: ${complaints.join(", ")}`;
-    throw new ClusterError(`${error.message}; ${end}`, { cause: error });
+    const reason = request.signal.aborted ? "it was interrupted" : (error as Error).message;
+    throw new ClusterError(`${reason}; ${end}`, { cause: error });
   }
 }
 
