@@ -23,7 +23,7 @@ import { rpcKeepAlive } from "@pulumi/pulumi/runtime/settings";
 import type { PlannedObject } from "../plan/index";
 import type { Drift, LiveObject } from "../findings/live-drift";
 import { driftOf, nameOf } from "../findings/live-drift";
-import { makersBefore, otherResources } from "./live-drift";
+import { makersBefore, otherResources, sections } from "./live-drift";
 import { refuse } from "./refusal";
 import { typeToken } from "./type-tokens";
 
@@ -44,9 +44,6 @@ export interface TakenOver {
   readonly urn: string;
   readonly makers: readonly string[];
 }
-
-/** Sections that an object of a plan may have, besides its metadata. */
-const sections = ["spec", "specs", "rules", "subjects", "roleRef"] as const;
 
 /** An object that is read from the cluster, whatever its kind. */
 class ReadBack extends pulumi.CustomResource {

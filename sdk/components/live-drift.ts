@@ -18,16 +18,23 @@ export function makersBefore({ metadata }: LiveObject): readonly string[] {
   if (first?.time === undefined || created === undefined) return [];
   const own = new Set(ofThisResource(entries));
   const others = entries.filter((entry) => !own.has(entry));
-  if (created >= first.time && !others.some((entry) => isMaker(entry))) return [];
+  if (created >= first.time && !others.some((entry) => isMaker(entry, created))) return [];
   const makers = others.map(({ manager }) => manager ?? "").filter((manager) => manager !== "");
   return makers.length > 0 ? [...new Set(makers)] : ["a manager that the object does not name"];
 }
 
-/** Who creates an object owns what the server adds to it: the label with a namespace's name, the whole spec. */
-function isMaker({ operation, fieldsV1 }: FieldOwner): boolean {
+/** Sections that an object of a plan may have, besides its metadata. */
+export const sections = ["spec", "specs", "rules", "subjects", "roleRef"] as const;
+
+/**
+ * Whether somebody created an object within the second in which it was applied, too: times have no fractions. Who creates it
+ * owns the label with a namespace's name, and what of the object is not the applier's alone.
+ */
+function isMaker({ operation, time, fieldsV1 }: FieldOwner, created: string): boolean {
   if (operation !== "Update") return false;
   const text = JSON.stringify(fieldsV1 ?? {});
-  return text.includes('"f:kubernetes.io/metadata.name"') || text.includes('"f:podSelector"');
+  if (text.includes('"f:kubernetes.io/metadata.name"') || text.includes('"f:podSelector"')) return true;
+  return time === created && sections.some((section) => fieldAt(fieldsV1, `f:${section}`) !== undefined);
 }
 
 /**

@@ -46,9 +46,36 @@ describe("who else manages a live object", () => {
     assert.deepEqual(makersBefore(live(kubectl, again)), ["kubectl-client-side-apply"]);
   });
 
+  it("an object that kubectl created within the same second is taken over, whatever it still owns of it", () => {
+    // an empty selector that is applied, too, is the applier's alone
+    const kubectl: FieldOwner = {
+      manager: "kubectl-create",
+      operation: "Update",
+      time: "2027-01-01T00:00:00Z",
+      fieldsV1: { "f:spec": { "f:policyTypes": {} } },
+    };
+    assert.deepEqual(makersBefore(live(kubectl, first)), ["kubectl-create"]);
+  });
+
   it("a new object has no maker before", () => {
     assert.deepEqual(makersBefore(live(first)), []);
     assert.deepEqual(otherResources(live(first)), []);
+  });
+
+  it("who labels a new object, or changes it later, has not made it", () => {
+    const labels: FieldOwner = {
+      manager: "labeller",
+      operation: "Update",
+      time: "2027-01-01T00:00:00Z",
+      fieldsV1: { "f:metadata": { "f:labels": { "f:team": {} } } },
+    };
+    const later: FieldOwner = {
+      manager: "kubectl-edit",
+      operation: "Update",
+      time: "2027-01-01T00:00:01Z",
+      fieldsV1: { "f:spec": { "f:egress": {} } },
+    };
+    assert.deepEqual(makersBefore(live(first, labels, later)), []);
   });
 });
 
