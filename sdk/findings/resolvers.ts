@@ -1,6 +1,13 @@
 /** Where pods ask for names: the cluster's DNS pods, a cache on their own node, or what their own spec names. */
-import type { Peer, Snapshot, Workload } from "../reachability";
-import { clusterDnsOf, kubeDns, nodeLocalDnsAddress, nodeLocalDnsAddresses, parseAddress } from "../reachability";
+import type { ClusterDns, Peer, Snapshot, Workload } from "../reachability";
+import {
+  clusterDnsOf,
+  kubeDns,
+  nodeLocalDnsAddress,
+  nodeLocalDnsAddresses,
+  openShiftDns,
+  parseAddress,
+} from "../reachability";
 import { listOf, mapOf, textOf } from "./plain";
 import { podSpecOf } from "./pod-specs";
 import { anyWorkloadsWhere } from "./policy-rules";
@@ -17,6 +24,8 @@ interface DnsServer {
 export interface Resolver {
   /** One of these has to be reached. */
   readonly servers: readonly DnsServer[];
+  /** The port of what policies have to let pass. */
+  readonly port: number;
   /** What they are: `the pods k8s-app=kube-dns in kube-system`. */
   readonly name: string;
   /** Why questions go there and nowhere else; nothing for the cluster's DNS pods. */
@@ -49,6 +58,7 @@ function ownNameservers(texts: readonly unknown[]): Resolver | undefined {
   const name = list(addresses);
   return {
     servers: addresses.map(at),
+    port: kubeDns.port,
     name,
     because: "dnsPolicy None makes the pod ask the nameservers of its dnsConfig alone",
     fix: `Allow egress to ${name} on UDP and TCP 53.`,
@@ -71,6 +81,7 @@ function redirected(snapshot: Snapshot): Resolver | undefined {
     const labels = Object.entries(first?.labels ?? {}).map(([key, value]) => `${key}=${value}`);
     return {
       servers: pods.map(({ id }) => ({ peer: { kind: "workload", id }, ports: [dnsPort] })),
+      port: dnsPort,
       name: names,
       because:
         `CiliumLocalRedirectPolicy ${redirect.namespace}/${redirect.name} sends what is asked of the cluster's DNS to ${names} ` +
@@ -131,6 +142,7 @@ function onTheNode(snapshot: Snapshot): Resolver | undefined {
       workload.kind === "DaemonSet" && spec["affinity"] === undefined && isOnAllNodes(mapOf(spec["nodeSelector"]));
     return {
       servers: own.map(at),
+      port: kubeDns.port,
       name: `NodeLocal DNSCache at ${list(own)}`,
       because: `${workload.kind} ${workload.namespace}/${workload.name} answers on the pod's own node in place of the DNS pods, at an address of the node`,
       fix: `Allow egress to ${list(own.map((address) => `${address}/${address.includes(":") ? 128 : 32}`))} on UDP and TCP 53, beside the DNS pods.`,
@@ -148,19 +160,47 @@ function isOnAllNodes(nodeSelector: Readonly<Record<string, unknown>>): boolean 
   return Object.keys(nodeSelector).every((key) => key === "kubernetes.io/os");
 }
 
+/**
+ * The DNS servers that the cluster has, as far as the input tells: those whose pods it holds, else OpenShift's where it has
+ * an object of an API that only OpenShift serves.
+ */
+export function clusterDnsIn(snapshot: Snapshot): readonly [ClusterDns, ...ClusterDns[]] {
+  const [first, ...more] = new Set(snapshot.workloads.flatMap((workload) => clusterDnsOf(workload) ?? []));
+  if (first !== undefined) return [first, ...more];
+  const objects = [...snapshot.others.map(({ object }) => object), ...snapshot.policies];
+  return [objects.some(({ apiVersion }) => isOfOpenShift(apiVersion)) ? openShiftDns : kubeDns];
+}
+
+function isOfOpenShift(apiVersion: string): boolean {
+  return /^[^/]+\.openshift\.io\//.test(apiVersion);
+}
+
 function clusterDns(snapshot: Snapshot): Resolver {
   const found = snapshot.workloads.flatMap((workload): DnsServer[] => {
     const dns = clusterDnsOf(workload);
-    // on the pod's port, or on the Service's where an enforcer sees the packet before it is translated
-    const ports = [...new Set([kubeDns.port, dns?.port ?? kubeDns.port])];
-    return dns === undefined ? [] : [{ peer: { kind: "workload", id: workload.id }, ports }];
+    return dns === undefined ? [] : [{ peer: { kind: "workload", id: workload.id }, ports: portsOf(dns) }];
   });
-  const { namespace, labels, port } = kubeDns;
-  const imagined: DnsServer = { peer: { kind: "freshPod", namespace, labels }, ports: [port] };
+  const known = clusterDnsIn(snapshot);
+  const [dns] = known;
+  const { namespace, labels, port } = dns;
+  const imagined: DnsServer = { peer: { kind: "freshPod", namespace, labels }, ports: portsOf(dns) };
+  const short = dns === kubeDns ? "kube-dns" : "them";
+  const peers = dns === kubeDns ? short : `the pods ${describePods(dns)}`;
   return {
     servers: [...(found.length > 0 ? found : [imagined]), at(nodeLocalDnsAddress)],
-    name: "the pods k8s-app=kube-dns in kube-system",
-    fix: "Allow egress to kube-dns on UDP and TCP 53, and let kube-dns accept it.",
+    port,
+    name: `the pods ${known.map(describePods).join(" or ")}`,
+    fix: `Allow egress to ${peers} on UDP and TCP ${port}, and let ${short} accept it.`,
     certainty: "definite",
   };
+}
+
+/** On the pod's port, or on the Service's where an enforcer sees the packet before it is translated. */
+function portsOf({ port }: ClusterDns): number[] {
+  return [...new Set([kubeDns.port, port])];
+}
+
+function describePods({ namespace, labels }: ClusterDns): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return `${pairs.join(",")} in ${namespace}`;
 }

@@ -182,6 +182,22 @@ spec:
     }
   });
 
+  it("gives new pods, with a default deny, the DNS that the cluster has", () => {
+    const asking = (home: string, label: string, port: number): string =>
+      policy(
+        "  podSelector: {matchExpressions: [{key: app, operator: Exists}]}\n  policyTypes: [Egress]\n" +
+          `  egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ${home}}}, podSelector: {matchLabels: {${label}}}}], ` +
+          `ports: [{protocol: UDP, port: ${port}}, {protocol: TCP, port: ${port}}]}]\n`,
+      );
+    const route = "apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: web, namespace: shop}\nspec: {}\n";
+    const kube = asking("kube-system", "k8s-app: kube-dns", 53);
+    assert.match(repair(kube).text, /name: allow-dns[^]*name: kube-system[^]*k8s-app: kube-dns[^]*port: 53\n/);
+    const openShift = join(asking("openshift-dns", "dns.operator.openshift.io/daemonset-dns: default", 5353), route);
+    const added = repair(openShift).text;
+    assert.match(added, /name: allow-dns[^]*name: openshift-dns[^]*\/daemonset-dns: default[^]*port: 5353\n/);
+    assert.doesNotMatch(added, /kube-dns/);
+  });
+
   it("line ends, a missing last one and every other character stay", () => {
     const text = (cases[0]?.text ?? "").replaceAll("\n", "\r\n").trimEnd();
     assert.equal(repair(text).text, text.replace("podselector", "podSelector"));

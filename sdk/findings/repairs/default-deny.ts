@@ -1,9 +1,10 @@
 import { namespaceNameLabel } from "../../reachability/model/namespace-labels";
 import { inNamespace } from "../../reachability/model/selectors/conditions";
 import { isMap, type YAMLMap } from "yaml";
-import type { Direction, Snapshot } from "../../reachability";
+import type { ClusterDns, Direction, Snapshot } from "../../reachability";
 import { isAllRead } from "../../reachability";
 import { isolationByWorkload, policyObjects, selectsPod } from "../policy-rules";
+import { clusterDnsIn } from "../resolvers";
 import { freshPod } from "../subjects";
 import type { Finding } from "../types";
 import { documentsAdded, lineAt } from "./edits";
@@ -48,7 +49,7 @@ export function* defaultDenies(
     };
     const needsDns = directions.includes("egress") && !asksDns(namespace, snapshot);
     if (needsDns && !hasPolicy(snapshot, namespace, "allow-dns")) {
-      const edits = documentsAdded(text, [policy(namespace, "allow-dns", dns), deny]);
+      const edits = documentsAdded(text, [policy(namespace, "allow-dns", allowing(clusterDnsIn(snapshot))), deny]);
       yield { ...repair, what: `adds ${what}, with DNS`, edits };
     }
     yield { ...repair, what: `adds ${what}`, edits: documentsAdded(text, [deny]) };
@@ -56,23 +57,23 @@ export function* defaultDenies(
 }
 
 const typeOf = { ingress: "Ingress", egress: "Egress" } as const;
-const dns = {
-  policyTypes: ["Egress"],
-  egress: [
-    {
+function allowing(servers: readonly ClusterDns[]): object {
+  return {
+    policyTypes: ["Egress"],
+    egress: servers.map(({ namespace, labels, port }) => ({
       to: [
         {
-          namespaceSelector: { matchLabels: { [namespaceNameLabel]: "kube-system" } },
-          podSelector: { matchLabels: { "k8s-app": "kube-dns" } },
+          namespaceSelector: { matchLabels: { [namespaceNameLabel]: namespace } },
+          podSelector: { matchLabels: labels },
         },
       ],
       ports: [
-        { protocol: "UDP", port: 53 },
-        { protocol: "TCP", port: 53 },
+        { protocol: "UDP", port },
+        { protocol: "TCP", port },
       ],
-    },
-  ],
-};
+    })),
+  };
+}
 
 function policy(namespace: string, name: string, spec: object): object {
   return {
@@ -93,7 +94,10 @@ function asksDns(namespace: string, snapshot: Snapshot): boolean {
     parts.some(
       (part) =>
         selectsPod(part, freshPod(namespace), snapshot) &&
-        (part.egress?.rules ?? []).some(({ verdict, l4 }) => verdict === "allow" && l4.must.contains("UDP", 53)),
+        (part.egress?.rules ?? []).some(
+          ({ verdict, l4 }) =>
+            verdict === "allow" && clusterDnsIn(snapshot).some(({ port }) => l4.must.contains("UDP", port)),
+        ),
     ),
   );
 }

@@ -19,10 +19,13 @@ export const dnsCut: Rule = {
   why: "A default deny without DNS breaks every lookup, and answers that do not fit into UDP need TCP.",
   description:
     "Every workload outside tier 0 reaches the cluster's DNS pods (k8s-app: kube-dns in kube-system; on OpenShift those " +
-    "of openshift-dns, which listen on 5353) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10. Where the snapshot has NodeLocal DNSCache, " +
+    "of openshift-dns, which listen on 5353; it is OpenShift where the input has these pods, or an object of an API group of " +
+    "openshift.io and no DNS pods) on UDP and TCP 53, or NodeLocal DNSCache at 169.254.20.10. Where the snapshot has NodeLocal DNSCache, " +
     "or a CiliumLocalRedirectPolicy for the DNS Service, the questions go to the cache on the pod's own node, and a pod with " +
     "dnsPolicy None asks its own nameservers: these count then. Pods with dnsPolicy Default are left out.",
-  remediation: "Allow egress to the pods of kube-dns in kube-system on UDP and TCP 53 for all pods.",
+  remediation:
+    "Allow egress to the pods of kube-dns in kube-system on UDP and TCP 53 for all pods (on OpenShift: to those of " +
+    "openshift-dns on 5353).",
   controls: [controls.pciServicesApproved],
   check: checkDns,
 };
@@ -56,7 +59,7 @@ function* checkDns(context: RuleContext): Iterable<Finding> {
         `${resolver.because === undefined ? "the cluster's DNS" : resolver.name} over ${missing}`,
       because: [
         ...(resolver.because === undefined ? [] : [resolver.because]),
-        `no rule lets ${missing} 53 pass to ${resolver.name}`,
+        `no rule lets ${missing} ${resolver.port} pass to ${resolver.name}`,
       ],
       fix: resolver.fix.replace(/^Allow egress to/, `Allow egress from namespace ${namespace} to`),
     });
@@ -71,7 +74,7 @@ function* checkRules(context: RuleContext): Iterable<Finding> {
   for (const { origin, parts } of policyObjects(snapshot)) {
     const udpOnly = parts.some((part) => {
       const rules = (part.egress?.rules ?? []).filter(
-        (rule) => rule.verdict === "allow" && rule.l4.must.contains("UDP", 53),
+        (rule) => rule.verdict === "allow" && rule.l4.must.contains("UDP", resolver.port),
       );
       if (rules.length === 0 || workloadsSelectedBy(part, snapshot).length > 0) return false;
       const pod = imaginedSubject(part, snapshot, "a-namespace-that-no-policy-names");
@@ -82,7 +85,7 @@ function* checkRules(context: RuleContext): Iterable<Finding> {
       severity: "low",
       message: `Pods that ${describeRef(origin)} selects can ask the cluster's DNS over UDP and not over TCP`,
       because: ["answers that do not fit into UDP are asked for again over TCP, which no policy allows"],
-      fix: "Allow TCP 53 beside UDP 53.",
+      fix: `Allow TCP ${resolver.port} beside UDP ${resolver.port}.`,
     });
   }
 }
