@@ -96,7 +96,12 @@ export function testsIn(condition: Condition): Test[] {
  * nothing to addresses, nodes or pods of namespaces that nobody named, whatever is beside it. False says nothing.
  */
 export function namesItsPeers(part: CompiledPolicy): boolean {
-  return rulesOf(part).every((rule) => rule.verdict === "deny" || rule.peers.every(isNamed));
+  return nameTheirPeers(rulesOf(part));
+}
+
+/** The same of some rules. */
+export function nameTheirPeers(rules: readonly PolicyRule[]): boolean {
+  return rules.every((rule) => rule.verdict === "deny" || rule.peers.every(isNamed));
 }
 
 function isNamed(peer: PeerTerm): boolean {

@@ -247,6 +247,49 @@ describe("finding: namespace-default-deny", () => {
     assert.ok(finding?.causes?.some((cause) => cause.urn === "urn:NetworkPolicy:allow-all"));
   });
 
+  describe("says what is there where a policy opens what another one closes", () => {
+    const openIn = netpol("allow-all", "{ podSelector: {}, policyTypes: [Ingress], ingress: [ {} ] }");
+    const openOut = netpol("allow-out", "{ podSelector: {}, policyTypes: [Egress], egress: [ {} ] }");
+    const inOnly = netpol("deny-in", "{ podSelector: {}, policyTypes: [Ingress] }");
+    const dns = netpol(
+      "any-dns",
+      "{ podSelector: {}, policyTypes: [Egress], egress: [ { ports: [ { port: 53 } ] } ] }",
+    );
+    const opened = "has a default deny for ingress (NetworkPolicy shop/default-deny-all) that";
+    const cases: [string, string, string][] = [
+      ["one direction", deny + openIn, `${opened} NetworkPolicy shop/allow-all opens again: a new pod`],
+      [
+        "both directions",
+        deny + openIn + openOut,
+        `${opened} NetworkPolicy shop/allow-all opens again, and has a default deny for egress (NetworkPolicy shop/default-deny-all) that NetworkPolicy shop/allow-out opens again: a new pod`,
+      ],
+      [
+        "one direction open again, nothing closes the other",
+        inOnly + openIn,
+        "has no default deny for egress, and has a default deny for ingress (NetworkPolicy shop/deny-in) that NetworkPolicy shop/allow-all opens again: a new pod",
+      ],
+      [
+        "some ports",
+        deny + dns,
+        "has a default deny for egress (NetworkPolicy shop/default-deny-all) that NetworkPolicy shop/any-dns opens again: a new pod",
+      ],
+      ["the one that opens denies nothing", openIn, "has no default deny for ingress and egress: a new pod"],
+      [
+        "two that open are no deny for each other",
+        openIn +
+          openIn.replace("allow-all", "allow-more") +
+          netpol("out", "{ podSelector: {}, policyTypes: [Egress] }"),
+        "has no default deny for ingress: a new pod",
+      ],
+    ];
+    for (const [title, yaml, says] of cases) {
+      it(`S3-08 ${title}`, () => {
+        const [finding] = violationsOf(id, shop + yaml);
+        assert.ok(finding?.message.startsWith(`Namespace shop ${says}`), finding?.message);
+      });
+    }
+  });
+
   it("S3-04 tier 0 is exempt and reported as exempt", () => {
     const yaml = shop.replaceAll("shop", "kube-system");
     assert.deepEqual(violationsOf(id, yaml), []);

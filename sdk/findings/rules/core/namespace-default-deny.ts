@@ -1,5 +1,7 @@
-import type { Direction, Peer } from "../../../reachability";
+import type { Direction, Peer, Snapshot } from "../../../reachability";
+import { describeRef } from "../../../reachability";
 import { controls } from "../../controls";
+import { isolators, nameTheirPeers, policyOf } from "../../policy-rules";
 import type { PublicPiece } from "../../public-addresses";
 import { publicPieces } from "../../public-addresses";
 import { causeOf, freshPod, isExempt, list, namespaceNames, namespaceSubject } from "../../subjects";
@@ -32,7 +34,7 @@ import type { Certainty, Finding, Rule, RuleContext } from "../../types";
  */
 export const namespaceDefaultDeny: Rule = {
   id: "namespace-default-deny",
-  title: "A namespace has no default deny",
+  title: "A namespace has no default deny, or a policy opens it again",
   severity: "critical",
   why: "Without a default deny, any pod that is started in the namespace reaches everything that others leave open, and every pod can reach it.",
   description:
@@ -134,14 +136,13 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
   const certainty: Certainty = openings[0]?.certainty ?? "possible";
   const directions = [...new Set(openings.map((opening) => opening.direction))];
   const sources = openings.flatMap((opening) => (opening.cause.source === undefined ? [] : [opening.cause.source]));
-  const doubt = certainty === "definite" ? "has" : "possibly has";
   const how = directions.map((direction) => describeDirection(direction, openings)).join("; ");
   return {
     id: namespaceDefaultDeny.id,
     severity: openings.every(isNarrow) ? "medium" : namespaceDefaultDeny.severity,
     certainty,
     subject: namespaceSubject(context.reachability.snapshot, namespace),
-    message: `Namespace ${namespace} ${doubt} no default deny for ${directions.join(" and ")}: a new pod ${how}`,
+    message: `Namespace ${namespace} ${lacks(context.reachability.snapshot, namespace, openings, certainty)}: a new pod ${how}`,
     because: [...new Set(openings.map((opening) => opening.cause.text))],
     fix:
       sources.length === 0
@@ -150,6 +151,36 @@ function violation(context: RuleContext, namespace: string, openings: readonly O
     controls: namespaceDefaultDeny.controls,
     ...(sources.length === 0 ? {} : { causes: sources }),
   };
+}
+
+/** Which directions nothing closes, and which ones a policy closes and another one opens again. */
+function lacks(snapshot: Snapshot, namespace: string, openings: readonly Opening[], certainty: Certainty): string {
+  const sure = certainty === "definite";
+  const missing: Direction[] = [];
+  const reopened: string[] = [];
+  for (const direction of new Set(openings.map((opening) => opening.direction))) {
+    const causes = openings.filter((opening) => opening.direction === direction).map(({ cause }) => cause);
+    const deniers = causes.map((cause) => deniersBeside(snapshot, namespace, direction, cause));
+    const rules = causes.flatMap(({ rule }) => (rule === undefined ? [] : describeRef(rule.policy)));
+    if (deniers.some((names) => names.length === 0)) missing.push(direction);
+    else
+      reopened.push(
+        `has a default deny for ${direction} (${list([...new Set(deniers.flat())])}) that ` +
+          `${list([...new Set(rules)])} ${sure ? "" : "possibly "}opens again`,
+      );
+  }
+  const none = `${sure ? "has" : "possibly has"} no default deny for ${missing.join(" and ")}`;
+  return [...(missing.length > 0 ? [none] : []), ...reopened].join(", and ");
+}
+
+/** Policies that would close the direction for a new pod, were it not for the rule that opens it. */
+function deniersBeside(snapshot: Snapshot, namespace: string, direction: Direction, { rule }: Cause): string[] {
+  if (rule === undefined) return [];
+  const opener = describeRef(rule.policy);
+  return isolators(snapshot, freshPod(namespace), direction)
+    .filter((ref) => policyOf(ref, snapshot)?.parts.every((part) => nameTheirPeers(part[direction]?.rules ?? [])))
+    .map(describeRef)
+    .filter((name) => name !== opener);
 }
 
 /** What nodes need for a webhook or a probe: some ports, and only of nodes. Nobody else gets in, so there is a default deny. */
