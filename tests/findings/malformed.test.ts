@@ -44,10 +44,13 @@ const silentAboutUnknowns: Readonly<Record<string, RegExp>> = {
   // whether a section has an effect is not known where the default deny is not
   "section-without-effect": /enableDefaultDeny/,
   "order-hazard": /^Kustomization\./,
-  "bypass-undocumented": /annotations$/,
+  // where another ClusterRole has the name, that one is meant
+  "cluster-admin-binding": /^ClusterRole\.metadata/,
+  // the keys below a map that is not known are not known either
+  "bypass-undocumented": /(annotations|labels)$/,
+  "staged-only": /annotations$/,
   "review-overdue": /annotations$/,
   "annotation-without-effect": /annotations/,
-  // the keys below a map that is not known are not known either
   "chart-value-ignored": /^Release\.spec\.values/,
 };
 
