@@ -63,6 +63,16 @@ describe("explain", () => {
     assert.match(egress.reason, /no policy selects it for egress/);
   });
 
+  it("names the rule of which it is not known whether it is about the flow", () => {
+    const { objects } = readYaml(cluster + allowApiTo80.replace("app: api", 'app: "${WHO}"'), "cluster.yaml");
+    const { verdict, ingress } = compile(buildSnapshot(objects)).explain(toWeb(80));
+    assert.equal(verdict, "unknown");
+    assert.match(
+      ingress.reason,
+      /isolated by NetworkPolicy shop\/web; no rule allows it for certain; whether NetworkPolicy shop\/web spec\.ingress\[0\] \(cluster\.yaml:17\) is about it is not known/,
+    );
+  });
+
   it("says which part of a rule did not fit, and proposes the smallest change", () => {
     const byPort = explain(allowApiTo80, toWeb(81));
     assert.equal(byPort.verdict, "denied");

@@ -237,16 +237,29 @@ function finish(
     return { ...base, isolatedBy, reason, chain, notSelecting };
   }
   if (deciding === undefined) {
-    const doubt = base.verdict === "unknown" ? "; something it depends on is not known" : "";
+    const doubt = base.verdict === "unknown" ? `; ${whatIsNotKnown(walk)}` : "";
     return { ...base, isolatedBy, reason: `${defaultReason}${doubt}`, chain, notSelecting };
   }
   const does = { allow: "allows", deny: "denies", pass: "passes on" }[deciding.verdict];
   return { ...base, isolatedBy, deciding, reason: `${describeRule(deciding)} ${does} it`, chain, notSelecting };
 }
 
-function noRule({ unlearned }: Walk): string {
+/** The rules that may be about the flow, where there are some. */
+function whatIsNotKnown(walk: Walk): string {
+  const [rule, ...others] = perhaps(walk);
+  if (rule === undefined) return "something it depends on is not known";
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return `whether ${describeRule(rule)}${more} is about it is not known`;
+}
+
+function perhaps({ chain }: Walk): RuleRef[] {
+  return chain.filter(({ outcome }) => outcome === "maybe-matched").map(({ rule }) => rule);
+}
+
+function noRule(walk: Walk): string {
+  const { unlearned } = walk;
   return unlearned === undefined
-    ? "no rule allows it"
+    ? `no rule allows it${perhaps(walk).some(({ verdict }) => verdict === "allow") ? " for certain" : ""}`
     : `${describeRule(unlearned)} names it, but ${missText.unlearned} (add rules.dns to the rule that lets it ask DNS)`;
 }
 
