@@ -89,6 +89,7 @@ describe("cluster-security: a repository as it lies in git", () => {
     ["without apiVersion", "spec: { template: { metadata: { labels: { app: other } } } }\n"],
     ["to the node's network", "spec: { template: { spec: { hostNetwork: true } } }\n"],
     ["that is no YAML", "- op: add\n path: [\n"],
+    ["that holds itself", "spec: &it { template: { metadata: { labels: { app: other } } }, again: *it }\n"],
   ];
   for (const [title, text] of touching) {
     it(`a patch with a target ${title} makes unknown what it changes of pods`, async () => {

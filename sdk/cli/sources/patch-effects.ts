@@ -55,15 +55,21 @@ function touchedByOperation({ path, value, op }: Fields): Touched {
   return whole ? anything : touchedByMerge(value);
 }
 
-function touchedByMerge(value: unknown): Touched {
-  if (Array.isArray(value)) return listOf(value).map(touchedByMerge).reduce(together, nothing);
+/** @param seen What was looked at: an alias may stand for it once more, and for what it is in. */
+function touchedByMerge(value: unknown, seen = new Set<unknown>()): Touched {
+  if (typeof value !== "object" || value === null || seen.has(value)) return nothing;
+  seen.add(value);
+  if (Array.isArray(value))
+    return listOf(value)
+      .map((item) => touchedByMerge(item, seen))
+      .reduce(together, nothing);
   const fields = mapOf(value);
   if ("$patch" in fields) return anything;
   return Object.entries(fields)
     .map(([key, item]): Touched => {
       if (key === "labels") return { ...nothing, labels: new Set(Object.keys(mapOf(item))) };
       const field = podFields.find((each) => each === key);
-      return field === undefined ? touchedByMerge(item) : { ...nothing, podFields: new Set([field]) };
+      return field === undefined ? touchedByMerge(item, seen) : { ...nothing, podFields: new Set([field]) };
     })
     .reduce(together, nothing);
 }
