@@ -75,7 +75,7 @@ async function main(): Promise<number> {
 }
 
 function withoutEngine(): readonly Lane[] {
-  return [quick("commands"), quick("rest"), quick("planning")];
+  return [quick("commands"), quick("rest"), quick("reports"), quick("planning")];
 }
 
 /** The longest first; those that wait beside those that count. */
@@ -86,8 +86,8 @@ async function allLanes(): Promise<readonly Lane[]> {
     return [...withoutEngine(), sources, left];
   }
   return [
-    ...[onEngine("breakGlassTrial"), ...(await datapathLanes()), onEngine("elsewhere"), onEngine("changes")],
-    ...[onEngine("breakGlass"), onEngine("installing"), onEngine("rest")],
+    ...[onEngine("breakGlassTrial"), ...(await datapathLanes()), onEngine("elsewhere"), onEngine("installing")],
+    ...[onEngine("rest"), onEngine("changes"), onEngine("breakGlass")],
     ...[...withoutEngine(), onEngine("lab"), sources],
   ];
 }

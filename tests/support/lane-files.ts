@@ -10,8 +10,10 @@ export interface LaneFiles {
 /** The suites that need no engine. */
 export const quickLanes = {
   planning: { title: "planner and components", patterns: unitsOf("plan", "components") },
-  /** What starts programs: the command, promtool, a browser, a pack's process. */
-  commands: { title: "commands, monitoring and reports", patterns: unitsOf("cli", "monitoring", "reports", "render") },
+  /** What starts the command. */
+  commands: { title: "commands", patterns: unitsOf("cli") },
+  /** What starts other programs: promtool, a browser, validators. */
+  reports: { title: "monitoring, reports and rendering", patterns: unitsOf("monitoring", "reports", "render") },
   rest: { title: "everything else that needs no engine", patterns: ["tests/**/*.test.ts"] },
 } as const satisfies Lanes;
 
