@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { draftFor, refusal, refuseUnwritable, type Target } from "./draft-file";
+import { draftFor, refusal, refuseUnwritable, type Draft, type Target } from "./draft-file";
 import { endsAtOnce } from "./interruption";
 import { fileOutput, pieceLength, type Output } from "./output";
 
@@ -47,10 +47,11 @@ interface OpenFile {
 }
 
 function openDraft(file: string, target: Target): OpenFile {
-  const { place, finish, forget } = draftFor(target);
+  // before there is a draft: a signal that nobody listens to ends the process where it stands
+  const release = endsAtOnce(`"${file}" is as it was`);
+  const { place, finish, forget } = draftOrRelease(target, release);
   // an answer that does not come to its end (an error, Ctrl-C) leaves nothing behind
   process.once("exit", forget);
-  const release = endsAtOnce(`"${file}" is as it was`);
   const descriptor = openSync(place, "w");
   return {
     output: fileOutput(descriptor),
@@ -61,6 +62,15 @@ function openDraft(file: string, target: Target): OpenFile {
       release();
     },
   };
+}
+
+function draftOrRelease(target: Target, release: () => void): Draft {
+  try {
+    return draftFor(target);
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 function openDirectly(file: string): OpenFile {
