@@ -90,13 +90,13 @@ function hasPolicy(snapshot: Snapshot, namespace: string, name: string): boolean
 
 /** Whether a policy that selects every pod of the namespace lets DNS pass already. */
 function asksDns(namespace: string, snapshot: Snapshot): boolean {
+  const servers = clusterDnsIn(snapshot);
   return policyObjects(snapshot).some(({ parts }) =>
     parts.some(
       (part) =>
         selectsPod(part, freshPod(namespace), snapshot) &&
         (part.egress?.rules ?? []).some(
-          ({ verdict, l4 }) =>
-            verdict === "allow" && clusterDnsIn(snapshot).some(({ port }) => l4.must.contains("UDP", port)),
+          ({ verdict, l4 }) => verdict === "allow" && servers.some(({ port }) => l4.must.contains("UDP", port)),
         ),
     ),
   );

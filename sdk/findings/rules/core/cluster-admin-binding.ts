@@ -116,8 +116,9 @@ function readRoles({ others }: Snapshot): Roles {
   const differing = new Set<string>();
   for (const [name, copies] of byName) {
     if (copies.every((each) => each === undefined)) continue;
-    almighty.set(name, copies.every((each) => each === "definite") ? "definite" : "possible");
-    if (copies.includes("definite") && !copies.every((each) => each === "definite")) differing.add(name);
+    const isCertain = copies.every((each) => each === "definite");
+    almighty.set(name, isCertain ? "definite" : "possible");
+    if (!isCertain && copies.includes("definite")) differing.add(name);
   }
   return { names: new Set(byName.keys()), almighty, differing, namelessMight };
 }

@@ -160,7 +160,8 @@ function lacks(snapshot: Snapshot, namespace: string, openings: readonly Opening
   const reopened: string[] = [];
   for (const direction of new Set(openings.map((opening) => opening.direction))) {
     const causes = openings.filter((opening) => opening.direction === direction).map(({ cause }) => cause);
-    const deniers = causes.map((cause) => deniersBeside(snapshot, namespace, direction, cause));
+    const closing = deniersOf(snapshot, namespace, direction);
+    const deniers = causes.map((cause) => besideOpener(closing, cause));
     const rules = causes.flatMap(({ rule }) => (rule === undefined ? [] : describeRef(rule.policy)));
     if (deniers.some((names) => names.length === 0)) missing.push(direction);
     else
@@ -173,14 +174,18 @@ function lacks(snapshot: Snapshot, namespace: string, openings: readonly Opening
   return [...(missing.length > 0 ? [none] : []), ...reopened].join(", and ");
 }
 
-/** Policies that would close the direction for a new pod, were it not for the rule that opens it. */
-function deniersBeside(snapshot: Snapshot, namespace: string, direction: Direction, { rule }: Cause): string[] {
-  if (rule === undefined) return [];
-  const opener = describeRef(rule.policy);
+/** Policies that close the direction for a new pod, and open it to nobody whom they do not name. */
+function deniersOf(snapshot: Snapshot, namespace: string, direction: Direction): string[] {
   return isolators(snapshot, freshPod(namespace), direction)
     .filter((ref) => policyOf(ref, snapshot)?.parts.every((part) => nameTheirPeers(part[direction]?.rules ?? [])))
-    .map(describeRef)
-    .filter((name) => name !== opener);
+    .map(describeRef);
+}
+
+/** Those of them that would close it, were it not for the rule that opens it. */
+function besideOpener(deniers: readonly string[], { rule }: Cause): string[] {
+  if (rule === undefined) return [];
+  const opener = describeRef(rule.policy);
+  return deniers.filter((name) => name !== opener);
 }
 
 /** What nodes need for a webhook or a probe: some ports, and only of nodes. Nobody else gets in, so there is a default deny. */

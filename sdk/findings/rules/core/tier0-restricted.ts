@@ -66,18 +66,19 @@ function closing(context: RuleContext, namespace: string, direction: Direction):
   ];
   const found = new Map<string, ObjectRef>();
   for (const pod of podsOf(context, namespace)) {
-    for (const stranger of strangers) {
+    // what a stranger's own policies keep from it is no restriction of tier 0
+    const isOpen = strangers.every((stranger) => {
       const [source, destination] = direction === "ingress" ? [stranger, pod] : [pod, stranger];
-      // what the stranger's own policies keep from it is no restriction of tier 0
-      if (trafficAtEnd(reachability, direction, source, destination).allowed.isAll()) continue;
-      const isolatedBy = isolators(reachability.snapshot, pod, direction);
-      // one that lies in the namespace is there on purpose, unless it cuts everybody off from DNS
-      const tierOf = (ref: ObjectRef) => policyOf(ref, reachability.snapshot)?.parts[0]?.tier.id;
-      const onPurpose = new Set(isolatedBy.filter((ref) => ref.namespace === namespace).map(tierOf));
-      const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace && !onPurpose.has(tierOf(ref)));
-      if (!byAccident && !(direction === "ingress" && refusesQueries(context, pod))) continue;
-      for (const ref of isolatedBy) found.set(describeRef(ref), ref);
-    }
+      return trafficAtEnd(reachability, direction, source, destination).allowed.isAll();
+    });
+    if (isOpen) continue;
+    const isolatedBy = isolators(reachability.snapshot, pod, direction);
+    // one that lies in the namespace is there on purpose, unless it cuts everybody off from DNS
+    const tierOf = (ref: ObjectRef) => policyOf(ref, reachability.snapshot)?.parts[0]?.tier.id;
+    const onPurpose = new Set(isolatedBy.filter((ref) => ref.namespace === namespace).map(tierOf));
+    const byAccident = isolatedBy.some((ref) => ref.namespace !== namespace && !onPurpose.has(tierOf(ref)));
+    if (!byAccident && !(direction === "ingress" && refusesQueries(context, pod))) continue;
+    for (const ref of isolatedBy) found.set(describeRef(ref), ref);
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
 }
