@@ -1,4 +1,5 @@
 /** The names that rules speak of. */
+import { plainTerms } from "../model/peer-terms";
 import type { PeerTerm } from "../model/rules";
 import type { Snapshot } from "../model/snapshot";
 
@@ -16,15 +17,7 @@ export function namesInRules(snapshot: Snapshot): readonly string[] {
 
 /** A name for each pattern, with something in the place of what stands for anything. */
 export function namesOf(term: PeerTerm): readonly string[] {
-  switch (term.kind) {
-    case "fqdn":
-      return [term.pattern.text.replaceAll("**.", "any.").replaceAll("*", "any").toLowerCase()];
-    case "and":
-    case "or":
-      return term.of.flatMap(namesOf);
-    case "not":
-      return namesOf(term.of);
-    default:
-      return [];
-  }
+  return plainTerms(term).flatMap((each) =>
+    each.kind === "fqdn" ? [each.pattern.text.replaceAll("**.", "any.").replaceAll("*", "any").toLowerCase()] : [],
+  );
 }

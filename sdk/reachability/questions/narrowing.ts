@@ -3,6 +3,7 @@ import { Engine } from "../engine/engine";
 import type { Direction } from "../model/direction";
 import { metadataEndpoints } from "../model/metadata-endpoints";
 import type { KubeObject, SourcedObject } from "../model/objects";
+import { conditionsOf, plainTerms } from "../model/peer-terms";
 import { inferProfile, profileFor } from "../model/profile";
 import type { EnforcerProfile } from "../model/profile";
 import type { CompiledPolicy, PeerTerm, Rule as PolicyRule, Tier } from "../model/rules";
@@ -296,21 +297,6 @@ function ownTerms(policy: CompiledPolicy): readonly PeerTerm[] {
   return rulesOf(policy).flatMap(({ own }) => (own === undefined ? [] : [own]));
 }
 
-function conditionsOf(term: PeerTerm): readonly Condition[] {
-  switch (term.kind) {
-    case "pods":
-    case "identities":
-      return [term.where];
-    case "and":
-    case "or":
-      return term.of.flatMap(conditionsOf);
-    case "not":
-      return conditionsOf(term.of);
-    default:
-      return [];
-  }
-}
-
 /** How the conditions see a pod: the same text for two pods that are the same to all of them. */
 function kindOf(conditions: readonly Condition[], pod: Lookup): string {
   return conditions.map((condition) => evaluateCondition(condition, pod)).join("");
@@ -410,17 +396,8 @@ function firstAddress({ address }: { readonly address: string }): string {
 }
 
 function rangesOf(term: PeerTerm): readonly AddressRange[] {
-  switch (term.kind) {
-    case "cidr":
-      return [term.set, term.except].flatMap((set) => (set === undefined ? [] : [...set.ranges]));
-    case "and":
-    case "or":
-      return term.of.flatMap(rangesOf);
-    case "not":
-      return rangesOf(term.of);
-    default:
-      return [];
-  }
+  const sets = plainTerms(term).flatMap((each) => (each.kind === "cidr" ? [each.set, each.except] : []));
+  return sets.flatMap((set) => set?.ranges ?? []);
 }
 
 /** Whether more may pass, or more passes for certain. */

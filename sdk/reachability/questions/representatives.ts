@@ -2,7 +2,7 @@
 import type { PodEndpoint } from "../engine/endpoints";
 import type { Engine } from "../engine/engine";
 import type { Condition } from "../model/selectors/conditions";
-import type { PeerTerm } from "../model/rules";
+import { conditionsOf } from "../model/peer-terms";
 import type { WorkloadPort } from "../model/snapshot";
 import { directionOf } from "../engine/evaluate";
 import { podsFitting, type PodDraft } from "./fitting-pods";
@@ -52,19 +52,4 @@ export function representatives(engine: Engine): PodEndpoint[] {
       .filter((end) => end.kind === "pod")
       .map((pod): PodEndpoint => ({ ...pod, ports, portsUnknown: false })),
   );
-}
-
-function conditionsOf(term: PeerTerm): Condition[] {
-  switch (term.kind) {
-    case "pods":
-    case "identities":
-      return [term.where];
-    case "and":
-    case "or":
-      return term.of.flatMap(conditionsOf);
-    case "not":
-      return conditionsOf(term.of);
-    default:
-      return [];
-  }
 }

@@ -21,7 +21,7 @@ import { TrafficSet } from "../model/sets/ports";
 import { isUnknown } from "../model/unknown";
 import type { Direction } from "../model/direction";
 import {
-  readCidr,
+  readRanges,
   Refused,
   uncertainDirection,
   uncertainPeer,
@@ -356,18 +356,11 @@ function readNets(
     () => {
       const nets = readList(value, path) ?? [];
       if (nets.length === 0) return { terms: [], family: [] };
-      const read = nets.map((net, index) => {
-        const at = `${path}[${index}]`;
-        return reader.attemptUnknown(
-          () => readCidr(required(readString(net, at), at), at),
-          () => undefined,
-        );
-      });
-      const ranges = read.filter((range) => range !== undefined);
+      const { ranges, complete } = readRanges(nets, path, reader);
       const families = new Set(ranges.map((range) => range.family));
       const written: PeerTerm = { kind: "cidr", set: AddressSet.of(...ranges) };
       const family = families.size > 1 ? [] : readFamily(ranges[0]?.family, path);
-      if (ranges.length === read.length) return { terms: [written], family };
+      if (complete) return { terms: [written], family };
       // of which family the rule is depends on what is not known
       return { terms: [perhapsMore(written)], family: family.map(perhapsMore) };
     },

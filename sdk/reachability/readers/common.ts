@@ -138,13 +138,23 @@ export function readExceptions(
     () => readList(entry["except"], `${path}.except`) ?? [],
     () => undefined,
   );
-  const read = given?.map((value, index) => {
-    const at = `${path}.except[${index}]`;
+  const { ranges, complete } = readRanges(given ?? [], `${path}.except`, reader);
+  return { exceptions: ranges, complete: given !== undefined && complete };
+}
+
+/** The ranges of a list. Where one is not known yet, those that are; they are not complete then. */
+export function readRanges(
+  values: readonly unknown[],
+  path: string,
+  reader: ObjectReader,
+): { readonly ranges: readonly AddressRange[]; readonly complete: boolean } {
+  const read = values.map((value, index) => {
+    const at = `${path}[${index}]`;
     return reader.attemptUnknown(
       () => readCidr(required(readString(value, at), at), at),
       () => undefined,
     );
   });
-  const exceptions = (read ?? []).filter((each) => each !== undefined);
-  return { exceptions, complete: read !== undefined && exceptions.length === read.length };
+  const ranges = read.filter((range) => range !== undefined);
+  return { ranges, complete: ranges.length === read.length };
 }
